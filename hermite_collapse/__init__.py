@@ -1,0 +1,60 @@
+"""hermite_collapse: what recursive training does to a diffusion model, predicted mode by mode and checked.
+
+Names load on first use (PEP 562), so that importing the package costs NumPy at most.  The simulation needs
+PyTorch (`pip install "hermite_collapse[torch]"`); the theory does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that holds it; a name equal to its module's last part is the module itself.
+_PUBLIC = {
+    "AccuracyWarning": "errors",
+    "ConvergenceError": "errors",
+    "InputError": "errors",
+    "Estimate": "estimates",
+    "GaussianChannel": "channels",
+    "OrnsteinUhlenbeck": "channels",
+    "VarianceExploding": "channels",
+    "alpha_bar_from_time": "channels",
+    "sigma_from_time": "channels",
+    "time_from_alpha_bar": "channels",
+    "time_from_sigma": "channels",
+    "AgedLaw": "laws.aged",
+    "EmpiricalLaw": "laws.empirical",
+    "GaussianMixture": "laws.mixture",
+    "presets": "laws.presets",
+    "AttenuationOperator": "modes",
+    "attenuation": "modes",
+    "contraction_rate": "modes",
+    "half_degree": "modes",
+    "largest_truncation": "modes",
+    "mode_contraction": "modes",
+    "mode_factors": "modes",
+    "schedules": "schedules",
+    "Recursion": "recursion",
+    "degree_kernel": "hermite.degree",
+    "degree_spectrum": "hermite.degree",
+    "compare": "comparison",
+    "Comparison": "comparison",
+    "simulation": "simulation",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_PUBLIC[name]}")
+    value = module if _PUBLIC[name].split(".")[-1] == name else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
