@@ -1,0 +1,67 @@
+# Every target makes the virtual environment it needs first; nothing else has to be installed but Python 3.11.
+#
+#   make compare TORCH_INDEX=https://download.pytorch.org/whl/cpu     PyTorch without the CUDA packages
+
+PYTHON      ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV        ?= .venv
+TORCH_INDEX ?=
+CONFIG      ?=
+OUT         ?= runs/compare
+PYTEST_ARGS ?=
+
+BIN     := $(VENV)/bin
+INSTALL  = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+           $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PINS    := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help compare test lint bench check validate fuzz docs
+
+help: ## Explain the targets
+	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv] [TORCH_INDEX=URL]"
+	@echo
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12 | sed 's/^/  /'
+	@echo
+	@echo "TORCH_INDEX=https://download.pytorch.org/whl/cpu installs PyTorch without its CUDA packages."
+
+compare: $(VENV)/.stamp-run ## Predict the limit, simulate the recursion, compare (CONFIG=my.toml OUT=folder)
+	$(BIN)/hermite-collapse compare $(CONFIG) --out $(OUT)
+
+test: $(VENV)/.stamp-all ## Run the tests (PYTEST_ARGS="-m slow" for the long ones)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.stamp-all ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: $(VENV)/.stamp-all ## Check the statements of the two papers, one file each
+	$(BIN)/python -m paper_checks
+
+validate: $(VENV)/.stamp-all ## Hold theory against simulation on every preset; uses a CUDA device if there is one
+	$(BIN)/python -m validation
+
+bench: $(VENV)/.stamp-all ## Time and size of the main computations
+	$(BIN)/python -m validation --only benchmarks
+
+fuzz: $(VENV)/.stamp-all ## Ten thousand random inputs to configuration and file readers
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz --timeout=3600 $(PYTEST_ARGS)
+
+docs: $(VENV)/.stamp-docs ## Render the documentation to docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or later is needed; name one with PYTHON=..., received: $(PYTHON)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: $(PINS) | $(BIN)/python
+	$(INSTALL) -e '.[torch]'
+	@touch $@
+
+$(VENV)/.stamp-all: $(PINS) | $(BIN)/python
+	$(INSTALL) -e '.[all,dev]'
+	@touch $@ $(VENV)/.stamp-run
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-all
+	$(INSTALL) -e '.[all,dev,docs]'
+	@touch $@
