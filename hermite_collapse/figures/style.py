@@ -1,0 +1,231 @@
+"""One look for every figure: ink, colours, sizes, and files that are the same bytes every time.
+
+Colours carry roles, not names: the data are slate, the limit law vermillion, the rounds between them a ramp
+of blues, light for early and dark for late. Vermillion against blue stays apart under every common form of
+colour blindness, and roles also differ in line width, dash or marker, so that a print in grey can be read.
+
+`CATEGORIES` is the palette of Okabe and Ito (black and yellow left out: too strong, too faint on white).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK = "#1b1e23"
+MUTED = "#646b76"
+RULE = "#d5d9e0"
+DATA = "#5f6f86"
+LIMIT = "#c6480b"
+ROUNDS = ("#8cbfe6", "#5b9fd6", "#3580c2", "#1f62a5", "#154a82", "#0d3562")
+CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#c98a00", "#3fa0d8")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (0.0, ()),
+    (0.0, (5.0, 1.6)),
+    (0.0, (1.4, 1.4)),
+    (0.0, (5.0, 1.5, 1.3, 1.5)),
+    (0.0, (8.0, 2.0)),
+    (0.0, (3.0, 1.2, 1.0, 1.2, 1.0, 1.2)),
+)
+
+SEQUENTIAL = LinearSegmentedColormap.from_list(
+    "hermite_collapse.sequential", ["#f4f7fb", "#bcd7ee", "#6aa7d8", "#2a6fb0", "#123f73"]
+)
+DIVERGING = LinearSegmentedColormap.from_list(
+    "hermite_collapse.diverging",
+    ["#164f8a", "#5b9fd6", "#cfe1f1", "#fbfaf8", "#f6d3bd", "#e2854f", "#a93a05"],
+)
+
+COLUMN = 3.4
+"""Width in inches of a figure for one column of a two-column paper."""
+TEXT = 5.6
+"""Width in inches of a figure across the text of a one-column paper."""
+WIDE = 7.2
+"""Width in inches of a figure of several panels."""
+
+_RC: dict[str, object] = {
+    "font.family": ["STIXGeneral", "DejaVu Sans"],
+    "mathtext.fontset": "stix",
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 7.0,
+    "axes.labelsize": 10.5,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "xtick.major.size": 3.2,
+    "ytick.major.size": 3.2,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.2,
+    "lines.solid_capstyle": "round",
+    "errorbar.capsize": 0.0,
+    "hatch.linewidth": 0.5,
+    "figure.facecolor": "none",
+    "figure.dpi": 100.0,
+    "savefig.facecolor": "none",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "hermite_collapse",
+    "svg.image_inline": True,
+    "path.simplify": True,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Context, or decorator, within which artists take the package's look.
+
+    The caller's own settings are back afterwards; nothing global is changed for good.
+    """
+    with mpl.rc_context(_RC):
+        yield
+
+
+def new_figure(width: float = TEXT, height: float = 3.5) -> Figure:
+    """Empty figure of the given size in inches, free of pyplot, with a layout that keeps labels apart."""
+    with style():
+        return Figure(figsize=(width, height), layout="constrained")
+
+
+def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> Axes:
+    """`axes` itself, or the only axes of a new figure."""
+    if axes is not None:
+        return axes
+    with style():
+        return new_figure(width, height).add_subplot()
+
+
+def describe(figure: Figure, name: str, caption: str) -> Figure:
+    """Attach a short name and one caption in words; the report and the alternative text read them."""
+    figure.set_gid(name)
+    figure.set_label(caption)
+    return figure
+
+
+def round_colour(position: int, count: int) -> str:
+    """Colour of the `position`-th of `count` rounds shown: a light blue first, a dark one last."""
+    if count <= 1:
+        return ROUNDS[3]
+    share = position / (count - 1)
+    return ROUNDS[round(share * (len(ROUNDS) - 1))]
+
+
+def select_rounds(last: int, *, count: int = 4) -> tuple[int, ...]:
+    """At most `count` rounds from 1 to `last`, spread evenly in ratio: those whose laws differ to the eye."""
+    if last <= count:
+        return tuple(range(1, last + 1))
+    spread = np.unique(np.rint(np.geomspace(1.0, last, count)).astype(int))
+    return tuple(int(i) for i in spread)
+
+
+def spread_labels(positions: Sequence[float], gap: float) -> np.ndarray:
+    """Positions as near as possible (least squares) to those asked, in the same order, `gap` apart.
+
+    With u_j = y_(j) - j gap over the sorted positions the constraint is that u be non-decreasing, so the
+    answer is the isotonic regression of u, here by pooling adjacent violators.
+    """
+    wanted = np.asarray(positions, dtype=float)
+    order = np.argsort(wanted, kind="stable")
+    blocks: list[tuple[float, int]] = []
+    for value in wanted[order] - gap * np.arange(wanted.size):
+        total, size = float(value), 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / size:
+            earlier, members = blocks.pop()
+            total, size = total + earlier, size + members
+        blocks.append((total, size))
+    flat = np.concatenate([np.full(size, total / size) for total, size in blocks]) if blocks else wanted
+    placed = np.empty_like(wanted)
+    placed[order] = flat + gap * np.arange(wanted.size)
+    return placed
+
+
+def label_line_ends(
+    axes: Axes,
+    x: float,
+    heights: Sequence[float],
+    texts: Sequence[str],
+    colours: Sequence[str],
+    *,
+    size: float = 9.5,
+) -> None:
+    """Write each text to the right of the end (x, height) of its line, moved apart where they would touch.
+
+    To be called when the limits of the axes are final: distances on the page are computed from them.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    pixels = np.array([axes.transData.transform((x, float(h)))[1] for h in heights])
+    pixel_per_point = figure.dpi / 72.0
+    # The layout engine shrinks the axes after this; a gap above the line height keeps texts apart still.
+    placed = spread_labels(pixels, 1.42 * size * pixel_per_point)
+    for height, text, colour, start, end in zip(heights, texts, colours, pixels, placed, strict=True):
+        axes.annotate(
+            text,
+            (x, float(height)),
+            xytext=(7.0, (end - start) / pixel_per_point),
+            textcoords="offset points",
+            color=colour,
+            fontsize=size,
+            va="center",
+            ha="left",
+            annotation_clip=False,
+        )
+
+
+def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> tuple[Path, Path]:
+    """Write `path`.svg and `path`.png; returns the two paths.
+
+    The vector file has a transparent ground and text as outlines, the pixel file a white ground. Neither
+    holds a date or a version, and identifiers in the vector file are salted hashes of what they name: the
+    same figure gives the same bytes.
+    """
+    base = Path(path)
+    base = base.with_suffix("") if base.suffix in {".svg", ".png"} else base
+    base.parent.mkdir(parents=True, exist_ok=True)
+    vector, pixel = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
+    vector.write_text(svg_text(figure), encoding="utf-8", newline="\n")
+    with style():
+        figure.savefig(pixel, format="png", dpi=dots_per_inch, facecolor="white", metadata={"Software": None})
+    return vector, pixel
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as one SVG document, byte for byte what `save` writes."""
+    stream = StringIO()
+    with style():
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""Pages people read: one self-contained HTML file for each result."""

@@ -1,0 +1,143 @@
+"""Self-contained pages: one template environment, one style sheet, figures inlined as SVG.
+
+A page written here refers to nothing outside itself: style, script and figures are in the file, so it opens
+offline, from a mail attachment or an archive, and looks the same. `external_references` says so by
+reading the finished text.
+
+Another part of the package, or a user, adds templates of his own that extend `base.html.j2`::
+
+    page.render("claims.html.j2", folder=Path(__file__).parent, title="Claims", rows=rows)
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from hermite_collapse.figures import style
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from matplotlib.figure import Figure
+
+# Colour in a figure -> name of the page's custom property, so that figures follow the light or dark scheme.
+_VARIABLES = {
+    style.INK: "--ink",
+    style.MUTED: "--muted",
+    style.RULE: "--rule",
+    style.DATA: "--data",
+    style.LIMIT: "--limit",
+    "#ffffff": "--paper",
+    **{colour: f"--round-{i}" for i, colour in enumerate(style.ROUNDS)},
+    **{colour: f"--category-{i}" for i, colour in enumerate(style.CATEGORIES)},
+}
+
+_EXTERNAL = re.compile(
+    r"""(?:\b(?:src|href|action|poster|srcset)\s*=\s*["']?\s*(?!\#|data:)[^\s"'>]"""
+    r"""|url\(\s*["']?(?!\#|data:)|@import|\bfetch\s*\(|XMLHttpRequest|https?://"""
+    r"""|<(?:link|iframe|object|embed)\b)""",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=8)
+def environment(folder: Path | None = None) -> Environment:
+    """Jinja2 environment over the package's templates, those of `folder` first; everything is escaped."""
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+
+    own = PackageLoader("hermite_collapse.reporting", "templates")
+    loader = own if folder is None else ChoiceLoader([FileSystemLoader(folder), own])
+    made = Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    made.filters["significant"] = significant
+    return made
+
+
+@lru_cache(maxsize=1)
+def style_sheet() -> Markup:
+    """The style sheet of every page, to stand inside a <style> element."""
+    return Markup(files("hermite_collapse.reporting").joinpath("templates/page.css").read_text("utf-8"))
+
+
+def render(template: str, *, title: str, folder: Path | None = None, **context: Any) -> str:
+    """Text of one page from a template that extends `base.html.j2`.
+
+    Parameters
+    ----------
+    template : str         name within the package's templates or `folder`
+    title : str            heading and title of the page
+    folder : Path          further templates, looked at first
+    **context              whatever the template names; also `kicker` and `colophon` (lines above and below)
+
+    Raises : jinja2.UndefinedError if the template names something that is not given.
+    """
+    known: dict[str, Any] = {"kicker": "", "colophon": "", "body": "", "style_sheet": style_sheet()}
+    return environment(folder).get_template(template).render({**known, **context, "title": title})
+
+
+def external_references(text: str) -> list[str]:
+    """Every place where a page would reach outside itself, with a little of what surrounds it."""
+    return [text[max(0, m.start() - 20) : m.end() + 60] for m in _EXTERNAL.finditer(text)]
+
+
+def inline_svg(figure: Figure, *, name: str | None = None, description: str | None = None) -> Markup:
+    """The figure as an SVG element for a page.
+
+    Colours that carry a role become the page's custom properties, identifiers get the figure's name in front
+    so that several figures can share a page, and the description (else the figure's label) is its alternative
+    text. Its width follows the page, from 0.62 to 1.3 times the figure's own size.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", (name or figure.get_gid() or "figure").lower()).strip("-")
+    words = description if description is not None else (figure.get_label() or name)
+    text = style.svg_text(figure)
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # A style element inside an inlined figure would apply to the whole page; the style sheet has its rule.
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'((?:xlink:)?href)="#([^"]+)"', rf'href="#{name}-\2"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    text = re.sub(r'style="[^"]*"', _with_variables, text)
+    box = re.search(r'viewBox="([^"]+)"', text)
+    assert box is not None
+    width = float(box.group(1).split()[2]) * 96.0 / 72.0
+    head = (
+        f'<svg viewBox="{box.group(1)}" role="img" aria-label="{escape(words, quote=True)}" '
+        f'style="max-width:{1.3 * width:.0f}px;min-width:{0.62 * width:.0f}px">'
+    )
+    return Markup(head + text[text.index(">") + 1 :])
+
+
+def _with_variables(match: re.Match[str]) -> str:
+    return re.sub(
+        r"#[0-9a-f]{6}\b",
+        lambda m: f"var({_VARIABLES[m.group()]})" if m.group() in _VARIABLES else m.group(),
+        match.group(),
+    )
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number for people: `digits` significant digits, a true minus sign, powers of ten written out.
+
+    >>> significant(0.034567), significant(-1234567.0), significant(2.5e-9)
+    ('0.0346', '−1.23 × 10⁶', '2.5 × 10⁻⁹')
+    """
+    value = float(value)
+    if value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        text = f"{mantissa} × 10{raised}"
+    return text.replace("-", "−")
