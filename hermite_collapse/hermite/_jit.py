@@ -1,0 +1,52 @@
+"""The one decorator of every compiled kernel.
+
+What it fixes, and why:
+
+- Compiled code goes to Numba's disk cache, so that a second process starts at once.  `get_num_threads()` inside a
+  kernel would forbid the cache, and would make results depend on the machine: a parallel kernel splits its work
+  into a number of lanes that the data or the caller fix, and loops over the lanes with `prange`.
+- The interpreter lock is released.
+- Arithmetic follows NumPy: no exception on division by zero, so that loops vectorise.
+- Sums may be reordered and a multiplication may be fused with an addition ("reassoc", "contract"; the sign of a zero
+  sum is free, "nsz"): without this no reduction vectorises.  NaN and infinity keep their meaning.  The last bits of
+  a result therefore depend on the processor's instruction set, never on the number of threads.  Code whose error
+  terms rely on the written order (compensated sums) takes `exact=True`: no reordering, and nothing is fused.
+
+Threads: Numba's fallback threading layer aborts when two Python threads enter parallel kernels at once; wrappers
+hold `parallel_region` around such a call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+parallel_region = threading.RLock()
+
+_REORDER = {"reassoc", "contract", "nsz"}
+
+
+def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False, exact: bool = False, inline: bool = False):
+    """Compile a function, on its first call, for the types it is called with.
+
+    Parameters
+    ----------
+    parallel : run `prange` loops on several threads.
+    exact : keep the order of floating-point operations as written.
+    inline : paste the body into its callers (small helpers of a kernel).
+    """
+
+    def decorate(plain: Callable[..., Any]):
+        return numba.njit(
+            cache=True,
+            nogil=True,
+            error_model="numpy",
+            parallel=parallel,
+            fastmath=False if exact else _REORDER,
+            inline="always" if inline else "never",
+        )(plain)
+
+    return decorate if function is None else decorate(function)
