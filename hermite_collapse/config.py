@@ -160,7 +160,7 @@ class RecursionSection(Section):
     schedule: Annotated[str, _word(SCHEDULES)] = Field(
         "constant", description="Truncation time by round: constant, polynomial, geometric or explicit."
     )
-    exponent: Nonnegative = Field(
+    exponent: Positive = Field(
         1.0, description="Polynomial schedule: truncation_time / (1 + round)^exponent, dimensionless."
     )
     ratio: Fraction = Field(0.9, description="Geometric schedule: truncation_time * ratio^round, in [0, 1].")

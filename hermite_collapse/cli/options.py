@@ -1,0 +1,128 @@
+"""Options of a command, made from the fields of the configuration.
+
+A command is a function `run(config, output, **own)`; `command` wraps it into one whose signature holds the
+configuration file, an option for each key of the sections it uses, and the four options every command takes.
+A key has the same name, sentence, default and rule in the file and on the command line.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from cyclopts import Group, Parameter
+
+from ..config import Config, Section, load_config, sections
+from .output import Output
+
+# Shared by every command, whatever sections it uses.
+_EVERYWHERE = ("seed", "device")
+_COMMON = Group("Every command", sort_key=100)
+
+
+def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callable[..., int | None]:
+    """The function cyclopts parses arguments for.
+
+    Parameters
+    ----------
+    run : takes the configuration, the output and its own keyword-only parameters; returns the exit status.
+    uses : sections of the configuration whose keys become options.
+    """
+    own = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    keys = _options(uses)
+    parameters = [
+        inspect.Parameter(
+            "config_file",
+            inspect.Parameter.POSITIONAL_ONLY,
+            default=None,
+            annotation=Annotated[
+                Path | None, Parameter(help="Configuration file (TOML); defaults without one.")
+            ],
+        ),
+        *own,
+        *keys,
+        *_common_parameters(),
+    ]
+
+    def call(config_file: Path | None = None, **given: Any) -> int | None:
+        output = Output(as_json=given.pop("json", False), folder=given.pop("out", None))
+        own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
+        config = Config() if config_file is None else load_config(config_file)
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return run(config.updated(chosen) if chosen else config, output, **own_values)
+
+    call.__name__ = run.__name__
+    call.__doc__ = run.__doc__
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in parameters}
+    return call
+
+
+def _options(uses: tuple[str, ...]) -> list[inspect.Parameter]:
+    found, models = [], sections()
+    for order, name in enumerate(uses):
+        group = Group(name.capitalize(), sort_key=order + 1)
+        for key, field in models[name].model_fields.items():
+            kind = option_type(field.annotation)
+            if kind is not None and key not in _EVERYWHERE:
+                found.append(_parameter(key, kind, _help(field.description, _default(name, key)), group))
+    return found
+
+
+def _common_parameters() -> list[inspect.Parameter]:
+    fields = sections()["simulation"].model_fields
+    found = [
+        _parameter(
+            key,
+            option_type(fields[key].annotation),
+            _help(fields[key].description, fields[key].default),
+            _COMMON,
+        )
+        for key in _EVERYWHERE
+    ]
+    found.append(
+        _parameter(
+            "json",
+            bool,
+            "One JSON document on standard output and nothing else there.",
+            _COMMON,
+            default=False,
+        )
+    )
+    found.append(
+        _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", _COMMON)
+    )
+    return found
+
+
+def _parameter(name: str, kind: Any, text: str, group: Group, default: Any = None) -> inspect.Parameter:
+    settings = Parameter(
+        help=text, group=group, show_default=False, negative=(), consume_multiple=get_origin(kind) is list
+    )
+    annotation = Annotated[kind if default is not None else kind | None, settings]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def option_type(annotation: Any) -> Any:
+    """The type of a field's option: a scalar or a list of numbers; None if only the file can hold it."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is tuple:
+        return list[float]
+    if annotation in (int, float, str, Path):
+        return annotation
+    return None
+
+
+def _default(section: str, key: str) -> Any:
+    defaults = getattr(Config(), section)
+    return getattr(defaults, key) if isinstance(defaults, Section) else None
+
+
+def _help(description: str | None, default: Any) -> str:
+    return str(description) if default is None else f"{description} Default: {default}."
