@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ MUTED = "#646b76"
 RULE = "#d5d9e0"
 DATA = "#5f6f86"
 LIMIT = "#c6480b"
-ROUNDS = ("#8cbfe6", "#5b9fd6", "#3580c2", "#1f62a5", "#154a82", "#0d3562")
+ROUNDS = ("#6aaade", "#4690cf", "#2f78b8", "#1f629f", "#154a82", "#0d3562")
 CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#c98a00", "#3fa0d8")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
@@ -129,6 +130,15 @@ def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> 
         return new_figure(width, height).add_subplot()
 
 
+@style()
+def panels(
+    rows: int, columns: int, *, width: float = WIDE, height: float = 3.0, **options: Any
+) -> tuple[Figure, NDArray[np.object_]]:
+    """New figure of rows x columns axes; `options` as for `matplotlib.figure.Figure.subplots`."""
+    figure = new_figure(width, height)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
 def describe(figure: Figure, name: str, caption: str) -> Figure:
     """Attach a short name and one caption in words; the report and the alternative text read them."""
     figure.set_gid(name)
@@ -152,24 +162,30 @@ def select_rounds(last: int, *, count: int = 4) -> tuple[int, ...]:
     return tuple(int(i) for i in spread)
 
 
-def spread_labels(positions: Sequence[float], gap: float) -> np.ndarray:
+def spread_labels(
+    positions: Sequence[float], gap: float, *, low: float = -np.inf, high: float = np.inf
+) -> NDArray[np.float64]:
     """Positions as near as possible (least squares) to those asked, in the same order, `gap` apart.
 
     With u_j = y_(j) - j gap over the sorted positions the constraint is that u be non-decreasing, so the
-    answer is the isotonic regression of u, here by pooling adjacent violators.
+    answer is the isotonic regression of u, here by pooling adjacent violators; bounds on the positions clip
+    it. Where the room from `low` to `high` is too small for all, `low` wins.
     """
     wanted = np.asarray(positions, dtype=float)
+    if wanted.size == 0:
+        return wanted
     order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(wanted.size)
     blocks: list[tuple[float, int]] = []
-    for value in wanted[order] - gap * np.arange(wanted.size):
+    for value in wanted[order] - steps:
         total, size = float(value), 1
         while blocks and blocks[-1][0] / blocks[-1][1] > total / size:
             earlier, members = blocks.pop()
             total, size = total + earlier, size + members
         blocks.append((total, size))
-    flat = np.concatenate([np.full(size, total / size) for total, size in blocks]) if blocks else wanted
+    level = np.concatenate([np.full(size, total / size) for total, size in blocks])
     placed = np.empty_like(wanted)
-    placed[order] = flat + gap * np.arange(wanted.size)
+    placed[order] = np.maximum(np.minimum(level, high - steps[-1]), low) + steps
     return placed
 
 
@@ -191,7 +207,9 @@ def label_line_ends(
     pixels = np.array([axes.transData.transform((x, float(h)))[1] for h in heights])
     pixel_per_point = figure.dpi / 72.0
     # The layout engine shrinks the axes after this; a gap above the line height keeps texts apart still.
-    placed = spread_labels(pixels, 1.42 * size * pixel_per_point)
+    box = axes.bbox
+    room = 0.4 * size * pixel_per_point
+    placed = spread_labels(pixels, 1.42 * size * pixel_per_point, low=box.y0 + room, high=box.y1 + room)
     for height, text, colour, start, end in zip(heights, texts, colours, pixels, placed, strict=True):
         axes.annotate(
             text,

@@ -1,0 +1,226 @@
+"""Attenuation against Hermite degree: the limit's curve, the rounds on the way to it, and what was measured.
+
+The degree runs continuously in the curves. A recursion at rate theta seen at degree j s equals one at rate
+theta s seen at degree j, so a fine grid of degrees is the exact formula at whole degrees and a smaller rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hermite_collapse import _checks, modes
+from hermite_collapse.figures import style
+from hermite_collapse.schedules import Schedule, as_schedule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_GRID = 320
+
+
+@dataclass(frozen=True)
+class MeasuredFactors:
+    """Measured factors of one round, one entry a mode.
+
+    round : the round, >= 0.
+    degree : (m,) total degree of each mode.
+    factor : (m,) measured coefficient over the data's coefficient.
+    standard_error : (m,) of the factor, predicted or estimated.
+    tested : (m,) whether the mode entered the test; others are drawn hollow.
+    """
+
+    round: int
+    degree: NDArray[np.int64]
+    factor: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    tested: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "degree", _checks.degrees(self.degree))
+        for name, kind in (("factor", float), ("standard_error", float), ("tested", bool)):
+            object.__setattr__(
+                self, name, np.broadcast_to(np.asarray(getattr(self, name), dtype=kind), self.degree.shape)
+            )
+
+
+@style.style()
+def draw_attenuation(
+    axes: Axes | None = None,
+    *,
+    fresh_fraction: float | Sequence[float],
+    truncation: float | Sequence[float] | Schedule,
+    rate: float = 0.5,
+    regime: str | ArrayLike = "replace",
+    rounds: Sequence[int] = (),
+    highest_degree: float = 8,
+    measured: Sequence[MeasuredFactors] = (),
+    limit: bool = True,
+) -> Axes:
+    """Factor by which each degree of the data survives: f_n(i) of the rounds shown and g_n of the limit.
+
+    Parameters
+    ----------
+    axes : where to draw; a new figure without it.
+    fresh_fraction, truncation, rate, regime : of the recursion, as for `mode_factors`.
+    rounds : rounds whose curves are drawn.
+    highest_degree : right end of the degree axis.
+    measured : points with error bars of one standard error; untested modes are hollow and grey.
+    limit : whether the recursion has a limit whose curve is g_n (it has none without fresh data).
+
+    Returns
+    -------
+    The axes drawn on.
+    """
+    axes = style.own_axes(axes, height=3.6)
+    top = _checks.positive(highest_degree, "highest_degree")
+    shown = sorted({_checks.integer(i, "rounds") for i in rounds})
+    grid = np.linspace(0.0, top, _GRID + 1)
+    ends: list[tuple[float, str, str]] = []
+
+    factors = modes.mode_factors(
+        np.arange(_GRID + 1),
+        fresh_fraction=fresh_fraction,
+        truncation=truncation,
+        rounds=max(shown, default=0),
+        rate=rate * top / _GRID,
+        regime=regime,
+    )
+    colours = {i: style.round_colour(j, len(shown)) for j, i in enumerate(shown)}
+    for i in shown:
+        axes.plot(grid, factors[i], color=colours[i], linewidth=1.15, zorder=2.5)
+        ends.append((float(factors[i, -1]), f"round {i}", colours[i]))
+
+    level = float(np.atleast_1d(np.asarray(fresh_fraction, dtype=float))[-1])
+    final = as_schedule(truncation).final
+    if limit:
+        curve = modes.attenuation(
+            np.arange(_GRID + 1), fresh_fraction=level, truncation_time=final, rate=rate * top / _GRID
+        )
+        axes.plot(grid, curve, color=style.LIMIT, linewidth=2.1, zorder=2.6)
+        ends.append((float(curve[-1]), "limit", style.LIMIT))
+
+    _draw_points(axes, measured, colours)
+    axes.set_xlim(0.0, top)
+    axes.set_ylim(*_vertical_range([height for height, _, _ in ends], measured))
+    axes.set_xlabel("Hermite degree $n$")
+    axes.set_ylabel("share of the data’s mode kept")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if limit:
+        _mark_half(axes, modes.half_degree(fresh_fraction=level, truncation_time=final, rate=rate), top)
+    heights, texts, tones = zip(*ends, strict=True) if ends else ((), (), ())
+    style.label_line_ends(axes, top, heights, texts, tones)
+    return axes
+
+
+def _draw_points(axes: Axes, measured: Sequence[MeasuredFactors], colours: dict[int, str]) -> None:
+    """Error bars of every round; modes that share a degree stand side by side around it."""
+    for points in measured:
+        colour = colours.get(points.round, style.INK)
+        x = points.degree.astype(float)
+        for n in np.unique(points.degree):
+            members = np.flatnonzero(points.degree == n)
+            x[members] += np.linspace(-0.16, 0.16, members.size + 2)[1:-1]
+        for tested in (True, False):
+            keep = points.tested == tested
+            if not np.any(keep):
+                continue
+            axes.errorbar(
+                x[keep],
+                points.factor[keep],
+                points.standard_error[keep],
+                fmt="o",
+                color=colour if tested else style.MUTED,
+                markerfacecolor=colour if tested else "#ffffff",
+                markeredgecolor=colour if tested else style.MUTED,
+                markeredgewidth=0.9,
+                markersize=4.0,
+                elinewidth=1.0,
+                zorder=3.0 if tested else 2.0,
+            )
+
+
+def _vertical_range(curves: Sequence[float], measured: Sequence[MeasuredFactors]) -> tuple[float, float]:
+    """From zero to a little above one; from higher up where nothing falls below 0.6.
+
+    Tested points widen the range, untested ones may lie far off and are cut.
+    """
+    low, high = min(curves, default=0.0), 1.0
+    for points in measured:
+        if np.any(points.tested):
+            value, error = points.factor[points.tested], points.standard_error[points.tested]
+            low, high = min(low, float(np.min(value - error))), max(high, float(np.max(value + error)))
+    bottom = low - 0.35 * (1.0 - low) if low > 0.6 else min(0.0, low - 0.04 if low < 0.0 else 0.0)
+    return bottom, high + 0.04 * (1.0 - bottom)
+
+
+def _mark_half(axes: Axes, half: float, top: float) -> None:
+    """A vertical rule at the half-amplitude degree with its value, or a note that it lies further right."""
+    if half < top:
+        axes.plot(
+            [0.0, half, half],
+            [0.5, 0.5, axes.get_ylim()[0]],
+            color=style.MUTED,
+            linewidth=0.8,
+            dashes=(2.0, 2.0),
+            zorder=1.5,
+        )
+        left = half > 0.62 * top
+        text, place = f"half amplitude\nat degree {half:.3g}", (half, axes.get_ylim()[0])
+    else:
+        left = False
+        text, place = f"half amplitude at degree {half:.3g}, beyond this range", (0.0, axes.get_ylim()[0])
+    axes.annotate(
+        text,
+        place,
+        xytext=(-5.0 if left else 5.0, 6.0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="bottom",
+        color=style.MUTED,
+        fontsize=9.5,
+        linespacing=1.15,
+    )
+
+
+@style.style()
+def draw_z_scores(
+    axes: Axes | None = None,
+    *,
+    degree: ArrayLike,
+    z: ArrayLike,
+    tested: ArrayLike,
+    colour: ArrayLike | None = None,
+    critical: float | None = None,
+) -> Axes:
+    """Standardised differences, measured minus predicted over the predicted standard error, by degree.
+
+    Parameters
+    ----------
+    degree, z, tested : (m,) one entry a comparison; untested ones are hollow.
+    colour : (m,) colour of each point.
+    critical : size a z-score has to pass for the family of tests to reject, drawn as a pair of dashed rules.
+    """
+    axes = style.own_axes(axes, height=1.9)
+    n, score = np.asarray(degree, dtype=float), np.asarray(z, dtype=float)
+    keep = np.asarray(tested, dtype=bool)
+    tones = np.full(n.shape, style.INK, dtype=object) if colour is None else np.asarray(colour, dtype=object)
+    reach = max(3.2, 1.12 * (critical or 0.0), 1.12 * float(np.max(np.abs(score[keep]), initial=0.0)))
+    axes.axhspan(-1.96, 1.96, color=style.RULE, alpha=0.45, linewidth=0.0, zorder=0.5)
+    axes.axhline(0.0, color=style.MUTED, linewidth=0.7, zorder=1.0)
+    if critical is not None:
+        for sign in (-1.0, 1.0):
+            axes.axhline(sign * critical, color=style.LIMIT, linewidth=0.9, dashes=(4.0, 2.0), zorder=1.0)
+    inside = np.abs(score) <= reach
+    hollow = ~keep & inside
+    axes.scatter(n[hollow], score[hollow], s=13.0, facecolor="#ffffff", edgecolor=style.MUTED, linewidth=0.8)
+    axes.scatter(n[keep], score[keep], s=13.0, c=list(tones[keep]), linewidth=0.0, zorder=2.5)
+    axes.set_ylim(-reach, reach)
+    axes.set_ylabel("z-score")
+    axes.set_xlabel("Hermite degree $n$")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return axes

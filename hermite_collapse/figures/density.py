@@ -1,0 +1,210 @@
+"""Densities of the data, of some rounds and of the limit: lines in one dimension, contours in two.
+
+Contours enclose given shares of the probability, so that those of two laws can be compared; a level of the
+density itself could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FloatArray = NDArray[np.float64]
+
+MASSES = (0.25, 0.5, 0.75, 0.95)
+"""Shares of the probability that contours enclose."""
+
+_DATA_FILLS = ("#e9edf3", "#d5dce7", "#bcc7d6", "#a0afc4")
+_LINE_GRID = 601
+_PLANE_GRID = 181
+
+
+@style.style()
+def draw_densities(
+    axes: Axes | None = None,
+    *,
+    data: Any,
+    rounds: Mapping[int, Any],
+    limit: Any | None = None,
+    samples: ArrayLike | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Densities of one-dimensional laws on one axis.
+
+    Parameters
+    ----------
+    data : the target, filled; a law with a density, or one of points (its histogram is filled).
+    rounds : laws of the rounds shown, by round.
+    limit : the limit law, if there is one.
+    samples : (n,) particles of the last simulated round, as a stepped histogram.
+    legend : a legend above the axes.
+    """
+    axes = style.own_axes(axes, height=3.3)
+    last = limit if limit is not None else (rounds[max(rounds)] if rounds else data)
+    for law in (data, *rounds.values(), last):
+        if law.dimension != 1:
+            raise InputError(f"laws drawn as lines must have dimension 1, got dimension {law.dimension}.")
+    low, high = _interval([data, last])
+    grid = np.linspace(low, high, _LINE_GRID)
+
+    if _has_density(data):
+        axes.fill_between(grid, data.density(grid), color=style.DATA, alpha=0.26, linewidth=0.0, label="data")
+        axes.plot(grid, data.density(grid), color=style.DATA, linewidth=0.9)
+    else:
+        points = np.ravel(data.samples)
+        axes.hist(
+            points,
+            bins=_edges(points, low, high),
+            density=True,
+            color=style.DATA,
+            alpha=0.3,
+            linewidth=0.0,
+            label=f"data ({points.size} points)",
+        )
+    if samples is not None:
+        particles = np.ravel(np.asarray(samples, dtype=float))
+        heights, edges = np.histogram(particles, bins=_edges(particles, low, high), density=True)
+        inside = np.mean((particles >= low) & (particles <= high))
+        axes.stairs(heights * inside, edges, color=style.INK, linewidth=0.6, label="particles", zorder=2.2)
+    for j, i in enumerate(sorted(rounds)):
+        axes.plot(
+            grid,
+            rounds[i].density(grid),
+            color=style.round_colour(j, len(rounds)),
+            linewidth=1.15,
+            label=f"round {i}",
+            zorder=2.5,
+        )
+    if limit is not None:
+        axes.plot(grid, limit.density(grid), color=style.LIMIT, linewidth=2.0, label="limit", zorder=2.6)
+    axes.set_xlim(low, high)
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel("$x$")
+    axes.set_ylabel("density")
+    if legend:
+        legend_above(axes)
+    return axes
+
+
+@style.style()
+def draw_density_contours(
+    axes: Axes | None = None,
+    *,
+    data: Any,
+    law: Any,
+    title: str = "limit",
+    colour: str = style.LIMIT,
+    window: tuple[float, float, float, float] | None = None,
+) -> Axes:
+    """A two-dimensional law as lines over the data as filled contours; both enclose the shares `MASSES`.
+
+    Parameters
+    ----------
+    data : the target; points are scattered where it has no density.
+    law : the law drawn as lines.
+    window : x and y range (left, right, bottom, top); from the two laws without it.
+    """
+    axes = style.own_axes(axes, width=style.COLUMN, height=style.COLUMN)
+    for each in (data, law):
+        if each.dimension != 2:
+            raise InputError(f"laws drawn as contours must have dimension 2, got dimension {each.dimension}.")
+    left, right, bottom, top = window or plane_window([data, law])
+    x, y = np.linspace(left, right, _PLANE_GRID), np.linspace(bottom, top, _PLANE_GRID)
+    plane = np.stack(np.meshgrid(x, y, indexing="xy"), axis=-1)
+    if _has_density(data):
+        values = data.density(plane)
+        levels = [*enclosing_levels(values, MASSES), np.inf]
+        axes.contourf(x, y, values, levels=levels, colors=_DATA_FILLS)
+    else:
+        points = _thinned(data.samples, 3000)
+        axes.scatter(points[:, 0], points[:, 1], s=3.0, color=style.DATA, alpha=0.35, linewidth=0.0)
+    values = law.density(plane)
+    axes.contour(
+        x, y, values, levels=enclosing_levels(values, MASSES), colors=colour, linewidths=(0.7, 0.9, 1.2, 1.5)
+    )
+    axes.set_aspect("equal")
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+    axes.set_xlabel("$x_1$")
+    axes.set_ylabel("$x_2$")
+    axes.set_title(title, color=colour)
+    return axes
+
+
+def enclosing_levels(values: FloatArray, masses: Sequence[float]) -> list[float]:
+    """Density levels, increasing, whose upper sets hold the given shares of what lies on an even grid."""
+    flat = np.sort(np.ravel(values))[::-1]
+    share = np.cumsum(flat)
+    share /= share[-1]
+    return sorted(float(flat[min(int(np.searchsorted(share, m)), flat.size - 1)]) for m in masses)
+
+
+def plane_window(laws: Sequence[Any]) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of a window that shows nearly all of each law."""
+    sides = [_interval([law.project(axis) for law in laws], tail=1.2e-2) for axis in np.eye(2)]
+    return (*sides[0], *sides[1])
+
+
+def _has_density(law: Any) -> bool:
+    """Whether the law has a density; one with atoms left, such as after a round without truncation, says so."""
+    if not hasattr(law, "density"):
+        return False
+    try:
+        law.density(law.mean)
+    except InputError:
+        return False
+    return True
+
+
+def _interval(laws: Sequence[Any], tail: float = 6e-4) -> tuple[float, float]:
+    """Where one-dimensional laws are to be seen: outside, densities are below a share `tail` of the peak."""
+    ends = []
+    for law in laws:
+        if not _has_density(law):
+            points = np.ravel(law.samples)
+            low, high = np.quantile(points, [0.001, 0.999])
+            pad = 0.05 * (high - low) or 1.0
+            ends.append((low - pad, high + pad))
+            continue
+        centre, spread = float(law.mean[0]), float(np.sqrt(law.covariance[0, 0]))
+        grid = np.linspace(centre - 9.0 * spread, centre + 9.0 * spread, 3001)
+        values = law.density(grid)
+        seen = grid[values > tail * values.max()]
+        ends.append((float(seen[0]), float(seen[-1])))
+    return min(e[0] for e in ends), max(e[1] for e in ends)
+
+
+def _edges(points: FloatArray, low: float, high: float) -> FloatArray:
+    """Histogram edges over the range: Freedman and Diaconis' width, between 20 and 120 bins."""
+    first, third = np.quantile(points, [0.25, 0.75])
+    width = 2.0 * (third - first) / points.size ** (1.0 / 3.0)
+    count = int(np.clip((high - low) / width, 20, 120)) if width > 0.0 else 60
+    return np.linspace(low, high, count + 1)
+
+
+def _thinned(points: FloatArray, count: int) -> FloatArray:
+    return points[:: max(1, -(-len(points) // count))]
+
+
+def legend_above(axes: Axes) -> None:
+    """One row of entries above the axes, clear of the data."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=len(labels),
+        borderaxespad=0.2,
+        columnspacing=1.3,
+        handletextpad=0.5,
+    )
