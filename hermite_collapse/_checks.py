@@ -140,7 +140,7 @@ def _float_array(value: Any, name: str) -> FloatArray:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        return np.ascontiguousarray(array, dtype=np.float64)
+        return np.asarray(array, dtype=np.float64, order="C")  # unlike ascontiguousarray, keeps a scalar a scalar
     except (TypeError, ValueError):
         raise InputError(f"{name} must hold real numbers in a rectangular array, got {_brief(value)}.") from None
 

@@ -138,7 +138,8 @@ class TargetSection(Section):
         from .laws.empirical import EmpiricalLaw
         from .samplefiles import read_samples
 
-        return EmpiricalLaw(read_samples(self.samples), scale=self.scale)
+        assert self.samples is not None
+        return EmpiricalLaw(read_samples(self.samples, scale=self.scale))
 
     @property
     def label(self) -> str:

@@ -31,30 +31,35 @@ from . import _checks
 from ._checks import FloatArray
 from .errors import InputError
 
+SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
+
 _TEXT = {".csv", ".txt", ".dat", ".tsv"}
 _IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _CONVERTED = {"1": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGBA": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def read_samples(path: str | os.PathLike[str]) -> FloatArray:
-    """Samples in a file or a folder of images.
+def read_samples(path: str | os.PathLike[str], *, scale: float | None = None) -> FloatArray:
+    """Samples in a file or a folder of images, in the units of the diffusion.
 
     Parameters
     ----------
     path : a .npy, .npz, .csv, .txt or IDX file (the last also gzipped), or a folder of images.  One array
         of a .npz file is chosen with a colon: "data.npz:train".
+    scale : the samples are divided by it, > 0, in the units of the file.  Without it they must look like a
+        diffusion's own coordinates: no second moment E x_j^2 above 25, their average not below 0.01.
 
     Returns
     -------
-    samples : array of float64, shape (n, d), finite, in the units of the file.  A .npy file of float64 in
-        C order is memory-mapped; any other is read whole.
+    samples : array of float64, shape (n, d), finite.  A .npy file of float64 in C order that needs no
+        scale is memory-mapped; any other is read whole.
 
     Raises
     ------
-    InputError : the file is missing, unreadable, truncated, empty, of an unknown kind, or holds something
-        that is not a finite real number; the sentence names the file.
+    InputError : the file is missing, unreadable, truncated, empty, of an unknown kind, holds something that
+        is not a finite real number, or is in other units; the sentence names the file.
     """
+    divisor = None if scale is None else _checks.positive(scale, "scale")
     file, member = _split(Path(path))
     reader = _reader(file)
     where = f"samples ({path})"
@@ -75,7 +80,23 @@ def read_samples(path: str | os.PathLike[str]) -> FloatArray:
         ) from None
     except Exception as error:  # parsers of foreign bytes fail in many ways; all of them are the file's fault
         raise InputError(f"{where} must be a readable {_kind(file)}, got: {_one_line(error)}.") from None
-    return _flattened(array, where)
+    samples = _flattened(array, where)
+    if divisor is not None:
+        return samples / divisor
+    _require_units(samples, where)
+    return samples
+
+
+def _require_units(samples: FloatArray, where: str) -> None:
+    """Pixels of 0 to 255, metres or dollars give predictions that look fine and mean nothing: refuse them."""
+    moments = np.einsum("ij,ij->j", samples, samples) / len(samples)
+    largest, average = float(moments.max()), float(moments.mean())
+    if largest > LARGEST_MOMENT or average < SMALLEST_MOMENT:
+        value = f"one of {largest:.4g}" if largest > LARGEST_MOMENT else f"an average of {average:.4g}"
+        raise InputError(
+            f"{where} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "
+            f"{LARGEST_MOMENT:g}], got {value}: give scale, by which samples are divided (1 if they are meant so)."
+        )
 
 
 def _split(path: Path) -> tuple[Path, str | None]:
