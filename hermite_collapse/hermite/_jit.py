@@ -29,7 +29,13 @@ parallel_region = threading.RLock()
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False, exact: bool = False, inline: bool = False):
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    parallel: bool = False,
+    exact: bool = False,
+    inline: bool = False,
+):
     """Compile a function, on its first call, for the types it is called with.
 
     Parameters

@@ -20,7 +20,7 @@ from ..errors import InputError
 
 IntArray = NDArray[np.int64]
 
-_LARGEST_COUNT = 1 << 28
+_LARGEST_COUNT = 1 << 28  # 2 GB
 
 
 def index_count(dimension: int, degree: int) -> int:
@@ -63,37 +63,48 @@ def total_degree_indices(dimension: int, degree: int) -> IntArray:
     return _table(int(dimension), int(degree))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _table(dimension: int, degree: int) -> IntArray:
-    parts = [_of_degree(dimension, n) for n in range(degree + 1)]
-    table = np.concatenate(parts)
+    table = _from_words(dimension, degree) if degree < dimension else _from_axes(dimension, degree)
     table.setflags(write=False)
     return table
 
 
-def _of_degree(dimension: int, degree: int) -> IntArray:
-    """Indices of one degree: the tails of ascending leading entries, one axis after the other.
+def _from_axes(dimension: int, degree: int) -> IntArray:
+    """One axis after the other, for few axes.
 
     blocks[n] holds, for the last j axes, the indices of degree n in order; one more axis in front gives
-    blocks'[n] = (0, blocks[n]), (1, blocks[n-1]), ..., (n, blocks[0]).
+    (0, blocks[n]), (1, blocks[n-1]), ..., (n, blocks[0]).
     """
     blocks = [np.full((1, 1), n, dtype=np.int64) for n in range(degree + 1)]
-    for axis in range(1, dimension):
-        last = axis == dimension - 1
+    for _ in range(dimension - 1):
         blocks = [
-            np.concatenate([_with_front(first, blocks[n - first]) for first in range(n + 1)])
-            if (n == degree or not last)
-            else blocks[n]
+            np.concatenate([np.insert(blocks[n - first], 0, first, axis=1) for first in range(n + 1)])
             for n in range(degree + 1)
         ]
-    return blocks[degree]
+    return np.concatenate(blocks)
 
 
-def _with_front(first: int, tail: IntArray) -> IntArray:
-    out = np.empty((len(tail), tail.shape[1] + 1), dtype=np.int64)
-    out[:, 0] = first
-    out[:, 1:] = tail
-    return out
+def _from_words(dimension: int, degree: int) -> IntArray:
+    """One degree after the other, for many axes: an index of degree n is a word of n axes in ascending order.
+
+    Ascending lexicographic indices are descending words, so the words of n letters that begin with axis f are f in
+    front of the first binom(d - 1 - f + n - 1, n - 1) words of n - 1 letters: those with letters >= f.
+    """
+    starts = np.cumsum([0] + [math.comb(dimension - 1 + n, n) for n in range(degree + 1)])
+    table = np.zeros((starts[-1], dimension), dtype=np.int64)
+    words = np.zeros((1, 0), dtype=np.int64)
+    for n in range(1, degree + 1):
+        fronts = range(dimension - 1, -1, -1)
+        tails = [math.comb(dimension - 1 - f + n - 1, n - 1) for f in fronts]
+        longer = np.empty((starts[n + 1] - starts[n], n), dtype=np.int64)
+        longer[:, 0] = np.repeat(fronts, tails)
+        longer[:, 1:] = np.concatenate([words[:tail] for tail in tails])
+        words = longer
+        rows = np.arange(starts[n], starts[n + 1])
+        for letter in range(n):
+            table[rows, words[:, letter]] += 1
+    return table
 
 
 def positions(indices: ArrayLike) -> IntArray:
@@ -113,23 +124,24 @@ def positions(indices: ArrayLike) -> IntArray:
     indices = np.atleast_2d(_checks.degrees(indices, "indices"))
     dimension = indices.shape[1]
     degree = int(indices.sum(axis=1).max(initial=0))
-    table = _binomials(dimension + degree)
     remaining = indices.sum(axis=1)
-    place = np.where(remaining > 0, table[dimension - 1 + remaining, dimension], 0)
+    # binom(r + left, r), indexed by the number that stays small, r <= degree + 1
+    table = _binomials(dimension + degree, degree)
+    place = np.where(remaining > 0, table[dimension + remaining - 1, np.maximum(remaining - 1, 0)], 0)
     for axis in range(dimension - 1):
         left = dimension - 1 - axis  # axes after this one
         # sum_{i<k} C(r-i+left-1, left-1) telescopes to C(r+left, left) - C(r-k+left, left)
         after = remaining - indices[:, axis]
-        place += table[remaining + left, left] - table[after + left, left]
+        place += table[remaining + left, remaining] - table[after + left, after]
         remaining = after
     return place
 
 
 @lru_cache(maxsize=8)
-def _binomials(size: int) -> IntArray:
-    table = np.zeros((size + 1, size + 1), dtype=np.int64)
+def _binomials(largest: int, smaller: int) -> IntArray:
+    table = np.zeros((largest + 1, smaller + 1), dtype=np.int64)
     table[:, 0] = 1
-    for row in range(1, size + 1):
+    for row in range(1, largest + 1):
         table[row, 1:] = table[row - 1, 1:] + table[row - 1, :-1]
     return table
 
