@@ -63,7 +63,9 @@ def hermite_values(x: ArrayLike, degree: int) -> FloatArray:
 def hermite_values_scaled(x: ArrayLike, degree: int) -> tuple[FloatArray, FloatArray]:
     r"""Orthonormal Hermite polynomials with a logarithmic scale, for any finite point and any degree.
 
-        h_k(x) = values_k exp(log_scale_k),     log_scale_k a multiple of log 2, zero where abs(h_0), ..., abs(h_k) <= 2^256
+        h_k(x) = values_k exp(log_scale_k),     log_scale_k = e_k log 2,
+
+    e_k an integer, zero where abs(h_0), ..., abs(h_k) <= 2^256.
 
     Parameters
     ----------

@@ -143,7 +143,8 @@ def mixture_coefficients(
     if not np.isfinite(values).all():
         first = int(indices[np.argmin(np.isfinite(values))].sum())
         raise InputError(
-            f"degree must keep the coefficients within double precision, got {degree}: they overflow from degree {first}."
+            f"degree must keep the coefficients within double precision, got {degree}: "
+            f"they overflow from degree {first}."
         )
     return HermiteCoefficients(indices, values, square_integrable=square_integrable)
 

@@ -75,7 +75,7 @@ def _rule(count: int) -> GaussRule:
     first, _, _, _ = _newton(guess, count)
     nodes, remainder, log_two, mantissa = _newton(first, count)
     if count % 2:
-        middle, _, middle_two, middle_mantissa = _newton(np.zeros(1), count)
+        _, _, middle_two, middle_mantissa = _newton(np.zeros(1), count)
         nodes, remainder = np.append(nodes, 0.0), np.append(remainder, 0.0)
         log_two, mantissa = np.append(log_two, middle_two), np.append(mantissa, middle_mantissa)
     # w = (count - 1)! / (count He^2), the factorial as an exact integer
