@@ -47,7 +47,7 @@ def _second_table(mean, variance, roots, work, table):
 
 @jit
 def _fourth_table(mean, variance, roots, nodes, starts, work, table):
-    """table[n, b] = sum_i w_i h_n(m + sqrt(v) z_i)^4; the recurrence starts from w_i^(1/4) and so cannot overflow alone."""
+    """table[n, b] = sum_i w_i h_n(m + sqrt(v) z_i)^4; started from w_i^(1/4), the recurrence overflows only with it."""
     count = table.shape[0]
     for n in range(count):
         for b in range(BLOCK):
@@ -210,7 +210,8 @@ def joint_coefficients(mean, covariance, factor, indices, parents, pivots):
 
     The pair (X, Z) is Gaussian; its Hermite coefficients obey the one-component recurrence
 
-        sqrt(k_i + 1) a_{k+e_i, l} = m_i a_{k,l} + sum_p (S - I)_{ip} sqrt(k_p) a_{k-e_p, l} + sum_p L_{ip} sqrt(l_p) a_{k, l-e_p}.
+        sqrt(k_i + 1) a_{k+e_i, l} = m_i a_{k,l} + sum_p (S - I)_{ip} sqrt(k_p) a_{k-e_p, l}
+                                                 + sum_p L_{ip} sqrt(l_p) a_{k, l-e_p}.
 
     parents[k, p] is the row of k - e_p or -1; pivots[k] an axis with k_i > 0; rows are ordered by degree.
     """

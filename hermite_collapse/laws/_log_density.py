@@ -17,19 +17,24 @@ from numpy.typing import NDArray
 from hermite_collapse.errors import InputError
 
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
-_CHUNK_ENTRIES = 1 << 19
+_CHUNK_ENTRIES = 1 << 20
+_SMALLEST_CHUNK = 1 << 10
+_LANES = 16
 
 Array = NDArray[np.float64]
 
 
 class _Group(NamedTuple):
-    """Components that share one frame, in that frame's coordinates and about the group's own centre."""
+    """Components that share one frame, in that frame's coordinates and about the group's own centre.
+
+    log_heights: log of weight times density at the mean; roots: 1 / sqrt(2 variance).
+    """
 
     frame: Array | None
     centre: Array
     log_heights: Array
     means: Array
-    precisions: Array
+    roots: Array
 
 
 def _groups(
@@ -56,6 +61,8 @@ def _groups(
     else:
         owner = np.zeros(len(log_weights), dtype=np.int64) if frame_of is None else np.asarray(frame_of)
         chosen = [(f, np.flatnonzero(used & (owner == f))) for f in range(len(frames))]
+    if not used.any():
+        raise InputError("log_weights must hold a finite number, got none.")
     groups = []
     for f, members in chosen:
         if len(members) == 0:
@@ -67,38 +74,60 @@ def _groups(
         frame = None if f is None else np.ascontiguousarray(frames[f], dtype=np.float64)
         if frame is not None:
             moved = moved @ frame
-        groups.append(_Group(frame, centre, log_heights[members], moved, 1.0 / variances[members]))
+        groups.append(_Group(frame, centre, log_heights[members], moved, np.sqrt(0.5 / variances[members])))
     return groups
 
 
-def _evaluate(x: Array, groups: list[_Group], with_score: bool) -> tuple[Array, Array | None]:
+def _evaluate(x: Array, groups: list[_Group], with_slope: bool) -> tuple[Array, Array]:
+    """Log-density (n,), and the gradient (n, d) or an empty array."""
     count, dimension = x.shape
-    components = sum(len(g.log_heights) for g in groups)
-    log_density = np.full(count, -np.inf)
-    score = np.zeros((count, dimension)) if with_score else None
-    step = max(1, _CHUNK_ENTRIES // max(1, components * dimension))
+    log_density = np.empty(count)
+    score = np.empty((count, dimension) if with_slope else (0, dimension))
+    step = max(_SMALLEST_CHUNK, _CHUNK_ENTRIES // dimension)
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
-        logits, slopes = [], []
-        for g in groups:
-            y = x[rows] - g.centre
-            if g.frame is not None:
-                y = y @ g.frame
-            offset = y[:, None, :] - g.means
-            weighted = offset * g.precisions
-            logits.append(g.log_heights - 0.5 * np.einsum("nkd,nkd->nk", offset, weighted))
-            slopes.append(weighted)
-        if not groups:
-            continue
-        peak = np.max([part.max(axis=1) for part in logits], axis=0)
-        powers = [np.exp(part - peak[:, None]) for part in logits]
-        total = sum(part.sum(axis=1) for part in powers)
-        log_density[rows] = peak + np.log(total)
-        if score is not None:
-            for g, power, slope in zip(groups, powers, slopes, strict=True):
-                part = np.einsum("nk,nkd->nd", power / total[:, None], slope)
-                score[rows] -= part if g.frame is None else part @ g.frame.T
+        peak, total, slope = _group_sums(x[rows], groups[0], with_slope)
+        for group in groups[1:]:
+            other_peak, other_total, other_slope = _group_sums(x[rows], group, with_slope)
+            higher = np.maximum(peak, other_peak)
+            finite = np.where(higher > -np.inf, higher, 0.0)
+            share, other_share = np.exp(peak - finite), np.exp(other_peak - finite)
+            peak = higher
+            total = share * total + other_share * other_total
+            if with_slope:
+                slope = share[:, None] * slope + other_share[:, None] * other_slope
+        with np.errstate(
+            divide="ignore"
+        ):  # a total of 0 where even the highest component overflows: log p = -inf
+            log_density[rows] = peak + np.log(total)
+        if with_slope:
+            np.divide(slope, -total[:, None], out=score[rows], where=total[:, None] > 0.0)
     return log_density, score
+
+
+def _group_sums(x: Array, group: _Group, with_slope: bool) -> tuple[Array, Array, Array]:
+    """Peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
+    from hermite_collapse.hermite._jit import parallel_region
+    from hermite_collapse.laws._kernels_log_density import log_density_axes, log_density_line
+
+    count, dimension = x.shape
+    peak, total = np.empty(count), np.empty(count)
+    slope = np.empty((dimension, count if with_slope else 0))
+    y = x - group.centre
+    if group.frame is not None:
+        y = y @ group.frame
+    with parallel_region:
+        if dimension == 1 and not with_slope:
+            heights, means, roots = group.log_heights, group.means[:, 0].copy(), group.roots[:, 0].copy()
+            log_density_line(y[:, 0].copy(), heights, means, roots, peak, total, _LANES)
+        else:
+            y = np.ascontiguousarray(y.T)
+            log_density_axes(
+                y, group.log_heights, group.means, group.roots, with_slope, peak, total, slope, _LANES
+            )
+    if group.frame is not None and with_slope:
+        slope = group.frame @ slope
+    return peak, total, slope.T
 
 
 def mixture_log_density(
@@ -126,8 +155,14 @@ def mixture_log_density(
 
     Raises : InputError if a variance is not positive: such a component has no density.
     """
+    x = np.ascontiguousarray(x, dtype=np.float64)
     groups = _groups(log_weights, means, variances, frames, frame_of)
-    return _evaluate(np.ascontiguousarray(x, dtype=np.float64), groups, False)[0]
+    finite = np.isfinite(x).all(axis=1)
+    if finite.all():
+        return _evaluate(x, groups, False)[0]
+    log_density = np.where(np.isnan(x).any(axis=1), np.nan, -np.inf)
+    log_density[finite] = _evaluate(x[finite], groups, False)[0]
+    return log_density
 
 
 def mixture_log_density_and_score(
@@ -139,7 +174,11 @@ def mixture_log_density_and_score(
     frame_of: NDArray[np.int64] | None = None,
 ) -> tuple[Array, Array]:
     """Log-density (n,) and its gradient (n, d), in one pass.  Arguments and errors: `mixture_log_density`."""
-    groups = _groups(log_weights, means, variances, frames, frame_of)
-    log_density, score = _evaluate(np.ascontiguousarray(x, dtype=np.float64), groups, True)
-    assert score is not None
+    x = np.ascontiguousarray(x, dtype=np.float64)
+    log_density, score = _evaluate(x, _groups(log_weights, means, variances, frames, frame_of), True)
+    if not np.isfinite(log_density).all():
+        worst = int(np.argmin(np.isfinite(log_density)))
+        raise InputError(
+            f"x must lie where the log-density is a double for it to have a score, got {x[worst].tolist()}."
+        )
     return log_density, score

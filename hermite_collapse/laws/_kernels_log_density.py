@@ -1,0 +1,176 @@
+"""Compiled log-sum-exp over Gaussian components with diagonal covariances, for blocks of points.
+
+The points of a block lie side by side, so that every inner loop runs over points and vectorises.  `math.exp` would
+keep such a loop scalar; the exponential here is a polynomial.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import prange, types
+from numba.extending import intrinsic
+
+from hermite_collapse.hermite._jit import jit
+
+POINTS = 64  # points of a block: eight registers of eight
+COMPONENTS = 32  # components between two rescalings: a tile of 16 kB
+
+NEGLIGIBLE = 1e-30  # summed share of a block, against the highest component, below which a slope is left out
+
+_LOG2_E = 1.0 / math.log(2.0)
+_LN2 = math.log(2.0)
+_LOWEST = -708.0  # exp of anything lower is below the smallest normal number
+
+
+@intrinsic
+def _from_bits(typing_context, bits):
+    """The double whose bits are a given int64."""
+    from llvmlite import ir
+
+    def build(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), build
+
+
+@jit(inline=True)
+def exp_nonpositive(t):
+    """exp(t) for t <= 0: absolute error 2e-16; 0 below -708.
+
+    t = k ln 2 + r, abs(r) <= ln(2)/2, Taylor's polynomial of degree 13 (remainder 4e-18).  The product k ln 2 is not
+    split in two: its error k 2^-54 is outweighed by the factor 2^k.
+    """
+    s = t if t > _LOWEST else _LOWEST
+    k = np.floor(s * _LOG2_E + 0.5)
+    r = s - k * _LN2
+    p = 1.0 / 6227020800.0
+    p = p * r + 1.0 / 479001600.0
+    p = p * r + 1.0 / 39916800.0
+    p = p * r + 1.0 / 3628800.0
+    p = p * r + 1.0 / 362880.0
+    p = p * r + 1.0 / 40320.0
+    p = p * r + 1.0 / 5040.0
+    p = p * r + 1.0 / 720.0
+    p = p * r + 1.0 / 120.0
+    p = p * r + 1.0 / 24.0
+    p = p * r + 1.0 / 6.0
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    value = p * _from_bits((np.int64(k) + 1023) << 52)
+    return value if t > _LOWEST else 0.0
+
+
+@jit(parallel=True)
+def log_density_line(x, heights, means, roots, peaks, sums, lanes):
+    """One dimension: peaks[n] = max_k l_k, sums[n] = sum_k exp(l_k - peak), l_k = heights[k] - (x - mean)^2 / (2 v).
+
+    roots[k] = 1 / sqrt(2 v).  The exponents are cheap in one dimension: two passes recompute them.
+    """
+    count = x.shape[0]
+    blocks = (count + POINTS - 1) // POINTS
+    for lane in prange(lanes):
+        here = np.empty(POINTS)
+        peak = np.empty(POINTS)
+        total = np.empty(POINTS)
+        for block in range(lane, blocks, lanes):
+            start = block * POINTS
+            size = min(POINTS, count - start)
+            for i in range(POINTS):
+                here[i] = x[start + min(i, size - 1)]
+                peak[i] = -np.inf
+                total[i] = 0.0
+            for k in range(heights.shape[0]):
+                height, mean, root = heights[k], means[k], roots[k]
+                for i in range(POINTS):
+                    offset = (here[i] - mean) * root
+                    exponent = height - offset * offset
+                    peak[i] = exponent if exponent > peak[i] else peak[i]
+            for k in range(heights.shape[0]):
+                height, mean, root = heights[k], means[k], roots[k]
+                for i in range(POINTS):
+                    offset = (here[i] - mean) * root
+                    total[i] += exp_nonpositive(height - offset * offset - peak[i])
+            for i in range(size):
+                peaks[start + i] = peak[i]
+                sums[start + i] = total[i]
+
+
+@jit(parallel=True)
+def log_density_axes(y, heights, means, roots, with_slope, peaks, sums, slopes, lanes):
+    """Any dimension, y (d, n) in the components' own axes, roots[k, j] = 1 / sqrt(2 v_kj).
+
+    peaks[n] = max_k l_k, sums[n] = sum_k exp(l_k - peak), slopes[j, n] = sum_k exp(l_k - peak) (y_j - m_kj) / v_kj,
+    l_k = heights[k] - sum_j (y_j - m_kj)^2 / (2 v_kj).
+
+    One pass over the components, in tiles: after each the sums are rescaled to the highest peak so far.
+    """
+    dimension, count = y.shape
+    components = heights.shape[0]
+    blocks = (count + POINTS - 1) // POINTS
+    for lane in prange(lanes):
+        here = np.empty((dimension, POINTS))
+        slope = np.empty((dimension, POINTS))
+        tile = np.empty((COMPONENTS, POINTS))
+        peak = np.empty(POINTS)
+        higher = np.empty(POINTS)
+        total = np.empty(POINTS)
+        for block in range(lane, blocks, lanes):
+            start = block * POINTS
+            size = min(POINTS, count - start)
+            for j in range(dimension):
+                for i in range(POINTS):
+                    here[j, i] = y[j, start + min(i, size - 1)]
+                    slope[j, i] = 0.0
+            for i in range(POINTS):
+                peak[i] = -np.inf
+                total[i] = 0.0
+            for first in range(0, components, COMPONENTS):
+                width = min(COMPONENTS, components - first)
+                for i in range(POINTS):
+                    higher[i] = peak[i]
+                for k in range(width):
+                    for i in range(POINTS):
+                        tile[k, i] = heights[first + k]
+                    for j in range(dimension):
+                        mean, root = means[first + k, j], roots[first + k, j]
+                        for i in range(POINTS):
+                            offset = (here[j, i] - mean) * root
+                            tile[k, i] -= offset * offset
+                    for i in range(POINTS):
+                        higher[i] = tile[k, i] if tile[k, i] > higher[i] else higher[i]
+                raised = 0
+                for i in range(POINTS):
+                    raised += 1 if higher[i] > peak[i] else 0
+                if raised > 0:
+                    for i in range(POINTS):
+                        peak[i] = exp_nonpositive(peak[i] - higher[i])
+                        total[i] *= peak[i]
+                    if with_slope and first > 0:
+                        for j in range(dimension):
+                            for i in range(POINTS):
+                                slope[j, i] *= peak[i]
+                    for i in range(POINTS):
+                        peak[i] = higher[i]
+                for k in range(width):
+                    share = 0.0
+                    for i in range(POINTS):
+                        power = exp_nonpositive(tile[k, i] - peak[i])
+                        tile[k, i] = power
+                        total[i] += power
+                        share += power
+                    if with_slope and share > NEGLIGIBLE:
+                        for j in range(dimension):
+                            mean = means[first + k, j]
+                            precision = 2.0 * roots[first + k, j] * roots[first + k, j]
+                            for i in range(POINTS):
+                                slope[j, i] += tile[k, i] * ((here[j, i] - mean) * precision)
+            for i in range(size):
+                peaks[start + i] = peak[i]
+                sums[start + i] = total[i]
+            if with_slope:
+                for j in range(dimension):
+                    for i in range(size):
+                        slopes[j, start + i] = slope[j, i]
