@@ -1,0 +1,179 @@
+"""Where the error comes from: stacked budgets, and the identity that splits a coefficient's error exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from hermite_collapse import _checks
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@style.style()
+def draw_budget(
+    axes: Axes | None = None,
+    *,
+    parts: Mapping[str, ArrayLike],
+    total: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+    xlabel: str = "round",
+    ylabel: str = "share of the error",
+) -> Axes:
+    """Stacked bars of the parts of an error, negative parts below zero, with the measured total as a rule.
+
+    Parts are stacked with their signs: the height from the lowest to the highest end of a bar is what the
+    parts would add up to without cancelling, the rule is what is left of them.
+
+    Parameters
+    ----------
+    parts : name -> (n,) contribution to each of n bars.
+    total : (n,) the whole, measured on its own; where it differs from the sum, an interaction is left over.
+    labels : names of the bars; 1 to n without them.
+    """
+    axes = style.own_axes(axes, height=3.2)
+    columns = {name: np.atleast_1d(np.asarray(v, dtype=float)) for name, v in parts.items()}
+    sizes = {v.shape for v in columns.values()}
+    if len(sizes) != 1 or len(next(iter(sizes))) != 1:
+        raise InputError(f"parts must be one-dimensional and of one length, got shapes {sorted(sizes)}.")
+    count = next(iter(sizes))[0]
+    x = np.arange(1, count + 1)
+    above, below = np.zeros(count), np.zeros(count)
+    for j, (name, height) in enumerate(columns.items()):
+        base = np.where(height >= 0.0, above, below)
+        axes.bar(
+            x,
+            height,
+            bottom=base,
+            width=0.72,
+            color=style.CATEGORIES[j % len(style.CATEGORIES)],
+            hatch=("", "////", "....", "\\\\\\\\", "xxxx", "----")[j % 6],
+            edgecolor="#ffffff",
+            linewidth=0.4,
+            label=name,
+        )
+        above += np.maximum(height, 0.0)
+        below += np.minimum(height, 0.0)
+    if total is not None:
+        whole = np.broadcast_to(np.asarray(total, dtype=float), (count,))
+        axes.hlines(whole, x - 0.42, x + 0.42, color=style.INK, linewidth=1.8, label="total", zorder=3.0)
+    axes.axhline(0.0, color=style.MUTED, linewidth=0.7)
+    axes.set_xlim(0.4, count + 0.6)
+    if labels is not None:
+        axes.set_xticks(x, list(labels))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    entries, names = axes.get_legend_handles_labels()
+    axes.legend(
+        entries, names, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3, handleheight=0.9
+    )
+    return axes
+
+
+@style.style()
+def draw_discounted_defects(
+    axes: Axes | None = None,
+    *,
+    bias: ArrayLike,
+    defects: ArrayLike,
+    contraction: ArrayLike,
+    labels: Sequence[str],
+) -> Axes:
+    """The exact split of each mode's error after N rounds, as a map of modes by rounds.
+
+        c_k(p^_N) - c_k(p*) = -(1 - f_n(N)) c_k(p*) + sum_j kappa_n^(N-1-j) d_k(j)
+
+    One row a mode; the first column is the truncation bias, the others are the defects of the rounds after
+    discounting, the last the sum of the row.
+
+    Parameters
+    ----------
+    bias : (m,) truncation bias of each mode.
+    defects : (N, m) defect of each round and mode, not yet discounted.
+    contraction : (m,) kappa of each mode.
+    labels : m names of the modes.
+    """
+    defect = np.asarray(defects, dtype=float)
+    start, keep = np.asarray(bias, dtype=float), np.asarray(contraction, dtype=float)
+    if defect.ndim != 2 or start.shape != defect.shape[1:] or keep.shape != start.shape:
+        raise InputError(
+            f"bias and contraction must have shape (m,) and defects (N, m), got {start.shape}, {keep.shape} and "
+            f"{defect.shape}."
+        )
+    count, size = defect.shape
+    discounted = defect * keep ** np.arange(count - 1, -1, -1)[:, None]
+    table = np.column_stack([start, discounted.T, start + discounted.sum(axis=0)])
+    axes = style.own_axes(axes, width=style.TEXT, height=0.9 + 0.27 * size)
+    reach = float(np.max(np.abs(table))) or 1.0
+    places = np.concatenate([[0.0], 1.5 + np.arange(count), [count + 2.0]])
+    for place, column in zip(places, table.T, strict=True):
+        shade = axes.pcolormesh(
+            [place - 0.5, place + 0.5],
+            np.arange(size + 1) - 0.5,
+            column[:, None],
+            cmap=style.DIVERGING,
+            norm=Normalize(-reach, reach),
+            edgecolors="face",
+            linewidth=0.1,
+        )
+    axes.set_ylim(size - 0.5, -0.5)
+    axes.set_xlim(-0.5, places[-1] + 0.5)
+    axes.set_yticks(np.arange(size), list(labels))
+    shown = np.unique(np.linspace(0, count - 1, min(count, 8)).astype(int))
+    axes.set_xticks(
+        [places[0], *places[1 + shown], places[-1]], ["bias", *[str(int(j) + 1) for j in shown], "sum"]
+    )
+    axes.tick_params(length=0.0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xlabel("round of the defect, discounted to the last")
+    bar = axes.get_figure(root=True).colorbar(shade, ax=axes, pad=0.02, aspect=24)
+    bar.set_label("error of the coefficient")
+    bar.outline.set_visible(False)
+    return axes
+
+
+@style.style()
+def draw_discount_weights(
+    axes: Axes | None = None, *, fresh_fraction: float, rounds: int, power: float = 2.0
+) -> Axes:
+    """Weight (1 - alpha)^(power (N - i)) that round N gives to what went wrong in round i <= N.
+
+    power = 2 for energies of defects that are independent from round to round, 1 for repeated ones.
+    """
+    axes = style.own_axes(axes, width=3.9, height=style.COLUMN)
+    alpha, count = _checks.fraction(fresh_fraction), _checks.integer(rounds, "rounds", minimum=1)
+    power = _checks.positive(power, "power")
+    i = np.arange(count + 1)
+    lag = i[:, None] - i[None, :]
+    weight = np.where(lag >= 0, (1.0 - alpha) ** (power * np.maximum(lag, 0)), np.nan)
+    shade = axes.pcolormesh(
+        i,
+        i,
+        np.ma.masked_invalid(weight),
+        cmap=style.SEQUENTIAL,
+        norm=Normalize(0.0, 1.0),
+        shading="nearest",
+        edgecolors="face",
+        linewidth=0.1,
+    )
+    axes.set_aspect("equal")
+    axes.set_xlabel("round $i$ of the error")
+    axes.set_ylabel("round $N$ it is seen in")
+    axes.set_title(rf"$\alpha={alpha:g}$")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    bar = axes.get_figure(root=True).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
+    bar.set_label("weight")
+    bar.outline.set_visible(False)
+    return axes

@@ -1,0 +1,143 @@
+"""How errors propagate: bounds against what happened, and the drift of moments over the rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@style.style()
+def draw_bounds(
+    axes: Axes | None = None,
+    *,
+    measured: ArrayLike,
+    errors: ArrayLike = 0.0,
+    lower: Mapping[str, ArrayLike] | None = None,
+    upper: Mapping[str, ArrayLike] | None = None,
+    ylabel: str = "divergence",
+    first_round: int = 1,
+) -> Axes:
+    """A measured quantity between its lower and upper bounds, round by round, on a log axis.
+
+    Infinite values leave a gap; a bound that is crossed is not clipped, it is seen to be crossed.
+
+    Parameters
+    ----------
+    measured : (rounds,) with errors as bars.
+    lower, upper : name -> (rounds,) bounds, lower ones dashed and upper ones solid.
+    """
+    axes = style.own_axes(axes, height=3.4)
+    value = np.asarray(measured, dtype=float)
+    if value.ndim != 1:
+        raise InputError(f"measured must have shape (rounds,), got {value.shape}.")
+    rounds = np.arange(first_round, first_round + value.size)
+    bars = np.broadcast_to(np.asarray(errors, dtype=float), value.shape)
+    axes.set_yscale("log")
+    ends, texts, tones = [], [], []
+    bounds = [(name, given, (4.5, 2.0)) for name, given in (lower or {}).items()]
+    bounds += [(name, given, ()) for name, given in (upper or {}).items()]
+    for j, (name, given, dash) in enumerate(bounds):
+        line = np.broadcast_to(np.asarray(given, dtype=float), value.shape)
+        seen = np.where(np.isfinite(line) & (line > 0.0), line, np.nan)
+        colour = style.CATEGORIES[j % len(style.CATEGORIES)]
+        drawn = axes.plot(rounds, seen, color=colour, linewidth=1.3)[0]
+        if dash:
+            drawn.set_dashes(dash)
+        if np.any(np.isfinite(seen)):
+            ends.append(float(seen[np.isfinite(seen)][-1]))
+            texts.append(name)
+            tones.append(colour)
+    good = np.isfinite(value) & (value > 0.0)
+    axes.errorbar(
+        rounds[good],
+        value[good],
+        bars[good],
+        fmt="o",
+        color=style.INK,
+        markersize=4.0,
+        elinewidth=1.0,
+        zorder=3.0,
+    )
+    if np.any(good):
+        ends.append(float(value[good][-1]))
+        texts.append("measured")
+        tones.append(style.INK)
+    axes.set_ylim(*axes.get_ylim())
+    axes.set_xlim(rounds[0] - 0.04 * value.size, rounds[-1] + 0.02 * value.size)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_xlabel("round $i$")
+    axes.set_ylabel(ylabel)
+    style.label_line_ends(axes, float(rounds[-1]), ends, texts, tones)
+    return axes
+
+
+@style.style()
+def draw_moment_drift(
+    axes: Axes | None = None,
+    *,
+    predicted: Mapping[str, ArrayLike],
+    measured: Mapping[str, ArrayLike] | None = None,
+    standard_error: Mapping[str, ArrayLike] | None = None,
+    limits: Mapping[str, float] | None = None,
+    ylabel: str = "change of the second moment",
+) -> Axes:
+    """Moments over the rounds: predicted lines, measured points with bars, the limits as rules at the right.
+
+    Parameters
+    ----------
+    predicted, measured, standard_error : name -> (rounds + 1,) from round 0.
+    limits : name -> value in the limit law.
+    """
+    axes = style.own_axes(axes, height=3.4)
+    if not predicted:
+        raise InputError("predicted must hold at least one moment, got none.")
+    last, ends, texts, tones = 1, [], [], []
+    for j, (name, given) in enumerate(predicted.items()):
+        line = np.asarray(given, dtype=float)
+        colour = style.CATEGORIES[j % len(style.CATEGORIES)]
+        rounds = np.arange(line.size)
+        axes.plot(rounds, line, color=colour, linestyle=style.DASHES[j % len(style.DASHES)], linewidth=1.3)
+        if measured is not None and name in measured:
+            seen = np.asarray(measured[name], dtype=float)
+            bars = None if standard_error is None else np.asarray(standard_error[name], dtype=float)
+            axes.errorbar(
+                np.arange(seen.size),
+                seen,
+                bars,
+                fmt=style.MARKERS[j % len(style.MARKERS)],
+                color=colour,
+                markersize=3.8,
+                elinewidth=1.0,
+                zorder=3.0,
+            )
+        last = max(last, line.size - 1)
+        ends.append(float(line[-1]))
+        texts.append(name)
+        tones.append(colour)
+    for j, name in enumerate(predicted):
+        if limits is not None and name in limits:
+            axes.plot(
+                [0.0, last],
+                [limits[name]] * 2,
+                color=style.CATEGORIES[j % len(style.CATEGORIES)],
+                dashes=(1.2, 2.2),
+                linewidth=0.9,
+                zorder=1.5,
+            )
+    axes.set_xlim(-0.02 * last, last * 1.01)
+    axes.set_ylim(*axes.get_ylim())
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_xlabel("round $i$")
+    axes.set_ylabel(ylabel)
+    style.label_line_ends(axes, last, ends, texts, tones)
+    return axes

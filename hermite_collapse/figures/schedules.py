@@ -1,0 +1,85 @@
+"""Annealed truncation: what each schedule leaves over, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@style.style()
+def draw_schedule_curves(
+    axes: Axes | None = None,
+    *,
+    curves: Mapping[str, ArrayLike],
+    errors: Mapping[str, ArrayLike] | None = None,
+    asymptotes: Mapping[str, ArrayLike] | None = None,
+    ylabel: str = "residual $1-f_n(i)$",
+    logarithmic_rounds: bool = False,
+) -> Axes:
+    """One curve a schedule on a log axis: residuals e_n(i), divergences from the data, or any positive measure.
+
+    Parameters
+    ----------
+    curves : name -> (rounds,) values, the first after one round.
+    errors : name -> (rounds,) error of the values, as bars.
+    asymptotes : name -> (rounds,) what the curve tends to, dotted in its colour.
+    logarithmic_rounds : a log axis for the rounds, on which polynomial schedules are straight.
+    """
+    axes = style.own_axes(axes, height=3.5)
+    if not curves:
+        raise InputError("curves must hold at least one schedule, got none.")
+    axes.set_yscale("log")
+    if logarithmic_rounds:
+        axes.set_xscale("log")
+    last, ends, texts, tones = 1, [], [], []
+    for j, (name, given) in enumerate(curves.items()):
+        value = np.asarray(given, dtype=float)
+        if value.ndim != 1 or not np.any(value > 0.0):
+            raise InputError(f"curves must hold a positive value a round, got {given!r} for {name!r}.")
+        rounds = np.arange(1, value.size + 1)
+        colour = style.CATEGORIES[j % len(style.CATEGORIES)]
+        seen = np.where(value > 0.0, value, np.nan)
+        bars = None if errors is None or name not in errors else np.asarray(errors[name], dtype=float)
+        axes.errorbar(
+            rounds,
+            seen,
+            bars,
+            color=colour,
+            linestyle=style.DASHES[j % len(style.DASHES)],
+            marker=style.MARKERS[j % len(style.MARKERS)],
+            markersize=3.4,
+            linewidth=1.3,
+            elinewidth=0.9,
+            markevery=max(1, value.size // 10),
+            errorevery=max(1, value.size // 10),
+        )
+        if asymptotes is not None and name in asymptotes:
+            axes.plot(
+                rounds,
+                np.asarray(asymptotes[name], dtype=float),
+                color=colour,
+                dashes=(1.2, 1.8),
+                linewidth=1.0,
+            )
+        last = max(last, value.size)
+        ends.append(float(seen[np.flatnonzero(value > 0.0)[-1]]))
+        texts.append(name)
+        tones.append(colour)
+    axes.set_xlim(1.0 if logarithmic_rounds else 1.0 - 0.02 * last, last)
+    axes.set_ylim(*axes.get_ylim())
+    if not logarithmic_rounds:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_xlabel("round $i$")
+    axes.set_ylabel(ylabel)
+    style.label_line_ends(axes, last, ends, texts, tones)
+    return axes

@@ -1,0 +1,119 @@
+"""Degree spectra: the energy of each Hermite degree, its error bars and the floor below which nothing is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@style.style()
+def draw_spectrum(
+    axes: Axes | None = None,
+    *,
+    energy: ArrayLike,
+    standard_error: ArrayLike | None = None,
+    noise_floor: ArrayLike | None = None,
+    resolvable_degree: int | None = None,
+    label: str = "",
+    predicted: ArrayLike | None = None,
+    colour: str = style.ROUNDS[3],
+) -> Axes:
+    """Energy E_n = sum over abs(k) = n of c_k^2 against the degree n >= 1, on a log axis.
+
+    Parameters
+    ----------
+    energy : (n + 1,) from degree 0; estimates that came out negative are drawn as bars without a point.
+    standard_error : (n + 1,) of the estimates.
+    noise_floor : (n + 1,) standard error for data without structure, shaded.
+    resolvable_degree : highest degree whose energy the sample resolves; further points are hollow.
+    predicted : (n + 1,) exact energies, as a line.
+    """
+    axes = style.own_axes(axes, height=3.3)
+    value = np.asarray(energy, dtype=float)
+    if value.ndim != 1 or value.size < 2:
+        raise InputError(f"energy must have shape (n + 1,) with n >= 1, got {value.shape}.")
+    error = np.zeros_like(value) if standard_error is None else np.asarray(standard_error, dtype=float)
+    n = np.arange(1, value.size)
+    tall = np.maximum(value, value + error)[1:]
+    reference = tall[tall > 0.0]
+    if reference.size == 0:
+        raise InputError("energy must be positive in some degree >= 1 to be drawn on a log axis, got none.")
+    axes.set_yscale("log")
+    bottom = _bottom(value[1:], error[1:], noise_floor)
+    if noise_floor is not None:
+        floor = np.asarray(noise_floor, dtype=float)[1:]
+        axes.fill_between(n, bottom, floor, color=style.DATA, alpha=0.2, linewidth=0.0, zorder=1.0)
+        axes.annotate(
+            "noise floor",
+            (n[-1], floor[-1]),
+            xytext=(7.0, 0.0),
+            textcoords="offset points",
+            color=style.DATA,
+            va="center",
+            annotation_clip=False,
+        )
+    if predicted is not None:
+        exact = np.asarray(predicted, dtype=float)[1:]
+        axes.plot(
+            n, np.where(exact > 0.0, exact, np.nan), color=style.LIMIT, linewidth=1.3, label="predicted"
+        )
+    limit = value.size if resolvable_degree is None else resolvable_degree
+    for keep, face in ((n <= limit, colour), (n > limit, "#ffffff")):
+        y, bar = value[1:][keep], error[1:][keep]
+        low = np.clip(np.minimum(bar, y - bottom), 0.0, None)
+        seen = np.where(y > bottom, y, np.nan)
+        axes.errorbar(
+            n[keep],
+            seen,
+            np.array([low, bar]),
+            fmt="o",
+            color=colour,
+            markerfacecolor=face,
+            markeredgewidth=0.9,
+            elinewidth=1.0,
+            zorder=3.0,
+            label=label if face == colour and label else None,
+        )
+        lost = keep.copy()
+        lost[keep] = (y <= bottom) & (y + bar > bottom)
+        axes.vlines(n[lost], bottom, (value + error)[1:][lost], color=colour, linewidth=1.0, zorder=2.9)
+    if resolvable_degree is not None and resolvable_degree < n[-1]:
+        axes.axvline(resolvable_degree + 0.5, color=style.MUTED, linewidth=0.8, dashes=(2.0, 2.0))
+        axes.annotate(
+            f"resolved to degree {resolvable_degree}",
+            (resolvable_degree + 0.5, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(5.0, -3.0),
+            textcoords="offset points",
+            va="top",
+            color=style.MUTED,
+            fontsize=9.5,
+        )
+    axes.set_ylim(bottom=bottom)
+    axes.set_xlim(0.5, value.size - 0.5)
+    axes.set_xlabel("Hermite degree $n$")
+    axes.set_ylabel("energy $E_n$")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
+    if label or predicted is not None:
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
+    return axes
+
+
+def _bottom(value: np.ndarray, error: np.ndarray, noise_floor: ArrayLike | None) -> float:
+    """Lower end of the log axis: below everything seen, but not more than twelve decades down."""
+    candidates = [value[value > 0.0], (value + error)[value + error > 0.0]]
+    if noise_floor is not None:
+        candidates.append(np.asarray(noise_floor, dtype=float)[1:])
+    seen = np.concatenate(candidates)
+    seen = seen[np.isfinite(seen) & (seen > 0.0)]
+    return float(max(0.4 * seen.min(), 1e-12 * seen.max()))
