@@ -1,0 +1,216 @@
+"""The plan of the house: imports point downward only, heavy modules load late, torch stays in its rooms."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "hermite_collapse"
+
+FLOORS = [
+    {"_checks", "errors", "estimates"},
+    {"channels", "hermite"},
+    {"laws"},
+    {"modes", "schedules", "regimes", "recursion"},
+    {
+        "distances",
+        "bounds",
+        "planning",
+        "diagnosis",
+        "records",
+        "runfolder",
+        "samplefiles",
+        "sampling_error",
+        "repair",
+    },
+    {"simulation"},
+    {
+        "comparison",
+        "prediction",
+        "config",
+        "figures",
+        "reporting",
+        "sweeps",
+        "results",
+        "demonstration",
+        "cli",
+        "__main__",
+    },
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+HEAVY = (
+    "scipy",
+    "numba",
+    "xarray",
+    "matplotlib",
+    "torch",
+    "ot",
+    "pandas",
+    "sklearn",
+    "pydantic",
+    "cyclopts",
+    "sympy",
+)
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(("hermite_collapse", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def imports(name: str, path: Path, *, types: bool = False) -> list[tuple[str, bool]]:
+    """Modules imported by a file, as (absolute name, at module level); those for the type checker only if asked."""
+    found = []
+    is_package = path.name == "__init__.py"
+
+    def visit(node: ast.AST, top: bool) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not types:
+            return
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = name.split(".")[: None if is_package else -1]
+            base = base[: len(base) - node.level + 1] if node.level else []
+            root = ".".join([*base, node.module] if node.module else base)
+            for alias in node.names:
+                inner = f"{root}.{alias.name}"
+                found.append((inner if inner in KNOWN else root, top))
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, top and not inside)
+
+    visit(ast.parse(path.read_text("utf-8")), True)
+    return found
+
+
+KNOWN = modules()
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name != "hermite_collapse"])
+def test_imports_point_downward(name):
+    assert room(name) in FLOOR, (
+        f"{room(name)} has no floor yet: put it on one in this test and in CONTRIBUTING"
+    )
+    for target, _ in imports(name, KNOWN[name]):
+        if not target.startswith("hermite_collapse.") or room(target) == room(name):
+            continue
+        assert FLOOR[room(target)] <= FLOOR[room(name)], f"{name} imports {target}, which lives above it"
+
+
+def test_no_cycles_between_rooms():
+    """Rooms of one floor may use each other, but not in a circle."""
+    edges = {name: set() for name in FLOOR}
+    for name, path in KNOWN.items():
+        for target, _ in imports(name, path):
+            if target.startswith("hermite_collapse.") and room(name) in edges and room(target) != room(name):
+                edges[room(name)].add(room(target))
+    done: set[str] = set()
+
+    def walk(node: str, path: tuple[str, ...]) -> None:
+        assert node not in path, " -> ".join((*path, node))
+        if node not in done:
+            for target in sorted(edges.get(node, ())):
+                walk(target, (*path, node))
+            done.add(node)
+
+    for node in edges:
+        walk(node, ())
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_torch_only_in_the_simulation(name):
+    for target, _ in imports(name, KNOWN[name], types=True):
+        if target.split(".")[0] == "torch":
+            assert room(name) == "simulation", f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_scipy_stats_nowhere(name):
+    assert not [target for target, _ in imports(name, KNOWN[name]) if target.startswith("scipy.stats")]
+    source = KNOWN[name].read_text("utf-8")
+    assert "from scipy import stats" not in source and "scipy.stats." not in source
+
+
+def test_the_reader_of_imports_sees_them(tmp_path):
+    """Control: an upward import, a late one and a relative one are found."""
+    file = tmp_path / "x.py"
+    file.write_text("from . import cli\ndef f():\n    import torch\n    from ..hermite.basis import y\n")
+    found = imports("hermite_collapse.laws.x", file)
+    assert ("torch", False) in found and ("hermite_collapse.hermite.basis", False) in found
+    assert imports("hermite_collapse.x", file)[0] == ("hermite_collapse.cli", True)
+    assert FLOOR["cli"] > FLOOR["laws"]
+
+
+def loaded_by(code: str) -> tuple[list[str], float]:
+    """Modules in memory after some code, and the seconds it took, in a fresh interpreter."""
+    script = (
+        "import sys, time, json\nstart = time.perf_counter()\n"
+        f"{code}\n"
+        "print(json.dumps([time.perf_counter() - start, sorted({m.split('.')[0] for m in sys.modules})]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    seconds, names = json.loads(done.stdout.splitlines()[-1])
+    return names, seconds
+
+
+def test_importing_the_package_loads_numpy_at_most_and_is_quick():
+    names, seconds = loaded_by("import hermite_collapse")
+    assert not set(names) & set(HEAVY)
+    best = min([seconds, *(loaded_by("import hermite_collapse")[1] for _ in range(4))])
+    assert best < 0.25
+
+
+def test_public_names_load_and_are_listed():
+    code = (
+        "import hermite_collapse as hc\n"
+        "missing = [n for n in hc.__all__ if n not in ('simulation',) and not hasattr(hc, n)]\n"
+        "assert not missing, missing\nassert set(hc.__all__) <= set(dir(hc))"
+    )
+    names, _ = loaded_by(code)
+    assert "torch" not in names
+
+
+def test_no_module_hides_a_public_function():
+    """With lazy names, a module called like a function would take its place once imported."""
+    import hermite_collapse as hc
+
+    children = {module.split(".")[1] for module in KNOWN if module.count(".") == 1}
+    for name in set(hc._PUBLIC) & children:
+        assert hc._PUBLIC[name].split(".")[-1] == name, name
+
+
+def test_theory_works_without_torch():
+    code = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'torch': raise ModuleNotFoundError(name, name='torch')\n"
+        "sys.meta_path.insert(0, Block())\n"
+        "import hermite_collapse as hc\n"
+        "r = hc.Recursion(hc.presets.load('three_modes_1d'), fresh_fraction=0.3, truncation=0.1)\n"
+        "r.limit().density([0.0])\n"
+        "try:\n    hc.simulation.simulate\n"
+        "except Exception as error:\n    assert 'hermite-collapse[torch]' in str(error).replace('_', '-'), error\n"
+        "else:\n    raise AssertionError('the simulation loaded without torch')"
+    )
+    loaded_by(code)
+
+
+def test_a_slow_import_would_be_noticed():
+    """Control of the clock and of the list of modules above."""
+    names, seconds = loaded_by("import time, scipy; time.sleep(0.3)")
+    assert seconds >= 0.3 and "scipy" in names
