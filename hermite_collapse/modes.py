@@ -12,13 +12,14 @@ References: arXiv:2606.13796, Theorem 3.1, Propositions 3.3 and 5.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
-from .channels import OrnsteinUhlenbeck, _plain
+from .channels import _plain
 from .errors import InputError
 from .regimes import as_regime
 from .schedules import Schedule, as_schedule
@@ -267,7 +268,14 @@ class DiagonalOperator:
 
         if isinstance(coefficients, HermiteCoefficients):
             scale = factor(coefficients.degrees.astype(float))
-            return coefficients.scaled(scale)
+            errors = coefficients.standard_error
+            return replace(
+                coefficients,
+                values=scale * coefficients.values,
+                standard_error=None if errors is None else np.abs(scale) * errors,
+                error_estimate=None,
+                square_integrable=None,
+            )
         array = np.asarray(coefficients, dtype=float)
         return array * factor(np.arange(array.shape[-1], dtype=float))
 
@@ -323,11 +331,6 @@ class AttenuationOperator(DiagonalOperator):
         with np.errstate(divide="ignore"):
             log_keep = np.log1p(-self.fresh_fraction)
         return DiagonalOperator(lambda n: np.exp(rounds * (log_keep - n * self._exponent)))
-
-
-def process_rate(process: Any) -> float | None:
-    """The rate of an Ornstein-Uhlenbeck process, None for a process whose channels mix Hermite degrees."""
-    return process.rate if isinstance(process, OrnsteinUhlenbeck) else None
 
 
 def _parameters(fresh_fraction: Any, truncation_time: Any, rate: Any) -> tuple[float, float]:

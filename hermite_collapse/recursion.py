@@ -12,7 +12,6 @@ References: arXiv:2606.13796, Theorem 3.1, Corollary 3.2, Proposition 3.3, Theor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +85,7 @@ class Recursion:
         self.regime = as_regime(regime, fresh_fraction)
         self.blur = _checks.nonnegative(blur, "blur")
         self.process: Process = OrnsteinUhlenbeck() if process is None else process
-        self._law_ages = lru_cache(maxsize=None)(self._law_ages)  # type: ignore[method-assign]
+        self._known_ages: dict[int, _Ages] = {}
 
     def __repr__(self) -> str:
         parts = [f"{self.target!r}", f"fresh_fraction={self.fresh_fraction}", f"truncation={self.schedule}"]
@@ -298,6 +297,11 @@ class Recursion:
         return 0 if self.initial is None else 1
 
     def _law_ages(self, rounds: int) -> _Ages:
+        if rounds not in self._known_ages:
+            self._known_ages[rounds] = self._new_law_ages(rounds)
+        return self._known_ages[rounds]
+
+    def _new_law_ages(self, rounds: int) -> _Ages:
         if rounds == 0:
             return _Ages(np.ones(1), np.ones(1), np.zeros(1), np.array([self._initial_root]))
         if self.regime.name == "replace":

@@ -156,13 +156,14 @@ class AgedLaw(DensityLaw):
     def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
         """Coefficients of each base, carried through each channel and averaged; exact at every degree < 2 ages."""
         from ..hermite.channel_action import through_channel
+        from ..hermite.coefficients import HermiteCoefficients
 
         base_coefficients = [base.hermite_coefficients(degree) for base in self.bases]
         indices = base_coefficients[0].indices
         values = np.zeros(len(indices))
         for w, a, v, b in zip(self.weights, self.scales, self.variances, self.base_of, strict=True):
             values += w * through_channel(base_coefficients[b].values, indices, GaussianChannel(a, v))
-        return base_coefficients[0].with_values(values, square_integrable=self._square_integrable)
+        return HermiteCoefficients(indices, values, square_integrable=self._square_integrable)
 
     def degree_energy(self, degree: int) -> FloatArray:
         """Energies sum_{abs(k)=n} c_k^2 for n = 0..degree, shape (degree + 1,)."""

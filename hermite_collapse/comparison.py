@@ -1,0 +1,446 @@
+"""Theory against a simulated recursion: predicted values and error bars, tests, and a verdict.
+
+Every mode of every round is compared with its exact value in units of its predicted standard error.  Three families of
+tests enter one Holm correction, so that the verdict keeps its level whatever their dependence:
+
+- each mode in each round, a normal test (modes too far from normal for the number of particles are left untested);
+- each mode over all rounds together, a chi-square test with the predicted covariance between rounds;
+- the fresh fraction and the truncation times implied by all degrees and rounds, estimated by generalised least squares:
+  a few per cent off in either is visible here before it shows in any single mode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _checks
+from .errors import InputError
+from .estimates import Estimate
+from .modes import mode_factors
+from .records import SimulatedRecursion
+from .recursion import Recursion
+from .sampling_error import (
+    GENERATORS,
+    LARGEST_COMBINED,
+    SamplingError,
+    degree_combinations,
+    predict_degree_error,
+    predict_sampling_error,
+)
+from .schedules import Explicit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+SMALLEST_EIGENVALUE = 1e-9  # of a correlation matrix; directions below are rounding, not information
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test: what was tested, its statistic and its p-value."""
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    statistic: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome of all tests after Holm's correction.
+
+    Attributes
+    ----------
+    passed : whether no test was rejected at `level`.
+    level : probability of any false rejection.
+    tests : number of tests; untested : number of mode-round pairs left out because their statistic is not near normal.
+    rejected : the tests that were rejected, strongest first.
+    strongest : the test with the smallest p-value, rejected or not; None if nothing could be tested.
+    adjusted_p_value : Holm-adjusted p-value of the strongest test.
+    """
+
+    passed: bool
+    level: float
+    tests: int
+    untested: int
+    rejected: tuple[Test, ...]
+    strongest: Test | None
+    adjusted_p_value: float
+
+    @property
+    def text(self) -> str:
+        """The verdict in one or two sentences."""
+        left = f" {self.untested} mode-round pairs were left untested (too far from normal)." if self.untested else ""
+        if self.strongest is None:
+            return "Nothing could be tested: every mode is too far from normal for so few particles." + left
+        worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}"
+        if self.passed:
+            return f"Theory and simulation agree in all {self.tests} tests; the strongest deviation is {worst}.{left}"
+        return (
+            f"Theory and simulation disagree: {len(self.rejected)} of {self.tests} tests reject at level "
+            f"{self.level:g}; the strongest is {worst}.{left}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A simulated recursion beside its prediction.
+
+    Attributes
+    ----------
+    indices : (m, d) multi-indices.
+    modes : predicted mean, covariance and kurtosis of each coefficient (one run).
+    measured : (rounds + 1, m) coefficients averaged over the runs.
+    degrees : the same for the degree statistics, which estimate f_n(i); None where degrees are coupled.
+    measured_factors : (rounds + 1, degree + 1), or None.
+    implied_fresh_fraction, implied_truncation : Estimates in the units of the recursion; the second is the factor on
+        all truncation times.  None where they cannot be estimated.
+    discretisation, discretisation_error : (rounds + 1, m) estimated effect of the sampler's step size on each coefficient
+        and its standard error, where a refined simulation was given; else None.
+    runs, particles, generator : of the simulation.
+    verdict : the outcome.
+    """
+
+    indices: NDArray[np.int64]
+    modes: SamplingError
+    measured: FloatArray
+    degrees: SamplingError | None
+    measured_factors: FloatArray | None
+    implied_fresh_fraction: Estimate | None
+    implied_truncation: Estimate | None
+    discretisation: FloatArray | None
+    discretisation_error: FloatArray | None
+    runs: int
+    particles: int
+    generator: str
+    target_standard_error: FloatArray | None
+    verdict: Verdict
+
+    @property
+    def rounds(self) -> int:
+        return len(self.measured) - 1
+
+    @property
+    def standard_error(self) -> FloatArray:
+        """(rounds + 1, m) predicted standard error of the measured coefficients."""
+        return self.modes.standard_error / np.sqrt(self.runs)
+
+    @property
+    def z(self) -> FloatArray:
+        """(rounds + 1, m) deviation in standard errors; NaN where the mode is not random."""
+        return _ratio(self.measured - self.modes.expected, self.standard_error)
+
+    @property
+    def tested(self) -> BoolArray:
+        """(rounds + 1, m) whether the mode takes part in the verdict."""
+        return self.modes.is_testable(self.runs)
+
+    @property
+    def factor_standard_error(self) -> FloatArray | None:
+        """(rounds + 1, degree + 1) predicted standard error of the measured factors."""
+        return None if self.degrees is None else self.degrees.standard_error / np.sqrt(self.runs)
+
+    @property
+    def factor_z(self) -> FloatArray | None:
+        """(rounds + 1, degree + 1) deviation of the factors in standard errors."""
+        if self.degrees is None or self.measured_factors is None:
+            return None
+        return _ratio(self.measured_factors - self.degrees.expected, self.factor_standard_error)
+
+    @cached_property
+    def dataset(self) -> xr.Dataset:
+        """Everything as one labelled xarray Dataset with units and long names, ready for netCDF."""
+        import xarray as xr
+
+        by_mode, by_degree = ("round", "mode"), ("round", "degree_block")
+        variables: dict[str, Any] = {
+            "predicted": (by_mode, self.modes.expected, {"long_name": "predicted Hermite coefficient"}),
+            "measured": (by_mode, self.measured, {"long_name": "measured Hermite coefficient, mean over runs"}),
+            "standard_error": (by_mode, self.standard_error, {"long_name": "predicted standard error of measured"}),
+            "z": (by_mode, self.z, {"long_name": "deviation in predicted standard errors"}),
+            "tested": (by_mode, self.tested, {"long_name": "takes part in the verdict"}),
+        }
+        if self.discretisation is not None:
+            label = "effect of the sampler's step size, by doubling the steps"
+            variables["discretisation"] = (by_mode, self.discretisation, {"long_name": label})
+            label = "standard error of discretisation"
+            variables["discretisation_standard_error"] = (by_mode, self.discretisation_error, {"long_name": label})
+        if self.degrees is not None:
+            variables |= {
+                "factor_predicted": (by_degree, self.degrees.expected, {"long_name": "predicted factor f_n(i)"}),
+                "factor_measured": (by_degree, self.measured_factors, {"long_name": "measured factor of the degree"}),
+                "factor_standard_error": (by_degree, self.factor_standard_error, {"long_name": "its standard error"}),
+                "factor_z": (by_degree, self.factor_z, {"long_name": "its deviation in standard errors"}),
+                "factor_tested": (by_degree, self.degrees.is_testable(self.runs), {"long_name": "near normal"}),
+            }
+        coordinates: dict[str, Any] = {
+            "round": ("round", np.arange(self.rounds + 1), {"long_name": "round of training"}),
+            "mode": ("mode", [str(tuple(k)) for k in self.indices.tolist()], {"long_name": "Hermite multi-index"}),
+            "degree": ("mode", self.indices.sum(axis=1), {"long_name": "total degree of the mode"}),
+        }
+        if self.degrees is not None:
+            blocks = np.arange(self.degrees.expected.shape[1])
+            coordinates["degree_block"] = ("degree_block", blocks, {"long_name": "Hermite degree"})
+        for variable in variables.values():
+            variable[2]["units"] = "1"
+        attributes = {
+            "generator": self.generator,
+            "particles": self.particles,
+            "runs": self.runs,
+            "verdict": self.verdict.text,
+            "passed": int(self.verdict.passed),
+        }
+        return xr.Dataset(variables, coordinates, attributes)
+
+    def table(self, rounds: list[int] | None = None) -> str:
+        """Predicted and measured factors (or coefficients, where degrees are coupled) as text of 80 columns."""
+        if self.degrees is not None and self.measured_factors is not None:
+            labels = [str(n) for n in range(self.degrees.expected.shape[1])]
+            expected, measured, error = self.degrees.expected, self.measured_factors, self.factor_standard_error
+            z, tested, title = self.factor_z, self.degrees.is_testable(self.runs), "degree"
+        else:
+            labels = [",".join(map(str, k)) for k in self.indices.tolist()]
+            expected, measured, error = self.modes.expected, self.measured, self.standard_error
+            z, tested, title = self.z, self.tested, "mode"
+        assert error is not None and z is not None
+        lines = [f"{'round':>5}  {title:>10}  {'predicted':>12}  {'measured':>12}  {'std. error':>10}  {'z':>6}"]
+        for i in range(self.rounds + 1) if rounds is None else rounds:
+            for s, label in enumerate(labels):
+                if np.isfinite(expected[i, s]) and error[i, s] > 0.0:
+                    mark = f"{z[i, s]:6.2f}" if tested[i, s] else "untested"
+                    lines.append(
+                        f"{i:5d}  {label:>10}  {expected[i, s]:12.6f}  {measured[i, s]:12.6f}  {error[i, s]:10.6f}  {mark}"
+                    )
+        return "\n".join(lines)
+
+
+def compare(
+    recursion: Recursion,
+    simulated: SimulatedRecursion,
+    *,
+    level: float = 0.01,
+    refined: SimulatedRecursion | None = None,
+) -> Comparison:
+    """Theory against a simulation of the same recursion.
+
+    Parameters
+    ----------
+    recursion : the recursion as theory knows it.
+    simulated : what was measured, by any generator with predicted error bars ("channel", "exact", "kernel").
+    level : probability of rejecting a true theory anywhere, in (0, 1).
+    refined : the same simulation with twice the steps; the effect of the step size is then estimated by Richardson
+        extrapolation and shown beside the statistical error.
+
+    Raises : InputError where the two do not belong together (dimension, truncation times, generator).
+    """
+    _require_match(recursion, simulated)
+    alpha_level = _checks.positive(level, "level")
+    settings: dict[str, Any] = {
+        "rounds": simulated.rounds,
+        "particles": simulated.particles,
+        "generator": simulated.generator,
+        "pool": simulated.pool,
+    }
+    measured = simulated.mean_coefficients
+    modes = predict_sampling_error(recursion, simulated.degree, **settings)
+    degrees = factors = None
+    if recursion.is_diagonal and recursion.initial is None and len(simulated.indices) <= LARGEST_COMBINED:
+        degrees = predict_degree_error(recursion, simulated.degree, **settings)
+        data = recursion.target.hermite_coefficients(simulated.degree)
+        combinations = degree_combinations(data.indices, data.values)
+        factors = np.where(np.any(combinations != 0.0, axis=1), measured @ combinations.T, np.nan)
+    fresh = times = None
+    if degrees is not None and factors is not None:
+        fresh = _implied_fresh_fraction(recursion, simulated, degrees, factors)
+        times = _implied_truncation(recursion, simulated, degrees, factors)
+    step, step_error = _discretisation(simulated, refined, modes)
+    target_error = recursion.target.hermite_coefficients(simulated.degree).standard_error
+    tests = _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
+    untested = int(np.sum(~modes.is_testable(simulated.runs)[:, simulated.degrees > 0]))
+    return Comparison(
+        indices=simulated.indices,
+        modes=modes,
+        measured=measured,
+        degrees=degrees,
+        measured_factors=factors,
+        implied_fresh_fraction=fresh,
+        implied_truncation=times,
+        discretisation=step,
+        discretisation_error=step_error,
+        runs=simulated.runs,
+        particles=simulated.particles,
+        generator=simulated.generator,
+        target_standard_error=target_error,
+        verdict=_holm(tests, alpha_level, untested),
+    )
+
+
+def _require_match(recursion: Recursion, simulated: SimulatedRecursion) -> None:
+    if simulated.generator not in GENERATORS:
+        raise InputError(
+            f"simulated must come from a generator with predicted error bars ({', '.join(GENERATORS)}), got "
+            f"{simulated.generator!r}."
+        )
+    if simulated.dimension != recursion.dimension:
+        raise InputError(
+            f"simulated must have the dimension of recursion, {recursion.dimension}, got {simulated.dimension}."
+        )
+
+
+def _tests(
+    recursion: Recursion,
+    simulated: SimulatedRecursion,
+    modes: SamplingError,
+    measured: FloatArray,
+    degrees: SamplingError | None,
+    factors: FloatArray | None,
+    fresh: Estimate | None,
+    times: Estimate | None,
+) -> list[Test]:
+    labels = [f"mode {tuple(k)}" if len(k) > 1 else f"degree {k[0]}" for k in simulated.indices.tolist()]
+    tests = _statistic_tests(modes, measured, labels, simulated.runs)
+    if degrees is not None and factors is not None and recursion.dimension > 1:
+        names = [f"energy of degree {n}" for n in range(factors.shape[1])]
+        tests += _statistic_tests(degrees, factors, names, simulated.runs)
+    if fresh is not None:
+        tests.append(_normal_test("implied fresh fraction", (fresh.value - recursion.regime.final_fraction) / fresh.error))
+    if times is not None:
+        tests.append(_normal_test("implied truncation time", (times.value - 1.0) / times.error))
+    return tests
+
+
+def _statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
+    """Each statistic in each round, and over all its rounds."""
+    from scipy.special import gammaincc
+
+    tests, tested = [], error.is_testable(runs)
+    deviation, standard_error = measured - error.expected, error.standard_error / np.sqrt(runs)
+    for s, label in enumerate(labels):
+        rounds = np.flatnonzero(tested[:, s])
+        for i in rounds:
+            tests.append(_normal_test(f"{label} in round {i}", deviation[i, s] / standard_error[i, s]))
+        if len(rounds) > 1:
+            covariance = error.covariance[np.ix_(rounds, rounds, [s])][:, :, 0] / runs
+            white = _whitened(covariance, deviation[rounds, s])
+            chi_square, freedom = float(white @ white), len(white)
+            p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0))
+            tests.append(Test(f"{label} over all rounds (chi-square {chi_square:.1f} on {freedom})", chi_square, p_value))
+    return tests
+
+
+def _normal_test(name: str, z: float) -> Test:
+    from scipy.special import erfc
+
+    return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))))
+
+
+def _holm(tests: list[Test], level: float, untested: int) -> Verdict:
+    """Holm's step-down: the k-th smallest of n p-values is compared with level / (n - k + 1) until one passes."""
+    ordered = sorted(tests, key=lambda test: test.p_value)
+    rejected = []
+    for k, test in enumerate(ordered):
+        if not test.p_value * (len(ordered) - k) <= level:
+            break
+        rejected.append(test)
+    return Verdict(
+        passed=not rejected,
+        level=level,
+        tests=len(tests),
+        untested=untested,
+        rejected=tuple(rejected),
+        strongest=ordered[0] if ordered else None,
+        adjusted_p_value=min(1.0, ordered[0].p_value * len(ordered)) if ordered else 1.0,
+    )
+
+
+def _implied_fresh_fraction(
+    recursion: Recursion, simulated: SimulatedRecursion, degrees: SamplingError, factors: FloatArray
+) -> Estimate | None:
+    """The fresh fraction that fits all factors best, the truncation times as given; linear in the deviation."""
+    if len(recursion.regime.fresh_fractions) > 1 or recursion.regime.name not in ("replace", "accumulate_with_fresh"):
+        return None
+    alpha = recursion.regime.final_fraction
+    step = min(1e-4, alpha / 2.0, (1.0 - alpha) / 2.0)
+    if step == 0.0:
+        return None
+    slope = (_factors(recursion, degrees, alpha + step, 1.0) - _factors(recursion, degrees, alpha - step, 1.0)) / (2 * step)
+    return _one_parameter_fit(alpha, slope, degrees, factors, simulated.runs)
+
+
+def _implied_truncation(
+    recursion: Recursion, simulated: SimulatedRecursion, degrees: SamplingError, factors: FloatArray
+) -> Estimate | None:
+    """The factor on all truncation times that fits best, the fresh fraction as given."""
+    alpha = recursion.regime.fresh_fractions
+    slope = (_factors(recursion, degrees, alpha, 1.0 + 1e-4) - _factors(recursion, degrees, alpha, 1.0 - 1e-4)) / 2e-4
+    return _one_parameter_fit(1.0, slope, degrees, factors, simulated.runs)
+
+
+def _factors(recursion: Recursion, degrees: SamplingError, fresh_fraction: Any, stretch: float) -> FloatArray:
+    rounds = len(degrees.expected) - 1
+    return mode_factors(
+        np.arange(degrees.expected.shape[1]),
+        fresh_fraction=fresh_fraction,
+        truncation=Explicit(stretch * recursion.schedule.times(max(rounds, 1))),
+        rounds=rounds,
+        rate=recursion.rate,
+        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
+    )
+
+
+def _one_parameter_fit(
+    start: float, slope: FloatArray, degrees: SamplingError, factors: FloatArray, runs: int
+) -> Estimate | None:
+    """Generalised least squares for one parameter: start + (D' S^-1 dev) / (D' S^-1 D), variance 1 / (D' S^-1 D)."""
+    assert degrees.joint is not None
+    chosen = np.argwhere(degrees.is_testable(runs))
+    rounds, numbers = chosen[:, 0], chosen[:, 1]
+    if not len(chosen):
+        return None
+    covariance = degrees.joint[rounds[:, None], rounds[None, :], numbers[:, None], numbers[None, :]] / runs
+    white = _whitened(covariance, np.stack([(factors - degrees.expected)[rounds, numbers], slope[rounds, numbers]], axis=1))
+    information = float(white[:, 1] @ white[:, 1])
+    if not information > 0.0:
+        return None
+    return Estimate(
+        start + float(white[:, 1] @ white[:, 0]) / information, information**-0.5, "standard_error", "samples"
+    )
+
+
+def _whitened(covariance: FloatArray, columns: FloatArray) -> FloatArray:
+    """S^{-1/2} columns on the numerically visible directions of S; as many rows as there are of these."""
+    scale = np.sqrt(np.diagonal(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    visible = values > SMALLEST_EIGENVALUE * values[-1]
+    scaled = (columns.T / scale).T
+    rotated = vectors[:, visible].T @ scaled
+    return (rotated.T / np.sqrt(values[visible])).T
+
+
+def _discretisation(
+    simulated: SimulatedRecursion, refined: SimulatedRecursion | None, modes: SamplingError
+) -> tuple[FloatArray | None, FloatArray | None]:
+    if refined is None:
+        return None, None
+    if refined.steps is None or simulated.steps is None or refined.steps != 2 * simulated.steps:
+        raise InputError(
+            f"refined must have twice the steps of simulated, {simulated.steps}, got {refined.steps}."
+        )
+    order = float((simulated.sampler or {}).get("order", 1))
+    gain = 1.0 / (1.0 - 0.5**order)
+    difference = simulated.mean_coefficients - refined.mean_coefficients
+    share = 1.0 / simulated.runs + (simulated.particles / refined.particles) / refined.runs
+    return gain * difference, gain * modes.standard_error * np.sqrt(share)
+
+
+def _ratio(numerator: FloatArray, denominator: Any) -> FloatArray:
+    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0.0)
