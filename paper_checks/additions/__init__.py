@@ -1,0 +1,3 @@
+"""Statements that neither paper has."""
+
+ORDER: tuple[str, ...] = ()
