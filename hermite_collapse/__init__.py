@@ -39,6 +39,8 @@ _PUBLIC = {
     "Recursion": "recursion",
     "degree_kernel": "hermite.degree",
     "degree_spectrum": "hermite.degree",
+    "distances": "distances",
+    "bounds": "bounds",
     "compare": "comparison",
     "Comparison": "comparison",
     "simulation": "simulation",

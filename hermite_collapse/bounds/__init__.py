@@ -1,0 +1,60 @@
+"""What is proved about the recursion: rates, final constants, robustness, Fisher bounds, error propagation.
+
+Names load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "rate_table": "rates",
+    "RateRow": "rates",
+    "lowest_difference": "rates",
+    "observed_rates": "rates",
+    "ObservedRates": "rates",
+    "rounds_to": "rates",
+    "RoundsTo": "rates",
+    "final_constant": "constants",
+    "leading_difference": "constants",
+    "LeadingDifference": "constants",
+    "ball_radius": "robustness",
+    "mode_radius": "robustness",
+    "wasserstein_bound": "robustness",
+    "mode_deviation": "robustness",
+    "mode_defects": "robustness",
+    "ModeDefects": "robustness",
+    "check_robustness": "robustness",
+    "RobustnessCheck": "robustness",
+    "relative_fisher_information": "fisher",
+    "fisher_bound": "fisher",
+    "coupling_bound": "fisher",
+    "small_time_distance": "fisher",
+    "innovation_bounds": "propagation",
+    "InnovationBounds": "propagation",
+    "PropagationRecord": "propagation",
+    "PropagationRound": "propagation",
+    "refreshed_divergence": "propagation",
+    "persistence_floor": "propagation",
+    "discounted_divergence": "propagation",
+    "BoundRow": "propagation_rows",
+    "propagation_table": "propagation_rows",
+    "SolvableFamily": "solvable",
+    "SolvableRecursion": "solvable",
+    "LinearGaussianError": "linear_gaussian",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

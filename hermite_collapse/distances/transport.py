@@ -1,0 +1,138 @@
+r"""Wasserstein distances: exact in one dimension and for Gaussians, sliced and by linear programming otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _checks
+from ..errors import InputError
+from ..estimates import Estimate
+from . import _empirical_line, _transport
+from ._components import line_of, same_dimension
+from .closed_form import bures
+
+Array = NDArray[np.float64]
+
+
+def wasserstein(p: Any, q: Any, *, order: int = 2) -> Estimate:
+    """Wasserstein distance of order 1 or 2, exact where the laws allow it.
+
+        W1 = int abs(F - G),     W2^2 = int_0^1 (F^{-1} - G^{-1})^2
+
+    Parameters
+    ----------
+    p, q : laws of one dimension d.  d = 1: GaussianMixture, AgedLaw over mixtures, EmpiricalLaw, or arrays (n,) of
+        samples.  d > 1 and order 2: two single Gaussians.
+    order : 1 or 2.
+
+    Returns
+    -------
+    Estimate in the units of x.  Between samples it is the exact distance of the empirical laws.
+
+    Accuracy : relative 1e-8 or better; W1 with a proved bound.  Where both laws have gaps, rounding of the
+        distribution functions moves about 1e-16 of mass across them, which the error includes.
+    Raises : InputError in several dimensions otherwise: see `sliced_wasserstein`, `bures` (a lower bound) and
+        `optimal_transport`.
+    """
+    degree = _order(order)
+    left, right = _law(p), _law(q)
+    dimension = same_dimension(left, right)
+    if dimension > 1:
+        if degree == 2 and all(_is_gaussian(law) for law in (left, right)):
+            return bures(left, right)
+        raise InputError(
+            f"p and q must be one-dimensional (or two Gaussians, for order 2), got dimension {dimension}; see"
+            " sliced_wasserstein, bures and optimal_transport."
+        )
+    empirical = [hasattr(law, "samples") for law in (left, right)]
+    if all(empirical):
+        return _empirical_line.between_samples(left.samples[:, 0], right.samples[:, 0], degree)
+    if any(empirical):
+        sample, law = (left, right) if empirical[0] else (right, left)
+        return _empirical_line.to_law(
+            sample.samples[:, 0], line_of(law, "q" if empirical[0] else "p"), degree
+        )
+    function = _transport.wasserstein1 if degree == 1 else _transport.wasserstein2
+    return function(line_of(left, "p"), line_of(right, "q"))
+
+
+def sliced_wasserstein(p: Any, q: Any, *, order: int = 2, directions: int = 64, rng: Any = 0) -> Estimate:
+    """Sliced Wasserstein distance, (E_u W_order(u.X, u.Y)^order)^(1/order) over random directions u.
+
+    Parameters
+    ----------
+    p, q : GaussianMixture, AgedLaw over mixtures, EmpiricalLaw or samples (n, d).
+    order : 1 or 2.
+    directions : how many directions are drawn.
+
+    Returns
+    -------
+    Estimate whose standard error is that of the directions; the one-dimensional distances are exact.  At most
+    the Wasserstein distance of the same order.
+    """
+    degree = _order(order)
+    count = _checks.integer(directions, "directions", minimum=2)
+    left, right = _law(p), _law(q)
+    dimension = same_dimension(left, right)
+    if dimension == 1:
+        return wasserstein(left, right, order=degree)
+    u = np.random.default_rng(rng).standard_normal((count, dimension))
+    powers = np.array(
+        [wasserstein(left.project(v), right.project(v), order=degree).value ** degree for v in u]
+    )
+    mean, error = float(powers.mean()), float(powers.std(ddof=1) / np.sqrt(count))
+    value = mean ** (1.0 / degree)
+    scaled = error if degree == 1 else (0.5 * error / value if value > 0.0 else float(np.sqrt(error)))
+    return Estimate(value, scaled, "standard_error", "samples")
+
+
+def optimal_transport(x: Any, y: Any, *, order: int = 2) -> Estimate:
+    """Wasserstein distance of two samples in any dimension, by linear programming (POT).
+
+    x, y : samples (n, d), (m, d), or EmpiricalLaw; a few thousand points each.
+    Returns : Estimate of the distance of the two *empirical* laws; the error is the duality gap.  As an estimate of
+        the populations' distance it is biased upwards by about n^(-1/d).
+    Raises : InputError for other input; ImportError without the extra "transport".
+    """
+    degree = _order(order)
+    a, b = (_checks.samples(getattr(value, "samples", value), name) for value, name in ((x, "x"), (y, "y")))
+    if a.shape[1] != b.shape[1]:
+        raise InputError(f"y must have the dimension of x, {a.shape[1]}, got {b.shape[1]}.")
+    try:
+        import ot
+    except ImportError:
+        raise ImportError('optimal_transport needs POT: pip install "hermite_collapse[transport]".') from None
+    cost = np.sqrt(np.maximum(ot.dist(a, b, metric="sqeuclidean"), 0.0)) ** degree
+    u, v = np.full(len(a), 1.0 / len(a)), np.full(len(b), 1.0 / len(b))
+    plan, log = ot.emd(u, v, cost, numItermax=10_000_000, log=True)
+    primal = float((plan * cost).sum())
+    # Any potentials give a lower bound once the second is lowered until it is feasible.
+    lowered = np.minimum(log["v"], (cost - log["u"][:, None]).min(axis=0))
+    dual = float(u @ log["u"] + v @ lowered)
+    value = primal ** (1.0 / degree)
+    gap = max(primal - dual, 0.0)
+    return Estimate(value, value - max(primal - gap, 0.0) ** (1.0 / degree), "bound", "linear_program")
+
+
+def _order(order: Any) -> int:
+    degree = _checks.integer(order, "order", minimum=1)
+    if degree > 2:
+        raise InputError(f"order must be 1 or 2, got {degree}.")
+    return degree
+
+
+def _law(value: Any) -> Any:
+    """A law as it is; an array of samples as its empirical law."""
+    if hasattr(value, "dimension"):
+        return value
+    from ..laws.empirical import EmpiricalLaw
+
+    return EmpiricalLaw(value)
+
+
+def _is_gaussian(law: Any) -> bool:
+    mixture = law if hasattr(law, "frames") else getattr(law, "mixture", None)
+    return mixture is not None and len(mixture.weights) == 1
