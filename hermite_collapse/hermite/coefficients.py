@@ -305,20 +305,8 @@ def sample_coefficients(samples: Any, degree: int) -> HermiteCoefficients:
 
     Raises : InputError for fewer than two samples, or for NaN and infinite samples (how many, and the first).
     """
-    from .basis import hermite_values
+    from .sums import SampleSums, as_source
 
-    array = _checks.samples(samples, minimum=2)
-    degree = _checks.integer(degree, "degree")
-    indices = total_degree_indices(array.shape[1], degree)
-    sums, squares = np.zeros(len(indices)), np.zeros(len(indices))
-    for start in range(0, len(array), 8192):
-        block = hermite_values(array[start : start + 8192], degree)
-        product = block[:, 0, indices[:, 0]]
-        for axis in range(1, array.shape[1]):
-            product = product * block[:, axis, indices[:, axis]]
-        sums += product.sum(axis=0)
-        squares += (product**2).sum(axis=0)
-    count = len(array)
-    values = sums / count
-    variance = np.maximum(squares / count - values**2, 0.0)
-    return HermiteCoefficients(indices, values, np.sqrt(variance / (count - 1)))
+    source = as_source(samples)
+    dimension = source.shape[1] if len(source.shape) == 2 else 1
+    return SampleSums(dimension, degree).add(source).coefficients()

@@ -1,0 +1,264 @@
+r"""Sums of Hermite polynomials over samples that arrive in pieces, the same numbers however they are cut.
+
+Samples are taken in blocks of 8192.  Each block is summed by itself; block sums are added along a fixed binary tree,
+(0 + 1) + (2 + 3), ..., so any order of arrival and any grouping into chunks, threads or processes gives the same
+bits.  Memory: two numbers per coefficient for each level of the tree that is open, and one piece of the input.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _checks
+from ..errors import InputError
+from .coefficients import HermiteCoefficients
+from .indices import index_count, total_degree_indices
+
+FloatArray = NDArray[np.float64]
+
+BLOCK = 8192
+_PIECE_ENTRIES = 1 << 22  # numbers held at once, of the input and of the block sums
+
+
+class SampleSums:
+    """Running sums of h_k and h_k^2 over samples, for all multi-indices up to a degree.
+
+    Parameters
+    ----------
+    dimension : number of axes d.
+    degree : largest total degree.
+    first_block : the block of 8192 samples that the first sample to be added begins.
+
+    Feed it with `add`, join the parts with `merge`, read `coefficients()`.  The result does not depend on how the
+    samples were cut into parts, as long as each part that is merged begins at its own block.
+    """
+
+    def __init__(self, dimension: int, degree: int, *, first_block: int = 0) -> None:
+        self.dimension = _checks.integer(dimension, "dimension", 1)
+        self.degree = _checks.integer(degree, "degree")
+        self._next = _checks.integer(first_block, "first_block")
+        self._width = index_count(self.dimension, self.degree)
+        # (level, place): the sums over blocks place << level to (place + 1) << level
+        self._nodes: dict[tuple[int, int], FloatArray] = {}
+        self._rest: dict[int, FloatArray] = {}  # samples of blocks that are not full yet
+        self._full = 0
+
+    @property
+    def count(self) -> int:
+        """Number of samples added."""
+        return self._full * BLOCK + sum(len(rest) for rest in self._rest.values())
+
+    def add(self, samples: Any) -> SampleSums:
+        """Add the samples that follow those added so far; returns self.
+
+        Parameters
+        ----------
+        samples : (n,) or (n, d): arrays, memory-mapped files and whatever else slices to arrays (read piece by
+            piece), tensors, data frames.
+
+        Raises : InputError for NaN or infinite samples, or samples too large for h_k^2 to fit a double.
+        """
+        source = as_source(samples)
+        if (1 if len(source.shape) == 1 else source.shape[1]) != self.dimension:
+            raise InputError(
+                f"samples must have dimension {self.dimension}, got an array of shape {tuple(source.shape)}."
+            )
+        start = 0
+        if self._next in self._rest:
+            start = min(BLOCK - len(self._rest[self._next]), len(source))
+            block = np.concatenate([self._rest.pop(self._next), _read(source, 0, start)])
+            _require_finite(block, source)
+            self._take(block, source)
+        piece = max(1, _PIECE_ENTRIES // (BLOCK * self.dimension)) * BLOCK
+        while start < len(source):
+            stop = min(start + piece, len(source))
+            self._take(_read(source, start, stop), source)
+            start = stop
+        return self
+
+    def merge(self, other: SampleSums) -> SampleSums:
+        """Add the sums of other blocks of the same sample; returns self.
+
+        Raises : InputError if dimension or degree differ, or if a block is in both.
+        """
+        if (other.dimension, other.degree) != (self.dimension, self.degree):
+            raise InputError(
+                f"other must have dimension {self.dimension} and degree {self.degree}, "
+                f"got {other.dimension} and {other.degree}."
+            )
+        spans = sorted([*self._spans(), *other._spans()])
+        for (_, stop), (start, _) in pairwise(spans):
+            if start < stop:
+                raise InputError(f"other must hold other blocks, got block {start} which is already there.")
+        for (level, place), node in other._nodes.items():
+            self._insert(level, place, node)
+        self._rest.update({block: rest.copy() for block, rest in other._rest.items()})
+        self._full += other._full
+        self._next = max(self._next, other._next)
+        return self
+
+    def coefficients(self) -> HermiteCoefficients:
+        r"""The coefficients of all samples so far, with standard errors.
+
+            c_k = (1/n) sum h_k,     standard_error_k^2 = ((1/n) sum h_k^2 - c_k^2) / (n - 1)
+
+        A variance below what the rounding of the two sums resolves, 2^-50 of the mean square, is replaced by that
+        figure: a standard error is never reported smaller than it can be known.
+
+        Raises : InputError for fewer than two samples.
+        """
+        count = self.count
+        if count < 2:
+            raise InputError(f"samples must hold at least 2 samples for a standard error, got {count}.")
+        sums, squares = self._total()
+        values, mean_square = sums / count, squares / count
+        variance = np.maximum(mean_square - values**2, 2.0**-50 * mean_square)
+        values[0], variance[0] = 1.0, 0.0
+        return HermiteCoefficients(
+            total_degree_indices(self.dimension, self.degree), values, np.sqrt(variance / (count - 1))
+        )
+
+    def _spans(self) -> list[tuple[int, int]]:
+        full = [(place << level, (place + 1) << level) for level, place in self._nodes]
+        return full + [(block, block + 1) for block in self._rest]
+
+    def _take(self, samples: FloatArray, source: Any) -> None:
+        """Sum whole blocks of samples beginning at block `_next`, keep what is left."""
+        whole = len(samples) // BLOCK
+        if whole:
+            sums = _block_sums(samples[: whole * BLOCK], self.degree, source)
+            first, level = self._next, 0
+            self._next += whole
+            self._full += whole
+            # pairs are added in bulk, loose ends go through the tree; both add the same two numbers
+            while len(sums):
+                if first % 2:
+                    self._insert(level, first, sums[0].copy())
+                    first, sums = first + 1, sums[1:]
+                if len(sums) % 2:
+                    self._insert(level, first + len(sums) - 1, sums[-1].copy())
+                    sums = sums[:-1]
+                sums = sums[0::2] + sums[1::2]
+                first, level = first // 2, level + 1
+        if whole * BLOCK < len(samples):
+            self._rest[self._next] = samples[whole * BLOCK :].copy()
+
+    def _insert(self, level: int, place: int, node: FloatArray) -> None:
+        while (sibling := self._nodes.pop((level, place ^ 1), None)) is not None:
+            node = node + sibling  # addition of two numbers commutes exactly
+            level, place = level + 1, place // 2
+        self._nodes[level, place] = node
+
+    def _total(self) -> FloatArray:
+        """(2, m) sums of h_k and h_k^2, the open nodes added in the order of their samples."""
+        parts = [(place << level, node) for (level, place), node in self._nodes.items()]
+        parts += [(block, _block_sums(rest, self.degree, rest)[0]) for block, rest in self._rest.items()]
+        total = np.zeros((2, self._width))
+        for _, node in sorted(parts, key=lambda part: part[0]):
+            total += node
+        return total
+
+
+def _block_sums(samples: FloatArray, degree: int, source: Any) -> FloatArray:
+    """(blocks, 2, m) sums of h_k and h_k^2 for each block of samples (n, d)."""
+    raw = _line(samples, degree) if samples.shape[1] == 1 else _plane(samples, degree)
+    if not np.isfinite(raw).all():
+        _require_finite(samples, source)
+        raise InputError(
+            f"samples must keep the squares of the polynomials to degree {degree} within double precision, "
+            f"got a sample of size {float(np.abs(samples).max()):.6g}: lower the degree or rescale."
+        )
+    return raw
+
+
+def _line(samples: FloatArray, degree: int) -> FloatArray:
+    from ._jit import parallel_region
+    from ._kernels_samples import line_sums
+
+    steps, scale = _line_constants(degree)
+    out = np.empty((-(-len(samples) // BLOCK), 2, len(steps)))
+    with parallel_region:
+        line_sums(samples[:, 0], steps, out)
+    # degree 1 takes part even when it is not asked for: it shows samples that are not finite
+    out = out[:, :, : max(degree, 1) + 1]
+    out[:, 0] /= scale[: out.shape[2]]
+    out[:, 1] /= scale[: out.shape[2]] ** 2
+    if degree == 0 and np.isfinite(out).all():
+        out = out[:, :, :1]
+    return out
+
+
+@lru_cache(maxsize=16)
+def _line_constants(degree: int) -> tuple[FloatArray, FloatArray]:
+    """a_k of the kernel's recurrence, padded to whole sweeps of four degrees, and the scale s_k of g_k = s_k h_k."""
+    width = 2 + 4 * -(-(max(degree, 1) - 1) // 4)
+    scale = np.ones(width + 1)
+    for k in range(1, width):
+        scale[k + 1] = scale[k - 1] * np.sqrt((k + 1.0) / k)
+    steps = scale[1:] / (scale[:-1] * np.sqrt(np.arange(1.0, width + 1)))
+    return steps, scale
+
+
+def _plane(samples: FloatArray, degree: int) -> FloatArray:
+    from ._jit import parallel_region
+    from ._kernels_samples import plane_sums
+    from ._plan import plan
+
+    shape = plan(samples.shape[1], max(degree, 1))
+    blocks = -(-len(samples) // BLOCK)
+    result = np.empty((blocks, 2, len(shape.place)))
+    step = max(2, _PIECE_ENTRIES // (2 * shape.size))
+    for first in range(0, blocks, step):
+        part = samples[first * BLOCK : (first + step) * BLOCK]
+        out = np.empty((-(-len(part) // BLOCK), 2, shape.size))
+        with parallel_region:
+            plane_sums(part, max(degree, 1), *shape[:5], out)
+        result[first : first + step] = out[:, :, shape.place]
+    result[:, :, 0] = 0.0
+    result[:, :, 0] += np.minimum(BLOCK, len(samples) - BLOCK * np.arange(blocks))[:, None]
+    if degree == 0 and np.isfinite(result).all():
+        result = result[:, :, :1]
+    return result
+
+
+def as_source(samples: Any) -> Any:
+    """Samples as something with shape and slices that are arrays of real numbers, read lazily where it can be."""
+    if hasattr(samples, "detach"):  # a torch tensor, possibly on another device
+        samples = samples.detach().cpu().numpy()
+    lazy = hasattr(samples, "shape") and hasattr(samples, "dtype") and hasattr(samples, "__getitem__")
+    try:
+        source = samples if lazy else np.asarray(samples)
+    except ValueError:
+        raise InputError(
+            "samples must hold real numbers in a rectangular array, got rows of unequal length."
+        ) from None
+    if np.dtype(source.dtype).kind not in "biuf":
+        raise InputError(f"samples must hold real numbers, got an array of {source.dtype}.")
+    if len(source.shape) not in (1, 2) or (len(source.shape) == 2 and source.shape[1] == 0):
+        raise InputError(f"samples must have shape (n,) or (n, d), got {tuple(source.shape)}.")
+    return source
+
+
+def _read(source: Any, start: int, stop: int) -> FloatArray:
+    part = np.ascontiguousarray(source[start:stop], dtype=np.float64)
+    return part.reshape(len(part), -1)
+
+
+def _require_finite(samples: FloatArray, source: Any) -> None:
+    """Say how many entries of the whole input are not finite, and where the first one is; read piece by piece."""
+    if np.isfinite(samples).all():
+        return
+    bad, first = 0, None
+    step = max(1, _PIECE_ENTRIES // samples.shape[1])
+    for start in range(0, len(source), step):
+        wrong = ~np.isfinite(_read(source, start, start + step))
+        bad += int(wrong.sum())
+        if first is None and wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            first = (start + row, column) if len(source.shape) == 2 else start + row
+    raise InputError(f"samples must be finite, got {bad} NaN or infinite entries, the first at {first}.")
