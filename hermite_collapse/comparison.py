@@ -79,7 +79,11 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict in one or two sentences."""
-        left = f" {self.untested} mode-round pairs were left untested (too far from normal)." if self.untested else ""
+        left = (
+            f" {self.untested} mode-round pairs were left untested (too far from normal)."
+            if self.untested
+            else ""
+        )
         if self.strongest is None:
             return "Nothing could be tested: every mode is too far from normal for so few particles." + left
         worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}"
@@ -104,8 +108,10 @@ class Comparison:
     measured_factors : (rounds + 1, degree + 1), or None.
     implied_fresh_fraction, implied_truncation : Estimates in the units of the recursion; the second is the factor on
         all truncation times.  None where they cannot be estimated.
-    discretisation, discretisation_error : (rounds + 1, m) estimated effect of the sampler's step size on each coefficient
-        and its standard error, where a refined simulation was given; else None.
+    discretisation, discretisation_error : (rounds + 1, m) estimated effect of the sampler's step size on each
+        coefficient and its standard error, where a refined simulation was given; else None.
+    target_standard_error : (m,) for a sample as target: sampling error of its coefficients about the population's,
+        which concerns the population and enters no test; else None.
     runs, particles, generator : of the simulation.
     verdict : the outcome.
     """
@@ -164,8 +170,16 @@ class Comparison:
         by_mode, by_degree = ("round", "mode"), ("round", "degree_block")
         variables: dict[str, Any] = {
             "predicted": (by_mode, self.modes.expected, {"long_name": "predicted Hermite coefficient"}),
-            "measured": (by_mode, self.measured, {"long_name": "measured Hermite coefficient, mean over runs"}),
-            "standard_error": (by_mode, self.standard_error, {"long_name": "predicted standard error of measured"}),
+            "measured": (
+                by_mode,
+                self.measured,
+                {"long_name": "measured Hermite coefficient, mean over runs"},
+            ),
+            "standard_error": (
+                by_mode,
+                self.standard_error,
+                {"long_name": "predicted standard error of measured"},
+            ),
             "z": (by_mode, self.z, {"long_name": "deviation in predicted standard errors"}),
             "tested": (by_mode, self.tested, {"long_name": "takes part in the verdict"}),
         }
@@ -173,18 +187,42 @@ class Comparison:
             label = "effect of the sampler's step size, by doubling the steps"
             variables["discretisation"] = (by_mode, self.discretisation, {"long_name": label})
             label = "standard error of discretisation"
-            variables["discretisation_standard_error"] = (by_mode, self.discretisation_error, {"long_name": label})
+            variables["discretisation_standard_error"] = (
+                by_mode,
+                self.discretisation_error,
+                {"long_name": label},
+            )
         if self.degrees is not None:
             variables |= {
-                "factor_predicted": (by_degree, self.degrees.expected, {"long_name": "predicted factor f_n(i)"}),
-                "factor_measured": (by_degree, self.measured_factors, {"long_name": "measured factor of the degree"}),
-                "factor_standard_error": (by_degree, self.factor_standard_error, {"long_name": "its standard error"}),
+                "factor_predicted": (
+                    by_degree,
+                    self.degrees.expected,
+                    {"long_name": "predicted factor f_n(i)"},
+                ),
+                "factor_measured": (
+                    by_degree,
+                    self.measured_factors,
+                    {"long_name": "measured factor of the degree"},
+                ),
+                "factor_standard_error": (
+                    by_degree,
+                    self.factor_standard_error,
+                    {"long_name": "its standard error"},
+                ),
                 "factor_z": (by_degree, self.factor_z, {"long_name": "its deviation in standard errors"}),
-                "factor_tested": (by_degree, self.degrees.is_testable(self.runs), {"long_name": "near normal"}),
+                "factor_tested": (
+                    by_degree,
+                    self.degrees.is_testable(self.runs),
+                    {"long_name": "near normal"},
+                ),
             }
         coordinates: dict[str, Any] = {
             "round": ("round", np.arange(self.rounds + 1), {"long_name": "round of training"}),
-            "mode": ("mode", [str(tuple(k)) for k in self.indices.tolist()], {"long_name": "Hermite multi-index"}),
+            "mode": (
+                "mode",
+                [str(tuple(k)) for k in self.indices.tolist()],
+                {"long_name": "Hermite multi-index"},
+            ),
             "degree": ("mode", self.indices.sum(axis=1), {"long_name": "total degree of the mode"}),
         }
         if self.degrees is not None:
@@ -205,21 +243,26 @@ class Comparison:
         """Predicted and measured factors (or coefficients, where degrees are coupled) as text of 80 columns."""
         if self.degrees is not None and self.measured_factors is not None:
             labels = [str(n) for n in range(self.degrees.expected.shape[1])]
-            expected, measured, error = self.degrees.expected, self.measured_factors, self.factor_standard_error
+            expected, measured, error = (
+                self.degrees.expected,
+                self.measured_factors,
+                self.factor_standard_error,
+            )
             z, tested, title = self.factor_z, self.degrees.is_testable(self.runs), "degree"
         else:
             labels = [",".join(map(str, k)) for k in self.indices.tolist()]
             expected, measured, error = self.modes.expected, self.measured, self.standard_error
             z, tested, title = self.z, self.tested, "mode"
         assert error is not None and z is not None
-        lines = [f"{'round':>5}  {title:>10}  {'predicted':>12}  {'measured':>12}  {'std. error':>10}  {'z':>6}"]
+        lines = [
+            f"{'round':>5}  {title:>10}  {'predicted':>12}  {'measured':>12}  {'std. error':>10}  {'z':>6}"
+        ]
         for i in range(self.rounds + 1) if rounds is None else rounds:
             for s, label in enumerate(labels):
                 if np.isfinite(expected[i, s]) and error[i, s] > 0.0:
+                    values = f"{expected[i, s]:12.6f}  {measured[i, s]:12.6f}  {error[i, s]:10.6f}"
                     mark = f"{z[i, s]:6.2f}" if tested[i, s] else "untested"
-                    lines.append(
-                        f"{i:5d}  {label:>10}  {expected[i, s]:12.6f}  {measured[i, s]:12.6f}  {error[i, s]:10.6f}  {mark}"
-                    )
+                    lines.append(f"{i:5d}  {label:>10}  {values}  {mark}")
         return "\n".join(lines)
 
 
@@ -312,7 +355,11 @@ def _tests(
         names = [f"energy of degree {n}" for n in range(factors.shape[1])]
         tests += _statistic_tests(degrees, factors, names, simulated.runs)
     if fresh is not None:
-        tests.append(_normal_test("implied fresh fraction", (fresh.value - recursion.regime.final_fraction) / fresh.error))
+        tests.append(
+            _normal_test(
+                "implied fresh fraction", (fresh.value - recursion.regime.final_fraction) / fresh.error
+            )
+        )
     if times is not None:
         tests.append(_normal_test("implied truncation time", (times.value - 1.0) / times.error))
     return tests
@@ -333,7 +380,11 @@ def _statistic_tests(error: SamplingError, measured: FloatArray, labels: list[st
             white = _whitened(covariance, deviation[rounds, s])
             chi_square, freedom = float(white @ white), len(white)
             p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0))
-            tests.append(Test(f"{label} over all rounds (chi-square {chi_square:.1f} on {freedom})", chi_square, p_value))
+            tests.append(
+                Test(
+                    f"{label} over all rounds (chi-square {chi_square:.1f} on {freedom})", chi_square, p_value
+                )
+            )
     return tests
 
 
@@ -366,13 +417,18 @@ def _implied_fresh_fraction(
     recursion: Recursion, simulated: SimulatedRecursion, degrees: SamplingError, factors: FloatArray
 ) -> Estimate | None:
     """The fresh fraction that fits all factors best, the truncation times as given; linear in the deviation."""
-    if len(recursion.regime.fresh_fractions) > 1 or recursion.regime.name not in ("replace", "accumulate_with_fresh"):
+    if len(recursion.regime.fresh_fractions) > 1 or recursion.regime.name not in (
+        "replace",
+        "accumulate_with_fresh",
+    ):
         return None
     alpha = recursion.regime.final_fraction
     step = min(1e-4, alpha / 2.0, (1.0 - alpha) / 2.0)
     if step == 0.0:
         return None
-    slope = (_factors(recursion, degrees, alpha + step, 1.0) - _factors(recursion, degrees, alpha - step, 1.0)) / (2 * step)
+    slope = (
+        _factors(recursion, degrees, alpha + step, 1.0) - _factors(recursion, degrees, alpha - step, 1.0)
+    ) / (2 * step)
     return _one_parameter_fit(alpha, slope, degrees, factors, simulated.runs)
 
 
@@ -381,7 +437,9 @@ def _implied_truncation(
 ) -> Estimate | None:
     """The factor on all truncation times that fits best, the fresh fraction as given."""
     alpha = recursion.regime.fresh_fractions
-    slope = (_factors(recursion, degrees, alpha, 1.0 + 1e-4) - _factors(recursion, degrees, alpha, 1.0 - 1e-4)) / 2e-4
+    slope = (
+        _factors(recursion, degrees, alpha, 1.0 + 1e-4) - _factors(recursion, degrees, alpha, 1.0 - 1e-4)
+    ) / 2e-4
     return _one_parameter_fit(1.0, slope, degrees, factors, simulated.runs)
 
 
@@ -407,7 +465,9 @@ def _one_parameter_fit(
     if not len(chosen):
         return None
     covariance = degrees.joint[rounds[:, None], rounds[None, :], numbers[:, None], numbers[None, :]] / runs
-    white = _whitened(covariance, np.stack([(factors - degrees.expected)[rounds, numbers], slope[rounds, numbers]], axis=1))
+    white = _whitened(
+        covariance, np.stack([(factors - degrees.expected)[rounds, numbers], slope[rounds, numbers]], axis=1)
+    )
     information = float(white[:, 1] @ white[:, 1])
     if not information > 0.0:
         return None

@@ -171,7 +171,8 @@ class AgedLaw(DensityLaw):
 
     def second_moments(self, indices: ArrayLike) -> FloatArray:
         moments = [
-            _as_mixture(base).through(GaussianChannel(a, v)).second_moments(indices) for _, a, v, base in self._ages()
+            _as_mixture(base).through(GaussianChannel(a, v)).second_moments(indices)
+            for _, a, v, base in self._ages()
         ]
         return self.weights @ np.array(moments)
 
@@ -199,7 +200,9 @@ class AgedLaw(DensityLaw):
         chosen = np.unique(np.linspace(0, len(law.weights) - 1, 24).astype(int))
         spread = np.sqrt(law.variances[chosen].max(axis=1))
         steps = np.linspace(-4.0, 4.0, 17)
-        offsets = steps[None, :, None] * spread[:, None, None] * np.ones(self.dimension) / np.sqrt(self.dimension)
+        offsets = (
+            steps[None, :, None] * spread[:, None, None] * np.ones(self.dimension) / np.sqrt(self.dimension)
+        )
         return (law.means[chosen][:, None, :] + offsets).reshape(-1, self.dimension)
 
 

@@ -27,12 +27,16 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-FIRST_AGES = 16  # kept one by one; a block never is longer than the ages before it, so the integrand is smooth on it
+FIRST_AGES = (
+    16  # kept one by one; a block never is longer than the ages before it, so the integrand is smooth on it
+)
 BLOCK_NODES = 14
 NEGLIGIBLE = 1e-18  # mass of the ages that are dropped
 
 
-def ornstein_uhlenbeck_ages(fresh_fraction: float, exponent: float, count: int) -> tuple[FloatArray, FloatArray]:
+def ornstein_uhlenbeck_ages(
+    fresh_fraction: float, exponent: float, count: int
+) -> tuple[FloatArray, FloatArray]:
     """Nodes (scales, descending) and weights of the Gauss rule for the limit law of OU rounds.
 
     Parameters
@@ -53,7 +57,12 @@ def ornstein_uhlenbeck_ages(fresh_fraction: float, exponent: float, count: int) 
     up = np.exp(-n * x) * (d(n) / d(2 * n)) * (d(n) / d(2 * n + 1))
     m = n[1:]
     down = np.zeros(count)
-    down[1:] = (1.0 - alpha) * np.exp(-(m - 1) * x) * (np.expm1(-m * x) / d(2 * m - 1)) * (np.expm1(-m * x) / d(2 * m))
+    down[1:] = (
+        (1.0 - alpha)
+        * np.exp(-(m - 1) * x)
+        * (np.expm1(-m * x) / d(2 * m - 1))
+        * (np.expm1(-m * x) / d(2 * m))
+    )
     nodes, vectors = np.linalg.eigh(_tridiagonal(up + down, np.sqrt(up[:-1] * down[1:])))
     weights = vectors[0] ** 2
     used = weights > NEGLIGIBLE
@@ -66,33 +75,37 @@ def geometric_ages(fresh_fraction: float, last: int | None = None) -> tuple[Floa
 
     The weights sum to 1 - (1-alpha)^last.  Exact first ages, then the dyadic rule of the module.
     """
-    keep = 1.0 - fresh_fraction
+    # Powers of a rounded 1 - alpha would be off by age * 1e-16.  At alpha = 1 only the first age has any weight.
+    log_keep = float(np.log1p(-fresh_fraction)) if fresh_fraction < 1.0 else -1e3
+
+    def kept(rounds: int | FloatArray) -> FloatArray:
+        return np.exp(rounds * log_keep)
+
     first = FIRST_AGES if last is None else min(last, FIRST_AGES)
     ages = [np.arange(1.0, first + 1.0)]
-    weights = [fresh_fraction * keep ** np.arange(first)]
+    weights = [fresh_fraction * kept(np.arange(first))]
     done = first
-    while (last is None or done < last) and keep**done > NEGLIGIBLE:
+    while (last is None or done < last) and kept(done) > NEGLIGIBLE:
         level = int(np.log2(done))
         if last is not None:
             level = min(level, int(np.log2(last - done)))
-        nodes, masses = _geometric_block(keep, level)
+        nodes, masses = _geometric_block(log_keep, level)
         ages.append(done + 1.0 + nodes)
-        weights.append(fresh_fraction * keep**done * masses)
+        weights.append(fresh_fraction * kept(done) * masses)
         done += 2**level
     return np.concatenate(ages), np.concatenate(weights)
 
 
 @lru_cache(maxsize=256)
-def _geometric_block(keep: float, level: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss rule of sum_{k < 2^level} keep^k F(k): nodes in [0, 2^level - 1], weights summing to the geometric sum."""
+def _geometric_block(log_keep: float, level: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss rule of sum_{k < 2^level} keep^k F(k), nodes in [0, 2^level - 1], weights summing to the geometric sum."""
     if 2**level <= BLOCK_NODES:
         ages = np.arange(2.0**level)
-        return ages, keep**ages
+        return ages, np.exp(ages * log_keep)
     half = 2.0 ** (level - 1)
-    nodes, weights = _geometric_block(keep, level - 1)
-    return compress(
-        np.concatenate([nodes, nodes + half]), np.concatenate([weights, keep**half * weights]), BLOCK_NODES
-    )
+    nodes, weights = _geometric_block(log_keep, level - 1)
+    both = np.concatenate([weights, np.exp(half * log_keep) * weights])
+    return compress(np.concatenate([nodes, nodes + half]), both, BLOCK_NODES)
 
 
 def compress(nodes: FloatArray, weights: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:

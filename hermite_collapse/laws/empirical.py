@@ -61,7 +61,11 @@ class EmpiricalLaw(Law):
         from .aged import AgedLaw
 
         return AgedLaw(
-            (self,), np.ones(1), np.array([channel.scale]), np.array([channel.variance]), np.zeros(1, dtype=np.int64)
+            (self,),
+            np.ones(1),
+            np.array([channel.scale]),
+            np.array([channel.variance]),
+            np.zeros(1, dtype=np.int64),
         )
 
     def project(self, direction: ArrayLike) -> EmpiricalLaw:

@@ -80,7 +80,9 @@ class GaussianMixture(DensityLaw):
         return cls(estimator.weights_ / estimator.weights_.sum(), estimator.means_, shared)
 
     @classmethod
-    def fit(cls, samples: ArrayLike, *, components: int | range = range(1, 9), seed: int = 0) -> GaussianMixture:
+    def fit(
+        cls, samples: ArrayLike, *, components: int | range = range(1, 9), seed: int = 0
+    ) -> GaussianMixture:
         """The mixture of full covariances fitted to samples (n, d) by maximum likelihood (scikit-learn).
 
         components : a number, or a range among which the Bayesian information criterion chooses.
@@ -218,7 +220,9 @@ def orthonormal_columns(direction: ArrayLike, dimension: int) -> FloatArray:
     if basis.ndim != 2 or basis.shape[0] != dimension:
         raise InputError(f"direction must have shape ({dimension},) or ({dimension}, k), got {basis.shape}.")
     if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), rtol=0.0, atol=1e-10):
-        raise InputError(f"direction must have orthonormal columns, got a Gram matrix {(basis.T @ basis).tolist()!r}.")
+        raise InputError(
+            f"direction must have orthonormal columns, got a Gram matrix {(basis.T @ basis).tolist()!r}."
+        )
     return basis
 
 
@@ -250,7 +254,9 @@ def _spectra(
     except (TypeError, ValueError):
         raise InputError(f"covariances must hold real numbers, got {covariances!r}.") from None
     if not np.all(np.isfinite(array)):
-        raise InputError(f"covariances must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite entries.")
+        raise InputError(
+            f"covariances must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite entries."
+        )
     shape = (count, dimension)
     if array.ndim == 0:
         variances = np.full(shape, float(array))
@@ -266,7 +272,9 @@ def _spectra(
             f"({count}, {dimension}, {dimension}) or (1, {dimension}, {dimension}), got {array.shape}."
         )
     if variances.min() < 0.0:
-        raise InputError(f"covariances must be positive semi-definite, got a variance of {float(variances.min())!r}.")
+        raise InputError(
+            f"covariances must be positive semi-definite, got a variance of {float(variances.min())!r}."
+        )
     return variances, None, None
 
 

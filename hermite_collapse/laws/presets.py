@@ -55,7 +55,7 @@ def _tilted_2d() -> GaussianMixture:
 
 
 def _five_modes_10d() -> GaussianMixture:
-    """The 10-dimensional mixture of arXiv:2602.16601 (Figure 1): standard deviation 0.6, means 0 and (+-4, +-4, 0, ...)."""
+    """The mixture of arXiv:2602.16601, Figure 1: standard deviation 0.6, means 0 and (+-4, +-4, 0, ..., 0)."""
     means = np.zeros((5, 10))
     means[1:, :2] = [[4.0, 4.0], [4.0, -4.0], [-4.0, 4.0], [-4.0, -4.0]]
     return GaussianMixture(np.full(5, 0.2), means, 0.36)
