@@ -114,7 +114,9 @@ def samples(value: Any, name: str = "samples", minimum: int = 1) -> FloatArray:
     if array.ndim != 2 or array.shape[1] == 0:
         raise InputError(f"{name} must have shape (n,) or (n, d), got {array.shape}.")
     if array.shape[0] < minimum:
-        raise InputError(f"{name} must hold at least {minimum} sample{'s' * (minimum > 1)}, got {array.shape[0]}.")
+        raise InputError(
+            f"{name} must hold at least {minimum} sample{'s' * (minimum > 1)}, got {array.shape[0]}."
+        )
     _require_finite(array, name)
     return array
 
@@ -140,9 +142,13 @@ def _float_array(value: Any, name: str) -> FloatArray:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        return np.asarray(array, dtype=np.float64, order="C")  # unlike ascontiguousarray, keeps a scalar a scalar
+        return np.asarray(
+            array, dtype=np.float64, order="C"
+        )  # unlike ascontiguousarray, keeps a scalar a scalar
     except (TypeError, ValueError):
-        raise InputError(f"{name} must hold real numbers in a rectangular array, got {_brief(value)}.") from None
+        raise InputError(
+            f"{name} must hold real numbers in a rectangular array, got {_brief(value)}."
+        ) from None
 
 
 def _require_finite(array: FloatArray, name: str) -> None:
@@ -150,7 +156,9 @@ def _require_finite(array: FloatArray, name: str) -> None:
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         where = first[0] if len(first) == 1 else first
-        raise InputError(f"{name} must be finite, got {int(bad.sum())} NaN or infinite entries, the first at {where}.")
+        raise InputError(
+            f"{name} must be finite, got {int(bad.sum())} NaN or infinite entries, the first at {where}."
+        )
 
 
 def _brief(value: Any) -> str:

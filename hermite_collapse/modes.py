@@ -81,7 +81,9 @@ def mode_contraction(
     return _plain((1.0 - alpha) * np.exp(-_checks.degrees(degree) * x))
 
 
-def contraction_rate(*, fresh_fraction: float, truncation_time: float, metric: str, rate: float = 0.5) -> float:
+def contraction_rate(
+    *, fresh_fraction: float, truncation_time: float, metric: str, rate: float = 0.5
+) -> float:
     """Proved factor by which one round brings any two starts of the same recursion together.
 
         total_variation, kl, chi_square    1 - alpha          (chi_square against the limit law)
@@ -175,9 +177,7 @@ def half_degree(*, fresh_fraction: float, truncation_time: float, rate: float = 
 
     Infinite for truncation_time = 0.  Degrees below it survive the recursion, those above are filtered out.
     """
-    return degree_at_fidelity(
-        0.5, fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate
-    )
+    return degree_at_fidelity(0.5, fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
 
 
 def degree_at_fidelity(
@@ -185,7 +185,7 @@ def degree_at_fidelity(
 ) -> float:
     """The (real) degree at which the limit law keeps the given fidelity phi in (0, 1] of a mode.
 
-        n = log1p(alpha (1/phi - 1)) / (rate * truncation_time)
+    n = log1p(alpha (1/phi - 1)) / (rate * truncation_time)
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     budget = np.log1p(alpha * _odds(fidelity))

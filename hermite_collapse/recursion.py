@@ -75,7 +75,9 @@ class Recursion:
         initial: Law | None = None,
     ) -> None:
         if not isinstance(target, Law):
-            raise InputError(f"target must be a law (GaussianMixture, EmpiricalLaw), got {type(target).__name__}.")
+            raise InputError(
+                f"target must be a law (GaussianMixture, EmpiricalLaw), got {type(target).__name__}."
+            )
         if initial is not None and initial.dimension != target.dimension:
             raise InputError(
                 f"initial must have the dimension of target, {target.dimension}, got {initial.dimension}."
@@ -155,8 +157,8 @@ class Recursion:
             p_inf = sum_{k >= 1} alpha (1-alpha)^{k-1} C^k p*
 
         For Ornstein-Uhlenbeck rounds an average over `ages` Gauss nodes, exact in every moment and Hermite coefficient
-        of degree < 2 ages; for other rounds the dyadic rule of `laws.ages`.  `error_bound` of the result is its measured
-        change when the nodes are doubled.
+        of degree < 2 ages; for other rounds the dyadic rule of `laws.ages`.  `error_bound` of the result is its
+        measured change when the nodes are doubled.
 
         Schedules count by their final time and fresh fraction (annealing theorem).  Without fresh data the limit is the
         standard normal, or the initial law carried through the total time if that is finite.
@@ -166,7 +168,9 @@ class Recursion:
         """
         count = _checks.integer(ages, "ages", minimum=1)
         if self.regime.name == "table":
-            raise InputError("regime must be a named one for a limit law to be defined, got a table of weights.")
+            raise InputError(
+                "regime must be a named one for a limit law to be defined, got a table of weights."
+            )
         alpha = self.regime.final_fraction
         final = self._channel_at(self.schedule.final)
         if self.regime.name == "accumulate":
@@ -203,13 +207,17 @@ class Recursion:
     def _limit_without_fresh_data(self, final: GaussianChannel) -> AgedLaw:
         root = self.target if self.initial is None or self.regime.name != "replace" else self.initial
         if len(self.regime.fresh_fractions) > 1:
-            raise InputError("fresh_fraction must stay positive or be 0 throughout for a limit law, got a change to 0.")
+            raise InputError(
+                "fresh_fraction must stay positive or be 0 throughout for a limit law, got a change to 0."
+            )
         if not final.is_identity:
             return self._single_age(root, self._attractor(final))
         if self.schedule.total < np.inf and self.regime.name == "replace":
             return self._single_age(root, self.process.channel(self.schedule.total))
         if self.schedule.total < np.inf:
-            raise InputError("regime must be 'replace' for the limit of a vanishing schedule without fresh data.")
+            raise InputError(
+                "regime must be 'replace' for the limit of a vanishing schedule without fresh data."
+            )
         return self._single_age(root, self._attractor(self._channel_at(1.0)))
 
     @staticmethod
@@ -229,7 +237,9 @@ class Recursion:
         Raises InputError for blur and variance-exploding rounds, which mix degrees.
         """
         if self.initial is not None:
-            raise InputError("initial must be None for mode factors, which compare with the data; use `coefficients`.")
+            raise InputError(
+                "initial must be None for mode factors, which compare with the data; use `coefficients`."
+            )
         return mode_factors(
             degree,
             fresh_fraction=self.regime.fresh_fractions,
@@ -253,7 +263,9 @@ class Recursion:
         values[0] = start.values
         for i in range(count):
             fresh, earlier = self.mixing(i)
-            values[i + 1] = through_channel(fresh * data.values + earlier @ values[: i + 1], data.indices, self.channel(i))
+            values[i + 1] = through_channel(
+                fresh * data.values + earlier @ values[: i + 1], data.indices, self.channel(i)
+            )
         return values
 
     def rounds_to(self, tolerance: float, *, metric: str) -> float:
@@ -263,7 +275,9 @@ class Recursion:
         rounds of replacement with Ornstein-Uhlenbeck truncation or any channel at alpha > 0.
         """
         if not self.has_constant_rounds or self.regime.name != "replace":
-            raise InputError("truncation and fresh_fraction must be constant, and the regime 'replace', for a rate.")
+            raise InputError(
+                "truncation and fresh_fraction must be constant, and the regime 'replace', for a rate."
+            )
         level = _checks.positive(tolerance, "tolerance")
         channel = self.channel(0)
         rate = contraction_rate(
@@ -289,7 +303,11 @@ class Recursion:
 
     def _single_age(self, root: Law, channel: GaussianChannel) -> AgedLaw:
         return AgedLaw(
-            (root,), np.ones(1), np.array([channel.scale]), np.array([channel.variance]), np.zeros(1, dtype=np.int64)
+            (root,),
+            np.ones(1),
+            np.array([channel.scale]),
+            np.array([channel.variance]),
+            np.zeros(1, dtype=np.int64),
         )
 
     @property
@@ -352,7 +370,9 @@ class Recursion:
         for k in range(rounds):
             i = rounds - 1 - k
             alpha = self.regime.fresh_fraction(i)
-            chain = chain.after(self.channel(i)) if not self.has_constant_rounds else self.channel(0).power(k + 1)
+            chain = (
+                chain.after(self.channel(i)) if not self.has_constant_rounds else self.channel(0).power(k + 1)
+            )
             weights[k], scales[k], variances[k] = keep * alpha, chain.scale, chain.variance
             keep *= 1.0 - alpha
         weights[rounds], scales[rounds], variances[rounds] = keep, chain.scale, chain.variance
@@ -373,5 +393,3 @@ def _rounded(values: FloatArray) -> FloatArray:
     """Twelve significant digits."""
     size = 10.0 ** np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
     return np.where(values == 0.0, 0.0, np.round(values / size, 12) * size)
-
-

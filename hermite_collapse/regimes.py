@@ -53,7 +53,9 @@ class Regime:
         if self.name == "table":
             assert self.table is not None
             if i >= len(self.table):
-                raise InputError(f"regime must hold a row of weights for every round, got {len(self.table)} rows.")
+                raise InputError(
+                    f"regime must hold a row of weights for every round, got {len(self.table)} rows."
+                )
             return float(self.table[i, 0]), self.table[i, 1 : i + 2].copy()
         if self.name == "accumulate":
             earlier[1:] = 1.0 / (i + 1)
@@ -70,7 +72,9 @@ class Regime:
 
 def as_regime(regime: str | ArrayLike, fresh_fraction: ArrayLike) -> Regime:
     """A regime from its name or a table of weights, with one fresh fraction or one a round."""
-    fractions = tuple(_checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=object)))
+    fractions = tuple(
+        _checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=object))
+    )
     if not fractions:
         raise InputError("fresh_fraction must hold at least one value, got none.")
     if not isinstance(regime, str):
@@ -92,5 +96,7 @@ def _weight_table(regime: ArrayLike) -> NDArray[np.float64]:
     for i, row in enumerate(table):
         _checks.probabilities(row, f"regime[{i}]")
         if np.any(row[i + 2 :] != 0.0):
-            raise InputError(f"regime[{i}] must give no weight to rounds after {i}, got {row[i + 2 :].tolist()!r}.")
+            raise InputError(
+                f"regime[{i}] must give no weight to rounds after {i}, got {row[i + 2 :].tolist()!r}."
+            )
     return table

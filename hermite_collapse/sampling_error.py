@@ -1,7 +1,7 @@
 r"""Predicted sampling error of simulated Hermite coefficients, before anything is simulated.
 
-A simulated recursion with N particles measures c^(i) = mean of h over the particles of round i.  It is unbiased, and its
-covariance S(i, j) between rounds obeys a recursion of its own.  With L the action of a round's channel on coefficients,
+A simulated recursion with N particles measures c^(i) = mean of h over the particles of round i.  It is unbiased,
+and its covariance S(i, j) between rounds obeys a recursion of its own.  With L the action of a round's channel on coefficients,
 (w, v) the mixing weights, and Q = sum_{jk} v_j v_k S(j, k) the covariance of the generated part of the training law,
 
     channel   S(i+1, i+1) = (1 - 1/N) L Q L^T + Var_{p_{i+1}}(h) / N
@@ -9,8 +9,8 @@ covariance S(i, j) between rounds obeys a recursion of its own.  With L the acti
     exact     S(i+1, i+1) = Var_{p_{i+1}}(h) / N                              independent particles of a known law
     S(i+1, k) = L sum_j v_j S(j, k)                                           zero for exact
 
-For Ornstein-Uhlenbeck rounds L is diagonal and the variance of each mode stands alone; so does that of any combination of
-modes of one degree, which is how a degree as a whole is tested in any dimension.  Blur and variance-exploding rounds
+For Ornstein-Uhlenbeck rounds L is diagonal and the variance of each mode stands alone; so does that of any
+combination of modes of one degree, which is how a degree as a whole is tested in any dimension.  Blur and variance-exploding rounds
 couple degrees, and then all modes are carried together.
 
 Normality fails at high degree, where E h_n^4 grows like 9^n: `kurtosis` says how far each mode is from it.
@@ -201,7 +201,12 @@ class _AgeAverage:
 
 
 def _predicted(
-    recursion: Recursion, statistics: _Statistics, rounds: int, particles: int, generator: str, pool: int | None
+    recursion: Recursion,
+    statistics: _Statistics,
+    rounds: int,
+    particles: int,
+    generator: str,
+    pool: int | None,
 ) -> SamplingError:
     count = _checks.integer(particles, "particles", minimum=2)
     kind = _checks.one_of(generator, GENERATORS, "generator")
@@ -246,7 +251,9 @@ def _kurtosis(recursion: Recursion, statistics: _Statistics, expected: FloatArra
         law = recursion.law(i)
         spread = statistics.variance(law, mean)
         variance = np.diagonal(spread) if statistics.joint else spread
-        random = variance > 1e-13 * (variance + mean**2)  # h_0 is constant: only rounding is left of its variance
+        random = variance > 1e-13 * (
+            variance + mean**2
+        )  # h_0 is constant: only rounding is left of its variance
         norm = statistics.fourth_moments(law) ** 0.25 + np.abs(mean)
         kurtosis[i, random] = norm[random] ** 4 / variance[random] ** 2
     return kurtosis

@@ -28,7 +28,7 @@ def through_channel(values: FloatArray, indices: IntArray, channel: GaussianChan
     indices : (m, d) multi-indices, closed under k -> k - 2 e_i (all of total degree <= n, for example).
     channel : the channel.
 
-    Cost : O(m d n) beyond the diagonal part; exact up to rounding of sums of m-free length n / 2.
+    Cost : O(m d n) beyond the diagonal part; exact up to rounding of sums of n / 2 terms.
     """
     degree = indices.sum(axis=1)
     result = values * channel.scale**degree
@@ -56,7 +56,7 @@ def channel_excess(channel: GaussianChannel) -> float:
 
 
 def _lowering(indices: IntArray) -> tuple[IntArray, FloatArray]:
-    """For each index k and coordinate i: position of k - 2 e_i (m, d; m itself where there is none) and sqrt(k_i(k_i-1))."""
+    """Position of k - 2 e_i for each index k and axis i (m, d; m where there is none), and sqrt(k_i (k_i - 1))."""
     position = {tuple(k): j for j, k in enumerate(indices.tolist())}
     count, dimension = indices.shape
     sources = np.full((count, dimension), count, dtype=np.int64)
