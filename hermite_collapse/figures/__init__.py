@@ -1,5 +1,45 @@
-"""Figures for papers: each function takes and returns an Axes, `save` writes SVG and PNG."""
+"""Figures for papers: each function takes and returns an Axes, `save` writes SVG and PNG.
 
-from hermite_collapse.figures.style import save
+    axes = figures.draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=20)
+    figures.save(axes.figure, "attenuation")
 
-__all__ = ["save"]
+    for name, figure in figures.comparison_figures(comparison, recursion, simulated).items():
+        figures.save(figure, folder / name)
+
+Without an Axes a function makes a figure of its own, free of pyplot's global state.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_ROOMS = {
+    "approach": ("Approach", "approach_figure", "draw_approach"),
+    "attenuation": ("MeasuredFactors", "draw_attenuation", "draw_z_scores"),
+    "budget": ("draw_budget", "draw_discount_weights", "draw_discounted_defects"),
+    "comparison": ("comparison_figures", "prediction_figures"),
+    "density": ("draw_densities", "draw_density_contours"),
+    "heatmap": ("coefficient_figure", "draw_coefficients", "draw_parameter_map"),
+    "modes": ("draw_mode_values",),
+    "projections": ("Direction", "draw_projection", "projection_figure", "telling_directions"),
+    "propagation": ("draw_bounds", "draw_moment_drift"),
+    "schedules": ("draw_schedule_curves",),
+    "spectrum": ("draw_spectrum",),
+    "style": ("describe", "new_figure", "panels", "save"),
+}
+_PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

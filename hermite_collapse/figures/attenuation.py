@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from hermite_collapse import _checks, modes
@@ -220,6 +221,7 @@ def draw_z_scores(
     axes.scatter(n[hollow], score[hollow], s=13.0, facecolor="#ffffff", edgecolor=style.MUTED, linewidth=0.8)
     axes.scatter(n[keep], score[keep], s=13.0, c=list(tones[keep]), linewidth=0.0, zorder=2.5)
     axes.set_ylim(-reach, reach)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 3, 5, 10], symmetric=True, integer=True))
     axes.set_ylabel("z-score")
     axes.set_xlabel("Hermite degree $n$")
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -55,7 +55,7 @@ def draw_budget(
             bottom=base,
             width=0.72,
             color=style.CATEGORIES[j % len(style.CATEGORIES)],
-            hatch=("", "////", "....", "\\\\\\\\", "xxxx", "----")[j % 6],
+            hatch=("", "//", "..", "\\\\", "xx", "--")[j % 6],
             edgecolor="#ffffff",
             linewidth=0.4,
             label=name,
@@ -129,7 +129,7 @@ def draw_discounted_defects(
     axes.set_ylim(size - 0.5, -0.5)
     axes.set_xlim(-0.5, places[-1] + 0.5)
     axes.set_yticks(np.arange(size), list(labels))
-    shown = np.unique(np.linspace(0, count - 1, min(count, 8)).astype(int))
+    shown = np.arange(count - 1, -1, -max(1, -(-count // 10)))[::-1]
     axes.set_xticks(
         [places[0], *places[1 + shown], places[-1]], ["bias", *[str(int(j) + 1) for j in shown], "sum"]
     )

@@ -56,7 +56,7 @@ def draw_densities(
     low, high = _interval([data, last])
     grid = np.linspace(low, high, _LINE_GRID)
 
-    if _has_density(data):
+    if has_density(data):
         axes.fill_between(grid, data.density(grid), color=style.DATA, alpha=0.26, linewidth=0.0, label="data")
         axes.plot(grid, data.density(grid), color=style.DATA, linewidth=0.9)
     else:
@@ -120,7 +120,7 @@ def draw_density_contours(
     left, right, bottom, top = window or plane_window([data, law])
     x, y = np.linspace(left, right, _PLANE_GRID), np.linspace(bottom, top, _PLANE_GRID)
     plane = np.stack(np.meshgrid(x, y, indexing="xy"), axis=-1)
-    if _has_density(data):
+    if has_density(data):
         values = data.density(plane)
         levels = [*enclosing_levels(values, MASSES), np.inf]
         axes.contourf(x, y, values, levels=levels, colors=_DATA_FILLS)
@@ -154,7 +154,7 @@ def plane_window(laws: Sequence[Any]) -> tuple[float, float, float, float]:
     return (*sides[0], *sides[1])
 
 
-def _has_density(law: Any) -> bool:
+def has_density(law: Any) -> bool:
     """Whether the law has a density; one with atoms left, such as after a round without truncation, says so."""
     if not hasattr(law, "density"):
         return False
@@ -169,7 +169,7 @@ def _interval(laws: Sequence[Any], tail: float = 6e-4) -> tuple[float, float]:
     """Where one-dimensional laws are to be seen: outside, densities are below a share `tail` of the peak."""
     ends = []
     for law in laws:
-        if not _has_density(law):
+        if not has_density(law):
             points = np.ravel(law.samples)
             low, high = np.quantile(points, [0.001, 0.999])
             pad = 0.05 * (high - low) or 1.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from hermite_collapse.runfolder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -225,7 +227,7 @@ def label_line_ends(
 
 
 def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> tuple[Path, Path]:
-    """Write `path`.svg and `path`.png; returns the two paths.
+    """Write `path`.svg and `path`.png, each atomically; returns the two paths.
 
     The vector file has a transparent ground and text as outlines, the pixel file a white ground. Neither
     holds a date or a version, and identifiers in the vector file are salted hashes of what they name: the
@@ -235,9 +237,13 @@ def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> t
     base = base.with_suffix("") if base.suffix in {".svg", ".png"} else base
     base.parent.mkdir(parents=True, exist_ok=True)
     vector, pixel = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
-    vector.write_text(svg_text(figure), encoding="utf-8", newline="\n")
+    stream = BytesIO()
     with style():
-        figure.savefig(pixel, format="png", dpi=dots_per_inch, facecolor="white", metadata={"Software": None})
+        figure.savefig(
+            stream, format="png", dpi=dots_per_inch, facecolor="white", metadata={"Software": None}
+        )
+    write_atomically(vector, svg_text(figure).encode("utf-8"))
+    write_atomically(pixel, stream.getvalue())
     return vector, pixel
 
 

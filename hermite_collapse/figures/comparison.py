@@ -1,0 +1,420 @@
+"""The figures of a result: which ones a recursion and its simulation call for, each with its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hermite_collapse import prediction as theory
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+from hermite_collapse.figures.approach import Approach, approach_figure
+from hermite_collapse.figures.attenuation import MeasuredFactors, draw_attenuation, draw_z_scores
+from hermite_collapse.figures.density import (
+    draw_densities,
+    draw_density_contours,
+    has_density,
+    plane_window,
+)
+from hermite_collapse.figures.heatmap import coefficient_figure
+from hermite_collapse.figures.modes import draw_mode_values
+from hermite_collapse.figures.projections import projection_figure
+from hermite_collapse.figures.propagation import draw_moment_drift
+from hermite_collapse.laws.empirical import EmpiricalLaw
+from hermite_collapse.recursion import Recursion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from hermite_collapse.comparison import Comparison
+    from hermite_collapse.records import SimulatedRecursion
+
+_WEIGHT = 0.5
+"""Weight of a degree against the one before in the distance between coefficients."""
+
+
+def comparison_figures(
+    comparison: Comparison, recursion: Recursion, simulated: SimulatedRecursion
+) -> dict[str, Figure]:
+    """The figures of a simulated recursion beside its prediction, by name, in the order they should be read.
+
+    "attenuation" (or "coefficients" where degrees mix), "density" and "approach" come always where the laws
+    allow them; "heat_map" in two dimensions and "moments" above, in addition.
+
+    Each figure's label is its caption; `save` writes it.
+    """
+    known = theory.predict(recursion, rounds=simulated.rounds, degree=max(1, simulated.degree))
+    return _collected(recursion, known, comparison, simulated)
+
+
+def prediction_figures(known: theory.Prediction) -> dict[str, Figure]:
+    """The figures of a prediction alone, without anything measured."""
+    return _collected(known.recursion, known, None, None)
+
+
+def _collected(
+    recursion: Recursion,
+    known: theory.Prediction,
+    comparison: Comparison | None,
+    simulated: SimulatedRecursion | None,
+) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
+    recipes: list[tuple[str, Callable[[], Figure | None]]] = [
+        ("attenuation", lambda: _attenuation(recursion, known, comparison)),
+        ("coefficients", lambda: _coefficients(recursion, comparison)),
+        ("density", lambda: _density(recursion, known, simulated)),
+        ("approach", lambda: _approach(known, comparison, simulated)),
+        ("heat_map", lambda: _heat_map(recursion, known)),
+        ("moments", lambda: _moments(recursion, known, simulated)),
+    ]
+    for name, draw in recipes:
+        figure = draw()
+        if figure is not None:
+            figure.set_gid(name)
+            found[name] = figure
+    return found
+
+
+def _attenuation(
+    recursion: Recursion, known: theory.Prediction, comparison: Comparison | None
+) -> Figure | None:
+    if known.factors is None:
+        return None
+    shown = style.select_rounds(known.rounds)
+    regime = recursion.regime.name if recursion.regime.table is None else recursion.regime.table
+    settings: dict[str, Any] = {
+        "fresh_fraction": recursion.regime.fresh_fractions,
+        "truncation": recursion.schedule,
+        "rate": recursion.rate,
+        "regime": regime,
+        "rounds": shown,
+        "limit": known.attenuation is not None and recursion.regime.final_fraction > 0.0,
+    }
+    top = float(known.degrees[-1]) + 0.35
+    if comparison is None or comparison.degrees is None:
+        axes = draw_attenuation(**settings, highest_degree=top)
+        figure = axes.get_figure(root=True)
+        return style.describe(figure, "attenuation", _attenuation_caption(settings["limit"], None))
+    points, tested, colours = _factor_points(comparison, shown)
+    figure, grid = style.panels(2, 1, width=style.TEXT, height=5.0, height_ratios=[3.1, 1.0], sharex=True)
+    upper, lower = grid[:, 0]
+    draw_attenuation(upper, **settings, highest_degree=top, measured=points)
+    upper.set_xlabel("")
+    degree, z = np.concatenate([p.degree for p in points]), _factor_z(comparison, shown)
+    draw_z_scores(
+        lower, degree=degree, z=z, tested=tested, colour=colours, critical=_critical(comparison.verdict)
+    )
+    lower.set_xlim(0.0, top)
+    return style.describe(figure, "attenuation", _attenuation_caption(settings["limit"], comparison))
+
+
+def _factor_points(
+    comparison: Comparison, shown: tuple[int, ...]
+) -> tuple[list[MeasuredFactors], NDArray[np.bool_], NDArray[np.object_]]:
+    assert comparison.degrees is not None and comparison.measured_factors is not None
+    assert comparison.factor_standard_error is not None
+    near_normal = comparison.degrees.is_testable(comparison.runs)
+    points, colours = [], []
+    for j, i in enumerate(shown):
+        keep = _seen(comparison, i)
+        points.append(
+            MeasuredFactors(
+                round=i,
+                degree=np.flatnonzero(keep),
+                factor=comparison.measured_factors[i, keep],
+                standard_error=comparison.factor_standard_error[i, keep],
+                tested=near_normal[i, keep],
+            )
+        )
+        colours.append(np.full(int(keep.sum()), style.round_colour(j, len(shown)), dtype=object))
+    return points, np.concatenate([p.tested for p in points]), np.concatenate(colours)
+
+
+def _seen(comparison: Comparison, i: int) -> NDArray[np.bool_]:
+    """Degrees of one round that have a measured factor at all: those the data have energy in, from degree 1."""
+    assert comparison.measured_factors is not None and comparison.factor_standard_error is not None
+    keep = np.isfinite(comparison.measured_factors[i]) & (comparison.factor_standard_error[i] > 0.0)
+    keep[0] = False
+    return keep
+
+
+def _factor_z(comparison: Comparison, shown: tuple[int, ...]) -> NDArray[np.float64]:
+    assert comparison.factor_z is not None
+    return np.concatenate([comparison.factor_z[i, _seen(comparison, i)] for i in shown])
+
+
+def _critical(verdict: Any) -> float | None:
+    """Size a single z-score must pass for Holm's first step to reject: Bonferroni's over all tests."""
+    if not verdict.tests:
+        return None
+    return NormalDist().inv_cdf(1.0 - verdict.level / (2.0 * verdict.tests))
+
+
+def _attenuation_caption(limit: bool, comparison: Comparison | None) -> str:
+    words = (
+        "Share of each Hermite mode of the data that survives, by degree: blue lines after the rounds given"
+    )
+    words += ", red line in the limit." if limit else "; there is no limit curve without fresh data."
+    if comparison is None:
+        return words
+    return (
+        words
+        + f" Points: measured with {comparison.particles:,} particles".replace(",", "\u202f")
+        + (f" in each of {comparison.runs} runs" if comparison.runs > 1 else "")
+        + "; bars: one predicted standard error; hollow: too far from normal to be tested. Below: deviations in "
+        "predicted standard errors; grey band ±1.96, dashed: what a single one must pass to be rejected "
+        "among all tests."
+    )
+
+
+def _coefficients(recursion: Recursion, comparison: Comparison | None) -> Figure | None:
+    """Where degrees mix or the start is not the data, coefficients themselves take the place of factors."""
+    if comparison is None or comparison.degrees is not None:
+        return None
+    shown = style.select_rounds(comparison.rounds)
+    axes = draw_mode_values(
+        indices=comparison.indices,
+        rounds=shown,
+        predicted=comparison.modes.expected,
+        measured=comparison.measured,
+        standard_error=comparison.standard_error,
+        tested=comparison.tested,
+    )
+    why = (
+        "this recursion mixes Hermite degrees"
+        if not recursion.is_diagonal
+        else "modes have no common factor here"
+    )
+    return style.describe(
+        axes.get_figure(root=True),
+        "coefficients",
+        f"Hermite coefficients after the rounds given, predicted (rules) and measured (points, with bars of one "
+        f"predicted standard error), since {why}. The largest modes are shown.",
+    )
+
+
+def _density(
+    recursion: Recursion, known: theory.Prediction, simulated: SimulatedRecursion | None
+) -> Figure | None:
+    drawn = _thinned(recursion)
+    try:
+        laws = {i: drawn.law(i) for i in style.select_rounds(known.rounds, count=3)[:2]}
+        limit = None if known.limit is None else drawn.limit()
+    except InputError:
+        return None
+    laws = {i: law for i, law in laws.items() if has_density(law)}
+    limit = limit if limit is not None and has_density(limit) else None
+    if not laws and limit is None:
+        return None
+    samples = None
+    if simulated is not None and simulated.samples is not None:
+        samples = simulated.samples[0, -1]
+    data = recursion.target
+    if recursion.dimension == 1:
+        axes = draw_densities(data=data, rounds=laws, limit=limit, samples=samples)
+        figure = axes.get_figure(root=True)
+        words = "Density of the data (filled), after the rounds given (blue) and in the limit (red)."
+    elif recursion.dimension == 2:
+        figure = _contour_panels(data, laws, limit)
+        words = (
+            "Regions that hold 25, 50, 75 and 95 % of the probability: filled for the data, lines for the law named "
+            "above each panel."
+        )
+    else:
+        figure = projection_figure(data=data, rounds=laws, limit=limit, samples=samples)
+        words = (
+            "Densities along three directions: the data (filled), the rounds given (blue) and the limit (red). "
+            "Projections of the recursion are recursions themselves, so these are exact."
+        )
+    if samples is not None and recursion.dimension != 2:
+        words += " Steps: the particles of the last round."
+    if drawn is not recursion:
+        words += f" Drawn from {len(drawn.target.samples)} of the samples, evenly chosen."
+    return style.describe(figure, "density", words)
+
+
+def _contour_panels(data: Any, laws: dict[int, Any], limit: Any | None) -> Figure:
+    panels = [(f"round {i}", laws[i], style.ROUNDS[1 + 2 * j]) for j, i in enumerate(sorted(laws))]
+    panels += [] if limit is None else [("limit", limit, style.LIMIT)]
+    figure, grid = style.panels(1, len(panels), width=2.4 * len(panels), height=2.75)
+    window = plane_window([data, panels[-1][1]])
+    for axes, (title, law, colour) in zip(grid[0], panels, strict=True):
+        draw_density_contours(axes, data=data, law=law, title=title, colour=colour, window=window)
+    for axes in grid[0, 1:]:
+        axes.set_ylabel("")
+    return figure
+
+
+def _approach(
+    known: theory.Prediction, comparison: Comparison | None, simulated: SimulatedRecursion | None
+) -> Figure | None:
+    if known.limit is None:
+        return None
+    metrics = _exact_approaches(known)
+    measured = _coefficient_approach(known, comparison)
+    metrics += [measured] if measured is not None else []
+    if not metrics:
+        return None
+    words = (
+        "Distance to the limit by round, on a log axis. Points: exact for the predicted laws. Dashed: what is proved "
+        "from the first distance on. Dotted: the rate it tends to."
+    )
+    if measured is not None and measured.measured is not None:
+        words += (
+            " Squares: the distance between the coefficients measured in the simulation and those of the limit, "
+            "less its expected noise; bars are at least one standard error, and rounds lost in the noise are left out."
+        )
+    return style.describe(approach_figure(metrics), "approach", words)
+
+
+def _exact_approaches(known: theory.Prediction) -> list[Approach]:
+    final = known.final_rates
+    order = ("total_variation", "kl", "wasserstein2", "chi_square", "wasserstein1", "mehler", "bures")
+    rows = known.approach()
+    chosen = [name for name in order if name in rows][:5]
+    return [
+        Approach(
+            name=theory.METRIC_NAMES[name],
+            values=[float(e) for e in rows[name]],
+            errors=[e.error for e in rows[name]],
+            proved_rate=known.rates.get("l2_gamma" if name == "mehler" else name),
+            asymptotic_rate=final.get("l2_gamma" if name == "mehler" else name),
+        )
+        for name in chosen
+    ]
+
+
+def _coefficient_approach(known: theory.Prediction, comparison: Comparison | None) -> Approach | None:
+    """Distance between Hermite coefficients up to the degree recorded, weighted by 2^-n, exact and measured.
+
+    The measured square exceeds the true one by the sum of weighted variances, which is taken off. The bar is
+    Minkowski's bound of its standard deviation: no covariances between modes are needed for it.
+    """
+    if known.coefficients is None or known.limit_coefficients is None or known.indices is None:
+        return None
+    degree = known.indices.sum(axis=1)
+    weight = np.where(degree > 0, _WEIGHT**degree, 0.0)
+    gap = known.coefficients - known.limit_coefficients
+    exact = np.sqrt(gap**2 @ weight)
+    seen = bars = None
+    if comparison is not None and comparison.measured.shape == gap.shape:
+        deviation = comparison.measured - known.limit_coefficients
+        error = comparison.standard_error
+        square = (deviation**2 - error**2) @ weight
+        spread = 2.0 * (np.abs(gap) * error) @ weight + np.sqrt(2.0) * error**2 @ weight
+        visible = square > 2.0 * spread
+        seen = np.where(visible, np.sqrt(np.maximum(square, 0.0)), np.nan)
+        bars = np.where(visible, spread / (2.0 * np.where(visible, seen, 1.0)), 0.0)
+    return Approach(
+        name=f"Hermite modes to degree {int(degree.max())}",
+        values=exact,
+        proved_rate=known.rates.get("l2_gamma"),
+        asymptotic_rate=known.final_rates.get("l2_gamma"),
+        measured=seen,
+        measured_errors=0.0 if bars is None else bars,
+    )
+
+
+def _heat_map(recursion: Recursion, known: theory.Prediction) -> Figure | None:
+    if recursion.dimension != 2 or known.attenuation is None:
+        return None
+    degree = max(int(known.degrees[-1]), 10)
+    figure = coefficient_figure(
+        coefficients=recursion.target.hermite_coefficients(degree),
+        fresh_fraction=recursion.regime.final_fraction,
+        truncation_time=recursion.schedule.final,
+        rate=recursion.rate,
+    )
+    return style.describe(
+        figure,
+        "heat_map",
+        "Hermite coefficients of the data and of the limit. The recursion multiplies all modes of one degree, along a "
+        "dotted diagonal, by the same factor. Colours are linear up to a hundredth of the largest, then logarithmic.",
+    )
+
+
+def _moments(
+    recursion: Recursion, known: theory.Prediction, simulated: SimulatedRecursion | None
+) -> Figure | None:
+    """Second moments of the first coordinates that move differently, from round 0."""
+    if recursion.dimension < 3 or simulated is None:
+        return None
+    try:
+        laws = [recursion.law(i) for i in range(known.rounds + 1)]
+    except InputError:
+        return None
+    moments = np.array([_second_moments(law) for law in laws])
+    change = moments - moments[0]
+    axes_shown = _different(change[-1])
+    if not axes_shown:
+        return None
+    seen = np.einsum("rijj->rij", simulated.covariances) + simulated.means**2
+    centre = seen.mean(axis=0) - moments[0]
+    fourth = _square_spread(laws, axes_shown)
+    scale = np.sqrt(simulated.particles * simulated.runs)
+    names = {j: f"$E\\,x_{{{j + 1}}}^2$" for j in axes_shown}
+    end = None if known.limit is None else _second_moments(known.limit) - moments[0]
+    axes = draw_moment_drift(
+        predicted={names[j]: change[:, j] for j in axes_shown},
+        measured={names[j]: centre[:, j] for j in axes_shown},
+        standard_error={names[j]: fourth[:, a] / scale for a, j in enumerate(axes_shown)},
+        limits=None if end is None else {names[j]: float(end[j]) for j in axes_shown},
+        ylabel="change of the second moment",
+    )
+    return style.describe(
+        axes.get_figure(root=True),
+        "moments",
+        "Drift of second moments from the data’s: lines predicted, points measured, dotted the limit. Bars: one "
+        "standard error of independent particles; earlier rounds add to the scatter.",
+    )
+
+
+def _second_moments(law: Any) -> NDArray[np.float64]:
+    return np.diag(law.covariance) + law.mean**2
+
+
+def _different(change: NDArray[np.float64], most: int = 3) -> list[int]:
+    """Up to three coordinates whose moments move by clearly different amounts, in order."""
+    chosen: list[int] = []
+    size = float(np.max(np.abs(change), initial=0.0))
+    for j in np.argsort(-np.abs(change), kind="stable"):
+        if abs(change[j]) > 1e-12 and all(abs(change[j] - change[k]) > 0.05 * size for k in chosen):
+            chosen.append(int(j))
+        if len(chosen) == most:
+            break
+    return sorted(chosen)
+
+
+def _square_spread(laws: list[Any], coordinates: list[int]) -> NDArray[np.float64]:
+    """Standard deviation of x_j^2 under each law, (rounds + 1, coordinates): h_2 = (x^2 - 1)/sqrt(2)."""
+    dimension = laws[0].dimension
+    two = np.zeros((len(coordinates), dimension), dtype=np.int64)
+    two[np.arange(len(coordinates)), coordinates] = 2
+    rows = []
+    for law in laws:
+        mean = (_second_moments(law)[coordinates] - 1.0) / np.sqrt(2.0)
+        rows.append(np.sqrt(2.0 * np.maximum(law.second_moments(two) - mean**2, 0.0)))
+    return np.array(rows)
+
+
+def _thinned(recursion: Recursion) -> Recursion:
+    """The recursion itself, or one on fewer samples where a density from all of them would take long to draw."""
+    target = recursion.target
+    most = 1500 if recursion.dimension == 1 else 400
+    if not isinstance(target, EmpiricalLaw) or len(target.samples) <= most:
+        return recursion
+    samples = target.samples[np.lexsort(target.samples.T[::-1])]
+    place = np.rint((np.arange(most) + 0.5) / most * len(samples) - 0.5).astype(int)
+    return Recursion(
+        EmpiricalLaw(samples[place]),
+        fresh_fraction=recursion.regime.fresh_fractions,
+        truncation=recursion.schedule,
+        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
+        blur=recursion.blur,
+        process=recursion.process,
+        initial=recursion.initial,
+    )

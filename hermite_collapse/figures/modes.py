@@ -1,0 +1,77 @@
+"""Coefficients of single modes, predicted and measured, where no factor a degree describes the recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hermite_collapse import _checks
+from hermite_collapse.figures import style
+from hermite_collapse.figures.density import legend_above
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@style.style()
+def draw_mode_values(
+    axes: Axes | None = None,
+    *,
+    indices: ArrayLike,
+    rounds: Sequence[int],
+    predicted: ArrayLike,
+    measured: ArrayLike | None = None,
+    standard_error: ArrayLike | None = None,
+    tested: ArrayLike | None = None,
+    most: int = 12,
+) -> Axes:
+    """Coefficients c_k(p_i) of the largest modes: a rule for the prediction, a point for the measurement.
+
+    Parameters
+    ----------
+    indices : (m, d) multi-indices; degree 0 is left out.
+    rounds : rounds shown, side by side in each mode.
+    predicted, measured, standard_error, tested : (rounds + 1, m).
+    most : number of modes shown, those largest in size in any of the rounds.
+    """
+    axes = style.own_axes(axes, height=3.5)
+    k = _checks.degrees(indices)
+    exact = np.asarray(predicted, dtype=float)
+    size = np.max(np.abs(exact), axis=0)
+    size[k.sum(axis=1) == 0] = -1.0
+    chosen = np.sort(np.argsort(-size, kind="stable")[: min(most, int(np.sum(size >= 0.0)))])
+    offsets = np.linspace(-0.3, 0.3, len(rounds)) if len(rounds) > 1 else np.zeros(1)
+    half = 0.28 / max(1, len(rounds) - 1) if len(rounds) > 1 else 0.3
+    place = np.arange(chosen.size, dtype=float)
+    for j, i in enumerate(rounds):
+        colour = style.round_colour(j, len(rounds))
+        x = place + offsets[j]
+        axes.hlines(exact[i, chosen], x - half, x + half, color=colour, linewidth=1.6, label=f"round {i}")
+        if measured is None:
+            continue
+        y = np.asarray(measured, dtype=float)[i, chosen]
+        bar = None if standard_error is None else np.asarray(standard_error, dtype=float)[i, chosen]
+        known = np.ones(chosen.size, bool) if tested is None else np.asarray(tested, dtype=bool)[i, chosen]
+        for keep, face in ((known, colour), (~known, "#ffffff")):
+            axes.errorbar(
+                x[keep],
+                y[keep],
+                None if bar is None else bar[keep],
+                fmt="o",
+                color=colour,
+                markerfacecolor=face,
+                markersize=3.4,
+                markeredgewidth=0.9,
+                elinewidth=1.0,
+                zorder=3.0,
+            )
+    axes.axhline(0.0, color=style.MUTED, linewidth=0.6, zorder=0.5)
+    names = [",".join(map(str, row)) for row in k[chosen].tolist()]
+    axes.set_xticks(place, names, rotation=0 if max(map(len, names)) <= 4 else 45)
+    axes.set_xlabel("Hermite mode $k$")
+    axes.set_ylabel("coefficient $c_k$")
+    legend_above(axes)
+    return axes

@@ -1,0 +1,259 @@
+"""What a result says in plain sentences: the question, the prediction, the caveats that apply to it.
+
+Every sentence is computed from the recursion or the record; none is printed where it does not apply.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermite_collapse import modes
+from hermite_collapse.channels import OrnsteinUhlenbeck
+from hermite_collapse.laws.empirical import EmpiricalLaw
+from hermite_collapse.laws.mixture import GaussianMixture
+from hermite_collapse.reporting.page import significant
+
+if TYPE_CHECKING:
+    from hermite_collapse.records import SimulatedRecursion
+    from hermite_collapse.recursion import Recursion
+
+_REGIMES = {
+    "replace": "each round trains on fresh data and on the output of the round before",
+    "accumulate": "each round trains on the data and on the output of all rounds before",
+    "accumulate_with_fresh": "each round trains on fresh data and on the output of all rounds before",
+    "table": "each round trains on the mixture of earlier rounds that a table of weights gives",
+}
+
+
+def question(recursion: Recursion, simulated: SimulatedRecursion | None = None) -> list[tuple[str, str]]:
+    """What was asked, as pairs of a name and its value with units."""
+    target = recursion.target
+    if isinstance(target, GaussianMixture):
+        count = len(target.weights)
+        law = f"mixture of {count} Gaussian{'s' * (count > 1)} in {_dimensions(target.dimension)}"
+    elif isinstance(target, EmpiricalLaw):
+        law = f"empirical law of {_count(len(target.samples))} samples in {_dimensions(target.dimension)}"
+    else:
+        law = f"{type(target).__name__} in {_dimensions(target.dimension)}"
+    fractions = np.atleast_1d(np.asarray(recursion.fresh_fraction, dtype=float))
+    facts = [
+        ("data", law),
+        ("training set", _REGIMES[recursion.regime.name]),
+        (
+            "fresh fraction α",
+            ", ".join(f"{value:g}" for value in fractions[:8]) + (", …" if fractions.size > 8 else ""),
+        ),
+        ("truncation", _truncation(recursion)),
+    ]
+    if recursion.blur > 0.0:
+        facts.append(("kernel blur", f"standard deviation {significant(recursion.blur)} before every round"))
+    if recursion.initial is not None:
+        facts.append(("first model", "starts from a law of its own, not from the data"))
+    if simulated is not None:
+        runs = f", {simulated.runs} runs" if simulated.runs > 1 else ""
+        facts.append(
+            ("simulation", f"{simulated.rounds} rounds of {_count(simulated.particles)} particles{runs}")
+        )
+        facts.append(("generator", _generator(simulated)))
+        facts.append(("seed and device", f"{simulated.seed}, {simulated.device}"))
+    return facts
+
+
+def prediction(recursion: Recursion) -> list[str]:
+    """The prediction in two sentences with numbers: what the limit keeps, and how fast it is reached."""
+    if not recursion.is_diagonal:
+        return _mixing_prediction(recursion)
+    if recursion.regime.name == "table":
+        return [
+            "The mixing weights come from a table, so there is no limit law to speak of.",
+            "The table below gives the share of each Hermite mode after every round.",
+        ]
+    alpha, time = recursion.regime.final_fraction, float(recursion.schedule.final)
+    rate = recursion.rate
+    if time == 0.0 and alpha > 0.0:
+        first = (
+            "Truncation goes to zero and fresh data keep coming, so the recursion returns to the data: "
+            "every Hermite mode is kept in the limit."
+        )
+    elif alpha == 0.0:
+        first = (
+            "Without fresh data nothing holds the law: every Hermite mode of degree one or more decays, and the "
+            "limit is the standard normal law."
+            if recursion.schedule.total == np.inf
+            else "Without fresh data, but with truncation times of finite sum, a blurred image of the start remains."
+        )
+    else:
+        half = modes.half_degree(fresh_fraction=alpha, truncation_time=time, rate=rate)
+        shown = [1, 2, 4, 8]
+        share = modes.attenuation(shown, fresh_fraction=alpha, truncation_time=time, rate=rate)
+        kept = [f"{_percent(g)} of degree {n}" for n, g in zip(shown, share, strict=True)]
+        first = (
+            f"In the limit the model keeps {', '.join(kept[:-1])} and {kept[-1]} of the data’s Hermite modes; half of "
+            f"the amplitude is left at degree {significant(half)}, and finer detail fades."
+        )
+    return [first, _speed(recursion)]
+
+
+def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = None) -> list[str]:
+    """What a reader must know before trusting the numbers; only what applies to this result."""
+    notes: list[str] = []
+    target = recursion.target
+    if isinstance(target, EmpiricalLaw):
+        notes.append(
+            f"The data are a sample of {_count(len(target.samples))} points, and the law studied is exactly the one "
+            "that puts equal mass on each of them. How far it is from the population behind it is a separate "
+            "matter: that error enters no z-score here."
+        )
+        notes.append("The data law has no density; the law after any round with truncation has one.")
+    elif isinstance(target, GaussianMixture):
+        notes += _square_integrability(recursion, target) + _infinite_divergences(recursion, target)
+    if comparison is not None:
+        tested = np.asarray(comparison.dataset["tested"].values, dtype=bool)
+        degree = np.asarray(comparison.dataset["degree"].values)
+        later = np.broadcast_to(degree > 0, tested.shape)
+        missing = int(np.sum(~tested & later))
+        if missing:
+            lowest = int(np.min(np.broadcast_to(degree, tested.shape)[~tested & later]))
+            notes.append(
+                f"{missing} of {int(np.sum(later))} coefficients, from degree {lowest} on, are not tested: with so "
+                "many particles their estimates are too far from normal for a z-score to mean anything. They are drawn "
+                "hollow and marked in the table."
+            )
+    if simulated is not None:
+        if simulated.generator == "channel":
+            notes.append(
+                "The simulation applied the exact channel to particles. It tests the prediction of the recursion and "
+                "of its error bars, not whether a trained network or a sampler follows it."
+            )
+        notes += [note if note.endswith(".") else note + "." for note in simulated.notes]
+    if recursion.is_diagonal and recursion.regime.name != "table" and recursion.schedule.final > 0.0:
+        notes.append(
+            "All statements are about exact scores. A trained score adds defects of its own in every round, "
+            "which the recursion passes on and discounts."
+        )
+    return notes
+
+
+def _mixing_prediction(recursion: Recursion) -> list[str]:
+    """Blur or variance-exploding rounds: what is known of the limit is its covariance."""
+    cause = "kernel blur" if recursion.blur > 0.0 else "a variance-exploding process"
+    first = f"With {cause} a round mixes Hermite degrees, so no single factor a degree describes it."
+    alpha = recursion.regime.final_fraction
+    if recursion.regime.name == "table" or alpha == 0.0:
+        return [first, "The predicted coefficients of every round are exact all the same."]
+    before = float(np.trace(np.atleast_2d(recursion.target.covariance)))
+    after = float(np.trace(np.atleast_2d(recursion.limit().covariance)))
+    return [
+        first,
+        f"In the limit the total variance is {significant(after)} against {significant(before)} in the data.",
+    ]
+
+
+def _speed(recursion: Recursion) -> str:
+    alpha, time = recursion.regime.final_fraction, float(recursion.schedule.final)
+    if not recursion.has_constant_rounds:
+        return "Truncation or fresh data change from round to round, so the approach is not geometric from the start."
+    if recursion.regime.name != "replace":
+        return (
+            "Earlier rounds stay in the training set, so the approach is a power of the number of rounds, "
+            "not geometric."
+        )
+    if alpha == 1.0:
+        return "With fresh data only, the limit is reached after one round."
+    rates = {
+        name: modes.contraction_rate(
+            fresh_fraction=alpha, truncation_time=time, metric=metric, rate=recursion.rate
+        )
+        for name, metric in (("Wasserstein-2", "wasserstein2"), ("total variation", "total_variation"))
+    }
+    if min(rates.values()) >= 1.0:
+        return "No contraction rate is proved in this case."
+    both = " and ".join(f"{significant(rate)} in {name} distance" for name, rate in rates.items())
+    best = min(rates, key=lambda name: rates[name])
+    rounds = int(np.ceil(np.log(0.01) / np.log(rates[best]))) if rates[best] > 0.0 else 1
+    return (
+        f"Each round shrinks the distance to the limit at least by a factor of {both}, so that {rounds} "
+        f"round{'s' * (rounds > 1)} take away 99 % of it in {best}."
+    )
+
+
+def _square_integrability(recursion: Recursion, target: GaussianMixture) -> list[str]:
+    largest = float(np.max(target.variances[target.weights > 0.0]))
+    if largest < 2.0:
+        return []
+    note = (
+        f"The data are not in L²(γ): a component has variance {significant(largest)} ≥ 2 in some direction. Hermite "
+        "coefficients exist and obey the theory, but their series does not converge to the density; densities "
+        "are computed from the mixture itself."
+    )
+    if recursion.is_diagonal and recursion.regime.final_fraction > 0.0 and recursion.schedule.final > 0.0:
+        scale = recursion.channel(0).scale if recursion.has_constant_rounds else None
+        if scale is not None:
+            inside = scale**2 * (largest - 1.0) < 1.0
+            note += f" The limit law is {'in' if inside else 'outside'} L²(γ)."
+    return [note]
+
+
+def _infinite_divergences(recursion: Recursion, target: GaussianMixture) -> list[str]:
+    """chi2(p_inf || p*) is infinite as soon as, in some direction, all components have a tail thin enough.
+
+    Old ages tend to N(0, I), whose square divided by the data's density then grows along that direction: it
+    suffices that u^T S_k^{-1} u > 2 for every component k and one unit vector u.
+    """
+    ages = recursion.is_diagonal and recursion.schedule.final > 0.0 and recursion.regime.final_fraction < 1.0
+    if not ages or not target.has_density or recursion.regime.name == "table":
+        return []
+    precisions = np.linalg.inv(target.covariances[target.weights > 0.0])
+    candidates = np.concatenate([np.eye(target.dimension), *np.linalg.eigh(precisions)[1].swapaxes(1, 2)])
+    thin = np.einsum("ui,kij,uj->uk", candidates, precisions, candidates).min(axis=1)
+    if np.max(thin) <= 2.0:
+        return []
+    return [
+        "The chi-square divergence of the limit from the data is infinite: along some direction every component of "
+        "the data has variance below 1/2, and the tails of late rounds are heavier than chi-square forgives. Any "
+        "finite estimate of it measures the sample size. Divergences from the limit, and distances that smooth "
+        "first, are finite."
+    ]
+
+
+def _truncation(recursion: Recursion) -> str:
+    schedule = recursion.schedule
+    symbol, unit = ("σ²", "noise variance in squared data units")
+    if isinstance(recursion.process, OrnsteinUhlenbeck):
+        symbol, unit = "t₀", f"Ornstein–Uhlenbeck time, rate θ = {recursion.process.rate:g}"
+    values = [
+        (name, value) for name, value in vars(schedule).items() if np.ndim(value) == 0 and name != "time"
+    ]
+    if hasattr(schedule, "time"):
+        shape = "" if type(schedule).__name__ == "Constant" else f"{type(schedule).__name__.lower()} from "
+        rest = "".join(f", {name} {value:g}" for name, value in values)
+        return f"{shape}{symbol} = {schedule.time:g}{rest} ({unit})"
+    return f"{symbol} = {', '.join(f'{t:g}' for t in schedule.times(6))}, … ({unit})"
+
+
+def _generator(simulated: SimulatedRecursion) -> str:
+    words = {
+        "channel": "channel: the exact channel applied to particles",
+        "exact": "exact: reverse diffusion with the closed-form score",
+        "kernel": "kernel: reverse diffusion with the score of a smoothed sample",
+        "neural": "neural: reverse diffusion with a trained network",
+    }.get(simulated.generator, simulated.generator)
+    if simulated.sampler:
+        name = simulated.sampler.get("name", "")
+        words += f" ({name}{f', {simulated.steps} steps' if simulated.steps else ''})"
+    return words
+
+
+def _dimensions(d: int) -> str:
+    return f"{d} dimension{'s' * (d > 1)}"
+
+
+def _count(n: int) -> str:
+    return f"{n:,}".replace(",", "\u202f")
+
+
+def _percent(share: float) -> str:
+    value = 100.0 * float(share)
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
