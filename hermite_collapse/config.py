@@ -31,6 +31,7 @@ REGIMES = ("replace", "accumulate", "accumulate_with_fresh")
 PROCESSES = ("ornstein_uhlenbeck", "variance_exploding")
 SCHEDULES = ("constant", "polynomial", "geometric", "explicit")
 GENERATORS = ("channel", "exact", "kernel", "neural")
+SAMPLERS = ("exponential_multistep", "euler_maruyama", "probability_flow_heun")
 KEEP = ("statistics", "last", "all")
 
 
@@ -226,7 +227,7 @@ class SimulationSection(Section):
     )
     particles: Count = Field(100_000, description="Number of particles in each round, a count.")
     runs: Count = Field(1, description="Independent runs in one batch, a count.")
-    sampler: str | None = Field(
+    sampler: Annotated[str, _word(SAMPLERS)] | None = Field(
         None, description="Sampler of the reverse diffusion; the generator's own unless given."
     )
     steps: Count | None = Field(
@@ -379,7 +380,7 @@ def template() -> str:
         "samples": "data.npy",
         "scale": 127.5,
         "truncation_times": [0.1, 0.05, 0.02],
-        "sampler": "multistep",
+        "sampler": "exponential_multistep",
         "steps": 50,
         "scheduler": "local",
         "preset": "three_modes_1d",

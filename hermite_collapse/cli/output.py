@@ -13,7 +13,12 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..runfolder import write_atomically
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 WIDTH = 80
 
@@ -41,12 +46,17 @@ class Output:
         if not self.as_json:
             print(f"\n{_bold(text)}")
 
-    def text(self, text: str) -> None:
-        """A paragraph, wrapped."""
+    def text(self, text: str, *, indent: str = "") -> None:
+        """A paragraph, wrapped; `indent` stands before its first line and its width before the others."""
         if not self.as_json:
             print(
                 textwrap.fill(
-                    " ".join(text.split()), width=WIDTH, break_long_words=False, break_on_hyphens=False
+                    " ".join(text.split()),
+                    width=WIDTH,
+                    initial_indent=indent,
+                    subsequent_indent=" " * len(indent),
+                    break_long_words=False,
+                    break_on_hyphens=False,
                 )
             )
 
@@ -55,6 +65,14 @@ class Output:
         if not self.as_json:
             for line in table_lines(columns, rows):
                 print(line)
+
+    def make_folder(self, config: Config, default: str | None = None) -> Path:
+        """The folder, made, with the configuration as run in it; the last thing before results are written."""
+        folder = self.folder if self.folder is not None else Path(str(default))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "config.toml", config.to_toml().encode())
+        self.folder = folder
+        return folder
 
     def note(self, text: str) -> None:
         """A line on standard error: what is being done."""
