@@ -1,0 +1,1 @@
+"""Theory against simulation: experiments, benchmarks and examples, each run writing one record."""
