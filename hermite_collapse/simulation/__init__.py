@@ -1,0 +1,41 @@
+"""Recursions run with particles, in PyTorch, on a CPU or a GPU.
+
+    simulate(recursion, rounds=, particles=, generator=)     the recursion as an experiment -> SimulatedRecursion
+
+Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.
+"""
+
+from __future__ import annotations
+
+try:
+    import torch  # noqa: F401
+except ImportError:
+    raise ImportError(
+        'The simulation needs PyTorch, which is not installed: pip install "hermite_collapse[torch]".'
+    ) from None
+
+from ..records import SimulatedRecursion
+from .experiment import simulate
+from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
+from .grids import time_grid
+from .noise import BLOCK
+from .samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun, Sampler
+from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
+
+__all__ = [
+    "simulate",
+    "SimulatedRecursion",
+    "Sampler",
+    "ExponentialMultistep",
+    "EulerMaruyama",
+    "ProbabilityFlowHeun",
+    "Denoiser",
+    "MixtureDenoiser",
+    "ScoreDenoiser",
+    "score_of",
+    "ChannelGeneration",
+    "ExactGeneration",
+    "ReverseDiffusion",
+    "time_grid",
+    "BLOCK",
+]

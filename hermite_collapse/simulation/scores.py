@@ -1,0 +1,233 @@
+"""Scores and denoisers of the laws a reverse diffusion is run for.
+
+With signal scale a = exp(-rate t) and noise variance v = -expm1(-2 rate t), the law at Ornstein-Uhlenbeck time t is
+that of X_t = a X_0 + sqrt(v) Z, and its score and its denoiser say the same thing:
+
+    score(x, t) = grad log p_t(x) = (a D(x, t) - x) / v,        D(x, t) = E[X_0 | X_t = x].
+
+A sampler takes a denoiser: an object with `rate` and `denoise(x, t)`.  `ScoreDenoiser` makes one of any score
+function; `score_of` goes the other way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from .laws import Components
+from .noise import BLOCK
+from .products import product
+
+# Above this many components the softmax is taken tile by tile, so that memory does not grow with their number.
+_TILE = 2048
+# Coefficients of a time are kept while all of them together stay below this many bytes.
+_KEPT_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Level:
+    """Signal scale and noise variance at one Ornstein-Uhlenbeck time."""
+
+    time: float
+    scale: float
+    variance: float
+
+    @classmethod
+    def at(cls, time: float, rate: float) -> Level:
+        return cls(time, math.exp(-rate * time), -math.expm1(-2.0 * rate * time))
+
+    @property
+    def sigma(self) -> float:
+        """Noise over signal, the level in variance-exploding units."""
+        return math.sqrt(self.variance) / self.scale
+
+    @property
+    def log_snr(self) -> float:
+        """log(scale / noise), half the logarithm of the signal-to-noise ratio."""
+        return -math.log(self.sigma)
+
+
+class Denoiser(Protocol):
+    """E[X_0 | X_t = x] for x of shape (n, d) in float64, at Ornstein-Uhlenbeck time t > 0."""
+
+    rate: float
+
+    def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class ScoreDenoiser:
+    """The denoiser (x + v score(x, t)) / a of a score function (n, d), t -> (n, d)."""
+
+    score: Callable[[torch.Tensor, float], torch.Tensor]
+    rate: float = 0.5
+
+    def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
+        level = Level.at(time, self.rate)
+        return (x + level.variance * self.score(x, time)) / level.scale
+
+
+def score_of(denoiser: Denoiser, x: torch.Tensor, time: float) -> torch.Tensor:
+    """The score (a D(x, t) - x) / v that belongs to a denoiser, shape (n, d)."""
+    level = Level.at(time, denoiser.rate)
+    return (level.scale * denoiser.denoise(x, time) - x) / level.variance
+
+
+class MixtureDenoiser:
+    """The exact denoiser of a law given by Gaussian components.
+
+        D(x, t) = sum_k r_k(x) [m_k + a S_k (a^2 S_k + v I)^{-1} (x - a m_k)],   r = posterior component weights
+
+    Components share few frames: x is turned once into each, where every covariance is diagonal, and the sums over
+    components are matrix products.  Coordinates are centred at the law's mean, which keeps the logits of laws far
+    from the origin accurate.
+
+    Parameters
+    ----------
+    components : the law at time 0.
+    rate : of the Ornstein-Uhlenbeck process.
+    piece : rows of one matrix product; the particles of one block.
+
+    Accuracy : logits to about 1e-16 max_k (x - mu)^T (a^2 S_k + v I)^{-1} (x - mu).
+    """
+
+    def __init__(self, components: Components, *, rate: float = 0.5, piece: int = BLOCK) -> None:
+        self.rate = rate
+        self.piece = piece
+        self._mean = components.weights @ components.means
+        self._groups = _groups(components, self._mean)
+        self._dimension = components.dimension
+        self._bytes_per_time = 32 * components.count * components.dimension
+        self._kept: dict[float, list[_Coefficients]] = {}
+
+    def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
+        """E[X_0 | X_t = x], shape (n, d)."""
+        level = Level.at(time, self.rate)
+        centred = x - level.scale * self._mean
+        turned = [self._multiply(centred, g.frame) if g.frame is not None else centred for g in self._groups]
+        coefficients = self._coefficients(level)
+        if sum(g.count for g in self._groups) <= _TILE:
+            return self._mean + self._all_at_once(turned, coefficients)
+        return self._mean + self._in_tiles(turned, coefficients)
+
+    def _multiply(self, rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        return product(rows, matrix, piece=self.piece)
+
+    def _coefficients(self, level: Level) -> list[_Coefficients]:
+        kept = self._kept.get(level.time)
+        if kept is None:
+            kept = [_Coefficients.at(group, level, self._dimension) for group in self._groups]
+            if (len(self._kept) + 1) * self._bytes_per_time <= _KEPT_BYTES:
+                self._kept[level.time] = kept
+        return kept
+
+    def _logits(self, y: torch.Tensor, squares: torch.Tensor, c: _Coefficients, tile: slice) -> torch.Tensor:
+        logits = self._multiply(y, c.linear[:, tile].contiguous())
+        logits += self._multiply(squares, c.quadratic[:, tile].contiguous())
+        return logits.add_(c.constant[tile])
+
+    def _means(self, shares: torch.Tensor, y: torch.Tensor, c: _Coefficients, tile: slice) -> torch.Tensor:
+        """Sum over components of share * E[X_0 | x, component], in the group's frame and centred."""
+        return self._multiply(shares, c.offset[tile]) + self._multiply(shares, c.gain[tile]) * y
+
+    def _all_at_once(self, turned: list[torch.Tensor], coefficients: list[_Coefficients]) -> torch.Tensor:
+        whole = slice(None)
+        logits = [
+            self._logits(y, _squares(y, c), c, whole) for y, c in zip(turned, coefficients, strict=True)
+        ]
+        shares = torch.softmax(logits[0] if len(logits) == 1 else torch.cat(logits, dim=1), dim=1)
+        total = torch.zeros_like(turned[0])
+        parts = torch.split(shares, [g.count for g in self._groups], dim=1)
+        for group, share, y, c in zip(self._groups, parts, turned, coefficients, strict=True):
+            part = self._means(share.contiguous(), y, c, whole)
+            total += part if group.frame is None else self._multiply(part, group.frame.T.contiguous())
+        return total
+
+    def _in_tiles(self, turned: list[torch.Tensor], coefficients: list[_Coefficients]) -> torch.Tensor:
+        """The same with a running maximum, one tile of components after another."""
+        n = turned[0].shape[0]
+        top = turned[0].new_full((n, 1), -torch.inf)
+        mass = torch.zeros_like(top)
+        total = torch.zeros_like(turned[0])
+        for group, y, c in zip(self._groups, turned, coefficients, strict=True):
+            squares = _squares(y, c)
+            for start in range(0, group.count, _TILE):
+                tile = slice(start, start + _TILE)
+                logits = self._logits(y, squares, c, tile)
+                peak = torch.maximum(top, logits.amax(dim=1, keepdim=True))
+                shares = torch.exp_(logits.sub_(peak))
+                fade = torch.exp(top - peak)
+                part = self._means(shares, y, c, tile)
+                if group.frame is not None:
+                    part = self._multiply(part, group.frame.T.contiguous())
+                total = total * fade + part
+                mass = mass * fade + shares.sum(dim=1, keepdim=True)
+                top = peak
+        return total / mass
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The components of one frame: centred means and variances in it."""
+
+    frame: torch.Tensor | None
+    log_weights: torch.Tensor
+    means: torch.Tensor
+    variances: torch.Tensor
+
+    @property
+    def count(self) -> int:
+        return self.means.shape[0]
+
+
+@dataclass(frozen=True)
+class _Coefficients:
+    """What a group contributes at one time: logits y @ linear + y^2 @ quadratic + constant, means offset + gain y."""
+
+    linear: torch.Tensor  # (d, K)
+    quadratic: torch.Tensor  # (d, K), or (1, K) for isotropic components
+    constant: torch.Tensor  # (K,)
+    offset: torch.Tensor  # (K, d)
+    gain: torch.Tensor  # (K, d) or (K, 1)
+
+    @classmethod
+    def at(cls, group: _Group, level: Level, dimension: int) -> _Coefficients:
+        a, v = level.scale, level.variance
+        spread = a**2 * group.variances + v
+        repeated = dimension // spread.shape[1]
+        constant = group.log_weights - 0.5 * (
+            repeated * torch.log(spread).sum(1) + (a**2 * group.means**2 / spread).sum(1)
+        )
+        return cls(
+            linear=(a * group.means / spread).T.contiguous(),
+            quadratic=(-0.5 / spread).T.contiguous(),
+            constant=constant,
+            offset=group.means * (v / spread),  # m (1 - a g), without the cancellation
+            gain=a * group.variances / spread,
+        )
+
+
+def _squares(y: torch.Tensor, c: _Coefficients) -> torch.Tensor:
+    squares = y * y
+    return squares.sum(1, keepdim=True) if c.quadratic.shape[0] == 1 else squares
+
+
+def _groups(components: Components, mean: torch.Tensor) -> list[_Group]:
+    centred = components.means - mean
+    log_weights = torch.log(components.weights)
+    if components.frames is None:
+        return [_Group(None, log_weights, centred, components.variances)]
+    assert components.frame_of is not None
+    groups = []
+    for f in range(components.frames.shape[0]):
+        members = components.frame_of == f
+        if bool(members.any()):
+            frame = components.frames[f].contiguous()
+            groups.append(
+                _Group(frame, log_weights[members], centred[members] @ frame, components.variances[members])
+            )
+    return groups
