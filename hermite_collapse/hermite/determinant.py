@@ -17,10 +17,10 @@ so no branch of the square root is ever chosen; the values at one r (where the s
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from hermite_collapse import _checks
 from hermite_collapse.errors import InputError
@@ -44,8 +44,11 @@ class Components(NamedTuple):
         return self.excess[:, :, None] * np.eye(self.means.shape[1]) if self.diagonal else self.excess
 
 
-def components(law: tuple[ArrayLike, ArrayLike, ArrayLike]) -> Components:
-    """Coerce (weights, means, covariances); covariances scalar, (K,), (K, d), (K, d, d) or (1, d, d)."""
+def components(law: Any) -> Components:
+    """Components of a mixture (.weights, .means, .variances, .frames, .covariances) or of a triple (weights, means,
+    covariances), covariances scalar, (K,), (K, d), (K, d, d) or (1, d, d)."""
+    if not isinstance(law, tuple):
+        law = (law.weights, law.means, law.variances if law.frames is None else law.covariances)
     weights = _checks.vector(law[0], "weights")
     means = _checks.samples(law[1], "means")
     count, dimension = means.shape
@@ -53,7 +56,9 @@ def components(law: tuple[ArrayLike, ArrayLike, ArrayLike]) -> Components:
         raise InputError(f"means must have one row per weight, got {count} for {len(weights)} weights.")
     given = np.asarray(law[2], dtype=np.float64)
     if not np.isfinite(given).all():
-        raise InputError(f"covariances must be finite, got {int((~np.isfinite(given)).sum())} entries that are not.")
+        raise InputError(
+            f"covariances must be finite, got {int((~np.isfinite(given)).sum())} entries that are not."
+        )
     if given.ndim == 3 and given.shape[0] in (1, count) and given.shape[1:] == (dimension, dimension):
         given = np.broadcast_to(given, (count, dimension, dimension))
         diagonal = np.diagonal(given, axis1=1, axis2=2)
@@ -85,8 +90,15 @@ def pair_log_values(first: Components, second: Components, ratio: float) -> Arra
     """(K, L) log F(r) of every pair of components; r must be inside the radius of convergence of each."""
     square = ratio**2
     if first.diagonal and second.diagonal:
-        result = np.empty((len(first.weights), len(second.weights)))
         m, a = second.means, second.excess
+        if np.all(first.excess == first.excess[0]) and np.all(a == a[0]):
+            product, excess = first.excess[0] * a[0], first.excess[0]
+            shrink = 1.0 - square * product
+            constant = -0.5 * np.log1p(-square * product).sum()
+            own = 0.5 * square * (first.means**2 @ (a[0] / shrink))
+            other = 0.5 * square * (m**2 @ (excess / shrink))
+            return constant + ratio * (first.means / shrink) @ m.T + own[:, None] + other
+        result = np.empty((len(first.weights), len(second.weights)))
         for k, (mean, excess) in enumerate(zip(first.means, first.excess, strict=True)):
             shrink = 1.0 - square * excess * a
             exponent = ratio * mean * m + 0.5 * square * (mean**2 * a + m**2 * excess)
@@ -115,7 +127,9 @@ def _log_coefficients(first: Components, second: Components, degree: int) -> Arr
             if n % 2:
                 logs[n] = (m * a_power) @ (other * b_power).T
             else:
-                logs[n] = 0.5 * (m**2 * a_power) @ (b * b_power).T + 0.5 * (a * a_power) @ (other**2 * b_power).T
+                logs[n] = (
+                    0.5 * (m**2 * a_power) @ (b * b_power).T + 0.5 * (a * a_power) @ (other**2 * b_power).T
+                )
                 a_power, b_power = a * a_power, b * b_power
                 logs[n] += a_power @ b_power.T / n
         return logs
