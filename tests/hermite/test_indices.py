@@ -1,0 +1,81 @@
+"""Multi-indices: against brute force, and the positions as their inverse."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermite_collapse.errors import InputError
+from hermite_collapse.hermite import indices
+from hermite_collapse.hermite.indices import ancestry, index_count, positions, total_degree_indices
+
+CASES = [(1, 0), (1, 9), (2, 0), (2, 6), (3, 5), (4, 4), (5, 3), (7, 2)]
+
+
+def brute_force(dimension: int, degree: int) -> np.ndarray:
+    every = itertools.product(range(degree + 1), repeat=dimension)
+    return np.array(sorted((k for k in every if sum(k) <= degree), key=lambda k: (sum(k), k)))
+
+
+@pytest.mark.parametrize(("dimension", "degree"), CASES)
+def test_table_is_graded_and_lexicographic(dimension: int, degree: int) -> None:
+    expected = brute_force(dimension, degree)
+    found = total_degree_indices(dimension, degree)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, expected)
+    assert index_count(dimension, degree) == len(expected)
+
+
+@given(st.integers(1, 7), st.integers(0, 6))
+def test_both_constructions_agree(dimension: int, degree: int) -> None:
+    np.testing.assert_array_equal(
+        indices._from_words(dimension, degree), indices._from_axes(dimension, degree)
+    )
+
+
+@given(st.integers(1, 40), st.integers(0, 3))
+def test_positions_invert_the_table(dimension: int, degree: int) -> None:
+    table = total_degree_indices(dimension, degree)
+    np.testing.assert_array_equal(positions(table), np.arange(len(table)))
+
+
+def test_positions_at_high_degree_and_in_high_dimension() -> None:
+    table = total_degree_indices(2, 300)
+    np.testing.assert_array_equal(positions(table), np.arange(len(table)))
+    corner = np.zeros((1, 3072), dtype=np.int64)
+    corner[0, 0] = 2  # the very last index of degree 2
+    assert positions(corner)[0] == index_count(3072, 2) - 1
+
+
+@pytest.mark.parametrize(("dimension", "degree"), CASES)
+def test_parents_grow_into_their_children(dimension: int, degree: int) -> None:
+    table = total_degree_indices(dimension, degree)
+    axis, parent = ancestry(dimension, degree)
+    assert axis[0] == parent[0] == -1
+    grown = table[parent[1:]].copy()
+    grown[np.arange(len(grown)), axis[1:]] += 1
+    np.testing.assert_array_equal(grown, table[1:])
+    assert (parent[1:] < np.arange(1, len(table))).all()
+
+
+def test_tables_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        total_degree_indices(2, 3)[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("dimension", "degree", "words"),
+    [
+        (0, 2, "dimension must be an integer >= 1, got 0"),
+        (2, -1, "degree must be an integer >= 0, got -1"),
+        (2, 1.5, "degree must be an integer, got 1.5"),
+        (3072, 3, "use degree_spectrum"),
+    ],
+)
+def test_bad_input(dimension: int, degree: int, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        total_degree_indices(dimension, degree)
