@@ -42,6 +42,8 @@ _PUBLIC = {
     "distances": "distances",
     "bounds": "bounds",
     "compare": "comparison",
+    "load": "results",
+    "predict": "prediction",
     "Comparison": "comparison",
     "simulation": "simulation",
 }

@@ -76,6 +76,10 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse(str(error))
     except ConvergenceError as error:
         return _refuse(f"{error} (best value {error.value}, bound {error.bound})")
+    except ImportError as error:  # an extra that is not installed; the message names it
+        if error.name is not None and error.name.startswith("hermite_collapse"):
+            raise
+        return _refuse(str(error))
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

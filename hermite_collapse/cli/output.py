@@ -60,11 +60,16 @@ class Output:
                 )
             )
 
+    def lines(self, lines: Sequence[str]) -> None:
+        """Lines as they are."""
+        if not self.as_json:
+            for line in lines:
+                print(line)
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Rows under right-aligned columns (the first one left-aligned where it holds words)."""
         if not self.as_json:
-            for line in table_lines(columns, rows):
-                print(line)
+            self.lines(table_lines(columns, rows))
 
     def make_folder(self, config: Config, default: str | None = None) -> Path:
         """The folder, made, with the configuration as run in it; the last thing before results are written."""
@@ -112,6 +117,8 @@ def format_cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if getattr(value, "kind", None) == "standard_error":
+        return f"{value.value:.4f} ± {value.error:.4f}"
     if _is_number(value):
         number = float(value)
         if isinstance(value, int) or (number.is_integer() and abs(number) < 1e5 and number == int(value)):

@@ -76,8 +76,13 @@ def print_modes(prediction: Any, output: Output) -> None:
         columns += ["limit"] if prediction.limit_coefficients is not None else []
         rows = []
         for k in order:
-            row = [multi_index(prediction.indices[k]), *(float(prediction.coefficients[i, k]) for i in (0, *rounds))]
-            row += [float(prediction.limit_coefficients[k])] if prediction.limit_coefficients is not None else []
+            row = [
+                multi_index(prediction.indices[k]),
+                *(float(prediction.coefficients[i, k]) for i in (0, *rounds)),
+            ]
+            row += (
+                [float(prediction.limit_coefficients[k])] if prediction.limit_coefficients is not None else []
+            )
             rows.append(row)
         output.table(columns, rows)
 
@@ -92,7 +97,10 @@ def print_rates(prediction: Any, output: Output) -> None:
     names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
     output.table(
         ["metric", "proved, at most", "in the end"],
-        [[names[metric], rate, prediction.final_rates.get(metric)] for metric, rate in prediction.rates.items()],
+        [
+            [names[metric], rate, prediction.final_rates.get(metric)]
+            for metric, rate in prediction.rates.items()
+        ],
     )
 
 

@@ -1,0 +1,32 @@
+"""hermite-collapse report: results, figures and page of a folder, written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..config import Config
+from ..errors import InputError
+from .compare import outcome
+from .options import command as _command
+from .output import Output
+
+
+def run(
+    config: Config,
+    output: Output,
+    *,
+    folder: Annotated[Path | None, Parameter(help="Folder of a finished run (also --out).")] = None,
+) -> int:
+    """Write the results, the figures and the page of a finished run again, and print what they say."""
+    from ..results import load
+
+    where = folder if folder is not None else output.folder
+    if where is None:
+        raise InputError("report must be given the folder of a run with --folder, got none.")
+    return outcome(load(where), output)
+
+
+command = _command(run, uses=())

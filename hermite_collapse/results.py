@@ -1,0 +1,236 @@
+"""The folder of one run: what was asked, what was simulated, what came out.
+
+config.toml           the configuration as run
+simulation/           the record of the simulation, round by round
+results.nc            predictions, measurements and tests as one labelled data set
+figures/              SVG and PNG
+report.html           one self-contained page
+
+results = load("runs/three_modes_1d")
+results.comparison.verdict.text
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import runfolder
+from .config import Config, load_config
+from .errors import InputError
+from .records import DOCUMENT, SimulatedRecursion
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from .comparison import Comparison
+    from .recursion import Recursion
+
+CONFIG = "config.toml"
+SIMULATION = "simulation"
+DATASET = "results.nc"
+FIGURES = "figures"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder holds; everything is read when it is asked for.
+
+    Attributes
+    ----------
+    folder : where.
+    config : the configuration as run.
+    """
+
+    folder: Path
+    config: Config
+
+    @property
+    def rounds_done(self) -> int:
+        """Rounds whose simulation is complete, of `config.recursion.rounds`; 0 without a simulation."""
+        if self.is_complete:
+            return self.config.recursion.rounds
+        return max(0, len(list((self.folder / SIMULATION).glob("round-*.npz"))) - 1)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the simulation came to its end."""
+        return (self.folder / SIMULATION / DOCUMENT).exists()
+
+    @cached_property
+    def recursion(self) -> Recursion:
+        """The recursion as theory knows it."""
+        return self.config.build_recursion()
+
+    @cached_property
+    def simulated(self) -> SimulatedRecursion:
+        """What was measured; InputError for a run that was interrupted."""
+        if not self.is_complete:
+            raise InputError(f"folder must hold a finished run, got {self}.")
+        return SimulatedRecursion.load(self.folder / SIMULATION)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Theory against the simulation."""
+        from .comparison import compare
+
+        return compare(self.recursion, self.simulated, level=self.config.analysis.significance)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set on the disk, in memory; that of the comparison if none was written."""
+        import xarray
+
+        path = self.folder / DATASET
+        if not path.exists():
+            return self.comparison.dataset
+        with xarray.open_dataset(path, engine="h5netcdf") as stored:
+            return stored.load()
+
+    def __str__(self) -> str:
+        rounds = self.config.recursion.rounds
+        if self.is_complete:
+            return f"{str(self.folder)!r}, a finished run of {rounds} rounds"
+        return (
+            f"{str(self.folder)!r}, a run interrupted after {self.rounds_done} of {rounds} rounds "
+            "(--resume continues it)"
+        )
+
+    def __repr__(self) -> str:
+        return f"Results({self})"
+
+
+def load(folder: str | os.PathLike[str]) -> Results:
+    """The results in a folder that `hermite-collapse simulate` or `compare` wrote.
+
+    An interrupted run can be loaded too: it says so, and `is_complete` is False.
+
+    Raises
+    ------
+    InputError : the folder holds no run.
+    """
+    path = Path(folder)
+    if not (path / CONFIG).is_file():
+        raise InputError(f"folder must hold a run (with its {CONFIG}), got {str(folder)!r}.")
+    return Results(path, load_config(path / CONFIG))
+
+
+def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool) -> Results:
+    """A folder to run a configuration in: empty or new, or with `resume` one that holds this very run.
+
+    Nothing is written; `run_simulation` does that.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
+    if path.exists() and any(path.iterdir()):
+        if not (path / CONFIG).is_file():
+            raise InputError(f"out must be empty or hold a run, got {str(folder)!r} with other files.")
+        found = load(path)
+        changed = _differences(found.config, config)
+        if changed:
+            raise InputError(
+                f"out must be empty or hold this run, got {str(folder)!r} with another {', '.join(changed)}."
+            )
+        if not resume:
+            raise InputError(f"out must be empty unless --resume is given, got {found}.")
+    return Results(path, config)
+
+
+def run_simulation(results: Results, *, progress: bool | None = None) -> SimulatedRecursion:
+    """Simulate what the configuration asks for, into the folder; continues where an earlier try stopped.
+
+    Bad arguments leave nothing behind.  progress: whether to show a bar; if None, only on a terminal.
+    """
+    from . import simulation
+
+    section = results.config.simulation
+    recursion = results.recursion
+    existed = results.folder.exists()
+    file = results.folder / CONFIG
+    results.folder.mkdir(parents=True, exist_ok=True)
+    fresh = not file.exists()
+    runfolder.write_atomically(file, results.config.to_toml().encode())
+    try:
+        return simulation.simulate(
+            recursion,
+            rounds=results.config.recursion.rounds,
+            particles=section.particles,
+            generator=section.generator,
+            degree=results.config.analysis.degree,
+            runs=section.runs,
+            sampler=_sampler(section.sampler),
+            steps=section.steps,
+            keep=section.keep,
+            device=section.device,
+            seed=section.seed,
+            folder=results.folder / SIMULATION,
+            progress=progress,
+        )
+    except InputError:
+        if fresh:
+            file.unlink()
+        if not existed:
+            results.folder.rmdir()
+        raise
+
+
+def write_outcome(results: Results, *, command: str) -> dict[str, Path]:
+    """Write the data set, the figures and the page of a finished run; returns their paths by name."""
+    from . import figures, reporting
+
+    comparison = results.comparison
+    written = {"dataset": results.folder / DATASET}
+    write_dataset(comparison.dataset, written["dataset"])
+    drawn = figures.comparison_figures(comparison, results.recursion, results.simulated)
+    for name, figure in drawn.items():
+        vector, pixel = figures.save(figure, results.folder / FIGURES / name)
+        written |= {f"{name}.svg": vector, f"{name}.png": pixel}
+    written["report"] = reporting.write_report(
+        results.folder,
+        comparison=comparison,
+        recursion=results.recursion,
+        simulated=results.simulated,
+        config_text=results.config.to_toml(),
+        command=command,
+        figures=drawn,
+    )
+    return written
+
+
+def write_dataset(dataset: Dataset, path: Path) -> None:
+    """A netCDF file that is seen either whole or not at all."""
+    beside = path.with_name(f".unfinished-{path.name}")
+    dataset.to_netcdf(beside, engine="h5netcdf")
+    os.replace(beside, path)
+
+
+def _sampler(name: str | None) -> Any:
+    if name is None:
+        return None
+    from .simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
+
+    samplers = (ExponentialMultistep, EulerMaruyama, ProbabilityFlowHeun)
+    return next(sampler for sampler in samplers if sampler.name == name)()
+
+
+def _differences(one: Config, other: Config) -> list[str]:
+    """Keys in which two configurations differ, as section.key; what a run does not depend on aside."""
+    first, second = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    free = ("sweep.", "analysis.significance")
+    return [
+        key
+        for key in sorted(first | second)
+        if first.get(key) != second.get(key) and not key.startswith(free)
+    ]
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
