@@ -70,7 +70,7 @@ def draw_attenuation(
     fresh_fraction, truncation, rate, regime : of the recursion, as for `mode_factors`.
     rounds : rounds whose curves are drawn.
     highest_degree : right end of the degree axis.
-    measured : points with error bars of one standard error; untested modes are hollow and grey.
+    measured : points with error bars of one standard error; untested modes are hollow.
     limit : whether the recursion has a limit whose curve is g_n (it has none without fresh data).
 
     Returns
@@ -135,9 +135,9 @@ def _draw_points(axes: Axes, measured: Sequence[MeasuredFactors], colours: dict[
                 points.factor[keep],
                 points.standard_error[keep],
                 fmt="o",
-                color=colour if tested else style.MUTED,
+                color=colour,
                 markerfacecolor=colour if tested else "#ffffff",
-                markeredgecolor=colour if tested else style.MUTED,
+                markeredgecolor=colour,
                 markeredgewidth=0.9,
                 markersize=4.0,
                 elinewidth=1.0,
@@ -218,7 +218,9 @@ def draw_z_scores(
             axes.axhline(sign * critical, color=style.LIMIT, linewidth=0.9, dashes=(4.0, 2.0), zorder=1.0)
     inside = np.abs(score) <= reach
     hollow = ~keep & inside
-    axes.scatter(n[hollow], score[hollow], s=13.0, facecolor="#ffffff", edgecolor=style.MUTED, linewidth=0.8)
+    axes.scatter(
+        n[hollow], score[hollow], s=13.0, facecolor="#ffffff", edgecolor=list(tones[hollow]), linewidth=0.8
+    )
     axes.scatter(n[keep], score[keep], s=13.0, c=list(tones[keep]), linewidth=0.0, zorder=2.5)
     axes.set_ylim(-reach, reach)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 3, 5, 10], symmetric=True, integer=True))

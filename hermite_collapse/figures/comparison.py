@@ -38,16 +38,23 @@ _WEIGHT = 0.5
 
 
 def comparison_figures(
-    comparison: Comparison, recursion: Recursion, simulated: SimulatedRecursion
+    comparison: Comparison,
+    recursion: Recursion,
+    simulated: SimulatedRecursion,
+    *,
+    prediction: theory.Prediction | None = None,
 ) -> dict[str, Figure]:
     """The figures of a simulated recursion beside its prediction, by name, in the order they should be read.
 
     "attenuation" (or "coefficients" where degrees mix), "density" and "approach" come always where the laws
     allow them; "heat_map" in two dimensions and "moments" above, in addition.
 
-    Each figure's label is its caption; `save` writes it.
+    Each figure's label is its caption; `save` writes it. `prediction` is that of as many rounds and degrees, made
+    here where not given.
     """
-    known = theory.predict(recursion, rounds=simulated.rounds, degree=max(1, simulated.degree))
+    known = prediction
+    if known is None:
+        known = theory.predict(recursion, rounds=simulated.rounds, degree=max(1, simulated.degree))
     return _collected(recursion, known, comparison, simulated)
 
 
@@ -67,9 +74,9 @@ def _collected(
         ("attenuation", lambda: _attenuation(recursion, known, comparison)),
         ("coefficients", lambda: _coefficients(recursion, comparison)),
         ("density", lambda: _density(recursion, known, simulated)),
-        ("approach", lambda: _approach(known, comparison, simulated)),
+        ("approach", lambda: _approach(known, comparison)),
         ("heat_map", lambda: _heat_map(recursion, known)),
-        ("moments", lambda: _moments(recursion, known, simulated)),
+        ("moments", lambda: _moments(recursion, known, comparison)),
     ]
     for name, draw in recipes:
         figure = draw()
@@ -94,7 +101,7 @@ def _attenuation(
         "rounds": shown,
         "limit": known.attenuation is not None and recursion.regime.final_fraction > 0.0,
     }
-    top = float(known.degrees[-1]) + 0.35
+    top = _highest_degree(known)
     if comparison is None or comparison.degrees is None:
         axes = draw_attenuation(**settings, highest_degree=top)
         figure = axes.get_figure(root=True)
@@ -110,6 +117,13 @@ def _attenuation(
     )
     lower.set_xlim(0.0, top)
     return style.describe(figure, "attenuation", _attenuation_caption(settings["limit"], comparison))
+
+
+def _highest_degree(known: theory.Prediction) -> float:
+    """Right end of the degree axis: a little beyond the last degree, or beyond half amplitude if not far."""
+    last = float(known.degrees[-1])
+    half = known.half_degree
+    return max(last, 1.15 * half if half is not None and half < 2.5 * last else last) + 0.35
 
 
 def _factor_points(
@@ -249,14 +263,13 @@ def _contour_panels(data: Any, laws: dict[int, Any], limit: Any | None) -> Figur
     return figure
 
 
-def _approach(
-    known: theory.Prediction, comparison: Comparison | None, simulated: SimulatedRecursion | None
-) -> Figure | None:
+def _approach(known: theory.Prediction, comparison: Comparison | None) -> Figure | None:
     if known.limit is None:
         return None
     metrics = _exact_approaches(known)
     measured = _coefficient_approach(known, comparison)
     metrics += [measured] if measured is not None else []
+    metrics = [metric for metric in metrics if np.any(metric.reliable) or np.all(np.isinf(metric.values))]
     if not metrics:
         return None
     words = (
@@ -273,18 +286,17 @@ def _approach(
 
 def _exact_approaches(known: theory.Prediction) -> list[Approach]:
     final = known.final_rates
-    order = ("total_variation", "kl", "wasserstein2", "chi_square", "wasserstein1", "mehler", "bures")
-    rows = known.approach()
-    chosen = [name for name in order if name in rows][:5]
+    metrics = ("total_variation", "kl", "wasserstein2", "chi_square", "wasserstein1")
+    rows = known.approach(metrics if known.recursion.dimension == 1 else ("total_variation", "kl", "bures"))
     return [
         Approach(
             name=theory.METRIC_NAMES[name],
             values=[float(e) for e in rows[name]],
             errors=[e.error for e in rows[name]],
-            proved_rate=known.rates.get("l2_gamma" if name == "mehler" else name),
-            asymptotic_rate=final.get("l2_gamma" if name == "mehler" else name),
+            proved_rate=known.rates.get(name),
+            asymptotic_rate=final.get(name),
         )
-        for name in chosen
+        for name in rows
     ]
 
 
@@ -337,44 +349,43 @@ def _heat_map(recursion: Recursion, known: theory.Prediction) -> Figure | None:
     )
 
 
-def _moments(
-    recursion: Recursion, known: theory.Prediction, simulated: SimulatedRecursion | None
-) -> Figure | None:
-    """Second moments of the first coordinates that move differently, from round 0."""
-    if recursion.dimension < 3 or simulated is None:
+def _moments(recursion: Recursion, known: theory.Prediction, comparison: Comparison | None) -> Figure | None:
+    """Second moments E x_j^2 = 1 + sqrt(2) c_(2 e_j) of coordinates that move differently, from round 0."""
+    if recursion.dimension < 3 or comparison is None:
         return None
-    try:
-        laws = [recursion.law(i) for i in range(known.rounds + 1)]
-    except InputError:
+    place = {
+        int(np.flatnonzero(k)[0]): row
+        for row, k in enumerate(comparison.indices)
+        if k.sum() == 2 and np.count_nonzero(k) == 1
+    }
+    if not place:
         return None
-    moments = np.array([_second_moments(law) for law in laws])
-    change = moments - moments[0]
-    axes_shown = _different(change[-1])
-    if not axes_shown:
+    second = np.array([place[j] for j in range(recursion.dimension)])
+    start = comparison.modes.expected[0, second]
+    change = np.sqrt(2.0) * (comparison.modes.expected[:, second] - start)
+    seen = np.sqrt(2.0) * (comparison.measured[:, second] - start)
+    error = np.sqrt(2.0) * comparison.standard_error[:, second]
+    shown = _different(change[-1])
+    if not shown:
         return None
-    seen = np.einsum("rijj->rij", simulated.covariances) + simulated.means**2
-    centre = seen.mean(axis=0) - moments[0]
-    fourth = _square_spread(laws, axes_shown)
-    scale = np.sqrt(simulated.particles * simulated.runs)
-    names = {j: f"$E\\,x_{{{j + 1}}}^2$" for j in axes_shown}
-    end = None if known.limit is None else _second_moments(known.limit) - moments[0]
+    names = {j: f"$E\\,x_{{{j + 1}}}^2$" for j in shown}
+    end = None
+    if known.limit is not None:
+        law = known.limit
+        end = np.diag(law.covariance) + law.mean**2 - (1.0 + np.sqrt(2.0) * start)
     axes = draw_moment_drift(
-        predicted={names[j]: change[:, j] for j in axes_shown},
-        measured={names[j]: centre[:, j] for j in axes_shown},
-        standard_error={names[j]: fourth[:, a] / scale for a, j in enumerate(axes_shown)},
-        limits=None if end is None else {names[j]: float(end[j]) for j in axes_shown},
+        predicted={names[j]: change[:, j] for j in shown},
+        measured={names[j]: seen[:, j] for j in shown},
+        standard_error={names[j]: error[:, j] for j in shown},
+        limits=None if end is None else {names[j]: float(end[j]) for j in shown},
         ylabel="change of the second moment",
     )
     return style.describe(
         axes.get_figure(root=True),
         "moments",
-        "Drift of second moments from the data’s: lines predicted, points measured, dotted the limit. Bars: one "
-        "standard error of independent particles; earlier rounds add to the scatter.",
+        "Drift of second moments from the data’s: lines predicted, points measured with bars of one predicted "
+        "standard error, dotted the limit. Coordinates that move alike are shown once.",
     )
-
-
-def _second_moments(law: Any) -> NDArray[np.float64]:
-    return np.diag(law.covariance) + law.mean**2
 
 
 def _different(change: NDArray[np.float64], most: int = 3) -> list[int]:
@@ -387,18 +398,6 @@ def _different(change: NDArray[np.float64], most: int = 3) -> list[int]:
         if len(chosen) == most:
             break
     return sorted(chosen)
-
-
-def _square_spread(laws: list[Any], coordinates: list[int]) -> NDArray[np.float64]:
-    """Standard deviation of x_j^2 under each law, (rounds + 1, coordinates): h_2 = (x^2 - 1)/sqrt(2)."""
-    dimension = laws[0].dimension
-    two = np.zeros((len(coordinates), dimension), dtype=np.int64)
-    two[np.arange(len(coordinates)), coordinates] = 2
-    rows = []
-    for law in laws:
-        mean = (_second_moments(law)[coordinates] - 1.0) / np.sqrt(2.0)
-        rows.append(np.sqrt(2.0 * np.maximum(law.second_moments(two) - mean**2, 0.0)))
-    return np.array(rows)
 
 
 def _thinned(recursion: Recursion) -> Recursion:

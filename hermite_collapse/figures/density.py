@@ -23,7 +23,6 @@ FloatArray = NDArray[np.float64]
 MASSES = (0.25, 0.5, 0.75, 0.95)
 """Shares of the probability that contours enclose."""
 
-_DATA_FILLS = ("#e9edf3", "#d5dce7", "#bcc7d6", "#a0afc4")
 _LINE_GRID = 601
 _PLANE_GRID = 181
 
@@ -123,7 +122,7 @@ def draw_density_contours(
     if has_density(data):
         values = data.density(plane)
         levels = [*enclosing_levels(values, MASSES), np.inf]
-        axes.contourf(x, y, values, levels=levels, colors=_DATA_FILLS)
+        axes.contourf(x, y, values, levels=levels, colors=style.DATA_FILLS)
     else:
         points = _thinned(data.samples, 3000)
         axes.scatter(points[:, 0], points[:, 1], s=3.0, color=style.DATA, alpha=0.35, linewidth=0.0)

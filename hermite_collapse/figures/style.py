@@ -30,6 +30,7 @@ INK = "#1b1e23"
 MUTED = "#646b76"
 RULE = "#d5d9e0"
 DATA = "#5f6f86"
+DATA_FILLS = ("#e9edf3", "#d5dce7", "#bcc7d6", "#a0afc4")
 LIMIT = "#c6480b"
 ROUNDS = ("#6aaade", "#4690cf", "#2f78b8", "#1f629f", "#154a82", "#0d3562")
 CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#c98a00", "#3fa0d8")

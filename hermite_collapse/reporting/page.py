@@ -34,6 +34,7 @@ _VARIABLES = {
     style.DATA: "--data",
     style.LIMIT: "--limit",
     "#ffffff": "--paper",
+    **{colour: f"--fill-{i}" for i, colour in enumerate(style.DATA_FILLS)},
     **{colour: f"--round-{i}" for i, colour in enumerate(style.ROUNDS)},
     **{colour: f"--category-{i}" for i, colour in enumerate(style.CATEGORIES)},
 }
@@ -92,7 +93,7 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
 
     Colours that carry a role become the page's custom properties, identifiers get the figure's name in front
     so that several figures can share a page, and the description (else the figure's label) is its alternative
-    text. Its width follows the page, from 0.62 to 1.3 times the figure's own size.
+    text. Its width follows the page, from 0.68 to 1.3 times the figure's own size.
     """
     name = re.sub(r"[^a-z0-9]+", "-", (name or figure.get_gid() or "figure").lower()).strip("-")
     words = description if description is not None else (figure.get_label() or name)
@@ -111,7 +112,7 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
     width = float(box.group(1).split()[2]) * 96.0 / 72.0
     head = (
         f'<svg viewBox="{box.group(1)}" role="img" aria-label="{escape(words, quote=True)}" '
-        f'style="max-width:{1.3 * width:.0f}px;min-width:{0.62 * width:.0f}px">'
+        f'style="max-width:{1.3 * width:.0f}px;min-width:{0.68 * width:.0f}px">'
     )
     return Markup(head + text[text.index(">") + 1 :])
 

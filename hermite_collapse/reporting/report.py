@@ -50,7 +50,7 @@ def write_report(
     config_text : the configuration as run, TOML.
     command : the command line that repeats it.
     figures : by name, with captions as labels; made here where not given.
-    prediction : for a report of the theory alone, its rounds and degree; 12 and 8 without it.
+    prediction : the theory, where it is at hand; else made here, of 12 rounds and degree 8 if there is no record.
     budget : name of a part -> its contribution (number or Estimate) to the error of the result.
 
     The page refers to nothing outside itself.
@@ -94,7 +94,7 @@ def report_text(
         figures = (
             prediction_figures(known)
             if comparison is None or simulated is None
-            else comparison_figures(comparison, recursion, simulated)
+            else comparison_figures(comparison, recursion, simulated, prediction=known)
         )
     explorer = explorer_data(recursion, highest_degree=int(known.degrees[-1]))
     table = tables.prediction_table(known) if comparison is None else tables.comparison_table(comparison)

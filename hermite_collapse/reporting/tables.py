@@ -164,5 +164,12 @@ def _with_error(estimate: Estimate) -> str:
         return significant(value)
     if error <= 1e-5 * abs(value):
         return significant(value, 4)
+    if error >= abs(value):
+        # Only a bound of the size is known: a value below its own error has no digits to print.
+        return (
+            f"at most {significant(abs(value) + error, 2)}"
+            if estimate.kind == "bound"
+            else f"0 ± {significant(error, 2)}"
+        )
     digits = int(np.clip(np.ceil(np.log10(abs(value) / error)) + 2, 1, 5)) if value else 1
     return f"{significant(value, digits)} ± {significant(error, 2)}"

@@ -69,7 +69,7 @@
     const sy = (y) => height - bottom - (y - range.y[0]) / (range.y[1] - range.y[0]) * (height - top - bottom);
     const path = (points) => points.map((p, i) => (i ? "L" : "M") + sx(p[0]).toFixed(2) + " " + sy(p[1]).toFixed(2)).join("");
     const parts = ['<svg viewBox="0 0 ' + width + " " + height + '" width="' + width + '" height="' + height +
-      '" role="img" aria-label="' + labels.title + '" font-size="12.5" font-family="inherit">'];
+      '" role="img" aria-label="' + labels.title + '" font-size="13">'];
     for (const tick of range.yticks) {
       parts.push('<line x1="' + left + '" x2="' + (width - right) + '" y1="' + sy(tick) + '" y2="' + sy(tick) + '" style="stroke:var(--rule);stroke-width:0.7"/>');
       parts.push('<text x="' + (left - 7) + '" y="' + (sy(tick) + 4) + '" text-anchor="end" style="fill:var(--muted)">' + written(tick, 3) + "</text>");

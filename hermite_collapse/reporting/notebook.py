@@ -1,0 +1,113 @@
+"""Short views of results in notebooks.
+
+    %load_ext hermite_collapse.reporting.notebook
+
+shows recursions, predictions, comparisons and records as small tables from then on; `notebook_view` gives the
+same HTML for any of them. Laws and results need no knowledge of notebooks for it.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from hermite_collapse.comparison import Comparison
+from hermite_collapse.errors import InputError
+from hermite_collapse.prediction import Prediction
+from hermite_collapse.records import SimulatedRecursion
+from hermite_collapse.recursion import Recursion
+from hermite_collapse.reporting import tables, words
+from hermite_collapse.reporting.page import significant
+
+if TYPE_CHECKING:
+    from hermite_collapse.reporting.tables import Table
+
+MOST_ROWS = 12
+"""Rows of a table that a view shows."""
+
+
+def notebook_view(value: Any) -> str:
+    """HTML fragment that says what a recursion, prediction, comparison or record holds.
+
+    Colours and fonts are the notebook's own, so it reads in light and dark alike.
+
+    Raises : InputError for anything else.
+    """
+    for kind, view in _VIEWS.items():
+        if isinstance(value, kind):
+            return view(value)
+    names = ", ".join(kind.__name__ for kind in _VIEWS)
+    raise InputError(f"value must be one of {names}, got {type(value).__name__}.")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the views with a running IPython; called by %load_ext."""
+    formatter = shell.display_formatter.formatters["text/html"]
+    for kind, view in _VIEWS.items():
+        formatter.for_type(kind, view)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the views away again; called by %unload_ext."""
+    formatter = shell.display_formatter.formatters["text/html"]
+    for kind in _VIEWS:
+        formatter.pop(kind, None)
+
+
+def _recursion(recursion: Recursion) -> str:
+    said = " ".join(words.prediction(recursion))
+    return _facts("Recursion", words.question(recursion)) + f"<p>{escape(said)}</p>"
+
+
+def _prediction(known: Prediction) -> str:
+    table = tables.prediction_table(known)
+    return f"<p>{escape(known.sentence)}</p>" + ("" if table is None else _grid(table))
+
+
+def _comparison(comparison: Comparison) -> str:
+    verdict = comparison.verdict
+    head = "Not tested" if verdict.strongest is None else "Agreement" if verdict.passed else "Disagreement"
+    return f"<p><b>{head}.</b> {escape(verdict.text)}</p>" + _grid(tables.comparison_table(comparison))
+
+
+def _record(simulated: SimulatedRecursion) -> str:
+    facts = [
+        ("generator", simulated.generator),
+        ("rounds", str(simulated.rounds)),
+        ("particles", f"{simulated.particles:,}".replace(",", "\u202f")),
+        ("runs", str(simulated.runs)),
+        ("dimension", str(simulated.dimension)),
+        ("highest degree", str(simulated.degree)),
+        ("seed", str(simulated.seed)),
+        ("device", simulated.device),
+        ("wall time", f"{significant(float(simulated.wall_seconds[simulated.wall_seconds > 0].sum()), 2)} s"),
+    ]
+    return _facts("Simulated recursion", facts)
+
+
+def _facts(title: str, facts: list[tuple[str, str]]) -> str:
+    rows = "".join(
+        f'<tr><td style="text-align:left;opacity:.7">{escape(name)}</td>'
+        f'<td style="text-align:left">{escape(value)}</td></tr>'
+        for name, value in facts
+    )
+    return f"<p><b>{escape(title)}</b></p><table>{rows}</table>"
+
+
+def _grid(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.cells) + "</tr>"
+        for row in table.rows[:MOST_ROWS]
+    )
+    left_out = len(table.rows) - MOST_ROWS
+    more = f"<p>and {left_out} more rows</p>" if left_out > 0 else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+
+
+_VIEWS = {
+    Recursion: _recursion,
+    Prediction: _prediction,
+    Comparison: _comparison,
+    SimulatedRecursion: _record,
+}
