@@ -145,8 +145,10 @@ class SampleSums:
                     sums = sums[:-1]
                 sums = sums[0::2] + sums[1::2]
                 first, level = first // 2, level + 1
-        if whole * BLOCK < len(samples):
-            self._rest[self._next] = samples[whole * BLOCK :].copy()
+        rest = samples[whole * BLOCK :]
+        if len(rest):
+            _require_finite(rest, source)
+            self._rest[self._next] = rest.copy()
 
     def _insert(self, level: int, place: int, node: FloatArray) -> None:
         while (sibling := self._nodes.pop((level, place ^ 1), None)) is not None:
