@@ -146,37 +146,43 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
 
     Bad arguments leave nothing behind.  progress: whether to show a bar; if None, only on a terminal.
     """
-    from . import simulation
-
-    section = results.config.simulation
     recursion = results.recursion
-    existed = results.folder.exists()
-    file = results.folder / CONFIG
-    results.folder.mkdir(parents=True, exist_ok=True)
+    existed, file = results.folder.exists(), results.folder / CONFIG
     fresh = not file.exists()
+    results.folder.mkdir(parents=True, exist_ok=True)
     runfolder.write_atomically(file, results.config.to_toml().encode())
     try:
-        return simulation.simulate(
-            recursion,
-            rounds=results.config.recursion.rounds,
-            particles=section.particles,
-            generator=section.generator,
-            degree=results.config.analysis.degree,
-            runs=section.runs,
-            sampler=_sampler(section.sampler),
-            steps=section.steps,
-            keep=section.keep,
-            device=section.device,
-            seed=section.seed,
-            folder=results.folder / SIMULATION,
-            progress=progress,
-        )
-    except InputError:
+        return simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
+    except (InputError, ImportError):
         if fresh:
             file.unlink()
         if not existed:
             results.folder.rmdir()
         raise
+
+
+def simulate(
+    config: Config, recursion: Recursion, *, folder: Path | None, progress: bool | None = None
+) -> SimulatedRecursion:
+    """The simulation a configuration asks for; arguments as for `simulation.simulate`."""
+    from . import simulation
+
+    section = config.simulation
+    return simulation.simulate(
+        recursion,
+        rounds=config.recursion.rounds,
+        particles=section.particles,
+        generator=section.generator,
+        degree=config.analysis.degree,
+        runs=section.runs,
+        sampler=_sampler(section.sampler),
+        steps=section.steps,
+        keep=section.keep,
+        device=section.device,
+        seed=section.seed,
+        folder=folder,
+        progress=progress,
+    )
 
 
 def write_outcome(results: Results, *, command: str) -> dict[str, Path]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from . import runfolder
 from .config import Config, key_sections, parse_config
 from .errors import InputError
+from .results import DATASET, write_dataset
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -94,8 +95,19 @@ def plan_sweep(config: Config) -> Sweep:
             shown = ", ".join(f"{key} = {value}" for key, value in zip(keys, setting, strict=True))
             raise InputError(f"the point {shown} of the sweep is not valid: {error}") from None
         configs.append(point)
-    configs[0].build_recursion()  # what only building can find, before anything is written
+    for point in _distinct(configs):
+        point.build_recursion()  # what only building can find, before anything is written
     return Sweep(config, keys, settings, tuple(configs))
+
+
+def _distinct(configs: list[Config]) -> list[Config]:
+    """One configuration for each recursion described: reading a file of samples once is enough."""
+    seen = {}
+    for config in configs:
+        seen.setdefault(
+            json.dumps(config.model_dump(mode="json", include={"target", "initial"}), sort_keys=True), config
+        )
+    return list(seen.values())
 
 
 def run_sweep(
@@ -118,7 +130,10 @@ def run_sweep(
     InputError : the folder holds something else.
     """
     path = Path(folder)
-    manifest = {"sweep": json.loads(sweep.config.model_dump_json(exclude_none=True)), "points": len(sweep.configs)}
+    manifest = {
+        "sweep": json.loads(sweep.config.model_dump_json(exclude_none=True)),
+        "points": len(sweep.configs),
+    }
     del manifest["sweep"]["sweep"]["workers"]
     manifest["sweep"]["sweep"].pop("scheduler", None)
     if (path / MANIFEST).exists():
@@ -139,7 +154,7 @@ def run_sweep(
         if progress is not None:
             progress(done, total)
     dataset = gather(sweep, [runfolder.read_arrays(_file(path, i)) for i in range(total)])
-    dataset.to_netcdf(path / "results.nc", engine="h5netcdf")
+    write_dataset(dataset, path / DATASET)
     return dataset
 
 
@@ -157,7 +172,9 @@ def gather(sweep: Sweep, points: list[Point]) -> Dataset:
     import xarray
 
     names = sorted({name for point in points for name in point})
-    shape = tuple(len(sweep.config.sweep.values[key]) for key in sweep.keys) if sweep.is_grid else (len(points),)
+    shape = (
+        tuple(len(sweep.config.sweep.values[key]) for key in sweep.keys) if sweep.is_grid else (len(points),)
+    )
     outer = sweep.keys if sweep.is_grid else ("point",)
     data: dict[str, Any] = {}
     for name in names:
@@ -166,8 +183,9 @@ def gather(sweep: Sweep, points: list[Point]) -> Dataset:
         full = np.full((len(points), *own), np.nan)
         for index, point in enumerate(points):
             if name in point:
-                full[(index, *(slice(0, size) for size in point[name].shape))] = point[name]
-        variable, metric = (*name.split("__"), "")[:2]
+                value = point[name].reshape(point[name].shape[: len(dims)])  # files keep a scalar as one entry
+                full[(index, *(slice(0, size) for size in value.shape))] = value
+        variable, _, metric = name.partition("__")
         text = attributes if not metric else f"{attributes}, {metric.replace('_', ' ')}"
         label = variable if not metric else f"{variable}_{metric}"
         data[label] = ((*outer, *dims), full.reshape(*shape, *own), {"long_name": text, "units": "1"})
@@ -192,6 +210,8 @@ _LAYOUT: dict[str, tuple[tuple[str, ...], str]] = {
     "factor": (("round", "degree"), "share of the data's mode kept"),
     "distance": ((), "distance of the limit law to the data"),
     "distance_error": ((), "error of the distance of the limit law to the data"),
+    "measured_factor": (("round", "degree"), "measured share of the data's mode kept"),
+    "measured_error": (("round", "degree"), "predicted standard error of the measured share"),
     "rejected": ((), "whether the comparison rejected the theory (1: yes)"),
     "largest_z": ((), "largest absolute z-score of all tested modes and rounds"),
     "tested": ((), "number of tested modes and rounds"),
@@ -230,7 +250,22 @@ def compute_point(document: Mapping[str, Any]) -> Point:
 
 
 def _comparison(config: Config, recursion: Any) -> Point:
-    raise NotImplementedError
+    from .comparison import compare
+    from .results import simulate
+
+    simulated = simulate(config, recursion, folder=None, progress=False)
+    comparison = compare(recursion, simulated, level=config.analysis.significance)
+    tested = comparison.z[comparison.tested]
+    point: Point = {
+        "rejected": np.asarray(float(not comparison.verdict.passed)),
+        "p_value": np.asarray(comparison.verdict.adjusted_p_value),
+        "tested": np.asarray(float(tested.size)),
+        "largest_z": np.asarray(np.abs(tested).max() if tested.size else np.nan),
+    }
+    if comparison.measured_factors is not None and comparison.factor_standard_error is not None:
+        point["measured_factor"] = comparison.measured_factors
+        point["measured_error"] = comparison.factor_standard_error
+    return point
 
 
 def _document(config: Config) -> dict[str, Any]:
