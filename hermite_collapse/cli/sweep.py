@@ -75,7 +75,10 @@ def _print(sweep: Any, dataset: Any, output: Output) -> None:
     }
     output.table(
         [*sweep.keys, *(titles.get(name, name) for name in names)],
-        [[*map(_shown, setting), *(float(flat[name][i]) for name in names)] for i, setting in enumerate(sweep.settings)],
+        [
+            [*map(_shown, setting), *(float(flat[name][i]) for name in names)]
+            for i, setting in enumerate(sweep.settings)
+        ],
     )
 
 
