@@ -43,6 +43,13 @@ _PUBLIC = {
     "SolvableFamily": "solvable",
     "SolvableRecursion": "solvable",
     "LinearGaussianError": "linear_gaussian",
+    "DivergenceRow": "divergences",
+    "divergence_table": "divergences",
+    "first_infinite_round": "divergences",
+    "propagation_record": "divergences",
+    "DriftRegime": "drift",
+    "discount_weights": "drift",
+    "drift_regime": "drift",
 }
 
 __all__ = sorted(_PUBLIC)

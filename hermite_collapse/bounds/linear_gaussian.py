@@ -103,7 +103,7 @@ class LinearGaussianError:
         decay = self.rate * (1.0 - 2.0 * self.slope)
         s, weight = self._nodes(age, self._span)
         mean_s, variance_s = self._marginal(s)
-        mean_t, variance_t = self._marginal(age)
+        _, variance_t = self._marginal(age)
         propagator = np.exp(-decay * (s - age[:, None])) * variance_t[:, None] / variance_s
         drive = 2.0 * self.rate * (self.offset + mean_s / variance_s)
         mean_0, variance_0 = self._marginal(self._span)

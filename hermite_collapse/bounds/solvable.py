@@ -36,6 +36,7 @@ from hermite_collapse.errors import InputError
 from hermite_collapse.estimates import Estimate
 
 from ._line import FloatArray, LineMixture, integrate_line, ratio_support
+from .divergences import against_target
 from .propagation import PropagationRecord, PropagationRound
 
 
@@ -177,7 +178,7 @@ class SolvableRecursion:
             laws[:-1], laws[1:], self.amplitudes, self.integrated_shares, self._shifts(), strict=True
         ):
             training = self._training_law(law)
-            after, residual, cross = _against_target(self.target, law, training, after_law)
+            after, residual, cross = against_target(self.target, law, training, after_law)
             energy = Estimate(float(amplitude) ** 2, 0.0)
             rounds.append(
                 PropagationRound(
@@ -278,22 +279,3 @@ def shift_kl(law: Any, shift: float) -> Estimate:
 
     support = np.concatenate([law.means, moved.means])
     return integrate_line(integrand, support, np.sqrt(np.tile(law.variances, 2)))[0]
-
-
-def _against_target(
-    target: LineMixture, law: LineMixture, training: LineMixture, after: LineMixture
-) -> tuple[Estimate, Estimate, Estimate]:
-    """D_{i+1}, R_i and S_i: integrals over the line against 1/p*."""
-
-    def integrand(x: FloatArray) -> FloatArray:
-        half = target.log_density(x) / 2.0
-        root = np.exp(half)
-        # Each density over sqrt(p*): products of two such are the integrands and neither factor overflows.
-        start, mixed, end = (np.exp(other.log_density(x) - half) for other in (law, training, after))
-        return np.stack([(end - root) ** 2, (end - mixed) ** 2, (end - mixed) * (start - root)])
-
-    pairs = [ratio_support(p, target) for p in (law, after)]
-    centres = np.concatenate([c for c, _ in pairs] + [target.means])
-    widths = np.concatenate([w for _, w in pairs] + [np.sqrt(target.variances)])
-    values = integrate_line(integrand, centres, widths)
-    return values[0], values[1], values[2]

@@ -14,10 +14,10 @@ neighbours.  (In-sample fits, R^2 and squared predictions err upward by features
 everything (martingale representation).  For any integral xi of the path with E[xi given Y] = 0, fitted on other
 paths,
 
-    E[2 M xi - xi^2] = E (M - m)^2 - E (M - m - xi)^2 <= E (M - m)^2 = eps^2 - eta eps^2,
+    E (M - xi)^2 = E m^2 + E (M - m - xi)^2 >= E m^2,
 
-so eps^2 minus its mean never falls below eta eps^2, in expectation.  The two are used together: in the first M is
-replaced by M - xi, in the second by M - f, which leaves both expectations as they are and removes most of the noise.
+so the mean of (M - xi)^2 over the other paths never falls below eta eps^2, in expectation.  The first estimate uses
+M - xi in place of M, which leaves its expectation as it is and removes most of the noise.
 
 **Without regression, by pairs.**  Two ideal paths that share their end point and are independent given it have
 E[M M' given Y] = m(Y)^2: the mean of M M' is unbiased for eta eps^2, from neither side, in any dimension, and remains
@@ -133,22 +133,27 @@ def observability_bounds(
             f = np.zeros(n)
             f[test] = _neighbour_means(y[train], residual[train], y[test], neighbours)
         below[test] = (2.0 * residual * f - f**2)[test]
-        above[test] = (2.0 * (m - f) * xi - xi**2)[test]
+        above[test] = (residual**2)[test]
     whole = _mean(square)
     lower, visible_lower = _ratio(below, square)
     if noise.shape[1]:
-        upper, visible_upper = _ratio(square - above, square)
+        upper, visible_upper = _ratio(above, square)
     else:
         upper, visible_upper = Estimate(1.0, 0.0, "bound", "samples"), whole
     return ObservabilityBounds(lower, upper, visible_lower, visible_upper, whole)
 
 
 def observability_of(paths: IdealPaths, *, method: str = "hermite", degree: int = 3) -> ObservabilityBounds:
-    """`observability_bounds` of drawn ideal paths: their first copy, its integral and backward-noise integrals."""
-    first = [part[0].cpu().numpy() for part in (paths.stochastic_integral, paths.energy, paths.martingales)]
-    return observability_bounds(
-        paths.end, first[0], first[1], martingales=first[2], method=method, degree=degree
-    )
+    """`observability_bounds` of drawn ideal paths: their first copy, with the energy extrapolated in the time step.
+
+    Both directions hold at every step size for the conditional mean of the discrete M, which with the Stein form
+    differs from the true one by the second order of the step.
+    """
+    energy = (4.0 * paths.energy[0] - paths.coarse_energy[0]) / 3.0
+    parts = [
+        part.cpu().numpy() for part in (paths.end, paths.stochastic_integral[0], energy, paths.martingales[0])
+    ]
+    return observability_bounds(*parts[:3], martingales=parts[3], method=method, degree=degree)
 
 
 def paired_observability(paths: IdealPaths, *, folds: int = 2, seed: int = 0) -> PairedObservability:
