@@ -68,17 +68,18 @@ def _quadrature(
     ends: Array,
 ) -> tuple[float, float]:
     """The integral of the first function, and its error; the second is its sensitivity to the log-densities."""
+    # Log-densities carry a few rounding errors of their size and of x / scale.
     middle = 0.5 * (p.mean + q.mean)
+    reach = float(max(np.abs((law.means - middle) / law.scales).max() for law in (p, q)))
+    sharpness = 8.0 * _EPS * (1.0 + reach)
 
     def evaluate(x: Array) -> Array:
-        return np.stack(integrand(log_density(p, x), log_density(q, x)), axis=1)
+        value, sensitivity = integrand(log_density(p, x), log_density(q, x))
+        return np.stack([value, sharpness * sensitivity], axis=1)
 
-    result = integrate(evaluate, panels([p, q, *others], ends[0], ends[1]), floor=1e-300, judged=1)
+    result = integrate(evaluate, panels([p, q, *others], ends[0], ends[1]), floor=1e-300, noise=True)
     value = float(result.value[0])
-    # Log-densities carry a few rounding errors of their size and of x / scale.
-    reach = float(max(np.abs((law.means - middle) / law.scales).max() for law in (p, q)))
-    rounding = 8.0 * _EPS * (1.0 + reach) * float(result.value[1]) + 8.0 * _EPS * float(result.magnitude[0])
-    return value, float(result.error[0]) + rounding
+    return value, float(result.error[0] + result.value[1]) + 8.0 * _EPS * float(result.magnitude[0])
 
 
 def _joint_window(p: Line, q: Line) -> Array:

@@ -142,18 +142,21 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
     1-Lipschitz in t, and the mass between two pairs has density f g / (f + g) in t.  `reach` bounds abs(y - x);
     Newton's method stops after a step below `fine`, whose square is then what is left.
 
-    Returns at every position y - x, that density, the lower tail F(x), and how far rounding of the tails and of t
+    Returns at every position y - x, that density, both tails at the pair, and how far rounding of the tails and of t
     may have moved y - x.
     """
     count = positions.shape[0]
     shift = np.empty(count)
     density = np.empty(count)
     lower = np.empty(count)
+    upper = np.empty(count)
     noise = np.empty(count)
     previous = 0.0
     slope = 0.0
     for i in range(count):
         t = positions[i]
+        other_below = 0.0
+        other_above = 0.0
         if i == 0:
             low, high, d = -reach, reach, 0.0
         else:
@@ -164,6 +167,7 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
         f = 0.0
         g = 0.0
         below = 0.0
+        above = 0.0
         for _ in range(200):
             below, above, f = _tails(0.5 * (t - d), wp, mp, sp)
             other_below, other_above, g = _tails(0.5 * (t + d), wq, mq, sq)
@@ -196,12 +200,14 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
         shift[i] = d
         both = f + g
         density[i] = f / both * g if both > 0.0 else 0.0
-        lower[i] = below
-        blurred = 2e-15 * min(below, 1.0 - below) / both if both > 0.0 else reach
+        # The law that is flatter here knows the mass better: rounding of t moves it less.
+        lower[i] = below if f <= g else other_below
+        upper[i] = above if f <= g else other_above
+        blurred = 2e-15 * min(below, above) / both if both > 0.0 else reach
         noise[i] = min(blurred + 4e-16 * (abs(t) + abs(d)), reach)
         previous = d
         slope = (f - g) / both if both > 0.0 else 0.0
-    return shift, density, lower, noise
+    return shift, density, lower, upper, noise
 
 
 @jit

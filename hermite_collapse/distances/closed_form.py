@@ -56,12 +56,20 @@ def gaussian_mmd(p: Any, q: Any, *, bandwidth: float) -> Estimate:
 
 
 def mehler(p: Any, q: Any, r: float) -> Estimate:
-    """Mehler distance D_r = sqrt(sum_n r^n norm(c_n(p) - c_n(q))^2), always finite for r in (0, 1).
+    """Mehler distance D_r = sqrt(sum_n r^n norm(c_n(p) - c_n(q))^2): the laws compared degree by degree.
 
-    The L2(gamma) distance of the densities after Ornstein-Uhlenbeck smoothing by scale sqrt(r); it compares the
-    laws degree by degree, with weight r^n.
+    The L2(gamma) distance of the densities after Ornstein-Uhlenbeck smoothing by scale sqrt(r).  For p_i and p_inf of
+    one recursion, (1-alpha)^i D_{r a^{2i}}(p_0, p_inf) is D_r(p_i, p_inf).
 
-    p, q : GaussianMixture, AgedLaw over mixtures or EmpiricalLaw.
+    Parameters
+    ----------
+    p, q : GaussianMixture, AgedLaw or EmpiricalLaw, of one dimension.
+    r : weight of a degree over the one before, in (0, 1].
+
+    Returns
+    -------
+    Estimate; infinite where a component that is not shared has an eigenvalue of at least 1 + 1 / r (finite for samples
+    and r < 1).
     """
     from ..hermite.mehler import mehler_distance
 

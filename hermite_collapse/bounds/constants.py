@@ -1,0 +1,205 @@
+r"""Final constants of the approach to the limit law.
+
+With m the lowest degree >= 1 in which p_0 and p_inf differ, b_k = c_k(p_0) - g_m c_k(p*) for abs(k) = m,
+H = sum_k b_k h_k and kappa = (1-alpha) a^m, the deviation p_i - p_inf tends to kappa^i gamma H, and
+
+    TV(p_i, p_inf)        ~ kappa^i      E_gamma abs(H) / 2
+    KL(p_i || p_inf)      ~ kappa^{2i}   E_gamma[H^2 gamma / p_inf] / 2
+    chi2(p_i || p_inf)    ~ kappa^{2i}   E_gamma[H^2 gamma / p_inf]
+    W2(p_i, p_inf)        ~ kappa^i      norm(gamma H) in H^{-1}(p_inf);
+                            in one dimension abs(b) m^{-1/2} (E_gamma[h_{m-1}^2 gamma / p_inf])^{1/2}
+
+for starts that lie in L2(gamma) after some round (all mixtures do).  The integrals are finite: p_inf contains ages
+whose covariances are arbitrarily near I.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _checks
+from ..distances._components import line, line_of
+from ..distances._divergences_line import log_density, panels
+from ..distances._quadrature import integrate
+from ..distances.finiteness import dominations
+from ..errors import InputError
+from ..estimates import Estimate
+from ..hermite.basis import hermite_values
+from ..laws.mixture import GaussianMixture
+from ..modes import attenuation, mode_contraction
+from ..recursion import Recursion
+
+FloatArray = NDArray[np.float64]
+
+_EPS = float(np.finfo(float).eps)
+_LOG_TWO_PI = float(np.log(2.0 * np.pi))
+
+
+@dataclass(frozen=True)
+class LeadingDifference:
+    """The lowest degree in which the first law differs from the limit law.
+
+    degree : m.
+    indices : (j, d) the multi-indices of that degree.
+    values : (j,) b_k = c_k(p_0) - g_m c_k(p*).
+    contraction : kappa_m = (1-alpha) a^m, the final factor per round.
+    """
+
+    degree: int
+    indices: NDArray[np.int64]
+    values: FloatArray
+    contraction: float
+
+    def polynomial(self, x: FloatArray) -> FloatArray:
+        """H(x) = sum_k b_k h_k(x) at points (n, d)."""
+        table = np.stack([hermite_values(x[:, j], self.degree) for j in range(x.shape[1])], axis=1)
+        result = np.zeros(len(x))
+        for index, value in zip(self.indices, self.values, strict=True):
+            if value != 0.0:
+                result += value * np.prod(table[:, np.arange(len(index)), index], axis=1)
+        return result
+
+
+def constant_rounds(recursion: Recursion) -> tuple[float, float, float]:
+    """fresh_fraction, truncation time and rate of a recursion that has one of each."""
+    if not recursion.has_constant_rounds or recursion.regime.name != "replace":
+        raise InputError("recursion must have constant rounds and the regime 'replace' for a rate.")
+    alpha = float(recursion.regime.final_fraction)
+    if alpha == 0.0:
+        raise InputError("fresh_fraction must be > 0 for a rate towards the limit law, got 0.0.")
+    return alpha, float(recursion.schedule.final), recursion.rate
+
+
+def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDifference:
+    """The lowest degree m >= 1 in which p_0 and p_inf differ, with the differences.
+
+    Differences below 1e-12 of the coefficients' size count as none.
+
+    Raises : InputError for rounds that are not constant, and if there is no difference up to degree `highest`.
+    """
+    alpha, time, rate = constant_rounds(recursion)
+    top = _checks.integer(highest, "highest", minimum=1)
+    for degree in range(1, top + 1):
+        data = recursion.target.hermite_coefficients(degree)
+        start = data if recursion.initial is None else recursion.initial.hermite_coefficients(degree)
+        chosen = np.asarray(data.degrees) == degree
+        share = float(attenuation(degree, fresh_fraction=alpha, truncation_time=time, rate=rate))
+        values = start.values[chosen] - share * data.values[chosen]
+        size = float(np.abs(start.values).max() + np.abs(data.values).max())
+        if np.abs(values).max() > 1e-12 * size:
+            contraction = float(
+                mode_contraction(degree, fresh_fraction=alpha, truncation_time=time, rate=rate)
+            )
+            return LeadingDifference(degree, np.asarray(data.indices)[chosen], values, contraction)
+    raise InputError(f"initial must differ from the limit law in a degree up to {top}, got no difference.")
+
+
+def final_constant(
+    recursion: Recursion, *, metric: str, highest: int = 12, sample_count: int = 65536, rng: Any = 0
+) -> Estimate:
+    """The constant c of distance(p_i, p_inf) ~ c kappa^i, or c kappa^{2i} for KL and chi-square.
+
+    Parameters
+    ----------
+    recursion : constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    metric : "total_variation", "kl", "chi_square"; "wasserstein2" in one dimension.
+    highest : highest degree searched for a difference.
+    sample_count, rng : for the integrals in several dimensions.
+
+    Returns
+    -------
+    Estimate: a bound in one dimension, where the integrals are done by quadrature (for total variation in closed form);
+    a standard error otherwise.  kappa is `leading_difference(recursion).contraction`.
+    """
+    kind = _checks.one_of(metric, ("total_variation", "kl", "chi_square", "wasserstein2"), "metric")
+    lead = leading_difference(recursion, highest=highest)
+    if kind == "wasserstein2" and recursion.dimension != 1:
+        raise InputError(
+            f"metric must be 'total_variation' or 'kl' in dimension {recursion.dimension}, got {metric!r}."
+        )
+    if kind == "total_variation":
+        return _total_variation(lead, recursion.dimension, sample_count, rng)
+    limit = recursion.limit()
+    if recursion.dimension > 1:
+        weighted = _weighted_sampled(lead, limit, sample_count, rng)
+    elif kind == "wasserstein2":
+        b = abs(float(lead.values[0]))
+        square = _weighted_line(limit, lead.degree - 1)
+        root = np.sqrt(square.value / lead.degree)
+        return Estimate(
+            b * float(root), b * float(0.5 * root * square.error / square.value), "bound", "quadrature"
+        )
+    else:
+        square = _weighted_line(limit, lead.degree)
+        b = float(lead.values[0]) ** 2
+        weighted = Estimate(b * square.value, b * square.error, "bound", "quadrature")
+    factor = 0.5 if kind == "kl" else 1.0
+    return Estimate(factor * weighted.value, factor * weighted.error, weighted.kind, weighted.route)
+
+
+def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int, rng: Any) -> Estimate:
+    """E_gamma abs(H) / 2."""
+    if lead.degree == 1:
+        return Estimate(
+            float(np.linalg.norm(lead.values) / np.sqrt(2.0 * np.pi)), 1e-15, "bound", "closed_form"
+        )
+    if dimension == 1:
+        value = 0.5 * abs(float(lead.values[0])) * mean_absolute_hermite(lead.degree)
+        return Estimate(value, 1e-14 * value, "bound", "closed_form")
+    x = np.random.default_rng(rng).standard_normal(
+        (_checks.integer(sample_count, "sample_count", 16), dimension)
+    )
+    terms = 0.5 * np.abs(lead.polynomial(x))
+    return Estimate(
+        float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"
+    )
+
+
+def mean_absolute_hermite(degree: int) -> float:
+    """E_gamma abs(h_m), from int gamma h_m = -gamma h_{m-1} / sqrt(m) between the zeros of h_m."""
+    zeros = np.polynomial.hermite_e.hermegauss(degree)[0]
+    values = np.exp(-0.5 * zeros**2 - 0.5 * _LOG_TWO_PI) * hermite_values(zeros, degree)[..., degree - 1]
+    levels = np.concatenate([[0.0], values / np.sqrt(degree), [0.0]])
+    return float(np.abs(np.diff(levels)).sum())
+
+
+def _weighted_line(limit: Any, degree: int) -> Estimate:
+    """E_gamma[h_degree^2 gamma / p_inf] in one dimension."""
+    law, gamma = line_of(limit, "limit"), line([1.0], [0.0], [1.0])
+    above = dominations(GaussianMixture([1.0], [0.0], 1.0), limit)[0]
+    centre, spread = (
+        (0.0, 1.0) if above is None else (float(above.centre[0]), float(above.precision[0, 0]) ** -0.5)
+    )
+    reach = 12.0 + np.sqrt(2.0 * degree)
+    ends = [min(-reach, centre - reach * spread), max(reach, centre + reach * spread)]
+
+    def evaluate(x: FloatArray) -> FloatArray:
+        h = hermite_values(x, degree)[..., degree]
+        return (np.exp(2.0 * log_density(gamma, x) - log_density(law, x)) * h**2)[:, None]
+
+    total = integrate(evaluate, panels([law, gamma], ends[0], ends[1]), floor=1e-300)
+    value = float(total.value[0])
+    edge = float(np.abs(evaluate(np.array(ends))).max() * (ends[1] - ends[0]))
+    return Estimate(value, float(total.error[0]) + 64.0 * _EPS * value + edge, "bound", "quadrature")
+
+
+def _weighted_sampled(lead: LeadingDifference, limit: Any, sample_count: int, rng: Any) -> Estimate:
+    """E_gamma[H^2 gamma / p_inf], from a Gaussian that dominates gamma^2 / p_inf: every moment of a term exists."""
+    dimension = limit.dimension
+    gamma = GaussianMixture([1.0], np.zeros((1, dimension)), 1.0)
+    above = dominations(gamma, limit)[0]
+    if above is None:
+        raise InputError(
+            "ages must be enough for the limit law to contain a component near the standard normal."
+        )
+    proposal = GaussianMixture([1.0], above.centre[None], np.linalg.inv(above.precision)[None])
+    x = proposal.sample(_checks.integer(sample_count, "sample_count", 16), np.random.default_rng(rng))
+    weight = np.exp(2.0 * gamma.log_density(x) - limit.log_density(x) - proposal.log_density(x))
+    terms = weight * lead.polynomial(x) ** 2
+    return Estimate(
+        float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"
+    )

@@ -1,0 +1,233 @@
+r"""How fast the recursion approaches its limit law: proved rates, starts that attain them, and what is observed.
+
+For two starts of one recursion of constant rounds, with a = exp(-rate t) and m the lowest degree >= 1 in which the
+start differs from the limit law,
+
+    metric            proved            attained by                                          from data with light tails
+    total_variation   1-alpha           a start far out                                      (1-alpha) a^m
+    kl                1-alpha           a start on a remote cluster of the limit law         ((1-alpha) a^m)^2
+    chi_square        1-alpha           the same                                             ((1-alpha) a^m)^2
+    wasserstein1      (1-alpha) a       a start far out                                      (1-alpha) a^m
+    wasserstein2      sqrt(1-alpha) a   a start far out                                      (1-alpha) a^m
+    l2_gamma          (1-alpha) a       any difference of degree 1                           (1-alpha) a^m
+
+"Far out" attains a rate for as many rounds as the start stays far: heavy tails keep it for ever.  A start whose tail
+decays like abs(x)^-beta, beta > 2, approaches in Wasserstein-2 at sqrt(1-alpha) a^{beta/2}.
+
+References: arXiv:2606.13796, Theorem 3.1 (rates); the table of attained and final rates is this package's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _checks, distances
+from ..errors import InputError
+from ..estimates import Estimate
+from ..modes import METRICS, contraction_rate, mode_contraction
+from ..recursion import Recursion
+from .constants import constant_rounds, final_constant, leading_difference
+
+FloatArray = NDArray[np.float64]
+
+_ATTAINED = {
+    "total_variation": "a start far out",
+    "kl": "a start on a remote cluster of the limit law",
+    "chi_square": "a start on a remote cluster of the limit law",
+    "wasserstein1": "a start far out",
+    "wasserstein2": "a start far out",
+    "l2_gamma": "any difference of degree 1",
+}
+_SQUARED = ("kl", "chi_square")
+
+
+@dataclass(frozen=True)
+class RateRow:
+    """One line of the table of rates.
+
+    metric : name.
+    bound : proved factor per round, for any start.
+    attained_by : starts for which no smaller factor holds.
+    final : factor per round that laws with light tails settle to.
+    degree : the lowest differing degree m behind `final`.
+    """
+
+    metric: str
+    bound: float
+    attained_by: str
+    final: float
+    degree: int
+
+
+def rate_table(
+    *, fresh_fraction: float, truncation_time: float, degree: int = 1, rate: float = 0.5
+) -> tuple[RateRow, ...]:
+    """Proved and final rates of every metric.
+
+    Parameters
+    ----------
+    fresh_fraction, truncation_time, rate : the recursion's.
+    degree : lowest degree m >= 1 in which the start differs from the limit law (`lowest_difference`).
+
+    References : arXiv:2606.13796, Theorem 3.1.
+    """
+    lowest = _checks.integer(degree, "degree", minimum=1)
+    parameters = {"fresh_fraction": fresh_fraction, "truncation_time": truncation_time, "rate": rate}
+    mode = float(mode_contraction(lowest, **parameters))
+    return tuple(
+        RateRow(
+            metric,
+            contraction_rate(metric=metric, **parameters),
+            _ATTAINED[metric],
+            mode**2 if metric in _SQUARED else mode,
+            lowest,
+        )
+        for metric in METRICS
+    )
+
+
+def lowest_difference(recursion: Recursion, *, highest: int = 12) -> int:
+    """The lowest degree m >= 1 in which the first law differs from the limit law (InputError if none up to highest)."""
+    return leading_difference(recursion, highest=highest).degree
+
+
+@dataclass(frozen=True)
+class ObservedRates:
+    """Distances to the limit law by round, and their ratios.
+
+    metric : name.
+    distances : one Estimate a round, from `first` on.
+    first : round of the first distance.
+    ratios : (rounds,) distance of the next round over this one.
+    ratio_errors : (rounds,) their errors, from those of the distances.
+    bound : proved rate.
+    final : rate that the ratios tend to from a start with light tails; None where no mode shows a difference.
+    """
+
+    metric: str
+    distances: tuple[Estimate, ...]
+    first: int
+    ratios: FloatArray
+    ratio_errors: FloatArray
+    bound: float
+    final: float | None
+
+    @property
+    def respects_bound(self) -> bool:
+        """Whether no ratio exceeds the proved rate by more than its error."""
+        return bool(np.all(self.ratios <= self.bound * (1.0 + 1e-12) + self.ratio_errors))
+
+
+def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int = 32) -> ObservedRates:
+    """Distances of the exact laws p_i to the limit law and their ratios.
+
+    Parameters
+    ----------
+    recursion : constant rounds of replacement with Ornstein-Uhlenbeck truncation and fresh_fraction > 0.
+    metric : "l2_gamma" in any dimension; the others in one.
+    rounds : number of ratios.
+    ages : ages of the limit law.
+
+    Notes
+    -----
+    p_i - p_inf = (1-alpha)^i C^i (p_0 - p_inf).  Total variation, Wasserstein-1 and L2(gamma) are computed from the
+    right-hand side, which does not cancel; L2(gamma) is the Mehler distance of p_0 and p_inf at r = a^{2i}, and starts
+    at round 1, since at round 0 it may be infinite.
+    """
+    alpha, time, rate = constant_rounds(recursion)
+    kind = _checks.one_of(metric, METRICS, "metric")
+    count = _checks.integer(rounds, "rounds", minimum=1)
+    if kind != "l2_gamma" and recursion.dimension != 1:
+        raise InputError(f"metric must be 'l2_gamma' in dimension {recursion.dimension}, got {metric!r}.")
+    limit, start = recursion.limit(ages), recursion.law(0)
+    first = 1 if kind == "l2_gamma" else 0
+    found = []
+    for i in range(first, first + count + 1):
+        keep = float((1.0 - alpha) ** i)
+        channel = recursion.process.channel(i * time)
+        if kind == "l2_gamma":
+            found.append(_scaled(distances.mehler(start, limit, float(np.exp(-2.0 * rate * time * i))), keep))
+        elif kind in ("total_variation", "wasserstein1"):
+            pair = (start.through(channel), limit.through(channel))
+            near = (
+                distances.total_variation(*pair)
+                if kind == "total_variation"
+                else distances.wasserstein(*pair, order=1)
+            )
+            found.append(_scaled(near, keep))
+        else:
+            function = {
+                "kl": distances.kl,
+                "chi_square": distances.chi_square,
+                "wasserstein2": distances.wasserstein,
+            }[kind]
+            found.append(function(recursion.law(i), limit))
+    values = np.array([entry.value for entry in found])
+    errors = np.array([entry.error for entry in found])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = values[1:] / values[:-1]
+        relative = errors[1:] / values[1:] + errors[:-1] / values[:-1]
+    parameters = {"fresh_fraction": alpha, "truncation_time": time, "rate": rate}
+    try:
+        mode = leading_difference(recursion).contraction
+    except InputError:
+        final = None
+    else:
+        final = mode**2 if kind in _SQUARED else mode
+    bound = contraction_rate(metric=kind, **parameters)
+    return ObservedRates(kind, tuple(found), first, ratios, ratios * relative, bound, final)
+
+
+@dataclass(frozen=True)
+class RoundsTo:
+    """Rounds until the distance to the limit law is at most a tolerance.
+
+    guaranteed : by the proved rate from the exact first distance; infinite if that rate is 1.
+    predicted : by the final constant, constant * rate^rounds; what a start with light tails needs.
+    """
+
+    guaranteed: float
+    predicted: float
+    tolerance: float
+    metric: str
+
+
+def rounds_to(recursion: Recursion, tolerance: float, *, metric: str) -> RoundsTo:
+    """Rounds until the distance to the limit law is at most `tolerance`, proved and predicted.
+
+    Parameters
+    ----------
+    recursion : one-dimensional, constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    tolerance : in the units of the metric (not relative to the start).
+    metric : "total_variation", "kl" or "wasserstein2".
+    """
+    alpha, time, rate = constant_rounds(recursion)
+    kind = _checks.one_of(metric, ("total_variation", "kl", "wasserstein2"), "metric")
+    level = _checks.positive(tolerance, "tolerance")
+    function = {
+        "total_variation": distances.total_variation,
+        "kl": distances.kl,
+        "wasserstein2": distances.wasserstein,
+    }[kind]
+    start = function(recursion.law(0), recursion.limit())
+    bound = contraction_rate(fresh_fraction=alpha, truncation_time=time, metric=kind, rate=rate)
+    guaranteed = _rounds(start.value + start.error, bound, level)
+    constant = final_constant(recursion, metric=kind)
+    mode = leading_difference(recursion).contraction
+    predicted = _rounds(constant.value, mode**2 if kind in _SQUARED else mode, level)
+    return RoundsTo(guaranteed, predicted, level, kind)
+
+
+def _rounds(start: float, factor: float, level: float) -> float:
+    if start <= level:
+        return 0.0
+    if factor >= 1.0:
+        return np.inf
+    return 1.0 if factor == 0.0 else float(np.ceil(np.log(level / start) / np.log(factor)))
+
+
+def _scaled(estimate: Estimate, factor: float) -> Estimate:
+    return Estimate(factor * estimate.value, factor * estimate.error, estimate.kind, estimate.route)
