@@ -333,13 +333,11 @@ def describe_recursion(recursion: Any, rounds: int) -> dict[str, Any]:
 
 
 def _digest(law: Any) -> str:
-    arrays = (
-        [law.samples]
-        if hasattr(law, "samples")
-        else [law.weights, law.means, law.variances, law.frames, law.frame_of]
+    names = (
+        ["samples"] if hasattr(law, "samples") else ["weights", "means", "variances", "frames", "frame_of"]
     )
     digest = hashlib.sha256(type(law).__name__.encode())
-    for array in arrays:
+    for array in (getattr(law, name) for name in names):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -9,7 +9,8 @@ carry the law at the horizon to the law at the truncation time.  In the denoiser
 
     x_t = (s_t/s_s) e^{-h} x_s + 2 a_t int e^{-2 (lambda_t - l)} D dl + s_t sqrt(1 - e^{-2h}) Z
 
-with s = sqrt(v) and h = lambda_t - lambda_s: exact in one step where D is constant.  With D linear in lambda, the integral is
+with s = sqrt(v) and h = lambda_t - lambda_s: exact in one step where D is constant.  With D linear in lambda, the
+integral is
 
     a_t [ (1 - e^{-2h}) D_s + (h - (1 - e^{-2h})/2) D' ],     D' = (D_s - D_r) / (lambda_s - lambda_r),
 

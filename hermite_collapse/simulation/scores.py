@@ -24,6 +24,8 @@ from .products import product
 
 # Above this many components the softmax is taken tile by tile, so that memory does not grow with their number.
 _TILE = 2048
+# Up to this many components a CPU takes the softmax column by column.
+_FEW = 32
 # Coefficients of a time are kept while all of them together stay below this many bytes.
 _KEPT_BYTES = 1 << 28
 
@@ -139,7 +141,7 @@ class MixtureDenoiser:
         logits = [
             self._logits(y, _squares(y, c), c, whole) for y, c in zip(turned, coefficients, strict=True)
         ]
-        shares = torch.softmax(logits[0] if len(logits) == 1 else torch.cat(logits, dim=1), dim=1)
+        shares = _softmax(logits[0] if len(logits) == 1 else torch.cat(logits, dim=1))
         total = torch.zeros_like(turned[0])
         parts = torch.split(shares, [g.count for g in self._groups], dim=1)
         for group, share, y, c in zip(self._groups, parts, turned, coefficients, strict=True):
@@ -214,6 +216,21 @@ class _Coefficients:
 def _squares(y: torch.Tensor, c: _Coefficients) -> torch.Tensor:
     squares = y * y
     return squares.sum(1, keepdim=True) if c.quadratic.shape[0] == 1 else squares
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    """Softmax over the columns of (n, K).
+
+    On a CPU torch's kernel spends a whole vector register on every row; few columns are faster one after the other.
+    """
+    if logits.shape[1] > _FEW or logits.device.type != "cpu":
+        return torch.softmax(logits, dim=1)
+    columns = logits.T.contiguous()
+    columns.sub_(columns.amax(0)).exp_()
+    total = columns[0].clone()
+    for column in columns[1:]:
+        total += column
+    return columns.div_(total).T.contiguous()
 
 
 def _groups(components: Components, mean: torch.Tensor) -> list[_Group]:
