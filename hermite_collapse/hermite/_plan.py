@@ -62,8 +62,8 @@ def plan(dimension: int, degree: int) -> Plan:
 
 
 def _halves(dimension: int, degree: int, split: int) -> Plan:
-    left_parent, left_factor = _growth(split, degree, 0, dimension, multiple=4)
-    right_parent, right_factor = _growth(dimension - split, degree, split, dimension, multiple=2)
+    left_parent, left_factor = growth(split, degree, 0, dimension, multiple=4)
+    right_parent, right_factor = growth(dimension - split, degree, split, dimension, multiple=2)
     left = total_degree_indices(split, degree).sum(axis=1)
     firsts = np.arange(0, len(left), 4)
     reach = np.array([math.comb(dimension - split + degree - n, degree - n) for n in range(degree + 1)])
@@ -77,7 +77,9 @@ def _halves(dimension: int, degree: int, split: int) -> Plan:
     return Plan(left_parent, left_factor, right_parent, right_factor, tiles, int(places[-1]), place)
 
 
-def _growth(axes: int, degree: int, offset: int, dimension: int, multiple: int) -> tuple[IntArray, IntArray]:
+def growth(
+    axes: int, degree: int, offset: int, dimension: int, multiple: int = 1
+) -> tuple[IntArray, IntArray]:
     """Parent and factor of each index over some axes; the factor is the whole power of the last axis."""
     indices = total_degree_indices(axes, degree)
     last = ancestry(axes, degree).axis
@@ -99,7 +101,7 @@ def _last_axis(dimension: int, degree: int) -> Plan:
     order = np.lexsort((last, size))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    parent, factor = _growth(dimension - 1, degree - 1, 0, dimension, multiple=1)
+    parent, factor = growth(dimension - 1, degree - 1, 0, dimension, multiple=1)
     parent, factor = rank[parent[order]], factor[order]
     pad = -len(parent) % 4
     parent, factor = np.pad(parent, (0, pad), mode="edge"), np.pad(factor, (0, pad), mode="edge")

@@ -14,14 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..errors import InputError
+from ._plan import growth
 from .basis import hermite_values, hermite_values_scaled
 from .coefficients import HermiteCoefficients
+from .indices import index_count, positions
+from .sums import line_constants
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
-# abs(prod h_k) <= exp(norm(x)^2 / 4): below this squared norm no product of polynomials leaves double precision
-_PLAIN = 2400.0
+# abs(prod h_k) <= exp(norm(x)^2 / 4): below this exponent no term of the series, nor their sum, leaves double precision
+_LARGEST_EXPONENT = 600.0
 _CHUNK = 1 << 21
 
 
@@ -75,29 +79,46 @@ class DensitySeries:
         return sign * np.exp(size)
 
     def log_density(self, x: ArrayLike) -> FloatArray:
-        """Logarithm of the truncated series; -inf where the series is not positive.  Never NaN."""
+        """Logarithm of the truncated series; -inf where the series is not positive.  Never NaN.
+
+        Where the terms cancel (far from the bulk, at high degree) only the digits above log_rounding_bound are known.
+        """
         size, sign = self.log_absolute(x)
         return np.where(sign > 0.0, size, -np.inf)
 
     def log_absolute(self, x: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """log(abs(series)) and the sign of the series (-1, 0 or 1), as numpy.linalg.slogdet has them."""
         points, leading = self._points(x)
-        sums, shift = self._sums(points, self.coefficients.values, absolute=False)
+        sums, shift = self._sums(points, self.coefficients.values, envelope=False)
         with np.errstate(divide="ignore"):
             size = np.log(np.abs(sums)) + shift + self._log_gamma(points)
         return size.reshape(leading), np.sign(sums).reshape(leading)
 
     def rounding_bound(self, x: ArrayLike) -> FloatArray:
-        r"""Bound on the rounding error of density(x).
+        """Bound on the rounding error of density(x), for exact coefficients: the exponential of log_rounding_bound."""
+        return np.exp(self.log_rounding_bound(x))
 
-        2^-52 (4 N + 2 d + log2(m) + 8) gamma(x) sum_k abs(c_k) abs(h_k(x))
+    def log_rounding_bound(self, x: ArrayLike) -> FloatArray:
+        r"""Logarithm of a bound on the rounding error of density(x), for exact coefficients.
+
+            2^-52 (2 N + 2 d + log2(m) + 8 + norm(x)^2) gamma(x) sum_k abs(c_k) e_k(x),
+            e_k(x) = prod_j max(abs(h_{k_j}(x_j)), abs(h_{k_j - 1}(x_j)))
+
+        The neighbouring degree stands in where h_k is near a zero.  First order in the rounding unit: an ulp or two for
+        each step of the recurrence, and an ulp of norm(x)^2 in the logarithm of gamma.
         """
         points, leading = self._points(x)
-        sums, shift = self._sums(points, np.abs(self.coefficients.values), absolute=True)
-        factor = 4.0 * self.degree + 2.0 * self.dimension + np.log2(len(self.coefficients)) + 8.0
+        sums, shift = self._sums(points, np.abs(self.coefficients.values), envelope=True)
+        factor = (
+            2.0 * self.degree
+            + 2.0 * self.dimension
+            + np.log2(len(self.coefficients))
+            + 8.0
+            + (points**2).sum(axis=1)
+        )
         with np.errstate(divide="ignore"):
-            bound = np.exp(np.log(sums) + shift + self._log_gamma(points))
-        return (np.finfo(np.float64).eps * factor * bound).reshape(leading)
+            bound = np.log(np.finfo(np.float64).eps * factor) + np.log(sums) + shift + self._log_gamma(points)
+        return bound.reshape(leading)
 
     def _points(self, x: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
         points, leading = _checks.points(x, self.dimension)
@@ -109,43 +130,110 @@ class DensitySeries:
         return -0.5 * (points**2).sum(axis=1) - 0.5 * self.dimension * _LOG_TWO_PI
 
     def _sums(
-        self, points: FloatArray, values: FloatArray, *, absolute: bool
+        self, points: FloatArray, values: FloatArray, *, envelope: bool
     ) -> tuple[FloatArray, FloatArray]:
-        """sum_k values_k h_k(x) (or with abs(h_k)) as sums * exp(shift)."""
+        """sum_k values_k h_k(x), or with the envelope of h_k, as sums * exp(shift)."""
         sums, shift = np.zeros(len(points)), np.zeros(len(points))
-        far = (points**2).sum(axis=1) > _PLAIN
+        headroom = _LARGEST_EXPONENT - np.log(max(1.0, float(np.abs(values).max(initial=0.0))))
+        far = 0.25 * (points**2).sum(axis=1) > headroom
         near_rows, far_rows = np.flatnonzero(~far), np.flatnonzero(far)
+        if self.dimension == 1 and not envelope:
+            sums[near_rows] = _line(points[near_rows, 0], values, self.coefficients.indices[:, 0])
+        else:
+            halves = _Halves(self.coefficients.indices, values, self.degree)
+            step = max(64, _CHUNK // halves.width)
+            for start in range(0, len(near_rows), step):
+                rows = near_rows[start : start + step]
+                table = hermite_values(points[rows], self.degree)
+                sums[rows] = halves.sums(_envelope(np.abs(table)) if envelope else table)
         step = max(1, _CHUNK // (len(values) + self.dimension * (self.degree + 1)))
-        for start in range(0, len(near_rows), step):
-            rows = near_rows[start : start + step]
-            sums[rows] = self._near(points[rows], values, absolute)
         for start in range(0, len(far_rows), step):
             rows = far_rows[start : start + step]
-            sums[rows], shift[rows] = self._far(points[rows], values, absolute)
+            sums[rows], shift[rows] = self._far(points[rows], values, envelope)
         return sums, shift
 
-    def _near(self, points: FloatArray, values: FloatArray, absolute: bool) -> FloatArray:
-        table = hermite_values(points, self.degree)
-        if absolute:
-            table = np.abs(table)
-        indices = self.coefficients.indices
-        product = table[:, 0][:, indices[:, 0]]
-        for axis in range(1, self.dimension):
-            product = product * table[:, axis][:, indices[:, axis]]
-        return product @ values
-
-    def _far(self, points: FloatArray, values: FloatArray, absolute: bool) -> tuple[FloatArray, FloatArray]:
+    def _far(self, points: FloatArray, values: FloatArray, envelope: bool) -> tuple[FloatArray, FloatArray]:
         """Term by term in logarithms: polynomials and coefficients may differ by any power of ten."""
         table, log_scale = hermite_values_scaled(points, self.degree)
         with np.errstate(divide="ignore"):
             log_table = np.log(np.abs(table)) + log_scale
             log_terms = np.broadcast_to(np.log(np.abs(values)), (len(points), len(values))).copy()
+        if envelope:
+            log_table = _envelope(log_table)
         signs = np.broadcast_to(np.sign(values), log_terms.shape).copy()
         indices = self.coefficients.indices
         for axis in range(self.dimension):
             log_terms += log_table[:, axis][:, indices[:, axis]]
-            if not absolute:
+            if not envelope:
                 signs *= np.sign(table[:, axis])[:, indices[:, axis]]
         shift = log_terms.max(axis=1)
         shift = np.where(np.isfinite(shift), shift, 0.0)
         return (signs * np.exp(log_terms - shift[:, None])).sum(axis=1), shift
+
+
+def _envelope(size: FloatArray) -> FloatArray:
+    """The size of each degree's value, raised to that of the degree before it where that is larger."""
+    raised = size.copy()
+    np.maximum(size[..., 1:], size[..., :-1], out=raised[..., 1:])
+    return raised
+
+
+def _line(x: FloatArray, values: FloatArray, degrees: IntArray) -> FloatArray:
+    """One axis: the compiled recurrence."""
+    from ._jit import parallel_region
+    from ._kernels_series import line_series
+
+    steps, scale = line_constants(int(degrees.max()))
+    terms = np.zeros(len(steps))
+    np.add.at(terms, degrees, values)
+    terms /= scale[: len(terms)]
+    out = np.empty(len(x))
+    with parallel_region:
+        line_series(np.ascontiguousarray(x), steps, terms, out)
+    return out
+
+
+class _Halves:
+    """sum_k values_k h_k as matrix products: polynomials of the first axes times polynomials of the others.
+
+    A left polynomial of degree n meets the right ones up to degree N - n: one product for each n, no more flops than
+    two for each coefficient and point.
+    """
+
+    def __init__(self, indices: IntArray, values: FloatArray, degree: int) -> None:
+        dimension = indices.shape[1]
+        split = dimension // 2
+        self.left = growth(split, degree, 0, dimension) if split else None
+        self.right = growth(dimension - split, degree, split, dimension)
+        self.width = len(self.right[0]) + (len(self.left[0]) if self.left else 0) + dimension * (degree + 1)
+        p = positions(indices[:, :split]) if split else np.zeros(len(indices), dtype=np.int64)
+        q = positions(indices[:, split:])
+        bounds = [index_count(split, n) for n in range(degree + 1)] if split else [1]
+        self.blocks = []
+        for n, (start, stop) in enumerate(zip([0, *bounds[:-1]], bounds, strict=True)):
+            chosen = (p >= start) & (p < stop)
+            block = np.zeros((stop - start, index_count(dimension - split, degree - n)))
+            np.add.at(block, (p[chosen] - start, q[chosen]), values[chosen])
+            self.blocks.append((start, stop, block))
+
+    def sums(self, table: FloatArray) -> FloatArray:
+        """The sum at each point, from the values (n, d, degree + 1) of the polynomials on each axis."""
+        factors = np.ascontiguousarray(table[:, :, 1:].transpose(2, 1, 0)).reshape(-1, len(table))
+        right = _grow(self.right, factors, len(table))
+        if self.left is None:
+            return self.blocks[0][2][0] @ right
+        left = _grow(self.left, factors, len(table))
+        total = np.zeros(len(table))
+        for start, stop, block in self.blocks:
+            total += np.einsum("pn,pn->n", left[start:stop], block @ right[: block.shape[1]])
+        return total
+
+
+def _grow(rule: tuple[IntArray, IntArray], factors: FloatArray, count: int) -> FloatArray:
+    """All products, each its parent times one factor."""
+    parent, factor = rule
+    rows = np.empty((len(parent), count))
+    rows[0] = 1.0
+    for r in range(1, len(parent)):
+        np.multiply(rows[parent[r]], factors[factor[r]], out=rows[r])
+    return rows

@@ -182,7 +182,7 @@ def _line(samples: FloatArray, degree: int) -> FloatArray:
     from ._jit import parallel_region
     from ._kernels_samples import line_sums
 
-    steps, scale = _line_constants(degree)
+    steps, scale = line_constants(degree)
     out = np.empty((-(-len(samples) // BLOCK), 2, len(steps)))
     with parallel_region:
         line_sums(samples[:, 0], steps, out)
@@ -196,7 +196,7 @@ def _line(samples: FloatArray, degree: int) -> FloatArray:
 
 
 @lru_cache(maxsize=16)
-def _line_constants(degree: int) -> tuple[FloatArray, FloatArray]:
+def line_constants(degree: int) -> tuple[FloatArray, FloatArray]:
     """a_k of the kernel's recurrence, padded to whole sweeps of four degrees, and the scale s_k of g_k = s_k h_k."""
     width = 2 + 4 * -(-(max(degree, 1) - 1) // 4)
     scale = np.ones(width + 1)

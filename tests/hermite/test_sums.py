@@ -81,10 +81,10 @@ def test_high_degree_far_out() -> None:
 def test_a_wrong_constant_of_the_recurrence_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     from hermite_collapse.hermite import sums
 
-    steps, scale = sums._line_constants(8)
+    steps, scale = sums.line_constants(8)
     wrong = steps.copy()
     wrong[3] *= 1 + 1e-9
-    monkeypatch.setattr(sums, "_line_constants", lambda degree: (wrong, scale))
+    monkeypatch.setattr(sums, "line_constants", lambda degree: (wrong, scale))
     with pytest.raises(AssertionError):
         assert_close_to_twin(np.random.default_rng(0).standard_normal(4000), 8)
 
