@@ -11,7 +11,7 @@ Mehler's formula sum_n r^n K_n = (1 - r^2)^(-d/2) exp((r b - r^2 A) / (1 - r^2))
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,9 @@ _PANEL_COLUMNS = 4096  # a panel of 16 MB stays in the last-level cache between 
 _LANES = 4
 _LARGEST_TABLE = 1 << 24  # entries of one table of pair coefficients
 _SIGMAS = 3.0
+_TOO_LARGE = "degree must be low enough for the kernels and their squares to stay below 1.8e308: lower it or rescale the data."
+
+Sums = TypeVar("Sums", OneSampleSums, TwoSampleSums)
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,9 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> Array:
     -------
     (..., degree + 1)
 
-    Accuracy : within 1e-15 of sqrt(K_n(x, x) K_n(y, y)) for d from 10 to 3072, n to 32 and |x|^2 / d from 0.01 to 20;
-        for d = 1, 2 and n to 200 within 1e-13 of the largest K_m(x, x), m near n.
+    Accuracy : relative to sqrt(K_n(x, x) K_n(y, y)), for d from 10 to 3072, n to 32 and |x|^2 / d from 0.01 to 20,
+        the recurrence loses at most 1e-15, and the rounding of x . y and the norms n times as much as they lose: in
+        all within (1 + n) 1e-15.  For d = 1, 2 and n to 200 within 1e-13 of the largest K_m(x, x), m near n.
     Raises   : InputError where a value exceeds the largest double.
     """
     degree = _checks.integer(degree, "degree")
@@ -277,8 +281,7 @@ def one_sample_sums(x: Array, degree: int) -> OneSampleSums:
             squares += 2.0 * part[2]
     rows = _with_degree_zero(rows, degree, count - 1.0)
     squares = _with_degree_zero(squares, degree, count * (count - 1.0))
-    _require_finite(rows, squares)
-    return OneSampleSums(rows, squares)
+    return usable(OneSampleSums(rows, squares))
 
 
 def two_sample_sums(x: Array, y: Array, degree: int) -> TwoSampleSums:
@@ -300,8 +303,7 @@ def two_sample_sums(x: Array, y: Array, degree: int) -> TwoSampleSums:
     rows = _with_degree_zero(rows, degree, float(len(y)))
     columns = _with_degree_zero(columns, degree, float(len(x)))
     squares = _with_degree_zero(squares, degree, float(len(x)) * len(y))
-    _require_finite(rows, columns, squares)
-    return TwoSampleSums(rows, columns, squares)
+    return usable(TwoSampleSums(rows, columns, squares))
 
 
 def one_sample_spectrum(sums: OneSampleSums, dimension: int) -> DegreeSpectrum:
@@ -360,8 +362,13 @@ def _same_dimension(x: Array, y: Array) -> None:
         raise InputError(f"x and y must have the same dimension, got {x.shape[1]} and {y.shape[1]}.")
 
 
-def _require_finite(*arrays: Array) -> None:
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise InputError(
-            "degree must be low enough for the kernels to stay below 1.8e308: lower it or rescale the data."
-        )
+def _require_finite(values: Array) -> None:
+    if not np.isfinite(values).all():
+        raise InputError(_TOO_LARGE)
+
+
+def usable(sums: Sums) -> Sums:
+    """The sums themselves; InputError if they or their squares overflow."""
+    if not sums.finite:
+        raise InputError(_TOO_LARGE)
+    return sums

@@ -102,14 +102,14 @@ def sample_mehler_square(x: ArrayLike, y: ArrayLike, *, ratio: float) -> Estimat
     if first.shape[1] != second.shape[1]:
         raise InputError(f"x and y must have the same dimension, got {first.shape[1]} and {second.shape[1]}.")
     of_x, of_y, cross = _one_sample(first, r), _one_sample(second, r), _two_samples(first, second, r)
+    if not (of_x.finite and of_y.finite and cross.finite):
+        raise InputError(f"ratio must keep the kernel below 1e154 on the samples, got {ratio!r}: lower it.")
     square = of_x.mean + of_y.mean - 2.0 * cross.mean
     variance = of_x.unbiased_variance() + of_y.unbiased_variance() + 4.0 * cross.unbiased_variance()
     variance = variance - 4.0 * shared_covariance(of_x, cross.rows, len(second))
     variance = variance - 4.0 * shared_covariance(of_y, cross.columns, len(first))
     least = of_x.degenerate_variance() + of_y.degenerate_variance() + 4.0 * cross.degenerate_variance()
     error = np.sqrt(np.maximum(variance, least))
-    if not (np.isfinite(square).all() and np.isfinite(error).all()):
-        raise InputError(f"ratio must keep the kernel below 1e154 on the samples, got {ratio!r}: lower it.")
     return Estimate(float(square[0]), float(error[0]), kind="standard_error", route="samples")
 
 

@@ -32,6 +32,11 @@ class OneSampleSums:
     squares: Array
 
     @property
+    def finite(self) -> bool:
+        """Whether the mean and its variance can be held in doubles: N^2 sum K^2 bounds every intermediate value."""
+        return _finite(self.squares, float(len(self.rows)) ** 2)
+
+    @property
     def mean(self) -> Array:
         """(w,) the U-statistic."""
         count = len(self.rows)
@@ -79,6 +84,11 @@ class TwoSampleSums:
     squares: Array
 
     @property
+    def finite(self) -> bool:
+        """Whether the mean and its variance can be held in doubles: N M sum K^2 bounds every intermediate value."""
+        return _finite(self.squares, float(len(self.rows)) * len(self.columns))
+
+    @property
     def mean(self) -> Array:
         """(w,) the U-statistic."""
         return self.rows.sum(axis=0) / (float(len(self.rows)) * len(self.columns))
@@ -112,6 +122,10 @@ class TwoSampleSums:
         over_x, over_y, both = self.zetas()
         left = both - np.maximum(over_x, 0.0) - np.maximum(over_y, 0.0)
         return np.maximum(left, 0.0) / (float(len(self.rows)) * len(self.columns))
+
+
+def _finite(squares: Array, pairs: float) -> bool:
+    return bool(np.all(squares < np.finfo(np.float64).max / (4.0 * pairs)))
 
 
 def shared_covariance(own: OneSampleSums, cross: Array, other_count: int) -> Array:
