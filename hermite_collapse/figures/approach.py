@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from hermite_collapse.errors import InputError
@@ -68,6 +68,7 @@ class Approach:
 def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str = style.ROUNDS[3]) -> Axes:
     """One metric: distances as points, the proved rate a dashed line from the first, the asymptotic dotted.
 
+    The words above the axes give the factors by which a round multiplies the distance.
     The dashed line is a bound of the points: none of them may lie above it.
     """
     axes = style.own_axes(axes, width=style.COLUMN, height=2.7)
@@ -75,7 +76,7 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
     rounds = np.arange(values.size)
     keep = approach.reliable
     axes.set_yscale("log")
-    axes.set_title(approach.name)
+    axes.set_title(approach.name, pad=33.0)
     axes.set_xlabel("round $i$")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_xlim(-0.04 * max(1, values.size - 1), max(1.0, values.size - 1) * 1.04)
@@ -88,17 +89,16 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
     first = int(np.flatnonzero(keep)[0])
     later = rounds[first:]
     low, high = float(values[keep].min()), float(values[keep].max())
-    span = max(np.log10(high / low), 0.6)
     notes: list[tuple[str, str]] = []
     if approach.proved_rate is not None and approach.proved_rate > 0.0:
         line = values[first] * approach.proved_rate ** (later - first)
         axes.plot(later, line, color=style.MUTED, dashes=(4.5, 2.2), linewidth=1.1, zorder=2.0)
-        notes.append((f"proved: at most × {approach.proved_rate:.3f}", style.MUTED))
+        notes.append((f"proved ≤ {approach.proved_rate:.3f}", style.MUTED))
     if approach.asymptotic_rate is not None and approach.asymptotic_rate > 0.0:
         last = int(np.flatnonzero(keep)[-1])
         line = values[last] * approach.asymptotic_rate ** (later - last).astype(float)
         axes.plot(later, line, color=style.LIMIT, dashes=(1.2, 1.8), linewidth=1.2, zorder=2.1)
-        notes.append((f"in the end: × {approach.asymptotic_rate:.3f}", style.LIMIT))
+        notes.append((f"in the end {approach.asymptotic_rate:.3f}", style.LIMIT))
     axes.errorbar(
         rounds[keep],
         values[keep],
@@ -110,7 +110,7 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
         zorder=3.0,
     )
     if approach.observed_rate is not None:
-        notes.append((f"last round: × {approach.observed_rate:.3f}", colour))
+        notes.append((f"last round {approach.observed_rate:.3f}", colour))
     if approach.measured is not None:
         seen = np.asarray(approach.measured, dtype=float)
         bars = np.broadcast_to(np.asarray(approach.measured_errors, dtype=float), seen.shape)
@@ -128,17 +128,22 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
             zorder=2.9,
         )
         notes.append(("□ simulated", style.INK))
-    # The curves fall from the upper left: room added above keeps the notes at the upper right clear of them.
-    axes.set_ylim(low * 10.0 ** (-0.06 * span), high * 10.0 ** (span * (0.08 + 0.05 * len(notes))))
+    gone = np.flatnonzero(keep)[-1] + 1
+    if gone < values.size and np.all(values[gone:] <= errors[gone:]):
+        notes.append((f"zero from round {gone}", style.MUTED))
+    # At least a decade and a half, so that a slow approach looks slow and the axis has ticks to read.
+    middle, reach = 0.5 * np.log10(low * high), max(0.53 * np.log10(high / low), 0.75)
+    axes.set_ylim(10.0 ** (middle - reach), 10.0 ** (middle + 1.03 * reach))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     for j, (text, tone) in enumerate(notes):
         axes.annotate(
             text,
-            (1.0, 1.0),
+            (0.5 * (j % 2), 1.0),
             xycoords="axes fraction",
-            xytext=(-1.0, -2.0 - 12.0 * j),
+            xytext=(0.0, 17.0 - 12.0 * (j // 2)),
             textcoords="offset points",
-            ha="right",
-            va="top",
+            ha="left",
+            va="bottom",
             color=tone,
             fontsize=9.0,
         )
@@ -152,7 +157,7 @@ def approach_figure(approaches: Sequence[Approach], *, columns: int = 3) -> Figu
     columns = min(columns, len(approaches))
     rows = -(-len(approaches) // columns)
     width = {1: style.TEXT, 2: style.TEXT * 1.1}.get(columns, style.WIDE)
-    figure, grid = style.panels(rows, columns, width=width, height=0.35 + 2.35 * rows)
+    figure, grid = style.panels(rows, columns, width=width, height=0.3 + 2.55 * rows)
     flat = grid.ravel()
     for axes, approach in zip(flat, approaches, strict=False):
         draw_approach(axes, approach=approach)

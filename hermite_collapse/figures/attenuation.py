@@ -112,7 +112,8 @@ def draw_attenuation(
     axes.set_ylabel("share of the data’s mode kept")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if limit:
-        _mark_half(axes, modes.half_degree(fresh_fraction=level, truncation_time=final, rate=rate), top)
+        half = modes.half_degree(fresh_fraction=level, truncation_time=final, rate=rate)
+        _mark_half(axes, half, top, float(curve[-1]))
     heights, texts, tones = zip(*ends, strict=True) if ends else ((), (), ())
     style.label_line_ends(axes, top, heights, texts, tones)
     return axes
@@ -155,33 +156,49 @@ def _vertical_range(curves: Sequence[float], measured: Sequence[MeasuredFactors]
         if np.any(points.tested):
             value, error = points.factor[points.tested], points.standard_error[points.tested]
             low, high = min(low, float(np.min(value - error))), max(high, float(np.max(value + error)))
-    bottom = low - 0.35 * (1.0 - low) if low > 0.6 else min(0.0, low - 0.04 if low < 0.0 else 0.0)
+    if 0.6 < low < 1.0 - 1e-6:
+        bottom = low - 0.35 * (1.0 - low)
+    else:
+        bottom = low - 0.04 if low < 0.0 else 0.0
     return bottom, high + 0.04 * (1.0 - bottom)
 
 
-def _mark_half(axes: Axes, half: float, top: float) -> None:
-    """A vertical rule at the half-amplitude degree with its value, or a note that it lies further right."""
-    if half < top:
+def _mark_half(axes: Axes, half: float, top: float, beyond: float) -> None:
+    """A rule at the half-amplitude degree with its value, or a note that it lies further right.
+
+    beyond : height of the limit curve at the right end, which says where there is room for the words.
+    """
+    floor = axes.get_ylim()[0]
+    place, offset, anchor = (0.0, 0.0), (6.0, 6.0), ("left", "bottom")
+    if half == np.inf:
+        words = "nothing is lost in the limit"
+    elif half >= top:
+        words = f"half amplitude at degree {half:.3g}, beyond this range"
+    else:
+        words = f"half amplitude\nat degree {half:.3g}"
         axes.plot(
             [0.0, half, half],
-            [0.5, 0.5, axes.get_ylim()[0]],
+            [0.5, 0.5, floor],
             color=style.MUTED,
             linewidth=0.8,
             dashes=(2.0, 2.0),
             zorder=1.5,
         )
-        left = half > 0.62 * top
-        text, place = f"half amplitude\nat degree {half:.3g}", (half, axes.get_ylim()[0])
-    else:
-        left = False
-        text, place = f"half amplitude at degree {half:.3g}, beyond this range", (0.0, axes.get_ylim()[0])
+        if half > 0.4 * top:
+            place, offset, anchor = (half / top, 0.0), (-6.0, 6.0), ("right", "bottom")
+        elif beyond > 0.07:
+            place = (half / top, 0.0)
+        else:
+            words = words.replace("\n", " ")
+            place, offset, anchor = (1.0, 1.0), (-4.0, -6.0), ("right", "top")
     axes.annotate(
-        text,
+        words,
         place,
-        xytext=(-5.0 if left else 5.0, 6.0),
+        xycoords="axes fraction",
+        xytext=offset,
         textcoords="offset points",
-        ha="right" if left else "left",
-        va="bottom",
+        ha=anchor[0],
+        va=anchor[1],
         color=style.MUTED,
         fontsize=9.5,
         linespacing=1.15,

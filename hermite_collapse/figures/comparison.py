@@ -274,7 +274,7 @@ def _approach(known: theory.Prediction, comparison: Comparison | None) -> Figure
         return None
     words = (
         "Distance to the limit by round, on a log axis. Points: exact for the predicted laws. Dashed: what is proved "
-        "from the first distance on. Dotted: the rate it tends to."
+        "from the first distance on. Dotted: the rate it tends to. Numbers: factors a round."
     )
     if measured is not None and measured.measured is not None:
         words += (
@@ -324,6 +324,7 @@ def _coefficient_approach(known: theory.Prediction, comparison: Comparison | Non
     return Approach(
         name=f"Hermite modes to degree {int(degree.max())}",
         values=exact,
+        errors=1e-14 * np.sqrt(known.coefficients**2 @ weight),
         proved_rate=known.rates.get("l2_gamma"),
         asymptotic_rate=known.final_rates.get("l2_gamma"),
         measured=seen,

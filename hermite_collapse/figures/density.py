@@ -41,7 +41,7 @@ def draw_densities(
 
     Parameters
     ----------
-    data : the target, filled; a law with a density, or one of points (its histogram is filled).
+    data : the target, filled; where it has no density, a histogram of its points is filled.
     rounds : laws of the rounds shown, by round.
     limit : the limit law, if there is one.
     samples : (n,) particles of the last simulated round, as a stepped histogram.
@@ -59,7 +59,7 @@ def draw_densities(
         axes.fill_between(grid, data.density(grid), color=style.DATA, alpha=0.26, linewidth=0.0, label="data")
         axes.plot(grid, data.density(grid), color=style.DATA, linewidth=0.9)
     else:
-        points = np.ravel(data.samples)
+        points = np.ravel(points_of(data))
         axes.hist(
             points,
             bins=_edges(points, low, high),
@@ -124,7 +124,7 @@ def draw_density_contours(
         levels = [*enclosing_levels(values, MASSES), np.inf]
         axes.contourf(x, y, values, levels=levels, colors=style.DATA_FILLS)
     else:
-        points = _thinned(data.samples, 3000)
+        points = _thinned(points_of(data), 3000)
         axes.scatter(points[:, 0], points[:, 1], s=3.0, color=style.DATA, alpha=0.35, linewidth=0.0)
     values = law.density(plane)
     axes.contour(
@@ -169,7 +169,7 @@ def _interval(laws: Sequence[Any], tail: float = 6e-4) -> tuple[float, float]:
     ends = []
     for law in laws:
         if not has_density(law):
-            points = np.ravel(law.samples)
+            points = np.ravel(points_of(law))
             low, high = np.quantile(points, [0.001, 0.999])
             pad = 0.05 * (high - low) or 1.0
             ends.append((low - pad, high + pad))
@@ -188,6 +188,11 @@ def _edges(points: FloatArray, low: float, high: float) -> FloatArray:
     width = 2.0 * (third - first) / points.size ** (1.0 / 3.0)
     count = int(np.clip((high - low) / width, 20, 120)) if width > 0.0 else 60
     return np.linspace(low, high, count + 1)
+
+
+def points_of(law: Any) -> FloatArray:
+    """Points (n, d) that stand for a law without a density: its samples, or draws from it with a fixed seed."""
+    return law.samples if hasattr(law, "samples") else law.sample(4000, np.random.default_rng(0))
 
 
 def _thinned(points: FloatArray, count: int) -> FloatArray:

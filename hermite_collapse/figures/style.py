@@ -177,7 +177,7 @@ def spread_labels(
     wanted = np.asarray(positions, dtype=float)
     if wanted.size == 0:
         return wanted
-    order = np.argsort(wanted, kind="stable")
+    order = np.lexsort((-np.arange(wanted.size), wanted))  # of equals, the first named ends up on top
     steps = gap * np.arange(wanted.size)
     blocks: list[tuple[float, int]] = []
     for value in wanted[order] - steps:
@@ -207,7 +207,7 @@ def label_line_ends(
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
-    pixels = np.array([axes.transData.transform((x, float(h)))[1] for h in heights])
+    pixels = np.array([round(float(axes.transData.transform((x, h))[1]), 3) for h in heights])
     pixel_per_point = figure.dpi / 72.0
     # The layout engine shrinks the axes after this; a gap above the line height keeps texts apart still.
     box = axes.bbox

@@ -65,6 +65,11 @@ def prediction(recursion: Recursion) -> list[str]:
     """The prediction in two sentences with numbers: what the limit keeps, and how fast it is reached."""
     if not recursion.is_diagonal:
         return _mixing_prediction(recursion)
+    if _is_standard_normal(recursion.target) and recursion.initial is None:
+        return [
+            "The data are the standard normal law, which every round leaves as it is.",
+            "There is no collapse to see: all Hermite modes of degree one or more are zero from the start.",
+        ]
     if recursion.regime.name == "table":
         return [
             "The mixing weights come from a table, so there is no limit law to speak of.",
@@ -74,7 +79,7 @@ def prediction(recursion: Recursion) -> list[str]:
     rate = recursion.rate
     if time == 0.0 and alpha > 0.0:
         first = (
-            "Truncation goes to zero and fresh data keep coming, so the recursion returns to the data: "
+            "Nothing is truncated in the end and fresh data keep coming, so the recursion returns to the data: "
             "every Hermite mode is kept in the limit."
         )
     elif alpha == 0.0:
@@ -151,6 +156,10 @@ def _mixing_prediction(recursion: Recursion) -> list[str]:
     ]
 
 
+def _is_standard_normal(law: Any) -> bool:
+    return isinstance(law, GaussianMixture) and not np.any(law.means) and bool(np.all(law.variances == 1.0))
+
+
 def _speed(recursion: Recursion) -> str:
     alpha, time = recursion.regime.final_fraction, float(recursion.schedule.final)
     if not recursion.has_constant_rounds:
@@ -168,14 +177,15 @@ def _speed(recursion: Recursion) -> str:
         )
         for name, metric in (("Wasserstein-2", "wasserstein2"), ("total variation", "total_variation"))
     }
-    if min(rates.values()) >= 1.0:
+    rates = {name: rate for name, rate in rates.items() if rate < 1.0}
+    if not rates:
         return "No contraction rate is proved in this case."
-    both = " and ".join(f"{significant(rate)} in {name} distance" for name, rate in rates.items())
+    both = " and ".join(f"{significant(rate)} in {name}" for name, rate in rates.items())
     best = min(rates, key=lambda name: rates[name])
     rounds = int(np.ceil(np.log(0.01) / np.log(rates[best]))) if rates[best] > 0.0 else 1
     return (
-        f"Each round shrinks the distance to the limit at least by a factor of {both}, so that {rounds} "
-        f"round{'s' * (rounds > 1)} take away 99 % of it in {best}."
+        f"Each round multiplies the distance to the limit by at most {both}, so that {rounds} "
+        f"round{'s' * (rounds > 1)} take{'s' * (rounds == 1)} away 99 % of it in {best}."
     )
 
 
@@ -256,4 +266,4 @@ def _count(n: int) -> str:
 
 def _percent(share: float) -> str:
     value = 100.0 * float(share)
-    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+    return f"{value:.0f} %" if value >= 9.95 else f"{significant(value, 2)} %"
