@@ -82,7 +82,7 @@ def finite_time(claim: Claim) -> Outcome:
 
 
 @cache
-def _reverse(T: float, count: int = 60_000, steps: int = 400) -> tuple[float, float]:
+def _reverse(T: float, count: int = 30_000, steps: int = 160) -> tuple[float, float]:
     """Euler-Maruyama reverse diffusion in the plane with the exact score, from N(0, I) at T."""
     rng = np.random.default_rng(101)
     y = rng.standard_normal((count, 2))
@@ -107,11 +107,11 @@ def _reverse(T: float, count: int = 60_000, steps: int = 400) -> tuple[float, fl
     return float(square.mean()), float(square.std() / np.sqrt(count))
 
 
-@simulated("60 000 reverse diffusions in the plane of the modes with the exact score, started from N(0, I) at T = 4", quick=False)
+@simulated("30 000 reverse diffusions in the plane of the modes with the exact score, started from N(0, I) at T = 4", quick=False)
 def diffusions(claim: Claim) -> Outcome:
     value, error = _reverse(4.0)
     # The bridge sampler's own bias is of the order of its step; its size is measured by halving the steps.
-    coarse, _ = _reverse(4.0, steps=200)
+    coarse, _ = _reverse(4.0, steps=80)
     return scores([value], [claim.lost_at_4], [np.hypot(error, abs(value - coarse) + 0.005)])
 
 
