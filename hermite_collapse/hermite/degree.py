@@ -11,26 +11,21 @@ Mehler's formula sum_n r^n K_n = (1 - r^2)^(-d/2) exp((r b - r^2 A) / (1 - r^2))
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hermite_collapse import _checks
 from hermite_collapse.errors import InputError
+from hermite_collapse.hermite.degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums
 from hermite_collapse.hermite.determinant import Components, components, pair_coefficients
 from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums, shared_covariance
 
 Array = NDArray[np.float64]
 
-_PANEL_ROWS = 512
-_PANEL_COLUMNS = 4096  # a panel of 16 MB stays in the last-level cache between the product and the recurrence
-_LANES = 4
 _LARGEST_TABLE = 1 << 24  # entries of one table of pair coefficients
 _SIGMAS = 3.0
-_TOO_LARGE = "degree must be low enough for the kernels and their squares to stay below 1.8e308: lower it or rescale the data."
-
-Sums = TypeVar("Sums", OneSampleSums, TwoSampleSums)
 
 
 @dataclass(frozen=True)
@@ -67,53 +62,6 @@ class DegreeResidual:
     degree: NDArray[np.int64]
     residual: Array
     standard_error: Array
-
-
-@dataclass(frozen=True)
-class Whitening:
-    """Affine map to uncorrelated coordinates of variance 1: z = (x - mean) @ matrix.
-
-    The diffusion's noise is isotropic in x, not in z: energies in z compare laws with one another, but do not decay
-    like f_n.
-    """
-
-    mean: Array
-    matrix: Array
-
-    def coordinates(self, samples: ArrayLike) -> Array:
-        """(n, rank) whitened coordinates of (n, d) samples."""
-        x = _checks.samples(samples)
-        if x.shape[1] != len(self.mean):
-            raise InputError(f"samples must have {len(self.mean)} columns, got {x.shape[1]}.")
-        return (x - self.mean) @ self.matrix
-
-
-def whitening(samples: ArrayLike, *, components: int) -> Whitening:
-    """Whitening by the leading principal components of a sample.
-
-        z_j = u_j . (x - mean) / sqrt(lambda_j)
-
-    Parameters
-    ----------
-    samples : (n, d).  Energies of the *same* sample in these coordinates are biased (degrees 1 and 2 vanish by
-        construction): fit on one half, measure on the other.
-    components : number of coordinates kept.
-
-    Raises : InputError if fewer than that many directions have variance.
-    """
-    x = _checks.samples(samples, minimum=2)
-    components = _checks.integer(components, "components", 1)
-    mean = x.mean(axis=0)
-    _, scales, directions = np.linalg.svd(x - mean, full_matrices=False)
-    rank = (
-        int(np.count_nonzero(scales > scales[0] * max(x.shape) * np.finfo(float).eps)) if scales[0] > 0 else 0
-    )
-    if components > rank:
-        raise InputError(
-            f"components must be at most the number of directions with variance, {rank}, got {components}."
-        )
-    deviations = scales[:components] / np.sqrt(len(x) - 1.0)
-    return Whitening(mean, directions[:components].T / deviations)
 
 
 def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> Array:
@@ -263,49 +211,6 @@ def mixture_degree_energy(law: Any, degree: int, *, other: Any = None) -> Array:
     return energy
 
 
-def one_sample_sums(x: Array, degree: int) -> OneSampleSums:
-    """Sums of K_0 .. K_degree over the pairs i != j: panels of scalar products, upper triangle only."""
-    count = len(x)
-    rows = np.zeros((count, _width(degree)))
-    squares = np.zeros(_width(degree))
-    norms = np.square(x).sum(axis=1)
-    for top in range(0, count, _PANEL_ROWS):
-        bottom = min(top + _PANEL_ROWS, count)
-        for left in range(top, count, _PANEL_COLUMNS):
-            right = min(left + _PANEL_COLUMNS, count)
-            part = _panel(
-                x[top:bottom], x[left:right], norms[top:bottom], norms[left:right], degree, top - left + 1
-            )
-            rows[top:bottom] += part[0]
-            rows[left:right] += part[1]
-            squares += 2.0 * part[2]
-    rows = _with_degree_zero(rows, degree, count - 1.0)
-    squares = _with_degree_zero(squares, degree, count * (count - 1.0))
-    return usable(OneSampleSums(rows, squares))
-
-
-def two_sample_sums(x: Array, y: Array, degree: int) -> TwoSampleSums:
-    """Sums of K_0 .. K_degree over all pairs of two samples."""
-    rows = np.zeros((len(x), _width(degree)))
-    columns = np.zeros((len(y), _width(degree)))
-    squares = np.zeros(_width(degree))
-    norms, other_norms = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
-    for top in range(0, len(x), _PANEL_ROWS):
-        bottom = min(top + _PANEL_ROWS, len(x))
-        for left in range(0, len(y), _PANEL_COLUMNS):
-            right = min(left + _PANEL_COLUMNS, len(y))
-            part = _panel(
-                x[top:bottom], y[left:right], norms[top:bottom], other_norms[left:right], degree, top - bottom
-            )
-            rows[top:bottom] += part[0]
-            columns[left:right] += part[1]
-            squares += part[2]
-    rows = _with_degree_zero(rows, degree, float(len(y)))
-    columns = _with_degree_zero(columns, degree, float(len(x)))
-    squares = _with_degree_zero(squares, degree, float(len(x)) * len(y))
-    return usable(TwoSampleSums(rows, columns, squares))
-
-
 def one_sample_spectrum(sums: OneSampleSums, dimension: int) -> DegreeSpectrum:
     """Spectrum of one sample from its sums over pairs."""
     count = float(len(sums.rows))
@@ -330,33 +235,6 @@ def _spectrum(energy: Array, variance: Array, dimension: int, scale: float) -> D
     return DegreeSpectrum(degree, energy, error, floor, resolvable)
 
 
-def _panel(
-    x: Array, y: Array, norms: Array, other_norms: Array, degree: int, first: int
-) -> tuple[Array, Array, Array]:
-    """Row sums, column sums and sums of squares of K_1, K_2, ... over one panel."""
-    from hermite_collapse.hermite._jit import parallel_region
-    from hermite_collapse.hermite._kernels_degree import degree_panel_sums
-
-    width = _width(degree)
-    rows = np.zeros((_LANES, len(x), width))
-    columns = np.zeros((len(y), width))
-    squares = np.zeros((_LANES, width))
-    gram = x @ y.T
-    with parallel_region:
-        degree_panel_sums(gram, norms, other_norms, float(x.shape[1]), first, rows, columns, squares)
-    return rows.sum(axis=0), columns, squares.sum(axis=0)
-
-
-def _width(degree: int) -> int:
-    """The kernel works on four degrees at a time."""
-    return 4 * max(1, -(-degree // 4))
-
-
-def _with_degree_zero(sums: Array, degree: int, constant: float) -> Array:
-    """The degrees asked for, with K_0 = 1 in front."""
-    return np.concatenate([np.full((*sums.shape[:-1], 1), constant), sums[..., :degree]], axis=-1)
-
-
 def _same_dimension(x: Array, y: Array) -> None:
     if x.shape[1] != y.shape[1]:
         raise InputError(f"x and y must have the same dimension, got {x.shape[1]} and {y.shape[1]}.")
@@ -364,11 +242,4 @@ def _same_dimension(x: Array, y: Array) -> None:
 
 def _require_finite(values: Array) -> None:
     if not np.isfinite(values).all():
-        raise InputError(_TOO_LARGE)
-
-
-def usable(sums: Sums) -> Sums:
-    """The sums themselves; InputError if they or their squares overflow."""
-    if not sums.finite:
-        raise InputError(_TOO_LARGE)
-    return sums
+        raise InputError(TOO_LARGE)

@@ -15,7 +15,8 @@ import torch
 
 from hermite_collapse import _checks
 from hermite_collapse.errors import InputError
-from hermite_collapse.hermite.degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum, usable
+from hermite_collapse.hermite.degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
+from hermite_collapse.hermite.degree_sums import usable
 from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums
 
 _BLOCK = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermite_collapse.errors import InputError
-from hermite_collapse.hermite import degree as room
+from hermite_collapse.hermite import degree_sums as room
 from hermite_collapse.hermite.basis import hermite_values
 from hermite_collapse.hermite.coefficients import mixture_coefficients
 from hermite_collapse.hermite.degree import (
@@ -19,13 +19,12 @@ from hermite_collapse.hermite.degree import (
     degree_residual,
     degree_spectrum,
     mixture_degree_energy,
-    one_sample_sums,
-    two_sample_sums,
-    whitening,
 )
+from hermite_collapse.hermite.degree_sums import one_sample_sums, two_sample_sums
 from hermite_collapse.hermite.gauss import gauss_rule
 from hermite_collapse.hermite.indices import total_degree_indices
 from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums
+from hermite_collapse.hermite.whitening import whitening
 
 
 def products(x, y, degree):
