@@ -1,16 +1,18 @@
 """Theory against a simulated recursion: predicted values and error bars, tests, and a verdict.
 
 Every mode of every round is compared with its exact value in units of its predicted standard error.  Three families of
-tests enter one Holm correction, so that the verdict keeps its level whatever their dependence:
+tests enter one weighted Holm correction, so that the verdict keeps its level whatever their dependence:
 
 - each mode in each round, a normal test (modes too far from normal for the number of particles are left untested);
 - each mode over all rounds together, a chi-square test with the predicted covariance between rounds;
 - the fresh fraction and the truncation times implied by all degrees and rounds, estimated by generalised least squares:
-  a few per cent off in either is visible here before it shows in any single mode.
+  a few per cent off in either is visible here before it shows in any single mode, so these two tests carry half of
+  the level.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,13 +47,14 @@ SMALLEST_EIGENVALUE = 1e-9  # of a correlation matrix; directions below are roun
 
 @dataclass(frozen=True)
 class Test:
-    """One test: what was tested, its statistic and its p-value."""
+    """One test: what was tested, its statistic, its p-value, and its share of the level."""
 
     __test__ = False  # not a pytest class
 
     name: str
     statistic: float
     p_value: float
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -354,15 +357,15 @@ def _tests(
     if degrees is not None and factors is not None and recursion.dimension > 1:
         names = [f"energy of degree {n}" for n in range(factors.shape[1])]
         tests += _statistic_tests(degrees, factors, names, simulated.runs)
+    implied = []
     if fresh is not None:
-        tests.append(
-            _normal_test(
-                "implied fresh fraction", (fresh.value - recursion.regime.final_fraction) / fresh.error
-            )
+        implied.append(
+            ("implied fresh fraction", (fresh.value - recursion.regime.final_fraction) / fresh.error)
         )
     if times is not None:
-        tests.append(_normal_test("implied truncation time", (times.value - 1.0) / times.error))
-    return tests
+        implied.append(("implied truncation time", (times.value - 1.0) / times.error))
+    weight = max(len(tests), 1) / max(len(implied), 1)
+    return tests + [dataclasses.replace(_normal_test(name, z), weight=weight) for name, z in implied]
 
 
 def _statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
@@ -395,13 +398,15 @@ def _normal_test(name: str, z: float) -> Test:
 
 
 def _holm(tests: list[Test], level: float, untested: int) -> Verdict:
-    """Holm's step-down: the k-th smallest of n p-values is compared with level / (n - k + 1) until one passes."""
-    ordered = sorted(tests, key=lambda test: test.p_value)
-    rejected = []
-    for k, test in enumerate(ordered):
-        if not test.p_value * (len(ordered) - k) <= level:
+    """Weighted Holm: in the order of p / weight, each p is held against its share of the level among those left."""
+    ordered = sorted(tests, key=lambda test: test.p_value / test.weight)
+    rejected, left = [], sum(test.weight for test in tests)
+    for test in ordered:
+        if not test.p_value * left <= level * test.weight:
             break
         rejected.append(test)
+        left -= test.weight
+    total = sum(test.weight for test in tests)
     return Verdict(
         passed=not rejected,
         level=level,
@@ -409,7 +414,7 @@ def _holm(tests: list[Test], level: float, untested: int) -> Verdict:
         untested=untested,
         rejected=tuple(rejected),
         strongest=ordered[0] if ordered else None,
-        adjusted_p_value=min(1.0, ordered[0].p_value * len(ordered)) if ordered else 1.0,
+        adjusted_p_value=min(1.0, ordered[0].p_value * total / ordered[0].weight) if ordered else 1.0,
     )
 
 
