@@ -15,6 +15,7 @@ except ImportError:
     ) from None
 
 from ..records import SimulatedRecursion
+from .attention import KernelGeneration, PoolDenoiser, attention_means, plain_means
 from .experiment import simulate
 from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
 from .grids import time_grid
@@ -35,6 +36,10 @@ __all__ = [
     "score_of",
     "ChannelGeneration",
     "ExactGeneration",
+    "KernelGeneration",
+    "PoolDenoiser",
+    "attention_means",
+    "plain_means",
     "ReverseDiffusion",
     "time_grid",
     "BLOCK",

@@ -21,13 +21,14 @@ from ..errors import InputError
 from ..records import DOCUMENT, SimulatedRecursion
 from ..runfolder import RunFolder
 from . import devices
+from .attention import KernelGeneration
 from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion, RoundContext
 from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, plan_chunks
 from .samplers import ExponentialMultistep, Sampler
 from .statistics import HermiteStatistics
 
-GENERATORS = ("channel", "exact")
+GENERATORS = ("channel", "exact", "kernel")
 KEEPS = ("statistics", "last", "all")
 
 
@@ -43,6 +44,7 @@ def simulate(
     steps: int | None = None,
     start: str = "marginal",
     horizon: float | None = None,
+    pool: int | None = None,
     keep: str = "statistics",
     products: bool = False,
     device: str | torch.device = "auto",
@@ -57,6 +59,7 @@ def simulate(
 
         "channel"   each particle from the training mixture of earlier particles, then the exact channel of round i
         "exact"     independent particles by reverse diffusion with the closed-form score of the exact q_i
+        "kernel"    a pool of points from the training mixture, then reverse diffusion with the pool's own score
 
     Parameters
     ----------
@@ -66,6 +69,7 @@ def simulate(
     degree : coefficients of all multi-indices of total degree <= degree are recorded.
     runs : independent repetitions, computed together.
     sampler, steps, start, horizon : of the reverse diffusion, see `ReverseDiffusion`; not for "channel".
+    pool : points in the pool of "kernel"; the number of particles if None.
     keep : "statistics" keeps no particles, "last" those of the last round, "all" those of every round.
     products : whether to record the means of h_j h_k as well.
     device : "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
@@ -86,7 +90,9 @@ def simulate(
         recursion=recursion,
         rounds=_checks.integer(rounds, "rounds"),
         particles=_checks.integer(particles, "particles", minimum=1),
-        generation=_as_generation(generator, sampler=sampler, steps=steps, start=start, horizon=horizon),
+        generation=_as_generation(
+            generator, sampler=sampler, steps=steps, start=start, horizon=horizon, pool=pool
+        ),
         degree=_checks.integer(degree, "degree"),
         runs=_checks.integer(runs, "runs", minimum=1),
         keep=_checks.one_of(keep, KEEPS, "keep"),
@@ -304,7 +310,7 @@ class _Run:
             seed=plan.seed,
             device=devices.describe_device(plan.device),
             versions=devices.describe_versions(),
-            pool=described.get("pool"),
+            pool=(described["pool"] or plan.particles) if "pool" in described else None,
             sampler=described.get("sampler"),
             steps=described.get("steps"),
             recursion=describe_recursion(plan.recursion, plan.rounds),
@@ -349,6 +355,7 @@ def _as_generation(
     steps: int | None,
     start: str,
     horizon: float | None,
+    pool: int | None,
 ) -> Generation:
     if not isinstance(generator, str):
         if not hasattr(generator, "prepare"):
@@ -362,7 +369,7 @@ def _as_generation(
         return generator
     _checks.one_of(generator, GENERATORS, "generator")
     if generator == "channel":
-        for name, value in (("sampler", sampler), ("steps", steps), ("horizon", horizon)):
+        for name, value in (("sampler", sampler), ("steps", steps), ("horizon", horizon), ("pool", pool)):
             if value is not None:
                 raise InputError(
                     f"{name} must be left out with generator='channel', which has no steps, got {value!r}."
@@ -374,6 +381,11 @@ def _as_generation(
         start=start,
         horizon=horizon,
     )
+    if generator == "kernel":
+        size = None if pool is None else _checks.integer(pool, "pool", minimum=1)
+        return KernelGeneration(reverse, pool=size)
+    if pool is not None:
+        raise InputError(f"pool must be left out with generator='exact', which has none, got {pool!r}.")
     return ExactGeneration(reverse)
 
 

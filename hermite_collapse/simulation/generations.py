@@ -2,6 +2,7 @@
 
     channel   a particle of the training mixture, then the exact Gaussian channel of the round
     exact     independent particles by reverse diffusion with the closed-form score of the exact training law
+    kernel    reverse diffusion with the score of a pool drawn from the training set (`attention`)
 
 `channel` is the reference: no score, no time steps, only sampling noise that the rounds pass on.  `exact` tests
 scores and samplers: a wrong sign or a coarse grid shows.  Only `channel` may use the channel to make particles.
@@ -81,7 +82,8 @@ class Generation(Protocol):
 class TrainingMixture:
     """Draws from a round's training set: the data law with its weight, else earlier particles with replacement."""
 
-    def __init__(self, context: RoundContext, target: Components) -> None:
+    def __init__(self, context: RoundContext, target: Components, *, piece: int | None = None) -> None:
+        self._piece = context.piece if piece is None else piece
         fresh, earlier = context.recursion.mixing(context.round_index)
         self._sources = [int(j) for j in np.flatnonzero(earlier)]
         weights = np.array([fresh, *earlier[self._sources]])
@@ -96,7 +98,7 @@ class TrainingMixture:
         stream = context.noise(chunk, purpose)
         uniforms = stream.uniform(3)
         source = torch.searchsorted(self._steps, uniforms[:, 0].contiguous(), right=True)
-        result = self._target.draw(uniforms[:, 1], stream.normal(self._target.dimension), piece=context.piece)
+        result = self._target.draw(uniforms[:, 1], stream.normal(self._target.dimension), piece=self._piece)
         run = torch.as_tensor(
             np.repeat([piece.run for piece in chunk.pieces], [piece.rows for piece in chunk.pieces]),
             device=context.device,

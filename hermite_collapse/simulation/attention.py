@@ -1,0 +1,190 @@
+"""The score of a smoothed pool of points, as fused softmax attention.
+
+A pool y_1, ..., y_M blurred with bandwidth h is, at signal scale a and noise variance v, a mixture of M Gaussians of
+variance u = a^2 h^2 + v, and its denoiser needs one weighted mean of the points,
+
+    m(x) = sum_j w_j y_j,     w = softmax_j( (a/u) x.y_j - a^2 norm(y_j)^2 / (2u) ),
+    D(x) = (v/u) m(x) + (a h^2 / u) x.
+
+This is softmax attention: queries (a/u) x, keys y_j with the bias as one more coordinate against a query coordinate 1,
+values y_j, scale 1.  The fused kernels never hold the (queries x points) weights.  Points are centred, y - mu and
+x - a mu, which leaves the weights unchanged and keeps the logits, up to thousands, as small as they can be; float32 is
+the least precision that carries them, so neither TF32 nor half precision is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as functional
+
+from ..errors import InputError
+from .generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
+from .laws import components_of
+from .noise import BLOCK, Chunk, plan_chunks
+from .scores import Level
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+# The memory-efficient kernels want rows of whole 16-byte words: four float32 numbers.
+_ALIGNMENT = 4
+# Largest number of weights the plain float64 route holds at once.
+_PLAIN_WEIGHTS = 1 << 22
+
+
+def attention_means(
+    queries: torch.Tensor, points: torch.Tensor, scale: float, variance: float, *, precision: str = "float32"
+) -> torch.Tensor:
+    """Weighted means m(x) of pools of points, by fused attention.
+
+        m(x) = sum_j w_j y_j,     w = softmax_j( -norm(x - scale y_j)^2 / (2 variance) )
+
+    Parameters
+    ----------
+    queries : (b, n, d) float64.
+    points : (b, M, d) float64, one pool for each of the b groups of queries.
+    scale, variance : a and u above.
+    precision : "float32", or "float64", which has no fused kernel on GPUs and is slow there.
+
+    Returns
+    -------
+    (b, n, d) float64.
+
+    Accuracy : in float32 about 1e-7 max abs(logit) times the spread of the points that share the weight.
+    """
+    dtype = PRECISIONS[precision]
+    keys, values, centre = _prepared(points, scale, variance, dtype)
+    rows = queries - scale * centre
+    asked = queries.new_zeros((*queries.shape[:-1], keys.shape[-1]), dtype=dtype)
+    asked[..., : points.shape[-1]] = (scale / variance) * rows
+    asked[..., points.shape[-1]] = 1.0
+    means = _fused(asked.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1)).squeeze(1)
+    return centre + means[..., : points.shape[-1]].to(torch.float64)
+
+
+def plain_means(queries: torch.Tensor, points: torch.Tensor, scale: float, variance: float) -> torch.Tensor:
+    """The same means in float64 from differences written out, a few queries at a time: the reference.
+
+    queries : (n, d).  points : (M, d).  Returns (n, d).
+    """
+    parts = []
+    for rows in queries.split(max(1, _PLAIN_WEIGHTS // len(points))):
+        logits = (rows[:, None, :] - scale * points).square().sum(-1) / (-2.0 * variance)
+        parts.append(torch.softmax(logits, dim=1) @ points)
+    return torch.cat(parts)
+
+
+def _prepared(
+    points: torch.Tensor, scale: float, variance: float, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Keys and values with the bias coordinate and padding, and the centre (b, 1, d)."""
+    d = points.shape[-1]
+    centre = points.mean(dim=1, keepdim=True)
+    centred = points - centre
+    width = -(-(d + 1) // _ALIGNMENT) * _ALIGNMENT
+    keys = points.new_zeros((*points.shape[:-1], width), dtype=dtype)
+    keys[..., :d] = centred
+    values = keys.clone()
+    keys[..., d] = (-0.5 * scale**2 / variance) * centred.square().sum(-1)
+    return keys, values, centre
+
+
+def _fused(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    if queries.device.type != "cuda":
+        return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+    # Full float32 products inside the kernel, whatever the session's setting for other work.
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+@dataclass
+class PoolDenoiser:
+    """The denoiser of pools of points, one pool for each of b equal groups of rows.
+
+    points : (b, M, d) float64; rows given to `denoise` are b consecutive groups of equal size.
+    blur : bandwidth h.
+    """
+
+    points: torch.Tensor
+    blur: float = 0.0
+    rate: float = 0.5
+    precision: str = "float32"
+
+    def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
+        """E[X_0 | X_t = x], shape (n, d)."""
+        level = Level.at(time, self.rate)
+        a, v, h2 = level.scale, level.variance, self.blur**2
+        total = a * a * h2 + v
+        groups = x.view(self.points.shape[0], -1, x.shape[1])
+        means = attention_means(groups, self.points, a, total, precision=self.precision).reshape(x.shape)
+        return (v / total) * means + (a * h2 / total) * x
+
+
+@dataclass(frozen=True)
+class KernelGeneration:
+    """Particles from the smoothed empirical law of a pool, by reverse diffusion with the pool's own score.
+
+    Each round a pool of M points is drawn from the training set (fresh data with probability alpha, else earlier
+    particles with replacement); the N particles are then independent given the pool.
+
+    pool : M; the number of particles if None.
+    precision : of the attention, "float32" or "float64".
+    """
+
+    reverse: ReverseDiffusion = field(default_factory=ReverseDiffusion)
+    pool: int | None = None
+    precision: str = "float32"
+
+    name: str = "kernel"
+    uses_particles: bool = True
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision must be 'float32' or 'float64', got {self.precision!r}.")
+
+    def describe(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "pool": self.pool,
+            "precision": self.precision,
+            "sampler": self.reverse.describe(),
+            "steps": self.reverse.step_count,
+        }
+
+    def prepare(self, context: RoundContext) -> RoundGenerator:
+        return _KernelRound(self, context)
+
+
+class _KernelRound:
+    def __init__(self, generation: KernelGeneration, context: RoundContext) -> None:
+        recursion = context.recursion
+        self._generation, self._context = generation, context
+        self._size = context.particles if generation.pool is None else generation.pool
+        self._stop = Truncation.of(recursion, context.round_index)
+        training = TrainingMixture(
+            context, components_of(recursion.target, context.device), piece=min(self._size, BLOCK)
+        )
+        drawn = [training.draw(chunk, "pool") for chunk in plan_chunks(context.runs, self._size, BLOCK)]
+        self._pools = torch.cat(drawn).view(context.runs, self._size, recursion.dimension)
+
+    @property
+    def bytes_per_row(self) -> int:
+        return 8 * 16 * (self._pools.shape[2] + _ALIGNMENT)
+
+    def particles(self, chunk: Chunk) -> torch.Tensor:
+        context, blur = self._context, self._context.recursion.blur
+        run = torch.tensor([piece.run for piece in chunk.pieces], device=context.device)
+        # A chunk holds pieces of one run, or one piece of each of several runs.
+        pools = self._pools[run[:1]] if len(set(run.tolist())) == 1 else self._pools[run]
+        start = context.noise(chunk, "start")
+        member = (start.uniform(1)[:, 0] * self._size).long().clamp_(max=self._size - 1)
+        rows = torch.repeat_interleave(run, chunk.pieces[0].rows)
+        origin = self._pools[rows, member] + blur * start.normal(self._pools.shape[2])
+        denoiser = PoolDenoiser(pools, blur, self._stop.rate, self._generation.precision)
+        path = context.noise(chunk, "path")
+        x = self._generation.reverse.run(origin, denoiser, self._stop.time, start, path)
+        return self._stop.unscale * x
