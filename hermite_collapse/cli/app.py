@@ -29,7 +29,7 @@ COMMANDS = {
     "sweep": "Predict or compare over a grid or a list of settings; resumable.",
     "report": "Write the figures and the page of a folder again.",
     "config": "Print a commented configuration with every default.",
-    "verify": "Check the theory on this machine in seconds: identities and a small simulation.",
+    "verify": "Check the statements of the papers on this machine, by means of its own.",
 }
 _MODULES = {"config": "configure"}
 _ABOUT = """Predict, simulate and measure what recursive training does to a diffusion model.

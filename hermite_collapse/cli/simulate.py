@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
 
 from ..config import Config
@@ -60,12 +61,9 @@ def simulate(results: Any, output: Output) -> Any:
 
     _ = results.recursion
     if not results.is_complete:
-        section = results.config.simulation
-        output.note(
-            f"simulating {results.config.recursion.rounds} rounds of {section.particles} particles "
-            f"(generator {section.generator}, seed {section.seed})"
-        )
         run_simulation(results)
+        seconds = float(np.nansum(results.simulated.wall_seconds))
+        output.note(f"simulated {results.config.recursion.rounds} rounds in {seconds:.1f} s")
     return results.simulated
 
 
