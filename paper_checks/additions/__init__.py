@@ -7,4 +7,11 @@ ORDER: tuple[str, ...] = (
     "additions.genealogy",
     "additions.accumulate",
     "additions.accumulate_with_fresh",
+    "additions.variance_channel",
+    "additions.variance_fixed_count",
+    "additions.variance_kernel",
+    "additions.degree_kernel",
+    "additions.second_moments",
+    "additions.mixture_degree_energy",
+    "additions.joint_identity",
 )
