@@ -75,8 +75,16 @@ class DensitySeries:
 
         Accuracy : absolute, see rounding_bound.
         """
-        size, sign = self.log_absolute(x)
-        return sign * np.exp(size)
+        points, leading = self._points(x)
+        sums, shift = self._sums(points, self.coefficients.values, envelope=False)
+        log_gamma = self._log_gamma(points)
+        far = np.flatnonzero((log_gamma < -_LARGEST_EXPONENT) | (shift != 0.0))
+        density = sums * np.exp(log_gamma)
+        with np.errstate(divide="ignore"):
+            density[far] = np.sign(sums[far]) * np.exp(
+                np.log(np.abs(sums[far])) + shift[far] + log_gamma[far]
+            )
+        return density.reshape(leading)
 
     def log_density(self, x: ArrayLike) -> FloatArray:
         """Logarithm of the truncated series; -inf where the series is not positive.  Never NaN.

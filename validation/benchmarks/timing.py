@@ -11,7 +11,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,12 @@ Times = dict[str, NDArray[np.float64]]
 
 
 def interleaved(
-    candidates: Mapping[str, Callable[[], Any]], *, repetitions: int = 7, seconds: float = 20.0, each: int = 1
+    candidates: Mapping[str, Callable[[], Any]],
+    *,
+    repetitions: int = 7,
+    seconds: float = 20.0,
+    each: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Times:
     """Wall times of several computations that take turns.
 
@@ -32,6 +38,7 @@ def interleaved(
     repetitions : turns; the first and the last name alternate in going first.
     seconds : stop after this long, but never before three turns.
     each : calls per turn and candidate, of which the fastest counts (for computations of a few milliseconds).
+    clock : time.perf_counter, or time.process_time for the processor time of all threads (on a busy machine).
 
     Returns
     -------
@@ -48,9 +55,9 @@ def interleaved(
         for name in names if turn % 2 == 0 else reversed(names):
             best = np.inf
             for _ in range(each):
-                start = time.perf_counter()
+                start = clock()
                 candidates[name]()
-                best = min(best, time.perf_counter() - start)
+                best = min(best, clock() - start)
             times[name].append(best)
     return {name: np.array(values) for name, values in times.items()}
 
@@ -63,6 +70,19 @@ def median_ratio(times: Times, slow: str, fast: str) -> float:
 def median_time(times: Times, name: str) -> float:
     """Median wall time in seconds."""
     return float(np.median(times[name]))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Numba kernels on one thread: with processor time, figures that hold on a busy machine too."""
+    import numba
+
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(threads)
 
 
 def multiply_add_peak() -> Callable[[], float]:
