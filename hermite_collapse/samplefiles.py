@@ -155,7 +155,8 @@ def _read_npy(file: Path, member: str | None) -> Any:
 def _read_npz(file: Path, member: str | None) -> Any:
     if not zipfile.is_zipfile(file):
         raise ValueError("a file that is truncated or not a zip archive")
-    with np.load(file, allow_pickle=False) as archive:
+    # Opened here, since NumPy leaves the file open when the archive turns out to be damaged.
+    with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
         names = list(archive.files)
         if not names:
             raise ValueError("an archive without arrays")
