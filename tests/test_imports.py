@@ -26,6 +26,8 @@ FLOORS = [
         "runfolder",
         "samplefiles",
         "sampling_error",
+        "annealing",
+        "sampler_advice",
         "repair",
     },
     {"simulation"},
