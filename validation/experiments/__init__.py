@@ -1,0 +1,1 @@
+"""Experiments: a simulation beside its prediction, each run writing one record under validation/records."""
