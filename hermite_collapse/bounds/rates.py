@@ -12,7 +12,8 @@ start differs from the limit law,
     l2_gamma          (1-alpha) a       any difference of degree 1                           (1-alpha) a^m
 
 "Far out" attains a rate for as many rounds as the start stays far: heavy tails keep it for ever.  A start whose tail
-decays like abs(x)^-beta, beta > 2, approaches in Wasserstein-2 at sqrt(1-alpha) a^{beta/2}.
+decays like P(abs(X) > x) ~ x^-beta, beta > 2, approaches in Wasserstein-2 at sqrt(1-alpha) a^{beta/2}, wherever that is
+slower than (1-alpha) a^m.
 
 References: arXiv:2606.13796, Theorem 3.1 (rates); the table of attained and final rates is this package's.
 """
@@ -185,10 +186,12 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
 class RoundsTo:
     """Rounds until the distance to the limit law is at most a tolerance.
 
+    exact : the first round whose exact law is that near; the distance to the limit law never grows.
     guaranteed : by the proved rate from the exact first distance; infinite if that rate is 1.
-    predicted : by the final constant, constant * rate^rounds; what a start with light tails needs.
+    predicted : by the final constant, constant * rate^rounds; too small while higher modes still matter.
     """
 
+    exact: float
     guaranteed: float
     predicted: float
     tolerance: float
@@ -196,7 +199,7 @@ class RoundsTo:
 
 
 def rounds_to(recursion: Recursion, tolerance: float, *, metric: str) -> RoundsTo:
-    """Rounds until the distance to the limit law is at most `tolerance`, proved and predicted.
+    """Rounds until the distance to the limit law is at most `tolerance`: exact, proved and predicted.
 
     Parameters
     ----------
@@ -212,13 +215,21 @@ def rounds_to(recursion: Recursion, tolerance: float, *, metric: str) -> RoundsT
         "kl": distances.kl,
         "wasserstein2": distances.wasserstein,
     }[kind]
-    start = function(recursion.law(0), recursion.limit())
+    limit = recursion.limit()
+    start = function(recursion.law(0), limit)
     bound = contraction_rate(fresh_fraction=alpha, truncation_time=time, metric=kind, rate=rate)
     guaranteed = _rounds(start.value + start.error, bound, level)
     constant = final_constant(recursion, metric=kind)
     mode = leading_difference(recursion).contraction
     predicted = _rounds(constant.value, mode**2 if kind in _SQUARED else mode, level)
-    return RoundsTo(guaranteed, predicted, level, kind)
+    low, high = -1, int(guaranteed)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if function(recursion.law(middle), limit).value <= level:
+            high = middle
+        else:
+            low = middle
+    return RoundsTo(float(high), guaranteed, predicted, level, kind)
 
 
 def _rounds(start: float, factor: float, level: float) -> float:

@@ -18,10 +18,11 @@ _ROOT_TWO_PI_INVERSE = 1.0 / math.sqrt(2.0 * math.pi)
 
 @jit(inline=True)
 def _tails(x, w, m, s):
-    """Lower tail, upper tail and density at one point."""
+    """Lower tail, upper tail, density, and a bound on the density's slope, at one point."""
     lower = 0.0
     upper = 0.0
     density = 0.0
+    slope = 0.0
     for k in range(w.shape[0]):
         z = (x - m[k]) / s[k]
         small = 0.5 * math.erfc(abs(z) * _ROOT_HALF)
@@ -31,19 +32,10 @@ def _tails(x, w, m, s):
         else:
             lower += w[k] * (1.0 - small)
             upper += w[k] * small
-        density += w[k] / s[k] * math.exp(-0.5 * z * z)
-    return lower, upper, density * _ROOT_TWO_PI_INVERSE
-
-
-@jit
-def tails(x, w, m, s):
-    """Lower tail, upper tail and density at every point: (n,), (n,), (n,)."""
-    lower = np.empty(x.shape[0])
-    upper = np.empty(x.shape[0])
-    density = np.empty(x.shape[0])
-    for i in range(x.shape[0]):
-        lower[i], upper[i], density[i] = _tails(x[i], w, m, s)
-    return lower, upper, density
+        bell = w[k] / s[k] * math.exp(-0.5 * z * z)
+        density += bell
+        slope += bell * abs(z) / s[k]
+    return lower, upper, density * _ROOT_TWO_PI_INVERSE, slope * _ROOT_TWO_PI_INVERSE
 
 
 @jit
@@ -142,8 +134,8 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
     1-Lipschitz in t, and the mass between two pairs has density f g / (f + g) in t.  `reach` bounds abs(y - x);
     Newton's method stops after a step below `fine`, whose square is then what is left.
 
-    Returns at every position y - x, that density, both tails at the pair, and how far rounding of the tails and of t
-    may have moved y - x.
+    Returns at every position y - x, that density, both tails at the pair, and what rounding of the tails and of t may
+    do: how far it moves y - x, and by which relative amount the density.
     """
     count = positions.shape[0]
     shift = np.empty(count)
@@ -151,6 +143,7 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
     lower = np.empty(count)
     upper = np.empty(count)
     noise = np.empty(count)
+    blur = np.empty(count)
     previous = 0.0
     slope = 0.0
     for i in range(count):
@@ -166,11 +159,13 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
             d = min(max(previous + slope * step, low), high)
         f = 0.0
         g = 0.0
+        f_slope = 0.0
+        g_slope = 0.0
         below = 0.0
         above = 0.0
         for _ in range(200):
-            below, above, f = _tails(0.5 * (t - d), wp, mp, sp)
-            other_below, other_above, g = _tails(0.5 * (t + d), wq, mq, sq)
+            below, above, f, f_slope = _tails(0.5 * (t - d), wp, mp, sp)
+            other_below, other_above, g, g_slope = _tails(0.5 * (t + d), wq, mq, sq)
             # Compare the tail that is smaller, by its logarithm: relative accuracy and fast steps far out.
             if below + other_below < 1.0:
                 a, b, sign = below, other_below, 1.0
@@ -203,11 +198,14 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
         # The law that is flatter here knows the mass better: rounding of t moves it less.
         lower[i] = below if f <= g else other_below
         upper[i] = above if f <= g else other_above
-        blurred = 2e-15 * min(below, above) / both if both > 0.0 else reach
-        noise[i] = min(blurred + 4e-16 * (abs(t) + abs(d)), reach)
+        rounded = 4e-16 * (abs(t) + abs(d))
+        flat = 2e-15 * min(below, above) / both if both > 0.0 else reach
+        noise[i] = min(flat + rounded, reach)
+        steepest = max(f_slope / f if f > 0.0 else 0.0, g_slope / g if g > 0.0 else 0.0)
+        blur[i] = min(rounded * steepest, 1.0)
         previous = d
         slope = (f - g) / both if both > 0.0 else 0.0
-    return shift, density, lower, upper, noise
+    return shift, density, lower, upper, noise, blur
 
 
 @jit
@@ -220,7 +218,7 @@ def quantiles(levels, w, m, s, low, high):
         a, b = start, high
         x = 0.5 * (a + b) if i == 0 else start
         for _ in range(200):
-            below, above, density = _tails(x, w, m, s)
+            below, above, density, _ = _tails(x, w, m, s)
             gap = levels[i] - below if levels[i] < 0.5 else above - (1.0 - levels[i])
             if gap > 0.0:
                 a = x

@@ -52,8 +52,9 @@ def integrate(
     noise : the second column bounds what rounding does to the first; it is summed, and no panel is halved to
         resolve less than it.
     control : antiderivatives of the last column and their rounding, edges (m,) -> (m, j), (m,).  Several
-        antiderivatives differ by constants, and the one that matches best counts (a tail from each side keeps relative
-        accuracy).  The last two columns, leverage and control, are left out of the result.
+        antiderivatives differ by constants, and the one that is smallest on a panel counts: of two tails the smaller
+        knows a remote feature's mass, which the larger has rounded away.  The last two columns, leverage and control,
+        are left out of the result.
 
     Raises : ConvergenceError, with the best value, if four million points do not suffice.
     """
@@ -93,8 +94,10 @@ def integrate(
         if control is not None:
             points = np.stack([left, middle, right], axis=1)
             primitive, blurred = control(points.ravel())
-            known = np.diff(primitive.reshape(len(left), 3, -1), axis=1)
-            gap = np.abs(known - fine[:, -1].reshape(-1, 2, 1)).min(axis=2)
+            values = primitive.reshape(len(left), 3, -1)
+            smallest = np.abs(values).max(axis=1).argmin(axis=1)
+            known = np.diff(np.take_along_axis(values, smallest[:, None, None], axis=2)[:, :, 0], axis=1)
+            gap = np.abs(known - fine[:, -1].reshape(-1, 2))
             missed = (gap * largest.reshape(-1, 2)).sum(axis=1)
             unseen = 4.0 * blurred.reshape(-1, 3).max(axis=1) * largest.reshape(-1, 2).max(axis=1)
             good &= missed <= np.maximum(np.maximum(allowed[0], rounding[:, 0]), unseen)

@@ -147,14 +147,14 @@ def wasserstein2(p: Line, q: Line) -> Estimate:
     fine = 1e-12 * min(p.scales.min(), q.scales.min())
 
     def evaluate(t: Array) -> Array:
-        shift, density, _, _, noise = couple(t, *p.arrays, *q.arrays, reach, fine)
-        blurred = (2.0 * np.abs(shift) + noise) * noise * density
+        shift, density, _, _, noise, blur = couple(t, *p.arrays, *q.arrays, reach, fine)
+        blurred = ((2.0 * np.abs(shift) + noise) * noise + blur * shift**2) * density
         return np.stack([shift**2 * density, blurred, shift**2, density], axis=1)
 
     def mass(t: Array) -> tuple[Array, Array]:
         by = np.argsort(t, kind="stable")
         both, rounding = np.empty((len(t), 2)), np.empty(len(t))
-        shift, density, below, above, _ = couple(t[by], *p.arrays, *q.arrays, reach, fine)
+        shift, density, below, above, _, _ = couple(t[by], *p.arrays, *q.arrays, reach, fine)
         both[by, 0], both[by, 1] = below, -above
         rounding[by] = 2.0 * _EPS * (density * (np.abs(t[by]) + np.abs(shift)) + np.minimum(below, above))
         return both, rounding

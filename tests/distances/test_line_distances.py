@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
 from scipy import integrate, optimize
-from scipy.special import ndtr
+from scipy.special import log_ndtr, ndtr, ndtri_exp
 
 import hermite_collapse as hc
 from hermite_collapse import distances
@@ -66,7 +67,7 @@ def _points(p, q):
 
 
 def _roots(function, points):
-    fine = np.unique(np.concatenate([np.linspace(a, b, 9) for a, b in zip(points[:-1], points[1:])]))
+    fine = np.unique(np.concatenate([np.linspace(a, b, 9) for a, b in pairwise(points)]))
     values = np.array([float(function(mpmath.mpf(float(x)))) for x in fine])
     turns = np.flatnonzero(values[:-1] * values[1:] < 0)
     return [
@@ -165,6 +166,24 @@ def test_mass_that_crosses_a_gap():
     assert distances.wasserstein(p, q).value == pytest.approx(40.0 * np.sqrt(0.1), rel=1e-5)
     assert distances.wasserstein(p, q, order=1).value == pytest.approx(4.0, rel=1e-9)
     assert distances.total_variation(p, q).value == pytest.approx(0.1, rel=1e-9)
+
+
+def test_remote_clusters_of_tiny_mass_count():
+    """Clusters at 2^j of weight 2^{-2.2 j}: far masses of 1e-15 carry as much of W2^2 as near ones."""
+    j = np.arange(24.0)
+    weights = np.append(1.0 - 1e-3, 1e-3 * 2 ** (-2.2 * j) / np.sum(2 ** (-2.2 * j)))
+    centres = np.append(0.0, 2.0**j)
+    p, q = hc.GaussianMixture(weights, centres, 1.0), normal(0.0, 1.0)
+    # The same coupling by bare hands: T(x) = - Phi^{-1}(P(X > x)) on grids around every cluster.
+    x = np.unique(np.concatenate([c + np.linspace(-9, 9, 2401) for c in centres]))
+    log_tail = np.logaddexp.reduce(np.log(weights) + log_ndtr(centres - x[:, None]), axis=1)
+    image = -ndtri_exp(log_tail)
+    integrand = (x - image) ** 2 * p.density(x)
+    plain = np.sqrt(np.sum(0.5 * (integrand[1:] + integrand[:-1]) * np.diff(x)))
+    assert distances.wasserstein(p, q).value == pytest.approx(plain, rel=1e-4)
+    # Without the farthest cluster it is visibly less.
+    less = hc.GaussianMixture(weights[:-1] / weights[:-1].sum(), centres[:-1], 1.0)
+    assert distances.wasserstein(less, q).value < 0.995 * plain
 
 
 def test_a_component_between_the_nodes_is_not_missed():
