@@ -82,37 +82,42 @@ def _four_degrees(n, dimension, gram, row, left, start, stop, state, sums, row_s
     squares[n + 3] += s4
 
 
-@jit(parallel=True)
-def degree_panel_sums(gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares):
+@jit
+def degree_panel_lane(lane, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares):
     """Add the sums of K_1 .. K_w over a panel, w a multiple of four.
 
     gram (rows, columns) holds x_i . y_j, the norms hold |x_i|^2 and |y_j|^2.  Only columns j >= first + i count in row
     i: first = 1 is the strict upper triangle, first = -rows the whole panel.  Each lane owns every lanes-th tile, and
-    adds to row_sums (lanes, rows, w), column_sums (columns, w) and squares (lanes, w).  One parallel region only:
-    starting one costs as much as a thousand tiles when the machine is shared.
+    adds to row_sums (lanes, rows, w), column_sums (columns, w) and squares (lanes, w).
     """
     rows, columns = gram.shape
     lanes, _, width = row_sums.shape
     tiles = (columns + TILE - 1) // TILE
-    for lane in prange(lanes):
-        state = np.empty(5 * TILE)
-        sums = np.empty(width * TILE)
-        rows_here = row_sums[lane]
-        squares_here = squares[lane]
-        for tile in range(lane, tiles, lanes):
-            left = tile * TILE
-            stop = min(TILE, columns - left)
-            for j in range(width * TILE):
-                sums[j] = 0.0
-            for i in range(rows):
-                start = max(0, first + i - left)
-                if start >= stop:
-                    break
-                _start(dimension, row_norms[i], column_norms, left, start, stop, state)
-                for n in range(0, width, SWEEP):
-                    _four_degrees(
-                        n, dimension, gram, i, left, start, stop, state, sums, rows_here, squares_here
-                    )
-            for j in range(stop):
-                for n in range(width):
-                    column_sums[left + j, n] += sums[n * TILE + j]
+    state = np.empty(5 * TILE)
+    sums = np.empty(width * TILE)
+    rows_here = row_sums[lane]
+    squares_here = squares[lane]
+    for tile in range(lane, tiles, lanes):
+        left = tile * TILE
+        stop = min(TILE, columns - left)
+        for j in range(width * TILE):
+            sums[j] = 0.0
+        for i in range(rows):
+            start = max(0, first + i - left)
+            if start >= stop:
+                break
+            _start(dimension, row_norms[i], column_norms, left, start, stop, state)
+            for n in range(0, width, SWEEP):
+                _four_degrees(n, dimension, gram, i, left, start, stop, state, sums, rows_here, squares_here)
+        for j in range(stop):
+            for n in range(width):
+                column_sums[left + j, n] += sums[n * TILE + j]
+
+
+@jit(parallel=True)
+def degree_panel_sums(gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares):
+    """All lanes on several threads: one parallel region, as starting one costs as much as a thousand tiles."""
+    for lane in prange(row_sums.shape[0]):
+        degree_panel_lane(
+            lane, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares
+        )

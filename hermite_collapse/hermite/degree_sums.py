@@ -16,7 +16,10 @@ Sums = TypeVar("Sums", OneSampleSums, TwoSampleSums)
 _PANEL_ROWS = 512
 _PANEL_COLUMNS = 4096  # a panel of 16 MB stays in the last-level cache between the product and the recurrence
 _LANES = 4
-TOO_LARGE = "degree must be low enough for squared kernels to stay below 1.8e308: lower it or rescale the data."
+_SMALL_TASK = 1 << 17  # pairs x degrees: below, starting threads costs more than the sums
+TOO_LARGE = (
+    "degree must be low enough for squared kernels to stay below 1.8e308: lower it or rescale the data."
+)
 
 
 def one_sample_sums(x: Array, degree: int) -> OneSampleSums:
@@ -67,15 +70,20 @@ def _panel(
 ) -> tuple[Array, Array, Array]:
     """Row sums, column sums and sums of squares of K_1, K_2, ... over one panel."""
     from hermite_collapse.hermite._jit import parallel_region
-    from hermite_collapse.hermite._kernels_degree import degree_panel_sums
+    from hermite_collapse.hermite._kernels_degree import degree_panel_lane, degree_panel_sums
 
     width = _width(degree)
     rows = np.zeros((_LANES, len(x), width))
     columns = np.zeros((len(y), width))
     squares = np.zeros((_LANES, width))
     gram = x @ y.T
-    with parallel_region:
-        degree_panel_sums(gram, norms, other_norms, float(x.shape[1]), first, rows, columns, squares)
+    arguments = (gram, norms, other_norms, float(x.shape[1]), first, rows, columns, squares)
+    if gram.size * width < _SMALL_TASK:
+        for lane in range(_LANES):
+            degree_panel_lane(lane, *arguments)
+    else:
+        with parallel_region:
+            degree_panel_sums(*arguments)
     return rows.sum(axis=0), columns, squares.sum(axis=0)
 
 

@@ -9,7 +9,7 @@ of one component share one frame, so the points are rotated once per frame and e
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 _CHUNK_ENTRIES = 1 << 20
 _SMALLEST_CHUNK = 1 << 10
 _LANES = 16
+_SMALL_TASK = 1 << 16  # points x components x axes: below, starting threads costs more than the sums
 
 Array = NDArray[np.float64]
 
@@ -108,7 +109,7 @@ def _evaluate(x: Array, groups: list[_Group], with_slope: bool) -> tuple[Array, 
 def _group_sums(x: Array, group: _Group, with_slope: bool) -> tuple[Array, Array, Array]:
     """Peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
     from hermite_collapse.hermite._jit import parallel_region
-    from hermite_collapse.laws._kernels_log_density import log_density_axes, log_density_line
+    from hermite_collapse.laws import _kernels_log_density as kernels
 
     count, dimension = x.shape
     peak, total = np.empty(count), np.empty(count)
@@ -116,15 +117,20 @@ def _group_sums(x: Array, group: _Group, with_slope: bool) -> tuple[Array, Array
     y = x - group.centre
     if group.frame is not None:
         y = y @ group.frame
-    with parallel_region:
-        if dimension == 1 and not with_slope:
-            heights, means, roots = group.log_heights, group.means[:, 0].copy(), group.roots[:, 0].copy()
-            log_density_line(y[:, 0].copy(), heights, means, roots, peak, total, _LANES)
-        else:
-            y = np.ascontiguousarray(y.T)
-            log_density_axes(
-                y, group.log_heights, group.means, group.roots, with_slope, peak, total, slope, _LANES
-            )
+    small = count * group.means.size < _SMALL_TASK
+    if dimension == 1 and not with_slope:
+        heights, means, roots = group.log_heights, group.means[:, 0].copy(), group.roots[:, 0].copy()
+        lane, every = kernels.log_density_line_lane, kernels.log_density_line
+        arguments: tuple[Any, ...] = (y[:, 0].copy(), heights, means, roots, peak, total)
+    else:
+        y = np.ascontiguousarray(y.T)
+        lane, every = kernels.log_density_axes_lane, kernels.log_density_axes
+        arguments = (y, group.log_heights, group.means, group.roots, with_slope, peak, total, slope)
+    if small:
+        lane(0, 1, *arguments)
+    else:
+        with parallel_region:
+            every(_LANES, *arguments)
     if group.frame is not None and with_slope:
         slope = group.frame @ slope
     return peak, total, slope.T
