@@ -96,8 +96,10 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
         notes.append((f"proved ≤ {approach.proved_rate:.3f}", style.MUTED))
     if approach.asymptotic_rate is not None and approach.asymptotic_rate > 0.0:
         last = int(np.flatnonzero(keep)[-1])
-        line = values[last] * approach.asymptotic_rate ** (later - last).astype(float)
-        axes.plot(later, line, color=style.LIMIT, dashes=(1.2, 1.8), linewidth=1.2, zorder=2.1)
+        # A slope, not a bound: shown over the later half only.
+        late = rounds[max(first, last - max(2, (last - first) // 2)) :]
+        line = values[last] * approach.asymptotic_rate ** (late - last).astype(float)
+        axes.plot(late, line, color=style.LIMIT, dashes=(1.2, 1.8), linewidth=1.2, zorder=2.1)
         notes.append((f"in the end {approach.asymptotic_rate:.3f}", style.LIMIT))
     axes.errorbar(
         rounds[keep],
@@ -150,11 +152,11 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
     return axes
 
 
-def approach_figure(approaches: Sequence[Approach], *, columns: int = 3) -> Figure:
-    """Small panels, one a metric, in rows of at most `columns`."""
+def approach_figure(approaches: Sequence[Approach]) -> Figure:
+    """Small panels, one a metric, in rows of two or three."""
     if not approaches:
         raise InputError("approaches must hold at least one metric, got none.")
-    columns = min(columns, len(approaches))
+    columns = 2 if len(approaches) == 4 else min(3, len(approaches))
     rows = -(-len(approaches) // columns)
     width = {1: style.TEXT, 2: style.TEXT * 1.1}.get(columns, style.WIDE)
     figure, grid = style.panels(rows, columns, width=width, height=0.3 + 2.55 * rows)

@@ -1,0 +1,137 @@
+"""The figures of a result, on small simulations: which come, that they can be read, that they show the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.figures import comparison_figures, prediction_figures, save, style
+from hermite_collapse.prediction import predict
+from tests.figures.figure_checks import assert_readable
+
+pytest.importorskip("torch")
+
+
+def result(target: object, *, degree: int = 6, rounds: int = 4, **options: object) -> tuple:
+    recursion = hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation": 0.1, **options})
+    simulated = hc.simulation.simulate(
+        recursion, rounds=rounds, particles=8192, generator="channel", degree=degree, seed=5, keep="last"
+    )
+    return hc.compare(recursion, simulated), recursion, simulated
+
+
+@pytest.fixture(scope="module")
+def line_result() -> tuple:
+    return result(hc.presets.load("three_modes_1d"))
+
+
+def test_one_dimension_gives_the_three_figures(line_result: tuple, tmp_path: Path) -> None:
+    found = comparison_figures(*line_result)
+    assert list(found) == ["attenuation", "density", "approach"]
+    for name, figure in found.items():
+        assert_readable(figure)
+        assert figure.get_gid() == name and len(figure.get_label()) > 40
+        vector, pixel = save(figure, tmp_path / name)
+        assert vector.stat().st_size > 5_000 and pixel.stat().st_size > 5_000
+
+
+def test_measured_factors_and_their_z_scores_are_those_of_the_comparison(line_result: tuple) -> None:
+    comparison = line_result[0]
+    upper, lower = comparison_figures(*line_result)["attenuation"].axes
+    shown = style.select_rounds(comparison.rounds)
+    drawn = np.concatenate([c.lines[0].get_ydata() for c in upper.containers])
+    expected = np.concatenate([comparison.measured_factors[i, 1:] for i in shown])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(expected[np.isfinite(expected)]))
+    scattered = [np.asarray(c.get_offsets()) for c in lower.collections if hasattr(c, "get_sizes")]
+    heights = np.concatenate([points[:, 1] for points in scattered if len(points)])
+    z = np.concatenate([comparison.factor_z[i, 1:] for i in shown])
+    np.testing.assert_allclose(np.sort(heights), np.sort(z[np.isfinite(z)]))
+    low, high = lower.get_ylim()
+    assert np.all((heights > low) & (heights < high))
+
+
+def test_two_dimensions_add_the_map_of_coefficients() -> None:
+    found = comparison_figures(*result(hc.presets.load("tilted_2d"), degree=3, rounds=2))
+    assert list(found) == ["attenuation", "density", "approach", "heat_map"]
+    assert [axes.get_title(loc="left") for axes in found["density"].axes] == ["round 1", "round 2", "limit"]
+    for figure in found.values():
+        assert_readable(figure)
+
+
+def test_ten_dimensions_add_the_drift_of_moments() -> None:
+    comparison, recursion, simulated = result(hc.presets.load("five_modes_10d"), degree=2, rounds=2)
+    found = comparison_figures(comparison, recursion, simulated)
+    assert list(found) == ["attenuation", "density", "approach", "moments"]
+    (axes,) = found["moments"].axes
+    exact = [np.diag(recursion.law(i).covariance) + recursion.law(i).mean ** 2 for i in range(3)]
+    change = np.array(exact) - exact[0]
+    lines = [c.get_ydata() for c in axes.lines if len(c.get_xdata()) == 3 and c.get_marker() == "None"]
+    assert any(np.allclose(line, change[:, 0], atol=1e-9) for line in lines)
+    assert any(np.allclose(line, change[:, 2], atol=1e-9) for line in lines)
+    for figure in found.values():
+        assert_readable(figure)
+
+
+def test_where_degrees_mix_coefficients_take_the_place_of_factors() -> None:
+    found = comparison_figures(*result(hc.presets.load("two_modes_1d"), degree=4, blur=0.2))
+    assert list(found) == ["coefficients", "density", "approach"]
+    for figure in found.values():
+        assert_readable(figure)
+
+
+def test_a_start_of_its_own_has_no_factors_either() -> None:
+    start = hc.GaussianMixture([1.0], [0.5], 0.8)
+    found = comparison_figures(*result(hc.presets.load("two_modes_1d"), degree=4, initial=start))
+    assert "coefficients" in found and "attenuation" not in found
+
+
+def test_samples_as_target_are_drawn_as_points() -> None:
+    samples = hc.presets.load("three_modes_1d").sample(2000, 3)
+    found = comparison_figures(*result(hc.EmpiricalLaw(samples), degree=4))
+    assert "evenly chosen" in found["density"].get_label()
+    for figure in found.values():
+        assert_readable(figure)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fresh_fraction": 0.0},
+        {"fresh_fraction": 1.0},
+        {"truncation": 0.0},
+        {"truncation": hc.schedules.Polynomial(0.2, 1.0)},
+        {"fresh_fraction": 0.0, "regime": "accumulate"},
+        {"regime": "accumulate_with_fresh"},
+        {"process": hc.VarianceExploding(), "fresh_fraction": 0.0},
+    ],
+)
+def test_every_regime_has_figures_of_its_prediction(options: dict) -> None:
+    recursion = hc.Recursion(
+        hc.presets.load("two_modes_1d"), **{"fresh_fraction": 0.3, "truncation": 0.1, **options}
+    )
+    found = prediction_figures(predict(recursion, rounds=3, degree=4))
+    assert "density" in found
+    for figure in found.values():
+        assert_readable(figure)
+
+
+def test_the_demonstration_shows_samples_that_follow_its_curves() -> None:
+    """Within five standard errors of f_n(i), and not of the factors of a round later."""
+    figure = hc.demo(particles=50_000)
+    assert_readable(figure)
+    far_from_next = []
+    rounds = iter((1, 2, 4))
+    lowest_before = 0
+    for container in figure.axes[0].containers:
+        degree, value = (np.asarray(v) for v in container.lines[0].get_data())
+        if lowest_before == 0 or degree[0] <= lowest_before:
+            i = next(rounds)
+        lowest_before = degree[0]
+        half = np.array([np.ptp(bar[:, 1]) / 2.0 for bar in container.lines[2][0].get_segments()])
+        exact = hc.mode_factors(degree.astype(int), fresh_fraction=0.3, truncation=0.1, rounds=i + 1)
+        assert np.all(np.abs(value - exact[i]) < 5.0 * half)
+        far_from_next.append(np.max(np.abs(value - exact[i + 1]) / half))
+    assert max(far_from_next) > 10.0

@@ -1,0 +1,102 @@
+"""The look: nothing global changes, the same figure gives the same bytes, labels keep apart."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from hermite_collapse.figures import draw_attenuation, save, style
+from tests.figures.figure_checks import off_the_page, overlaps
+
+SCRIPT = """
+import sys
+from hermite_collapse.figures import draw_attenuation, save
+axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=12)
+save(axes.get_figure(), sys.argv[1])
+"""
+
+
+def test_settings_of_the_caller_are_untouched() -> None:
+    before = dict(mpl.rcParams)
+    draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1,))
+    assert dict(mpl.rcParams) == before
+    with style.style():
+        assert mpl.rcParams["svg.hashsalt"] == "hermite_collapse"
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_same_figure_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / name)], check=True)
+    for suffix in (".svg", ".png"):
+        assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()
+
+
+def test_saved_files_hold_no_date_and_no_version(tmp_path: Path) -> None:
+    axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1)
+    vector, pixel = save(axes.get_figure(), tmp_path / "new" / "figure.svg")
+    assert (vector.name, pixel.name) == ("figure.svg", "figure.png")
+    text = vector.read_text("utf-8")
+    assert "<dc:date>" not in text and mpl.__version__ not in text
+    assert re.search(r"20\d\d-\d\d-\d\d", text) is None
+    assert mpl.__version__.encode() not in pixel.read_bytes()
+
+
+@given(st.lists(st.floats(-300.0, 300.0), min_size=1, max_size=8), st.floats(0.5, 60.0), st.booleans())
+def test_labels_keep_their_order_and_their_distance(
+    positions: list[float], gap: float, bounded: bool
+) -> None:
+    bounds = {"low": -250.0} if bounded else {}
+    placed = style.spread_labels(positions, gap, **bounds)
+    order = np.argsort(placed, kind="stable")
+    assert np.all(np.diff(placed[order]) >= gap * (1.0 - 1e-9))
+    wanted = np.asarray(positions)[order]
+    assert np.all(np.diff(wanted) >= 0.0)
+    if bounded:
+        assert placed.min() >= -250.0 - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_move_as_little_as_possible(seed: int) -> None:
+    """Against a general constrained solver; a gap 5 % off is a different optimum."""
+    rng = np.random.default_rng(seed)
+    wanted, gap = np.sort(rng.normal(0.0, 20.0, 6)), 12.0
+    constraint = {"type": "ineq", "fun": lambda y: np.diff(y) - gap}
+    start = wanted[0] + gap * np.arange(6)
+    best = minimize(lambda y: np.sum((y - wanted) ** 2), start, constraints=[constraint], tol=1e-12)
+    placed = style.spread_labels(wanted, gap)
+    np.testing.assert_allclose(placed, best.x, atol=1e-4)
+    assert not np.allclose(style.spread_labels(wanted, 1.05 * gap), best.x, atol=1e-2)
+
+
+def test_of_equal_labels_the_first_is_on_top() -> None:
+    placed = style.spread_labels([5.0, 5.0, 5.0], 10.0)
+    np.testing.assert_allclose(placed, [15.0, 5.0, -5.0])
+
+
+@given(st.integers(1, 500), st.integers(1, 6))
+def test_rounds_shown_are_few_distinct_and_end_with_the_last(last: int, count: int) -> None:
+    shown = style.select_rounds(last, count=count)
+    assert 1 <= len(shown) <= count and len(set(shown)) == len(shown)
+    assert list(shown) == sorted(shown) and shown[0] >= 1
+    if count > 1:
+        assert shown[-1] == last and shown[0] == 1
+
+
+def test_the_overlap_check_sees_an_overlap() -> None:
+    figure = style.new_figure(4.0, 3.0)
+    axes = figure.add_subplot()
+    axes.text(0.5, 0.5, "one text")
+    axes.text(0.52, 0.5, "another text")
+    axes.text(1.6, 0.5, "gone").set_in_layout(False)
+    assert ("one text", "another text") in overlaps(figure)
+    assert off_the_page(figure) == ["gone"]
