@@ -146,7 +146,10 @@ class DensitySeries:
         far = 0.25 * (points**2).sum(axis=1) > headroom
         near_rows, far_rows = np.flatnonzero(~far), np.flatnonzero(far)
         if self.dimension == 1 and not envelope:
-            sums[near_rows] = _line(points[near_rows, 0], values, self.coefficients.indices[:, 0])
+            degrees = self.coefficients.indices[:, 0]
+            if not len(far_rows):
+                return _line(points[:, 0], values, degrees), shift
+            sums[near_rows] = _line(points[near_rows, 0], values, degrees)
         else:
             halves = _Halves(self.coefficients.indices, values, self.degree)
             step = max(64, _CHUNK // halves.width)
