@@ -18,10 +18,12 @@ import gzip
 import io
 import math
 import os
+import re
 import struct
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +63,17 @@ def read_samples(path: str | os.PathLike[str], *, scale: float | None = None) ->
     """
     divisor = None if scale is None else _checks.positive(scale, "scale")
     file, member = _split(Path(path))
-    reader = _reader(file)
     where = f"samples ({path})"
+    samples = _read(file, member, where)
+    if divisor is not None:
+        return samples / divisor
+    _require_units(samples, where)
+    return samples
+
+
+def _read(file: Path, member: str | None, where: str) -> FloatArray:
+    """The array in a file, flattened to (n, d), finite; every failure as one sentence."""
+    reader = _reader(file)
     if not file.exists():
         raise InputError(f"{where} must name an existing file or folder, got {str(file)!r}.")
     try:
@@ -80,11 +91,7 @@ def read_samples(path: str | os.PathLike[str], *, scale: float | None = None) ->
         ) from None
     except Exception as error:  # parsers of foreign bytes fail in many ways; all of them are the file's fault
         raise InputError(f"{where} must be a readable {_kind(file)}, got: {_one_line(error)}.") from None
-    samples = _flattened(array, where)
-    if divisor is not None:
-        return samples / divisor
-    _require_units(samples, where)
-    return samples
+    return _flattened(array, where)
 
 
 def _require_units(samples: FloatArray, where: str) -> None:
@@ -97,6 +104,73 @@ def _require_units(samples: FloatArray, where: str) -> None:
             f"{where} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "
             f"{LARGEST_MOMENT:g}], got {value}: give scale, by which samples are divided (1 if they are meant so)."
         )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve by round, from a table of numbers.
+
+    rounds : (r,) ; values : (r, m) ; standard_errors : (r, m), or None where the table has none.
+    names : (m,) of the columns; degrees : (m,) where every name ends with a number, else None.
+    """
+
+    rounds: FloatArray
+    values: FloatArray
+    standard_errors: FloatArray | None
+    names: tuple[str, ...]
+    degrees: tuple[int, ...] | None
+
+
+def read_curve(path: str | os.PathLike[str]) -> Curve:
+    """A measured curve from a .csv or .txt file whose first line names the columns.
+
+        round, degree 1, degree 1 error, degree 2, degree 2 error
+
+    `round` may be left out (then 0, 1, ...), and so may all columns of standard errors, which are named like the
+    column they belong to, with "error" at the end.  A file without names has one column for each curve.
+
+    Raises
+    ------
+    InputError : the file cannot be read (as `read_samples`), or its columns do not go together.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in _TEXT:
+        raise InputError(f"curve ({path}) must be a .csv, .txt, .dat or .tsv file, got another.")
+    table = _read(file, None, f"curve ({path})")
+    names = _column_names(file) or [f"degree {j + 1}" for j in range(table.shape[1])]
+    if len(names) != table.shape[1]:
+        raise InputError(
+            f"curve ({path}) must have one name for each of {table.shape[1]} columns, got {len(names)}."
+        )
+    columns = dict(zip(names, table.T, strict=True))
+    rounds = columns.pop("round", np.arange(len(table), dtype=float))
+    errors = {name: columns.pop(name) for name in list(columns) if name.endswith("error")}
+    if not columns:
+        raise InputError(f"curve ({path}) must have a column of values, got {', '.join(names)}.")
+    if errors and {name.removesuffix("error").rstrip(" _") for name in errors} != set(columns):
+        raise InputError(
+            f"curve ({path}) must have a column of errors for each of {', '.join(columns)} or for none, got "
+            f"{', '.join(errors)}."
+        )
+    by_name = {name.removesuffix("error").rstrip(" _"): column for name, column in errors.items()}
+    ends = [re.search(r"(\d+)$", name) for name in columns]
+    return Curve(
+        rounds=np.asarray(rounds),
+        values=np.stack(list(columns.values()), axis=1),
+        standard_errors=np.stack([by_name[name] for name in columns], axis=1) if errors else None,
+        names=tuple(columns),
+        degrees=tuple(int(end.group(1)) for end in ends if end) if all(ends) else None,
+    )
+
+
+def _column_names(file: Path) -> list[str]:
+    """Names in the first line that is not empty or a comment; none if that line has numbers."""
+    for line in file.read_text(encoding="utf-8-sig").splitlines():
+        text = line.partition("#")[0].strip()
+        if text:
+            delimiter = _delimiter(text)
+            return [] if _is_number_row(text, delimiter) else [cell.strip() for cell in text.split(delimiter)]
+    return []
 
 
 def _split(path: Path) -> tuple[Path, str | None]:
@@ -175,7 +249,7 @@ def _read_text(file: Path, member: str | None) -> Any:
     body = [(number, line) for number, line in body if line]
     if not body:
         raise ValueError("a file without numbers")
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in body[0][1]), None)
+    delimiter = _delimiter(body[0][1])
     if not _is_number_row(body[0][1], delimiter):
         body = body[1:]  # column names
     if not body:
@@ -195,6 +269,10 @@ def _read_text(file: Path, member: str | None) -> Any:
                     shown = repr(cell.strip()[:40])
                     raise ValueError(f"{shown} on line {number}, which is not a number") from None
         raise
+
+
+def _delimiter(line: str) -> str | None:
+    return next((mark for mark in (",", ";", "\t") if mark in line), None)
 
 
 def _is_number_row(line: str, delimiter: str | None) -> bool:

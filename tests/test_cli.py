@@ -100,7 +100,7 @@ REFUSED = [
     (["bounds", "--defect", "-1"], "defect must be >= 0, got -1.0."),
     (["spectrum", "--against", "y.npy"], "against must|must name an existing file"),
     (["report"], "report must be given the folder of a run"),
-    (["report", "--folder", "nowhere"], "folder must hold a run"),
+    (["report", "nowhere"], "folder must hold a run"),
     (["sweep"], "sweep.values must name at least one key"),
     (["verify", "--only", "nothing"], "only must name statements, got nothing"),
 ]
@@ -210,7 +210,7 @@ def test_compare_own_mixture(tmp_path, capsys):
     assert "with another simulation.seed" in text
     status, again, _ = call("compare", "my.toml", "--out", "o", "--resume", capsys=capsys)
     assert status == 0 and again == out
-    status, report, _ = call("report", "--folder", "o", capsys=capsys)
+    status, report, _ = call("report", "o", capsys=capsys)
     assert status == 0 and report == out
 
 
@@ -222,7 +222,7 @@ def test_a_wrong_theory_exits_with_one(tmp_path, capsys):
     file = tmp_path / "o" / "config.toml"
     assert load_config(file) == parse_config({})
     file.write_text(file.read_text().replace("truncation_time = 0.1", "truncation_time = 0.105"))
-    status, out, _ = call("report", "--folder", "o", capsys=capsys)
+    status, out, _ = call("report", "o", capsys=capsys)
     assert status == 1 and "disagree" in out
 
 
@@ -261,7 +261,7 @@ def test_an_interrupted_run_says_so_and_goes_on(tmp_path, capsys):
     assert not found.is_complete and "interrupted after 0 of 3 rounds" in repr(found)
     with pytest.raises(hc.InputError, match="interrupted"):
         _ = found.simulated
-    assert "interrupted after 0 of 3" in refused("report", "--folder", "part", capsys=capsys)
+    assert "interrupted after 0 of 3" in refused("report", "part", capsys=capsys)
     status, _, _ = call("simulate", "--out", "part", "--resume", "--keep", "all", *SMALL, capsys=capsys)
     assert status == 0 and (simulation / "record.npz").read_bytes() == before
 

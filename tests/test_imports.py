@@ -26,9 +26,11 @@ FLOORS = [
         "runfolder",
         "samplefiles",
         "sampling_error",
-        "annealing",
-        "sampler_advice",
         "repair",
+        "annealing",
+        "defects",
+        "final_steps",
+        "sampler_advice",
     },
     {"simulation"},
     {

@@ -23,36 +23,40 @@ _EVERYWHERE = ("seed", "device")
 _COMMON = Group("Every command", sort_key=100)
 
 
+_CONFIG_FILE = inspect.Parameter(
+    "config_file",
+    inspect.Parameter.POSITIONAL_ONLY,
+    default=None,
+    annotation=Annotated[Path | None, Parameter(help="Configuration file (TOML); defaults without one.")],
+)
+
+
 def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callable[..., int | None]:
     """The function cyclopts parses arguments for.
 
     Parameters
     ----------
-    run : takes the configuration, the output and its own keyword-only parameters; returns the exit status.
+    run : takes the configuration, the output, perhaps a subject of its own in place of the configuration file, and
+        its own keyword-only parameters; returns the exit status.
     uses : sections of the configuration whose keys become options.
     """
-    own = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    keys = _options(uses)
-    parameters = [
-        inspect.Parameter(
-            "config_file",
-            inspect.Parameter.POSITIONAL_ONLY,
-            default=None,
-            annotation=Annotated[
-                Path | None, Parameter(help="Configuration file (TOML); defaults without one.")
-            ],
-        ),
-        *own,
-        *keys,
-        *_common_parameters(),
-    ]
+    signature = list(inspect.signature(run, eval_str=True).parameters.values())
+    own = [p for p in signature if p.kind is p.KEYWORD_ONLY]
+    # A command about something other than a configuration names it as a third parameter.
+    subject = next((p for p in signature[2:] if p.kind is p.POSITIONAL_OR_KEYWORD), None)
+    first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [first, *own, *_options(uses), *_common_parameters()]
 
-    def call(config_file: Path | None = None, **given: Any) -> int | None:
+    def call(first: Any = None, /, **given: Any) -> int | None:
         output = Output(as_json=given.pop("json", False), folder=given.pop("out", None))
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
-        config = Config() if config_file is None else load_config(config_file)
+        config = Config() if subject is not None or first is None else load_config(first)
         chosen = {name: value for name, value in given.items() if value is not None}
-        return run(config.updated(chosen) if chosen else config, output, **own_values)
+        if chosen:
+            config = config.updated(chosen)
+        return (
+            run(config, output, **own_values) if subject is None else run(config, output, first, **own_values)
+        )
 
     call.__name__ = run.__name__
     call.__doc__ = run.__doc__

@@ -13,19 +13,16 @@ from .compare import outcome
 from .options import command as _command
 from .output import Output
 
+Folder = Annotated[Path | None, Parameter(help="Folder of a finished run (also --out).")]
 
-def run(
-    config: Config,
-    output: Output,
-    *,
-    folder: Annotated[Path | None, Parameter(help="Folder of a finished run (also --out).")] = None,
-) -> int:
+
+def run(config: Config, output: Output, folder: Folder = None) -> int:
     """Write the results, the figures and the page of a finished run again, and print what they say."""
     from ..results import load
 
     where = folder if folder is not None else output.folder
     if where is None:
-        raise InputError("report must be given the folder of a run with --folder, got none.")
+        raise InputError("report must be given the folder of a run, got none.")
     return outcome(load(where), output)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,6 +21,18 @@ AlphaBar = Annotated[
 ]
 Sigma = Annotated[
     float | None, Parameter(help="Truncation as EDM's sigma, >= 0, in units of the data, instead of a time.")
+]
+Known = Annotated[
+    str | None,
+    Parameter(
+        help="A sampler's usual truncation, instead of a time: ddpm, improved_ddpm, stable_diffusion, edm, ..."
+    ),
+]
+SchedulerFile = Annotated[
+    Path | None, Parameter(help="Truncation from a diffusers scheduler_config.json, instead of a time.")
+]
+DataScale = Annotated[
+    float, Parameter(help="Standard deviation of the data in the units of that file. Default: 1.")
 ]
 Fidelity = Annotated[
     float, Parameter(help="Share of a mode the limit law shall keep, in (0, 1], dimensionless. Default: 0.9.")
@@ -52,6 +65,9 @@ def run(
     *,
     alpha_bar: AlphaBar = None,
     sigma: Sigma = None,
+    known: Known = None,
+    scheduler_file: SchedulerFile = None,
+    data_scale: DataScale = 1.0,
     fidelity: Fidelity = 0.9,
     plan_degree: PlanDegree = None,
     error_scale: ErrorScale = None,
@@ -62,10 +78,20 @@ def run(
 ) -> int:
     """Convert truncation times, say how large they may be, and plan them under an estimation error.
 
+    For a sampler (--known, --scheduler-file), whether its truncation matters and with which sign.
+
     With --error-scale, the times that leave the least error after the last round, beside what the configured
     schedule leaves; --out keeps them as a configuration.
     """
+    given = [alpha_bar, sigma, known, scheduler_file]
+    if sum(value is not None for value in given) > 1:
+        raise InputError(
+            "the truncation must be given once, got more than one of alpha_bar, sigma, known and scheduler_file."
+        )
     config = _with_time(config, alpha_bar, sigma)
+    advice = _advice(config, known, scheduler_file, data_scale)
+    if advice is not None:
+        config = config.updated({"truncation_time": advice.truncation.truncation_time, "rate": 0.5})
     units = _units(config)
     limits = _limits(config, fidelity)
     plan = None
@@ -79,6 +105,9 @@ def run(
             output.make_folder(planned)
     elif output.folder is not None:
         raise InputError("out must come with error_scale, without which nothing is planned.")
+    if advice is not None:
+        output.heading("Does truncation matter for this sampler?")
+        output.text(advice.text)
     output.heading("The truncation of a single round")
     output.table(["", "value"], [[name, value] for name, value in units.items()])
     output.heading(f"Largest truncation that keeps {fidelity:g} of a degree in the limit")
@@ -94,6 +123,7 @@ def run(
         {
             "command": "schedule",
             "config": (planned or config).model_dump(mode="json", exclude_none=True),
+            "advice": None if advice is None else advice.text,
             "truncation": units,
             "fidelity": fidelity,
             "largest_truncation": {
@@ -121,14 +151,26 @@ def _with_time(config: Config, alpha_bar: float | None, sigma: float | None) -> 
     """The configuration with a truncation given in other units."""
     from ..channels import time_from_alpha_bar, time_from_sigma
 
-    if alpha_bar is not None and sigma is not None:
-        raise InputError("the truncation must be given once, got both alpha_bar and sigma.")
     rate = config.recursion.rate
     if alpha_bar is not None:
         return config.updated({"truncation_time": float(time_from_alpha_bar(alpha_bar, rate=rate))})
     if sigma is not None:
         return config.updated({"truncation_time": float(time_from_sigma(sigma, rate=rate))})
     return config
+
+
+def _advice(config: Config, known: str | None, file: Path | None, data_scale: float) -> Any:
+    """What a sampler's own truncation leads to, if one was named."""
+    if known is None and file is None:
+        return None
+    from ..sampler_advice import advise_sampler, known_sampler, read_scheduler
+
+    truncation = (
+        known_sampler(known) if known is not None else read_scheduler(str(file), data_scale=data_scale)
+    )
+    return advise_sampler(
+        truncation, fresh_fraction=config.recursion.fresh_fraction, degree=config.analysis.degree
+    )
 
 
 def _units(config: Config) -> dict[str, float]:
