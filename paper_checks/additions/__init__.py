@@ -14,4 +14,9 @@ ORDER: tuple[str, ...] = (
     "additions.second_moments",
     "additions.mixture_degree_energy",
     "additions.joint_identity",
+    "additions.small_truncation",
+    "additions.final_step",
+    "additions.constant_time",
+    "additions.final_constants",
+    "additions.metric_rates",
 )
