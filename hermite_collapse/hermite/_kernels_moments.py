@@ -1,4 +1,7 @@
-"""Compiled loops of the moments: blocks of components, vectorised across the block, fixed lanes."""
+"""Compiled loops of the moments: blocks of components, vectorised across the block.
+
+A lane takes every lanes-th block; small tasks run as one lane without starting threads.
+"""
 
 from __future__ import annotations
 
@@ -97,50 +100,73 @@ def _add_products(block, weights, tables, starts, axes, powers, product, total):
         total[r] += part
 
 
-@jit(parallel=True)
-def diagonal_second_moments(weights, means, variances, starts, axes, powers, roots, lanes):
-    """(m,) sum_k w_k prod_j E h_{k_j}(N(m_kj, v_kj))^2."""
+@jit
+def diagonal_second_moments_lane(lane, lanes, weights, means, variances, starts, axes, powers, roots, total):
+    """Add to total (m,) sum_k w_k prod_j E h_{k_j}(N(m_kj, v_kj))^2."""
     dimension = means.shape[1]
     count = roots.shape[0] - 1
-    rows = starts.shape[0] - 1
     blocks = (weights.shape[0] + BLOCK - 1) // BLOCK
-    partial = np.zeros((lanes, rows))
-    for lane in prange(lanes):
-        mean = np.empty(BLOCK)
-        variance = np.empty(BLOCK)
-        product = np.empty(BLOCK)
-        work = np.empty((count, BLOCK))
-        tables = np.empty((dimension, count, BLOCK))
-        for block in range(lane, blocks, lanes):
-            for axis in range(dimension):
-                _load(block, weights, means, variances, axis, mean, variance)
-                _second_table(mean, variance, roots, work, tables[axis])
-            _add_products(block, weights, tables, starts, axes, powers, product, partial[lane])
-    return partial.sum(axis=0)
+    mean = np.empty(BLOCK)
+    variance = np.empty(BLOCK)
+    product = np.empty(BLOCK)
+    work = np.empty((count, BLOCK))
+    tables = np.empty((dimension, count, BLOCK))
+    for block in range(lane, blocks, lanes):
+        for axis in range(dimension):
+            _load(block, weights, means, variances, axis, mean, variance)
+            _second_table(mean, variance, roots, work, tables[axis])
+        _add_products(block, weights, tables, starts, axes, powers, product, total)
+
+
+@jit(parallel=True)
+def diagonal_second_moments(weights, means, variances, starts, axes, powers, roots, totals):
+    """One total a lane, lanes on several threads."""
+    for lane in prange(totals.shape[0]):
+        diagonal_second_moments_lane(
+            lane, totals.shape[0], weights, means, variances, starts, axes, powers, roots, totals[lane]
+        )
+
+
+@jit
+def diagonal_fourth_moments_lane(
+    lane, lanes, weights, means, variances, starts, axes, powers, roots, nodes, node_starts, total
+):
+    """Add to total (m,) sum_k w_k prod_j E h_{k_j}(N(m_kj, v_kj))^4."""
+    dimension = means.shape[1]
+    count = roots.shape[0] - 1
+    blocks = (weights.shape[0] + BLOCK - 1) // BLOCK
+    mean = np.empty(BLOCK)
+    variance = np.empty(BLOCK)
+    product = np.empty(BLOCK)
+    work = np.empty((3, BLOCK))
+    tables = np.empty((dimension, count, BLOCK))
+    for block in range(lane, blocks, lanes):
+        for axis in range(dimension):
+            _load(block, weights, means, variances, axis, mean, variance)
+            _fourth_table(mean, variance, roots, nodes, node_starts, work, tables[axis])
+        _add_products(block, weights, tables, starts, axes, powers, product, total)
 
 
 @jit(parallel=True)
 def diagonal_fourth_moments(
-    weights, means, variances, starts, axes, powers, roots, nodes, node_starts, lanes
+    weights, means, variances, starts, axes, powers, roots, nodes, node_starts, totals
 ):
-    """(m,) sum_k w_k prod_j E h_{k_j}(N(m_kj, v_kj))^4."""
-    dimension = means.shape[1]
-    count = roots.shape[0] - 1
-    rows = starts.shape[0] - 1
-    blocks = (weights.shape[0] + BLOCK - 1) // BLOCK
-    partial = np.zeros((lanes, rows))
-    for lane in prange(lanes):
-        mean = np.empty(BLOCK)
-        variance = np.empty(BLOCK)
-        product = np.empty(BLOCK)
-        work = np.empty((3, BLOCK))
-        tables = np.empty((dimension, count, BLOCK))
-        for block in range(lane, blocks, lanes):
-            for axis in range(dimension):
-                _load(block, weights, means, variances, axis, mean, variance)
-                _fourth_table(mean, variance, roots, nodes, node_starts, work, tables[axis])
-            _add_products(block, weights, tables, starts, axes, powers, product, partial[lane])
-    return partial.sum(axis=0)
+    """One total a lane, lanes on several threads."""
+    for lane in prange(totals.shape[0]):
+        diagonal_fourth_moments_lane(
+            lane,
+            totals.shape[0],
+            weights,
+            means,
+            variances,
+            starts,
+            axes,
+            powers,
+            roots,
+            nodes,
+            node_starts,
+            totals[lane],
+        )
 
 
 @jit
@@ -167,41 +193,49 @@ def _pair_table(mean, variance, roots, binomial_roots, first, scaled, table):
                 table[c, a, b] = table[a, c, b]
 
 
-@jit(parallel=True)
-def diagonal_product_moments(weights, means, variances, indices, roots, binomial_roots, lanes):
-    """(m, m) sum_k w_k prod_j E h_{k_j} h_{l_j}; only the lower triangle is filled."""
+@jit
+def diagonal_product_moments_lane(
+    lane, lanes, weights, means, variances, indices, roots, binomial_roots, total
+):
+    """Add to total (m, m) sum_k w_k prod_j E h_{k_j} h_{l_j}; only the lower triangle is filled."""
     dimension = means.shape[1]
     count = roots.shape[0] - 1
     rows = indices.shape[0]
     blocks = (weights.shape[0] + BLOCK - 1) // BLOCK
-    partial = np.zeros((lanes, rows, rows))
-    for lane in prange(lanes):
-        mean = np.empty(BLOCK)
-        variance = np.empty(BLOCK)
-        product = np.empty(BLOCK)
-        first = np.empty((count, BLOCK))
-        scaled = np.empty((count, count, BLOCK))
-        tables = np.empty((dimension, count, count, BLOCK))
-        for block in range(lane, blocks, lanes):
-            start = block * BLOCK
-            for axis in range(dimension):
-                _load(block, weights, means, variances, axis, mean, variance)
-                _pair_table(mean, variance, roots, binomial_roots, first, scaled, tables[axis])
-            for r in range(rows):
-                for s in range(r + 1):
-                    for b in range(BLOCK):
-                        product[b] = weights[start + b] if start + b < weights.shape[0] else 0.0
-                    for axis in range(dimension):
-                        a = indices[r, axis]
-                        c = indices[s, axis]
-                        if a + c > 0:
-                            for b in range(BLOCK):
-                                product[b] *= tables[axis, a, c, b]
-                    part = 0.0
-                    for b in range(BLOCK):
-                        part += product[b]
-                    partial[lane, r, s] += part
-    return partial.sum(axis=0)
+    mean = np.empty(BLOCK)
+    variance = np.empty(BLOCK)
+    product = np.empty(BLOCK)
+    first = np.empty((count, BLOCK))
+    scaled = np.empty((count, count, BLOCK))
+    tables = np.empty((dimension, count, count, BLOCK))
+    for block in range(lane, blocks, lanes):
+        start = block * BLOCK
+        for axis in range(dimension):
+            _load(block, weights, means, variances, axis, mean, variance)
+            _pair_table(mean, variance, roots, binomial_roots, first, scaled, tables[axis])
+        for r in range(rows):
+            for s in range(r + 1):
+                for b in range(BLOCK):
+                    product[b] = weights[start + b] if start + b < weights.shape[0] else 0.0
+                for axis in range(dimension):
+                    a = indices[r, axis]
+                    c = indices[s, axis]
+                    if a + c > 0:
+                        for b in range(BLOCK):
+                            product[b] *= tables[axis, a, c, b]
+                part = 0.0
+                for b in range(BLOCK):
+                    part += product[b]
+                total[r, s] += part
+
+
+@jit(parallel=True)
+def diagonal_product_moments(weights, means, variances, indices, roots, binomial_roots, totals):
+    """One total a lane, lanes on several threads."""
+    for lane in prange(totals.shape[0]):
+        diagonal_product_moments_lane(
+            lane, totals.shape[0], weights, means, variances, indices, roots, binomial_roots, totals[lane]
+        )
 
 
 @jit

@@ -16,6 +16,7 @@ nodes with positive weights, exact with 2 n + 1 nodes.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,13 +58,8 @@ def second_moments(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
     """
     weights, means, variances, full, indices = _arguments(weights, means, covariances, indices)
     if full is None:
-        from hermite_collapse.hermite._jit import parallel_region
-        from hermite_collapse.hermite._kernels_moments import diagonal_second_moments
-
-        with parallel_region:
-            result = diagonal_second_moments(
-                weights, means, variances, *_nonzero(indices), _roots(indices), _LANES
-            )
+        arguments = (weights, means, variances, *_nonzero(indices), _roots(indices))
+        result = _over_lanes("diagonal_second_moments", arguments, (len(indices),), _LANES)
     else:
         result = np.zeros(len(indices))
         for weight, mean, covariance in zip(weights, means, full, strict=True):
@@ -92,16 +88,11 @@ def product_moments(
             f"indices must hold at most {math.isqrt(_LARGEST_MATRIX)} rows here, got {len(indices)}."
         )
     if full is None:
-        from hermite_collapse.hermite._jit import parallel_region
-        from hermite_collapse.hermite._kernels_moments import diagonal_product_moments
-
         degree = int(indices.max(initial=0))
         binomials = np.sqrt([[float(math.comb(n, l)) for l in range(degree + 1)] for n in range(degree + 1)])
         lanes = 2 if len(indices) > 512 else _LANES  # each lane owns a matrix
-        with parallel_region:
-            lower = diagonal_product_moments(
-                weights, means, variances, indices, _roots(indices), binomials, lanes
-            )
+        arguments = (weights, means, variances, indices, _roots(indices), binomials)
+        lower = _over_lanes("diagonal_product_moments", arguments, (len(indices), len(indices)), lanes)
         result = lower + np.tril(lower, -1).T
     else:
         result = np.zeros((len(indices), len(indices)))
@@ -137,16 +128,11 @@ def fourth_moments(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
     degree = int(indices.max(initial=0)) if full is None else int(indices.sum(axis=1).max(initial=0))
     rule = gauss_rule(2 * degree + 1)
     if full is None:
-        from hermite_collapse.hermite._jit import parallel_region
-        from hermite_collapse.hermite._kernels_moments import diagonal_fourth_moments
-
         # Nodes whose weight is below 1e-308^4 cannot be started and contribute nothing to any finite result.
         starts = np.exp(0.25 * np.asarray(rule.log_weights))
         nodes = np.ascontiguousarray(rule.nodes)
-        with parallel_region:
-            result = diagonal_fourth_moments(
-                weights, means, variances, *_nonzero(indices), _roots(indices), nodes, starts, _LANES
-            )
+        arguments = (weights, means, variances, *_nonzero(indices), _roots(indices), nodes, starts)
+        result = _over_lanes("diagonal_fourth_moments", arguments, (len(indices),), _LANES)
     else:
         result = _tensor_fourth(weights, means, full, indices, rule, degree)
     return _finite(result, indices, "fourth")
@@ -230,6 +216,21 @@ def _arguments(
     if variances.min() < 0.0:
         raise InputError(f"covariances must have variances >= 0, got {float(variances.min())!r}.")
     return weights, means, np.ascontiguousarray(variances), full, np.ascontiguousarray(rows)
+
+
+def _over_lanes(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...], lanes: int) -> Array:
+    """A kernel's sum over components; small tasks without starting threads."""
+    from hermite_collapse.hermite import _kernels_moments as kernels
+    from hermite_collapse.hermite._jit import parallel_region
+
+    if len(arguments[0]) <= 2 * kernels.BLOCK:
+        total = np.zeros(shape)
+        getattr(kernels, f"{name}_lane")(0, 1, *arguments, total)
+        return total
+    totals = np.zeros((lanes, *shape))
+    with parallel_region:
+        getattr(kernels, name)(*arguments, totals)
+    return totals.sum(axis=0)
 
 
 def _roots(indices: IntArray) -> Array:
