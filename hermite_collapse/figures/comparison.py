@@ -112,9 +112,7 @@ def _attenuation(
     draw_attenuation(upper, **settings, highest_degree=top, measured=points)
     upper.set_xlabel("")
     degree, z = np.concatenate([p.degree for p in points]), _factor_z(comparison, shown)
-    draw_z_scores(
-        lower, degree=degree, z=z, tested=tested, colour=colours, critical=_critical(comparison.verdict)
-    )
+    draw_z_scores(lower, degree=degree, z=z, tested=tested, colour=colours, critical=_critical(comparison))
     lower.set_xlim(0.0, top)
     return style.describe(figure, "attenuation", _attenuation_caption(settings["limit"], comparison))
 
@@ -161,11 +159,18 @@ def _factor_z(comparison: Comparison, shown: tuple[int, ...]) -> NDArray[np.floa
     return np.concatenate([comparison.factor_z[i, _seen(comparison, i)] for i in shown])
 
 
-def _critical(verdict: Any) -> float | None:
-    """Size a single z-score must pass for Holm's first step to reject: Bonferroni's over all tests."""
-    if not verdict.tests:
+def _critical(comparison: Comparison) -> float | None:
+    """Size a single z-score must pass for the first step of the weighted Holm correction to reject it.
+
+    The tests of implied parameters carry half of the level between them where there are any.
+    """
+    verdict = comparison.verdict
+    implied = sum(e is not None for e in (comparison.implied_fresh_fraction, comparison.implied_truncation))
+    single = verdict.tests - implied
+    if single <= 0:
         return None
-    return NormalDist().inv_cdf(1.0 - verdict.level / (2.0 * verdict.tests))
+    share = verdict.level / single / (2.0 if implied else 1.0)
+    return NormalDist().inv_cdf(1.0 - share / 2.0)
 
 
 def _attenuation_caption(limit: bool, comparison: Comparison | None) -> str:

@@ -61,7 +61,8 @@ def _recursion(recursion: Recursion) -> str:
 
 def _prediction(known: Prediction) -> str:
     table = tables.prediction_table(known)
-    return f"<p>{escape(known.sentence)}</p>" + ("" if table is None else _grid(table))
+    said = " ".join(words.prediction(known.recursion))
+    return f"<p>{escape(said)}</p>" + ("" if table is None else _grid(table))
 
 
 def _comparison(comparison: Comparison) -> str:

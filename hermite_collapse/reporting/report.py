@@ -112,7 +112,7 @@ def report_text(
         table=table,
         distances=tables.distance_table(known),
         budget=None if budget is None else tables.budget_table(budget),
-        caveats=words.caveats(recursion, simulated=simulated, comparison=comparison),
+        caveats=[*known.notes, *words.caveats(recursion, simulated=simulated, comparison=comparison)],
         explorer=explorer,
         explorer_script=_script(),
         config_text=config_text.strip(),

@@ -109,7 +109,7 @@ def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = No
         notes.append(
             f"The data are a sample of {_count(len(target.samples))} points, and the law studied is exactly the one "
             "that puts equal mass on each of them. How far it is from the population behind it is a separate "
-            "matter: that error enters no z-score here."
+            "matter: that error enters no z-score here." + _population_error(target)
         )
         notes.append("The data law has no density; the law after any round with truncation has one.")
     elif isinstance(target, GaussianMixture):
@@ -139,6 +139,18 @@ def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = No
             "which the recursion passes on and discounts."
         )
     return notes
+
+
+def _population_error(target: EmpiricalLaw) -> str:
+    """How far the sample's coefficients are from the population's, as root mean squares of two degrees."""
+    found = target.hermite_coefficients(2)
+    if found.standard_error is None:
+        return ""
+    size = [float(np.sqrt(np.mean(found.standard_error[found.degrees == n] ** 2))) for n in (1, 2)]
+    return (
+        f" Its Hermite coefficients differ from the population’s by about {significant(size[0], 2)} at degree 1 and "
+        f"{significant(size[1], 2)} at degree 2, if the points are independent."
+    )
 
 
 def _mixing_prediction(recursion: Recursion) -> list[str]:

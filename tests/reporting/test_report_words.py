@@ -1,0 +1,135 @@
+"""The sentences of a report: each number is the theory's, each caveat is there when it applies and only then."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.estimates import Estimate
+from hermite_collapse.prediction import predict
+from hermite_collapse.reporting import tables, words
+
+
+def recursion(target: object = None, **options: object) -> hc.Recursion:
+    target = hc.presets.load("three_modes_1d") if target is None else target
+    return hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation": 0.1, **options})
+
+
+def test_the_prediction_is_two_sentences_with_the_closed_forms() -> None:
+    first, second = words.prediction(recursion())
+    g = 0.3 / (0.3 + np.expm1(0.05 * np.array([1, 2, 4, 8])))
+    for share, n in zip(g, (1, 2, 4, 8), strict=True):
+        assert f"{100 * share:.0f} % of degree {n}" in first
+    assert f"degree {np.log1p(0.3) / 0.05:.3g}" in first
+    assert f"{np.sqrt(0.7) * np.exp(-0.05):.3g} in Wasserstein-2 and 0.7 in total variation" in second
+    rounds = next(k for k in range(1, 100) if 0.7**k <= 0.01)
+    assert f"{rounds} rounds take away 99 %" in second
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"truncation": 0.0}, "Nothing is truncated"),
+        ({"fresh_fraction": 0.0}, "standard normal law"),
+        ({"fresh_fraction": 0.0, "truncation": hc.schedules.Geometric(0.1, 0.5)}, "blurred image"),
+        ({"fresh_fraction": 1.0}, "after one round"),
+        ({"truncation": hc.schedules.Polynomial(0.1, 1.0)}, "not geometric"),
+        ({"regime": "accumulate_with_fresh"}, "power of the number of rounds"),
+        ({"blur": 0.2}, "mixes Hermite degrees"),
+        ({"process": hc.VarianceExploding()}, "mixes Hermite degrees"),
+        ({"target": hc.GaussianMixture([1.0], [0.0], 1.0)}, "no collapse to see"),
+        ({"regime": [[0.5, 0.5, 0.0], [0.2, 0.4, 0.4]]}, "come from a table"),
+    ],
+)
+def test_every_regime_has_sentences_of_its_own(options: dict, part: str) -> None:
+    said = words.prediction(recursion(**options))
+    assert len(said) == 2 and part in " ".join(said)
+    assert part not in " ".join(words.prediction(recursion()))
+
+
+def test_total_variance_under_blur_is_that_of_the_limit() -> None:
+    """Scale a, variance a^2 h^2 + 1 - a^2 a round: Var_inf solves V = a^2 (alpha V* + (1 - alpha) V) + v."""
+    target = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 0.2)
+    a2 = np.exp(-0.1)
+    limit = (a2 * 0.3 * 1.2 + a2 * 0.2**2 + 1.0 - a2) / (1.0 - 0.7 * a2)
+    said = words.prediction(recursion(target, blur=0.2))[1]
+    assert f"{limit:.3g} against 1.2" in said
+
+
+@pytest.mark.parametrize("name", ["two_modes_1d", "three_modes_1d", "off_centre_1d", "wide_1d"])
+def test_an_infinite_chi_square_is_said_exactly_when_it_is(name: str) -> None:
+    r = recursion(hc.presets.load(name))
+    found = hc.distances.chi_square(r.limit(), r.target)
+    said = any("chi-square" in note for note in words.caveats(r))
+    assert said == np.isinf(found.value)
+
+
+def test_one_thin_direction_suffices_for_an_infinite_chi_square() -> None:
+    angle = 0.6
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+    def caveat(thin: float) -> bool:
+        covariance = turn @ np.diag([1.0, thin]) @ turn.T
+        r = recursion(hc.GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], covariance[None]))
+        return any("chi-square" in note for note in words.caveats(r))
+
+    assert caveat(0.4) and not caveat(0.6)
+
+
+def test_laws_outside_l2_are_said_to_be_and_only_those() -> None:
+    assert any("not in L²(γ)" in note for note in words.caveats(recursion(hc.presets.load("wide_1d"))))
+    assert not any("L²(γ)" in note for note in words.caveats(recursion()))
+    # The limit is inside if and only if a^2 (largest - 1) < 1; here the largest variance is 2.5.
+    outside = words.caveats(recursion(hc.presets.load("wide_1d"), truncation=0.3))
+    inside = words.caveats(recursion(hc.presets.load("wide_1d"), truncation=0.5))
+    assert np.exp(-0.3) * 1.5 > 1.0 > np.exp(-0.5) * 1.5
+    assert any("The limit law is outside" in note for note in outside)
+    assert any("The limit law is in L²" in note for note in inside)
+
+
+def test_samples_are_told_from_their_population() -> None:
+    r = recursion(hc.EmpiricalLaw(np.linspace(-1.0, 1.0, 1234)))
+    notes = words.caveats(r)
+    assert "1\u202f234 points" in notes[0] and "population" in notes[0]
+    # Points spread evenly over [-1, 1]: standard error of x is sqrt(1/3 / n).
+    assert f"{np.sqrt(1.0 / 3.0 / 1234):.2g} at degree 1" in notes[0]
+    assert dict(words.question(r))["data"] == "empirical law of 1\u202f234 samples in 1 dimension"
+
+
+def test_the_question_names_every_setting() -> None:
+    asked = dict(words.question(recursion(blur=0.25, initial=hc.GaussianMixture([1.0], [0.0], 1.0))))
+    assert asked["fresh fraction α"] == "0.3" and "t₀ = 0.1" in asked["truncation"]
+    assert "0.25" in asked["kernel blur"] and "own" in asked["first model"]
+    assert "σ² = 0.1" in dict(words.question(recursion(process=hc.VarianceExploding())))["truncation"]
+    explicit = dict(words.question(recursion(truncation=[0.3, 0.2])))
+    assert explicit["truncation"].startswith("t₀ = 0.3, 0.2, 0.2")
+
+
+def test_tables_of_a_prediction_hold_its_numbers() -> None:
+    known = predict(recursion(), rounds=4, degree=3)
+    table = tables.prediction_table(known)
+    assert table is not None and table.head == ("degree", "round 1", "round 2", "round 3", "round 4", "limit")
+    for row, n in zip(table.rows, (1, 2, 3), strict=True):
+        assert row.cells[0] == str(n)
+        assert row.cells[-1] == f"{0.3 / (0.3 + np.expm1(0.05 * n)):.4f}"
+        assert row.cells[2] == f"{known.factors[2, n]:.4f}"
+    rates = tables.distance_table(known)
+    assert rates is not None
+    proved = {row.cells[0]: row.cells[2] for row in rates.rows}
+    assert proved["total variation"] == "0.7" and proved["Wasserstein-1"] == f"{0.7 * np.exp(-0.05):.4g}"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "written"),
+    [
+        (Estimate(0.123456789, 1e-12), "0.1235"),
+        (Estimate(0.2937, 0.0067, "standard_error"), "0.2937 ± 0.0067"),
+        (Estimate(np.inf, 0.0), "∞"),
+        (Estimate(1e-18, 3e-15), "at most 3 × 10⁻¹⁵"),
+        (Estimate(1e-4, 2e-3, "standard_error"), "0 ± 0.002"),
+    ],
+)
+def test_numbers_carry_no_more_digits_than_their_error_allows(estimate: Estimate, written: str) -> None:
+    (row,) = tables.budget_table({"part": estimate}).rows
+    assert row.cells == ("part", written)
