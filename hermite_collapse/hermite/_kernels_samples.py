@@ -8,14 +8,15 @@ One axis.  With g_k = s_k h_k and s_{k+1} = s_{k-1} sqrt((k + 1)/k) the recurren
     g_{k+1} = a_k x g_k - g_{k-1},     a_k = s_{k+1} / (s_k sqrt(k + 1)),
 
 s_k grows like k^{1/4} only.  Samples are taken SWEEP at a time, small enough for the first-level cache; one sweep
-advances two running rows in place by four degrees, and adds up four sums and four sums of squares on the way: eleven
-flops in loads and stores of two degrees.
+advances two running rows in place by four degrees and adds up four sums and four sums of squares on the way, 24 flops
+for three loads and two stores.
 
 Several axes.  Every polynomial is a product of a left and a right one (see `_plan`), so the sums are an outer product
 of left and right rows, summed over samples: tiles of four left and two right rows keep eight sums and eight sums of
 squares in registers.
 """
 
+# mypy: allow-untyped-defs
 from __future__ import annotations
 
 import numpy as np

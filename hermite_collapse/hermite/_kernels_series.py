@@ -4,6 +4,7 @@ The recurrence of `_kernels_samples` (g_k = s_k h_k, one constant per degree), p
 advances the two running rows in place by four degrees and adds four terms of the series.
 """
 
+# mypy: allow-untyped-defs
 from __future__ import annotations
 
 import numpy as np

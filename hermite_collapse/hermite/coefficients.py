@@ -76,7 +76,7 @@ class HermiteCoefficients:
     @property
     def degrees(self) -> IntArray:
         """(m,) total degree of each coefficient."""
-        return self.indices.sum(axis=1)
+        return self.indices.sum(axis=1, dtype=np.int64)
 
     def degree_energy(self) -> FloatArray:
         r"""Energy of each degree, sum_{abs(k) = n} c_k^2, as (degree + 1,).
@@ -84,7 +84,9 @@ class HermiteCoefficients:
         From samples each square carries an upward bias of about its squared standard error; `degree_spectrum` is
         unbiased.
         """
-        return np.bincount(self.degrees, weights=self.values**2, minlength=self.degree + 1)
+        energy: FloatArray = np.zeros(self.degree + 1)
+        np.add.at(energy, self.degrees, self.values**2)
+        return energy
 
     def series(self) -> DensitySeries:
         """The law's density as a truncated Hermite series.
@@ -175,7 +177,7 @@ def _covariances(
     if not np.allclose(array, array.transpose(0, 2, 1), rtol=1e-10, atol=1e-12 * np.abs(array).max()):
         raise InputError("covariances must be symmetric matrices.")
     array = 0.5 * (array + array.transpose(0, 2, 1))
-    eigenvalues = np.linalg.eigvalsh(array)
+    eigenvalues: FloatArray = np.linalg.eigvalsh(array).astype(np.float64)
     if (eigenvalues[:, 0] < -1e-10 * np.maximum(eigenvalues[:, -1], 1e-300)).any():
         raise InputError(
             f"covariances must be positive semidefinite, got an eigenvalue {float(eigenvalues.min())!r}."
