@@ -1,6 +1,7 @@
 """Recursions run with particles, in PyTorch, on a CPU or a GPU.
 
     simulate(recursion, rounds=, particles=, generator=)     the recursion as an experiment -> SimulatedRecursion
+    error_budget(recursion, rounds=, particles=, pool=)      where its errors come from -> ErrorBudget
 
 Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.
 """
@@ -16,6 +17,7 @@ except ImportError:
 
 from ..records import SimulatedRecursion
 from .attention import KernelGeneration, PoolDenoiser, attention_means, plain_means
+from .budget import ErrorBudget, error_budget
 from .experiment import simulate
 from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
 from .grids import time_grid
@@ -25,6 +27,8 @@ from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
 
 __all__ = [
     "simulate",
+    "error_budget",
+    "ErrorBudget",
     "SimulatedRecursion",
     "Sampler",
     "ExponentialMultistep",
