@@ -49,6 +49,7 @@ _PUBLIC = {
     "degree_kernel": "hermite.degree",
     "degree_spectrum": "hermite.degree",
     "distances": "distances",
+    "repair": "repair",
     "bounds": "bounds",
     "figures": "figures",
     "reporting": "reporting",

@@ -13,6 +13,8 @@ in t, so that nothing jumps where a law has a gap, and y - x is solved for direc
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -137,8 +139,12 @@ def total_variation(p: Line, q: Line) -> Estimate:
     return Estimate(0.5 * value, 0.5 * error, "bound", "quadrature")
 
 
-def wasserstein2(p: Line, q: Line) -> Estimate:
-    """W2 along the monotone coupling; the error is what halving every panel changed, plus rounding."""
+def wasserstein2(p: Line, q: Line, displacement: Callable[[Array], Array] | None = None) -> Estimate:
+    """W2 along the monotone coupling; the error is what halving every panel changed, plus rounding.
+
+    displacement : if given, the distance is that of the image of p under the increasing map x -> x + displacement(x),
+        which has the same coupling.
+    """
     centre = 0.5 * (p.mean + q.mean)
     p = Line(p.weights, p.means - centre, p.scales)
     q = Line(q.weights, q.means - centre, q.scales)
@@ -148,6 +154,8 @@ def wasserstein2(p: Line, q: Line) -> Estimate:
 
     def evaluate(t: Array) -> Array:
         shift, density, _, _, noise, blur = couple(t, *p.arrays, *q.arrays, reach, fine)
+        if displacement is not None:
+            shift = shift - displacement(0.5 * (t - shift) + centre)
         blurred = ((2.0 * np.abs(shift) + noise) * noise + blur * shift**2) * density
         return np.stack([shift**2 * density, blurred, shift**2, density], axis=1)
 
