@@ -226,7 +226,7 @@ class SimulationSection(Section):
         description="channel (exact draws), exact (exact score, reversed), kernel or neural.",
     )
     particles: Count = Field(100_000, description="Number of particles in each round, a count.")
-    runs: Count = Field(1, description="Independent runs in one batch, a count.")
+    runs: Count = Field(4, description="Independent runs in one batch, a count.")
     sampler: Annotated[str, _word(SAMPLERS)] | None = Field(
         None, description="Sampler of the reverse diffusion; the generator's own unless given."
     )
