@@ -22,25 +22,64 @@ _K0, _K1, _K2, _K3 = np.uintp(TILE), np.uintp(2 * TILE), np.uintp(3 * TILE), np.
 
 
 @jit
-def _start(dimension, norm, column_norms, left, start, stop, state):
-    """K_0 = 1 and nothing below it."""
-    shift = np.uintp(left)
-    for j in range(start, stop):
-        i = np.uintp(j)
-        state[i] = dimension - norm - column_norms[i + shift]
-        state[i + _K0] = 1.0
-        state[i + _K1] = 0.0
-        state[i + _K2] = 0.0
-        state[i + _K3] = 0.0
+def _on_a_cache_line(size):
+    """Room for numbers in which no vector straddles two cache lines; a third faster than anywhere."""
+    memory = np.empty(size + 8)
+    start = (-(memory.ctypes.data // 8)) % 8
+    return memory[start : start + size]
 
 
 @jit
-def _four_degrees(n, dimension, gram, row, left, start, stop, state, sums, row_sums, squares):
-    """Degrees n+1 .. n+4 from K_n, ..., K_{n-3}, in place; state is excess = d - 2A, then the four degrees.
+def _first_degrees(
+    inverse, dimension, gram, row, norm, norms, left, start, stop, state, sums, row_sums, squares
+):
+    """Degrees 1 .. 4 from K_0 = 1; state becomes excess = d - 2A, then K_4, K_3, K_2, K_1.
 
     Whole arrays and offsets come in, no slices: making a slice counts references, on a counter all threads share.
+    The reciprocals come in as an array, as the compiler would turn a reciprocal that it sees into divisions.
     """
-    d1, d2, d3, d4 = 1.0 / (n + 1.0), 1.0 / (n + 2.0), 1.0 / (n + 3.0), 1.0 / (n + 4.0)
+    d2, d3, d4 = inverse[2], inverse[3], inverse[4]
+    r1, r2, r3, r4 = 0.0, 0.0, 0.0, 0.0
+    s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
+    shift = np.uintp(left)
+    for j in range(start, stop):
+        i = np.uintp(j)
+        b = gram[row, i + shift]
+        e = dimension - norm - norms[i + shift]
+        q2 = (b * b + e) * d2
+        q3 = (b * (q2 + 1.0) + (e + 2.0) * b) * d3
+        q4 = (b * (q3 + b) + ((e + 4.0) * q2 - dimension)) * d4
+        state[i] = e
+        state[i + _K0] = q4
+        state[i + _K1] = q3
+        state[i + _K2] = q2
+        state[i + _K3] = b
+        sums[i] += b
+        sums[i + _K0] += q2
+        sums[i + _K1] += q3
+        sums[i + _K2] += q4
+        r1 += b
+        r2 += q2
+        r3 += q3
+        r4 += q4
+        s1 += b * b
+        s2 += q2 * q2
+        s3 += q3 * q3
+        s4 += q4 * q4
+    row_sums[row, 0] += r1
+    row_sums[row, 1] += r2
+    row_sums[row, 2] += r3
+    row_sums[row, 3] += r4
+    squares[0] += s1
+    squares[1] += s2
+    squares[2] += s3
+    squares[3] += s4
+
+
+@jit
+def _four_degrees(n, inverse, dimension, gram, row, left, start, stop, state, sums, row_sums, squares):
+    """Degrees n+1 .. n+4 from K_n, ..., K_{n-3} in place."""
+    d1, d2, d3, d4 = inverse[n + 1], inverse[n + 2], inverse[n + 3], inverse[n + 4]
     a1, a2, a3, a4 = 2.0 * n - 2.0, 2.0 * n, 2.0 * n + 2.0, 2.0 * n + 4.0
     b1, b2, b3, b4 = n - 3.0 + dimension, n - 2.0 + dimension, n - 1.0 + dimension, n + dimension
     r1, r2, r3, r4 = 0.0, 0.0, 0.0, 0.0
@@ -83,18 +122,20 @@ def _four_degrees(n, dimension, gram, row, left, start, stop, state, sums, row_s
 
 
 @jit
-def degree_panel_lane(lane, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares):
+def degree_panel_lane(
+    lane, inverse, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares
+):
     """Add the sums of K_1 .. K_w over a panel, w a multiple of four.
 
-    gram (rows, columns) holds x_i . y_j, the norms hold |x_i|^2 and |y_j|^2.  Only columns j >= first + i count in row
-    i: first = 1 is the strict upper triangle, first = -rows the whole panel.  Each lane owns every lanes-th tile, and
-    adds to row_sums (lanes, rows, w), column_sums (columns, w) and squares (lanes, w).
+    inverse[n] = 1 / n; gram (rows, columns) holds x_i . y_j, the norms hold |x_i|^2 and |y_j|^2.  Only columns
+    j >= first + i count in row i: first = 1 is the strict upper triangle, first = -rows the whole panel.  Each lane
+    owns every lanes-th tile, and adds to row_sums (lanes, rows, w), column_sums (columns, w) and squares (lanes, w).
     """
     rows, columns = gram.shape
     lanes, _, width = row_sums.shape
     tiles = (columns + TILE - 1) // TILE
-    state = np.empty(5 * TILE)
-    sums = np.empty(width * TILE)
+    state = _on_a_cache_line(5 * TILE)
+    sums = _on_a_cache_line(width * TILE)
     rows_here = row_sums[lane]
     squares_here = squares[lane]
     for tile in range(lane, tiles, lanes):
@@ -106,18 +147,25 @@ def degree_panel_lane(lane, gram, row_norms, column_norms, dimension, first, row
             start = max(0, first + i - left)
             if start >= stop:
                 break
-            _start(dimension, row_norms[i], column_norms, left, start, stop, state)
-            for n in range(0, width, SWEEP):
-                _four_degrees(n, dimension, gram, i, left, start, stop, state, sums, rows_here, squares_here)
+            _first_degrees(
+                inverse, dimension, gram, i, row_norms[i], column_norms, left, start, stop,
+                state, sums, rows_here, squares_here,
+            )  # fmt: skip
+            for n in range(SWEEP, width, SWEEP):
+                _four_degrees(
+                    n, inverse, dimension, gram, i, left, start, stop, state, sums, rows_here, squares_here
+                )  # fmt: skip
         for j in range(stop):
             for n in range(width):
                 column_sums[left + j, n] += sums[n * TILE + j]
 
 
 @jit(parallel=True)
-def degree_panel_sums(gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares):
+def degree_panel_sums(
+    inverse, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares
+):
     """All lanes on several threads: one parallel region, as starting one costs as much as a thousand tiles."""
     for lane in prange(row_sums.shape[0]):
         degree_panel_lane(
-            lane, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares
+            lane, inverse, gram, row_norms, column_norms, dimension, first, row_sums, column_sums, squares
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from hermite_collapse.hermite._kernels_degree import degree_panel_sums
 from hermite_collapse.hermite.degree import degree_spectrum
+from hermite_collapse.hermite.degree_sums import _memory
 
 from . import timing
 
@@ -62,13 +63,16 @@ def _recurrence() -> list[dict[str, Any]]:
     rng = np.random.default_rng(1)
     rows, columns, lanes = 512, 4096, 4
     x, y = rng.standard_normal((rows, _DIMENSION)), rng.standard_normal((columns, _DIMENSION))
-    gram = x @ y.T
+    gram = np.matmul(x, y.T, out=_memory(rows, columns).reshape(rows, columns))
     norms, other_norms = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
     row_sums, column_sums = np.zeros((lanes, rows, _DEGREE)), np.zeros((columns, _DEGREE))
     squares = np.zeros((lanes, _DEGREE))
+    inverse = 1.0 / np.maximum(1, np.arange(_DEGREE + 1))
 
     def recurrence() -> None:
-        degree_panel_sums(gram, norms, other_norms, float(_DIMENSION), -rows, row_sums, column_sums, squares)
+        degree_panel_sums(
+            inverse, gram, norms, other_norms, float(_DIMENSION), -rows, row_sums, column_sums, squares
+        )
 
     peak = timing.multiply_add_peak()
     times = timing.interleaved({"recurrence": recurrence, "peak": peak}, repetitions=31, each=3)
