@@ -38,6 +38,7 @@ _PUBLIC = {
     "refreshed_divergence": "propagation",
     "persistence_floor": "propagation",
     "discounted_divergence": "propagation",
+    "divergence_to_limit": "propagation",
     "BoundRow": "propagation_rows",
     "propagation_table": "propagation_rows",
     "SolvableFamily": "solvable",

@@ -26,7 +26,7 @@ import numpy as np
 from .. import _checks
 from ..distances._components import line_of, mixture_of
 from ..distances._divergences_line import panels
-from ..distances._line import log_density_and_score
+from ..distances._kernels import log_density_and_score
 from ..distances._quadrature import integrate
 from ..errors import InputError
 from ..estimates import Estimate

@@ -224,6 +224,28 @@ def discounted_divergence(
     return path
 
 
+def divergence_to_limit(
+    residuals: Sequence[float], *, fresh_fraction: float, start: float = 0.0
+) -> list[float]:
+    """Bound on chi2(p_N against p_inf) from the residuals r_i = int (p_{i+1} - C q_i)^2 / p_inf, for rounds 0, 1, ...
+
+        sqrt(chi2_{N}) <= (1-alpha)^{N/2} sqrt(chi2_0) + sum_i (1-alpha)^{(N-1-i)/2} sqrt(r_i)
+
+    Unlike D_i these are finite with truncation and blur: p_inf is the limit of the recursion with C itself.
+    Proof.  p_{i+1} - p_inf = (p_{i+1} - C q_i) + (1-alpha) C (p_i - p_inf), and C contracts with factor
+    (1-alpha)^{-1/2} at most in L2(1/p_inf): p_inf >= (1-alpha) C p_inf, and int (C f)^2 / C p_inf <= int f^2 / p_inf.
+
+    References : arXiv:2606.13796, Theorem 3.1 (the limit); the bound is derived above.
+    """
+    factor = math.sqrt(1.0 - _checks.fraction(fresh_fraction))
+    root = math.sqrt(_divergence(start, "start"))
+    path = [root**2]
+    for residual in residuals:
+        root = factor * root + math.sqrt(_divergence(residual, "residuals"))
+        path.append(root**2)
+    return path
+
+
 def _divergence(value: float, name: str) -> float:
     """A number >= 0 that may be infinite."""
     number = float(value)

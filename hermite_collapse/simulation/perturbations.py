@@ -206,8 +206,10 @@ class RandomFeatureError:
         return -self.strength * (wave @ (self._omega * self._u).sum(dim=1).to(x))
 
     def supremum(self, t: float) -> float:
-        """An upper bound: the squared sum of the features' norms."""
-        return (self.strength * float(self._u.norm(dim=1).sum())) ** 2
+        """An upper bound: the smaller of (sum_j norm(u_j))^2 and m times the squared operator norm of (u_j)."""
+        triangle = float(self._u.norm(dim=1).sum()) ** 2
+        operator = self._u.shape[0] * float(torch.linalg.matrix_norm(self._u, 2)) ** 2
+        return self.strength**2 * min(triangle, operator)
 
 
 def divergence(field: Field, x: torch.Tensor, t: float) -> torch.Tensor:

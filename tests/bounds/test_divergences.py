@@ -10,6 +10,7 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse import bounds, distances
+from hermite_collapse.bounds._line import LineMixture, integrate_line, ratio_support
 from hermite_collapse.bounds.solvable import SolvableFamily, SolvableRecursion, shift_chi_square, shift_kl
 from hermite_collapse.errors import InputError
 
@@ -161,6 +162,37 @@ def test_regimes_of_recorded_runs_and_what_becomes_of_them(name, fate):
     rows = [row for row in bounds.propagation_table(record) if row.statement.startswith("Prop 4.1")]
     assert {row.verdict for row in rows} <= {"holds", "vacuous"}
     assert all(row.bound < row.measured for row in rows)
+
+
+@pytest.mark.parametrize("shift", [0.05, -0.2])
+def test_divergence_to_the_limit_stays_finite_and_bounded(shift):
+    """Truncated rounds with a moved output: r_i and chi2(p_N against p_inf) by quadrature, the bound over them."""
+    run = hc.Recursion(TWO, fresh_fraction=0.3, truncation=0.1)
+    channel, limit = run.channel(0), run.limit().mixture
+    line = LineMixture.of(limit, "limit")
+    law, residuals, measured = TWO, [], []
+    for _ in range(6):
+        training = LineMixture.of(law, "law").mixed(0.3, LineMixture.of(TWO, "target"))
+        ideal = hc.GaussianMixture(training.weights, training.means, training.variances).through(channel)
+        law = hc.GaussianMixture(ideal.weights, ideal.means + shift, ideal.variances)
+        parts = [LineMixture.of(part, "part") for part in (law, ideal)]
+
+        def integrand(x, parts=parts):
+            new, old = (part.log_density(x) for part in parts)
+            half = line.log_density(x) / 2
+            return (np.exp(new - half) - np.exp(old - half)) ** 2
+
+        centres, widths = ratio_support(parts[0], line)
+        residuals.append(integrate_line(integrand, centres, widths)[0].value)
+        measured.append(distances.chi_square(law, limit).value)
+    start = distances.chi_square(TWO, limit).value
+    bound = bounds.divergence_to_limit(residuals, fresh_fraction=0.3, start=start)
+    assert bound[0] == pytest.approx(start)
+    ratios = np.array(bound[1:]) / np.array(measured)
+    print("\n  bound / measured:", np.round(ratios, 3))
+    assert np.all(ratios >= 1.0)
+    # Without the defects' part the data refuse it.
+    assert any(value > 0.7 ** (i + 1) * start for i, value in enumerate(measured))
 
 
 def test_input_errors(recursion):

@@ -201,3 +201,33 @@ def test_time_nodes_and_input_errors():
         time_nodes(1.0, 1.0, 4)
     with pytest.raises(InputError, match="even number of steps"):
         follow_paths(BrownianMotion(), lambda y, t: y, torch.zeros(4, 1), np.linspace(0, 1, 4))
+
+
+def test_scores_of_another_law_attain_proposition_3_1():
+    """If the learned score is exact for another law, KL(end) = KL(start) + eps_hat^2/2: an oracle without paths."""
+    process, rng = hc.OrnsteinUhlenbeck(), np.random.default_rng(11)
+    ideal = hc.GaussianMixture([0.4, 0.6], [-1.0, 1.2], [0.3, 0.5])
+    learned = hc.GaussianMixture([0.5, 0.5], [-0.8, 1.3], [0.5, 0.6])
+
+    def score(law):
+        denoiser = MixtureDenoiser(components_of(law, torch.device("cpu")))
+        return lambda x, t: score_of(denoiser, x, t)
+
+    diffusion, other = ReverseDiffusion(score(ideal)), ReverseDiffusion(score(learned))
+    start = torch.from_numpy(learned.through(process.channel(3.0)).sample(16384, rng))
+    paths = follow_paths(
+        diffusion,
+        diffusion.relative(lambda x, t: other.score(x, t) - diffusion.score(x, t)),
+        start,
+        time_nodes(3.0, 0.05, 64),
+        drift=other.drift,
+    )
+    gains = [
+        hc.distances.kl(learned.through(process.channel(t)), ideal.through(process.channel(t))).value
+        for t in (0.05, 3.0)
+    ]
+    result = path_energy(paths)
+    truth = 2 * (gains[0] - gains[1])
+    assert within(result.energy, truth, bias=4 * result.step_change**2 / truth)
+    assert result.energy.error < 0.02 * truth
+    assert weight_check(paths, learned=True).accepted

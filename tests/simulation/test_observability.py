@@ -12,10 +12,21 @@ torch = pytest.importorskip("torch")
 
 import hermite_collapse as hc  # noqa: E402
 from hermite_collapse.bounds.linear_gaussian import LinearGaussianError  # noqa: E402
-from hermite_collapse.bounds.propagation import innovation_bounds  # noqa: E402
+from hermite_collapse.bounds.propagation import (  # noqa: E402
+    PropagationRecord,
+    PropagationRound,
+    innovation_bounds,
+)
+from hermite_collapse.bounds.propagation_rows import bound_row, propagation_table  # noqa: E402
 from hermite_collapse.bounds.solvable import SolvableFamily  # noqa: E402
 from hermite_collapse.errors import InputError  # noqa: E402
-from hermite_collapse.simulation.energies import ReverseDiffusion, time_nodes  # noqa: E402
+from hermite_collapse.simulation.energies import (  # noqa: E402
+    ReverseDiffusion,
+    follow_paths,
+    path_energy,
+    time_nodes,
+    weight_check,
+)
 from hermite_collapse.simulation.ideal_paths import (  # noqa: E402
     ReversedOrnsteinUhlenbeck,
     SolvablePaths,
@@ -28,8 +39,11 @@ from hermite_collapse.simulation.observability import (  # noqa: E402
     paired_observability,
 )
 from hermite_collapse.simulation.perturbations import (  # noqa: E402
+    AlignedError,
     HyperbolicTangentError,
     LinearError,
+    RandomFeatureError,
+    TimeOnlyError,
     supremum_energy,
 )
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of  # noqa: E402
@@ -207,6 +221,88 @@ def test_ten_dimensional_mixture_with_a_bounded_error():
     assert innovation.value < 4 * paired.energy.value  # Theorem 3.4, leading term
     # The tightened upper bound 0.5 eta eps^2 is refused.
     assert innovation.value - 4 * innovation.error > 0.5 * paired.visible.value
+
+
+def test_small_error_law_refuses_tightened_bounds():
+    """Sampled I of a linear error on N(0, 4): neither 1.1 eta eps^2 below it nor 0.5 eps^2 above it survives."""
+    exact = LinearGaussianError(0.0, 4.0, -0.03, 0.02, 4.0, 0.02)
+
+    def score(x, t):
+        return -x / (1.0 + 3.0 * math.exp(-(t - 0.02)))
+
+    error, diffusion = LinearError(-0.03, 0.02), ReverseDiffusion(score)
+    end = torch.from_numpy(2.0 * np.random.default_rng(3).standard_normal((16000, 1)))
+    paths = draw_ideal_paths(
+        ReversedOrnsteinUhlenbeck(score),
+        diffusion.relative(error),
+        end,
+        time_nodes(0.02, 4.0, 64),
+        divergence=diffusion.relative(error.divergence),
+    )
+    paired = paired_observability(paths)
+    innovation = paired.innovation
+    assert abs(innovation.value - exact.chi_square().value) < 4 * innovation.error
+    visible = exact.observability.value * exact.ideal_energy
+    assert bound_row(0, "below", "I", "below", 1.1 * visible, innovation).verdict == "refused"
+    assert bound_row(0, "above", "I", "above", 0.5 * exact.ideal_energy, innovation).verdict == "refused"
+    assert bound_row(0, "below", "I", "below", visible / 4, innovation).verdict == "holds"
+    assert bound_row(0, "above", "I", "above", 4 * exact.ideal_energy, innovation).verdict == "holds"
+
+
+@pytest.mark.parametrize("kind", ["time", "aligned", "tanh", "features", "linear"])
+def test_every_bound_for_every_error(kind, capsys):
+    """A two-dimensional mixture, each error on purpose: paired I and eta, and every row of the table."""
+    mixture = hc.GaussianMixture([0.5, 0.5], [[-1.2, 0.0], [1.2, 0.4]], 0.4)
+    denoiser = MixtureDenoiser(components_of(mixture, torch.device("cpu")))
+
+    def score(x, t):
+        return score_of(denoiser, x, t)
+
+    error = {
+        "time": TimeOnlyError([0.12, -0.05], lambda t: math.exp(-t)),
+        "aligned": AlignedError(score, 0.04),
+        "tanh": HyperbolicTangentError(0.1, 2),
+        "features": RandomFeatureError(2, features=30, strength=0.15, seed=2),
+        "linear": LinearError(np.array([[0.04, 0.02], [0.0, -0.03]]), [0.05, 0.0]),
+    }[kind]
+    diffusion = ReverseDiffusion(score)
+    process, rng = hc.OrnsteinUhlenbeck(), np.random.default_rng(6)
+    clocks = time_nodes(0.05, 3.0, 32)
+    paths = draw_ideal_paths(
+        ReversedOrnsteinUhlenbeck(score),
+        diffusion.relative(error),
+        torch.from_numpy(mixture.through(process.channel(0.05)).sample(8192, rng)),
+        clocks,
+        divergence=None if kind == "aligned" else diffusion.relative(error.divergence),
+        time_bins=4,
+    )
+    learned = follow_paths(
+        diffusion,
+        diffusion.relative(error),
+        torch.from_numpy(mixture.through(process.channel(3.0)).sample(8192, rng)),
+        clocks[::-1],
+        drift=diffusion.learned(error).drift,
+    )
+    paired = paired_observability(paths)
+    assert weight_check(learned, learned=True).accepted
+    supremum = supremum_energy(error, clocks)
+    entry = PropagationRound(
+        ideal_energy=paired.energy,
+        learned_energy=path_energy(learned).energy,
+        observability=paired.observability,
+        supremum_energy=supremum,
+        innovation=paired.innovation,
+    )
+    rows = propagation_table(PropagationRecord(0.5, [entry]))
+    with capsys.disabled():
+        shown = ", ".join(f"{row.statement} {row.ratio:.3g} {row.verdict}" for row in rows)
+        print(
+            f"\n  {kind}: eta = {paired.observability.value:.3f}, eps^2 = {paired.energy.value:.4f}: {shown}"
+        )
+    assert {row.statement for row in rows} >= {"Prop 3.3", "Thm 3.4"}
+    assert ("Thm 3.4 (proved)" in {row.statement for row in rows}) == math.isfinite(supremum)
+    assert not [row for row in rows if row.verdict == "refused"]
+    assert -0.02 < paired.observability.value < 1.05
 
 
 def test_same_seed_same_bytes_whatever_the_chunk():

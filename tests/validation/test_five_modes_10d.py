@@ -10,9 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hermite_collapse.simulation.attention import PoolDenoiser  # noqa: E402
 from validation.experiments import five_modes_10d as experiment  # noqa: E402
 from validation.experiments.kde_recursion import (  # noqa: E402
-    PoolDenoiser,
     RefinedNoise,
     Setting,
     euler_variance,
@@ -95,9 +95,9 @@ def test_kernel_score_by_three_routes():
         gain = a * 0.36 / spread
         direct = (torch.softmax(logits, 1)[..., None] * (pool + gain * (x[:, None] - a * pool))).sum(dim=1)
         torch.testing.assert_close(reference.denoise(x, t), direct, rtol=1e-11, atol=1e-11)
-        double = PoolDenoiser(pool, blur=0.6, dtype=torch.float64).denoise(x, t)
+        double = PoolDenoiser(pool[None], 0.6, precision="float64").denoise(x, t)
         torch.testing.assert_close(double, direct, rtol=1e-11, atol=1e-11)
-        single = PoolDenoiser(pool, blur=0.6).denoise(x, t)
+        single = PoolDenoiser(pool[None], 0.6).denoise(x, t)
         assert 0.0 < float((single - direct).abs().max()) < 1e-4
 
 

@@ -43,6 +43,7 @@ from hermite_collapse.simulation.devices import choose_device, describe_device, 
 from hermite_collapse.simulation.laws import components_of
 from hermite_collapse.simulation.scores import MixtureDenoiser
 
+from .kde_energies import measure_energies
 from .kde_recursion import (
     MODELS,
     SAMPLERS,
@@ -244,6 +245,7 @@ def small_record(device: str = "cpu") -> dict[str, Any]:
         "limits": mechanism_shares(),
         "chains": chains,
         "defects_of_one_generation": defects,
+        "energies": measure_energies(Setting(0.5, 100_000), generations=3, paths=3000, steps=48),
         "at_printed_size": "not run: no GPU was at hand; the command is in the module's docstring",
     }
 
@@ -271,6 +273,16 @@ def summary(record: dict[str, Any]) -> str:
                 f"{label:30s} {row['statistic']:22s} {row['change']:+.5f}     {row['standard_error']:.5f}"
                 f"        {row['relative']:+.3%}"
             )
+    lines.append(
+        "generation   eps_hat^2 / 2 + start   KL of the defect     eta                  chi2 of the defect"
+    )
+    for row in record["energies"]["generations"]:
+        half = row["learned_energy"][0] / 2.0 + row["kl_of_the_starts"][0]
+        kl, eta = row["kl_of_the_defect"], row["observability"]
+        lines.append(
+            f"{row['generation']:6d}       {half:.4f} +- {row['learned_energy'][1] / 2:.4f}        "
+            f"{kl[0]:.4f} +- {kl[1]:.4f}     {eta[0]:.3f} +- {eta[1]:.3f}      {row['chi_square_of_the_defect'][0]:.4g}"
+        )
     for row in record["chi_square_against_data"]:
         lines.append(
             f"chi2(p_i against p*) is infinite from generation {row['first_infinite']} on: {row['mechanism']}"

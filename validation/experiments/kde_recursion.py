@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 
 import hermite_collapse as hc
+from hermite_collapse.simulation.attention import PoolDenoiser
 from hermite_collapse.simulation.grids import time_grid
 from hermite_collapse.simulation.laws import Components
 from hermite_collapse.simulation.samplers import EulerMaruyama, ExponentialMultistep
@@ -123,46 +124,10 @@ class RefinedNoise:
         return total / math.sqrt(self._refinement)
 
 
-class PoolDenoiser:
-    """E[X_0 | X_t = x] for X_0 drawn from the pool's kernel density estimate, as fused attention.
-
-        D = m + a h^2 / V (x - a m),   m = sum_j w_j y_j,   w = softmax_j((a/V) x.y_j - a^2 norm(y_j)^2 / (2V)),
-        V = a^2 h^2 + 1 - a^2
-
-    The key bias is one more coordinate of the keys; points are centred at the pool's mean, queries at a times it, since
-    logits reach thousands.  Single precision keeps about 1e-5 of D here; the state and everything else are double.
-    """
-
-    rate = 0.5
-
-    def __init__(self, pool: torch.Tensor, *, blur: float, dtype: torch.dtype = torch.float32) -> None:
-        self._mean = pool.mean(dim=0)
-        centred = pool - self._mean
-        self._blur2, self._dtype, self._columns = blur**2, dtype, pool.shape[1]
-        bias = (centred**2).sum(dim=1, keepdim=True)
-        self._keys = torch.cat([centred, bias], dim=1).to(dtype)[None, None]
-        self._values = torch.nn.functional.pad(centred, (0, 1)).to(dtype)[None, None]
-
-    def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
-        a = math.exp(-self.rate * time)
-        spread = a**2 * self._blur2 - math.expm1(-2.0 * self.rate * time)
-        queries = torch.cat(
-            [(a / spread) * (x - a * self._mean), x.new_full((len(x), 1), -(a**2) / (2.0 * spread))], dim=1
-        )
-        parts = [
-            torch.nn.functional.scaled_dot_product_attention(
-                part.to(self._dtype)[None, None], self._keys, self._values, scale=1.0
-            )[0, 0]
-            for part in queries.split(65536)
-        ]
-        mean = torch.cat(parts)[:, : self._columns].to(torch.float64) + self._mean
-        return mean + (a * self._blur2 / spread) * (x - a * mean)
-
-
 def kernel_denoiser(pool: torch.Tensor, setting: Setting) -> Denoiser:
     """E[X_0 | X_t] of the pool's kernel density estimate at OU time t."""
     if setting.model == "attention":
-        return PoolDenoiser(pool, blur=setting.blur)
+        return PoolDenoiser(pool[None], setting.blur)
     count = pool.shape[0]
     ones = torch.ones(count, dtype=torch.float64, device=pool.device)
     return MixtureDenoiser(Components(ones / count, pool, setting.blur**2 * ones[:, None]))
