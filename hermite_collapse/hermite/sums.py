@@ -22,7 +22,7 @@ from .indices import index_count, total_degree_indices
 FloatArray = NDArray[np.float64]
 
 BLOCK = 8192
-_PIECE_ENTRIES = 1 << 22  # numbers held at once, of the input and of the block sums
+_PIECE_ENTRIES = 1 << 23  # numbers held at once, of the input and of the block sums
 
 
 class SampleSums:
@@ -74,7 +74,8 @@ class SampleSums:
             block = np.concatenate([self._rest.pop(self._next), _read(source, 0, start)])
             _require_finite(block, source)
             self._take(block, source)
-        piece = max(1, _PIECE_ENTRIES // (BLOCK * self.dimension)) * BLOCK
+        # at least two blocks: they are what threads share
+        piece = max(2, _PIECE_ENTRIES // max(BLOCK * self.dimension, 2 * self._width)) * BLOCK
         while start < len(source):
             stop = min(start + piece, len(source))
             self._take(_read(source, start, stop), source)
