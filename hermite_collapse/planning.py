@@ -62,7 +62,8 @@ class PowerLaw:
         _checks.positive(self.exponent, "exponent")
 
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        return np.outer(self.scale * time**-self.exponent, np.ones_like(degrees))
+        with np.errstate(divide="ignore"):  # a round without truncation has an infinite error here
+            return np.outer(self.scale * time**-self.exponent, np.ones_like(degrees))
 
     def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         return -self.exponent * self.deviation(time, degrees) / time[:, None]
@@ -299,7 +300,7 @@ class _Problem:
     def propagate(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         exponent = -self.rate * np.outer(times, self.degrees)
         kept, lost = self.keep * np.exp(exponent), -np.expm1(exponent)
-        sigma = self._deviation(times)
+        sigma = self.error.deviation(times, self.degrees)
         bias, variance, absolute = np.zeros((3, self.rounds + 1, len(self.degrees)))
         for i in range(self.rounds):
             bias[i + 1] = lost[i] + kept[i] * bias[i]
@@ -313,7 +314,7 @@ class _Problem:
         exponent = -self.rate * np.outer(times, self.degrees)
         kept = self.keep * np.exp(exponent)
         drop = self.rate * self.degrees * np.exp(exponent)  # -d a^n / dt
-        sigma, slope = self._deviation(times), self._slope(times)
+        sigma, slope = self.error.deviation(times, self.degrees), self.error.slope(times, self.degrees)
         gradient = np.zeros(self.rounds)
         if self.square:
             on_bias, on_variance = 2.0 * self.weights * bias[-1], self.weights.copy()
@@ -328,15 +329,6 @@ class _Problem:
             gradient[i] = adjoint @ (drop[i] * (1.0 - self.keep * absolute[i]) + slope[i])
             adjoint = adjoint * kept[i]
         return float(self.weights @ absolute[-1]), gradient
-
-    def _deviation(self, times: FloatArray) -> FloatArray:
-        """sigma, zero where a round does not truncate at all and the error model has a pole there."""
-        used = np.where(times > 0.0, times, np.inf)
-        with np.errstate(invalid="ignore"):
-            return np.nan_to_num(self.error.deviation(used, self.degrees), nan=0.0)
-
-    def _slope(self, times: FloatArray) -> FloatArray:
-        return self.error.slope(times, self.degrees)
 
 
 def _round_by_round(problem: _Problem, floor: float) -> FloatArray:
