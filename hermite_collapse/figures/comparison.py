@@ -112,7 +112,7 @@ def _attenuation(
     draw_attenuation(upper, **settings, highest_degree=top, measured=points)
     upper.set_xlabel("")
     degree, z = np.concatenate([p.degree for p in points]), _factor_z(comparison, shown)
-    draw_z_scores(lower, degree=degree, z=z, tested=tested, colour=colours, critical=_critical(comparison))
+    draw_z_scores(lower, degree=degree, z=z, tested=tested, colour=colours, critical=critical_z(comparison))
     lower.set_xlim(0.0, top)
     return style.describe(figure, "attenuation", _attenuation_caption(settings["limit"], comparison))
 
@@ -159,7 +159,7 @@ def _factor_z(comparison: Comparison, shown: tuple[int, ...]) -> NDArray[np.floa
     return np.concatenate([comparison.factor_z[i, _seen(comparison, i)] for i in shown])
 
 
-def _critical(comparison: Comparison) -> float | None:
+def critical_z(comparison: Comparison) -> float | None:
     """Size a single z-score must pass for the first step of the weighted Holm correction to reject it.
 
     The tests of implied parameters carry half of the level between them where there are any.

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hermite_collapse.estimates import Estimate
+from hermite_collapse.figures.comparison import critical_z
 from hermite_collapse.figures.style import select_rounds
 from hermite_collapse.prediction import METRIC_NAMES
 from hermite_collapse.reporting.page import significant
+from hermite_collapse.sampling_error import degree_combinations
 
 if TYPE_CHECKING:
     from hermite_collapse.comparison import Comparison
@@ -68,7 +71,8 @@ def comparison_table(comparison: Comparison) -> Table:
         strongest = sorted(places, key=lambda p: -abs(z[p]) if tested[p] else 0.0)[:LONGEST]
         kept = sorted(strongest)
         more = f"The {LONGEST} strongest deviations of {len(places)} rows; all are in the results file."
-    discretisation = comparison.discretisation if name == "mode" else None
+    effect = _step_size_effect(comparison, by_degree=name == "degree")
+    critical = critical_z(comparison) or np.inf
     rows, before = [], None
     for i, s in kept:
         cells = [
@@ -78,20 +82,40 @@ def comparison_table(comparison: Comparison) -> Table:
             f"{measured[i, s]:.5f}",
             f"{error[i, s]:.5f}",
         ]
-        if discretisation is not None:
-            cells.append(f"{discretisation[i, s]:.5f}")
+        if effect is not None:
+            cells.append(f"{effect[0][i, s]:+.5f} ± {effect[1][i, s]:.5f}")
         cells.append(f"{z[i, s]:+.2f}" if tested[i, s] else "not tested")
-        kind = ("" if i == before else "group") + ("" if tested[i, s] else " untested")
+        kind = "" if i == before else "group"
+        if not tested[i, s]:
+            kind += " untested"
+        elif abs(z[i, s]) > critical:
+            kind += " reject"
         rows.append(Row(tuple(c.replace("-", "−") for c in cells), kind.strip()))
         before = i
     head = ["round", name, "predicted", "measured", "standard error"]
-    head += ["step-size effect"] if discretisation is not None else []
+    head += ["step-size effect"] if effect is not None else []
     words = f"The {what}, predicted and measured, with the predicted standard error and the deviation in units of it."
     words += _implied(comparison)
     left_out = [str(i) for i in range(comparison.rounds + 1) if i not in shown]
     if left_out and not more:
         more = "Rounds shown: " + ", ".join(map(str, shown)) + "; all are in the results file."
     return Table((*head, "z"), tuple(rows), words, more)
+
+
+def _step_size_effect(
+    comparison: Comparison, *, by_degree: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Effect of the sampler's step size and its standard error, on modes or on the factors of degrees.
+
+    For a degree the standard error is Minkowski's bound: errors of its modes may all point the same way.
+    """
+    effect, error = comparison.discretisation, comparison.discretisation_error
+    if effect is None or error is None:
+        return None
+    if not by_degree:
+        return effect, error
+    rows = degree_combinations(comparison.indices, comparison.modes.expected[0])
+    return effect @ rows.T, error @ np.abs(rows).T
 
 
 def _implied(comparison: Comparison) -> str:

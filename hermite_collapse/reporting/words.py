@@ -122,9 +122,9 @@ def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = No
         if missing:
             lowest = int(np.min(np.broadcast_to(degree, tested.shape)[~tested & later]))
             notes.append(
-                f"{missing} of {int(np.sum(later))} coefficients, from degree {lowest} on, are not tested: with so "
-                "many particles their estimates are too far from normal for a z-score to mean anything. They are drawn "
-                "hollow and marked in the table."
+                f"{missing} of {int(np.sum(later))} coefficients, from degree {lowest} on, are not tested: for "
+                "this number of particles their estimates are too far from normal for a z-score to mean anything. "
+                "They are drawn hollow and marked in the table."
             )
     if simulated is not None:
         if simulated.generator == "channel":

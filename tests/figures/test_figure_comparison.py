@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 import hermite_collapse as hc
+from hermite_collapse.comparison import Test, _holm
 from hermite_collapse.figures import comparison_figures, prediction_figures, save, style
+from hermite_collapse.figures.comparison import critical_z
 from hermite_collapse.prediction import predict
 from tests.figures.figure_checks import assert_readable
 
@@ -51,6 +54,19 @@ def test_measured_factors_and_their_z_scores_are_those_of_the_comparison(line_re
     np.testing.assert_allclose(np.sort(heights), np.sort(z[np.isfinite(z)]))
     low, high = lower.get_ylim()
     assert np.all((heights > low) & (heights < high))
+
+
+def test_the_critical_size_is_where_the_verdict_turns(line_result: tuple) -> None:
+    """A family of the same size and weights, with one p-value just inside and just outside of the drawn size."""
+    comparison = line_result[0]
+    assert comparison.implied_fresh_fraction is not None and comparison.implied_truncation is not None
+    count = comparison.verdict.tests - 2
+    size = critical_z(comparison)
+    for factor, rejected in ((1.001, True), (0.999, False)):
+        p = 2.0 * (1.0 - NormalDist().cdf(factor * size))
+        tests = [Test("one", factor * size, p), *[Test("rest", 0.0, 0.9)] * (count - 1)]
+        tests += [Test("implied", 0.0, 0.9, weight=count / 2.0)] * 2
+        assert bool(_holm(tests, comparison.verdict.level, 0).rejected) == rejected
 
 
 def test_two_dimensions_add_the_map_of_coefficients() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hermite_collapse.errors import InputError
 from hermite_collapse.estimates import Estimate
 from hermite_collapse.modes import attenuation, contraction_rate, half_degree
 from hermite_collapse.prediction import predict
-from hermite_collapse.reporting import notebook_view, page, report_text, write_report
+from hermite_collapse.reporting import notebook_view, page, report_text, tables, write_report
 from hermite_collapse.reporting.report import explorer_data
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -130,7 +131,31 @@ def test_the_table_holds_the_comparison_and_marks_what_is_untested(text: str, re
             (row,) = [r for r in rows if f"<td>{predicted:.5f}</td><td>{measured:.5f}</td>" in r]
             assert ("not tested" in row) == (not tested[i, n])
     assert not tested[:, 8].all()
-    assert "not tested: with so many particles" in text
+    assert "not tested: for this number of particles" in text
+
+
+def test_the_effect_of_the_step_size_stands_beside_the_statistical_error(result: dict) -> None:
+    """One mode a degree here: the effect on a factor is that on the coefficient over the data's coefficient."""
+    comparison = result["comparison"]
+    effect = np.linspace(-1e-3, 1e-3, comparison.measured.size).reshape(comparison.measured.shape)
+    shown = tables.comparison_table(
+        replace(comparison, discretisation=effect, discretisation_error=np.abs(effect) / 7.0)
+    )
+    assert shown.head[-2] == "step-size effect"
+    data = comparison.modes.expected[0]
+    row = next(row for row in shown.rows if row.cells[1] == "4")
+    change = effect[1, 4] / data[4]
+    assert row.cells[-2] == f"{change:+.5f} ± {abs(change) / 7.0:.5f}".replace("-", "−")
+    assert "step-size effect" not in tables.comparison_table(comparison).head
+
+
+def test_rows_that_would_be_rejected_are_marked(result: dict) -> None:
+    comparison = result["comparison"]
+    assert not any("reject" in row.kind for row in tables.comparison_table(comparison).rows)
+    off = comparison.measured_factors.copy()
+    off[1, 4] += 8.0 * comparison.factor_standard_error[1, 4]
+    rows = tables.comparison_table(replace(comparison, measured_factors=off)).rows
+    assert [row.cells[1] for row in rows if "reject" in row.kind] == ["4"]
 
 
 def test_a_disagreement_is_said_to_be_one() -> None:

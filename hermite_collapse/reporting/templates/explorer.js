@@ -125,7 +125,7 @@
       peak = Math.max(peak, p, before[j][1]);
     }
     document.getElementById("plot-density").dataset.centre = String(after[120][1]);
-    plot("plot-density", 0.42, {x: [low, high], y: [0, 1.06 * peak], xticks: ticks(low, high, 6), yticks: ticks(0, peak, 4)},
+    plot("plot-density", 0.42, {x: [low, high], y: [0, 1.06 * peak], xticks: ticks(low, high, 6), yticks: ticks(0, peak, 5)},
       [{points: before, colour: "--data", fill: true}, {points: after, colour: "--limit", width: 2.2}],
       {title: "Density of the data and of the limit law", x: "x"});
   }
