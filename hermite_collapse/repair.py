@@ -312,7 +312,7 @@ def repair_quality(recursion: Any) -> RepairQuality:
     """
     from .bounds.constants import constant_rounds
     from .distances._components import line_of
-    from .distances._line import log_density_and_score
+    from .distances._kernels import log_density_and_score
     from .distances._transport import wasserstein2
 
     alpha, time, rate = constant_rounds(recursion)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import ConvergenceError
 from ..estimates import Estimate
 from ._components import Line
-from ._line import log_density_and_score
+from ._kernels import log_density_and_score
 from ._quadrature import integrate
 
 Array = NDArray[np.float64]

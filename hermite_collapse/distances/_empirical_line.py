@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..estimates import Estimate
 from ._components import Line
 from ._divergences_line import root_of
-from ._line import partial_moments, quantiles
+from ._kernels import partial_moments, quantiles
 
 Array = NDArray[np.float64]
 

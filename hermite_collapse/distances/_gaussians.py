@@ -20,7 +20,7 @@ def _relative(p: Any, q: Any) -> tuple[Array, Array, float]:
     s, t = p.covariances[0], q.covariances[0]
     factor = np.linalg.cholesky(t)
     whitened = np.linalg.solve(factor, np.linalg.solve(factor, s - t).T)
-    offsets = np.linalg.eigvalsh(0.5 * (whitened + whitened.T))
+    offsets = np.asarray(np.linalg.eigvalsh(0.5 * (whitened + whitened.T)), dtype=np.float64)
     shift = np.linalg.solve(factor, p.means[0] - q.means[0])
     condition = float(np.linalg.cond(t)) * len(offsets)
     return offsets, shift, 8.0 * _EPS * condition

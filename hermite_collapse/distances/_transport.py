@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ConvergenceError
 from ..estimates import Estimate
 from ._components import Line
-from ._line import couple, fourth_derivative_bound, signed_measure
+from ._kernels import couple, fourth_derivative_bound, signed_measure
 from ._quadrature import integrate
 
 Array = NDArray[np.float64]

@@ -176,7 +176,7 @@ def _on_the_line(left: _Tail, right: _Tail) -> Finiteness:
 
 
 def _in_space(left: _Tail, right: _Tail) -> Finiteness:
-    precisions = np.linalg.inv(right.covariances)
+    precisions = _inverse(right.covariances)
     smallest = np.inf
     undecided: Finiteness | None = None
     # Of an infinite pair the oldest age shows it first: last come, first served.
@@ -203,6 +203,10 @@ def _in_space(left: _Tail, right: _Tail) -> Finiteness:
 def unbounded_ages_only(tail: _Tail) -> bool:
     """Whether components stand for real-valued ages, so that one failing proves nothing about integer ages."""
     return tail.own < len(tail.means)
+
+
+def _inverse(matrices: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
 
 
 def _forms(covariance: Array, precisions: Array) -> tuple[Array, float]:
@@ -301,14 +305,14 @@ def dominations(p: Any, q: Any) -> list[Domination | None]:
     Meant for a pair whose chi-square is finite.
     """
     left, right = _tail_of(p, "p"), _tail_of(q, "q")
-    precisions = np.linalg.inv(right.covariances[: right.own])
+    precisions = _inverse(right.covariances[: right.own])
     found: list[Domination | None] = []
     for j in range(left.own):
         forms, scale = _forms(left.covariances[j], precisions)
         single = np.linalg.eigvalsh(forms)[:, 0] > _TOLERANCE * scale
         if single.any():
             options = [
-                _dominate(left, right, precisions, j, _unit(l, right.own)) for l in np.flatnonzero(single)
+                _dominate(left, right, precisions, j, _unit(int(l), right.own)) for l in np.flatnonzero(single)
             ]
             found.append(min(options, key=lambda option: option.log_mass))
             continue
