@@ -51,8 +51,8 @@ class HermiteCoefficients:
 
     def __post_init__(self) -> None:
         indices = _checks.degrees(self.indices, "indices")
-        if indices.ndim != 2 or indices.shape[1] == 0:
-            raise InputError(f"indices must have shape (m, d), got {indices.shape}.")
+        if indices.ndim != 2 or indices.size == 0:
+            raise InputError(f"indices must have shape (m, d) and not be empty, got {indices.shape}.")
         values = np.asarray(self.values, dtype=np.float64)
         for name, array in (("values", values), ("standard_error", self.standard_error)):
             if array is not None and np.shape(array) != (len(indices),):
@@ -238,7 +238,7 @@ def quadrature_coefficients(
     ----------
     density : the density p; called with (n, d) points, with (n,) in one dimension; returns (n,).
     degree : largest total degree.
-    nodes : nodes along each axis; the grid has nodes^dimension points, at most 2^24.
+    nodes : nodes along each axis, more than the degree; the grid has nodes^dimension points, at most 2^24.
     dimension : number of axes d.
 
     Returns
@@ -247,7 +247,7 @@ def quadrature_coefficients(
     converges where p / gamma is in L2(gamma); elsewhere the estimate stays large and says so.
     """
     degree = _checks.integer(degree, "degree")
-    nodes = _checks.integer(nodes, "nodes", 2)
+    nodes = _checks.integer(nodes, "nodes", max(2, degree + 1))
     dimension = _checks.integer(dimension, "dimension", 1)
     if nodes**dimension > 1 << 24:
         raise InputError(
@@ -270,22 +270,21 @@ def _quadrature(
             f"density must return one value for each point, got {heights.shape} for {len(grid)} points."
         )
     if not np.isfinite(heights).all():
-        raise InputError(f"density must return finite values, got {heights[~np.isfinite(heights)][0]!r}.")
-    # log of w_i / gamma(x_i): of moderate size, though both factors underflow far out
-    log_ratio = rule.log_weights + 0.5 * rule.nodes**2 + 0.5 * np.log(2.0 * np.pi)
-    values, log_scale = hermite_values_scaled(rule.nodes, degree)
-    # each axis maps heights to coefficients; the scale of h_k joins the density before it can overflow
-    with np.errstate(divide="ignore"):
-        log_size = np.log(np.abs(heights))
-    if dimension == 1:
-        terms = values * np.exp(log_scale + (log_ratio + log_size)[:, None]) * np.sign(heights)[:, None]
-        return terms.sum(axis=0)
-    if log_scale.any():
         raise InputError(
-            f"nodes must be at most 300 in dimension {dimension} at degree {degree}, got {nodes}."
+            f"density must return finite values, got {float(heights[~np.isfinite(heights)][0])!r}."
         )
-    tensor = heights.reshape((nodes,) * dimension)
-    factor = values * np.exp(log_ratio)[:, None]
+    # p exp(x^2/4) and h_k exp(-x^2/4) both stay within range where p and h_k, w and gamma do not
+    with np.errstate(divide="ignore", over="ignore"):
+        lifted = np.sign(heights) * np.exp(np.log(np.abs(heights)) + 0.25 * (grid**2).sum(axis=1))
+    if not np.isfinite(lifted).all():
+        raise InputError(
+            f"density must fall faster than exp(-norm(x)^2 / 4) out to the node {rule.nodes[-1]:.3g}, "
+            f"got {float(heights[~np.isfinite(lifted)][0])!r} there: it is outside L2(gamma), where the rule diverges."
+        )
+    values, log_scale = hermite_values_scaled(rule.nodes, degree)
+    log_ratio = rule.log_weights + 0.5 * rule.nodes**2 + 0.5 * np.log(2.0 * np.pi)
+    factor = values * np.exp(log_scale + (log_ratio - 0.25 * rule.nodes**2)[:, None])
+    tensor = lifted.reshape((nodes,) * dimension)
     for _ in range(dimension):
         tensor = np.tensordot(tensor, factor, axes=(0, 0))  # the new coefficient axis goes last, in order
     return tensor[tuple(indices.T)]
@@ -305,7 +304,8 @@ def sample_coefficients(samples: Any, degree: int) -> HermiteCoefficients:
     -------
     HermiteCoefficients with `standard_error`.
 
-    Raises : InputError for fewer than two samples, or for NaN and infinite samples (how many, and the first).
+    Raises : InputError for fewer than two samples, for NaN and infinite samples (how many, and the first), or for
+        samples so large that a square h_k^2 leaves double precision (abs(x) > 37 at high degree).
     """
     from .sums import SampleSums, as_source
 

@@ -2,7 +2,7 @@ r"""Gauss-Hermite rules for the standard normal law, to a thousand nodes and a f
 
     sum_i w_i f(x_i) = E_gamma f     for polynomials f of degree < 2 count
 
-The nodes are the eigenvalues of the Jacobi matrix of the h_k (off-diagonal sqrt(k)), polished by one Newton step
+The nodes are the eigenvalues of the Jacobi matrix of the h_k (off-diagonal sqrt(k)), polished by two Newton steps
 in doubled precision on the integer recurrence He_{k+1} = x He_k - k He_{k-1}.  The weights follow from one value,
 
     w = 1 / sum_{k < count} h_k(x)^2 = (count - 1)! / (count He_{count-1}(x)^2)       (Christoffel),

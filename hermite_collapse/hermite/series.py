@@ -200,7 +200,8 @@ def _line(x: FloatArray, values: FloatArray, degrees: IntArray) -> FloatArray:
     terms /= scale[: len(terms)]
     out = np.empty(len(x))
     with parallel_region:
-        line_series(np.ascontiguousarray(x), steps, terms, out)
+        # writable, because a read-only array would be compiled for once more
+        line_series(np.require(x, np.float64, ["C", "W"]), steps, terms, out)
     return out
 
 

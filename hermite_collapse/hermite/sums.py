@@ -61,7 +61,8 @@ class SampleSums:
         samples : (n,) or (n, d): arrays, memory-mapped files and whatever else slices to arrays (read piece by
             piece), tensors, data frames.
 
-        Raises : InputError for NaN or infinite samples, or samples too large for h_k^2 to fit a double.
+        Raises : InputError for NaN or infinite samples, or samples too large for h_k^2 to fit a double; what was read
+            before the bad piece stays added.
         """
         source = as_source(samples)
         if (1 if len(source.shape) == 1 else source.shape[1]) != self.dimension:
@@ -71,9 +72,9 @@ class SampleSums:
         start = 0
         if self._next in self._rest:
             start = min(BLOCK - len(self._rest[self._next]), len(source))
-            block = np.concatenate([self._rest.pop(self._next), _read(source, 0, start)])
-            _require_finite(block, source)
-            self._take(block, source)
+            part = _read(source, 0, start)
+            _require_finite(part, source)
+            self._take(np.concatenate([self._rest.pop(self._next), part]), source)
         # at least two blocks: they are what threads share
         piece = max(2, _PIECE_ENTRIES // max(BLOCK * self.dimension, 2 * self._width)) * BLOCK
         while start < len(source):
@@ -248,7 +249,8 @@ def as_source(samples: Any) -> Any:
 
 
 def _read(source: Any, start: int, stop: int) -> FloatArray:
-    part = np.ascontiguousarray(source[start:stop], dtype=np.float64)
+    # a read-only array is another type to the compiler: it would be compiled for once more
+    part = np.require(source[start:stop], np.float64, ["C", "W"])
     return part.reshape(len(part), -1)
 
 

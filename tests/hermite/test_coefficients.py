@@ -216,6 +216,15 @@ def test_quadrature_reports_what_it_cannot_resolve() -> None:
     assert found.error_estimate.max() > 0.1 * error.max()
 
 
+def test_many_nodes_in_two_dimensions() -> None:
+    # nodes out to 62, where the density, the weights and the polynomials all leave double precision on their own
+    found = quadrature_coefficients(
+        lambda x: np.prod(normal_density(0.4, 0.9)(x), axis=1), 150, nodes=1000, dimension=2
+    )
+    exact = mixture_coefficients([1.0], [[0.4, 0.4]], [[0.9, 0.9]], 150).values
+    np.testing.assert_allclose(found.values, exact, rtol=0, atol=1e-13)
+
+
 def test_quadrature_in_two_dimensions() -> None:
     means, covariance = np.array([[0.5, -0.2]]), np.array([[0.8, 0.3], [0.3, 0.6]])
     inverse, size = np.linalg.inv(covariance), 2 * np.pi * np.sqrt(np.linalg.det(covariance))
@@ -234,7 +243,8 @@ def test_quadrature_in_two_dimensions() -> None:
     [
         (lambda x: x[:3], {}, r"density must return one value for each point, got \(3,\)"),
         (lambda x: np.full_like(x, np.nan), {}, "density must return finite values, got"),
-        (np.exp, {"nodes": 1}, "nodes must be an integer >= 2, got 1"),
+        (np.exp, {"nodes": 3}, "nodes must be an integer >= 4, got 3"),
+        (normal_density(0.0, 1e6), {"nodes": 1000}, r"density must fall faster than exp\(-norm"),
         (np.exp, {"nodes": 600, "dimension": 3}, "nodes must make a grid of at most"),
     ],
 )

@@ -146,6 +146,29 @@ def test_layouts_and_types_agree(tmp_path: Path) -> None:
         assert same_bits(sample_coefficients(layout, 4), expected)
 
 
+def test_layouts_are_not_compiled_for_one_by_one() -> None:
+    from hermite_collapse.hermite._kernels_samples import line_sums, plane_sums
+
+    for samples in (
+        np.zeros(300),
+        np.zeros((300, 2)),
+        np.zeros((300, 6))[:, ::3],
+        np.zeros(900, np.float32)[::3],
+    ):
+        samples.setflags(write=False)
+        sample_coefficients(samples, 2)
+    assert len(line_sums.signatures) == len(plane_sums.signatures) == 1
+
+
+def test_a_bad_piece_leaves_the_earlier_ones() -> None:
+    sums = SampleSums(1, 2).add(np.ones(100))
+    with pytest.raises(InputError, match="the first at 3"):
+        sums.add([0.0, 0.0, 0.0, np.nan])
+    assert sums.count == 100
+    sums.add(np.zeros(50))
+    assert sums.coefficients().values[1] == pytest.approx(100 / 150, rel=1e-15)
+
+
 def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
     peaks = []
     for count in (1_000_000, 4_000_000):
