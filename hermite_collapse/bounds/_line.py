@@ -65,7 +65,8 @@ class LineMixture:
         means = np.concatenate([self.means, other.means])
         variances = np.concatenate([self.variances, other.variances])
         unique, inverse = np.unique(np.stack([means, variances]), axis=1, return_inverse=True)
-        summed = np.bincount(inverse.reshape(-1), weights, unique.shape[1])
+        summed = np.zeros(unique.shape[1])
+        np.add.at(summed, inverse.reshape(-1), weights)
         keep = summed > 0.0
         return LineMixture(summed[keep], unique[0, keep], unique[1, keep])
 
@@ -103,11 +104,18 @@ def ratio_support(p: LineMixture, q: LineMixture) -> tuple[FloatArray, FloatArra
     """Centres and widths of the Gaussians that dominate p^2/q, one for each component of p.
 
     p^2/q <= K sum_a w_a^2 N_a^2 / (v_b N_b) for any component b of q; b is the one with the smallest
-    integral.
+    integral.  Raises ConvergenceError where a component of p has no such b: the integral is infinite or on
+    the boundary.
     """
     centres, widths = [], []
     for mean, variance in zip(p.means, p.variances, strict=True):
         room = 2.0 * q.variances - variance
+        if not np.any(room > 0.0):
+            raise ConvergenceError(
+                f"p^2/q is not dominated by a Gaussian: variance {variance:.6g} against {q.variances.max():.6g}.",
+                value=np.nan,
+                bound=np.inf,
+            )
         size = np.where(
             room > 0.0,
             (mean - q.means) ** 2 / np.where(room > 0.0, room, 1.0) - np.log(q.weights),
@@ -127,8 +135,7 @@ def integrate_line(
     *,
     tolerance: float = 1e-13,
 ) -> list[Estimate]:
-    """Integrals over the line of the rows of integrand(x), shape (k, n), which live on centres +- 13
-    widths.
+    """Integrals over the line of the rows of integrand(x), shape (k, n), living on centres +- 13 widths.
 
     Returns one Estimate a row; the error is the change at the last halving plus 4e-16 of the integral of
     the absolute value.  Where rounding in the integrand keeps the change above `tolerance` (relative to the
@@ -173,7 +180,7 @@ def _trapezoid_sum(
     total: Any = 0.0
     size: Any = 0.0
     for begin in range(0, count, _CHUNK):
-        x = first + step * np.arange(begin, min(begin + _CHUNK, count))
+        x = first + step * np.arange(begin, min(begin + _CHUNK, count), dtype=np.float64)
         rows = np.atleast_2d(integrand(x))
         total = total + rows.sum(axis=1)
         size = size + np.abs(rows).sum(axis=1)

@@ -105,12 +105,13 @@ def drift_regime(
     begin = len(values) // 3
     exponent = _fit(np.log(np.arange(begin, len(values)) + 1.0), np.log(values[begin:]), relative[begin:])
     p, error = exponent.value, 2.0 * exponent.error
+    between: tuple[str, ...] = ()
     if p - error > 1.0:
-        name, between = "summable", ()
+        name = "summable"
     elif p + error < 1.0 and p - error > 0.0:
-        name, between = "vanishing", ()
+        name = "vanishing"
     elif (abs(p) <= error and error < 0.25) or p + error < 0.0:
-        name, between = "persistent", ()
+        name = "persistent"
     else:
         name = "undecided"
         ranges = (

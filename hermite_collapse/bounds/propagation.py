@@ -1,5 +1,4 @@
-"""What score errors do to the law of the next round: the quantities of error propagation, and every bound
-on them.
+"""What score errors do to the law of the next round: the quantities of error propagation and their bounds.
 
 Round i reverses a diffusion whose *ideal path*, with the exact score, ends with law q_i, and whose *learned
 path* ends with p_{i+1}; e(x, t) is the drift difference over the diffusion coefficient, L the Girsanov
@@ -31,9 +30,13 @@ norm(E[M given the end point])^2 = eta eps_star^2.  Hence, with s = sqrt(eta) ep
 
     max(0, s - tau)^2 <= I <= min((s + tau)^2, exp(B) - 1),
 
-and, by (s - tau)^2 >= s^2/4 - tau^2/3, the published form I >= eta eps^2/4 - C eps^4 with C = tau^2/(3
-eps^4). Without a finite B the constants are set to zero and the rows say "empirical": they then describe a
-run and prove nothing.
+and, by (s - tau)^2 >= s^2/4 - tau^2/3, the published form I >= eta eps^2/4 - C eps^4 with
+C = tau^2/(3 eps^4).  As eps -> 0 both sides close in: I = eta eps^2 (1 + o(1)).  Without a finite B the
+constants are set to zero and the rows say "empirical": they then describe a run and prove nothing.
+
+Proposition 3.1, with the KL of the starts added to its bound, is an identity whenever the learned score is
+the exact score of another law (a kernel density estimate, say): both path laws are then time reversals of
+one forward process and differ by a function of the end point alone.  For such errors eta tends to 1.
 
 References : arXiv:2602.16601, Propositions 3.1, 3.3, 4.1, Theorems 3.4, 4.2, Definition 3.2.
 """
@@ -79,12 +82,11 @@ class PropagationRecord:
 
 @dataclass(frozen=True)
 class InnovationBounds:
-    """Proved two-sided bounds on I = chi2(p_{i+1} against q_i), and the published forms with proved
-    constants.
+    """Proved bounds on I = chi2(p_{i+1} against q_i), and the published forms with proved constants.
 
-        lower = max(0, sqrt(eta) eps - tau)^2          upper = min((sqrt(eta) eps + tau)^2, exp(B) - 1)
-        published_lower = eta eps^2 / 4 - C eps^4      published_upper = 4 eps^2 + c eps^4
-        tau^2 = exp(B) - 1 - B,   C = tau^2 / (3 eps^4),   c = max(0, exp(B) - 1 - 4 eps^2) / eps^4
+    lower = max(0, sqrt(eta) eps - tau)^2          upper = min((sqrt(eta) eps + tau)^2, exp(B) - 1)
+    published_lower = eta eps^2 / 4 - C eps^4      published_upper = 4 eps^2 + c eps^4
+    tau^2 = exp(B) - 1 - B,   C = tau^2 / (3 eps^4),   c = max(0, exp(B) - 1 - 4 eps^2) / eps^4
     """
 
     lower: float
@@ -101,20 +103,19 @@ def innovation_bounds(
 ) -> InnovationBounds:
     """Bounds on chi2 between the learned and the ideal end point, from the energy of the score error.
 
-        max(0, sqrt(eta) eps - tau)^2 <= I <= min((sqrt(eta) eps + tau)^2, exp(B) - 1),  tau^2 = exp(B) - 1
-        - B
+        max(0, sqrt(eta) eps - tau)^2 <= I <= min((sqrt(eta) eps + tau)^2, exp(B) - 1)
+        tau^2 = exp(B) - 1 - B
 
     Parameters
     ----------
-    ideal_energy : eps^2 >= 0, dimensionless (drift difference over diffusion coefficient, squared, times
-    time). observability : eta in [0, 1]. supremum_energy : B >= ideal_energy, int sup_x norm(e)^2 dt.
-    Infinite (the default): nothing is proved, the
-        lower bound is 0 and the upper one infinite.
+    ideal_energy : eps^2 >= 0, dimensionless.
+    observability : eta in [0, 1].
+    supremum_energy : B >= ideal_energy, int sup_x norm(e)^2 dt.  Infinite (the default): nothing is proved,
+        the lower bound is 0 and the upper one infinite.
 
     Returns
     -------
-    InnovationBounds; `smallness` is the largest eps^2 at which the published eta eps^2 / 8 follows with
-    this C.
+    InnovationBounds; `smallness` is the largest eps^2 at which the published eta eps^2 / 8 follows from C.
 
     Accuracy : a few ulp; tau^2 by its series where B < 1e-2.
     Raises   : InputError if an argument is out of range or supremum_energy < ideal_energy.
@@ -126,7 +127,7 @@ def innovation_bounds(
     if math.isnan(supremum) or supremum < energy * (1.0 - 1e-9):
         raise InputError(f"supremum_energy must be at least ideal_energy = {energy!r}, got {supremum!r}.")
     if energy == 0.0 and supremum == 0.0:
-        return InnovationBounds(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return InnovationBounds(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, smallness=1.0)
     if not supremum < 700.0:
         return InnovationBounds(0.0, math.inf, -math.inf, math.inf, math.inf, math.inf, 0.0)
     tail = _exponential_tail(supremum)
@@ -200,12 +201,11 @@ def discounted_divergence(
     """Accumulated chi2 against p* predicted from the residuals R_i alone, for rounds 0 .. len(residuals).
 
         coherent    sqrt(D_N) = (1-alpha)^N sqrt(D_0) + sum_i (1-alpha)^{N-1-i} sqrt(R_i)     never exceeded
-        incoherent  D_N = (1-alpha)^{2N} D_0 + sum_i (1-alpha)^{2(N-1-i)} R_i                  cross terms
-        zero
+        incoherent  D_N = (1-alpha)^{2N} D_0 + sum_i (1-alpha)^{2(N-1-i)} R_i                 if S_i = 0
 
     The squared discount of Theorem 4.2 is the second: it needs defects without a common direction.  With
-    the same defect R every round the first gives R / alpha^2 in the limit, the second R / (alpha (2 -
-    alpha)).
+    the same defect R every round the first gives R / alpha^2 in the limit, the second
+    R / (alpha (2 - alpha)).
 
     References : arXiv:2602.16601, Theorem 4.2.
     """
@@ -227,13 +227,14 @@ def discounted_divergence(
 def divergence_to_limit(
     residuals: Sequence[float], *, fresh_fraction: float, start: float = 0.0
 ) -> list[float]:
-    """Bound on chi2(p_N against p_inf) from the residuals r_i = int (p_{i+1} - C q_i)^2 / p_inf, for rounds 0, 1, ...
+    """Bound on chi2(p_N against p_inf), N = 0, 1, ..., from r_i = int (p_{i+1} - C q_i)^2 / p_inf.
 
-        sqrt(chi2_{N}) <= (1-alpha)^{N/2} sqrt(chi2_0) + sum_i (1-alpha)^{(N-1-i)/2} sqrt(r_i)
+        sqrt(chi2_N) <= (1-alpha)^{N/2} sqrt(chi2_0) + sum_i (1-alpha)^{(N-1-i)/2} sqrt(r_i)
 
     Unlike D_i these are finite with truncation and blur: p_inf is the limit of the recursion with C itself.
-    Proof.  p_{i+1} - p_inf = (p_{i+1} - C q_i) + (1-alpha) C (p_i - p_inf), and C contracts with factor
-    (1-alpha)^{-1/2} at most in L2(1/p_inf): p_inf >= (1-alpha) C p_inf, and int (C f)^2 / C p_inf <= int f^2 / p_inf.
+    Proof.  p_{i+1} - p_inf = (p_{i+1} - C q_i) + (1-alpha) C (p_i - p_inf), and C has norm at most
+    (1-alpha)^{-1/2} in L2(1/p_inf), since p_inf >= (1-alpha) C p_inf and, by the data processing inequality,
+    int (C f)^2 / C p_inf <= int f^2 / p_inf.
 
     References : arXiv:2606.13796, Theorem 3.1 (the limit); the bound is derived above.
     """

@@ -67,10 +67,9 @@ def propagation_table(record: PropagationRecord) -> list[BoundRow]:
     refresh              D_{i+1} = (1-alpha)^2 D_i + R_i + 2 (1-alpha) S_i, judged from both sides
     residual             R_i >= alpha I_i
     innovation           D_{i+1} + (1-alpha)^2 D_i >= alpha I_i / 2
-    triangle             (sqrt(R_i) - (1-alpha) sqrt(D_i))^2 <= D_{i+1} <= (sqrt(R_i) + (1-alpha)
-    sqrt(D_i))^2 Thm 4.2 (coherent)   D_{i+1} <= ((1-alpha)^{i+1} sqrt(D_0) + sum (1-alpha)^{i-j}
-    sqrt(R_j))^2 Prop 4.1             max of D over the last half >= the floor, published and improved
-    constant (last row)
+    triangle             sqrt(D_{i+1}) between abs(sqrt(R_i) - (1-alpha) sqrt(D_i)) and their sum
+    Thm 4.2 (coherent)   sqrt(D_{i+1}) <= (1-alpha)^{i+1} sqrt(D_0) + sum_j (1-alpha)^{i-j} sqrt(R_j)
+    Prop 4.1             max of D over the last half >= the floor, published and improved constant
 
     Returns
     -------
@@ -163,12 +162,13 @@ def _innovation_rows(index: int, entry: PropagationRound) -> list[BoundRow]:
         )
     if entry.ideal_energy is None or entry.observability is None or entry.innovation is None:
         return rows
-    energy, eta = entry.ideal_energy, min(1.0, max(0.0, entry.observability.value))
+    energy, innovation = entry.ideal_energy, entry.innovation
+    eta = min(1.0, max(0.0, entry.observability.value))
     seen = eta * energy.value
     spread = math.hypot(entry.observability.error * energy.value, eta * energy.error)
     bounded = math.isfinite(entry.supremum_energy)
     limits = innovation_bounds(
-        min(energy.value, entry.supremum_energy), eta, supremum_energy=entry.supremum_energy
+        max(0.0, min(energy.value, entry.supremum_energy)), eta, supremum_energy=entry.supremum_energy
     )
 
     def add(
@@ -182,7 +182,7 @@ def _innovation_rows(index: int, entry: PropagationRound) -> list[BoundRow]:
                 "I_i",
                 side,
                 bound,
-                entry.innovation,
+                innovation,
                 bound_error=error,
                 constant=constant,
                 condition=condition,
@@ -198,7 +198,7 @@ def _innovation_rows(index: int, entry: PropagationRound) -> list[BoundRow]:
             ("Prop 3.3 (proved)", "below", limits.lower),
             ("Thm 3.4 (proved)", "above", limits.upper),
         ):
-            slope = math.sqrt(bound / seen) if seen > 0.0 else 0.0
+            slope = math.sqrt(bound / seen) if seen > 0.0 and math.isfinite(bound) else 0.0
             add(statement, side, bound, slope * spread, "proved", condition)
         add("Prop 3.3", "below", limits.published_lower, spread / 4.0, "proved", "C proved")
         small = energy.value <= limits.smallness

@@ -6,9 +6,9 @@ The ideal path is Y_t = X + sigma W_t on [0, 1]; the learned path adds sigma e(t
 
 The first part is constant and moves the end point, the second integrates to zero and leaves no trace.  So
 
-    eps_star^2 = eps_hat^2 = B = beta^2                      energies, and the supremum energy: e is
-    deterministic p_hat      = law of Y_1 moved by sigma beta sqrt(rho) eta        = rho sigma^2 J,  J the
-    Fisher information of Y_1
+    eps_star^2 = eps_hat^2 = B = beta^2        energies and supremum energy: e is deterministic
+    p_hat = law of Y_1 moved by sigma beta sqrt(rho)
+    eta = rho sigma^2 J                        J the Fisher information of Y_1
 
 because the stochastic integral M = beta (sqrt(rho) W_1 + sqrt(1-rho) Z), Z independent of (X, W_1), and
 E[W_1 given Y_1] = -sigma grad log p(Y_1) (Tweedie).  Hence sigma^2 J <= 1, with equality iff X is constant,
@@ -47,14 +47,13 @@ class SolvableFamily:
     Parameters
     ----------
     start : law of X, a one-dimensional GaussianMixture (or anything with weights, means, variances);
-    variances of
-        zero are allowed.
+        variances of zero are allowed.
     amplitude : beta, any real number; the energy is beta^2.
     integrated_share : rho in [0, 1], the share of the energy in the constant part.
     diffusion : sigma > 0, the diffusion coefficient.
 
-    Accuracy : closed forms to a few ulp if X is one Gaussian, else quadrature with the error stated (1e-12
-    relative). Raises   : InputError if an argument is out of range or the law is not one-dimensional.
+    Accuracy : closed forms to a few ulp if X is one Gaussian, else quadrature with the error stated.
+    Raises   : InputError if an argument is out of range or the law is not one-dimensional.
     """
 
     start: Any
@@ -125,9 +124,8 @@ class SolvableRecursion:
     fresh_fraction : alpha in [0, 1].
     amplitudes : beta_i, shape (rounds,).
     integrated_shares : rho_i in [0, 1], a number or shape (rounds,).
-    diffusion : sigma; default: the smallest component standard deviation of the target, for which the error
-    is as
-        observable as it can be.
+    diffusion : sigma; default: the smallest component standard deviation of the target, for which the error is
+        as observable as it can be.
     """
 
     target: Any
@@ -135,6 +133,8 @@ class SolvableRecursion:
     amplitudes: Sequence[float]
     integrated_shares: float | Sequence[float] = 1.0
     diffusion: float | None = None
+    _sigma: float = field(init=False, repr=False, compare=False)
+    _errors: tuple[tuple[float, float], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         target = LineMixture.of(self.target, "target")
@@ -142,29 +142,26 @@ class SolvableRecursion:
         _checks.fraction(self.fresh_fraction)
         amplitudes = _checks.vector(self.amplitudes, "amplitudes")
         shares = np.broadcast_to(np.asarray(self.integrated_shares, float), amplitudes.shape)
-        for share in shares:
-            _checks.fraction(share, "integrated_shares")
-        object.__setattr__(self, "amplitudes", amplitudes)
-        object.__setattr__(self, "integrated_shares", shares)
-        smallest = float(target.variances.min())
-        sigma = self.diffusion
-        sigma = math.sqrt(smallest) if sigma is None else _checks.positive(sigma, "diffusion")
-        if sigma**2 > smallest * (1.0 + 1e-12):
+        checked = tuple(_checks.fraction(share, "integrated_shares") for share in shares)
+        smallest = math.sqrt(float(target.variances.min()))
+        sigma = smallest if self.diffusion is None else _checks.positive(self.diffusion, "diffusion")
+        if sigma > smallest * (1.0 + 1e-12):
             raise InputError(
-                f"diffusion must not exceed the target's smallest component standard deviation "
-                f"{math.sqrt(smallest)!r}, got {sigma!r}."
+                f"diffusion must not exceed the target's smallest component standard deviation {smallest!r}, "
+                f"got {sigma!r}."
             )
-        object.__setattr__(self, "diffusion", sigma)
+        object.__setattr__(self, "_sigma", sigma)
+        object.__setattr__(self, "_errors", tuple(zip(amplitudes.tolist(), checked, strict=True)))
 
     def laws(self) -> list[LineMixture]:
         """p_0 = p*, p_1, ..., p_rounds as mixtures."""
         path = [self.target]
-        for shift in self._shifts():
-            path.append(self._training_law(path[-1]).shifted(shift))
+        for amplitude, share in self._errors:
+            path.append(self._training_law(path[-1]).shifted(self._shift(amplitude, share)))
         return path
 
-    def _shifts(self) -> FloatArray:
-        return self.diffusion * np.asarray(self.amplitudes) * np.sqrt(self.integrated_shares)
+    def _shift(self, amplitude: float, share: float) -> float:
+        return self._sigma * amplitude * math.sqrt(share)
 
     def _training_law(self, law: LineMixture) -> LineMixture:
         return law.mixed(self.fresh_fraction, self.target)
@@ -174,20 +171,19 @@ class SolvableRecursion:
         rounds = []
         before = Estimate(0.0, 0.0)
         laws = self.laws()
-        for law, after_law, amplitude, share, shift in zip(
-            laws[:-1], laws[1:], self.amplitudes, self.integrated_shares, self._shifts(), strict=True
-        ):
+        for law, after_law, (amplitude, share) in zip(laws[:-1], laws[1:], self._errors, strict=True):
+            shift = self._shift(amplitude, share)
             training = self._training_law(law)
             after, residual, cross = against_target(self.target, law, training, after_law)
-            energy = Estimate(float(amplitude) ** 2, 0.0)
+            energy = Estimate(amplitude**2, 0.0)
             rounds.append(
                 PropagationRound(
                     ideal_energy=energy,
                     learned_energy=energy,
-                    observability=_scaled(_fisher_information(training), float(share) * self.diffusion**2),
-                    supremum_energy=float(amplitude) ** 2,
-                    innovation=shift_chi_square(training, float(shift)),
-                    innovation_kl=shift_kl(training, float(shift)),
+                    observability=_scaled(_fisher_information(training), share * self._sigma**2),
+                    supremum_energy=amplitude**2,
+                    innovation=shift_chi_square(training, shift),
+                    innovation_kl=shift_kl(training, shift),
                     divergence_before=before,
                     divergence_after=after,
                     residual=residual,

@@ -320,10 +320,11 @@ def _draw(
             density = -g * (divergence(y, clock) + (e * score).sum(dim=1))
         return _Node(clock, y, e, process.drift(y, clock), score, (e**2).sum(dim=1), density)
 
-    def zeros() -> tuple[torch.Tensor, ...]:
-        return tuple(end.new_zeros(n) for _ in range(4))
-
-    sums = _Sums(*zeros(), end.new_zeros(n, bins, 1 + 5 * d), *zeros())
+    names = ("energy", "integral", "backward_noise", "stein")
+    sums = _Sums(
+        martingales=end.new_zeros(n, bins, 1 + 5 * d),
+        **{prefix + name: end.new_zeros(n) for prefix in ("", "coarse_") for name in names},
+    )
     here = node(end.to(torch.float64), float(times[0]))
     even, pair = here, torch.zeros_like(here.y)
     last = len(times) - 1

@@ -232,7 +232,7 @@ def _ratio(part: FloatArray, whole: FloatArray) -> tuple[Estimate, Estimate]:
 
 
 def _least_squares(features: FloatArray, values: FloatArray) -> FloatArray:
-    return np.linalg.lstsq(features, values, rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(features, values, rcond=None)[0], dtype=np.float64)
 
 
 def _hermite_features(y: FloatArray, degree: int) -> FloatArray:
