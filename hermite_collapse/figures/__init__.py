@@ -24,7 +24,7 @@ _ROOMS = {
     "modes": ("draw_mode_values",),
     "projections": ("Direction", "draw_projection", "projection_figure", "telling_directions"),
     "propagation": ("draw_bounds", "draw_moment_drift"),
-    "schedules": ("draw_schedule_curves",),
+    "schedules": ("draw_schedule_curves", "schedule_figure"),
     "spectrum": ("draw_spectrum",),
     "style": ("describe", "new_figure", "panels", "save"),
 }

@@ -110,7 +110,7 @@ def draw_attenuation(
     axes.set_ylim(*_vertical_range([height for height, _, _ in ends], measured))
     axes.set_xlabel("Hermite degree $n$")
     axes.set_ylabel("share of the data’s mode kept")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
     if limit:
         half = modes.half_degree(fresh_fraction=level, truncation_time=final, rate=rate)
         _mark_half(axes, half, top, float(curve[-1]))
@@ -243,5 +243,5 @@ def draw_z_scores(
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 3, 5, 10], symmetric=True, integer=True))
     axes.set_ylabel("z-score")
     axes.set_xlabel("Hermite degree $n$")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
     return axes

@@ -137,7 +137,7 @@ def draw_discounted_defects(
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xlabel("round of the defect, discounted to the last")
-    bar = axes.get_figure(root=True).colorbar(shade, ax=axes, pad=0.02, aspect=24)
+    bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.02, aspect=24)
     bar.set_label("error of the coefficient")
     bar.outline.set_visible(False)
     return axes
@@ -173,7 +173,7 @@ def draw_discount_weights(
     axes.set_title(rf"$\alpha={alpha:g}$")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    bar = axes.get_figure(root=True).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
+    bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
     bar.set_label("weight")
     bar.outline.set_visible(False)
     return axes

@@ -104,7 +104,7 @@ def _attenuation(
     top = _highest_degree(known)
     if comparison is None or comparison.degrees is None:
         axes = draw_attenuation(**settings, highest_degree=top)
-        figure = axes.get_figure(root=True)
+        figure = style.figure_of(axes)
         return style.describe(figure, "attenuation", _attenuation_caption(settings["limit"], None))
     points, tested, colours = _factor_points(comparison, shown)
     figure, grid = style.panels(2, 1, width=style.TEXT, height=5.0, height_ratios=[3.1, 1.0], sharex=True)
@@ -209,7 +209,7 @@ def _coefficients(recursion: Recursion, comparison: Comparison | None) -> Figure
         else "modes have no common factor here"
     )
     return style.describe(
-        axes.get_figure(root=True),
+        style.figure_of(axes),
         "coefficients",
         f"Hermite coefficients after the rounds given, predicted (rules) and measured (points, with bars of one "
         f"predicted standard error), since {why}. The largest modes are shown.",
@@ -235,7 +235,7 @@ def _density(
     data = recursion.target
     if recursion.dimension == 1:
         axes = draw_densities(data=data, rounds=laws, limit=limit, samples=samples)
-        figure = axes.get_figure(root=True)
+        figure = style.figure_of(axes)
         words = "Density of the data (filled), after the rounds given (blue) and in the limit (red)."
     elif recursion.dimension == 2:
         figure = _contour_panels(data, laws, limit)
@@ -251,7 +251,7 @@ def _density(
         )
     if samples is not None and recursion.dimension != 2:
         words += " Steps: the particles of the last round."
-    if drawn is not recursion:
+    if isinstance(drawn.target, EmpiricalLaw) and drawn is not recursion:
         words += f" Drawn from {len(drawn.target.samples)} of the samples, evenly chosen."
     return style.describe(figure, "density", words)
 
@@ -387,7 +387,7 @@ def _moments(recursion: Recursion, known: theory.Prediction, comparison: Compari
         ylabel="change of the second moment",
     )
     return style.describe(
-        axes.get_figure(root=True),
+        style.figure_of(axes),
         "moments",
         "Drift of second moments from the data’s: lines predicted, points measured with bars of one predicted "
         "standard error, dotted the limit. Coordinates that move alike are shown once.",

@@ -62,7 +62,7 @@ def draw_densities(
         points = np.ravel(points_of(data))
         axes.hist(
             points,
-            bins=_edges(points, low, high),
+            bins=_edges(points, low, high).tolist(),
             density=True,
             color=style.DATA,
             alpha=0.3,

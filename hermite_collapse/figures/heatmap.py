@@ -178,7 +178,7 @@ def draw_parameter_map(
         )
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    bar = axes.get_figure(root=True).colorbar(shade, ax=axes, pad=0.1, aspect=26)
+    bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.1, aspect=26)
     bar.set_label(label)
     bar.outline.set_visible(False)
     return axes
@@ -200,7 +200,7 @@ def _decimal_ticks(axes: Axes) -> None:
 
 
 def _colour_bar(axes: Axes, shade: Any, label: str) -> None:
-    bar = axes.get_figure(root=True).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
+    bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
     bar.set_label(label)
     _plain_bar(bar)
 

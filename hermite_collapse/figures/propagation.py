@@ -44,7 +44,9 @@ def draw_bounds(
     bars = np.broadcast_to(np.asarray(errors, dtype=float), value.shape)
     axes.set_yscale("log")
     ends, texts, tones = [], [], []
-    bounds = [(name, given, (4.5, 2.0)) for name, given in (lower or {}).items()]
+    bounds: list[tuple[str, ArrayLike, tuple[float, ...]]] = [
+        (name, given, (4.5, 2.0)) for name, given in (lower or {}).items()
+    ]
     bounds += [(name, given, ()) for name, given in (upper or {}).items()]
     for j, (name, given, dash) in enumerate(bounds):
         line = np.broadcast_to(np.asarray(given, dtype=float), value.shape)

@@ -1,4 +1,7 @@
-"""Annealed truncation: what each schedule leaves over, round by round."""
+"""Annealed truncation: what each schedule leaves over, round by round.
+
+References: arXiv:2606.13796, Theorem 4.1.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,17 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from hermite_collapse import _checks
+from hermite_collapse.distances import kl
 from hermite_collapse.errors import InputError
 from hermite_collapse.figures import style
+from hermite_collapse.modes import mode_residuals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from hermite_collapse.recursion import Recursion
 
 
 @style.style()
@@ -83,3 +92,47 @@ def draw_schedule_curves(
     axes.set_ylabel(ylabel)
     style.label_line_ends(axes, last, ends, texts, tones)
     return axes
+
+
+@style.style()
+def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree: int = 4) -> Figure:
+    """Recursions of one target under several schedules: the residual of one degree, and KL from the data.
+
+        e_n(i) = 1 - f_n(i)          KL(p_i || p*)
+
+    Parameters
+    ----------
+    recursions : name -> recursion, each with Ornstein-Uhlenbeck rounds started at the data.
+    rounds : last round.
+    degree : n of the left panel.
+    """
+    count = _checks.integer(rounds, "rounds", minimum=1)
+    n = _checks.integer(degree, "degree", minimum=1)
+    residuals, divergences, errors = {}, {}, {}
+    for name, recursion in recursions.items():
+        if recursion.initial is not None:
+            raise InputError("recursions must start from the data for their residuals, got one with initial.")
+        residuals[name] = mode_residuals(
+            n,
+            fresh_fraction=recursion.regime.fresh_fractions,
+            truncation=recursion.schedule,
+            rounds=count,
+            rate=recursion.rate,
+            regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
+        )[1:]
+        found = [kl(recursion.law(i), recursion.target) for i in range(1, count + 1)]
+        divergences[name] = [float(e) for e in found]
+        errors[name] = [e.error for e in found]
+    figure, grid = style.panels(1, 2, width=8.4, height=3.3)
+    figure.get_layout_engine().set(wspace=0.08)
+    left, right = grid[0]
+    draw_schedule_curves(left, curves=residuals, ylabel=f"residual $1-f_{{{n}}}(i)$")
+    draw_schedule_curves(right, curves=divergences, errors=errors, ylabel=r"KL$(p_i\,\|\,p_*)$")
+    for text in list(left.texts):
+        text.remove()
+    return style.describe(
+        figure,
+        "schedules",
+        f"What each truncation schedule leaves over: left, the part of degree {n} that is lost after each round, "
+        "right, the Kullback-Leibler divergence of the law from the data.",
+    )

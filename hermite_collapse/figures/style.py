@@ -19,8 +19,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from hermite_collapse.errors import InputError
 from hermite_collapse.runfolder import write_atomically
 
 if TYPE_CHECKING:
@@ -133,6 +134,14 @@ def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> 
         return new_figure(width, height).add_subplot()
 
 
+def figure_of(axes: Axes) -> Figure:
+    """The figure that an axes belongs to, whatever subfigures are in between."""
+    figure = axes.get_figure(root=True)
+    if not isinstance(figure, Figure):
+        raise InputError("axes must belong to a figure, got one that was removed from its own.")
+    return figure
+
+
 @style()
 def panels(
     rows: int, columns: int, *, width: float = WIDE, height: float = 3.0, **options: Any
@@ -166,7 +175,7 @@ def select_rounds(last: int, *, count: int = 4) -> tuple[int, ...]:
 
 
 def spread_labels(
-    positions: Sequence[float], gap: float, *, low: float = -np.inf, high: float = np.inf
+    positions: ArrayLike, gap: float, *, low: float = -np.inf, high: float = np.inf
 ) -> NDArray[np.float64]:
     """Positions as near as possible (least squares) to those asked, in the same order, `gap` apart.
 
@@ -205,8 +214,7 @@ def label_line_ends(
 
     To be called when the limits of the axes are final: distances on the page are computed from them.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(axes)
     pixels = np.array([round(float(axes.transData.transform((x, h))[1]), 3) for h in heights])
     pixel_per_point = figure.dpi / 72.0
     # The layout engine shrinks the axes after this; a gap above the line height keeps texts apart still.

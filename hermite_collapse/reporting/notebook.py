@@ -106,7 +106,7 @@ def _grid(table: Table) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-_VIEWS = {
+_VIEWS: dict[type, Callable[[Any], str]] = {
     Recursion: _recursion,
     Prediction: _prediction,
     Comparison: _comparison,

@@ -96,7 +96,7 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
     text. Its width follows the page, from 0.68 to 1.3 times the figure's own size.
     """
     name = re.sub(r"[^a-z0-9]+", "-", (name or figure.get_gid() or "figure").lower()).strip("-")
-    words = description if description is not None else (figure.get_label() or name)
+    words = description if description is not None else str(figure.get_label() or name)
     text = style.svg_text(figure)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

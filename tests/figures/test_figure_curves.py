@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from hermite_collapse import schedules
+from hermite_collapse import Recursion, presets, schedules
 from hermite_collapse.errors import InputError
 from hermite_collapse.figures import (
     draw_bounds,
     draw_moment_drift,
     draw_schedule_curves,
     draw_spectrum,
+    schedule_figure,
     style,
 )
 from hermite_collapse.modes import mode_residuals
@@ -64,6 +65,27 @@ def test_schedule_curves_are_the_residuals(logarithmic: bool) -> None:
         np.testing.assert_array_equal(container.lines[0].get_ydata(), given)
     assert {text.get_text() for text in axes.texts} == set(plans)
     assert_readable(axes.get_figure())
+
+
+def test_schedules_leave_the_divergence_of_their_laws() -> None:
+    target = presets.load("two_modes_1d")
+    plans = {"constant": 0.1, "vanishing": schedules.Geometric(0.1, 0.5)}
+    recursions = {
+        name: Recursion(target, fresh_fraction=0.3, truncation=plan) for name, plan in plans.items()
+    }
+    figure = schedule_figure(recursions, rounds=4)
+    right = figure.axes[1]
+    grid = np.linspace(-9.0, 9.0, 20_001)
+    for container, recursion in zip(right.containers, recursions.values(), strict=True):
+        p, q = recursion.law(3).density(grid), target.density(grid)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            exact = np.trapezoid(np.where(p > 0.0, p * np.log(p / q), 0.0), grid)
+        assert container.lines[0].get_ydata()[2] == pytest.approx(exact, rel=1e-9)
+    assert_readable(figure)
+    with pytest.raises(InputError, match="start from the data"):
+        schedule_figure(
+            {"own": Recursion(target, fresh_fraction=0.3, truncation=0.1, initial=target)}, rounds=2
+        )
 
 
 def test_bounds_that_are_infinite_leave_a_gap_and_the_measured_points_stay() -> None:
