@@ -19,4 +19,13 @@ ORDER: tuple[str, ...] = (
     "additions.constant_time",
     "additions.final_constants",
     "additions.metric_rates",
+    "additions.sharper_recursions",
+    "additions.always_finite",
+    "additions.small_errors",
+    "additions.noise_floors",
+    "additions.square_integrability",
+    "additions.deconvolution",
+    "additions.phantom_variance",
+    "additions.age_tail",
+    "additions.testable_degree",
 )

@@ -9,4 +9,5 @@ ORDER: tuple[str, ...] = (
     "limit.mode_defects",
     "limit.relative_fisher",
     "limit.second_moment",
+    "limit.mixture_experiment",
 )

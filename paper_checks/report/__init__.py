@@ -1,0 +1,1 @@
+"""Reports of a run: terminal table, one JSON document, one HTML page."""
