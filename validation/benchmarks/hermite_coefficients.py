@@ -65,7 +65,7 @@ def _line() -> list[dict[str, Any]]:
             alone = timing.interleaved(pair, repetitions=3, clock=time.process_time)
         wall = timing.median_ratio(times, "other", "package")
         processor = timing.median_ratio(alone, "other", "package")
-        row = {"case": f"  against {name}", "ratio": wall, "ratio_one_thread": processor, "target": target}
+        row = {"case": f"  against {name}", "ratio": wall, "ratio_one_thread": processor, "at_least": target}
         rows.append(row | {"met": wall >= target})
     return rows
 
@@ -88,7 +88,7 @@ _COLD = """
 def _cold() -> list[dict[str, Any]]:
     """The same comparison for the first call in a process, when the 520 MB of the matrix are new to it."""
     ratio = float(np.median([_measure(_COLD)[0] for _ in range(5)]))
-    row = {"case": "  against numpy hermevander, first call in a process", "ratio": ratio, "target": 200.0}
+    row = {"case": "  against numpy hermevander, first call in a process", "ratio": ratio, "at_least": 200.0}
     return [row | {"met": ratio >= 200.0}]
 
 
@@ -116,7 +116,7 @@ def _plane() -> list[dict[str, Any]]:
         {
             "case": "  time over 4 flops per coefficient and sample at the 1-D rate",
             "ratio": slower,
-            "target": 3.0,
+            "at_most": 3.0,
         }
         | {"met": slower <= 3.0},
     ]
@@ -181,7 +181,7 @@ def _memory() -> list[dict[str, Any]]:
                     "matrix_mib": vander,
                 }
             )
-        rows[-1] |= {"ratio": own[-1] / own[0], "target": 1.2, "met": own[-1] <= 1.2 * own[0]}
+        rows[-1] |= {"ratio": own[-1] / own[0], "at_most": 1.2, "met": own[-1] <= 1.2 * own[0]}
     return rows
 
 
@@ -212,7 +212,7 @@ def _second_process() -> dict[str, Any]:
         "case": "second process: import of the room, both kernels from the disk cache, first results",
         "seconds": seconds,
         "processor_seconds": processor,
-        "target": 0.5,
+        "at_most": 0.5,
         "met": seconds < 0.5,
     }
 
