@@ -72,8 +72,9 @@ def plan_sweep(config: Config) -> Sweep:
         raise InputError("sweep.values must name at least one key and its values, got none.")
     homes = key_sections()
     for key, entries in values.items():
-        if homes.get(key) in (None, *_FORBIDDEN):
-            config.updated({key: None})  # the sentence about an unknown key, with the nearest known one
+        if key not in homes:
+            config.updated({key: None})  # raises the sentence about an unknown key, with the nearest known one
+        if homes[key] in _FORBIDDEN:
             raise InputError(f"sweep.values must name keys of a run, got {key}.")
         if not entries:
             raise InputError(f"sweep.values.{key} must hold at least one value, got none.")
@@ -102,7 +103,7 @@ def plan_sweep(config: Config) -> Sweep:
 
 def _distinct(configs: list[Config]) -> list[Config]:
     """One configuration for each recursion described: reading a file of samples once is enough."""
-    seen = {}
+    seen: dict[str, Config] = {}
     for config in configs:
         seen.setdefault(
             json.dumps(config.model_dump(mode="json", include={"target", "initial"}), sort_keys=True), config
@@ -184,7 +185,8 @@ def gather(sweep: Sweep, points: list[Point]) -> Dataset:
         for index, point in enumerate(points):
             if name in point:
                 value = point[name].reshape(point[name].shape[: len(dims)])  # files keep a scalar as one entry
-                full[(index, *(slice(0, size) for size in value.shape))] = value
+                place: tuple[Any, ...] = (index, *map(slice, value.shape))
+                full[place] = value
         variable, _, metric = name.partition("__")
         text = attributes if not metric else f"{attributes}, {metric.replace('_', ' ')}"
         label = variable if not metric else f"{variable}_{metric}"
