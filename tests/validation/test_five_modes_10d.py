@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -196,6 +197,77 @@ def test_measure_is_the_mean_of_squares():
     values = measure(x)
     assert values[0] == pytest.approx((0 + 100) / 2)
     assert values[-1] == pytest.approx(float((x[:, 2:] ** 2).mean()))
+
+
+def test_chain_from_the_command_line(tmp_path, capsys):
+    arguments = [
+        "chain",
+        "--fresh-fraction",
+        "0.5",
+        "--particles",
+        "60",
+        "--generations",
+        "2",
+        "--steps",
+        "5",
+        "--seed",
+        "4",
+    ]
+    assert (
+        experiment.main(
+            [*arguments, "--out", str(tmp_path / "chain.json"), "--folder", str(tmp_path / "run")]
+        )
+        == 0
+    )
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "chain.json").read_text())
+    assert printed["generations_done"] == 2
+    again = experiment.run_chain(Setting(0.5, 60, generations=2, steps=5, seed=4))
+    assert printed["measured"] == again["measured"]
+
+
+@pytest.fixture(scope="module")
+def record():
+    return json.loads(experiment.RECORD.read_text())
+
+
+def test_committed_record_is_about_this_code(record):
+    """Predictions recomputed; closed-form chains inside their bars; literal ones off by their measured defects."""
+    for kept in record["chains"]:
+        setting = Setting(**kept["setting"])
+        prediction = predict(setting)
+        np.testing.assert_allclose(kept["predicted"], prediction.value, rtol=1e-9)
+        np.testing.assert_allclose(kept["standard_error"], prediction.standard_error, rtol=1e-9)
+        z = (np.array(kept["measured"]) - prediction.value) / prediction.standard_error
+        np.testing.assert_allclose(kept["z"], z, rtol=1e-6, atol=1e-9)
+        if setting.model == "channel":
+            assert np.abs(z).max() < 4.5
+    assert {row["mechanism"]: row["first_infinite"] for row in record["chi_square_against_data"]} == {
+        "both": 1,
+        "blur": 2,
+        "truncation": 42,
+    }
+    for rows in record["defects_of_one_generation"].values():
+        for row in rows:
+            if row["predicted"] is not None:
+                assert abs(row["change"] - row["predicted"]) < 4.5 * row["standard_error"]
+
+
+def test_committed_energies_attain_proposition_3_1(record):
+    """The kernel density score is exact for another law: KL equals its bound, and nothing is invisible."""
+    for row in record["energies"]["generations"]:
+        half, half_error = (part / 2 for part in row["learned_energy"])
+        gap = half + row["kl_of_the_starts"][0] - row["kl_of_the_defect"][0]
+        assert abs(gap) < 4.5 * math.hypot(half_error, row["kl_of_the_defect"][1])
+    assert not [row for row in record["energies"]["bounds"] if row["verdict"] == "refused"]
+
+
+def test_figure_of_the_record(record, tmp_path):
+    experiment.draw(record, tmp_path / "figure.svg")
+    text = (tmp_path / "figure.svg").read_text()
+    assert text.startswith("<?xml")
+    assert text.count('id="axes_') == 3
+    assert len(text) > 20_000
 
 
 def test_settings_are_checked():

@@ -13,7 +13,7 @@ generation of blur and truncation has component variance 0.7255 > 2 x 0.36; any 
 size.  Truncation alone gets there at generation 42, blur alone at generation 2 (generation 1 lies on the boundary).
 
     python -m validation.experiments.five_modes_10d                      small size on a CPU, about five minutes;
-                                                                         writes validation/records/five_modes_10d.json
+                                                          writes validation/records/five_modes_10d.json and .svg
     python -m validation.experiments.five_modes_10d chain --fresh-fraction 0.1 --particles 100000 --steps 500 \
         --generations 20 --model attention --device cuda --folder runs/five_modes/0.1 --seconds 540
 
@@ -224,18 +224,26 @@ def mechanism_shares() -> list[dict[str, Any]]:
     return rows
 
 
+def _announced(chain: dict[str, Any]) -> dict[str, Any]:
+    s = chain["setting"]
+    what = (
+        f"{s['model']}, fresh fraction {s['fresh_fraction']}, blur {s['blur']}, truncation {s['truncation']}"
+    )
+    print(f"{what}: largest z {chain['largest_z']:.2f}, {chain['seconds']} s", file=sys.stderr, flush=True)
+    return chain
+
+
 def small_record(device: str = "cpu") -> dict[str, Any]:
     """Everything at a size for two CPU cores: chains in closed form at full length, literal ones small, defects."""
     chains = []
     for alpha in FRESH_FRACTIONS:
         for blur, truncation in ((0.6, 0.02), (0.6, 0.0), (0.0, 0.02)):
             setting = Setting(alpha, 100_000, blur=blur, truncation=truncation, model="channel", seed=1)
-            chains.append(run_chain(setting, device=device))
-    for alpha in FRESH_FRACTIONS:
-        for start in STARTS:
-            setting = Setting(alpha, 2000, generations=6, steps=200, start=start, seed=2)
-            chains.append(run_chain(setting, device=device))
-    defects = {str(steps): measure_defects(steps, particles=10_000, device=device) for steps in (200, 500)}
+            chains.append(_announced(run_chain(setting, device=device)))
+    for alpha, start in ((0.1, "normal"), (0.5, "normal"), (0.9, "normal"), (0.1, "marginal")):
+        setting = Setting(alpha, 2000, generations=6, steps=200, start=start, seed=2)
+        chains.append(_announced(run_chain(setting, device=device)))
+    defects = {str(steps): measure_defects(steps, particles=4000, device=device) for steps in (200, 500)}
     return {
         "experiment": "five_modes_10d",
         "reference": "arXiv:2602.16601, Figure 1 and Appendix G.1",
@@ -245,7 +253,7 @@ def small_record(device: str = "cpu") -> dict[str, Any]:
         "limits": mechanism_shares(),
         "chains": chains,
         "defects_of_one_generation": defects,
-        "energies": measure_energies(Setting(0.5, 100_000), generations=3, paths=3000, steps=48),
+        "energies": measure_energies(Setting(0.5, 100_000), generations=3, paths=2000, steps=48),
         "at_printed_size": "not run: no GPU was at hand; the command is in the module's docstring",
     }
 
@@ -290,6 +298,43 @@ def summary(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def draw(record: dict[str, Any], path: Path) -> None:
+    """Within-mode variance over the generations, one panel a fresh fraction: mechanisms apart and together."""
+    from matplotlib import pyplot as plt
+
+    from hermite_collapse.figures.propagation import draw_moment_drift
+
+    limits = {row["fresh_fraction"]: row for row in record["limits"]}
+    figure, axes = plt.subplots(1, len(limits), figsize=(4.2 * len(limits), 3.6), layout="constrained")
+    for panel, alpha in zip(axes, sorted(limits), strict=True):
+        predicted, measured, errors, ends = {}, {}, {}, {}
+        for chain in record["chains"]:
+            s = chain["setting"]
+            if s["fresh_fraction"] != alpha or s["model"] != "channel":
+                continue
+            name = {(0.6, 0.02): "both", (0.6, 0.0): "blur", (0.0, 0.02): "truncation"}[
+                s["blur"], s["truncation"]
+            ]
+            for kept, rows, first in (
+                (predicted, chain["predicted"], 0.36),
+                (measured, chain["measured"], 0.36),
+                (errors, chain["standard_error"], 0.0),
+            ):
+                kept[name] = [first, *(row[-1] for row in rows)]
+            ends[name] = limits[alpha][name]
+        draw_moment_drift(
+            panel,
+            predicted=predicted,
+            measured=measured,
+            standard_error=errors,
+            limits=ends,
+            ylabel="within-mode variance",
+        )
+        panel.set_title(f"fresh fraction {alpha:g}")
+    figure.savefig(path)
+    plt.close(figure)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The small record by default, or one chain of any size."""
     parser = argparse.ArgumentParser(prog="python -m validation.experiments.five_modes_10d", description=__doc__,
@@ -304,7 +349,7 @@ def main(arguments: list[str] | None = None) -> int:
     chain.add_argument("--truncation", type=float, default=0.02)
     chain.add_argument("--start", choices=STARTS, default="normal")
     chain.add_argument("--sampler", choices=list(SAMPLERS), default="euler")
-    chain.add_argument("--model", choices=MODELS, default="matmul")
+    chain.add_argument("--model", choices=MODELS, default="attention")
     chain.add_argument("--seed", type=int, default=0)
     chain.add_argument("--folder", type=Path)
     chain.add_argument("--seconds", type=float, default=math.inf)
@@ -324,6 +369,8 @@ def main(arguments: list[str] | None = None) -> int:
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, document)
+    if command is None and out is not None:
+        draw(document, out.with_suffix(".svg"))
     return 0
 
 
