@@ -112,8 +112,8 @@ class SolvablePaths:
 
     def marginal_score(self, y: torch.Tensor, clock: float) -> torch.Tensor:
         if clock == 0.0 and bool((self._variances == 0.0).any()):
-            # A point mass has no score.  The node enters with half the first step only; leaving it out is an error
-            # of first order in that step, which extrapolation in the step removes.
+            # A point mass has no score.  The node enters with half the first step only, which on a grid graded
+            # towards it is of second order in the number of steps.
             return torch.zeros_like(y)
         shares, spread = self._shares(y, clock)
         return (shares * (self._means - y) / spread).sum(dim=1, keepdim=True)

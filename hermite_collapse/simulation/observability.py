@@ -1,6 +1,6 @@
 """How much of a score error reaches the end of the path: eta = Var(E[M given Y]) / eps^2, Y the end point.
 
-With m(Y) = E[M given Y] and eps^2 = E M^2, four estimators, each with its direction:
+With m(Y) = E[M given Y] and eps^2 = E M^2, three estimators, each with its direction:
 
 **From below, by regression.**  For any function f fitted on other paths,
 
@@ -21,8 +21,8 @@ M - xi in place of M, which leaves its expectation as it is and removes most of 
 
 **Without regression, by pairs.**  Two ideal paths that share their end point and are independent given it have
 E[M M' given Y] = m(Y)^2: the mean of M M' is unbiased for eta eps^2, from neither side, in any dimension, and remains
-so with M - xi in place of M.  In the same way E[L L'] - 1 is unbiased for I = chi2 of the learned
-end law against the ideal one: no density is ever estimated.
+so with M - xi in place of M.  In the same way E[L L'] - 1 is unbiased for I = chi2 of the learned end law against
+the ideal one: no density is ever estimated.
 
 References : arXiv:2602.16601, Definition 3.2; the bounds are derived above.
 """
@@ -50,7 +50,8 @@ METHODS = ("hermite", "neighbours")
 class ObservabilityBounds:
     """eta from both sides, with standard errors, and the visible energy eta eps^2 likewise; `energy` is eps^2.
 
-    Expectations: lower <= truth <= upper.  Without backward-noise integrals the upper value is 1, exactly.
+    Expectations of the visible energies: lower <= truth <= upper.  Without backward-noise integrals the upper eta is
+    1, exactly.
     """
 
     lower: Estimate
