@@ -96,19 +96,19 @@ def _plane() -> list[dict[str, Any]]:
     count, dimension, degree = 100_000, 10, 6
     samples = np.random.default_rng(1).normal(size=(count, dimension))
     line = np.random.default_rng(0).normal(size=_SAMPLES)
-    times = timing.interleaved(
-        {
-            "d = 10": lambda: sample_coefficients(samples, degree),
-            "1-D": lambda: sample_coefficients(line, _DEGREE),
-        },
-        repetitions=15,
-        each=2,
-    )
+    pair = {
+        "d = 10": lambda: sample_coefficients(samples, degree),
+        "1-D": lambda: sample_coefficients(line, _DEGREE),
+    }
+    times = timing.interleaved(pair, repetitions=15, each=2)
+    with timing.one_thread():
+        alone = timing.interleaved(pair, repetitions=7, clock=time.process_time)
     width = index_count(dimension, degree)
     flops = 4.0 * width * count
-    line_flops = float(_LINE_FLOPS * _DEGREE * _SAMPLES)
     # how many times longer than its flops would take at the rate of the first kernel
-    slower = float(np.median((times["d = 10"] / flops) / (times["1-D"] / line_flops)))
+    scale = float(_LINE_FLOPS * _DEGREE * _SAMPLES) / flops
+    slower = scale * timing.median_ratio(times, "d = 10", "1-D")
+    slower_alone = scale * timing.median_ratio(alone, "d = 10", "1-D")
     own = timing.median_time(times, "d = 10")
     case = f"{count:.0e} samples, d = {dimension}, total degree {degree} ({width} coefficients), with standard errors"
     return [
@@ -116,9 +116,10 @@ def _plane() -> list[dict[str, Any]]:
         {
             "case": "  time over 4 flops per coefficient and sample at the 1-D rate",
             "ratio": slower,
+            "ratio_one_thread": slower_alone,
             "at_most": 3.0,
-        }
-        | {"met": slower <= 3.0},
+            "met": max(slower, slower_alone) <= 3.0,
+        },
     ]
 
 
