@@ -10,6 +10,7 @@ not share makes it infinite: among distinct Gaussians the one with the heaviest 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -132,8 +133,8 @@ def _difference(left: Components, right: Components) -> Components:
     return Components(merged[kept], means[first[kept]], excess[first[kept]])
 
 
-def _panels(x: Array, y: Array, ratio: float):
-    """Panels of Mehler's kernel, as (row start, rows x columns)."""
+def _panels(x: Array, y: Array, ratio: float) -> Iterator[tuple[int, Array]]:
+    """Panels of Mehler's kernel: first row, and the values (rows, M)."""
     scale = 1.0 / (1.0 - ratio**2)
     constant = -0.5 * x.shape[1] * np.log1p(-(ratio**2))
     norms, other_norms = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
