@@ -32,16 +32,20 @@ COMMANDS = {
     "verify": "Check the statements of the papers on this machine, by means of its own.",
 }
 _MODULES = {"config": "configure"}
-_ABOUT = """Predict, simulate and measure what recursive training does to a diffusion model.
+_ABOUT = (
+    "Predict, simulate and measure what recursive training does to a diffusion model.\n\n"
+    "Every command takes a configuration file (hermite-collapse config > my.toml makes one) and options that "
+    "override it; without a file, the defaults hold. Times are in OU time, all else is dimensionless unless the "
+    "help says otherwise."
+)
 
-Every command takes a configuration file (hermite-collapse config > my.toml makes one) and options that
-override it; without a file, the defaults hold.  Times are in OU time, all else is dimensionless unless
-the help says otherwise."""
 
+def build_app(chosen: str = "") -> App:
+    """The cyclopts application; each command's room is imported when that command is parsed.
 
-def build_app() -> App:
-    """The cyclopts application; each command's room is imported when that command is parsed."""
-    from cyclopts import App
+    chosen : the command that will run; its help is its own, longer than the line in the list.
+    """
+    from cyclopts import App, Parameter
 
     from .. import __version__
 
@@ -54,10 +58,11 @@ def build_app() -> App:
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
+        default_parameter=Parameter(show_default=False),  # every help text names its default itself
     )
     for order, (name, text) in enumerate(COMMANDS.items()):
         room = f"hermite_collapse.cli.{_MODULES.get(name, name)}"
-        app.command(f"{room}:command", name=name, help=text, sort_key=order)
+        app.command(f"{room}:command", name=name, help=None if name == chosen else text, sort_key=order)
     return app
 
 
@@ -69,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         if arguments and not arguments[0].startswith("-"):
             _checks.one_of(arguments[0], COMMANDS, "the command")
-        status = build_app()(list(arguments))
+        status = build_app(arguments[0] if arguments else "")(list(arguments))
     except CycloptsError as error:
         return _refuse(_sentence(error))
     except InputError as error:
