@@ -131,11 +131,8 @@ def chi_square(p: Line, q: Line, dominating: Line) -> Estimate:
     ends = _joint_window(p, q)
     extra = dominating.window(_REACH) if len(dominating.weights) else (ends[0], ends[1])
     ends = np.array([min(ends[0], extra[0]), max(ends[1], extra[1])])
-    top = float(peak(np.concatenate([p.means, q.means, dominating.means, ends])).max())
-    if top > 700.0:
-        raise ConvergenceError(
-            "the chi-square is finite but exceeds the largest float.", value=np.inf, bound=np.inf
-        )
+    extra_laws = [dominating] if len(dominating.weights) else []
+    top = float(peak(panels([p, q, *extra_laws], ends[0], ends[1])).max())
     width = ends[1] - ends[0]
     for side in (0, 1):
         while peak(ends[side : side + 1])[0] > top - 75.0:
@@ -144,16 +141,22 @@ def chi_square(p: Line, q: Line, dominating: Line) -> Estimate:
 
     def integrand(log_p: Array, log_q: Array) -> tuple[Array, Array]:
         ratio = log_p - log_q
-        near = ratio < 300.0
-        with np.errstate(over="ignore"):
-            square = np.where(
-                near, np.exp(log_q) * np.expm1(np.minimum(ratio, 300.0)) ** 2, np.exp(log_p + ratio)
-            )
-            tilt = np.where(near, np.expm1(np.minimum(ratio, 300.0)), 1.0) * np.exp(log_p)
-        return square, np.maximum(2.0 * np.abs(tilt), np.where(near, 0.0, 2.0 * square))
+        large = np.maximum(ratio, 1.0)
+        with np.errstate(divide="ignore"):
+            small = np.log(np.abs(np.expm1(np.minimum(ratio, 1.0))))
+        # log abs(expm1(ratio)), without overflow; everything is relative to the highest point.
+        log_gap = np.where(ratio > 1.0, large + np.log1p(-np.exp(-large)), small)
+        return np.exp(log_q - top + 2.0 * log_gap), 2.0 * np.exp(log_p - top + log_gap)
 
-    value, error = _quadrature(p, q, integrand, [dominating] if len(dominating.weights) else [], ends)
-    return Estimate(value, error + 1e-30 * np.exp(top) * width, "bound", "quadrature")
+    value, error = _quadrature(p, q, integrand, extra_laws, ends)
+    error += 1e-30 * width
+    if top + np.log(max(value, 1e-300)) > 709.0:
+        raise ConvergenceError(
+            "the chi-square is finite but exceeds the largest float.", value=np.inf, bound=np.inf
+        )
+    # Formed by logarithms: the value may be near the largest float where exp(top) alone is beyond it.
+    size = np.exp(0.5 * top)
+    return Estimate(float(value * size * size), float(error * size * size), "bound", "quadrature")
 
 
 def root_of(square: float, error: float, route: str) -> Estimate:

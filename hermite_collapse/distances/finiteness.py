@@ -312,7 +312,8 @@ def dominations(p: Any, q: Any) -> list[Domination | None]:
         single = np.linalg.eigvalsh(forms)[:, 0] > _TOLERANCE * scale
         if single.any():
             options = [
-                _dominate(left, right, precisions, j, _unit(int(l), right.own)) for l in np.flatnonzero(single)
+                _dominate(left, right, precisions, j, _unit(int(l), right.own))
+                for l in np.flatnonzero(single)
             ]
             found.append(min(options, key=lambda option: option.log_mass))
             continue
