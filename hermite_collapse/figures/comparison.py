@@ -10,21 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hermite_collapse import prediction as theory
-from hermite_collapse.errors import InputError
 from hermite_collapse.figures import style
-from hermite_collapse.figures.approach import Approach, approach_figure
 from hermite_collapse.figures.attenuation import MeasuredFactors, draw_attenuation, draw_z_scores
-from hermite_collapse.figures.density import (
-    draw_densities,
-    draw_density_contours,
-    has_density,
-    plane_window,
-)
-from hermite_collapse.figures.heatmap import coefficient_figure
 from hermite_collapse.figures.modes import draw_mode_values
-from hermite_collapse.figures.projections import projection_figure
 from hermite_collapse.figures.propagation import draw_moment_drift
-from hermite_collapse.laws.empirical import EmpiricalLaw
+from hermite_collapse.figures.result_distances import limit_distances
+from hermite_collapse.figures.result_laws import density_figure, heat_map
 from hermite_collapse.recursion import Recursion
 
 if TYPE_CHECKING:
@@ -32,9 +23,6 @@ if TYPE_CHECKING:
 
     from hermite_collapse.comparison import Comparison
     from hermite_collapse.records import SimulatedRecursion
-
-_WEIGHT = 0.5
-"""Weight of a degree against the one before in the distance between coefficients."""
 
 
 def comparison_figures(
@@ -73,9 +61,9 @@ def _collected(
     recipes: list[tuple[str, Callable[[], Figure | None]]] = [
         ("attenuation", lambda: _attenuation(recursion, known, comparison)),
         ("coefficients", lambda: _coefficients(recursion, comparison)),
-        ("density", lambda: _density(recursion, known, simulated)),
-        ("approach", lambda: _approach(known, comparison)),
-        ("heat_map", lambda: _heat_map(recursion, known)),
+        ("density", lambda: density_figure(recursion, known, simulated)),
+        ("approach", lambda: limit_distances(known, comparison)),
+        ("heat_map", lambda: heat_map(recursion, known)),
         ("moments", lambda: _moments(recursion, known, comparison)),
     ]
     for name, draw in recipes:
@@ -216,145 +204,6 @@ def _coefficients(recursion: Recursion, comparison: Comparison | None) -> Figure
     )
 
 
-def _density(
-    recursion: Recursion, known: theory.Prediction, simulated: SimulatedRecursion | None
-) -> Figure | None:
-    drawn = _thinned(recursion)
-    try:
-        laws = {i: drawn.law(i) for i in style.select_rounds(known.rounds, count=3)[:2]}
-        limit = None if known.limit is None else drawn.limit()
-    except InputError:
-        return None
-    laws = {i: law for i, law in laws.items() if has_density(law)}
-    limit = limit if limit is not None and has_density(limit) else None
-    if not laws and limit is None:
-        return None
-    samples = None
-    if simulated is not None and simulated.samples is not None:
-        samples = simulated.samples[0, -1]
-    data = recursion.target
-    if recursion.dimension == 1:
-        axes = draw_densities(data=data, rounds=laws, limit=limit, samples=samples)
-        figure = style.figure_of(axes)
-        words = "Density of the data (filled), after the rounds given (blue) and in the limit (red)."
-    elif recursion.dimension == 2:
-        figure = _contour_panels(data, laws, limit)
-        words = (
-            "Regions that hold 25, 50, 75 and 95 % of the probability: filled for the data, lines for the law named "
-            "above each panel."
-        )
-    else:
-        figure = projection_figure(data=data, rounds=laws, limit=limit, samples=samples)
-        words = (
-            "Densities along three directions: the data (filled), the rounds given (blue) and the limit (red). "
-            "Projections of the recursion are recursions themselves, so these are exact."
-        )
-    if samples is not None and recursion.dimension != 2:
-        words += " Steps: the particles of the last round."
-    if isinstance(drawn.target, EmpiricalLaw) and drawn is not recursion:
-        words += f" Drawn from {len(drawn.target.samples)} of the samples, evenly chosen."
-    return style.describe(figure, "density", words)
-
-
-def _contour_panels(data: Any, laws: dict[int, Any], limit: Any | None) -> Figure:
-    panels = [(f"round {i}", laws[i], style.ROUNDS[1 + 2 * j]) for j, i in enumerate(sorted(laws))]
-    panels += [] if limit is None else [("limit", limit, style.LIMIT)]
-    figure, grid = style.panels(1, len(panels), width=2.4 * len(panels), height=2.75)
-    window = plane_window([data, panels[-1][1]])
-    for axes, (title, law, colour) in zip(grid[0], panels, strict=True):
-        draw_density_contours(axes, data=data, law=law, title=title, colour=colour, window=window)
-    for axes in grid[0, 1:]:
-        axes.set_ylabel("")
-    return figure
-
-
-def _approach(known: theory.Prediction, comparison: Comparison | None) -> Figure | None:
-    if known.limit is None:
-        return None
-    metrics = _exact_approaches(known)
-    measured = _coefficient_approach(known, comparison)
-    metrics += [measured] if measured is not None else []
-    metrics = [metric for metric in metrics if np.any(metric.reliable) or np.all(np.isinf(metric.values))]
-    if not metrics:
-        return None
-    words = (
-        "Distance to the limit by round, on a log axis. Points: exact for the predicted laws. Dashed: what is proved "
-        "from the first distance on. Dotted: the rate it tends to. Numbers: factors a round."
-    )
-    if measured is not None and measured.measured is not None:
-        words += (
-            " Squares: the distance between the coefficients measured in the simulation and those of the limit, "
-            "less its expected noise; bars are at least one standard error, and rounds lost in the noise are left out."
-        )
-    return style.describe(approach_figure(metrics), "approach", words)
-
-
-def _exact_approaches(known: theory.Prediction) -> list[Approach]:
-    final = known.final_rates
-    metrics = ("total_variation", "kl", "wasserstein2", "chi_square", "wasserstein1")
-    rows = known.approach(metrics if known.recursion.dimension == 1 else ("total_variation", "kl", "bures"))
-    return [
-        Approach(
-            name=theory.METRIC_NAMES[name],
-            values=[float(e) for e in rows[name]],
-            errors=[e.error for e in rows[name]],
-            proved_rate=known.rates.get(name),
-            asymptotic_rate=final.get(name),
-        )
-        for name in rows
-    ]
-
-
-def _coefficient_approach(known: theory.Prediction, comparison: Comparison | None) -> Approach | None:
-    """Distance between Hermite coefficients up to the degree recorded, weighted by 2^-n, exact and measured.
-
-    The measured square exceeds the true one by the sum of weighted variances, which is taken off. The bar is
-    Minkowski's bound of its standard deviation: no covariances between modes are needed for it.
-    """
-    if known.coefficients is None or known.limit_coefficients is None or known.indices is None:
-        return None
-    degree = known.indices.sum(axis=1)
-    weight = np.where(degree > 0, _WEIGHT**degree, 0.0)
-    gap = known.coefficients - known.limit_coefficients
-    exact = np.sqrt(gap**2 @ weight)
-    seen = bars = None
-    if comparison is not None and comparison.measured.shape == gap.shape:
-        deviation = comparison.measured - known.limit_coefficients
-        error = comparison.standard_error
-        square = (deviation**2 - error**2) @ weight
-        spread = 2.0 * (np.abs(gap) * error) @ weight + np.sqrt(2.0) * error**2 @ weight
-        visible = square > 2.0 * spread
-        seen = np.where(visible, np.sqrt(np.maximum(square, 0.0)), np.nan)
-        bars = np.where(visible, spread / (2.0 * np.where(visible, seen, 1.0)), 0.0)
-    return Approach(
-        name=f"Hermite modes to degree {int(degree.max())}",
-        values=exact,
-        errors=1e-14 * np.sqrt(known.coefficients**2 @ weight),
-        proved_rate=known.rates.get("l2_gamma"),
-        asymptotic_rate=known.final_rates.get("l2_gamma"),
-        measured=seen,
-        measured_errors=0.0 if bars is None else bars,
-    )
-
-
-def _heat_map(recursion: Recursion, known: theory.Prediction) -> Figure | None:
-    if recursion.dimension != 2 or known.attenuation is None:
-        return None
-    degree = max(int(known.degrees[-1]), 10)
-    figure = coefficient_figure(
-        coefficients=recursion.target.hermite_coefficients(degree),
-        fresh_fraction=recursion.regime.final_fraction,
-        truncation_time=recursion.schedule.final,
-        rate=recursion.rate,
-    )
-    return style.describe(
-        figure,
-        "heat_map",
-        "Hermite coefficients of the data and of the limit. The recursion multiplies all modes of one degree, along a "
-        "dotted diagonal, by the same factor. Colours are linear up to a hundredth of the largest, then logarithmic.",
-    )
-
-
 def _moments(recursion: Recursion, known: theory.Prediction, comparison: Comparison | None) -> Figure | None:
     """Second moments E x_j^2 = 1 + sqrt(2) c_(2 e_j) of coordinates that move differently, from round 0."""
     if recursion.dimension < 3 or comparison is None:
@@ -404,22 +253,3 @@ def _different(change: NDArray[np.float64], most: int = 3) -> list[int]:
         if len(chosen) == most:
             break
     return sorted(chosen)
-
-
-def _thinned(recursion: Recursion) -> Recursion:
-    """The recursion itself, or one on fewer samples where a density from all of them would take long to draw."""
-    target = recursion.target
-    most = 1500 if recursion.dimension == 1 else 400
-    if not isinstance(target, EmpiricalLaw) or len(target.samples) <= most:
-        return recursion
-    samples = target.samples[np.lexsort(target.samples.T[::-1])]
-    place = np.rint((np.arange(most) + 0.5) / most * len(samples) - 0.5).astype(int)
-    return Recursion(
-        EmpiricalLaw(samples[place]),
-        fresh_fraction=recursion.regime.fresh_fractions,
-        truncation=recursion.schedule,
-        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
-        blur=recursion.blur,
-        process=recursion.process,
-        initial=recursion.initial,
-    )

@@ -124,7 +124,7 @@ def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree:
         divergences[name] = [float(e) for e in found]
         errors[name] = [e.error for e in found]
     figure, grid = style.panels(1, 2, width=8.4, height=3.3)
-    figure.get_layout_engine().set(wspace=0.08)
+    figure.set_layout_engine("constrained", wspace=0.08)
     left, right = grid[0]
     draw_schedule_curves(left, curves=residuals, ylabel=f"residual $1-f_{{{n}}}(i)$")
     draw_schedule_curves(right, curves=divergences, errors=errors, ylabel=r"KL$(p_i\,\|\,p_*)$")

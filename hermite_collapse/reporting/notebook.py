@@ -8,6 +8,7 @@ same HTML for any of them. Laws and results need no knowledge of notebooks for i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 

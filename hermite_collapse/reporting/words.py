@@ -16,6 +16,7 @@ from hermite_collapse.laws.mixture import GaussianMixture
 from hermite_collapse.reporting.page import significant
 
 if TYPE_CHECKING:
+    from hermite_collapse.comparison import Comparison
     from hermite_collapse.records import SimulatedRecursion
     from hermite_collapse.recursion import Recursion
 
@@ -101,7 +102,12 @@ def prediction(recursion: Recursion) -> list[str]:
     return [first, _speed(recursion)]
 
 
-def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = None) -> list[str]:
+def caveats(
+    recursion: Recursion,
+    *,
+    simulated: SimulatedRecursion | None = None,
+    comparison: Comparison | None = None,
+) -> list[str]:
     """What a reader must know before trusting the numbers; only what applies to this result."""
     notes: list[str] = []
     target = recursion.target
@@ -126,6 +132,7 @@ def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = No
                 "this number of particles their estimates are too far from normal for a z-score to mean anything. "
                 "They are drawn hollow and marked in the table."
             )
+        notes += _step_size(comparison)
     if simulated is not None:
         if simulated.generator == "channel":
             notes.append(
@@ -139,6 +146,27 @@ def caveats(recursion: Recursion, *, simulated: Any = None, comparison: Any = No
             "which the recursion passes on and discounts."
         )
     return notes
+
+
+def _step_size(comparison: Comparison) -> list[str]:
+    """Said where the sampler's steps move some tested coefficient by more than its statistical error."""
+    if comparison.discretisation is None:
+        return []
+    error = comparison.standard_error
+    moved = np.divide(
+        np.abs(comparison.discretisation),
+        error,
+        out=np.zeros_like(error),
+        where=comparison.tested & (error > 0.0),
+    )
+    largest = float(moved.max(initial=0.0))
+    if largest <= 1.0:
+        return []
+    return [
+        f"The step size of the sampler alone moves a coefficient by up to {significant(largest, 2)} standard errors, "
+        "as estimated by doubling the steps. Deviations of that size are the sampler’s; the table shows the effect "
+        "beside the statistical error."
+    ]
 
 
 def _population_error(target: EmpiricalLaw) -> str:
@@ -263,7 +291,7 @@ def _generator(simulated: SimulatedRecursion) -> str:
         "neural": "neural: reverse diffusion with a trained network",
     }.get(simulated.generator, simulated.generator)
     if simulated.sampler:
-        name = simulated.sampler.get("name", "")
+        name = str(simulated.sampler.get("name", "")).replace("_", " ")
         words += f" ({name}{f', {simulated.steps} steps' if simulated.steps else ''})"
     return words
 

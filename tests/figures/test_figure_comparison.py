@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.comparison import Test, _holm
+from hermite_collapse.hypothesis_tests import Test, holm
 from hermite_collapse.figures import comparison_figures, prediction_figures, save, style
 from hermite_collapse.figures.comparison import critical_z
 from hermite_collapse.prediction import predict
@@ -66,7 +66,7 @@ def test_the_critical_size_is_where_the_verdict_turns(line_result: tuple) -> Non
         p = 2.0 * (1.0 - NormalDist().cdf(factor * size))
         tests = [Test("one", factor * size, p), *[Test("rest", 0.0, 0.9)] * (count - 1)]
         tests += [Test("implied", 0.0, 0.9, weight=count / 2.0)] * 2
-        assert bool(_holm(tests, comparison.verdict.level, 0).rejected) == rejected
+        assert bool(holm(tests, comparison.verdict.level, 0).rejected) == rejected
 
 
 def test_two_dimensions_add_the_map_of_coefficients() -> None:

@@ -17,7 +17,7 @@ from hermite_collapse.errors import InputError
 from hermite_collapse.estimates import Estimate
 from hermite_collapse.modes import attenuation, contraction_rate, half_degree
 from hermite_collapse.prediction import predict
-from hermite_collapse.reporting import notebook_view, page, report_text, tables, write_report
+from hermite_collapse.reporting import notebook_view, page, report_text, tables, words, write_report
 from hermite_collapse.reporting.report import explorer_data
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -147,6 +147,16 @@ def test_the_effect_of_the_step_size_stands_beside_the_statistical_error(result:
     change = effect[1, 4] / data[4]
     assert row.cells[-2] == f"{change:+.5f} ± {abs(change) / 7.0:.5f}".replace("-", "−")
     assert "step-size effect" not in tables.comparison_table(comparison).head
+
+
+def test_a_step_size_that_outweighs_the_statistical_error_is_a_caveat(result: dict) -> None:
+    comparison, recursion = result["comparison"], result["recursion"]
+    for size, said in ((3.0, True), (0.5, False)):
+        effect = size * comparison.standard_error
+        shown = replace(comparison, discretisation=effect, discretisation_error=effect)
+        notes = words.caveats(recursion, comparison=shown)
+        assert any("up to 3 standard errors" in note for note in notes) == said
+    assert not any("step size" in note for note in words.caveats(recursion, comparison=comparison))
 
 
 def test_rows_that_would_be_rejected_are_marked(result: dict) -> None:

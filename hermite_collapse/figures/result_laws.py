@@ -1,0 +1,117 @@
+"""The laws of a result as figures: data, rounds and limit in the manner their dimension asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermite_collapse import prediction as theory
+from hermite_collapse.errors import InputError
+from hermite_collapse.figures import style
+from hermite_collapse.figures.density import (
+    draw_densities,
+    draw_density_contours,
+    has_density,
+    plane_window,
+)
+from hermite_collapse.figures.heatmap import coefficient_figure
+from hermite_collapse.figures.projections import projection_figure
+from hermite_collapse.laws.empirical import EmpiricalLaw
+from hermite_collapse.recursion import Recursion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from hermite_collapse.records import SimulatedRecursion
+
+
+def density_figure(
+    recursion: Recursion, known: theory.Prediction, simulated: SimulatedRecursion | None
+) -> Figure | None:
+    """Data, two rounds and the limit: lines, contours or projections by dimension; None without any density."""
+    drawn = _thinned(recursion)
+    try:
+        laws = {i: drawn.law(i) for i in style.select_rounds(known.rounds, count=3)[:2]}
+        limit = None if known.limit is None else drawn.limit()
+    except InputError:
+        return None
+    laws = {i: law for i, law in laws.items() if has_density(law)}
+    limit = limit if limit is not None and has_density(limit) else None
+    if not laws and limit is None:
+        return None
+    samples = None
+    if simulated is not None and simulated.samples is not None:
+        samples = simulated.samples[0, -1]
+    data = recursion.target
+    if recursion.dimension == 1:
+        axes = draw_densities(data=data, rounds=laws, limit=limit, samples=samples)
+        figure = style.figure_of(axes)
+        words = "Density of the data (filled), after the rounds given (blue) and in the limit (red)."
+    elif recursion.dimension == 2:
+        figure = _contour_panels(data, laws, limit)
+        words = (
+            "Regions that hold 25, 50, 75 and 95 % of the probability: filled for the data, lines for the law named "
+            "above each panel."
+        )
+    else:
+        figure = projection_figure(data=data, rounds=laws, limit=limit, samples=samples)
+        words = (
+            "Densities along three directions: the data (filled), the rounds given (blue) and the limit (red). "
+            "Projections of the recursion are recursions themselves, so these are exact."
+        )
+    if samples is not None and recursion.dimension != 2:
+        words += " Steps: the particles of the last round."
+    if isinstance(drawn.target, EmpiricalLaw) and drawn is not recursion:
+        words += f" Drawn from {len(drawn.target.samples)} of the samples, evenly chosen."
+    return style.describe(figure, "density", words)
+
+
+def _contour_panels(data: Any, laws: dict[int, Any], limit: Any | None) -> Figure:
+    panels = [(f"round {i}", laws[i], style.ROUNDS[1 + 2 * j]) for j, i in enumerate(sorted(laws))]
+    panels += [] if limit is None else [("limit", limit, style.LIMIT)]
+    figure, grid = style.panels(1, len(panels), width=2.4 * len(panels), height=2.75)
+    window = plane_window([data, panels[-1][1]])
+    for axes, (title, law, colour) in zip(grid[0], panels, strict=True):
+        draw_density_contours(axes, data=data, law=law, title=title, colour=colour, window=window)
+    for axes in grid[0, 1:]:
+        axes.set_ylabel("")
+    return figure
+
+
+def heat_map(recursion: Recursion, known: theory.Prediction) -> Figure | None:
+    """Hermite coefficients of data and limit, for a law in the plane whose degrees do not mix; else None."""
+    if recursion.dimension != 2 or known.attenuation is None:
+        return None
+    degree = max(int(known.degrees[-1]), 10)
+    figure = coefficient_figure(
+        coefficients=recursion.target.hermite_coefficients(degree),
+        fresh_fraction=recursion.regime.final_fraction,
+        truncation_time=recursion.schedule.final,
+        rate=recursion.rate,
+    )
+    return style.describe(
+        figure,
+        "heat_map",
+        "Hermite coefficients of the data and of the limit. The recursion multiplies all modes of one degree, along a "
+        "dotted diagonal, by the same factor. Colours are linear up to a hundredth of the largest, then logarithmic.",
+    )
+
+
+def _thinned(recursion: Recursion) -> Recursion:
+    """The recursion itself, or one on fewer samples where a density from all of them would take long to draw."""
+    target = recursion.target
+    most = 1500 if recursion.dimension == 1 else 400
+    if not isinstance(target, EmpiricalLaw) or len(target.samples) <= most:
+        return recursion
+    samples = target.samples[np.lexsort(target.samples.T[::-1])]
+    place = np.rint((np.arange(most) + 0.5) / most * len(samples) - 0.5).astype(int)
+    return Recursion(
+        EmpiricalLaw(samples[place]),
+        fresh_fraction=recursion.regime.fresh_fractions,
+        truncation=recursion.schedule,
+        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
+        blur=recursion.blur,
+        process=recursion.process,
+        initial=recursion.initial,
+    )
