@@ -16,7 +16,7 @@ nodes with positive weights, exact with 2 n + 1 nodes.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 from hermite_collapse import _checks
 from hermite_collapse.errors import InputError
 from hermite_collapse.hermite.indices import total_degree_indices
+
+if TYPE_CHECKING:
+    from hermite_collapse.hermite.gauss import GaussRule
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -62,8 +65,9 @@ def second_moments(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
         result = _over_lanes("diagonal_second_moments", arguments, (len(indices),), _LANES)
     else:
         result = np.zeros(len(indices))
+        joint = _Joint(indices, means.shape[1])
         for weight, mean, covariance in zip(weights, means, full, strict=True):
-            result += weight * np.square(_joint(mean, covariance, indices)).sum(axis=1)
+            result += weight * np.square(joint(mean, covariance)).sum(axis=1)
     return _finite(result, indices, "second")
 
 
@@ -96,8 +100,9 @@ def product_moments(
         result = lower + np.tril(lower, -1).T
     else:
         result = np.zeros((len(indices), len(indices)))
+        joint = _Joint(indices, means.shape[1])
         for weight, mean, covariance in zip(weights, means, full, strict=True):
-            part = _joint(mean, covariance, indices)
+            part = joint(mean, covariance)
             result += weight * (part @ part.T)
     return _finite(result, indices, "product")
 
@@ -129,7 +134,7 @@ def fourth_moments(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
     rule = gauss_rule(2 * degree + 1)
     if full is None:
         # Nodes whose weight is below 1e-308^4 cannot be started and contribute nothing to any finite result.
-        starts = np.exp(0.25 * np.asarray(rule.log_weights))
+        starts = np.exp(0.25 * rule.log_weights)
         nodes = np.ascontiguousarray(rule.nodes)
         arguments = (weights, means, variances, *_nonzero(indices), _roots(indices), nodes, starts)
         result = _over_lanes("diagonal_fourth_moments", arguments, (len(indices),), _LANES)
@@ -169,13 +174,11 @@ def fourth_moment_bound(
     return _finite(_hypercontractive(weights, means, full, indices), indices, "fourth")
 
 
-def _hypercontractive(
-    weights: ArrayLike, means: ArrayLike, covariances: ArrayLike, indices: IntArray
-) -> Array:
+def _hypercontractive(weights: Array, means: Array, covariances: Array, indices: IntArray) -> Array:
     total = np.zeros(len(indices))
-    for weight, mean, covariance in zip(weights, means, covariances, strict=True):  # type: ignore[arg-type]
-        second = np.square(_joint(np.asarray(mean), np.asarray(covariance), indices)).sum(axis=1)
-        total += weight * np.square(second)
+    joint = _Joint(indices, means.shape[1])
+    for weight, mean, covariance in zip(weights, means, covariances, strict=True):
+        total += weight * np.square(np.square(joint(mean, covariance)).sum(axis=1))
     return 9.0 ** indices.sum(axis=1) * total
 
 
@@ -256,62 +259,67 @@ def _factor(covariance: Array) -> tuple[Array, Array]:
     return frame, np.sqrt(np.maximum(eigenvalues, 0.0))
 
 
-def _joint(mean: Array, covariance: Array, indices: IntArray) -> Array:
-    """Rows of a_{k,l} for the asked indices k and all l up to the largest degree."""
-    from hermite_collapse.hermite._kernels_moments import joint_coefficients
-    from hermite_collapse.hermite.indices import index_count, positions
+class _Joint:
+    """Rows of a_{k,l} for the asked indices k and all l up to the largest degree, one component at a time."""
 
-    degree = int(indices.sum(axis=1).max(initial=0))
-    dimension = len(mean)
-    count = index_count(dimension, degree)
-    if count**2 > _LARGEST_MATRIX:
-        raise InputError(
-            f"indices of degree {degree} in dimension {dimension} need a matrix of {count} x {count} numbers for a "
-            f"full covariance, more than 1 GB: lower the degree, or rotate to axes in which it is diagonal."
+    def __init__(self, indices: IntArray, dimension: int) -> None:
+        from hermite_collapse.hermite.indices import index_count, positions
+
+        degree = int(indices.sum(axis=1).max(initial=0))
+        count = index_count(dimension, degree)
+        if count**2 > _LARGEST_MATRIX:
+            raise InputError(
+                f"indices of degree {degree} in dimension {dimension} need a matrix of {count} x {count} numbers for a "
+                f"full covariance, more than 1 GB: lower the degree, or rotate to axes in which it is diagonal."
+            )
+        self.table = total_degree_indices(dimension, degree)
+        self.parents = np.full((count, dimension), -1, dtype=np.int64)
+        for axis in range(dimension):
+            raised = np.flatnonzero(self.table[:, axis] > 0)
+            smaller = self.table[raised].copy()
+            smaller[:, axis] -= 1
+            if len(raised):
+                self.parents[raised, axis] = positions(smaller)
+        self.pivots = np.argmax(self.table > 0, axis=1)
+        self.rows = positions(indices)
+
+    def __call__(self, mean: Array, covariance: Array) -> Array:
+        from hermite_collapse.hermite._kernels_moments import joint_coefficients
+
+        frame, scales = _factor(covariance)
+        arrays = (
+            np.ascontiguousarray(mean),
+            np.ascontiguousarray(covariance),
+            np.ascontiguousarray(frame * scales),
         )
-    table = total_degree_indices(dimension, degree)
-    parents = np.full((count, dimension), -1, dtype=np.int64)
-    for axis in range(dimension):
-        raised = np.flatnonzero(table[:, axis] > 0)
-        smaller = table[raised].copy()
-        smaller[:, axis] -= 1
-        if len(raised):
-            parents[raised, axis] = positions(smaller)
-    frame, scales = _factor(covariance)
-    joint = joint_coefficients(
-        np.ascontiguousarray(mean),
-        np.ascontiguousarray(covariance),
-        np.ascontiguousarray(frame * scales),
-        table,
-        parents,
-        np.argmax(table > 0, axis=1),
-    )
-    return joint[positions(indices)]
+        return joint_coefficients(*arrays, self.table, self.parents, self.pivots)[self.rows]
 
 
 def _tensor_fourth(
-    weights: Array, means: Array, covariances: Array, indices: IntArray, rule: object, degree: int
+    weights: Array, means: Array, covariances: Array, indices: IntArray, rule: GaussRule, degree: int
 ) -> Array:
     """Fourth moments of full covariances by the product rule in each component's own axes."""
     from hermite_collapse.hermite.basis import hermite_values
 
     dimension = means.shape[1]
-    nodes, node_weights = np.asarray(rule.nodes), np.asarray(rule.weights)  # type: ignore[attr-defined]
+    nodes, log_weights = rule.nodes, rule.log_weights
     if len(nodes) ** dimension > _LARGEST_TENSOR_RULE:
         raise InputError(
             f"indices of degree {degree} in dimension {dimension} need {len(nodes)}^{dimension} nodes for a full "
             f"covariance, more than {_LARGEST_TENSOR_RULE}: use fourth_moment_bound."
         )
     grid = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
-    mass = np.prod(
-        np.stack(np.meshgrid(*[node_weights] * dimension, indexing="ij"), axis=-1), axis=-1
-    ).ravel()
+    # Fourth roots of the weights, multiplied before the power: the polynomials alone would overflow at far nodes.
+    logs = np.stack(np.meshgrid(*[log_weights] * dimension, indexing="ij"), axis=-1).sum(axis=-1).ravel()
+    mass = np.exp(0.25 * logs)
     total = np.zeros(len(indices))
     for weight, mean, covariance in zip(weights, means, covariances, strict=True):
         frame, scales = _factor(covariance)
         values = hermite_values(mean + grid @ (frame * scales).T, degree)
         for row, index in enumerate(indices):
-            total[row] += weight * (mass @ np.prod(values[:, np.arange(dimension), index], axis=1) ** 4)
+            total[row] += weight * np.sum(
+                (mass * np.prod(values[:, np.arange(dimension), index], axis=1)) ** 4
+            )
     return total
 
 

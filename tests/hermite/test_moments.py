@@ -195,7 +195,9 @@ def test_the_hypercontractive_bound_holds():
     assert np.all(ratio >= 1.0 - 1e-12)
     # One variable, N(0, 1): 9^n against 3 sqrt(3) 9^n / (4 pi n)
     degrees = np.array([[10], [40]])
-    one = _hypercontractive([1.0], [[0.0]], [[[1.0]]], degrees) / fourth_moments([1.0], [0.0], 1.0, degrees)
+    one = _hypercontractive(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)), degrees) / fourth_moments(
+        [1.0], [0.0], 1.0, degrees
+    )
     assert np.allclose(one, 4.0 * np.pi * degrees[:, 0] / (3.0 * math.sqrt(3.0)), rtol=0.1, atol=0)
 
 
@@ -237,6 +239,15 @@ def test_a_component_of_the_normal_law_gives_the_identity():
 def test_bad_input(arguments, message):
     with pytest.raises(InputError, match=message):
         second_moments(*arguments)
+
+
+def test_fourth_moments_of_high_degree_in_two_dimensions():
+    # The normal law, but for a correlation of 1e-17 that sends it the way of full covariances.
+    covariance = np.array([[[1.0, 1e-17], [1e-17, 1.0]]])
+    indices = np.array([[100, 3], [40, 60], [0, 110]])
+    one = fourth_moments([1.0], [0.0], 1.0, np.arange(111))
+    value = fourth_moments([1.0], [[0.0, 0.0]], covariance, indices)
+    assert np.allclose(value, one[indices].prod(axis=1), rtol=1e-11, atol=0)
 
 
 def test_too_many_nodes():

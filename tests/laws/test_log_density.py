@@ -176,6 +176,8 @@ def test_components_of_weight_zero_are_left_out():
     whole = mixture_log_density(x, log_weights, means, variances, frames, frame_of)
     part = mixture_log_density(x, log_weights[used], means[used], variances[used], frames, frame_of[used])
     assert np.array_equal(whole, part)
+    variances[~used] = 0.0
+    assert np.array_equal(mixture_log_density(x, log_weights, means, variances, frames, frame_of), part)
     with pytest.raises(InputError, match="log_weights must hold a finite number"):
         mixture_log_density(x, np.full(6, -np.inf), means, variances)
 
