@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from . import _checks
 from .errors import InputError
 from .estimates import Estimate
-from .modes import mode_factors
+from .hypothesis_tests import Test, Verdict, holm, normal_test, statistic_tests
+from .implied import implied_fresh_fraction, implied_truncation
 from .records import SimulatedRecursion
 from .recursion import Recursion
 from .sampling_error import (
@@ -34,68 +35,12 @@ from .sampling_error import (
     predict_degree_error,
     predict_sampling_error,
 )
-from .schedules import Explicit
 
 if TYPE_CHECKING:
     import xarray as xr
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-
-SMALLEST_EIGENVALUE = 1e-9  # of a correlation matrix; directions below are rounding, not information
-
-
-@dataclass(frozen=True)
-class Test:
-    """One test: what was tested, its statistic, its p-value, and its share of the level."""
-
-    __test__ = False  # not a pytest class
-
-    name: str
-    statistic: float
-    p_value: float
-    weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Outcome of all tests after Holm's correction.
-
-    Attributes
-    ----------
-    passed : whether no test was rejected at `level`.
-    level : probability of any false rejection.
-    tests : number of tests; untested : number of mode-round pairs left out because their statistic is not near normal.
-    rejected : the tests that were rejected, strongest first.
-    strongest : the test with the smallest p-value, rejected or not; None if nothing could be tested.
-    adjusted_p_value : Holm-adjusted p-value of the strongest test.
-    """
-
-    passed: bool
-    level: float
-    tests: int
-    untested: int
-    rejected: tuple[Test, ...]
-    strongest: Test | None
-    adjusted_p_value: float
-
-    @property
-    def text(self) -> str:
-        """The verdict in one or two sentences."""
-        left = (
-            f" {self.untested} mode-round pairs were left untested (too far from normal)."
-            if self.untested
-            else ""
-        )
-        if self.strongest is None:
-            return "Nothing could be tested: every mode is too far from normal for so few particles." + left
-        worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}"
-        if self.passed:
-            return f"Theory and simulation agree in all {self.tests} tests; the strongest deviation is {worst}.{left}"
-        return (
-            f"Theory and simulation disagree: {len(self.rejected)} of {self.tests} tests reject at level "
-            f"{self.level:g}; the strongest is {worst}.{left}"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,8 +251,8 @@ def compare(
         factors = np.where(np.any(combinations != 0.0, axis=1), measured @ combinations.T, np.nan)
     fresh = times = None
     if degrees is not None and factors is not None:
-        fresh = _implied_fresh_fraction(recursion, simulated, degrees, factors)
-        times = _implied_truncation(recursion, simulated, degrees, factors)
+        fresh = implied_fresh_fraction(recursion, degrees, factors, simulated.runs)
+        times = implied_truncation(recursion, degrees, factors, simulated.runs)
     step, step_error = _discretisation(simulated, refined, modes)
     target_error = recursion.target.hermite_coefficients(simulated.degree).standard_error
     tests = _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
@@ -326,7 +271,7 @@ def compare(
         particles=simulated.particles,
         generator=simulated.generator,
         target_standard_error=target_error,
-        verdict=_holm(tests, alpha_level, untested),
+        verdict=holm(tests, alpha_level, untested),
     )
 
 
@@ -353,10 +298,10 @@ def _tests(
     times: Estimate | None,
 ) -> list[Test]:
     labels = [f"mode {tuple(k)}" if len(k) > 1 else f"degree {k[0]}" for k in simulated.indices.tolist()]
-    tests = _statistic_tests(modes, measured, labels, simulated.runs)
+    tests = statistic_tests(modes, measured, labels, simulated.runs)
     if degrees is not None and factors is not None and recursion.dimension > 1:
         names = [f"energy of degree {n}" for n in range(factors.shape[1])]
-        tests += _statistic_tests(degrees, factors, names, simulated.runs)
+        tests += statistic_tests(degrees, factors, names, simulated.runs)
     implied = []
     if fresh is not None:
         implied.append(
@@ -365,130 +310,7 @@ def _tests(
     if times is not None:
         implied.append(("implied truncation time", (times.value - 1.0) / times.error))
     weight = max(len(tests), 1) / max(len(implied), 1)
-    return tests + [dataclasses.replace(_normal_test(name, z), weight=weight) for name, z in implied]
-
-
-def _statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
-    """Each statistic in each round, and over all its rounds."""
-    from scipy.special import gammaincc
-
-    tests, tested = [], error.is_testable(runs)
-    deviation, standard_error = measured - error.expected, error.standard_error / np.sqrt(runs)
-    for s, label in enumerate(labels):
-        rounds = np.flatnonzero(tested[:, s])
-        for i in rounds:
-            tests.append(_normal_test(f"{label} in round {i}", deviation[i, s] / standard_error[i, s]))
-        if len(rounds) > 1:
-            covariance = error.covariance[np.ix_(rounds, rounds, [s])][:, :, 0] / runs
-            white = _whitened(covariance, deviation[rounds, s])
-            chi_square, freedom = float(white @ white), len(white)
-            p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0))
-            tests.append(
-                Test(
-                    f"{label} over all rounds (chi-square {chi_square:.1f} on {freedom})", chi_square, p_value
-                )
-            )
-    return tests
-
-
-def _normal_test(name: str, z: float) -> Test:
-    from scipy.special import erfc
-
-    return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))))
-
-
-def _holm(tests: list[Test], level: float, untested: int) -> Verdict:
-    """Weighted Holm: in the order of p / weight, each p is held against its share of the level among those left."""
-    ordered = sorted(tests, key=lambda test: test.p_value / test.weight)
-    rejected, left = [], sum(test.weight for test in tests)
-    for test in ordered:
-        if not test.p_value * left <= level * test.weight:
-            break
-        rejected.append(test)
-        left -= test.weight
-    total = sum(test.weight for test in tests)
-    return Verdict(
-        passed=not rejected,
-        level=level,
-        tests=len(tests),
-        untested=untested,
-        rejected=tuple(rejected),
-        strongest=ordered[0] if ordered else None,
-        adjusted_p_value=min(1.0, ordered[0].p_value * total / ordered[0].weight) if ordered else 1.0,
-    )
-
-
-def _implied_fresh_fraction(
-    recursion: Recursion, simulated: SimulatedRecursion, degrees: SamplingError, factors: FloatArray
-) -> Estimate | None:
-    """The fresh fraction that fits all factors best, the truncation times as given; linear in the deviation."""
-    if len(recursion.regime.fresh_fractions) > 1 or recursion.regime.name not in (
-        "replace",
-        "accumulate_with_fresh",
-    ):
-        return None
-    alpha = recursion.regime.final_fraction
-    step = min(1e-4, alpha / 2.0, (1.0 - alpha) / 2.0)
-    if step == 0.0:
-        return None
-    slope = (
-        _factors(recursion, degrees, alpha + step, 1.0) - _factors(recursion, degrees, alpha - step, 1.0)
-    ) / (2 * step)
-    return _one_parameter_fit(alpha, slope, degrees, factors, simulated.runs)
-
-
-def _implied_truncation(
-    recursion: Recursion, simulated: SimulatedRecursion, degrees: SamplingError, factors: FloatArray
-) -> Estimate | None:
-    """The factor on all truncation times that fits best, the fresh fraction as given."""
-    alpha = recursion.regime.fresh_fractions
-    slope = (
-        _factors(recursion, degrees, alpha, 1.0 + 1e-4) - _factors(recursion, degrees, alpha, 1.0 - 1e-4)
-    ) / 2e-4
-    return _one_parameter_fit(1.0, slope, degrees, factors, simulated.runs)
-
-
-def _factors(recursion: Recursion, degrees: SamplingError, fresh_fraction: Any, stretch: float) -> FloatArray:
-    rounds = len(degrees.expected) - 1
-    return mode_factors(
-        np.arange(degrees.expected.shape[1]),
-        fresh_fraction=fresh_fraction,
-        truncation=Explicit(stretch * recursion.schedule.times(max(rounds, 1))),
-        rounds=rounds,
-        rate=recursion.rate,
-        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
-    )
-
-
-def _one_parameter_fit(
-    start: float, slope: FloatArray, degrees: SamplingError, factors: FloatArray, runs: int
-) -> Estimate | None:
-    """Generalised least squares for one parameter: start + (D' S^-1 dev) / (D' S^-1 D), variance 1 / (D' S^-1 D)."""
-    assert degrees.joint is not None
-    chosen = np.argwhere(degrees.is_testable(runs))
-    rounds, numbers = chosen[:, 0], chosen[:, 1]
-    if not len(chosen):
-        return None
-    covariance = degrees.joint[rounds[:, None], rounds[None, :], numbers[:, None], numbers[None, :]] / runs
-    white = _whitened(
-        covariance, np.stack([(factors - degrees.expected)[rounds, numbers], slope[rounds, numbers]], axis=1)
-    )
-    information = float(white[:, 1] @ white[:, 1])
-    if not information > 0.0:
-        return None
-    return Estimate(
-        start + float(white[:, 1] @ white[:, 0]) / information, information**-0.5, "standard_error", "samples"
-    )
-
-
-def _whitened(covariance: FloatArray, columns: FloatArray) -> FloatArray:
-    """S^{-1/2} columns on the numerically visible directions of S; as many rows as there are of these."""
-    scale = np.sqrt(np.diagonal(covariance))
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
-    visible = values > SMALLEST_EIGENVALUE * values[-1]
-    scaled = (columns.T / scale).T
-    rotated = vectors[:, visible].T @ scaled
-    return (rotated.T / np.sqrt(values[visible])).T
+    return tests + [dataclasses.replace(normal_test(name, z), weight=weight) for name, z in implied]
 
 
 def _discretisation(

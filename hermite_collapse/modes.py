@@ -11,8 +11,7 @@ References: arXiv:2606.13796, Theorem 3.1, Propositions 3.3 and 5.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -216,121 +215,6 @@ def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatAr
     """
     level = _checks.positive(filter_degree, "filter_degree")
     return _plain(level / (level + _checks.degrees(degree)))
-
-
-class DiagonalOperator:
-    """An operator on Hermite space that multiplies every mode of degree n by eigenvalue(n)."""
-
-    def __init__(self, eigenvalue: Callable[[FloatArray], FloatArray]) -> None:
-        self._eigenvalue = eigenvalue
-
-    def eigenvalues(self, degree: ArrayLike) -> FloatArray:
-        """Eigenvalue at each degree; shaped like degree."""
-        return _plain(self._eigenvalue(_checks.degrees(degree).astype(float)))
-
-    def apply(self, coefficients: Any) -> Any:
-        """The operator applied to coefficients.
-
-        coefficients : HermiteCoefficients (standard errors are scaled alike), or an array whose last axis runs
-        over degrees 0, 1, 2, ... of a one-dimensional law.
-        """
-        return self._scaled(coefficients, self._eigenvalue)
-
-    def compose(self, other: DiagonalOperator) -> DiagonalOperator:
-        """This operator after `other`; diagonal operators commute."""
-        return DiagonalOperator(lambda n: self._eigenvalue(n) * other._eigenvalue(n))
-
-    __matmul__ = compose
-
-    def inverse(self, coefficients: Any, *, smallest: float = 1e-8) -> Any:
-        """Coefficients before the operator acted, on the resolvable degrees.
-
-        Modes whose eigenvalue is below `smallest` are refused: their noise would be multiplied by more than
-        1 / smallest.
-        """
-        floor = _checks.positive(smallest, "smallest")
-
-        def reciprocal(n: FloatArray) -> FloatArray:
-            values = self._eigenvalue(n)
-            if np.any(values < floor):
-                worst = int(n[np.argmin(values)])
-                raise InputError(
-                    f"coefficients must stop below degree {worst}, whose eigenvalue {values.min():.3g} is less than"
-                    f" smallest = {floor:.3g}."
-                )
-            return 1.0 / values
-
-        return self._scaled(coefficients, reciprocal)
-
-    @staticmethod
-    def _scaled(coefficients: Any, factor: Callable[[FloatArray], FloatArray]) -> Any:
-        from .hermite.coefficients import HermiteCoefficients
-
-        if isinstance(coefficients, HermiteCoefficients):
-            scale = factor(coefficients.degrees.astype(float))
-            errors = coefficients.standard_error
-            return replace(
-                coefficients,
-                values=scale * coefficients.values,
-                standard_error=None if errors is None else np.abs(scale) * errors,
-                error_estimate=None,
-                square_integrable=None,
-            )
-        array = np.asarray(coefficients, dtype=float)
-        return array * factor(np.arange(array.shape[-1], dtype=float))
-
-
-class AttenuationOperator(DiagonalOperator):
-    """The map from the data's Hermite modes to those of the limit law, diagonal with eigenvalues g_n.
-
-    Parameters
-    ----------
-    fresh_fraction : alpha in [0, 1].
-    truncation_time : Ornstein-Uhlenbeck time, >= 0.
-    rate : rate of the process.
-
-    Notes
-    -----
-    `power(rounds)` is the map after that many rounds; it tends to this operator.  `inverse` recovers the data's
-    modes from those of the limit law: p* = (C^{-1} - (1 - alpha)) p_inf / alpha, one deconvolution.
-
-    References : arXiv:2606.13796, Proposition 3.3.
-    """
-
-    def __init__(self, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> None:
-        alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-        self.fresh_fraction, self.truncation_time, self.rate = alpha, float(truncation_time), float(rate)
-        self._exponent = x
-        super().__init__(lambda n: _share(alpha, _growth(n * x)))
-
-    def __repr__(self) -> str:
-        return (
-            f"AttenuationOperator(fresh_fraction={self.fresh_fraction:g}, truncation_time={self.truncation_time:g},"
-            f" rate={self.rate:g})"
-        )
-
-    @property
-    def contraction(self) -> DiagonalOperator:
-        """The homogeneous part of one round, with eigenvalues kappa_n."""
-        return self._deviation(1)
-
-    def power(self, rounds: int) -> DiagonalOperator:
-        """The map from the data to the law after `rounds` rounds, with eigenvalues f_n(rounds)."""
-        deviation = self._deviation(_checks.integer(rounds, "rounds"))._eigenvalue
-        alpha, x = self.fresh_fraction, self._exponent
-
-        def eigenvalue(n: FloatArray) -> FloatArray:
-            growth = _growth(n * x)
-            return _share(alpha, growth) + _loss(alpha, growth) * deviation(n)
-
-        return DiagonalOperator(eigenvalue)
-
-    def _deviation(self, rounds: int) -> DiagonalOperator:
-        if rounds == 0:
-            return DiagonalOperator(np.ones_like)
-        with np.errstate(divide="ignore"):
-            log_keep = np.log1p(-self.fresh_fraction)
-        return DiagonalOperator(lambda n: np.exp(rounds * (log_keep - n * self._exponent)))
 
 
 def _parameters(fresh_fraction: Any, truncation_time: Any, rate: Any) -> tuple[float, float]:

@@ -19,12 +19,12 @@ References: the error model follows arXiv:2602.16601, equation 12; the optimalit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
+from .error_models import ErrorModel, PowerLaw
 from .errors import ConvergenceError, InputError
 from .estimates import Estimate
 from .schedules import Explicit, Schedule, as_schedule
@@ -35,59 +35,6 @@ SHAPES = ("free", "decreasing", "increasing", "constant")
 OBJECTIVES = ("absolute", "mean_square")
 SMALLEST_TIME = 1e-12  # of a planned round, in units of 1 / rate
 LARGEST_TIME = 40.0
-
-
-class ErrorModel(Protocol):
-    """Standard deviation of the error a round adds to each mode, and its derivative in time."""
-
-    def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        """sigma_n(t) for times (r,) and degrees (m,); shape (r, m)."""
-
-    def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        """d sigma_n / d t, shape (r, m)."""
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """sigma(t) = scale * t^(-exponent) for every mode; scale, exponent > 0.
-
-    A score trained on n samples in dimension d has squared error of order n^{-1} t^{-d/2}: exponent d/4.
-    """
-
-    scale: float
-    exponent: float
-
-    def __post_init__(self) -> None:
-        _checks.positive(self.scale, "scale")
-        _checks.positive(self.exponent, "exponent")
-
-    def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore"):  # a round without truncation has an infinite error here
-            return np.outer(self.scale * time**-self.exponent, np.ones_like(degrees))
-
-    def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        return -self.exponent * self.deviation(time, degrees) / time[:, None]
-
-
-@dataclass(frozen=True)
-class FinitePool:
-    """What a kernel score on a pool of M points leaves: sigma_n(t) = a^n sqrt(spread_n / M).
-
-    spread : by degree 0, 1, 2, ..., the variance of the mode's Hermite polynomial under the training law, relative to
-        the squared coefficient; for a whole degree, the sum of the variances over its degree energy.
-    rate : of the process.
-    """
-
-    pool: int
-    spread: tuple[float, ...]
-    rate: float = 0.5
-
-    def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        spread = np.asarray(self.spread)[degrees.astype(int)]
-        return np.exp(-self.rate * np.outer(time, degrees)) * np.sqrt(spread / self.pool)
-
-    def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        return -self.rate * degrees * self.deviation(time, degrees)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,43 +188,6 @@ def leading_constant_truncation(
     alpha = _checks.positive(_checks.fraction(fresh_fraction), "fresh_fraction")
     time = (error.exponent * error.scale / n) ** (1.0 / (1.0 + error.exponent))
     return time, n * time * (1.0 + 1.0 / error.exponent) / alpha
-
-
-def fit_error_model(
-    times: ArrayLike, deviations: ArrayLike, standard_errors: ArrayLike | None = None
-) -> tuple[PowerLaw, FloatArray]:
-    """The power law c t^{-b} fitted to measured errors by weighted least squares in logarithms.
-
-    Parameters
-    ----------
-    times, deviations : (k,) truncation times > 0 and the errors measured at them, > 0; two different times at least.
-    standard_errors : (k,) of the deviations; equal relative errors if None.
-
-    Returns
-    -------
-    The PowerLaw and the covariance (2, 2) of (log c, b), scaled by the misfit where no standard errors are given.
-    """
-    t, s = _checks.vector(times, "times"), _checks.vector(deviations, "deviations")
-    if t.shape != s.shape or t.min() <= 0.0 or s.min() <= 0.0:
-        raise InputError(
-            f"times and deviations must be > 0 and of one length, got lengths {len(t)} and {len(s)}."
-        )
-    if len(np.unique(t)) < 2:
-        raise InputError("times must hold at least two different values for a power law, got one.")
-    relative = (
-        np.ones_like(s) if standard_errors is None else _checks.vector(standard_errors, "standard_errors") / s
-    )
-    design = np.stack([np.ones_like(t), -np.log(t)], axis=1) / relative[:, None]
-    solution, *_ = np.linalg.lstsq(design, np.log(s) / relative, rcond=None)
-    covariance = np.linalg.inv(design.T @ design)
-    if standard_errors is None:
-        misfit = np.log(s) - design @ solution
-        covariance *= float(misfit @ misfit) / max(len(t) - 2, 1)
-    if solution[1] <= 0.0:
-        raise InputError(
-            f"deviations must fall with time for a power law with exponent > 0, got {solution[1]:.3g}."
-        )
-    return PowerLaw(float(np.exp(solution[0])), float(solution[1])), covariance
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from . import _checks
 from .channels import GaussianChannel, OrnsteinUhlenbeck
 from .errors import InputError
 from .estimates import Estimate
-from .modes import AttenuationOperator
+from .operators import AttenuationOperator
 
 FloatArray = NDArray[np.float64]
 Score = Callable[[FloatArray], FloatArray]

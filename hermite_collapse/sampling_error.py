@@ -1,8 +1,9 @@
 r"""Predicted sampling error of simulated Hermite coefficients, before anything is simulated.
 
 A simulated recursion with N particles measures c^(i) = mean of h over the particles of round i.  It is unbiased,
-and its covariance S(i, j) between rounds obeys a recursion of its own.  With L the action of a round's channel on coefficients,
-(w, v) the mixing weights, and Q = sum_{jk} v_j v_k S(j, k) the covariance of the generated part of the training law,
+and its covariance S(i, j) between rounds obeys a recursion of its own.  With L the action of a round's channel on
+coefficients, (w, v) the mixing weights, and Q = sum_{jk} v_j v_k S(j, k) the covariance of the generated part of the
+training law,
 
     channel   S(i+1, i+1) = (1 - 1/N) L Q L^T + Var_{p_{i+1}}(h) / N
     kernel    the same with Q replaced by (1 - 1/M) Q + Var_{q_i}(h) / M       a pool of M points is drawn first
@@ -10,8 +11,8 @@ and its covariance S(i, j) between rounds obeys a recursion of its own.  With L 
     S(i+1, k) = L sum_j v_j S(j, k)                                           zero for exact
 
 For Ornstein-Uhlenbeck rounds L is diagonal and the variance of each mode stands alone; so does that of any
-combination of modes of one degree, which is how a degree as a whole is tested in any dimension.  Blur and variance-exploding rounds
-couple degrees, and then all modes are carried together.
+combination of modes of one degree, which is how a degree as a whole is tested in any dimension.  Blur and
+variance-exploding rounds couple degrees, and then all modes are carried together.
 
 Normality fails at high degree, where E h_n^4 grows like 9^n: `kurtosis` says how far each mode is from it.
 """

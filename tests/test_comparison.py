@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.comparison import Test, Verdict, _holm, compare
+from hermite_collapse.comparison import compare
 from hermite_collapse.hermite.coefficients import sample_coefficients
 from hermite_collapse.hermite.indices import total_degree_indices
+from hermite_collapse.hypothesis_tests import Test, Verdict, holm
 from hermite_collapse.records import SimulatedRecursion
 
 TARGET = hc.presets.load("three_modes_1d")
@@ -141,13 +142,13 @@ def test_dataset_and_table(record, tmp_path):
 
 def test_holm_steps_down():
     tests = [Test("a", 0, 0.001), Test("b", 0, 0.004), Test("c", 0, 0.006), Test("d", 0, 0.5)]
-    verdict = _holm(tests, 0.01, 3)
+    verdict = holm(tests, 0.01, 3)
     assert [test.name for test in verdict.rejected] == ["a"]
     assert verdict.adjusted_p_value == pytest.approx(0.004) and verdict.untested == 3
-    assert [t.name for t in _holm(tests, 0.013, 0).rejected] == ["a", "b", "c"]
+    assert [t.name for t in holm(tests, 0.013, 0).rejected] == ["a", "b", "c"]
     heavy = [*tests[:1], Test("e", 0, 0.008, weight=10.0)]
-    assert [t.name for t in _holm(heavy, 0.01, 0).rejected] == ["e", "a"]
-    empty = _holm([], 0.01, 5)
+    assert [t.name for t in holm(heavy, 0.01, 0).rejected] == ["e", "a"]
+    empty = holm([], 0.01, 5)
     assert isinstance(empty, Verdict) and empty.passed and "Nothing could be tested" in empty.text
 
 

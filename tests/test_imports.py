@@ -16,7 +16,7 @@ FLOORS = [
     {"_checks", "errors", "estimates"},
     {"channels", "hermite"},
     {"laws"},
-    {"modes", "schedules", "regimes", "recursion"},
+    {"modes", "schedules", "regimes", "recursion", "operators"},
     {
         "distances",
         "bounds",
@@ -28,6 +28,7 @@ FLOORS = [
         "sampling_error",
         "repair",
         "annealing",
+        "error_models",
         "defects",
         "final_steps",
         "sampler_advice",
@@ -35,6 +36,8 @@ FLOORS = [
     {"simulation"},
     {
         "comparison",
+        "hypothesis_tests",
+        "implied",
         "prediction",
         "config",
         "figures",

@@ -10,12 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hermite_collapse as hc
+from hermite_collapse.error_models import FinitePool, PowerLaw, fit_error_model
 from hermite_collapse.planning import (
-    FinitePool,
-    PowerLaw,
     _Problem,
     best_constant_truncation,
-    fit_error_model,
     leading_constant_truncation,
     plan_schedule,
     predicted_errors,

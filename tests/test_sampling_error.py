@@ -32,7 +32,7 @@ def simulate(recursion, generator, *, pool=None, seed=0, runs=RUNS):
         fresh, earlier = recursion.mixing(i)
         channel = recursion.channel(i)
 
-        def draw(count, fresh=fresh, earlier=earlier):
+        def draw(count, i=i, fresh=fresh, earlier=earlier):
             if generator == "exact":
                 return recursion.training_law(i).sample(runs * count, rng).reshape(runs, count)
             source = rng.choice(len(earlier) + 1, size=(runs, count), p=[fresh, *earlier])

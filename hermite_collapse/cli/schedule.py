@@ -219,7 +219,8 @@ def _plan(
     shape: str,
     total_time: float | None,
 ) -> dict[str, Any]:
-    from ..planning import PowerLaw, best_constant_truncation, plan_schedule, predicted_errors
+    from ..error_models import PowerLaw
+    from ..planning import best_constant_truncation, plan_schedule, predicted_errors
 
     section = config.recursion
     if section.regime != "replace" or section.process != "ornstein_uhlenbeck" or section.blur > 0.0:
