@@ -22,7 +22,7 @@ _K0, _K1, _K2, _K3 = np.uintp(TILE), np.uintp(2 * TILE), np.uintp(3 * TILE), np.
 
 
 @jit
-def _on_a_cache_line(size):
+def on_a_cache_line(size):
     """Room for numbers in which no vector straddles two cache lines; a third faster than anywhere."""
     memory = np.empty(size + 8)
     start = (-(memory.ctypes.data // 8)) % 8
@@ -134,8 +134,8 @@ def degree_panel_lane(
     rows, columns = gram.shape
     lanes, _, width = row_sums.shape
     tiles = (columns + TILE - 1) // TILE
-    state = _on_a_cache_line(5 * TILE)
-    sums = _on_a_cache_line(width * TILE)
+    state = on_a_cache_line(5 * TILE)
+    sums = on_a_cache_line(width * TILE)
     rows_here = row_sums[lane]
     squares_here = squares[lane]
     for tile in range(lane, tiles, lanes):

@@ -14,6 +14,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from hermite_collapse.hermite._jit import jit
+from hermite_collapse.hermite._kernels_degree import on_a_cache_line
 
 POINTS = 64  # points of a block: eight registers of eight
 COMPONENTS = 32  # components between two rescalings: a tile of 16 kB
@@ -72,9 +73,9 @@ def log_density_line_lane(lane, lanes, x, heights, means, roots, peaks, sums):
     """
     count = x.shape[0]
     blocks = (count + POINTS - 1) // POINTS
-    here = np.empty(POINTS)
-    peak = np.empty(POINTS)
-    total = np.empty(POINTS)
+    here = on_a_cache_line(POINTS)
+    peak = on_a_cache_line(POINTS)
+    total = on_a_cache_line(POINTS)
     for block in range(lane, blocks, lanes):
         start = block * POINTS
         size = min(POINTS, count - start)
@@ -117,12 +118,12 @@ def log_density_axes_lane(lane, lanes, y, heights, means, roots, with_slope, pea
     dimension, count = y.shape
     components = heights.shape[0]
     blocks = (count + POINTS - 1) // POINTS
-    here = np.empty((dimension, POINTS))
-    slope = np.empty((dimension, POINTS))
-    tile = np.empty((COMPONENTS, POINTS))
-    peak = np.empty(POINTS)
-    higher = np.empty(POINTS)
-    total = np.empty(POINTS)
+    here = on_a_cache_line(dimension * POINTS).reshape(dimension, POINTS)
+    slope = on_a_cache_line(dimension * POINTS).reshape(dimension, POINTS)
+    tile = on_a_cache_line(COMPONENTS * POINTS).reshape(COMPONENTS, POINTS)
+    peak = on_a_cache_line(POINTS)
+    higher = on_a_cache_line(POINTS)
+    total = on_a_cache_line(POINTS)
     for block in range(lane, blocks, lanes):
         start = block * POINTS
         size = min(POINTS, count - start)
