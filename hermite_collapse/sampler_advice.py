@@ -64,7 +64,8 @@ class SamplerAdvice:
     half_degree : degree at which a noisy end would keep half of a mode in the long run.
     filter_degree : lambda = alpha / (rate t), the corner of the equivalent low-pass filter.
     degree, loss : the degree asked about, and the share of it that a noisy end would remove in the long run.
-    variance_drift : long-run change of the variance of every direction, in units of the data's variance.
+    variance_drift : long-run change of the variance of a direction, in units of the data's variance: of a thin one for
+        a noisy end (1 - g_2, exact), of every one for the other final steps (leading order in sigma^2).
     rounds : rounds after which 99 % of the long-run loss of that degree is there.
     matters : whether loss, or drift, exceeds one per cent.
     """
@@ -91,8 +92,8 @@ class SamplerAdvice:
         if t.final_step == "noisy":
             parts.append(
                 f"With fresh fraction {self.fresh_fraction:g} the recursion keeps half of Hermite degree "
-                f"{self.half_degree:.3g}, removes {self.loss:.2g} of degree {self.degree}, and raises every "
-                f"variance by {size:.2g}; 99 % of that is there after {self.rounds:.0f} rounds."
+                f"{self.half_degree:.3g}, removes {self.loss:.2g} of degree {self.degree}, and fills thin "
+                f"directions up to variance {size:.2g}; 99 % of that is there after {self.rounds:.0f} rounds."
             )
         elif t.final_step == "full":
             parts.append(
@@ -143,9 +144,11 @@ def advise_sampler(
     time = truncation.truncation_time
     settings = {"fresh_fraction": alpha, "truncation_time": time}
     loss = float(attenuation_loss(n, **settings))
-    drift = (1.0 - 2.0 * FINAL_STEPS[truncation.final_step]) * truncation.sigma**2 / alpha
     kappa = float(mode_contraction(n, **settings))
     noisy = truncation.final_step == "noisy"
+    drift = (1.0 - 2.0 * FINAL_STEPS[truncation.final_step]) * truncation.sigma**2 / alpha
+    if noisy:
+        drift = float(attenuation_loss(2, **settings))
     return SamplerAdvice(
         truncation=truncation,
         fresh_fraction=alpha,

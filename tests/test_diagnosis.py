@@ -123,7 +123,7 @@ def test_advice_says_no_when_truncation_is_negligible_and_yes_when_not():
     edm = advise_sampler("edm", fresh_fraction=0.1)
     assert not edm.matters and "not your problem" in edm.text and edm.variance_drift < 0
     papers = advise_sampler("papers", fresh_fraction=0.1)
-    assert papers.matters and papers.variance_drift == pytest.approx(np.expm1(0.02) / 0.1)
+    assert papers.matters and papers.variance_drift == pytest.approx(np.expm1(0.02) / (0.1 + np.expm1(0.02)))
     assert papers.loss == pytest.approx(1 - hc.attenuation(8, fresh_fraction=0.1, truncation_time=0.02))
     half = advise_sampler(SamplerTruncation("mine", 0.02, "half"), fresh_fraction=0.1)
     assert half.variance_drift == 0.0 and "half a step" in half.text.lower()
