@@ -45,10 +45,11 @@ def log_density(law: Line, x: Array) -> Array:
     return log_density_and_score(x, law.log_weights, law.means, law.scales)[0]
 
 
-def panels(laws: list[Line], low: float, high: float) -> Array:
-    """Panel ends that no component can hide between."""
+def panels(laws: list[Line], low: float, high: float, widest: float = np.inf) -> Array:
+    """Panel ends that no component can hide between; panels of at most `widest`, up to 4000 of them."""
     ends = [(law.means[:, None] + law.scales[:, None] * _STEPS).ravel() for law in laws]
-    inside = np.unique(np.concatenate([*ends, [low, high]]))
+    even = np.linspace(low, high, 1 + max(1, int(np.ceil(min((high - low) / widest, 4000.0)))))
+    inside = np.unique(np.concatenate([*ends, even]))
     inside = inside[(inside >= low) & (inside <= high)]
     # Ends that rounding or near-equal components put side by side add panels and no information.
     gap = 0.05 * min(float(law.scales.min()) for law in laws)
@@ -61,11 +62,7 @@ def panels(laws: list[Line], low: float, high: float) -> Array:
 
 
 def _quadrature(
-    p: Line,
-    q: Line,
-    integrand: Callable[[Array, Array], tuple[Array, Array]],
-    others: list[Line],
-    ends: Array,
+    p: Line, q: Line, integrand: Callable[[Array, Array], tuple[Array, Array]], edges: Array
 ) -> tuple[float, float]:
     """The integral of the first function, and its error; the second is its sensitivity to the log-densities."""
     # Log-densities carry a few rounding errors of their size and of x / scale.
@@ -77,7 +74,7 @@ def _quadrature(
         value, sensitivity = integrand(log_density(p, x), log_density(q, x))
         return np.stack([value, sharpness * sensitivity], axis=1)
 
-    result = integrate(evaluate, panels([p, q, *others], ends[0], ends[1]), floor=1e-300, noise=True)
+    result = integrate(evaluate, edges, floor=1e-300, noise=True)
     value = float(result.value[0])
     return value, float(result.error[0] + result.value[1]) + 8.0 * _EPS * float(result.magnitude[0])
 
@@ -85,6 +82,10 @@ def _quadrature(
 def _joint_window(p: Line, q: Line) -> Array:
     both = np.array([p.window(_REACH), q.window(_REACH)])
     return np.array([both[:, 0].min(), both[:, 1].max()])
+
+
+def _joint_panels(p: Line, q: Line) -> Array:
+    return panels([p, q], *_joint_window(p, q))
 
 
 def kl(p: Line, q: Line) -> Estimate:
@@ -99,7 +100,7 @@ def kl(p: Line, q: Line) -> Estimate:
         )
         return value, np.abs(np.exp(log_q) - density)
 
-    value, error = _quadrature(p, q, integrand, [], _joint_window(p, q))
+    value, error = _quadrature(p, q, integrand, _joint_panels(p, q))
     # Beyond 12 standard deviations p log(p / q) is a Gaussian tail times a quadratic: 2e-33 (1 + (x / s)^2).
     spread = float(np.abs(_joint_window(p, q)).max() / q.scales.min())
     return Estimate(value, error + 4e-33 * (1.0 + spread**2), "bound", "quadrature")
@@ -113,7 +114,7 @@ def hellinger(p: Line, q: Line) -> Estimate:
         loss = np.expm1(-0.5 * np.abs(log_p - log_q))
         return 0.5 * np.exp(top) * loss**2, 0.5 * np.exp(top) * np.abs(loss)
 
-    square, error = _quadrature(p, q, integrand, [], _joint_window(p, q))
+    square, error = _quadrature(p, q, integrand, _joint_panels(p, q))
     return root_of(square, error + 4e-33, "quadrature")
 
 
@@ -132,12 +133,21 @@ def chi_square(p: Line, q: Line, dominating: Line) -> Estimate:
     extra = dominating.window(_REACH) if len(dominating.weights) else (ends[0], ends[1])
     ends = np.array([min(ends[0], extra[0]), max(ends[1], extra[1])])
     extra_laws = [dominating] if len(dominating.weights) else []
-    top = float(peak(panels([p, q, *extra_laws], ends[0], ends[1])).max())
-    width = ends[1] - ends[0]
-    for side in (0, 1):
-        while peak(ends[side : side + 1])[0] > top - 75.0:
-            ends[side] += (2 * side - 1) * width
-            width *= 2.0
+    # The dominating Gaussians bound the integrand, perhaps loosely: its mass may lie further out than theirs.
+    for _ in range(200):
+        # Between panel ends it may change by many powers of e; between 32 points of a panel it does not.
+        starts = panels([p, q, *extra_laws], ends[0], ends[1], 4.0 * float(p.scales.min()))
+        inside = starts[:-1, None] + np.diff(starts)[:, None] * (np.arange(32) / 32.0)
+        top = float(peak(np.append(inside.ravel(), ends[1])).max())
+        width = ends[1] - ends[0]
+        open_sides = peak(ends) > top - 75.0
+        if not open_sides.any():
+            break
+        ends = ends + np.array([-0.5, 0.5]) * width * open_sides
+    else:
+        raise ConvergenceError(
+            "the chi-square decays too slowly to be integrated.", value=np.nan, bound=np.inf
+        )
 
     def integrand(log_p: Array, log_q: Array) -> tuple[Array, Array]:
         ratio = log_p - log_q
@@ -148,7 +158,7 @@ def chi_square(p: Line, q: Line, dominating: Line) -> Estimate:
         log_gap = np.where(ratio > 1.0, large + np.log1p(-np.exp(-large)), small)
         return np.exp(log_q - top + 2.0 * log_gap), 2.0 * np.exp(log_p - top + log_gap)
 
-    value, error = _quadrature(p, q, integrand, extra_laws, ends)
+    value, error = _quadrature(p, q, integrand, starts)
     error += 1e-30 * width
     if top + np.log(max(value, 1e-300)) > 709.0:
         raise ConvergenceError(
