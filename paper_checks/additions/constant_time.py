@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import mpmath
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -114,6 +117,15 @@ def particles(claim: Claim) -> Outcome:
     return decided(bool(good), f"loss {lost[0]:.4f}, {lost[1]:.4f}, {lost[2]:.4f} at a quarter, once and four times the optimum; floor {floor:.4f}")
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    best, power = subject.fetch("planning.best_constant_truncation"), subject.fetch("planning.PowerLaw")
+    time, error = best(2, fresh_fraction=0.3, error=power(scale=1e-3, exponent=0.5))
+    A, B, cost, W = mpf(0.3), mpf(0.5), mpf(1e-3), mpf(1)  # n theta = 2/2
+    root = mpmath.findroot(lambda t: mpmath.diff(lambda u: _rest(u, A, B, cost, W), t), (mpf("0.003"), mpf("0.02")), solver="illinois")
+    yield "best constant time", subject.number(time), root
+    yield "error that it leaves", subject.number(error), _rest(root, A, B, cost, W)
+
+
 STATEMENT = Statement(
     id="additions.constant_time",
     title="With estimation error the best truncation time is a floor, not zero",
@@ -134,5 +146,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "no compounding in the floor", {"floor": lambda b, w, t, alpha: w * t * (1 + 1 / b)}),
     ),
     expected="holds",
-    package=Package("planning", "tests/test_planning.py", None),
+    package=Package("planning.best_constant_truncation", "tests/test_planning.py", _package, digits=6),
 )

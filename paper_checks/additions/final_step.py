@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functools import cache
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -161,6 +163,18 @@ def particles(claim: Claim) -> Outcome:
     return scores([second.mean()], [predicted], [second.std(ddof=1) / 10])
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    limit = subject.fetch("final_steps.limit_variance")
+    for name, c_ in (("full", mpf(1)), ("half", mpf(1) / 2)):
+        model = mpf(1)
+        for _ in range(600):
+            train = mpf(0.3) + (1 - mpf(0.3)) * model
+            model = (train + mpf(0.01)) * (1 - c_ * mpf(0.01) / (train + mpf(0.01))) ** 2
+        training, output = limit(1.0, sigma=0.1, fresh_fraction=0.3, final_step=name)
+        yield f"{name}, training", subject.number(training), train
+        yield f"{name}, output", subject.number(output), model
+
+
 STATEMENT = Statement(
     id="additions.final_step",
     title="Full denoising in the last step reverses the sign of collapse; a half step cancels it",
@@ -181,5 +195,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"any step cancels the collapse, say $c=\frac34$", {"best": sympy.Rational(3, 4)}),
     ),
     expected="holds",
-    package=Package("simulation.samplers", "tests/simulation", None),
+    package=Package("final_steps.limit_variance", "tests/test_final_steps.py", _package),
 )

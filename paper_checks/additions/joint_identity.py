@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functools import cache
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -100,6 +102,18 @@ def halves(claim: Claim) -> Outcome:
     return scores(found, expected, error)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    deviation = subject.fetch("bounds.mode_deviation")
+    defects = np.array([[0.1, -0.2], [0.03, 0.05], [-0.07, 0.01]])
+    star = np.array([0.5, -1.2])
+    table = np.asarray(deviation([1, 3], defects, target=star, fresh_fraction=0.3, truncation=0.4))
+    for column, degree in enumerate((1, 3)):
+        learned, decay = mpf(star[column]), mpmath.exp(-degree * mpf(0.4) / 2)
+        for index in range(3):
+            learned = decay * (mpf(0.3) * star[column] + (1 - mpf(0.3)) * learned) + mpf(defects[index, column])
+            yield f"degree {degree}, round {index + 1}", table[index + 1, column], learned - mpf(star[column])
+
+
 STATEMENT = Statement(
     id="additions.joint_identity",
     title="Truncation bias plus discounted defects: the two papers in one identity",
@@ -117,5 +131,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "defects are not discounted", {"drift": lambda f, s, k, d: -(1 - f) * s + sum(d)}),
     ),
     expected="holds",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.mode_deviation", "tests/bounds/test_robustness.py", _package),
 )

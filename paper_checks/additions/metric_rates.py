@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functools import cache
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
+from paper_checks import definition, families, subject
 from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -146,6 +148,14 @@ def particles(claim: Claim) -> Outcome:
     return ordered([(after, claim.w1(fraction, np.exp(-time)) * before * 1.02) for before, after in zip(gaps, gaps[1:], strict=False)])
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    rate = subject.fetch("contraction_rate")
+    A, a = 0.3, float(np.exp(-0.2))
+    for metric, value in (("total_variation", CLAIM.tv(A, a)), ("kl", CLAIM.kl(A, a)), ("wasserstein1", CLAIM.w1(A, a)),
+                          ("wasserstein2", CLAIM.w2_square(A, a) ** 0.5), ("l2_gamma", CLAIM.l2(A, a))):
+        yield metric, subject.number(rate(fresh_fraction=A, truncation_time=0.4, metric=metric)), value
+
+
 STATEMENT = Statement(
     id="additions.metric_rates",
     title="Rates per round in six metrics",
@@ -166,6 +176,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"heavy tails at the rate of light ones", {"heavy": lambda alpha, a, beta: (1 - alpha) * a}),
     ),
     expected="sharp",
-    package=Package("contraction_rate", "tests/test_modes.py", None),
+    package=Package("contraction_rate", "tests/test_modes.py", _package),
     remark=r"Sharpness is shown for total variation; the exponents for heavy tails are supported numerically.",
 )

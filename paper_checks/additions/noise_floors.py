@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functools import cache
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -118,6 +120,17 @@ def stationary(claim: Claim) -> Outcome:
     return scores(found, predicted, error)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    predict = subject.fetch("sampling_error.predict_sampling_error")
+    run = subject.fetch("Recursion")(subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4)
+    table = np.asarray(predict(run, 3, rounds=60, particles=60, generator="channel").standard_error)
+    for degree in (1, 3):
+        V_, K = mpf(0), mpf(0.6) * mpmath.exp(-degree * mpf(0.2))
+        for _ in range(200):
+            V_ = K**2 * (1 - mpf(1) / 60) * V_ + mpf(1) / 60
+        yield f"degree {degree}", table[60, degree] ** 2, V_
+
+
 STATEMENT = Statement(
     id="additions.noise_floors",
     title="Noise floors of stationary recursions",
@@ -136,5 +149,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"finite variance for every $a^2<1$", {"finite": lambda a2: a2 < 1}),
     ),
     expected="holds",
-    package=Package("sampling_error.predict_sampling_error", "tests/test_sampling_error.py", None),
+    package=Package("sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9),
 )

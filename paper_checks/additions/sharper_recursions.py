@@ -107,5 +107,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "no fresh data in front of the old part", {"keep": lambda alpha: 1}),
     ),
     expected="sharp",
-    package=Package("bounds.innovation_bounds", "tests/bounds/test_propagation.py", None),
+    package=Package("bounds.propagation_table", "tests/bounds/test_propagation.py", None),
 )

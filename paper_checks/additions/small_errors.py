@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, families
+from paper_checks import definition, enclosures, families, subject
 from paper_checks.evidence import Claim, Outcome, all_of, certified, decided, high_precision, identity, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -96,6 +99,15 @@ def nonlinear(claim: Claim) -> Outcome:
     return decided(gap < 0.05 + 5 * error / divergence * 0.1, f"quotient {divergence / predicted:.4f}", quotient=divergence / predicted)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    start = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
+    end = families.endpoint(definition.two_modes())
+    for beta in (0.05, 0.5):
+        family = subject.fetch("bounds.SolvableFamily")(start, beta, 0.6)
+        moved = families.shifted(end, families.displacement(mpf(beta), mpf(0.6)))
+        yield f"chi-square, size {beta}", subject.number(family.chi_square()), families.chi_square(moved, end)
+
+
 STATEMENT = Statement(
     id="additions.small_errors",
     title="Small visible errors: divergence equals visible energy",
@@ -114,5 +126,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"without $\eta$", {"visible": lambda eta, eps2: eps2}),
     ),
     expected="holds",
-    package=Package("bounds.SolvableFamily", "tests/bounds/test_solvable.py", None),
+    package=Package("bounds.SolvableFamily", "tests/bounds/test_solvable.py", _package, digits=8),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functools import cache
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -90,6 +92,14 @@ def sampled(claim: Claim) -> Outcome:
     return decided(abs(found - predicted) < 5 * error + 0.03 * predicted, f"W2 {found:.5f}, predicted {predicted:.5f}", w2=found)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    distance, p = subject.fetch("bounds.small_time_distance"), definition.two_modes()
+    time, fraction = 0.0005, 0.8
+    limit = definition.rounds(p, fraction, [time] * 24)[-1]
+    found = distance(float(definition.relative_fisher(p)), fresh_fraction=fraction, truncation_time=2 * time)
+    yield "against W2 at theta t0 = 0.0005", subject.number(found), definition.wasserstein(limit, p, step=0.05)
+
+
 STATEMENT = Statement(
     id="additions.small_truncation",
     title="For small truncation the limit is displaced by theta t0 / alpha times the root of the relative Fisher information",
@@ -107,5 +117,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"no compounding, $\alpha=1$", {"law": lambda x, alpha, root: x * root}),
     ),
     expected="holds",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.small_time_distance", "tests/bounds/test_fisher.py", _package, digits=2),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from typing import Any
 
 import mpmath
@@ -9,7 +11,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures
+from paper_checks import definition, enclosures, subject
 from paper_checks.evidence import Claim, Outcome, all_of, certified, decided, high_precision, identity, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -71,6 +73,15 @@ def both_sides(claim: Claim) -> Outcome:
     return all_of(*outcomes)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    mixture, recursion, chi = (subject.fetch(name) for name in ("GaussianMixture", "Recursion", "distances.chi_square"))
+    base = mixture([1.0], [0.0], [1.0])
+    for largest in (4.8, 5.2):
+        limit = recursion(mixture([1.0], [0.0], [largest]), fresh_fraction=0.5, truncation=2 * float(np.log(2))).limit()
+        finite = np.isfinite(subject.number(chi(limit, base)))
+        yield f"finite at variance {largest} (1 means yes)", float(finite), float(0.25 * (largest - 1) < 1)
+
+
 STATEMENT = Statement(
     id="additions.square_integrability",
     title="When the density series of the limit converges",
@@ -88,5 +99,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "always", {"converges": lambda a, q: True}),
     ),
     expected="holds",
-    package=Package("GaussianMixture.hermite_coefficients", "tests/hermite/test_series.py", None),
+    package=Package("distances.chi_square", "tests/distances/test_finiteness.py", _package),
 )

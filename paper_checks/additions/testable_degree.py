@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import mpmath
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
@@ -67,6 +70,15 @@ def samples(claim: Claim) -> Outcome:
     return scores(fourth.mean(1), [float(claim.fourth(n, _binomial)) for n in (1, 2, 3)], fourth.std(1) / np.sqrt(2e6))
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    predict = subject.fetch("sampling_error.predict_sampling_error")
+    run = subject.fetch("Recursion")(subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4)
+    kurtosis = np.asarray(predict(run, 5, rounds=1, particles=100).kurtosis)
+    for degree in (1, 3, 5):
+        exact = sum(_binomial(degree, j) ** 2 * _binomial(2 * j, j) for j in range(degree + 1))
+        yield f"fourth moment of degree {degree}", kurtosis[0, degree], mpf(exact)
+
+
 STATEMENT = Statement(
     id="additions.testable_degree",
     title="Normality of sample coefficients fails at high degree",
@@ -89,5 +101,5 @@ STATEMENT = Statement(
         r"That is the size at which the quotient is one; $0.05$ needs twenty times as many, $N>8.3\cdot9^n/n$.",
     ),
     expected="false as displayed",
-    package=Package("sampling_error", "tests/test_sampling_error.py", None),
+    package=Package("sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=8),
 )

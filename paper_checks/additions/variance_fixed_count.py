@@ -124,5 +124,4 @@ STATEMENT = Statement(
         r"$\kappa_n^2V_i$ without the factor; the difference is of relative order $1/N$.",
     ),
     expected="false as displayed",
-    package=Package("sampling_error", "tests/test_sampling_error.py", None),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import itertools
 from functools import cache
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -147,6 +149,17 @@ def particles(claim: Claim) -> Outcome:
     return scores(found, predicted, error)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    weights, means, variances = ([c[i] for c in PLANE] for i in range(3))
+    law = subject.fetch("GaussianMixture")(weights, means, variances)
+    run = subject.fetch("Recursion")(law, fresh_fraction=0.3, truncation=0.3)
+    table = np.asarray(run.coefficients(4, rounds=3))
+    indices = np.asarray(law.hermite_coefficients(4).indices)
+    last = _plane_rounds(0.3, [0.15] * 3)[-1]
+    for position, k in enumerate(map(tuple, indices.tolist())):
+        yield f"mode {k}", table[3, position], _coefficient(last, k)
+
+
 def _figure() -> Any:
     from paper_checks.report.figures import axes
 
@@ -179,6 +192,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", "a floor under every schedule", {"floor": lambda annealed: True}),
     ),
     expected="supported",
-    package=Package("Recursion.coefficients", "tests/test_recursion.py", None),
+    package=Package("Recursion.coefficients", "tests/test_recursion.py", _package, digits=9),
     figure=_figure,
 )

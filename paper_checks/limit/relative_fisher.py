@@ -84,6 +84,16 @@ def sorted_samples(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    information, bound = subject.fetch("bounds.relative_fisher_information"), subject.fetch("bounds.fisher_bound")
+    ours = definition.relative_fisher(definition.two_modes())
+    law = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
+    yield "relative Fisher information", subject.number(information(law)), ours
+    g1, g2 = (definition.mode_trajectory(n, mpf(0.3), [mpf(0.2) / 2] * 400)[-1] for n in (1, 2))
+    square = (1 - 2 * g1 + g2) * ours
+    yield "bound on the limit", subject.number(bound(float(ours), fresh_fraction=0.3, truncation_time=0.2)), mpmath.sqrt(square)
+
+
 STATEMENT = Statement(
     id="limit.relative_fisher",
     title="How far one truncation and the limit move a law with a score",
@@ -104,5 +114,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"only the last age counts: $(1-g_1)^2$", {"limit_square": lambda g1, g2, f: (1 - g1) ** 2 * f / 4}),
     ),
     expected="sharp",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.relative_fisher_information, bounds.fisher_bound", "tests/bounds/test_fisher.py", _package, digits=9),
 )

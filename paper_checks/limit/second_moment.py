@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import mpmath
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
+from paper_checks import definition, subject
 from paper_checks.arithmetic import MPMATH, SYMPY
 from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
@@ -60,6 +63,16 @@ def samples(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    bound = subject.fetch("bounds.coupling_bound")
+    for second, dimension, time in ((2.0, 1, 0.1), (30.0, 10, 1.5)):
+        # Without recursion (fresh fraction one) the limit is one truncation: the cost of the coupling term by term.
+        a = mpmath.exp(-mpf(time) / 2)
+        cost = (1 - a) ** 2 * second + (1 - a * a) * dimension
+        found = bound(second, dimension=dimension, fresh_fraction=1.0, truncation_time=time)
+        yield f"second moment {second}", subject.number(found), mpmath.sqrt(cost)
+
+
 STATEMENT = Statement(
     id="limit.second_moment",
     title="How far one truncation moves any law",
@@ -77,5 +90,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "no second moment", {"square": lambda m, second, d, x: -m.expm1(-2 * x) * d}),
     ),
     expected="sharp",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.coupling_bound", "tests/bounds/test_fisher.py", _package),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import sympy
 
-from paper_checks import families
+from paper_checks import families, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, ordered, simulated
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
@@ -112,6 +115,14 @@ def random_directions(claim: Claim) -> Outcome:
     return all_of(*outcomes)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    discounted = subject.fetch("bounds.discounted_divergence")
+    for kind, name in (("equal", "coherent"), ("orthogonal", "incoherent")):
+        rows = _circle(kind, 0.3, 20)
+        found = discounted([row["R"] for row in rows], fresh_fraction=0.3, coherence=name)
+        yield name, found[20], rows[19]["D"]
+
+
 STATEMENT = Statement(
     id="propagation.discounted_sum",
     title="The squared discount needs incoherent errors",
@@ -139,6 +150,6 @@ STATEMENT = Statement(
         r"$\sqrt{D_N}\leq\sum(1-\alpha)^{N-1-i}\sqrt{R_i}$, with equality for aligned defects; the squared form only without cross terms.",
     ),
     expected="false as displayed",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.discounted_divergence", "tests/bounds/test_propagation.py", _package, digits=9),
     remark=r"The displayed form is tested with the constant $4$ on the right ($2$ in length); by the third step every constant fails after enough rounds.",
 )

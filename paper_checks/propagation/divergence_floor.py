@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import sympy
 from mpmath import mpf
 
-from paper_checks import families
+import mpmath
+from paper_checks import families, subject
 from paper_checks.evidence import Claim, Outcome, all_of, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -82,6 +86,16 @@ def circle(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    floor = subject.fetch("bounds.persistence_floor")
+    for fraction, e, h in ((0.2, 0.1, 0.5), (1.0, 0.4, 0.9)):
+        printed, improved = floor(e, h, fresh_fraction=fraction)
+        # Rest points of the two forms of innovation with I = h e/8, by iteration.
+        b, level = 1 - mpf(fraction), mpf(fraction) * mpf(e) * mpf(h) / 8
+        yield "printed", subject.number(printed), mpmath.findroot(lambda m, b=b, L=level: m + b * b * m - L / 2, level)
+        yield "improved", subject.number(improved), mpmath.findroot(lambda m, b=b, L=level: mpmath.sqrt(m) * (1 + b) - mpmath.sqrt(L), level)
+
+
 STATEMENT = Statement(
     id="propagation.divergence_floor",
     title="Persistent visible errors put a floor under the divergence",
@@ -102,5 +116,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"without fresh data: $\alpha=1$ in front", {"improved": lambda a, h, e: h * e / (8 * (2 - a) ** 2)}),
     ),
     expected="holds",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.persistence_floor", "tests/bounds/test_propagation.py", _package),
 )

@@ -106,5 +106,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "no share of fresh data needed", {"least": lambda I, alpha: I / 2}),
     ),
     expected="sharp",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.propagation_table", "tests/bounds/test_propagation.py", None),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import mpmath
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
+from paper_checks import definition, families, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, attained, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -82,6 +85,16 @@ def nonlinear(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    start = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
+    end = families.endpoint(definition.two_modes())
+    for beta, rho in ((0.7, 0.5), (1.5, 1.0)):
+        family = subject.fetch("bounds.SolvableFamily")(start, beta, rho)
+        moved = families.shifted(end, families.displacement(mpf(beta), mpf(rho)))
+        yield "KL", subject.number(family.kl()), families.kl(moved, end)
+        yield "energy", subject.number(family.energy), families.energy_in_time(mpf(beta), mpf(rho))
+
+
 STATEMENT = Statement(
     id="propagation.kl_bound",
     title="One round's divergence is at most half the error energy of the learned path",
@@ -103,5 +116,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "energy along the ideal path", {"energy": lambda learned, ideal: ideal}),
     ),
     expected="sharp",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.SolvableFamily", "tests/bounds/test_solvable.py", _package, digits=9),
 )

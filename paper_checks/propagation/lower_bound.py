@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import math
 
 import mpmath
@@ -9,7 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, families
+from paper_checks import definition, enclosures, families, subject
 from paper_checks.evidence import Claim, Outcome, all_of, certified, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -102,6 +105,14 @@ def nonlinear(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    bounds = subject.fetch("bounds.innovation_bounds")
+    for eps2, eta, largest in ((0.04, 0.7, 0.05), (0.2, 1.0, 0.3)):
+        remainder = mpmath.quad(lambda u: mpmath.expm1(u), [0, mpf(largest)])
+        below = max(mpf(0), mpmath.sqrt(mpf(eta) * eps2) - mpmath.sqrt(remainder)) ** 2
+        yield "lower bound", subject.number(bounds(eps2, eta, supremum_energy=largest).lower), below
+
+
 STATEMENT = Statement(
     id="propagation.lower_bound",
     title="A visible error shows in the chi-square divergence of its round",
@@ -123,5 +134,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"without $\eta$", {"lower": lambda v, e2, k: e2 / 4 - (math.e - 2) / 3 * k**2}),
     ),
     expected="holds",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.innovation_bounds", "tests/bounds/test_propagation.py", _package),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from functools import cache
 
 import mpmath
@@ -9,6 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
+from paper_checks import subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -126,6 +130,13 @@ def blurred(claim: Claim) -> Outcome:
     return scores([second.mean()], [claim.round_variance(0.36, 0.36, decay)], [second.std(ddof=1) / np.sqrt(200)])
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    law = subject.fetch("presets").load("five_modes_10d")
+    exact = 0.36 + sum(c[0] ** 2 for c in CENTRES) / 5
+    yield "E x_1^2", np.asarray(law.covariance)[0, 0] + np.asarray(law.mean)[0] ** 2, exact
+    yield "variance of an idle coordinate", np.asarray(law.covariance)[9, 9], 0.36
+
+
 STATEMENT = Statement(
     id="propagation.mixture_experiment",
     title="In the mixture experiment the kernel, not the truncation, moves the law",
@@ -146,5 +157,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"the loss stays at $T=8$", {"kept_at_8": False}),
     ),
     expected="supported",
-    package=Package("presets.load", "tests/laws", None),
+    package=Package("presets.load", "tests/laws", _package),
 )

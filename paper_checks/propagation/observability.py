@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functools import cache
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
+from paper_checks import definition, families, subject
 from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
@@ -98,6 +100,15 @@ def regression(claim: Claim) -> Outcome:
     return scores(value, predicted, np.hypot(error, 1e-3 * np.array(predicted)))
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    start = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
+    J = families.fisher(families.endpoint(definition.two_modes()))
+    for beta, rho in ((0.7, 0.5), (1.5, 1.0)):
+        pull, energy = families.displacement(mpf(beta), mpf(rho)), families.energy_in_time(mpf(beta), mpf(rho))
+        family = subject.fetch("bounds.SolvableFamily")(start, beta, rho)
+        yield "observability", subject.number(family.observability()), pull**2 * J / energy
+
+
 STATEMENT = Statement(
     id="propagation.observability",
     title="An error in time alone is visible unless its integral vanishes",
@@ -124,5 +135,5 @@ STATEMENT = Statement(
         r"$\eta=\rho J(Y_1)$, which vanishes only if $\int e\,dt=0$.",
     ),
     expected="false as displayed",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.SolvableFamily.observability", "tests/bounds/test_solvable.py", _package, digits=9),
 )

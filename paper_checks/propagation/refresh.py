@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
+from paper_checks import definition, families, subject
 from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -52,6 +55,15 @@ def sampled(claim: Claim) -> Outcome:
     return scores(value, predicted, error)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    refreshed = subject.fetch("bounds.refreshed_divergence")
+    wide = definition.law((0.5, -1, 2), (0.5, 1, 2))
+    before = families.chi_square(definition.two_modes(), wide)
+    for fraction in (0.2, 0.7):
+        after = families.chi_square(definition.mix(mpf(fraction), wide, definition.two_modes()), wide)
+        yield f"fresh fraction {fraction}", subject.number(refreshed(float(before), fresh_fraction=fraction)), after
+
+
 STATEMENT = Statement(
     id="propagation.refresh",
     title="Fresh data refresh by the square of the synthetic share",
@@ -69,5 +81,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "fresh data do nothing", {"factor": lambda alpha: 1}),
     ),
     expected="holds",
-    package=Package("distances.chi_square", "tests/distances", None),
+    package=Package("bounds.refreshed_divergence", "tests/bounds/test_propagation.py", _package),
 )

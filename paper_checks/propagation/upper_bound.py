@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import math
 
 import mpmath
@@ -9,7 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
+from paper_checks import definition, families, subject
 from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
@@ -79,6 +82,14 @@ def nonlinear(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    bounds = subject.fetch("bounds.innovation_bounds")
+    for eps2, eta, largest in ((0.04, 0.7, 0.05), (0.2, 1.0, 0.3)):
+        remainder = mpmath.quad(lambda u: mpmath.expm1(u), [0, mpf(largest)])
+        above = min((mpmath.sqrt(mpf(eta) * eps2) + mpmath.sqrt(remainder)) ** 2, mpmath.expm1(mpf(largest)))
+        yield "upper bound", subject.number(bounds(eps2, eta, supremum_energy=largest).upper), above
+
+
 STATEMENT = Statement(
     id="propagation.upper_bound",
     title="The divergence of one round is of the order of the error energy",
@@ -99,6 +110,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"any size of error", {"largest": 100}),
     ),
     expected="holds",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.innovation_bounds", "tests/bounds/test_propagation.py", _package),
     remark=r"For small errors both constants, $1/4$ and $4$, become one: see additions.small_errors.",
 )

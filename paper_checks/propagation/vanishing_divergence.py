@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from functools import cache
 
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import families
+from paper_checks import families, subject
 from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, simulated
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
@@ -73,6 +76,14 @@ def particles(claim: Claim) -> Outcome:
     return decided(seen[79] < seen[4] / 6 and claim.floor(0.0001, 5.0, 0.5) <= seen[79], f"squared mean {seen[4]:.4f}, then {seen[79]:.4f}")
 
 
+def _package() -> Iterator[tuple[str, Any, Any]]:
+    discounted = subject.fetch("bounds.discounted_divergence")
+    rows = families.circle_recursion(0.5, [lambda t, size=0.05 / np.sqrt(i + 1): size * np.sqrt(2) * np.cos(t) for i in range(30)])
+    found = discounted([row["R"] for row in rows], fresh_fraction=0.5)
+    for index in (1, 10, 30):
+        yield f"round {index}", found[index], rows[index - 1]["D"]
+
+
 STATEMENT = Statement(
     id="propagation.vanishing_divergence",
     title="Energies with an infinite sum may still let the divergence vanish",
@@ -94,5 +105,5 @@ STATEMENT = Statement(
         {"floor": lambda e, total, a: 1e-2 * total}, r"Only $\sum D_i=\infty$ follows; $\varepsilon_i^2=1/(i+1)$ lets $D_i\to0$.",
     ),
     expected="false as displayed",
-    package=Package("bounds", "tests/bounds", None),
+    package=Package("bounds.discounted_divergence", "tests/bounds/test_propagation.py", _package, digits=9),
 )

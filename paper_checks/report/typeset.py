@@ -21,11 +21,18 @@ class Typesetter:
     _names: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def formula(self, source: str, *, display: bool = False) -> str:
-        """One formula, inline or on a line of its own."""
+        """One formula, inline or on a line of its own; displayed parts that a wide space separates may wrap."""
+        if display:
+            parts = "".join(self._drawn(part, display=True) for part in source.split(r"\qquad"))
+            return f'<div class="display">{parts}</div>'
+        return self._drawn(source, display=False)
+
+    def _drawn(self, source: str, *, display: bool) -> str:
         from matplotlib.font_manager import FontProperties
         from matplotlib.mathtext import MathTextParser
 
-        parse = MathTextParser("path").parse(f"${_prepare(source)}$", 72, FontProperties(size=SIZE, math_fontfamily="cm"))
+        prepared = _prepare(source)
+        parse = MathTextParser("path").parse(f"${_full_size(prepared) if display else prepared}$", 72, FontProperties(size=SIZE, math_fontfamily="cm"))
         width, height, depth = float(parse.width), float(parse.height), float(parse.depth)
         body = []
         for glyph in parse.glyphs:
@@ -36,12 +43,11 @@ class Typesetter:
         for x, y, w, h in parse.rects:
             body.append(f'<rect x="{float(x):.2f}" y="{-float(y) - float(h):.2f}" width="{float(w):.2f}" height="{max(float(h), 0.4):.2f}"/>')
         top = height - depth
-        svg = (
-            f'<svg class="m" role="img" aria-label="{html.escape(source, quote=True)}" '
+        return (
+            f'<svg class="m" role="img" aria-label="{html.escape(source.strip(), quote=True)}" '
             f'style="width:{width / SIZE:.3f}em;height:{(height + 1) / SIZE:.3f}em;vertical-align:{-(depth + 0.5) / SIZE:.3f}em" '
             f'viewBox="0 {-top - 0.5:.2f} {width:.2f} {height + 1:.2f}">{"".join(body)}</svg>'
         )
-        return f'<div class="display">{svg}</div>' if display else svg
 
     def text(self, source: str) -> str:
         """Prose with formulas between dollars."""
@@ -97,6 +103,20 @@ def braced(source: str) -> str:
     return result + source[position:]
 
 
+def _full_size(source: str) -> str:
+    """Fractions that are not inside a group in the size of the line, as in displayed mathematics."""
+    result, depth, position = "", 0, 0
+    while position < len(source):
+        if depth == 0 and source.startswith(r"\frac", position):
+            result += r"\dfrac"
+            position += len(r"\frac")
+            continue
+        depth += {"{": 1, "}": -1}.get(source[position], 0)
+        result += source[position]
+        position += 1
+    return result
+
+
 def _prepare(source: str) -> str:
     """The few commands that mathtext lacks."""
     source = braced(source)
@@ -109,7 +129,7 @@ def _prepare(source: str) -> str:
         r"\dots": r"\ldots",
         r"\lVert": r"\Vert ",
     }
-    source = source.replace(r"\qquad", r"\;\;\;\;\;\;")
+    source = re.sub(r"\\int(?![A-Za-z_])", r"\\int\\!\\;\\,", source).replace(r"\qquad", r"\;\;\;\;\;\;")
     for before, after in swaps.items():
         source = source.replace(before, after)
     return source
