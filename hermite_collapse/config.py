@@ -131,10 +131,12 @@ class TargetSection(Section):
         if kind == "preset":
             from .laws import presets
 
+            assert self.preset is not None
             return presets.load(self.preset)
         if kind == "mixture":
             from .laws.mixture import GaussianMixture
 
+            assert self.weights is not None and self.means is not None and self.covariances is not None
             return GaussianMixture(self.weights, self.means, self.covariances)
         from .laws.empirical import EmpiricalLaw
         from .samplefiles import read_samples

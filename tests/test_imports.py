@@ -29,6 +29,8 @@ FLOORS = [
         "repair",
         "annealing",
         "error_models",
+        "hypothesis_tests",
+        "error_models",
         "defects",
         "final_steps",
         "sampler_advice",

@@ -106,7 +106,7 @@ def _parameter(name: str, kind: Any, text: str, group: Group, default: Any = Non
     settings = Parameter(
         help=text, group=group, show_default=False, negative=(), consume_multiple=get_origin(kind) is list
     )
-    annotation = Annotated[kind if default is not None else kind | None, settings]
+    annotation: Any = Annotated[kind if default is not None else kind | None, settings]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

@@ -50,7 +50,8 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     }
     if samples is None:
         energy = law.degree_energy(degree)
-        columns, rows = ["degree", "energy"], [[n, float(e)] for n, e in enumerate(energy)]
+        columns = ["degree", "energy"]
+        rows = [[n, float(e)] for n, e in enumerate(energy)]
         document |= {"energy": energy}
     else:
         from .. import degree_spectrum
@@ -72,7 +73,7 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     output.heading("Energy by Hermite degree" if against is None else "Inner products by Hermite degree")
     if left is not None:
         columns.append("left by the limit")
-        rows = [[*row, row[1] * float(left[row[0]])] for row in rows]
+        rows = [[*row, row[1] * float(share)] for row, share in zip(rows, left, strict=True)]
     output.table(columns, rows)
     output.document(document)
     return 0
