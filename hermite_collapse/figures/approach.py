@@ -49,9 +49,9 @@ class Approach:
 
     @property
     def reliable(self) -> NDArray[np.bool_]:
-        """Rounds whose distance is finite, positive and known to a tenth of itself."""
+        """Rounds whose distance is finite, positive and known to half of itself."""
         values, errors = np.asarray(self.values), np.asarray(self.errors)
-        return np.isfinite(values) & (values > 0.0) & (errors <= 0.1 * values)
+        return np.isfinite(values) & (values > 0.0) & (errors <= 0.5 * values)
 
     @property
     def observed_rate(self) -> float | None:
@@ -130,6 +130,8 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
             zorder=2.9,
         )
         notes.append(("□ simulated", style.INK))
+    if np.any(np.isinf(values)):
+        notes.append((f"infinite to round {int(np.flatnonzero(np.isinf(values))[-1])}", style.MUTED))
     gone = np.flatnonzero(keep)[-1] + 1
     if gone < values.size and np.all(values[gone:] <= errors[gone:]):
         notes.append((f"zero from round {gone}", style.MUTED))

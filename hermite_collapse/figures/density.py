@@ -24,7 +24,7 @@ MASSES = (0.25, 0.5, 0.75, 0.95)
 """Shares of the probability that contours enclose."""
 
 _LINE_GRID = 601
-_PLANE_GRID = 181
+_PLANE_GRID = 161
 
 
 @style.style()
@@ -53,7 +53,7 @@ def draw_densities(
         if law.dimension != 1:
             raise InputError(f"laws drawn as lines must have dimension 1, got dimension {law.dimension}.")
     low, high = _interval([data, last])
-    grid = np.linspace(low, high, _LINE_GRID)
+    grid = _fine_grid([data, *rounds.values(), last], 0, low, high, _LINE_GRID)
 
     if has_density(data):
         axes.fill_between(grid, data.density(grid), color=style.DATA, alpha=0.26, linewidth=0.0, label="data")
@@ -117,19 +117,20 @@ def draw_density_contours(
         if each.dimension != 2:
             raise InputError(f"laws drawn as contours must have dimension 2, got dimension {each.dimension}.")
     left, right, bottom, top = window or plane_window([data, law])
-    x, y = np.linspace(left, right, _PLANE_GRID), np.linspace(bottom, top, _PLANE_GRID)
+    x = _fine_grid([data, law], 0, left, right, _PLANE_GRID)
+    y = _fine_grid([data, law], 1, bottom, top, _PLANE_GRID)
+    cells = np.gradient(y)[:, None] * np.gradient(x)
     plane = np.stack(np.meshgrid(x, y, indexing="xy"), axis=-1)
     if has_density(data):
         values = data.density(plane)
-        levels = [*enclosing_levels(values, MASSES), np.inf]
+        levels = [*enclosing_levels(values, MASSES, cells), np.inf]
         axes.contourf(x, y, values, levels=levels, colors=style.DATA_FILLS)
     else:
         points = _thinned(points_of(data), 3000)
         axes.scatter(points[:, 0], points[:, 1], s=3.0, color=style.DATA, alpha=0.35, linewidth=0.0)
     values = law.density(plane)
-    axes.contour(
-        x, y, values, levels=enclosing_levels(values, MASSES), colors=colour, linewidths=(0.7, 0.9, 1.2, 1.5)
-    )
+    levels = enclosing_levels(values, MASSES, cells)
+    axes.contour(x, y, values, levels=levels, colors=colour, linewidths=(0.7, 0.9, 1.2, 1.5))
     axes.set_aspect("equal")
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
@@ -139,12 +140,15 @@ def draw_density_contours(
     return axes
 
 
-def enclosing_levels(values: FloatArray, masses: Sequence[float]) -> list[float]:
-    """Density levels, increasing, whose upper sets hold the given shares of what lies on an even grid."""
-    flat = np.sort(np.ravel(values))[::-1]
-    share = np.cumsum(flat)
-    share /= share[-1]
-    return sorted(float(flat[min(int(np.searchsorted(share, m)), flat.size - 1)]) for m in masses)
+def enclosing_levels(
+    values: FloatArray, masses: Sequence[float], cells: FloatArray | float = 1.0
+) -> list[float]:
+    """Density levels, increasing, whose upper sets hold the given shares of what lies on a grid of such cells."""
+    order = np.argsort(values, axis=None)[::-1]
+    flat = np.ravel(values)[order]
+    weight = flat * np.broadcast_to(cells, values.shape).ravel()[order]
+    share = (np.cumsum(weight) - 0.5 * weight) / np.sum(weight)
+    return [float(level) for level in sorted(np.interp(masses, share, flat))]
 
 
 def plane_window(laws: Sequence[Any]) -> tuple[float, float, float, float]:
@@ -175,11 +179,34 @@ def _interval(laws: Sequence[Any], tail: float = 6e-4) -> tuple[float, float]:
             ends.append((low - pad, high + pad))
             continue
         centre, spread = float(law.mean[0]), float(np.sqrt(law.covariance[0, 0]))
-        grid = np.linspace(centre - 9.0 * spread, centre + 9.0 * spread, 3001)
+        grid = _fine_grid([law], 0, centre - 9.0 * spread, centre + 9.0 * spread, 1501)
         values = law.density(grid)
         seen = grid[values > tail * values.max()]
         ends.append((float(seen[0]), float(seen[-1])))
     return min(e[0] for e in ends), max(e[1] for e in ends)
+
+
+def _fine_grid(laws: Sequence[Any], axis: int, low: float, high: float, count: int) -> FloatArray:
+    """Even points from `low` to `high`, and more around every component too narrow for them to be seen."""
+    even = np.linspace(low, high, count)
+    extra = [even]
+    for law in laws:
+        mixture = law if hasattr(law, "means") else getattr(law, "mixture", None) if _is_small(law) else None
+        if mixture is None:
+            continue
+        width = np.sqrt(mixture.covariances[:, axis, axis])
+        narrow = (width > 0.0) & (width < 2.0 * (even[1] - even[0]))
+        around = mixture.means[narrow, axis, None] + width[narrow, None] * np.linspace(-5.0, 5.0, 41)
+        extra.append(np.ravel(around))
+    points = np.unique(np.concatenate(extra))
+    return points[(points >= low) & (points <= high)]
+
+
+def _is_small(law: Any) -> bool:
+    """Whether a law over ages has few enough components to look at each."""
+    return hasattr(law, "bases") and all(
+        len(getattr(base, "weights", ())) in range(1, 33) for base in law.bases
+    )
 
 
 def _edges(points: FloatArray, low: float, high: float) -> FloatArray:

@@ -46,6 +46,9 @@ def test_infinite_and_lost_distances_are_said_in_words() -> None:
     assert [t.get_text() for t in infinite.texts] == ["infinite in every round"]
     lost = draw_approach(approach=Approach("metric", np.full(5, 1e-17), 1e-15))
     assert [t.get_text() for t in lost.texts] == ["zero to the accuracy reached"]
+    late = draw_approach(approach=Approach("metric", [np.inf, np.inf, 0.2, 0.1]))
+    assert "infinite to round 1" in [t.get_text() for t in late.texts]
+    np.testing.assert_array_equal(late.containers[0].lines[0].get_xdata(), [2, 3])
     ended = draw_approach(approach=Approach("metric", [0.2, 0.0, 0.0], 1e-15))
     assert "zero from round 1" in [t.get_text() for t in ended.texts]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.hypothesis_tests import Test, holm
 from hermite_collapse.figures import comparison_figures, prediction_figures, save, style
 from hermite_collapse.figures.comparison import critical_z
+from hermite_collapse.hypothesis_tests import Test, holm
 from hermite_collapse.prediction import predict
 from tests.figures.figure_checks import assert_readable
 
@@ -31,8 +31,13 @@ def line_result() -> tuple:
     return result(hc.presets.load("three_modes_1d"))
 
 
-def test_one_dimension_gives_the_three_figures(line_result: tuple, tmp_path: Path) -> None:
-    found = comparison_figures(*line_result)
+@pytest.fixture(scope="module")
+def line_figures(line_result: tuple) -> dict:
+    return comparison_figures(*line_result)
+
+
+def test_one_dimension_gives_the_three_figures(line_figures: dict, tmp_path: Path) -> None:
+    found = line_figures
     assert list(found) == ["attenuation", "density", "approach"]
     for name, figure in found.items():
         assert_readable(figure)
@@ -41,9 +46,11 @@ def test_one_dimension_gives_the_three_figures(line_result: tuple, tmp_path: Pat
         assert vector.stat().st_size > 5_000 and pixel.stat().st_size > 5_000
 
 
-def test_measured_factors_and_their_z_scores_are_those_of_the_comparison(line_result: tuple) -> None:
+def test_measured_factors_and_their_z_scores_are_those_of_the_comparison(
+    line_result: tuple, line_figures: dict
+) -> None:
     comparison = line_result[0]
-    upper, lower = comparison_figures(*line_result)["attenuation"].axes
+    upper, lower = line_figures["attenuation"].axes
     shown = style.select_rounds(comparison.rounds)
     drawn = np.concatenate([c.lines[0].get_ydata() for c in upper.containers])
     expected = np.concatenate([comparison.measured_factors[i, 1:] for i in shown])

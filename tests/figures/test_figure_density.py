@@ -63,15 +63,34 @@ def test_contours_need_no_density_of_the_data() -> None:
         assert_readable(axes.get_figure())
 
 
-def test_contour_lines_stand_at_the_enclosing_levels() -> None:
+def test_contour_lines_enclose_their_shares_of_draws() -> None:
+    """Independent of any grid: the share of samples above each level, within five standard errors of it."""
     target = presets.load("tilted_2d")
     law = recursion(target).law(2)
     axes = draw_density_contours(data=target, law=law)
-    lines = axes.collections[-1]
-    values = law.density(
-        np.stack(np.meshgrid(np.linspace(*axes.get_xlim(), 181), np.linspace(*axes.get_ylim(), 181)), -1)
+    levels = np.sort(axes.collections[-1].levels)[::-1]
+    seen = law.density(law.sample(40_000, 7))
+    for level, mass in zip(levels, (0.25, 0.5, 0.75, 0.95), strict=True):
+        error = np.sqrt(mass * (1.0 - mass) / 40_000)
+        assert abs(np.mean(seen > level) - mass) < 5.0 * error + 5e-3
+        assert abs(np.mean(seen > 1.2 * level) - mass) > 5.0 * error + 5e-3
+
+
+def test_components_narrower_than_the_grid_are_still_seen() -> None:
+    needles = GaussianMixture([0.5, 0.5], [-2.0, 2.0], 1e-6)
+    axes = draw_densities(
+        data=needles, rounds={1: recursion(needles).law(1)}, limit=recursion(needles).limit()
     )
-    np.testing.assert_allclose(lines.levels, enclosing_levels(values, [0.25, 0.5, 0.75, 0.95]), rtol=1e-12)
+    (curve,) = [c for c in axes.lines if c.get_color() == style.DATA]
+    x, y = curve.get_data()
+    assert np.max(y) == pytest.approx(0.5 / np.sqrt(2.0 * np.pi * 1e-6), rel=1e-3)
+    assert np.trapezoid(y, x) == pytest.approx(1.0, abs=2e-3)
+    plane = GaussianMixture([0.5, 0.5], [[-2.0, 0.3], [2.0, -0.3]], 1e-5)
+    contours = draw_density_contours(data=plane, law=recursion(plane).limit())
+    # Each needle is a round Gaussian of weight 1/2: a share 1 - level / peak of it lies above a level.
+    peak = 0.5 / (2.0 * np.pi * 1e-5)
+    shares = 1.0 - np.asarray(contours.collections[0].levels[:4]) / peak
+    np.testing.assert_allclose(shares, [0.95, 0.75, 0.5, 0.25], atol=0.025)
 
 
 @pytest.mark.parametrize("dimension", [1, 3])
