@@ -196,7 +196,7 @@ def _fine_grid(laws: Sequence[Any], axis: int, low: float, high: float, count: i
             continue
         width = np.sqrt(mixture.covariances[:, axis, axis])
         narrow = (width > 0.0) & (width < 2.0 * (even[1] - even[0]))
-        around = mixture.means[narrow, axis, None] + width[narrow, None] * np.linspace(-5.0, 5.0, 41)
+        around = mixture.means[narrow, axis, None] + width[narrow, None] * np.linspace(-4.5, 4.5, 73)
         extra.append(np.ravel(around))
     points = np.unique(np.concatenate(extra))
     return points[(points >= low) & (points <= high)]

@@ -26,7 +26,7 @@ def limit_distances(known: theory.Prediction, comparison: Comparison | None) -> 
     metrics = _exact_approaches(known)
     measured = _coefficient_approach(known, comparison)
     metrics += [measured] if measured is not None else []
-    metrics = [metric for metric in metrics if np.any(metric.reliable) or np.all(np.isinf(metric.values))]
+    metrics = [metric for metric in metrics if _is_telling(metric)]
     if not metrics:
         return None
     words = (
@@ -40,6 +40,12 @@ def limit_distances(known: theory.Prediction, comparison: Comparison | None) -> 
             "less its expected noise; bars are at least one standard error, and rounds lost in the noise are left out."
         )
     return style.describe(approach_figure(metrics), "approach", words)
+
+
+def _is_telling(metric: Approach) -> bool:
+    """Whether there is a distance to see: one above rounding, or none because all are infinite."""
+    values = np.asarray(metric.values)
+    return bool(np.all(np.isinf(values)) or np.any(metric.reliable & (values > 1e-13)))
 
 
 def _exact_approaches(known: theory.Prediction) -> list[Approach]:

@@ -141,6 +141,13 @@ def test_every_regime_has_figures_of_its_prediction(options: dict) -> None:
         assert_readable(figure)
 
 
+def test_a_law_that_does_not_move_has_no_distance_to_show() -> None:
+    still = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=0.3, truncation=0.1)
+    moving = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.01), fresh_fraction=0.3, truncation=0.1)
+    assert "approach" not in prediction_figures(predict(still, rounds=2, degree=2))
+    assert "approach" in prediction_figures(predict(moving, rounds=2, degree=2))
+
+
 def test_the_demonstration_shows_samples_that_follow_its_curves() -> None:
     """Within five standard errors of f_n(i), and not of the factors of a round later."""
     figure = hc.demo(particles=50_000)
