@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import hermite_collapse as hc
 from hermite_collapse import bounds, distances
-from tests.random_laws import line_mixtures, normal
+from tests.random_laws import line_mixtures, normal, random_mixture
 
 
 def _shifted(law, shift):
@@ -35,14 +35,7 @@ def _imperfect(target, start, alpha, times, shifts):
     return laws
 
 
-@given(
-    line_mixtures(2),
-    line_mixtures(2),
-    st.floats(0.0, 0.9),
-    st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4),
-    st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4),
-)
-def test_no_run_leaves_its_ball(target, start, alpha, times, shifts):
+def _check_ball(target, start, alpha, times, shifts):
     perfect = _imperfect(target, target, alpha, times, np.zeros(4))
     flawed = _imperfect(target, start, alpha, times, shifts)
     first = distances.wasserstein(start, target)
@@ -52,6 +45,25 @@ def test_no_run_leaves_its_ball(target, start, alpha, times, shifts):
     for i, (p, q) in enumerate(zip(flawed, perfect)):
         found = distances.wasserstein(p, q)
         assert found.value <= allowed[i] + found.error + 1e-9
+
+
+@given(
+    line_mixtures(2),
+    line_mixtures(2),
+    st.floats(0.0, 0.9),
+    st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4),
+    st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4),
+)
+def test_no_run_leaves_its_ball(target, start, alpha, times, shifts):
+    _check_ball(target, start, alpha, times, shifts)
+
+
+@pytest.mark.slow
+def test_none_of_hundreds_of_runs_leaves_its_ball():
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        target, start = random_mixture(rng, 1, 3), random_mixture(rng, 1, 3, 6.0)
+        _check_ball(target, start, rng.uniform(0, 0.95), rng.uniform(0, 1, 4), rng.uniform(-0.5, 0.5, 4))
 
 
 @given(
