@@ -148,7 +148,7 @@ class SimulatedRecursion:
         try:
             rounds = arrays["coefficients"].shape[1]
             wall_seconds = np.array([seconds.get(i, np.nan) for i in range(rounds)])
-            return cls(**document, **arrays, wall_seconds=wall_seconds, notes=notes)
+            return cls(**{**document, **arrays}, wall_seconds=wall_seconds, notes=notes)
         except (TypeError, KeyError) as problem:
             raise InputError(f"folder must hold a complete record, got {path}: {problem}.") from None
 

@@ -18,7 +18,7 @@ except ImportError:
 from ..records import SimulatedRecursion
 from .attention import KernelGeneration, PoolDenoiser, attention_means, plain_means
 from .budget import ErrorBudget, error_budget
-from .experiment import simulate
+from .experiment import simulate, simulate_many
 from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
 from .grids import time_grid
 from .noise import BLOCK
@@ -27,6 +27,7 @@ from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
 
 __all__ = [
     "simulate",
+    "simulate_many",
     "error_budget",
     "ErrorBudget",
     "SimulatedRecursion",

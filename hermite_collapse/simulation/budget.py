@@ -159,7 +159,7 @@ def error_budget(
         raise InputError(f"sampler must have the final step 'noisy' for a budget, got {chosen.final_step!r}.")
     size = particles if pool is None else _checks.integer(pool, "pool", minimum=1)
     coarse = ReverseDiffusion(chosen, steps, start, horizon)
-    options = {
+    options: dict[str, Any] = {
         "rounds": rounds,
         "particles": particles,
         "degree": degree,

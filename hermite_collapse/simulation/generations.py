@@ -72,9 +72,10 @@ class RoundGenerator(Protocol):
 class Generation(Protocol):
     """A generator: a name, whether it draws on earlier particles, and the preparation of each round."""
 
-    name: str
-    uses_particles: bool
-
+    @property
+    def name(self) -> str: ...
+    @property
+    def uses_particles(self) -> bool: ...
     def describe(self) -> dict[str, Any]: ...
     def prepare(self, context: RoundContext) -> RoundGenerator: ...
 

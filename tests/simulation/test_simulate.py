@@ -18,9 +18,10 @@ from hermite_collapse.simulation import (
     ExponentialMultistep,
     ReverseDiffusion,
     ScoreDenoiser,
-    experiment,
     score_of,
     simulate,
+    simulate_many,
+    statistics,
 )
 
 FRESH, TIME = 0.3, 0.1
@@ -220,20 +221,20 @@ def test_running_out_of_memory_falls_back_to_smaller_chunks_and_says_so(monkeypa
     recursion = recursion_of("two_modes_1d")
     options = {"rounds": 2, "particles": 30_000, "degree": 2, "device": "cpu", "chunk": 40_000}
     plain = simulate(recursion, **options)
-    real = experiment.HermiteStatistics.add
+    real = statistics.HermiteStatistics.add
 
     def scarce(self, x, chunk):
         if x.shape[0] > 10_000:
             raise torch.OutOfMemoryError("no memory left")
         real(self, x, chunk)
 
-    monkeypatch.setattr(experiment.HermiteStatistics, "add", scarce)
+    monkeypatch.setattr(statistics.HermiteStatistics, "add", scarce)
     small = simulate(recursion, **options)
     assert small.coefficients.tobytes() == plain.coefficients.tobytes()
     assert "Memory ran out in round 0" in small.notes[0]
     assert small.notes[0] in capsys.readouterr().err
 
-    monkeypatch.setattr(experiment.HermiteStatistics, "add", _always_out_of_memory)
+    monkeypatch.setattr(statistics.HermiteStatistics, "add", _always_out_of_memory)
     with pytest.raises(torch.OutOfMemoryError):
         simulate(recursion, **options)
 
@@ -333,3 +334,16 @@ def test_the_record_says_how_it_was_made():
     assert simulated.truncation_times.tolist() == [TIME, TIME]
     assert simulated.wall_seconds.shape == (3,)
     assert simulated.recursion["fresh_fraction"] == FRESH
+
+
+def test_several_recursions_share_options_and_noise(tmp_path):
+    recursions = {"slow": recursion_of("two_modes_1d", truncation=0.01), "fast": recursion_of("two_modes_1d")}
+    options = {"rounds": 2, "particles": 50, "degree": 2, "device": "cpu"}
+    records = simulate_many(recursions, folder=tmp_path / "both", **options)
+    assert list(records) == ["slow", "fast"]
+    alone = simulate(recursions["fast"], **options)
+    assert records["fast"].coefficients.tobytes() == alone.coefficients.tobytes()
+    assert np.array_equal(records["fast"].coefficients[:, 0], records["slow"].coefficients[:, 0])
+    assert (tmp_path / "both" / "slow" / "record.json").exists()
+    with pytest.raises(hc.InputError, match="names that can name a folder, got '../up'"):
+        simulate_many({"../up": recursions["fast"]}, **options)

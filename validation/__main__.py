@@ -1,0 +1,172 @@
+"""Theory against simulation: python -m validation [--list] [--only NAME] [--json] [--out DIR].
+
+Runs every preset with every generator and sampler, negative controls, final steps, error budgets and the figures of
+the papers that concern mixtures, each into one record (JSON, with arrays in an NPZ file beside it): device, versions,
+what was predicted, what was measured, z-scores, verdict.  Full size on a CUDA device if there is one, small size on a
+CPU.  `--only benchmarks` times the main computations.
+
+    python -m validation                            everything; full size where there is a GPU
+    python -m validation --only presets/grid_2d     one preset
+    python -m validation --only 'presets/*/kernel/*'
+    python -m validation --only benchmarks/kernel_score
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+RECORDS = Path(__file__).parent / "records"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0 where every verdict is as it should be, 1 where one is not, 2 for bad arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m validation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--list", action="store_true", help="name the experiments")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="run these (repeatable; prefix or pattern)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the records go (default: validation/records)"
+    )
+    parser.add_argument(
+        "--size", choices=("small", "full"), help="default: full on a CUDA device, else small"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+
+    from . import catalog
+
+    if options.list:
+        for experiment in catalog.experiments():
+            print(f"{experiment.name:55s} {experiment.summary}{' (long)' if experiment.is_long else ''}")
+        print(f"{'benchmarks':55s} Times of the main computations; also benchmarks/NAME")
+        return 0
+    only = options.only or []
+    benchmarks = [name for name in only if name.split("/")[0] == "benchmarks"]
+    if benchmarks:
+        if len(benchmarks) < len(only):
+            print(f"--only must not mix benchmarks with experiments, got {only!r}.", file=sys.stderr)
+            return 2
+        return _run_benchmarks(benchmarks, options)
+
+    from hermite_collapse.errors import InputError
+    from hermite_collapse.simulation import devices
+
+    try:
+        device = devices.choose_device(options.device)
+    except InputError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    size = options.size or ("full" if device.type == "cuda" else "small")
+    try:
+        chosen = catalog.chosen(options.only, long_ones=size == "full")
+    except KeyError as unknown:
+        print(f"--only must name an experiment (see --list), got {unknown.args[0]!r}.", file=sys.stderr)
+        return 2
+    folder = (options.out or RECORDS) / device.type
+    settings = catalog.Settings(size, str(device), options.seed, catalog.LEVEL / len(catalog.experiments()))
+    records = [_run(experiment, settings, folder, quiet=options.json) for experiment in chosen]
+    if not options.only:
+        _write_summary(records, folder)
+    if options.json:
+        print(json.dumps(records, indent=2))
+    else:
+        failed = [record["experiment"] for record in records if not record["passed"]]
+        print(
+            f"\n{len(records) - len(failed)} of {len(records)} as predicted."
+            + "".join(f"\n  not: {n}" for n in failed)
+        )
+    return 0 if all(record["passed"] for record in records) else 1
+
+
+def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[str, Any]:
+    """One experiment into its record; the JSON file is written last."""
+    import torch
+
+    from hermite_collapse.runfolder import write_arrays, write_json
+    from hermite_collapse.simulation import devices
+
+    print(f"{experiment.name} ...", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    outcome = experiment.run(settings)
+    record = {
+        "experiment": experiment.name,
+        "summary": experiment.summary,
+        "size": settings.size,
+        "seed": settings.seed,
+        "level": settings.level,
+        "device": devices.describe_device(torch.device(settings.device)),
+        "versions": devices.describe_versions(),
+        "seconds": round(time.perf_counter() - began, 3),
+        "passed": bool(outcome.passed),
+        "verdict": outcome.verdict,
+        **_plain(outcome.numbers),
+    }
+    path = folder / f"{experiment.name.replace('/', '.')}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if outcome.arrays:
+        write_arrays(path.with_suffix(".npz"), dict(outcome.arrays))
+    write_json(path, record)
+    if not quiet:
+        mark = "ok " if outcome.passed else "NOT"
+        print(f"{mark}  {experiment.name:50s} {record['seconds']:8.1f} s  {outcome.verdict}", flush=True)
+    return record
+
+
+def _write_summary(records: list[dict[str, Any]], folder: Path) -> None:
+    """A page that lists every record and its verdict."""
+    from hermite_collapse.runfolder import write_atomically
+
+    first = records[0]
+    lines = [
+        "# Theory against simulation",
+        "",
+        f"Size {first['size']}, device {first['device']}, "
+        + ", ".join(f"{name} {version}" for name, version in sorted(first["versions"].items()))
+        + ".",
+        "",
+        "| experiment | as predicted | seconds | verdict |",
+        "|---|---|---|---|",
+    ]
+    for record in records:
+        verdict = record["verdict"].replace("|", "\\|").replace("\n", " ")
+        mark = "yes" if record["passed"] else "**no**"
+        lines.append(f"| {record['experiment']} | {mark} | {record['seconds']:.1f} | {verdict} |")
+    write_atomically(folder / "summary.md", ("\n".join(lines) + "\n").encode())
+
+
+def _run_benchmarks(names: list[str], options: argparse.Namespace) -> int:
+    from .benchmarks import __main__ as benchmarks
+
+    arguments = [part for name in names if "/" in name for part in ("--only", name.split("/", 1)[1])]
+    if any("/" not in name for name in names):
+        arguments = []
+    arguments += ["--json"] if options.json else []
+    arguments += ["--out", str(options.out)] if options.out else []
+    return benchmarks.main(arguments)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers and arrays as JSON values; NaN becomes null."""
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and value != value:
+        return None
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,175 @@
+"""The last step decides the sign of the collapse: four final steps, three noise levels, one round and the limit.
+
+One round and the limit are measured without noise in one dimension, where the final step is an increasing map and so
+carries quantiles to quantiles: the points it is applied to are quantiles of the noisy law, the map is the sampler's own
+`finish`.  The variance after one round is measured again with particles, by the whole reverse diffusion.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+import hermite_collapse as hc
+from hermite_collapse.final_steps import limit_distance
+from hermite_collapse.simulation import ExponentialMultistep, MixtureDenoiser, simulate
+from hermite_collapse.simulation.laws import Components, components_of
+from hermite_collapse.simulation.samplers import FINAL_STEPS, finish
+from hermite_collapse.simulation.scores import Level
+
+from ..catalog import Experiment, Outcome, Settings
+
+FloatArray = NDArray[np.float64]
+
+LAW = hc.GaussianMixture([0.4, 0.6], [-1.0, 0.9], [0.3, 0.2])
+SIGMAS = (0.05, 0.1, 0.2)
+SLOPES = {"noisy": 2, "rescaled": 2, "half": 4, "full": 2}
+FRESH_FRACTION = 0.5
+
+
+def experiments() -> list[Experiment]:
+    return [
+        Experiment(
+            "final_steps/one_round", "W2 and variance after one round, slopes in sigma 2, 2, 2, 4", one_round
+        ),
+        Experiment(
+            "final_steps/simulated", "variance after one round by reverse diffusion, z-scores", simulated
+        ),
+        Experiment("final_steps/limit", "W2 of the limit in units of sigma^2 sqrt(J) / (2 alpha)", limit),
+    ]
+
+
+def one_round(settings: Settings) -> Outcome:
+    """Distances and variance drifts of one round on the data, and their powers of sigma."""
+    u = (np.arange(20_000) + 0.5) / 20_000
+    data = quantiles(LAW.weights, LAW.means[:, 0], LAW.variances[:, 0], u)
+    rows, slopes = [], {}
+    for final_step in FINAL_STEPS:
+        out = [after_round(LAW_COMPONENTS, sigma, final_step, u) for sigma in SIGMAS]
+        distances = np.array([np.sqrt(np.mean((x - data) ** 2)) for x in out])
+        slopes[final_step] = np.diff(np.log(distances)) / np.diff(np.log(SIGMAS))
+        rows += [
+            {
+                "final_step": final_step,
+                "sigma": s,
+                "w2": float(w),
+                "variance_drift": float(x.var() - data.var()),
+            }
+            for s, w, x in zip(SIGMAS, distances, out, strict=True)
+        ]
+    passed = all(abs(slopes[name][0] - power) < 0.1 for name, power in SLOPES.items())
+    found = ", ".join(f"{name} {slopes[name][0]:.3f}" for name in FINAL_STEPS)
+    return Outcome(
+        passed, f"W2 of one round grows with sigma to the power: {found}.", {"rows": rows, "slopes": slopes}
+    )
+
+
+def simulated(settings: Settings) -> Outcome:
+    """Particles through the whole reverse diffusion against the quantile computation."""
+    n = 4_000_000 if settings.is_full else 40_000
+    u = (np.arange(20_000) + 0.5) / 20_000
+    rows = []
+    for final_step in FINAL_STEPS:
+        for sigma in SIGMAS:
+            recursion = hc.Recursion(
+                LAW, fresh_fraction=FRESH_FRACTION, truncation=float(hc.time_from_sigma(sigma))
+            )
+            record = simulate(
+                recursion,
+                rounds=1,
+                particles=n,
+                generator="exact",
+                sampler=ExponentialMultistep(final_step=final_step),
+                steps=150,
+                degree=2,
+                keep="last",
+                device=settings.device,
+                seed=settings.seed,
+            )
+            x = record.samples.ravel()
+            predicted = after_round(LAW_COMPONENTS, sigma, final_step, u).var()
+            error = np.std((x - x.mean()) ** 2) / np.sqrt(n)
+            rows.append(
+                {
+                    "final_step": final_step,
+                    "sigma": sigma,
+                    "predicted": float(predicted),
+                    "measured": float(x.var()),
+                    "standard_error": float(error),
+                    "z": float((x.var() - predicted) / error),
+                }
+            )
+    largest = max(abs(row["z"]) for row in rows)
+    return Outcome(
+        largest < 4.0,
+        f"Variance after one round, four final steps at three noise levels: largest z {largest:.2f}.",
+        {"rows": rows, "particles": n},
+    )
+
+
+def limit(settings: Settings) -> Outcome:
+    """The recursion iterated on quantiles to its limit; the ratio of W2 to what each step is compared with."""
+    count, sigma = 700, 0.1
+    u = (np.arange(count) + 0.5) / count
+    data = quantiles(LAW.weights, LAW.means[:, 0], LAW.variances[:, 0], u)
+    grid = np.linspace(-8.0, 8.0, 40_001)
+    information = float(
+        np.sum(np.asarray(LAW.score(grid)).ravel() ** 2 * np.asarray(LAW.density(grid)).ravel())
+        * (grid[1] - grid[0])
+    )
+    unit = limit_distance(information, sigma=sigma, fresh_fraction=FRESH_FRACTION, final_step="rescaled")
+    ratios = {}
+    for final_step in ("rescaled", "full", "half"):
+        x = data
+        for _ in range(24):  # what is left of the start is 2^-24
+            x = after_round(_training(x), sigma, final_step, u)
+        ratios[final_step] = float(np.sqrt(np.mean((x - data) ** 2)) / unit)
+    passed = abs(ratios["rescaled"] - 1.0) < 0.1 and abs(ratios["full"] - 1.0) < 0.1 and ratios["half"] < 0.05
+    return Outcome(
+        passed,
+        "W2 of the limit over sigma^2 sqrt(J) / (2 alpha): "
+        + ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items())
+        + ".",
+        {
+            "ratios": ratios,
+            "sigma": sigma,
+            "fresh_fraction": FRESH_FRACTION,
+            "fisher_information": information,
+        },
+    )
+
+
+LAW_COMPONENTS = components_of(LAW, torch.device("cpu"))
+
+
+def _training(x: FloatArray) -> Components:
+    """Fresh data and the points of the last round as components."""
+    weights = np.concatenate([FRESH_FRACTION * LAW.weights, np.full(len(x), (1.0 - FRESH_FRACTION) / len(x))])
+    means = np.concatenate([LAW.means[:, 0], x])
+    variances = np.concatenate([LAW.variances[:, 0], np.zeros(len(x))])
+    return Components(*(torch.from_numpy(a) for a in (weights, means[:, None], variances[:, None])))
+
+
+def after_round(law: Components, sigma: float, final_step: str, u: FloatArray) -> FloatArray:
+    """Quantiles after one round on a one-dimensional training law."""
+    time = float(hc.time_from_sigma(sigma))
+    level = Level.at(time, 0.5)
+    weights, means, variances = (t.numpy().ravel() for t in (law.weights, law.means, law.variances))
+    x = quantiles(weights, level.scale * means, level.scale**2 * variances + level.variance, u)
+    return finish(torch.from_numpy(x[:, None]), MixtureDenoiser(law), time, final_step).numpy().ravel()
+
+
+def quantiles(weights: Any, means: Any, variances: Any, u: FloatArray) -> FloatArray:
+    """Quantiles of a one-dimensional mixture, by bisection of its distribution function."""
+    spreads = np.sqrt(variances)
+    low = np.full_like(u, float(np.min(means - 12.0 * spreads)))
+    high = np.full_like(u, float(np.max(means + 12.0 * spreads)))
+    for _ in range(46):
+        middle = 0.5 * (low + high)
+        below = ndtr((middle[:, None] - means) / spreads) @ weights < u
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return 0.5 * (low + high)
