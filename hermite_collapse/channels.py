@@ -10,6 +10,7 @@ Convention: dX = -rate X dt + sqrt(2 rate) dW, with rate 1/2 by default.  Times 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -157,6 +158,6 @@ def _nonnegative_array(value: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _plain(array: NDArray[np.float64]) -> NDArray[np.float64]:
+def _plain(array: NDArray[Any]) -> NDArray[np.float64]:
     """A Python float where the argument was one, the array otherwise."""
     return float(array) if np.ndim(array) == 0 else array  # type: ignore[return-value]

@@ -115,7 +115,7 @@ def diagnose(
     """
     form = _checks.one_of(kind, KINDS, "kind")
     values = _checks.samples(curve, "curve")
-    index = np.arange(len(values)) if rounds is None else _checks.vector(rounds, "rounds")
+    index = np.arange(len(values), dtype=float) if rounds is None else _checks.vector(rounds, "rounds")
     if index.shape != (len(values),) or index.min() < 0:
         raise InputError(f"rounds must be >= 0, one a row of curve ({len(values)}), got {rounds!r}.")
     sigma = None if standard_errors is None else _checks.samples(standard_errors, "standard_errors")

@@ -93,7 +93,7 @@ def fit_error_model(
     )
     design = np.stack([np.ones_like(t), -np.log(t)], axis=1) / relative[:, None]
     solution, *_ = np.linalg.lstsq(design, np.log(s) / relative, rcond=None)
-    covariance = np.linalg.inv(design.T @ design)
+    covariance = np.linalg.inv(design.T @ design).astype(np.float64)
     if standard_errors is None:
         misfit = np.log(s) - design @ solution
         covariance *= float(misfit @ misfit) / max(len(t) - 2, 1)

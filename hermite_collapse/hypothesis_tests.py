@@ -78,7 +78,7 @@ def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str
         for i in rounds:
             tests.append(normal_test(f"{label} in round {i}", deviation[i, s] / standard_error[i, s]))
         if len(rounds) > 1:
-            covariance = error.covariance[np.ix_(rounds, rounds, [s])][:, :, 0] / runs
+            covariance = error.covariance[np.ix_(rounds, rounds, np.array([s]))][:, :, 0] / runs
             white = whitened(covariance, deviation[rounds, s])
             chi_square, freedom = float(white @ white), len(white)
             p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0))

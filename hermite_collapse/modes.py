@@ -223,7 +223,7 @@ def _parameters(fresh_fraction: Any, truncation_time: Any, rate: Any) -> tuple[f
     return alpha, _checks.positive(rate, "rate") * _checks.nonnegative(truncation_time, "truncation_time")
 
 
-def _growth(exponent: FloatArray) -> FloatArray:
+def _growth(exponent: NDArray[Any]) -> FloatArray:
     with np.errstate(over="ignore"):  # beyond 709 the growth is infinite and the share exactly 0
         return np.expm1(exponent)
 

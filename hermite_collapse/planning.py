@@ -19,6 +19,7 @@ References: the error model follows arXiv:2602.16601, equation 12; the optimalit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -300,7 +301,7 @@ def _jointly(problem: _Problem, shape: str, floor: float, total_time: float | No
     lowest = np.log(SMALLEST_TIME / problem.rate) if monotone else np.log(floor)
     bounds = [(lowest, np.log(cap))] * count
     if total_time is None:
-        settings = {"method": "L-BFGS-B", "options": {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12}}
+        settings: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12}}
     else:
         constraint = {
             "type": "ineq",

@@ -382,10 +382,12 @@ class Recursion:
 def _merged(ages: _Ages) -> _Ages:
     """Ages of equal root and channel (to twelve digits) put together, ages of no weight dropped; newest first."""
     used = ages.weights > 0.0
-    weights, scales, variances, roots = (column[used] for column in ages)
+    weights, scales, variances, roots = _Ages(
+        ages.weights[used], ages.scales[used], ages.variances[used], ages.roots[used]
+    )
     keys = np.stack([roots, _rounded(-scales), _rounded(variances)], axis=1)
     _, first, label = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(label.reshape(-1), weights=weights)
+    total = np.bincount(label.reshape(-1), weights=weights).astype(np.float64)
     return _Ages(total, scales[first], variances[first], roots[first])
 
 

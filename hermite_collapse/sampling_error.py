@@ -166,7 +166,7 @@ class _Statistics:
         """The channel on the statistics: a matrix (s, s) if joint, else its diagonal (s,)."""
         degrees = self.indices.sum(axis=1) if self.combinations is None else np.arange(len(self.combinations))
         if not self.joint:
-            return channel.scale**degrees
+            return np.asarray(channel.scale**degrees, dtype=np.float64)
         if self.combinations is None:
             return channel_matrix(self.indices, channel)
         return np.diag(channel.scale**degrees)

@@ -6,7 +6,6 @@ sum (infinite where it diverges), which decides what recursion without fresh dat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -135,7 +134,7 @@ class Explicit:
         return np.array(self.values)[np.minimum(np.arange(_checks.integer(rounds, "rounds")), last)]
 
 
-def as_schedule(truncation: float | Sequence[float] | Schedule) -> Schedule:
+def as_schedule(truncation: float | ArrayLike | Schedule) -> Schedule:
     """A schedule from a time (constant), a sequence of times, or a schedule."""
     if hasattr(truncation, "times"):
         return truncation  # type: ignore[return-value]

@@ -80,7 +80,7 @@ class AgedLaw(DensityLaw):
 
     @property
     def mean(self) -> FloatArray:
-        return sum(w * a * base.mean for w, a, _, base in self._ages())
+        return np.asarray(sum(w * a * base.mean for w, a, _, base in self._ages()))
 
     @property
     def covariance(self) -> FloatArray:
@@ -144,7 +144,7 @@ class AgedLaw(DensityLaw):
         """The marginal law along a direction (d,) or orthonormal columns (d, k): the ages of the projected bases."""
         refine = self._refine
         return AgedLaw(
-            tuple(base.project(direction) for base in self.bases),
+            tuple(base.project(direction) for base in self.bases),  # type: ignore[attr-defined]
             self.weights,
             self.scales,
             self.variances,

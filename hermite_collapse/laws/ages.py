@@ -21,6 +21,7 @@ References: arXiv:2606.13796, Theorem 3.1 and Corollary 3.2 (the sum); the rules
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def geometric_ages(fresh_fraction: float, last: int | None = None) -> tuple[Floa
     # Powers of a rounded 1 - alpha would be off by age * 1e-16.  At alpha = 1 only the first age has any weight.
     log_keep = float(np.log1p(-fresh_fraction)) if fresh_fraction < 1.0 else -1e3
 
-    def kept(rounds: int | FloatArray) -> FloatArray:
+    def kept(rounds: int | NDArray[Any]) -> FloatArray:
         return np.exp(rounds * log_keep)
 
     first = FIRST_AGES if last is None else min(last, FIRST_AGES)

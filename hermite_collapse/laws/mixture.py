@@ -154,6 +154,7 @@ class GaussianMixture(DensityLaw):
         label = generator.choice(len(self.weights), size=count, p=self.weights)
         noise = np.sqrt(self.variances[label]) * generator.standard_normal((count, self.dimension))
         if self.frames is not None:
+            assert self.frame_of is not None
             frame = self.frame_of[label]
             for index, rotation in enumerate(self.frames):
                 chosen = frame == index

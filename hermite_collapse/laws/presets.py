@@ -26,7 +26,7 @@ def _two_modes_1d() -> GaussianMixture:
 
 
 def _three_modes_1d() -> GaussianMixture:
-    """Asymmetric, with energy in every degree from 1 to 12, so that each is measured to a per cent by 10^5 particles."""
+    """Asymmetric; energy in every degree from 1 to 12, so that each is measured to a per cent by 10^5 particles."""
     return GaussianMixture([0.2, 0.3, 0.5], [-1.7, 0.1, 2.0], [0.12, 0.06, 0.06])
 
 
