@@ -47,7 +47,7 @@ class LinearGaussianError:
     start_time, end_time : T > t0 >= 0, OU times; the learned path starts from the exact law at T.
     rate : theta.
 
-    Accuracy : 1e-12 relative (Gauss-Legendre with 80 nodes in log time; the integrands are analytic).
+    Accuracy : 1e-12 relative for variances from 1e-4 to 1e4 and T to 5 / rate (Gauss-Legendre, 80 nodes).
     Raises   : InputError if an argument is out of range.
     """
 
@@ -75,12 +75,14 @@ class LinearGaussianError:
         return scale * self.mean, 1.0 + (self.variance - 1.0) * scale**2
 
     def _nodes(self, low: FloatArray | float, high: float) -> tuple[FloatArray, FloatArray]:
-        """Gauss-Legendre nodes and weights on [low, high] in u, age = u^2: fine near the end of the path."""
+        """Gauss-Legendre nodes and weights on [low, high] in u = log(1 + age/c), c = min(1, v): the integrands
+        vary with v + age near the end of the path and with age at its start."""
         x, w = np.polynomial.legendre.leggauss(_NODES)
-        first = np.sqrt(np.asarray(low, float))[..., None]
-        half = (math.sqrt(high) - first) / 2.0
+        unit = min(1.0, self.variance)
+        first = np.log1p(np.asarray(low, float) / unit)[..., None]
+        half = (math.log1p(high / unit) - first) / 2.0
         u = first + half * (x + 1.0)
-        return u**2, 2.0 * u * half * w
+        return unit * np.expm1(u), unit * np.exp(u) * half * w
 
     @property
     def _span(self) -> float:

@@ -221,6 +221,21 @@ def test_linear_gaussian_time_integral_decides_only_with_its_weight():
         assert error.observability.value == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("variance", [1e-4, 1e-2, 1e4])
+def test_linear_gaussian_quadrature_has_converged(variance, monkeypatch):
+    """Five times the nodes change nothing at the stated accuracy, for laws far narrower and wider than the noise."""
+
+    def quantities():
+        error = LinearGaussianError(0.7, variance, 0.1, -0.2, 10.0)
+        return [error.ideal_energy, error.learned_energy, *error.learned_end, *error.visible_modes]
+
+    plain = quantities()
+    monkeypatch.setattr("hermite_collapse.bounds.linear_gaussian._NODES", 400)
+    np.testing.assert_allclose(plain, quantities(), rtol=1e-12)
+    monkeypatch.setattr("hermite_collapse.bounds.linear_gaussian._NODES", 8)
+    assert np.abs(np.array(plain) / np.array(quantities()) - 1).max() > 1e-9
+
+
 def test_linear_gaussian_infinite_chi_square():
     assert math.isinf(LinearGaussianError(0.0, 1.0, 0.6, 0.0, 4.0).chi_square().value)
     with pytest.raises(InputError, match="must exceed"):
