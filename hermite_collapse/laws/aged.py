@@ -75,8 +75,14 @@ class AgedLaw(DensityLaw):
 
     @property
     def tail_channel(self) -> GaussianChannel | None:
-        """Where the channels of ever older ages tend: to the standard normal (0, 1) for OU; None if ages are finite."""
-        return GaussianChannel(0.0, 1.0) if self.unbounded_ages and self.scales[-1] < 1.0 else None
+        """Where the channels of ever older ages tend; None if ages are finite, or if their variance grows for ever.
+
+        (0, v / (1 - A^2)), the same for every age (A, v) of a semigroup: (0, 1) for Ornstein-Uhlenbeck rounds.
+        """
+        if not self.unbounded_ages or self.scales[-1] == 1.0:
+            return None
+        excess = (1.0 - self.scales[-1]) * (1.0 + self.scales[-1])
+        return GaussianChannel(0.0, float(self.variances[-1] / excess))
 
     @property
     def mean(self) -> FloatArray:
