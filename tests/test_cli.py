@@ -101,6 +101,15 @@ REFUSED = [
     (["spectrum", "--against", "y.npy"], "against must|must name an existing file"),
     (["report"], "report must be given the folder of a run"),
     (["report", "nowhere"], "folder must hold a run"),
+    (["diagnose"], "diagnose must be given a table of a curve"),
+    (["diagnose", "none.csv"], "must name an existing file or folder, got 'none.csv'"),
+    (["diagnose", "c.npy"], "must be a .csv, .txt"),
+    (["schedule", "--alpha-bar", "2"], "alpha_bar must lie in"),
+    (["schedule", "--alpha-bar", "0.5", "--sigma", "1"], "the truncation must be given once"),
+    (["schedule", "--known", "dpm"], "did you mean 'ddpm'"),
+    (["schedule", "--scheduler-file", "x.json"], "must be a readable file, got 'x.json'"),
+    (["schedule", "--out", "p"], "out must come with error_scale"),
+    (["schedule", "--error-scale", "-1"], "error_scale must be > 0, got -1.0."),
     (["sweep"], "sweep.values must name at least one key"),
     (["verify", "--only", "nothing"], "only must name statements, got nothing"),
 ]
@@ -314,6 +323,48 @@ def test_bounds_are_the_library_s(capsys):
         document["collapse"]["at least (Bures)"]["value"]
         <= document["collapse"]["the distance itself"]["value"]
     )
+
+
+CURVE = "round,degree 1,degree 1 error,degree 4,degree 4 error\n"
+
+
+def write_curve(path, *, fresh_fraction=0.3, truncation=0.1, spoil=0.0):
+    import hermite_collapse as hc
+
+    values = hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation=truncation, rounds=10)
+    rows = [f"{i},{a!r},0.01,{b + spoil * (i == 5)!r},0.01" for i, (a, b) in enumerate(values.tolist())]
+    path.write_text(CURVE + "\n".join(rows))
+
+
+def test_diagnose_finds_the_recursion_and_says_when_there_is_none(tmp_path, capsys):
+    write_curve(tmp_path / "c.csv", fresh_fraction=0.2, truncation=0.15)
+    status, out, _ = call("diagnose", "c.csv", "--json", capsys=capsys)
+    found = json.loads(out)
+    assert status == 0 and found["fits"] is True
+    np.testing.assert_allclose(found["fresh_fraction"]["value"], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(found["truncation_time"]["value"], 0.15, rtol=1e-6)
+    status, out, _ = call("diagnose", "c.csv", "--truncation-time", "0.15", capsys=capsys)
+    assert status == 0 and "fresh fraction 0.2 ±" in out
+    write_curve(tmp_path / "c.csv", spoil=0.2)
+    status, out, _ = call("diagnose", "c.csv", capsys=capsys)
+    assert status == 1 and "No fresh fraction and truncation time explain this curve" in out
+
+
+def test_schedule_converts_and_plans(tmp_path, capsys):
+    _, out, _ = call("schedule", "--alpha-bar", "0.9", "--fidelity", "0.5", "--json", capsys=capsys)
+    found = json.loads(out)
+    np.testing.assert_allclose(found["truncation"]["OU time"], -np.log(0.9), rtol=1e-14)
+    np.testing.assert_allclose(found["truncation"]["EDM sigma"], np.sqrt(1 / 0.9 - 1), rtol=1e-12)
+    np.testing.assert_allclose(
+        found["largest_truncation"]["time"], np.log(1.3) / (0.5 * np.arange(1, 9)), rtol=1e-14
+    )
+    status, out, _ = call("schedule", "--error-scale", "0.001", "--out", "p", "--json", capsys=capsys)
+    plan = json.loads(out)["plan"]
+    assert status == 0 and plan["error"] <= plan["configured_error"]
+    planned = load_config(tmp_path / "p" / "config.toml").recursion
+    assert planned.schedule == "explicit" and list(planned.truncation_times) == plan["times"]
+    status, out, _ = call("schedule", "--known", "ddpm", capsys=capsys)
+    assert status == 0 and "Truncation is not your problem" in out
 
 
 def test_tables_fit_and_align():
