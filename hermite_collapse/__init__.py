@@ -54,6 +54,7 @@ _PUBLIC = {
     "figures": "figures",
     "reporting": "reporting",
     "demo": "demonstration",
+    "notebook_view": "reporting.notebook",
     "compare": "comparison",
     "load": "results",
     "predict": "prediction",

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _checks
+from ._display import Displayed
 from .errors import InputError
 from .estimates import Estimate
 from .hypothesis_tests import Test, Verdict, holm, normal_test, statistic_tests
@@ -44,7 +45,7 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Displayed):
     """A simulated recursion beside its prediction.
 
     Attributes

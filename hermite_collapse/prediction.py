@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _checks
+from ._display import Displayed
 from .errors import ConvergenceError, InputError
 from .estimates import Estimate
 from .hermite.indices import index_count
@@ -51,7 +52,7 @@ METRIC_NAMES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(Displayed):
     """Theory of one recursion.
 
     Attributes

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import runfolder
+from ._display import Displayed
 from .errors import InputError
 
 ARRAYS = "record.npz"
@@ -20,7 +21,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class SimulatedRecursion:
+class SimulatedRecursion(Displayed):
     """The record of a simulated recursion.
 
     Round 0 is the initial law p_0, round i the law after i rounds of training.  With R runs, n rounds, m

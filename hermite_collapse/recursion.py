@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
+from ._display import Displayed
 from .channels import GaussianChannel, OrnsteinUhlenbeck, Process, channel_powers
 from .errors import InputError
 from .hermite.channel_action import through_channel
@@ -43,7 +44,7 @@ class _Ages(NamedTuple):
     roots: NDArray[np.int64]
 
 
-class Recursion:
+class Recursion(Displayed):
     """A recursively trained diffusion model with perfect scores.
 
     Parameters

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hermite_collapse"
 
 FLOORS = [
-    {"_checks", "errors", "estimates"},
+    {"_checks", "_display", "errors", "estimates"},
     {"channels", "hermite"},
     {"laws"},
     {"modes", "operators", "schedules", "regimes", "recursion"},

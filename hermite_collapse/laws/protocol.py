@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from .._display import Displayed
 from ..channels import GaussianChannel
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-class Law(ABC):
+class Law(Displayed, ABC):
     """A probability law on R^d."""
 
     @property

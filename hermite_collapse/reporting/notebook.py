@@ -1,9 +1,7 @@
 """Short views of results in notebooks.
 
-    %load_ext hermite_collapse.reporting.notebook
-
-shows recursions, predictions, comparisons and records as small tables from then on; `notebook_view` gives the
-same HTML for any of them. Laws and results need no knowledge of notebooks for it.
+Laws, recursions, predictions, comparisons and records show themselves as small tables in a notebook, through
+`notebook_view`; the objects themselves know nothing of tables.
 """
 
 from __future__ import annotations
@@ -12,8 +10,11 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hermite_collapse.comparison import Comparison
 from hermite_collapse.errors import InputError
+from hermite_collapse.laws.protocol import Law
 from hermite_collapse.prediction import Prediction
 from hermite_collapse.records import SimulatedRecursion
 from hermite_collapse.recursion import Recursion
@@ -28,7 +29,7 @@ MOST_ROWS = 12
 
 
 def notebook_view(value: Any) -> str:
-    """HTML fragment that says what a recursion, prediction, comparison or record holds.
+    """HTML fragment that says what a law, recursion, prediction, comparison or record holds.
 
     Colours and fonts are the notebook's own, so it reads in light and dark alike.
 
@@ -41,18 +42,13 @@ def notebook_view(value: Any) -> str:
     raise InputError(f"value must be one of {names}, got {type(value).__name__}.")
 
 
-def load_ipython_extension(shell: Any) -> None:
-    """Register the views with a running IPython; called by %load_ext."""
-    formatter = shell.display_formatter.formatters["text/html"]
-    for kind, view in _VIEWS.items():
-        formatter.for_type(kind, view)
-
-
-def unload_ipython_extension(shell: Any) -> None:
-    """Take the views away again; called by %unload_ext."""
-    formatter = shell.display_formatter.formatters["text/html"]
-    for kind in _VIEWS:
-        formatter.pop(kind, None)
+def _law(law: Law) -> str:
+    shown = range(min(law.dimension, MOST_ROWS))
+    mean, spread = law.mean, np.sqrt(np.diag(law.covariance))
+    facts = [(f"axis {j + 1}", f"{significant(mean[j], 4)} \u00b1 {significant(spread[j], 4)}") for j in shown]
+    left_out = law.dimension - len(shown)
+    more = f"<p>and {left_out} more axes</p>" if left_out > 0 else ""
+    return _facts(repr(law), facts) + more
 
 
 def _recursion(recursion: Recursion) -> str:
@@ -108,6 +104,7 @@ def _grid(table: Table) -> str:
 
 
 _VIEWS: dict[type, Callable[[Any], str]] = {
+    Law: _law,
     Recursion: _recursion,
     Prediction: _prediction,
     Comparison: _comparison,
