@@ -15,10 +15,12 @@ from ..records import SimulatedRecursion
 from . import devices
 from .attention import KernelGeneration
 from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion
+from .neural import NeuralGeneration
 from .rounds import Plan, Run
 from .samplers import ExponentialMultistep, Sampler
+from .training import Training
 
-GENERATORS = ("channel", "exact", "kernel")
+GENERATORS = ("channel", "exact", "kernel", "neural")
 KEEPS = ("statistics", "last", "all")
 
 
@@ -50,6 +52,7 @@ def simulate(
         "channel"   each particle from the training mixture of earlier particles, then the exact channel of round i
         "exact"     independent particles by reverse diffusion with the closed-form score of the exact q_i
         "kernel"    a pool of points from the training mixture, then reverse diffusion with the pool's own score
+        "neural"    a network trained on points from the training mixture, then reverse diffusion with its score
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ def simulate(
     degree : coefficients of all multi-indices of total degree <= degree are recorded.
     runs : independent repetitions, computed together.
     sampler, steps, start, horizon : of the reverse diffusion, see `ReverseDiffusion`; not for "channel".
-    pool : points in the pool of "kernel"; the number of particles if None.
+    pool : points in the pool of "kernel", the number of particles if None; training points of "neural".
     keep : "statistics" keeps no particles, "last" those of the last round, "all" those of every round.
     products : whether to record the means of h_j h_k as well.
     device : "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
@@ -155,6 +158,9 @@ def _as_generation(
     if generator == "kernel":
         size = None if pool is None else _checks.integer(pool, "pool", minimum=1)
         return KernelGeneration(reverse, pool=size)
+    if generator == "neural":
+        training = Training() if pool is None else Training(samples=pool)
+        return NeuralGeneration(training=training, reverse=reverse)
     if pool is not None:
         raise InputError(f"pool must be left out with generator='exact', which has none, got {pool!r}.")
     return ExactGeneration(reverse)

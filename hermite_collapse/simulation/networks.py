@@ -28,7 +28,6 @@ from torch import nn
 
 from .. import _checks
 from ..errors import InputError
-from .noise import NoiseStream
 from .scores import Level
 
 # Normals (members, count) by address, what weights are made of.
@@ -245,11 +244,13 @@ def _make_unet(architecture: ImageUNet, device: torch.device) -> nn.Module:
             in_channels=channels,
             out_channels=channels,
             block_out_channels=architecture.widths,
-            down_block_types=("DownBlock2D",) * (count - 1) + (("AttnDownBlock2D",) if attending else ("DownBlock2D",)),
-            up_block_types=(("AttnUpBlock2D",) if attending else ("UpBlock2D",)) + ("UpBlock2D",) * (count - 1),
+            down_block_types=("DownBlock2D",) * (count - 1)
+            + (("AttnDownBlock2D",) if attending else ("DownBlock2D",)),
+            up_block_types=(("AttnUpBlock2D",) if attending else ("UpBlock2D",))
+            + ("UpBlock2D",) * (count - 1),
             layers_per_block=architecture.layers,
             norm_num_groups=architecture.groups,
-            attention_head_dim=architecture.groups,
+            attention_head_dim=8,
             dropout=architecture.dropout,
             add_attention=attending,
         )
