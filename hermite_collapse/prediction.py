@@ -62,7 +62,8 @@ class Prediction(Displayed):
     degrees : (n + 1,) Hermite degrees 0..n.
     factors : (rounds + 1, n + 1) share of each degree that survives, or None where degrees mix.
     attenuation : (n + 1,) that share in the limit law, or None.
-    contraction : (n + 1,) factor of one round on a deviation of each degree, or None.
+    contraction : (n + 1,) factor of one round on a deviation of each degree; None where degrees mix or earlier
+        rounds stay in the training set, when the approach is a power of the round.
     half_degree : degree at which the limit keeps half of a mode, or None.
     indices, coefficients, limit_coefficients : (m, d), (rounds + 1, m), (m,) predicted Hermite coefficients;
         None where there are more than 20 000 of them.
@@ -100,7 +101,7 @@ class Prediction(Displayed):
     def final_rates(self) -> dict[str, float]:
         """Factor of one round in the end, by metric: kappa_m for distances, its square for divergences."""
         m = self.lowest_mode
-        if m is None or self.contraction is None or self.recursion.regime.name != "replace":
+        if m is None or self.contraction is None:
             return {}
         kappa = float(self.contraction[m])
         return {name: kappa**2 if name in ("kl", "chi_square") else kappa for name in self.rates}
@@ -265,7 +266,8 @@ def _closed_forms(
     }
     if setting["fresh_fraction"] == 0.0 and recursion.schedule.total < np.inf:
         return None, mode_contraction(degrees, **setting), None
-    return attenuation(degrees, **setting), mode_contraction(degrees, **setting), half_degree(**setting)
+    contraction = mode_contraction(degrees, **setting) if recursion.regime.name == "replace" else None
+    return attenuation(degrees, **setting), contraction, half_degree(**setting)
 
 
 def _rates(recursion: Recursion) -> dict[str, float]:

@@ -51,6 +51,7 @@ def test_symmetric_data_end_at_the_rate_of_their_lowest_mode():
         ({"blur": 0.2}, ("factors", "attenuation", "contraction", "half_degree")),
         ({"process": hc.VarianceExploding()}, ("factors", "attenuation", "half_degree")),
         ({"fresh_fraction": 0.0, "regime": "accumulate"}, ("attenuation", "half_degree")),
+        ({"regime": "accumulate_with_fresh"}, ("contraction",)),
         ({"fresh_fraction": 0.0, "process": hc.VarianceExploding()}, ("limit", "attenuation")),
         ({"initial": hc.GaussianMixture([1.0], [0.0], 0.5)}, ("factors",)),
     ],

@@ -124,8 +124,7 @@ def simulated_rate(prediction: Any, comparison: Any) -> Estimate | None:
 
         (D_k / D_0)^(1/k),   D_i^2 = sum_n (c^_n(i) - c_n(inf))^2 - sum_n Var c^_n(i)
 
-    over the modes that are tested, up to the last round k at which D_k^2 stands out of its noise by five standard
-    errors.  D_0 is exact: the start is known.
+    over the modes that are tested, up to the last round k at which D_k^2 stands out of its noise five times.  D_0 is exact: the start is known.
     """
     if prediction.limit_coefficients is None or comparison.measured.shape != prediction.coefficients.shape:
         return None
@@ -133,7 +132,8 @@ def simulated_rate(prediction: Any, comparison: Any) -> Estimate | None:
     gap = comparison.measured[:, modes] - prediction.limit_coefficients[modes]
     variance = comparison.standard_error[:, modes] ** 2
     square = (gap**2 - variance).sum(axis=1)
-    noise = np.sqrt((4.0 * gap**2 * variance + 2.0 * variance**2).sum(axis=1))
+    # The standard deviation of a sum is at most the sum of theirs, however the modes are correlated.
+    noise = (2.0 * np.abs(gap) * np.sqrt(variance) + np.sqrt(2.0) * variance).sum(axis=1)
     start = float(((prediction.coefficients[0] - prediction.limit_coefficients)[modes] ** 2).sum())
     clear = np.flatnonzero(square[1:] > 5.0 * noise[1:]) + 1
     if start <= 0.0 or len(clear) == 0:
