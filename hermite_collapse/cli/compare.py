@@ -124,7 +124,8 @@ def simulated_rate(prediction: Any, comparison: Any) -> Estimate | None:
 
         (D_k / D_0)^(1/k),   D_i^2 = sum_n (c^_n(i) - c_n(inf))^2 - sum_n Var c^_n(i)
 
-    over the modes that are tested, up to the last round k at which D_k^2 stands out of its noise five times.  D_0 is exact: the start is known.
+    over the modes that are tested, up to the last round k at which D_k^2 stands out of its noise five times.
+    D_0 is exact: the start is known.
     """
     if prediction.limit_coefficients is None or comparison.measured.shape != prediction.coefficients.shape:
         return None
