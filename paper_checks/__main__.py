@@ -19,14 +19,23 @@ from paper_checks.report import document, terminal
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m paper_checks", description="Check every statement of the two papers and of the additions to them."
+        prog="python -m paper_checks",
+        description="Check every statement of the two papers and of the additions to them.",
     )
     parser.add_argument("--list", action="store_true", help="name the statements and stop")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="one statement or folder; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="leave the slow evidence out (under three minutes)")
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output, nothing else there")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="one statement or folder; may be repeated"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="leave the slow evidence out (under three minutes)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on standard output, nothing else there"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write report.html and report.json there")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes (default: 2)")
+    parser.add_argument(
+        "--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes (default: 2)"
+    )
     return parser
 
 
@@ -40,7 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.list:
         if options.json:
-            print(json.dumps([{"id": item.id, "title": item.title, "source": item.source, "expected": item.expected} for item in chosen]))
+            print(
+                json.dumps(
+                    [
+                        {"id": item.id, "title": item.title, "source": item.source, "expected": item.expected}
+                        for item in chosen
+                    ]
+                )
+            )
         else:
             for item in chosen:
                 print(f"{item.id:34} {item.title} ({item.source})")

@@ -53,6 +53,8 @@ MPMATH = Arithmetic(
     mpmath.gamma,
     mpmath.pi,
 )
+
+
 def _float_gamma(z: Any) -> Any:
     from scipy.special import gamma
 

@@ -18,7 +18,11 @@ BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
 
 
 def _source(statement: Statement) -> str:
-    return statement.source.replace("Proposition", "Prop.").replace("Theorem", "Thm").replace("Corollary", "Cor.")
+    return (
+        statement.source.replace("Proposition", "Prop.")
+        .replace("Theorem", "Thm")
+        .replace("Corollary", "Cor.")
+    )
 
 
 def _functions(statement: Statement) -> str:
@@ -36,7 +40,9 @@ def table(chosen: Sequence[Statement] | None = None) -> str:
     for item in statements() if chosen is None else chosen:
         kinds = ", ".join(kind.replace("_", " ") for kind in item.kinds)
         test = f"`{item.package.test}`" if item.package else ""
-        lines.append(f"| `{item.id}`: {item.title} | {_source(item)} | {_functions(item)} | {test} | {kinds} | {item.expected} |")
+        lines.append(
+            f"| `{item.id}`: {item.title} | {_source(item)} | {_functions(item)} | {test} | {kinds} | {item.expected} |"
+        )
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ limit, the attenuation or any other formula that a statement is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -53,7 +53,7 @@ def rounds(target: Law, alpha: Any, times: Sequence[Any], initial: Law | None = 
     return laws
 
 
-@lru_cache(maxsize=None)
+@cache
 def hermite_polynomial(n: int) -> tuple[int, ...]:
     """Coefficients of He_n in powers of x, from He_{n+1} = x He_n - n He_{n-1}."""
     if n == 0:
@@ -81,7 +81,9 @@ def coefficient(p: Law, n: int) -> Any:
     """c_n(p) = E He_n(X) / sqrt(n!)."""
     with mp.workdps(mp.dps + 2 * n):
         moments = raw_moments(p, n)
-        return mpmath.fsum(c * moments[k] for k, c in enumerate(hermite_polynomial(n))) / mpmath.sqrt(mpmath.factorial(n))
+        return mpmath.fsum(c * moments[k] for k, c in enumerate(hermite_polynomial(n))) / mpmath.sqrt(
+            mpmath.factorial(n)
+        )
 
 
 def hermite(n: int, x: Any) -> Any:
@@ -100,7 +102,9 @@ def density(p: Law, x: Any) -> Any:
 def score(p: Law, x: Any) -> Any:
     """Derivative of log density."""
     parts = [w * normal_density(x, m, v) for w, m, v in p]
-    return mpmath.fsum(-(x - m) / v * part for part, (_, m, v) in zip(parts, p, strict=True)) / mpmath.fsum(parts)
+    return mpmath.fsum(-(x - m) / v * part for part, (_, m, v) in zip(parts, p, strict=True)) / mpmath.fsum(
+        parts
+    )
 
 
 def cumulative(p: Law, x: Any) -> Any:
@@ -111,9 +115,11 @@ def survival(p: Law, x: Any) -> Any:
     return mpmath.fsum(w * mpmath.ncdf(-(x - m) / mpmath.sqrt(v)) for w, m, v in p)
 
 
-def line_integral(function: Callable[[Any], Any], low: float = -14, high: float = 14, step: float = 0.05) -> Any:
+def line_integral(
+    function: Callable[[Any], Any], low: float = -14, high: float = 14, step: float = 0.05
+) -> Any:
     """Trapezoidal sum over the line: spectrally accurate for the analytic, Gaussian-tailed integrands used here."""
-    count = int(round((high - low) / step))
+    count = round((high - low) / step)
     return mpf(step) * mpmath.fsum(function(mpf(low) + k * mpf(step)) for k in range(count + 1))
 
 

@@ -97,7 +97,9 @@ def all_of(*outcomes: Outcome) -> Outcome:
                 return outcome
     numbers: dict[str, float] = {}
     for position, outcome in enumerate(outcomes):
-        numbers.update({f"{key}" if key not in numbers else f"{key}_{position}": v for key, v in outcome.numbers.items()})
+        numbers.update(
+            {f"{key}" if key not in numbers else f"{key}_{position}": v for key, v in outcome.numbers.items()}
+        )
     return Outcome(SUPPORTS, "; ".join(dict.fromkeys(outcome.closeness for outcome in outcomes)), numbers)
 
 
@@ -197,7 +199,9 @@ def attained(pairs: Iterable[tuple[Any, Any]], within: float) -> Outcome:
     if outcome.status == REFUTES:
         return outcome
     best = outcome.numbers["largest_share"]
-    return decided(best >= 1 - within, f"extremal example reaches {best:.9g} of the bound", largest_share=best)
+    return decided(
+        best >= 1 - within, f"extremal example reaches {best:.9g} of the bound", largest_share=best
+    )
 
 
 def scores(
@@ -217,5 +221,7 @@ def scores(
     p = min(1.0, tests * math.erfc(largest / math.sqrt(2)))
     status = SUPPORTS if p >= accept else REFUTES if p < reject else SILENT
     return Outcome(
-        status, f"largest |z| {largest:.2f} over {tests} comparisons (p = {p:.2g})", {"z": largest, "p": p, "tests": tests}
+        status,
+        f"largest |z| {largest:.2f} over {tests} comparisons (p = {p:.2g})",
+        {"z": largest, "p": p, "tests": tests},
     )

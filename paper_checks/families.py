@@ -133,9 +133,14 @@ def shift_recursion(alpha: Any, shifts: Sequence[Any]) -> list[tuple[Any, Any]]:
         moved = [s + mpf(by) for s in positions]
         ideal = list(zip(weights, positions, [mpf(1)] * len(weights), strict=True))
         learned = list(zip(weights, moved, [mpf(1)] * len(weights), strict=True))
-        against_target = mpmath.fsum(
-            u * v * mpmath.exp(s * t) for u, s in zip(weights, moved, strict=True) for v, t in zip(weights, moved, strict=True)
-        ) - 1
+        against_target = (
+            mpmath.fsum(
+                u * v * mpmath.exp(s * t)
+                for u, s in zip(weights, moved, strict=True)
+                for v, t in zip(weights, moved, strict=True)
+            )
+            - 1
+        )
         results.append((_chi_square_on_grid(learned, ideal), against_target))
         positions = moved
     return results
@@ -152,7 +157,9 @@ def _chi_square_on_grid(p: Law, q: Law) -> float:
 CIRCLE = np.arange(4096) * (2 * np.pi / 4096)
 
 
-def circle_recursion(alpha: float, defects: Sequence[Callable[[np.ndarray], np.ndarray]]) -> list[dict[str, float]]:
+def circle_recursion(
+    alpha: float, defects: Sequence[Callable[[np.ndarray], np.ndarray]]
+) -> list[dict[str, float]]:
     """D_i, I_i, R_i for p* uniform: densities relative to p* on a grid of 4096 points, where trigonometric sums are exact.
 
     Each defect is added to the ideal density q_i; it has mean zero and keeps the density positive.
@@ -209,7 +216,9 @@ def paths_start() -> Law:
     return [(half, mpf("0.7"), mpf("1e-30")), (half, mpf("-0.7"), mpf("1e-30"))]
 
 
-def conditional_variance(values: np.ndarray, given: np.ndarray, bins: int = 60, batches: int = 20) -> tuple[float, float]:
+def conditional_variance(
+    values: np.ndarray, given: np.ndarray, bins: int = 60, batches: int = 20
+) -> tuple[float, float]:
     """Var E[values | bin of given], unbiased, and its standard error over batches: a lower approximation of Var E[values | given]."""
     edges = np.quantile(given, np.linspace(0, 1, bins + 1)[1:-1])
     label = np.searchsorted(edges, given)

@@ -13,11 +13,28 @@ from paper_checks.evidence import SILENT, Claim, Evidence, Outcome, all_of
 
 FOLDERS = ("limit", "propagation", "additions")
 PAPERS = {
-    "limit": ("Recursively Trained Diffusion Models: Limiting Collapse Distribution and Spectral Characterization",
-              "2606.13796"),
-    "propagation": ("Error Propagation and Model Collapse in Diffusion Models: A Theoretical Study", "2602.16601"),
+    "limit": (
+        "Recursively Trained Diffusion Models: Limiting Collapse Distribution and Spectral Characterization",
+        "2606.13796",
+    ),
+    "propagation": (
+        "Error Propagation and Model Collapse in Diffusion Models: A Theoretical Study",
+        "2602.16601",
+    ),
 }
 VERDICTS = ("holds", "supported", "sharp", "vacuous here", "false as displayed", "open")
+STATEMENT_FIELDS = (
+    "id",
+    "title",
+    "source",
+    "text",
+    "formula",
+    "conditions",
+    "derivation",
+    "evidence",
+    "mutations",
+    "expected",
+)
 MUTATIONS = ("constant", "sign", "exponent", "dropped condition")
 
 
@@ -147,7 +164,9 @@ def select(names: list[str]) -> tuple[Statement, ...]:
     if not names:
         return statements()
     chosen = tuple(
-        item for item in statements() if any(item.id == name or item.id.startswith(name.rstrip(".") + ".") for name in names)
+        item
+        for item in statements()
+        if any(item.id == name or item.id.startswith(name.rstrip(".") + ".") for name in names)
     )
     known = {item.id for item in statements()} | set(FOLDERS)
     unknown = [name for name in names if name.rstrip(".") not in known]

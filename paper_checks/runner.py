@@ -101,7 +101,9 @@ def _package(statement: Statement) -> PackageCheck | None:
             gap = abs(theirs - ours) / scale if scale else mpmath.mpf(0)
             if not gap <= mpmath.mpf(10) ** (-link.digits):
                 return PackageCheck(
-                    link.function, link.test, "differs",
+                    link.function,
+                    link.test,
+                    "differs",
                     f"{label}: package {mpmath.nstr(theirs, 12)}, independent {mpmath.nstr(ours, 12)}",
                 )
             worst = max(worst, gap)
@@ -109,7 +111,9 @@ def _package(statement: Statement) -> PackageCheck | None:
         return PackageCheck(link.function, link.test, "absent", str(error))
     finally:
         mpmath.mp.dps = digits
-    return PackageCheck(link.function, link.test, "agrees", f"{count} numbers, largest difference {mpmath.nstr(worst, 2)}")
+    return PackageCheck(
+        link.function, link.test, "agrees", f"{count} numbers, largest difference {mpmath.nstr(worst, 2)}"
+    )
 
 
 def run(statement: Statement, *, quick: bool = False, mutations: bool = True) -> Row:
@@ -128,16 +132,26 @@ def run(statement: Statement, *, quick: bool = False, mutations: bool = True) ->
             if statement.displayed is not None:
                 claim = statement.claim.with_(**statement.displayed.changes)
                 displayed = [_look(item, claim) for item in evidence]
-            cheap_first = [item for _, item in sorted(zip([f.seconds for f in findings], evidence, strict=True),
-                                                      key=lambda pair: pair[0])]
+            cheap_first = [
+                item
+                for _, item in sorted(
+                    zip([f.seconds for f in findings], evidence, strict=True), key=lambda pair: pair[0]
+                )
+            ]
             for mutation in statement.mutations if mutations else ():
                 found = _reject(statement, cheap_first, mutation.changes)
-                by = f"{found.kind.replace('_', ' ')}: {found.outcome.closeness}" if found else "nothing refutes it"
+                by = (
+                    f"{found.kind.replace('_', ' ')}: {found.outcome.closeness}"
+                    if found
+                    else "nothing refutes it"
+                )
                 rejections.append(Rejection(mutation.kind, mutation.text, found is not None, by))
             package = _package(statement)
         except Exception:
             error = traceback.format_exc()
-    verdict = judge(findings, displayed or None) if findings and not error else Verdict("open", "a check raised")
+    verdict = (
+        judge(findings, displayed or None) if findings and not error else Verdict("open", "a check raised")
+    )
     complaints = []
     if error:
         complaints.append(error.strip().splitlines()[-1])
@@ -147,8 +161,17 @@ def run(statement: Statement, *, quick: bool = False, mutations: bool = True) ->
     if package is not None and package.status == "differs":
         complaints.append(f"the package differs: {package.detail}")
     return Row(
-        statement.id, statement.title, verdict, statement.expected, tuple(findings), tuple(displayed), tuple(rejections),
-        package, time.perf_counter() - start, error, tuple(complaints),
+        statement.id,
+        statement.title,
+        verdict,
+        statement.expected,
+        tuple(findings),
+        tuple(displayed),
+        tuple(rejections),
+        package,
+        time.perf_counter() - start,
+        error,
+        tuple(complaints),
     )
 
 

@@ -1,12 +1,12 @@
 """A verdict follows from evidence; nobody writes one down.
 
-    refuted claim                                              false as displayed
-    displayed form refuted, corrected claim not                false as displayed, with the counter-example
-    fewer than two kinds of evidence support it                open
-    some evidence shows that it says nothing here              vacuous here
-    a proof for all parameters, and an extremal example        sharp
-    a proof for all parameters                                 holds
-    instances only                                             supported, with the strength of the instances
+refuted claim                                              false as displayed
+displayed form refuted, corrected claim not                false as displayed, with the counter-example
+fewer than two kinds of evidence support it                open
+some evidence shows that it says nothing here              vacuous here
+a proof for all parameters, and an extremal example        sharp
+a proof for all parameters                                 holds
+instances only                                             supported, with the strength of the instances
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def judge(findings: Sequence[Finding], displayed: Sequence[Finding] | None = Non
         return own
     against = [item for item in displayed if item.outcome.status == REFUTES]
     if not against:
-        return Verdict("open", "the displayed form was not refuted, so nothing tells it from the corrected one")
+        return Verdict(
+            "open", "the displayed form was not refuted, so nothing tells it from the corrected one"
+        )
     return Verdict(
         "false as displayed",
         f"counter-example ({against[0].kind.replace('_', ' ')}): {against[0].outcome.closeness}; "
@@ -59,7 +61,9 @@ def judge(findings: Sequence[Finding], displayed: Sequence[Finding] | None = Non
 def _judge(findings: Sequence[Finding]) -> Verdict:
     refuting = [item for item in findings if item.outcome.status == REFUTES]
     if refuting:
-        return Verdict("false as displayed", f"{refuting[0].kind.replace('_', ' ')}: {refuting[0].outcome.closeness}")
+        return Verdict(
+            "false as displayed", f"{refuting[0].kind.replace('_', ' ')}: {refuting[0].outcome.closeness}"
+        )
     supporting = [item for item in findings if item.outcome.status == SUPPORTS]
     kinds = {item.kind for item in supporting if item.role == "truth"}
     if len({item.kind for item in supporting}) < 2 or not kinds:
@@ -74,7 +78,8 @@ def _judge(findings: Sequence[Finding]) -> Verdict:
     if proofs:
         return Verdict("holds", f"proved ({proofs[0].kind}), checked by {_listed(kinds - {proofs[0].kind})}")
     return Verdict(
-        "supported", "; ".join(f"{item.kind.replace('_', ' ')}: {item.outcome.closeness}" for item in supporting)
+        "supported",
+        "; ".join(f"{item.kind.replace('_', ' ')}: {item.outcome.closeness}" for item in supporting),
     )
 
 

@@ -12,7 +12,16 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -39,23 +48,40 @@ def _cycles(claim: Claim) -> Outcome:
     outcomes = []
     generating = r
     for last in range(1, 6):
-        outcomes.append(identity(sympy.expand_func(claim.factor(SYMPY, sympy.Integer(last - 1), r)), generating, f"{last} points"))
+        outcomes.append(
+            identity(
+                sympy.expand_func(claim.factor(SYMPY, sympy.Integer(last - 1), r)),
+                generating,
+                f"{last} points",
+            )
+        )
         generating = sympy.expand(generating * (r + last) / (last + 1))
     return all_of(*outcomes)
 
 
 STEPS = (
-    Step(r"Each round trains on the real data and all outputs so far, $q_i=\frac{1}{i+1}(p_\ast+p_1+\dots+p_i)$. With $r=a^n$ and $f_n(0)=1$, "
-         r"$(i+1)f(i+1)=r\sum_{j\leq i}f(j)$; subtract two rounds:",
-         r"(i+2)\,f(i+2)=(i+1+r)\,f(i+1),\quad f(1)=r\;\Rightarrow\;f_n(i+1)=\frac{r\,\Gamma(i+1+r)}{\Gamma(1+r)\Gamma(i+2)}", _ratio),
-    Step(r"The same polynomial counts cycles: $f_n(i+1)=E\,r^{K}$, $K$ the number of cycles of a random permutation of $i+1$ points (the last point opens a new cycle with "
-         r"probability $1/(i+1)$).",
-         r"E\,r^{K}=\prod_{j=0}^{i}\frac{r+j}{1+j}", _cycles),
-    Step(r"Stirling: $f_n(i)\sim i^{-(1-r)}/\Gamma(r)$. Collapse is certain, but slow, and slowest for low degrees.", ""),
+    Step(
+        r"Each round trains on the real data and all outputs so far, $q_i=\frac{1}{i+1}(p_\ast+p_1+\dots+p_i)$. With $r=a^n$ and $f_n(0)=1$, "
+        r"$(i+1)f(i+1)=r\sum_{j\leq i}f(j)$; subtract two rounds:",
+        r"(i+2)\,f(i+2)=(i+1+r)\,f(i+1),\quad f(1)=r\;\Rightarrow\;f_n(i+1)=\frac{r\,\Gamma(i+1+r)}{\Gamma(1+r)\Gamma(i+2)}",
+        _ratio,
+    ),
+    Step(
+        r"The same polynomial counts cycles: $f_n(i+1)=E\,r^{K}$, $K$ the number of cycles of a random permutation of $i+1$ points (the last point opens a new cycle with "
+        r"probability $1/(i+1)$).",
+        r"E\,r^{K}=\prod_{j=0}^{i}\frac{r+j}{1+j}",
+        _cycles,
+    ),
+    Step(
+        r"Stirling: $f_n(i)\sim i^{-(1-r)}/\Gamma(r)$. Collapse is certain, but slow, and slowest for low degrees.",
+        "",
+    ),
 )
 
 
-@high_precision("forty rounds of the definition for modes; five rounds of mixture laws, coefficients from raw moments")
+@high_precision(
+    "forty rounds of the definition for modes; five rounds of mixture laws, coefficients from raw moments"
+)
 def by_definition(claim: Claim) -> Outcome:
     pairs = []
     for decay in ("0.1", "0.7", "0.98"):
@@ -124,13 +150,28 @@ STATEMENT = Statement(
     conditions=r"$q_i=\frac{1}{i+1}(p_\ast+p_1+\dots+p_i)$",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "quotient of rounds, cycles of permutations"), by_definition, power, permutations),
+    evidence=(
+        derived(STEPS, "quotient of rounds, cycles of permutations"),
+        by_definition,
+        power,
+        permutations,
+    ),
     mutations=(
-        Mutation("constant", r"$\Gamma(i+2+r)$", {"factor": lambda m, i, r: r * m.gamma(i + 2 + r) / (m.gamma(2 + r) * m.gamma(i + 2))}),
+        Mutation(
+            "constant",
+            r"$\Gamma(i+2+r)$",
+            {"factor": lambda m, i, r: r * m.gamma(i + 2 + r) / (m.gamma(2 + r) * m.gamma(i + 2))},
+        ),
         Mutation("exponent", r"power $1-r^2$", {"exponent": lambda r: 1 - r * r}),
-        Mutation("sign", r"$\Gamma(i+1-r)$", {"factor": lambda m, i, r: r * m.gamma(i + 1 - r) / (m.gamma(1 - r) * m.gamma(i + 2))}),
-        Mutation("dropped condition", "the rounds replace each other", {"factor": lambda m, i, r: r ** (i + 1)}),
+        Mutation(
+            "sign",
+            r"$\Gamma(i+1-r)$",
+            {"factor": lambda m, i, r: r * m.gamma(i + 1 - r) / (m.gamma(1 - r) * m.gamma(i + 2))},
+        ),
+        Mutation(
+            "dropped condition", "the rounds replace each other", {"factor": lambda m, i, r: r ** (i + 1)}
+        ),
     ),
     expected="holds",
-    package=Package("mode_factors", "tests/test_regimes.py", _package, digits=11),
+    package=Package("mode_factors", "tests/test_schedules_regimes.py", _package, digits=11),
 )

@@ -13,12 +13,23 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # f(i + 1) - g for i >= 1, with kappa = (1 - alpha) r, r = a^n
-    gap=lambda m, i, kappa, g: kappa**2 * (1 - g) * m.gamma(i + kappa) / (m.gamma(1 + kappa) * m.gamma(i + 1)),
+    gap=lambda m, i, kappa, g: (
+        kappa**2 * (1 - g) * m.gamma(i + kappa) / (m.gamma(1 + kappa) * m.gamma(i + 1))
+    ),
     first=lambda kappa, g: kappa * (1 - g),
     limit=lambda alpha, r: alpha * r / (1 - (1 - alpha) * r),
 )
@@ -45,13 +56,21 @@ def _ratio(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"The regime: $q_0=p_\ast$ and $q_i=\alpha p_\ast+(1-\alpha)\frac1i(p_1+\dots+p_i)$ for $i\geq1$. With $r=a^n$ the rest point is the one of replacement, and "
-         r"the first round gives $f(1)=r$:",
-         r"g=r(\alpha+(1-\alpha)g),\qquad f(1)-g=\kappa(1-g),\quad\kappa=(1-\alpha)r", _limit),
-    Step(r"Write $e(i)=f(i)-g$. Then $e(i+1)=\frac{\kappa}{i}\sum_{j=1}^ie(j)$; subtract two rounds: $(i+1)\,e(i+2)=(i+\kappa)\,e(i+1)$, $e(2)=\kappa e(1)$, so",
-         r"f_n(i+1)-g_n=\kappa^2(1-g_n)\frac{\Gamma(i+\kappa)}{\Gamma(1+\kappa)\,\Gamma(i+1)}\qquad(i\geq1)", _ratio),
-    Step(r"Had $p_0=p_\ast$ been kept in the average, $\frac{1}{i+1}(p_0+\dots+p_i)$, the same argument would give $\kappa(1-g)\Gamma(i+1+\kappa)/(\Gamma(1+\kappa)\Gamma(i+2))$: the two differ by "
-         r"a factor that tends to $\kappa$."),
+    Step(
+        r"The regime: $q_0=p_\ast$ and $q_i=\alpha p_\ast+(1-\alpha)\frac1i(p_1+\dots+p_i)$ for $i\geq1$. With $r=a^n$ the rest point is the one of replacement, and "
+        r"the first round gives $f(1)=r$:",
+        r"g=r(\alpha+(1-\alpha)g),\qquad f(1)-g=\kappa(1-g),\quad\kappa=(1-\alpha)r",
+        _limit,
+    ),
+    Step(
+        r"Write $e(i)=f(i)-g$. Then $e(i+1)=\frac{\kappa}{i}\sum_{j=1}^ie(j)$; subtract two rounds: $(i+1)\,e(i+2)=(i+\kappa)\,e(i+1)$, $e(2)=\kappa e(1)$, so",
+        r"f_n(i+1)-g_n=\kappa^2(1-g_n)\frac{\Gamma(i+\kappa)}{\Gamma(1+\kappa)\,\Gamma(i+1)}\qquad(i\geq1)",
+        _ratio,
+    ),
+    Step(
+        r"Had $p_0=p_\ast$ been kept in the average, $\frac{1}{i+1}(p_0+\dots+p_i)$, the same argument would give $\kappa(1-g)\Gamma(i+1+\kappa)/(\Gamma(1+\kappa)\Gamma(i+2))$: the two differ by "
+        r"a factor that tends to $\kappa$."
+    ),
 )
 
 
@@ -74,7 +93,9 @@ def by_definition(claim: Claim) -> Outcome:
     time, target, A = mpf("0.3"), definition.two_modes(), mpf("0.3")
     laws = [target, definition.truncate(target, time)]
     for last in range(1, 5):
-        mixed = [(A * w, m, v) for w, m, v in target] + [((1 - A) * w / last, m, v) for p in laws[1:] for w, m, v in p]
+        mixed = [(A * w, m, v) for w, m, v in target] + [
+            ((1 - A) * w / last, m, v) for p in laws[1:] for w, m, v in p
+        ]
         laws.append(definition.truncate(mixed, time))
         share = definition.coefficient(laws[-1], 2) / definition.coefficient(target, 2)
         R = mpmath.exp(-2 * time)
@@ -105,13 +126,17 @@ def particles(claim: Claim) -> Outcome:
         decay = np.exp(-0.1 * k)
         rest, K = claim.limit(0.3, decay), 0.7 * decay
         first = float(definition.coefficient(definition.two_modes(), k))
-        predicted[:, k - 1] = [first * (rest + (claim.gap(FLOAT, j, K, rest) if j else claim.first(K, rest))) for j in range(6)]
+        predicted[:, k - 1] = [
+            first * (rest + (claim.gap(FLOAT, j, K, rest) if j else claim.first(K, rest))) for j in range(6)
+        ]
     return scores(mean, predicted, error)
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     factors = subject.fetch("mode_factors")
-    table = np.asarray(factors([1, 4], fresh_fraction=0.25, truncation=0.3, rounds=12, regime="accumulate_with_fresh"))
+    table = np.asarray(
+        factors([1, 4], fresh_fraction=0.25, truncation=0.3, rounds=12, regime="accumulate_with_fresh")
+    )
     for column, degree in enumerate((1, 4)):
         f = _exact(mpf("0.25"), mpmath.exp(-degree * mpf(0.3) / 2), 12)
         for index in range(13):
@@ -133,8 +158,14 @@ STATEMENT = Statement(
     evidence=(derived(STEPS, "rest point, first rounds, quotient of rounds"), by_definition, particles),
     mutations=(
         Mutation("constant", r"$2\kappa^2$", {"gap": lambda m, i, k, g: 2 * CLAIM.gap(m, i, k, g)}),
-        Mutation("exponent", r"$\kappa$ for $\kappa^2$", {"gap": lambda m, i, k, g: CLAIM.gap(m, i, k, g) / k}),
-        Mutation("sign", r"$\Gamma(i-\kappa)$", {"gap": lambda m, i, k, g: k**2 * (1 - g) * m.gamma(i - k) / (m.gamma(1 - k) * m.gamma(i + 1))}),
+        Mutation(
+            "exponent", r"$\kappa$ for $\kappa^2$", {"gap": lambda m, i, k, g: CLAIM.gap(m, i, k, g) / k}
+        ),
+        Mutation(
+            "sign",
+            r"$\Gamma(i-\kappa)$",
+            {"gap": lambda m, i, k, g: k**2 * (1 - g) * m.gamma(i - k) / (m.gamma(1 - k) * m.gamma(i + 1))},
+        ),
         Mutation("dropped condition", "the limit forgets the fresh share", {"limit": lambda alpha, r: 0 * r}),
     ),
     displayed=Displayed(
@@ -144,5 +175,5 @@ STATEMENT = Statement(
         r"$\kappa_n^2(1-g_n)\Gamma(i+\kappa_n)/(\Gamma(1+\kappa_n)\Gamma(i+1))$ for $i\geq1$.",
     ),
     expected="false as displayed",
-    package=Package("mode_factors", "tests/test_regimes.py", _package, digits=11),
+    package=Package("mode_factors", "tests/test_schedules_regimes.py", _package, digits=11),
 )

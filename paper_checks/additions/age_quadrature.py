@@ -11,13 +11,29 @@ import numpy as np
 from mpmath import mpf
 
 from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import REFUTES, Claim, Outcome, agreement, all_of, certified, decided, high_precision, scores, simulated, symbolic
+from paper_checks.evidence import (
+    REFUTES,
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    certified,
+    decided,
+    high_precision,
+    scores,
+    simulated,
+    symbolic,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step
 
 # Everything is rational in c = 1 - alpha and a = exp(-theta t0): D(j) = 1 - c a^j.
 CLAIM = Claim(
     A=lambda n, a, c: a**n * (1 - c * a**n) ** 2 / ((1 - c * a ** (2 * n)) * (1 - c * a ** (2 * n + 1))),
-    C=lambda n, a, c: (c * a ** (n - 1) * (1 - a**n) ** 2 / ((1 - c * a ** (2 * n - 1)) * (1 - c * a ** (2 * n)))) if n else 0 * c,
+    C=lambda n, a, c: (
+        (c * a ** (n - 1) * (1 - a**n) ** 2 / ((1 - c * a ** (2 * n - 1)) * (1 - c * a ** (2 * n))))
+        if n
+        else 0 * c
+    ),
     exact_below=lambda M: 2 * M,
     distinct=True,  # alpha < 1; at alpha = 1 the rule has one node
 )
@@ -32,7 +48,9 @@ def _moments_in_field(count: int) -> list[Any]:
     return [(1 - c) / (1 - c * a**n) for n in range(count)]
 
 
-@symbolic("M = 1 to 8 in the exact field Q(a, alpha): the polynomials of the three-term recursion are orthogonal to all lower powers")
+@symbolic(
+    "M = 1 to 8 in the exact field Q(a, alpha): the polynomials of the three-term recursion are orthogonal to all lower powers"
+)
 def orthogonality(claim: Claim) -> Outcome:
     from sympy import QQ, field
 
@@ -78,13 +96,18 @@ def positive(claim: Claim) -> Outcome:
         # 1 - (1 - alpha) a^j = -expm1(log1p(-alpha) - j x): no cancellation.
         return lambda u, v: -m.expm1(m.log1p(-m.exp(u)) - j * m.exp(v))
 
-    for j in range(0, 18):
+    for j in range(18):
         outcomes.append(enclosures.positive_on(denominator(j), box))
-    outcomes.append(decided(claim.exact_below(8) == 16 and claim.distinct, "the rule is used below degree 16"))
+    outcomes.append(
+        decided(claim.exact_below(8) == 16 and claim.distinct, "the rule is used below degree 16")
+    )
     return all_of(*outcomes)
 
 
-@certified("M = 1 to 8 at 60 thin boxes that cover the corners (alpha to 1e-6, theta t0 to 1e-8): |moment - g_n| enclosed below 1e-20", covers="cases")
+@certified(
+    "M = 1 to 8 at 60 thin boxes that cover the corners (alpha to 1e-6, theta t0 to 1e-8): |moment - g_n| enclosed below 1e-20",
+    covers="cases",
+)
 def thin_boxes(claim: Claim) -> Outcome:
     from flint import arb, ctx
 
@@ -105,7 +128,9 @@ def thin_boxes(claim: Claim) -> Outcome:
                         E = m.expm1(n * time)
                         gap = m.exp(-n * time) * vector[0] - alpha / (alpha + E)
                         if not gap.contains(0):
-                            return Outcome(REFUTES, f"M = {M}, n = {n}: the enclosure of moment - g_n excludes zero")
+                            return Outcome(
+                                REFUTES, f"M = {M}, n = {n}: the enclosure of moment - g_n excludes zero"
+                            )
                         widest = max(widest, float(abs(gap).upper()))
                         # Monic form: J has ones above and the products below.
                         vector = [
@@ -114,7 +139,11 @@ def thin_boxes(claim: Claim) -> Outcome:
                             + (vector[k - 1] if k else 0)
                             for k in range(M)
                         ]
-        return decided(widest < 1e-20, f"every enclosure of moment - g_n contains zero; widest {widest:.1e}", widest=widest)
+        return decided(
+            widest < 1e-20,
+            f"every enclosure of moment - g_n contains zero; widest {widest:.1e}",
+            widest=widest,
+        )
     finally:
         ctx.prec = precision
 
@@ -130,7 +159,9 @@ def rule(claim: Claim, M: int, alpha: Any, time: Any) -> tuple[list[Any], list[A
     return [a * values[k] for k in range(M)], [vectors[0, k] ** 2 for k in range(M)]
 
 
-@high_precision("eigenvalues of the tridiagonal matrix, M = 3, 8, 16 at 50 digits: all moments below 2M, and the first one missed")
+@high_precision(
+    "eigenvalues of the tridiagonal matrix, M = 3, 8, 16 at 50 digits: all moments below 2M, and the first one missed"
+)
 def eigenvalues(claim: Claim) -> Outcome:
     pairs, missed = [], []
     with mpmath.workdps(60):
@@ -139,25 +170,43 @@ def eigenvalues(claim: Claim) -> Outcome:
             if any(mpmath.im(w) != 0 or mpmath.re(w) <= 0 for w in weights):
                 return Outcome(REFUTES, "a weight is not positive")
             for n in range(claim.exact_below(M)):
-                direct = mpmath.nsum(lambda k, n=n, A=mpf(alpha), t=mpf(time): A * (1 - A) ** (k - 1) * mpmath.exp(-n * k * t), [1, mpmath.inf]) \
-                    if (M, n) in ((3, 2), (3, 5)) else mpf(alpha) / (mpf(alpha) + mpmath.expm1(n * mpf(time)))
+                direct = (
+                    mpmath.nsum(
+                        lambda k, n=n, A=mpf(alpha), t=mpf(time): (
+                            A * (1 - A) ** (k - 1) * mpmath.exp(-n * k * t)
+                        ),
+                        [1, mpmath.inf],
+                    )
+                    if (M, n) in ((3, 2), (3, 5))
+                    else mpf(alpha) / (mpf(alpha) + mpmath.expm1(n * mpf(time)))
+                )
                 pairs.append((mpmath.fsum(w * s**n for s, w in zip(nodes, weights, strict=True)), direct))
             n = 2 * M
             exact = mpf(alpha) / (mpf(alpha) + mpmath.expm1(n * mpf(time)))
             missed.append(abs(mpmath.fsum(w * s**n for s, w in zip(nodes, weights, strict=True)) / exact - 1))
-        return all_of(agreement(pairs, 40 if claim.distinct else 60), decided(min(missed) > mpf(10) ** -30, "degree 2M is missed, as it must be"))
+        return all_of(
+            agreement(pairs, 40 if claim.distinct else 60),
+            decided(min(missed) > mpf(10) ** -30, "degree 2M is missed, as it must be"),
+        )
 
 
-@high_precision("density of the limit from 32 ages against 2 000 rounds' worth of ages, five points, alpha = 0.3 and 0.02")
+@high_precision(
+    "density of the limit from 32 ages against 2 000 rounds' worth of ages, five points, alpha = 0.3 and 0.02"
+)
 def density(claim: Claim) -> Outcome:
     pairs = []
     target = definition.two_modes()
     for alpha, time, count in (("0.3", "0.1", 120), ("0.02", "0.05", 2400)):
         nodes, weights = rule(claim, 32, mpf(alpha), mpf(time))
         for point in (-2, "-0.4", 1):
-            few = mpmath.fsum(w * definition.density(definition.channel(target, s, 1 - s * s), mpf(point)) for s, w in zip(nodes, weights, strict=True))
+            few = mpmath.fsum(
+                w * definition.density(definition.channel(target, s, 1 - s * s), mpf(point))
+                for s, w in zip(nodes, weights, strict=True)
+            )
             many = mpmath.fsum(
-                mpf(alpha) * (1 - mpf(alpha)) ** (k - 1) * definition.density(definition.truncate(target, k * mpf(time)), mpf(point))
+                mpf(alpha)
+                * (1 - mpf(alpha)) ** (k - 1)
+                * definition.density(definition.truncate(target, k * mpf(time)), mpf(point))
                 for k in range(1, count)
             )
             pairs.append((few, many))
@@ -188,17 +237,25 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 STEPS = (
-    Step(r"The age $K$ of a sample of the limit is geometric, and everything the limit does to data depends on its scale $a^K=aS$, $a=e^{-\theta t_0}$, $S=a^{K-1}\in(0,1]$. "
-         r"The moments of $S$ are a geometric series:",
-         r"E\,S^n=\sum_{k\geq1}\alpha(1-\alpha)^{k-1}a^{n(k-1)}=\frac{\alpha}{1-(1-\alpha)a^n}=\frac{g_n}{a^n}"),
-    Step(r"These are the moments of a little $q$-Jacobi weight with $q=a$, whose monic orthogonal polynomials obey a three-term recursion with diagonal "
-         r"$A_n+C_n$ and products $A_{n-1}C_n$; $D(j)=1-(1-\alpha)a^j$:",
-         r"A_n=\frac{a^nD(n)^2}{D(2n)D(2n+1)},\qquad C_n=\frac{(1-\alpha)a^{n-1}(1-a^n)^2}{D(2n-1)D(2n)}"),
-    Step(r"Checked exactly: for $n\leq8$ the polynomial $P_n$ so defined satisfies $\sum_kp_{n,k}\,E\,S^{j+k}=0$ for every $j<n$, an identity between rational functions "
-         r"of $a$ and $\alpha$. By Favard and Gauss, the symmetric tridiagonal matrix $J$ with diagonal $A_n+C_n$ and off-diagonal "
-         r"$\sqrt{A_nC_{n+1}}$ has $e_1^TJ^ne_1=g_n/a^n$ for $n<2M$; its eigenvalues $s_m$ are the nodes, squared first components the weights, $a\,s_m$ the scales."),
-    Step(r"What makes enclosures close on the whole rectangle of parameters: every factor is $D(j)=-\mathrm{expm1}(\log(1-\alpha)-j\theta t_0)$ or $1-a^n=-\mathrm{expm1}(-n\theta t_0)$, "
-         r"products of quantities that are positive without cancellation, so the matrix is real, the nodes lie in $(0,1)$ and the weights are positive."),
+    Step(
+        r"The age $K$ of a sample of the limit is geometric, and everything the limit does to data depends on its scale $a^K=aS$, $a=e^{-\theta t_0}$, $S=a^{K-1}\in(0,1]$. "
+        r"The moments of $S$ are a geometric series:",
+        r"E\,S^n=\sum_{k\geq1}\alpha(1-\alpha)^{k-1}a^{n(k-1)}=\frac{\alpha}{1-(1-\alpha)a^n}=\frac{g_n}{a^n}",
+    ),
+    Step(
+        r"These are the moments of a little $q$-Jacobi weight with $q=a$, whose monic orthogonal polynomials obey a three-term recursion with diagonal "
+        r"$A_n+C_n$ and products $A_{n-1}C_n$; $D(j)=1-(1-\alpha)a^j$:",
+        r"A_n=\frac{a^nD(n)^2}{D(2n)D(2n+1)},\qquad C_n=\frac{(1-\alpha)a^{n-1}(1-a^n)^2}{D(2n-1)D(2n)}",
+    ),
+    Step(
+        r"Checked exactly: for $n\leq8$ the polynomial $P_n$ so defined satisfies $\sum_kp_{n,k}\,E\,S^{j+k}=0$ for every $j<n$, an identity between rational functions "
+        r"of $a$ and $\alpha$. By Favard and Gauss, the symmetric tridiagonal matrix $J$ with diagonal $A_n+C_n$ and off-diagonal "
+        r"$\sqrt{A_nC_{n+1}}$ has $e_1^TJ^ne_1=g_n/a^n$ for $n<2M$; its eigenvalues $s_m$ are the nodes, squared first components the weights, $a\,s_m$ the scales."
+    ),
+    Step(
+        r"What makes enclosures close on the whole rectangle of parameters: every factor is $D(j)=-\mathrm{expm1}(\log(1-\alpha)-j\theta t_0)$ or $1-a^n=-\mathrm{expm1}(-n\theta t_0)$, "
+        r"products of quantities that are positive without cancellation, so the matrix is real, the nodes lie in $(0,1)$ and the weights are positive."
+    ),
 )
 
 STATEMENT = Statement(
@@ -221,5 +278,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"exact also at degree $2M$", {"exact_below": lambda M: 2 * M + 1}),
     ),
     expected="holds",
-    package=Package("Recursion.limit", "tests/laws", _package, digits=11),
+    package=Package("Recursion.limit", "tests/laws/test_ages.py", _package, digits=11),
 )

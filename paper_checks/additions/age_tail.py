@@ -8,7 +8,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, enclosures, families
-from paper_checks.evidence import Claim, Outcome, all_of, certified, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    certified,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -30,7 +39,6 @@ def _component(claim: Claim) -> Outcome:
 
 
 def _series(claim: Claim) -> Outcome:
-    k = sympy.Symbol("k", integer=True, positive=True)
     # 2 bound - a^2 second - d(-u - log(1 - u)) has non-negative coefficients: u^(k) second (k >= 2), d(1 - 1/k) u^k (k >= 2), d u.
     difference = 2 * claim.bound(u, q, d) - u * q - d * (-u - sympy.log(1 - u))
     series = sympy.expand(sympy.series(difference, u, 0, 6).removeO())
@@ -39,18 +47,32 @@ def _series(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"KL is convex, so it is at most the average over the data point of the KL of one Gaussian $N(ax,(1-a^2)I)$:", r"\mathrm{KL}(N(m,w)\|N(0,1))=\frac12\left(m^2+w-1-\log w\right)", _component),
-    Step(r"With $u=a^2$ this is $\frac12(u\,E\|X\|^2+d(-u-\log(1-u)))$; compare power series in $u$:", r"\frac{u(E\|X\|^2+d)}{1-u}-uE\|X\|^2-d(-u-\log(1-u))=d\,u+\sum_{k\geq2}\left(E\|X\|^2+d\left(1-\frac1k\right)\right)u^k\geq0", _series),
-    Step(r"In $W_2$ the channel leaves $\gamma$ in place and contracts: $W_2(C_Tp,\gamma)\leq a_TW_2(p,\gamma)$."),
+    Step(
+        r"KL is convex, so it is at most the average over the data point of the KL of one Gaussian $N(ax,(1-a^2)I)$:",
+        r"\mathrm{KL}(N(m,w)\|N(0,1))=\frac12\left(m^2+w-1-\log w\right)",
+        _component,
+    ),
+    Step(
+        r"With $u=a^2$ this is $\frac12(u\,E\|X\|^2+d(-u-\log(1-u)))$; compare power series in $u$:",
+        r"\frac{u(E\|X\|^2+d)}{1-u}-uE\|X\|^2-d(-u-\log(1-u))=d\,u+\sum_{k\geq2}\left(E\|X\|^2+d\left(1-\frac1k\right)\right)u^k\geq0",
+        _series,
+    ),
+    Step(
+        r"In $W_2$ the channel leaves $\gamma$ in place and contracts: $W_2(C_Tp,\gamma)\leq a_TW_2(p,\gamma)$."
+    ),
 )
 
 
-@certified("slack of the KL bound divided by u for u in [1e-3, 0.999], d = 1, at E X^2 = 0 and 100: it is linear in E X^2 between them")
+@certified(
+    "slack of the KL bound divided by u for u in [1e-3, 0.999], d = 1, at E X^2 = 0 and 100: it is linear in E X^2 between them"
+)
 def slack(claim: Claim) -> Outcome:
     m_ = enclosures.arithmetic()
     return all_of(
         *(
-            enclosures.positive_on(lambda t, s=s: 2 * claim.bound(t, s, 1) / t - s - (-t - m_.log1p(-t)) / t, [(1e-3, 0.999)])
+            enclosures.positive_on(
+                lambda t, s=s: 2 * claim.bound(t, s, 1) / t - s - (-t - m_.log1p(-t)) / t, [(1e-3, 0.999)]
+            )
             for s in (0, 100)
         )
     )
@@ -66,7 +88,12 @@ def cases(claim: Claim) -> Outcome:
         for time in ("0.05", "0.4", "1.5", "4"):
             moved = definition.truncate(p, mpf(time))
             pairs.append((families.kl(moved, base), claim.bound(mpmath.exp(-2 * mpf(time)), second, 1)))
-            pairs.append((definition.wasserstein(moved, base, step=0.05), claim.transport(mpmath.exp(-mpf(time)), start) * (1 + mpf("1e-9"))))
+            pairs.append(
+                (
+                    definition.wasserstein(moved, base, step=0.05),
+                    claim.transport(mpmath.exp(-mpf(time)), start) * (1 + mpf("1e-9")),
+                )
+            )
     return ordered(pairs, 1e-9)
 
 
@@ -100,7 +127,11 @@ STATEMENT = Statement(
         Mutation("constant", r"one tenth", {"bound": lambda a2, s, d: a2 * (s + d) / (20 * (1 - a2))}),
         Mutation("exponent", r"$a^4$", {"bound": lambda a2, s, d: a2**2 * (s + d) / (2 * (1 - a2))}),
         Mutation("sign", r"$E\|X\|^2-d$", {"bound": lambda a2, s, d: a2 * (s - d) / (2 * (1 - a2))}),
-        Mutation("dropped condition", r"without second moments", {"bound": lambda a2, s, d: a2 * d / (2 * (1 - a2))}),
+        Mutation(
+            "dropped condition",
+            r"without second moments",
+            {"bound": lambda a2, s, d: a2 * d / (2 * (1 - a2))},
+        ),
         Mutation("exponent", r"$W_2$ with $a^2$", {"transport": lambda a, w: a * a * w}),
     ),
     expected="holds",

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
-from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, simulated
+from paper_checks import definition
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -22,22 +29,37 @@ alpha, f, g = sympy.symbols("alpha f g", positive=True)
 
 
 def _floor(claim: Claim) -> Outcome:
-    return identity(sympy.nsimplify(claim.factor(alpha) ** 2), (1 - alpha) ** 2 / (1 - alpha), "factor of one round")
+    return identity(
+        sympy.nsimplify(claim.factor(alpha) ** 2), (1 - alpha) ** 2 / (1 - alpha), "factor of one round"
+    )
 
 
 def _dominated(claim: Claim) -> Outcome:
     # Weights of ages in p_N against those in p_inf: equal for k < N; age N has (1-alpha)^(N-1) against alpha (1-alpha)^(N-1).
     N = sympy.Symbol("N", integer=True, positive=True)
     own = alpha * (1 - alpha) ** (N - 1) + (1 - alpha) ** N
-    return identity(sympy.simplify(own / (alpha * (1 - alpha) ** (N - 1))), claim.finite(alpha), "largest quotient of weights")
+    return identity(
+        sympy.simplify(own / (alpha * (1 - alpha) ** (N - 1))),
+        claim.finite(alpha),
+        "largest quotient of weights",
+    )
 
 
 STEPS = (
-    Step(r"From $p_0=p_\ast$ the weights of the ages in $p_N$ and in $p_\infty$ agree below $N$, and the last is at most $1/\alpha$ times as large:", r"p_N\leq\frac{1}{\alpha}\,p_\infty", _dominated),
-    Step(r"$p_\infty=C(\alpha p_\ast+(1-\alpha)p_\infty)\geq(1-\alpha)Cp_\infty$, and $\int(Cf)^2/(Cg)\leq\int f^2/g$ for every Markov channel (Cauchy-Schwarz inside). With $f=\hat p_i-p_\infty$, $g=p_\infty$, an ideal round contracts:",
-         r"\int\frac{((1-\alpha)Cf)^2}{p_\infty}\leq(1-\alpha)\int\frac{f^2}{p_\infty}", _floor),
-    Step(r"Add the defect of the learned round (triangle inequality in $L^2(1/p_\infty)$) and unroll, $r_i=\int(\hat p_{i+1}-C\hat q_i)^2/p_\infty$:",
-         r"\sqrt{\chi^2(\hat p_N\|p_\infty)}\leq(1-\alpha)^{N/2}\sqrt{\chi^2_0}+\sum_{i<N}(1-\alpha)^{\frac{N-1-i}{2}}\sqrt{r_i}"),
+    Step(
+        r"From $p_0=p_\ast$ the weights of the ages in $p_N$ and in $p_\infty$ agree below $N$, and the last is at most $1/\alpha$ times as large:",
+        r"p_N\leq\frac{1}{\alpha}\,p_\infty",
+        _dominated,
+    ),
+    Step(
+        r"$p_\infty=C(\alpha p_\ast+(1-\alpha)p_\infty)\geq(1-\alpha)Cp_\infty$, and $\int(Cf)^2/(Cg)\leq\int f^2/g$ for every Markov channel (Cauchy-Schwarz inside). With $f=\hat p_i-p_\infty$, $g=p_\infty$, an ideal round contracts:",
+        r"\int\frac{((1-\alpha)Cf)^2}{p_\infty}\leq(1-\alpha)\int\frac{f^2}{p_\infty}",
+        _floor,
+    ),
+    Step(
+        r"Add the defect of the learned round (triangle inequality in $L^2(1/p_\infty)$) and unroll, $r_i=\int(\hat p_{i+1}-C\hat q_i)^2/p_\infty$:",
+        r"\sqrt{\chi^2(\hat p_N\|p_\infty)}\leq(1-\alpha)^{N/2}\sqrt{\chi^2_0}+\sum_{i<N}(1-\alpha)^{\frac{N-1-i}{2}}\sqrt{r_i}",
+    ),
 )
 
 
@@ -58,7 +80,9 @@ def _learned(fraction: float, time: float, shift: float) -> tuple[list[float], l
     return roots, defects, start
 
 
-@high_precision("learned rounds ending in shifts, three settings, quadrature; without defects the decay alone")
+@high_precision(
+    "learned rounds ending in shifts, three settings, quadrature; without defects the decay alone"
+)
 def shifts(claim: Claim) -> Outcome:
     pairs = []
     for fraction, time, shift in ((0.3, 0.05, 0.0), (0.3, 0.05, 0.05), (0.7, 0.3, 0.1)):
@@ -87,7 +111,10 @@ def dominated(claim: Claim) -> Outcome:
     pairs = []
     for fraction in (0.1, 0.5):
         laws = definition.rounds(definition.two_modes(), fraction, [0.05] * 12)
-        limit = definition.grid(definition.rounds(definition.two_modes(), fraction, [0.05] * (300 if fraction < 0.3 else 60))[-1], x)
+        limit = definition.grid(
+            definition.rounds(definition.two_modes(), fraction, [0.05] * (300 if fraction < 0.3 else 60))[-1],
+            x,
+        )
         pairs += [(float((definition.grid(p, x) / limit).max()), claim.finite(fraction)) for p in laws[1:]]
     return ordered(pairs)
 
@@ -117,11 +144,27 @@ STATEMENT = Statement(
     conditions=r"$0<\alpha\leq1$; any channel with a limit",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "weights of the ages, factor of one round"), shifts, extremal, dominated, chains),
+    evidence=(
+        derived(STEPS, "weights of the ages, factor of one round"),
+        shifts,
+        extremal,
+        dominated,
+        chains,
+    ),
     mutations=(
         Mutation("exponent", r"$1-\alpha$ on the root", {"factor": lambda alpha: 1 - alpha}),
         Mutation("constant", r"$p_N\leq p_\infty/(2\alpha)$", {"finite": lambda alpha: 1 / (2 * alpha)}),
-        Mutation("sign", r"$\sqrt{1-2\alpha}$", {"factor": lambda alpha: abs(1 - 2 * alpha) ** 0.5 if not isinstance(alpha, sympy.Expr) else sympy.sqrt(1 - 2 * alpha)}),
+        Mutation(
+            "sign",
+            r"$\sqrt{1-2\alpha}$",
+            {
+                "factor": lambda alpha: (
+                    abs(1 - 2 * alpha) ** 0.5
+                    if not isinstance(alpha, sympy.Expr)
+                    else sympy.sqrt(1 - 2 * alpha)
+                )
+            },
+        ),
         Mutation("dropped condition", r"$p_N\leq p_\infty$", {"finite": lambda alpha: 1 + 0 * alpha}),
     ),
     expected="sharp",

@@ -11,7 +11,18 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import REFUTES, Claim, Outcome, all_of, attained, certified, high_precision, identity, ordered, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    certified,
+    high_precision,
+    identity,
+    ordered,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -37,16 +48,26 @@ def _reduce(claim: Claim) -> Outcome:
 def _series(claim: Claim) -> Outcome:
     # Coefficient of y^k in constant * y expm1(y) - (expm1(y) - y), k >= 2.
     coefficient = claim.constant / sympy.factorial(k - 1) - 1 / sympy.factorial(k)
-    return identity(sympy.simplify(coefficient * sympy.factorial(k)), (k - 2) / sympy.Integer(2), "coefficient of y^k/k!")
+    return identity(
+        sympy.simplify(coefficient * sympy.factorial(k)), (k - 2) / sympy.Integer(2), "coefficient of y^k/k!"
+    )
 
 
 STEPS = (
-    Step(r"With $y=n\theta t_0$, $E=e^y-1$ and $\lambda=\alpha/(\theta t_0)$, both sides have the same denominator, and $\alpha$ drops out:",
-         r"\frac{\lambda}{\lambda+n}-g_n=\frac{\alpha(E-y)}{(\alpha+y)(\alpha+E)},\qquad"
-         r"\frac{\alpha}{2}(1-g_n)\left(1-\frac{\lambda}{\lambda+n}\right)=\frac{\alpha}{2}\frac{E\,y}{(\alpha+y)(\alpha+E)}", _reduce),
-    Step(r"So the claim is $0\leq E-y\leq\frac12Ey$. The first is the series of the exponential. For the second, compare coefficients of $y^k/k!$:",
-         r"\frac12Ey-(E-y)=\sum_{k\geq3}\frac{k-2}{2}\,\frac{y^k}{k!}\geq0", _series),
-    Step(r"The first coefficient vanishes: as $y\to0$ the two sides agree to first order, so $\frac12$ cannot be improved."),
+    Step(
+        r"With $y=n\theta t_0$, $E=e^y-1$ and $\lambda=\alpha/(\theta t_0)$, both sides have the same denominator, and $\alpha$ drops out:",
+        r"\frac{\lambda}{\lambda+n}-g_n=\frac{\alpha(E-y)}{(\alpha+y)(\alpha+E)},\qquad"
+        r"\frac{\alpha}{2}(1-g_n)\left(1-\frac{\lambda}{\lambda+n}\right)=\frac{\alpha}{2}\frac{E\,y}{(\alpha+y)(\alpha+E)}",
+        _reduce,
+    ),
+    Step(
+        r"So the claim is $0\leq E-y\leq\frac12Ey$. The first is the series of the exponential. For the second, compare coefficients of $y^k/k!$:",
+        r"\frac12Ey-(E-y)=\sum_{k\geq3}\frac{k-2}{2}\,\frac{y^k}{k!}\geq0",
+        _series,
+    ),
+    Step(
+        r"The first coefficient vanishes: as $y\to0$ the two sides agree to first order, so $\frac12$ cannot be improved."
+    ),
 )
 
 
@@ -62,13 +83,19 @@ def on_boxes(claim: Claim) -> Outcome:
     numerator, denominator = int(sympy.Rational(c).p), int(sympy.Rational(c).q)
     constant = arb(numerator) / denominator
     if sympy.simplify(claim.filter(alpha, y) - alpha / (alpha + y)) != 0 or claim.power != 1:
-        return identity(claim.filter(alpha, y) ** claim.power, alpha / (alpha + y), "reduction to one variable")
-    first = enclosures.positive_on(lambda u: enclosures.exponential_remainder(m.exp(u), 2, lambda j: 1), [(float(np.log(1e-8)), 0.0)])
+        return identity(
+            claim.filter(alpha, y) ** claim.power, alpha / (alpha + y), "reduction to one variable"
+        )
+    first = enclosures.positive_on(
+        lambda u: enclosures.exponential_remainder(m.exp(u), 2, lambda j: 1), [(float(np.log(1e-8)), 0.0)]
+    )
 
     def near(u: Any) -> Any:
         z = m.exp(u)
         # (constant - 1/2)/z + sum over k >= 3 of (constant k - 1) z^(k-3)/k!
-        return (constant - arb(1) / 2) / z + enclosures.exponential_remainder(z, 3, lambda j: constant * j - 1)
+        return (constant - arb(1) / 2) / z + enclosures.exponential_remainder(
+            z, 3, lambda j: constant * j - 1
+        )
 
     def far(u: Any) -> Any:
         z = m.exp(u)
@@ -91,7 +118,16 @@ def cases(claim: Claim) -> Outcome:
             for degree in (1, 5, 20):
                 rest = definition.mode_trajectory(degree, fraction, [mpf(time)] * 900)[-1]
                 upper = claim.filter(mpf(fraction), degree * mpf(time))
-                pairs.append((claim.gap(upper, rest), mpf(claim.constant.p) / claim.constant.q * mpf(fraction) * (1 - rest) ** claim.power * (1 - upper)))
+                pairs.append(
+                    (
+                        claim.gap(upper, rest),
+                        mpf(claim.constant.p)
+                        / claim.constant.q
+                        * mpf(fraction)
+                        * (1 - rest) ** claim.power
+                        * (1 - upper),
+                    )
+                )
                 pairs.append((mpf(0), claim.gap(upper, rest)))
     return ordered(pairs, 1e-20)
 
@@ -105,7 +141,9 @@ def extremal(claim: Claim) -> Outcome:
         return attained(pairs, 1e-8)
 
 
-@simulated("exponential ages: 400 000 ages of rate alpha/t0 against the filter, and geometric ages against the gap")
+@simulated(
+    "exponential ages: 400 000 ages of rate alpha/t0 against the filter, and geometric ages against the gap"
+)
 def ages(claim: Claim) -> Outcome:
     rng = np.random.default_rng(15)
     fraction, time = 0.1, 0.05
@@ -155,12 +193,22 @@ STATEMENT = Statement(
     conditions=r"$0<\alpha\leq1$, $t_0>0$, real $n>0$",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "reduction to one variable, coefficients of the power series"), on_boxes, cases, extremal, ages),
+    evidence=(
+        derived(STEPS, "reduction to one variable, coefficients of the power series"),
+        on_boxes,
+        cases,
+        extremal,
+        ages,
+    ),
     mutations=(
-        Mutation("constant", r"$\frac{49}{100}$ in place of $\frac12$", {"constant": sympy.Rational(49, 100)}),
+        Mutation(
+            "constant", r"$\frac{49}{100}$ in place of $\frac12$", {"constant": sympy.Rational(49, 100)}
+        ),
         Mutation("sign", "the filter is below", {"gap": lambda upper, g: g - upper}),
         Mutation("exponent", r"$(1-g_n)^2$", {"power": 2}),
-        Mutation("dropped condition", r"$\alpha$ missing in the filter", {"filter": lambda alpha, y: 1 / (1 + y)}),
+        Mutation(
+            "dropped condition", r"$\alpha$ missing in the filter", {"filter": lambda alpha, y: 1 / (1 + y)}
+        ),
     ),
     expected="sharp",
     package=Package("modes.continuum_attenuation", "tests/test_modes.py", _package),

@@ -27,8 +27,11 @@ def _solve(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"The limit is the fixed point $p_\infty=C(\alpha p_\ast+(1-\alpha)p_\infty)$. Solve for the data; only one power of $C^{-1}$ appears:",
-         r"p_\ast=\frac{C^{-1}-(1-\alpha)}{\alpha}\,p_\infty,\qquad c_k(p_\ast)=\frac{a^{-|k|}-(1-\alpha)}{\alpha}\,c_k(p_\infty)", _solve),
+    Step(
+        r"The limit is the fixed point $p_\infty=C(\alpha p_\ast+(1-\alpha)p_\infty)$. Solve for the data; only one power of $C^{-1}$ appears:",
+        r"p_\ast=\frac{C^{-1}-(1-\alpha)}{\alpha}\,p_\infty,\qquad c_k(p_\ast)=\frac{a^{-|k|}-(1-\alpha)}{\alpha}\,c_k(p_\infty)",
+        _solve,
+    ),
 )
 
 
@@ -39,17 +42,34 @@ def recovered(claim: Claim) -> Outcome:
         for target in (definition.two_modes(), definition.three_modes()):
             limit = definition.rounds(target, fraction, [time] * 70)[-1]
             for degree in range(1, 11):
-                pairs.append((claim.inverse(definition.coefficient(limit, degree), mpmath.exp(-degree * time), fraction), definition.coefficient(target, degree)))
+                pairs.append(
+                    (
+                        claim.inverse(
+                            definition.coefficient(limit, degree), mpmath.exp(-degree * time), fraction
+                        ),
+                        definition.coefficient(target, degree),
+                    )
+                )
     return agreement(pairs, 18)
 
 
 @simulated("200 runs of 2 000 particles after 20 rounds: coefficients of the data recovered, degrees 1 to 4")
 def particles(claim: Claim) -> Outcome:
     rng = np.random.default_rng(97)
-    kept = definition.particles(rng, definition.two_modes(), 0.5, [0.1] * 20, runs=200, count=2000, keep=lambda y: definition.hermite_table(y, 4)[1:].mean(-1))[-1]
+    kept = definition.particles(
+        rng,
+        definition.two_modes(),
+        0.5,
+        [0.1] * 20,
+        runs=200,
+        count=2000,
+        keep=lambda y: definition.hermite_table(y, 4)[1:].mean(-1),
+    )[-1]
     decay = np.exp(-0.1 * np.arange(1, 5))[:, None]
     mean, error = definition.over_runs(claim.inverse(kept, decay, 0.5), 1)
-    return scores(mean, [float(definition.coefficient(definition.two_modes(), k)) for k in range(1, 5)], error)
+    return scores(
+        mean, [float(definition.coefficient(definition.two_modes(), k)) for k in range(1, 5)], error
+    )
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
@@ -72,8 +92,12 @@ STATEMENT = Statement(
     mutations=(
         Mutation("constant", r"without $1/\alpha$", {"inverse": lambda l, d, a: l / d - (1 - a) * l}),
         Mutation("sign", r"$+(1-\alpha)$", {"inverse": lambda l, d, a: (l / d + (1 - a) * l) / a}),
-        Mutation("exponent", r"two inverse channels", {"inverse": lambda l, d, a: (l / d**2 - (1 - a) * l) / a}),
-        Mutation("dropped condition", "nothing synthetic to subtract", {"inverse": lambda l, d, a: l / d / a}),
+        Mutation(
+            "exponent", r"two inverse channels", {"inverse": lambda l, d, a: (l / d**2 - (1 - a) * l) / a}
+        ),
+        Mutation(
+            "dropped condition", "nothing synthetic to subtract", {"inverse": lambda l, d, a: l / d / a}
+        ),
     ),
     expected="holds",
     package=Package("AttenuationOperator", "tests/test_modes.py", _package),

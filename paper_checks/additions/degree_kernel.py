@@ -13,7 +13,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -47,15 +56,25 @@ def _recursion(claim: Claim) -> Outcome:
     # (1 - r^2)^2 G' = polynomial G: coefficient of r^n.
     left = 2 * (n - 1) * K[2] - (n - 3) * K[0]  # moved to the right: -(-2)(n - 1)K_{n-1} - (n - 3)K_{n-3}
     right = sum(polynomial.coeff(r, power) * K[3 - power] for power in range(4))
-    return identity(sympy.expand(right + left), sympy.expand(claim.step(n, d, A, b, K[3], K[2], K[1], K[0])), "coefficient of r^n")
+    return identity(
+        sympy.expand(right + left),
+        sympy.expand(claim.step(n, d, A, b, K[3], K[2], K[1], K[0])),
+        "coefficient of r^n",
+    )
 
 
 STEPS = (
-    Step(r"$K_n(x,y)=\sum_{|k|=n}h_k(x)h_k(y)$. In one coordinate $G=\sum_nr^nh_n(x)h_n(y)$ obeys $r\partial_rG=(x\partial_x-\partial_x^2)G$ (both sides multiply the "
-         r"$n$-th term by $n$) and starts $1+rxy+\dots$; coordinates multiply:",
-         r"\sum_nr^nK_n=(1-r^2)^{-d/2}\exp\frac{r\,b-r^2A}{1-r^2},\qquad b=x\cdot y,\;A=\frac{|x|^2+|y|^2}{2}", _mehler),
-    Step(r"Take the logarithmic derivative, multiply by $(1-r^2)^2$, compare the coefficients of $r^n$:",
-         r"(n+1)K_{n+1}=bK_n+(2(n-1)+d-2A)K_{n-1}+bK_{n-2}-(n-3+d)K_{n-3}", _recursion),
+    Step(
+        r"$K_n(x,y)=\sum_{|k|=n}h_k(x)h_k(y)$. In one coordinate $G=\sum_nr^nh_n(x)h_n(y)$ obeys $r\partial_rG=(x\partial_x-\partial_x^2)G$ (both sides multiply the "
+        r"$n$-th term by $n$) and starts $1+rxy+\dots$; coordinates multiply:",
+        r"\sum_nr^nK_n=(1-r^2)^{-d/2}\exp\frac{r\,b-r^2A}{1-r^2},\qquad b=x\cdot y,\;A=\frac{|x|^2+|y|^2}{2}",
+        _mehler,
+    ),
+    Step(
+        r"Take the logarithmic derivative, multiply by $(1-r^2)^2$, compare the coefficients of $r^n$:",
+        r"(n+1)K_{n+1}=bK_n+(2(n-1)+d-2A)K_{n-1}+bK_{n-2}-(n-3+d)K_{n-3}",
+        _recursion,
+    ),
 )
 
 
@@ -80,7 +99,10 @@ def direct(claim: Claim) -> Outcome:
             total = mpf(0)
             for index in itertools.product(range(degree + 1), repeat=dimension):
                 if sum(index) == degree:
-                    total += mpmath.fprod(definition.hermite(k, s) * definition.hermite(k, t) for k, s, t in zip(index, u, v, strict=True))
+                    total += mpmath.fprod(
+                        definition.hermite(k, s) * definition.hermite(k, t)
+                        for k, s, t in zip(index, u, v, strict=True)
+                    )
             pairs.append((K[degree], total))
     return agreement(pairs, 20)
 
@@ -90,14 +112,25 @@ def _energies() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs from a 3-D mixture: samples x, y and the exact degree energies by multi-indices."""
     rng = np.random.default_rng(19)
     means = np.array([[1.0, 0.5, -0.4], [-0.8, 0.2, 0.6]])
+
     def sample(count: int) -> np.ndarray:
         return means[rng.integers(0, 2, count)] + 0.7 * rng.standard_normal((count, 3))
+
     exact = []
     for degree in range(1, 5):
         total = mpf(0)
         for index in itertools.product(range(degree + 1), repeat=3):
             if sum(index) == degree:
-                c = sum(mpmath.fprod(definition.coefficient([(mpf(1), mpf(float(m)), mpf("0.49"))], k) for k, m in zip(index, mean, strict=True)) for mean in means) / 2
+                c = (
+                    sum(
+                        mpmath.fprod(
+                            definition.coefficient([(mpf(1), mpf(float(m)), mpf("0.49"))], k)
+                            for k, m in zip(index, mean, strict=True)
+                        )
+                        for mean in means
+                    )
+                    / 2
+                )
                 total += c * c
         exact.append(float(total))
     return sample(400_000), sample(400_000), np.array(exact)
@@ -123,7 +156,10 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     table = np.asarray(kernel(u, v, 8)).reshape(-1)
     for degree in range(9):
         total = sum(
-            definition.hermite(k, mpf(u[0])) * definition.hermite(k, mpf(v[0])) * definition.hermite(degree - k, mpf(u[1])) * definition.hermite(degree - k, mpf(v[1]))
+            definition.hermite(k, mpf(u[0]))
+            * definition.hermite(k, mpf(v[0]))
+            * definition.hermite(degree - k, mpf(u[1]))
+            * definition.hermite(degree - k, mpf(v[1]))
             for k in range(degree + 1)
         )
         yield f"degree {degree}", table[degree], total
@@ -141,12 +177,48 @@ STATEMENT = Statement(
     conditions=r"$K_0=1$, $K_{<0}=0$; $b=x\cdot y$, $2A=|x|^2+|y|^2$",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "Mehler's kernel from its differential equation, then the recursion"), direct, pairs_of_samples),
+    evidence=(
+        derived(STEPS, "Mehler's kernel from its differential equation, then the recursion"),
+        direct,
+        pairs_of_samples,
+    ),
     mutations=(
-        Mutation("constant", r"$2n+d-2A$", {"step": lambda n, d, A, b, K, K1, K2, K3: b * K + (2 * n + d - 2 * A) * K1 + b * K2 - (n - 3 + d) * K3}),
-        Mutation("sign", r"$+(n-3+d)K_{n-3}$", {"step": lambda n, d, A, b, K, K1, K2, K3: b * K + (2 * (n - 1) + d - 2 * A) * K1 + b * K2 + (n - 3 + d) * K3}),
-        Mutation("exponent", r"$A$ for $2A$", {"step": lambda n, d, A, b, K, K1, K2, K3: b * K + (2 * (n - 1) + d - A) * K1 + b * K2 - (n - 3 + d) * K3}),
-        Mutation("dropped condition", "without the dimension", {"step": lambda n, d, A, b, K, K1, K2, K3: b * K + (2 * (n - 1) + 1 - 2 * A) * K1 + b * K2 - (n - 2) * K3}),
+        Mutation(
+            "constant",
+            r"$2n+d-2A$",
+            {
+                "step": lambda n, d, A, b, K, K1, K2, K3: (
+                    b * K + (2 * n + d - 2 * A) * K1 + b * K2 - (n - 3 + d) * K3
+                )
+            },
+        ),
+        Mutation(
+            "sign",
+            r"$+(n-3+d)K_{n-3}$",
+            {
+                "step": lambda n, d, A, b, K, K1, K2, K3: (
+                    b * K + (2 * (n - 1) + d - 2 * A) * K1 + b * K2 + (n - 3 + d) * K3
+                )
+            },
+        ),
+        Mutation(
+            "exponent",
+            r"$A$ for $2A$",
+            {
+                "step": lambda n, d, A, b, K, K1, K2, K3: (
+                    b * K + (2 * (n - 1) + d - A) * K1 + b * K2 - (n - 3 + d) * K3
+                )
+            },
+        ),
+        Mutation(
+            "dropped condition",
+            "without the dimension",
+            {
+                "step": lambda n, d, A, b, K, K1, K2, K3: (
+                    b * K + (2 * (n - 1) + 1 - 2 * A) * K1 + b * K2 - (n - 2) * K3
+                )
+            },
+        ),
     ),
     expected="holds",
     package=Package("degree_kernel", "tests/hermite/test_degree.py", _package),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from functools import cache
 from typing import Any
 
@@ -30,8 +29,17 @@ def _primitive(claim: Claim) -> Outcome:
     gamma = sympy.exp(-(y**2) / 2)
     outcomes = []
     for degree in range(1, 5):
-        H = [sum(c * y**k for k, c in enumerate(definition.hermite_polynomial(j))) for j in (degree - 1, degree)]
-        outcomes.append(identity(sympy.expand(sympy.simplify(sympy.diff(-H[0] * gamma, y) / gamma)), sympy.expand(H[1]), f"primitive of h_{degree}"))
+        H = [
+            sum(c * y**k for k, c in enumerate(definition.hermite_polynomial(j)))
+            for j in (degree - 1, degree)
+        ]
+        outcomes.append(
+            identity(
+                sympy.expand(sympy.simplify(sympy.diff(-H[0] * gamma, y) / gamma)),
+                sympy.expand(H[1]),
+                f"primitive of h_{degree}",
+            )
+        )
     # h_m = He_m/sqrt(m!): the primitive of h_m gamma is -h_{m-1} gamma/sqrt(m).
     outcomes.append(identity(sympy.Float(claim.w2(4, 1.0)), sympy.Float(0.5), "normalisation"))
     return all_of(*outcomes)
@@ -40,12 +48,18 @@ def _primitive(claim: Claim) -> Outcome:
 def _kl(claim: Claim) -> Outcome:
     u = sympy.Symbol("u")
     series = sympy.series((1 + u) * sympy.log(1 + u) - u, u, 0, 3).removeO()
-    return identity(series, claim.kl(u ** claim.kl_power), "KL of a small perturbation")
+    return identity(series, claim.kl(u**claim.kl_power), "KL of a small perturbation")
 
 
 STEPS = (
-    Step(r"$p_i-p_\infty=\sum_k\kappa_{|k|}^i\,(c_k(p_0)-g_{|k|}c_k(p_\ast))\,h_k\gamma$: the lowest degree $m\geq1$ that differs survives, with amplitude $\kappa_m^i\,b$. Total variation is half the $L^1$ norm."),
-    Step(r"In one dimension $W_2^2=\int(F-G)^2/p_\infty$ to leading order, and the primitive of $h_m\gamma$ is $-h_{m-1}\gamma/\sqrt m$:", r"W_2\sim\kappa_m^i\frac{|b|}{\sqrt m}\left(E_\gamma\left[h_{m-1}^2\frac{\gamma}{p_\infty}\right]\right)^{1/2}", _primitive),
+    Step(
+        r"$p_i-p_\infty=\sum_k\kappa_{|k|}^i\,(c_k(p_0)-g_{|k|}c_k(p_\ast))\,h_k\gamma$: the lowest degree $m\geq1$ that differs survives, with amplitude $\kappa_m^i\,b$. Total variation is half the $L^1$ norm."
+    ),
+    Step(
+        r"In one dimension $W_2^2=\int(F-G)^2/p_\infty$ to leading order, and the primitive of $h_m\gamma$ is $-h_{m-1}\gamma/\sqrt m$:",
+        r"W_2\sim\kappa_m^i\frac{|b|}{\sqrt m}\left(E_\gamma\left[h_{m-1}^2\frac{\gamma}{p_\infty}\right]\right)^{1/2}",
+        _primitive,
+    ),
     Step(r"KL is half the chi-square form to leading order:", r"(1+u)\log(1+u)-u=\frac{u^2}{2}+O(u^3)", _kl),
 )
 
@@ -87,27 +101,37 @@ def _measured(case: str) -> dict[str, list[float]]:
     return rows
 
 
-@high_precision("lowest degree one and two, rounds 5 to 9, TV, W2 and KL by quadrature: errors shrink by the next mode's factor")
+@high_precision(
+    "lowest degree one and two, rounds 5 to 9, TV, W2 and KL by quadrature: errors shrink by the next mode's factor"
+)
 def constants(claim: Claim) -> Outcome:
     outcomes = []
     for case in ("first degree", "second degree"):
         rows = _measured(case)
         mean_abs, norm, square, m = rows["integrals"]
-        for name, predicted in (("tv", claim.tv(mean_abs)), ("w2", claim.w2(m, norm)), ("kl", claim.kl(square))):
+        for name, predicted in (
+            ("tv", claim.tv(mean_abs)),
+            ("w2", claim.w2(m, norm)),
+            ("kl", claim.kl(square)),
+        ):
             errors = [abs(value / predicted - 1) for value in rows[name]]
             good = errors[2] < 0.01 and errors[2] < errors[0] + 1e-9
             outcomes.append(decided(good, f"{case}, {name}: off by {errors[2]:.1e}"))
     return all_of(*outcomes)
 
 
-@simulated("Gaussian laws that differ in mean: 400 000 samples, distance of the means after seven rounds against the constant of W2")
+@simulated(
+    "Gaussian laws that differ in mean: 400 000 samples, distance of the means after seven rounds against the constant of W2"
+)
 def samples(claim: Claim) -> Outcome:
     rng = np.random.default_rng(90)
     fraction, time, rounds = 0.3, 0.2, 7
     # p* = N(0,1) = p_inf; start N(2,1): W2 to leading order is kappa^i |b| with b = 2, norm one.
     y = 2 + rng.standard_normal(400_000)
     for _ in range(rounds):
-        y = np.where(rng.random(y.size) < fraction, rng.standard_normal(y.size), y[rng.integers(0, y.size, y.size)])
+        y = np.where(
+            rng.random(y.size) < fraction, rng.standard_normal(y.size), y[rng.integers(0, y.size, y.size)]
+        )
         y = np.exp(-time) * y + np.sqrt(-np.expm1(-2 * time)) * rng.standard_normal(y.size)
     predicted = ((1 - fraction) * np.exp(-time)) ** rounds * 2 * claim.w2(1.0, 1.0)
     # Drift of the resampled mean adds variance below 1/(N(1 - kappa^2)).
@@ -115,7 +139,9 @@ def samples(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    mixture, recursion, constant = (subject.fetch(name) for name in ("GaussianMixture", "Recursion", "bounds.final_constant"))
+    mixture, recursion, constant = (
+        subject.fetch(name) for name in ("GaussianMixture", "Recursion", "bounds.final_constant")
+    )
     target = mixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
     start = mixture([0.7, 0.3], [0.8, -1.0], [0.6, 0.4])
     run = recursion(target, fresh_fraction=0.3, truncation=1.8, initial=start)
@@ -137,13 +163,21 @@ STATEMENT = Statement(
     conditions=r"light tails (the start in $L^2(\gamma)$ after one round); written for one dimension",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "primitive of the surviving mode, second order of KL", covers="cases"), constants, samples),
+    evidence=(
+        derived(STEPS, "primitive of the surviving mode, second order of KL", covers="cases"),
+        constants,
+        samples,
+    ),
     mutations=(
         Mutation("constant", r"TV without $\frac12$", {"tv": lambda mean_abs: mean_abs}),
         Mutation("exponent", r"$m^{-1}$ in $W_2$", {"w2": lambda m, norm: norm / m}),
         Mutation("exponent", r"KL of first order", {"kl_power": 1}),
         Mutation("sign", r"KL negative", {"kl": lambda square: -square / 2}),
-        Mutation("dropped condition", r"$\gamma=p_\infty$ in KL", {"kl": lambda square: square / square / 2 if not isinstance(square, sympy.Expr) else square}),
+        Mutation(
+            "dropped condition",
+            r"$\gamma=p_\infty$ in KL",
+            {"kl": lambda square: square / square / 2 if not isinstance(square, sympy.Expr) else square},
+        ),
     ),
     expected="supported",
     package=Package("bounds.final_constant", "tests/bounds/test_constants.py", _package, digits=5),

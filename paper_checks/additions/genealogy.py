@@ -11,7 +11,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 # table[i] = (weight of p*, weights of p_0, ..., p_i) for round i
@@ -19,7 +28,10 @@ TABLE = (
     (sympy.Rational(1, 2), (sympy.Rational(1, 2),)),
     (sympy.Rational(1, 5), (sympy.Rational(2, 5), sympy.Rational(2, 5))),
     (sympy.Rational(1, 4), (0, sympy.Rational(1, 4), sympy.Rational(1, 2))),
-    (sympy.Rational(1, 10), (sympy.Rational(1, 10), sympy.Rational(3, 10), sympy.Rational(2, 5), sympy.Rational(1, 10))),
+    (
+        sympy.Rational(1, 10),
+        (sympy.Rational(1, 10), sympy.Rational(3, 10), sympy.Rational(2, 5), sympy.Rational(1, 10)),
+    ),
 )
 
 
@@ -53,14 +65,26 @@ def _forward(table: Any, r: Any) -> list[Any]:
 
 def _any_table(claim: Claim) -> Outcome:
     forward = _forward(TABLE, r)
-    return all_of(*(identity(sympy.expand(forward[i]), sympy.expand(claim.factor(i, TABLE, r)), f"round {i}") for i in range(5)))
+    return all_of(
+        *(
+            identity(sympy.expand(forward[i]), sympy.expand(claim.factor(i, TABLE, r)), f"round {i}")
+            for i in range(5)
+        )
+    )
 
 
 def _symbolic_table(claim: Claim) -> Outcome:
     w = sympy.symbols("w0:9", positive=True)
     table = ((w[0], (w[1],)), (w[2], (w[3], w[4])), (w[5], (w[6], w[7], w[8])))
     forward = _forward(table, r)
-    return all_of(*(identity(sympy.expand(forward[i]), sympy.expand(claim.factor(i, table, r)), f"round {i}, any weights") for i in range(4)))
+    return all_of(
+        *(
+            identity(
+                sympy.expand(forward[i]), sympy.expand(claim.factor(i, table, r)), f"round {i}, any weights"
+            )
+            for i in range(4)
+        )
+    )
 
 
 def _replacement(claim: Claim) -> Outcome:
@@ -68,20 +92,35 @@ def _replacement(claim: Claim) -> Outcome:
     # Last step fresh, or one more model in front of a line of the same law.
     return all_of(
         identity(claim.geometric(sympy.Integer(1), alpha), alpha, "fresh at once"),
-        identity(claim.geometric(k + 1, alpha), (1 - alpha) * claim.geometric(k, alpha), "one more generation"),
+        identity(
+            claim.geometric(k + 1, alpha), (1 - alpha) * claim.geometric(k, alpha), "one more generation"
+        ),
     )
 
 
 STEPS = (
-    Step(r"Trace a sample of $p_{i+1}$ back: its training point was real with the weight of $p_\ast$, or an output of $p_j$ with the weight of $p_j$; every step back passes one "
-         r"model. Let $K$ be the number of models passed. Induction over $i$, for any weights:",
-         r"f_n(i+1)=a^n\left(w_\ast+\sum_{j\leq i}w_jf_n(j)\right)\;\Rightarrow\;f_n(i)=E\,a^{nK_i}", _symbolic_table),
-    Step(r"The same for an explicit table of weights, with every ancestral line enumerated.", r"f_n(i)=\sum_kP(K_i=k)\,a^{nk}", _any_table),
-    Step(r"Replacement: each step back ends with probability $\alpha$, so $K$ is geometric.", r"P(K=k)=\alpha(1-\alpha)^{k-1}", _replacement),
+    Step(
+        r"Trace a sample of $p_{i+1}$ back: its training point was real with the weight of $p_\ast$, or an output of $p_j$ with the weight of $p_j$; every step back passes one "
+        r"model. Let $K$ be the number of models passed. Induction over $i$, for any weights:",
+        r"f_n(i+1)=a^n\left(w_\ast+\sum_{j\leq i}w_jf_n(j)\right)\;\Rightarrow\;f_n(i)=E\,a^{nK_i}",
+        _symbolic_table,
+    ),
+    Step(
+        r"The same for an explicit table of weights, with every ancestral line enumerated.",
+        r"f_n(i)=\sum_kP(K_i=k)\,a^{nk}",
+        _any_table,
+    ),
+    Step(
+        r"Replacement: each step back ends with probability $\alpha$, so $K$ is geometric.",
+        r"P(K=k)=\alpha(1-\alpha)^{k-1}",
+        _replacement,
+    ),
 )
 
 
-@high_precision("law after four rounds of an arbitrary weight table, density by ages against density by rounds")
+@high_precision(
+    "law after four rounds of an arbitrary weight table, density by ages against density by rounds"
+)
 def densities(claim: Claim) -> Outcome:
     time, target = mpf("0.2"), definition.two_modes()
     laws = [target]
@@ -95,7 +134,9 @@ def densities(claim: Claim) -> Outcome:
     pairs = []
     for point in (-2, "-0.5", "0.3", 1):
         by_age = sum(
-            mpf(sympy.Rational(c).p) / sympy.Rational(c).q * definition.density(definition.truncate(target, age * time), mpf(point))
+            mpf(sympy.Rational(c).p)
+            / sympy.Rational(c).q
+            * definition.density(definition.truncate(target, age * time), mpf(point))
             for (age,), c in polynomial.terms()
         )
         pairs.append((by_age, definition.density(laws[4], mpf(point))))
@@ -124,7 +165,11 @@ def _walk() -> tuple[list[float], list[float]]:
 @simulated("400 000 particles through four rounds of the table: coefficients of degrees 1 to 4")
 def particles(claim: Claim) -> Outcome:
     mean, error = _walk()
-    predicted = [float(claim.factor(4, TABLE, mpf(np.exp(-0.1 * k)))) * float(definition.coefficient(definition.two_modes(), k)) for k in range(1, 5)]
+    predicted = [
+        float(claim.factor(4, TABLE, mpf(np.exp(-0.1 * k))))
+        * float(definition.coefficient(definition.two_modes(), k))
+        for k in range(1, 5)
+    ]
     return scores(mean, predicted, error)
 
 
@@ -133,7 +178,10 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     rows = [[float(fresh), *map(float, earlier)] + [0.0] * (4 - len(earlier)) for fresh, earlier in TABLE]
     table = np.asarray(factors([1, 3], fresh_fraction=0.5, truncation=0.4, rounds=4, regime=np.array(rows)))
     for column, degree in enumerate((1, 3)):
-        exact = _forward([(mpf(f.p) / f.q, [mpf(sympy.Rational(w).p) / sympy.Rational(w).q for w in e]) for f, e in TABLE], mpf(np.exp(-0.2 * degree)))
+        exact = _forward(
+            [(mpf(f.p) / f.q, [mpf(sympy.Rational(w).p) / sympy.Rational(w).q for w in e]) for f, e in TABLE],
+            mpf(np.exp(-0.2 * degree)),
+        )
         for index in range(5):
             yield f"degree {degree}, round {index}", table[index, column], exact[index]
 
@@ -150,14 +198,33 @@ STATEMENT = Statement(
     conditions="equal channels in every round (with unequal ones $a^{K}$ becomes the product along the line)",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "any weights for three rounds, an explicit table for four, replacement", covers="all"), densities, particles),
+    evidence=(
+        derived(STEPS, "any weights for three rounds, an explicit table for four, replacement", covers="all"),
+        densities,
+        particles,
+    ),
     mutations=(
-        Mutation("constant", "the last model is not counted", {"factor": lambda i, t, r: CLAIM.factor(i, t, r) / r if i else CLAIM.factor(i, t, r)}),
-        Mutation("exponent", "every model counts twice", {"factor": lambda i, t, r: sum(s * r**k for k, s in _age_law(i, t, 2).items())}),
+        Mutation(
+            "constant",
+            "the last model is not counted",
+            {"factor": lambda i, t, r: CLAIM.factor(i, t, r) / r if i else CLAIM.factor(i, t, r)},
+        ),
+        Mutation(
+            "exponent",
+            "every model counts twice",
+            {"factor": lambda i, t, r: sum(s * r**k for k, s in _age_law(i, t, 2).items())},
+        ),
         Mutation("sign", r"$1+\alpha$", {"geometric": lambda k, alpha: alpha * (1 + alpha) ** (k - 1)}),
-        Mutation("dropped condition", "only real data and the last round count", {
-            "factor": lambda i, t, r: r * 0 + 1 if i == 0 else r * (t[i - 1][0] + (1 - t[i - 1][0]) * CLAIM.factor(i - 1, t, r))}),
+        Mutation(
+            "dropped condition",
+            "only real data and the last round count",
+            {
+                "factor": lambda i, t, r: (
+                    r * 0 + 1 if i == 0 else r * (t[i - 1][0] + (1 - t[i - 1][0]) * CLAIM.factor(i - 1, t, r))
+                )
+            },
+        ),
     ),
     expected="holds",
-    package=Package("mode_factors", "tests/test_regimes.py", _package),
+    package=Package("mode_factors", "tests/test_schedules_regimes.py", _package),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from functools import cache
 from typing import Any
 
@@ -13,12 +12,23 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # c(p^_N) - c(p*) from f_n(N), c*, kappa, defects d_0..d_{N-1}
-    drift=lambda f, star, kappa, defects: -(1 - f) * star + sum(kappa ** (len(defects) - 1 - j) * d for j, d in enumerate(defects)),
+    drift=lambda f, star, kappa, defects: (
+        -(1 - f) * star + sum(kappa ** (len(defects) - 1 - j) * d for j, d in enumerate(defects))
+    ),
 )
 
 alpha, a, star = sympy.symbols("alpha a c", positive=True)
@@ -31,7 +41,13 @@ def _unrolled(claim: Claim) -> Outcome:
     for N in range(1, 6):
         learned = a * (alpha * star + (1 - alpha) * learned) + defects[N - 1]
         f = a * (alpha + (1 - alpha) * f)
-        outcomes.append(identity(sympy.expand(learned - star), sympy.expand(claim.drift(f, star, (1 - alpha) * a, defects[:N])), f"{N} rounds"))
+        outcomes.append(
+            identity(
+                sympy.expand(learned - star),
+                sympy.expand(claim.drift(f, star, (1 - alpha) * a, defects[:N])),
+                f"{N} rounds",
+            )
+        )
     return all_of(*outcomes)
 
 
@@ -39,15 +55,25 @@ def _induction(claim: Claim) -> Outcome:
     # If it holds at N with total T = f c + W, it holds at N + 1: W' = kappa W + d.
     f, W, d = sympy.symbols("f W d")
     learned = a * (alpha * star + (1 - alpha) * (f * star + W)) + d
-    return identity(sympy.expand(learned), sympy.expand(a * (alpha + (1 - alpha) * f) * star + (1 - alpha) * a * W + d), "induction step")
+    return identity(
+        sympy.expand(learned),
+        sympy.expand(a * (alpha + (1 - alpha) * f) * star + (1 - alpha) * a * W + d),
+        "induction step",
+    )
 
 
 STEPS = (
-    Step(r"A learned round acts on mode $k$, $n=|k|$, as the ideal one plus its defect: $c_k(\hat p_{i+1})=a^n(\alpha c_\ast+(1-\alpha)c_k(\hat p_i))+d_k(i)$. Split "
-         r"$c_k(\hat p_i)=f_n(i)c_\ast+W_i$; the two parts never mix:",
-         r"f\leftarrow a^n(\alpha+(1-\alpha)f),\qquad W\leftarrow\kappa_nW+d_k", _induction),
-    Step(r"Unroll $W$ (checked for five rounds with arbitrary defects):",
-         r"c_k(\hat p_N)-c_k(p_\ast)=-(1-f_n(N))\,c_k(p_\ast)+\sum_{j<N}\kappa_n^{N-1-j}d_k(j)", _unrolled),
+    Step(
+        r"A learned round acts on mode $k$, $n=|k|$, as the ideal one plus its defect: $c_k(\hat p_{i+1})=a^n(\alpha c_\ast+(1-\alpha)c_k(\hat p_i))+d_k(i)$. Split "
+        r"$c_k(\hat p_i)=f_n(i)c_\ast+W_i$; the two parts never mix:",
+        r"f\leftarrow a^n(\alpha+(1-\alpha)f),\qquad W\leftarrow\kappa_nW+d_k",
+        _induction,
+    ),
+    Step(
+        r"Unroll $W$ (checked for five rounds with arbitrary defects):",
+        r"c_k(\hat p_N)-c_k(p_\ast)=-(1-f_n(N))\,c_k(p_\ast)+\sum_{j<N}\kappa_n^{N-1-j}d_k(j)",
+        _unrolled,
+    ),
 )
 
 
@@ -58,7 +84,10 @@ def distorted(claim: Claim) -> Outcome:
     learned, history = target, []
     for turn in range(8):
         ideal = definition.truncate(definition.mix(fraction, target, learned), time)
-        learned = [(w, (1 - mpf("0.02") * turn) * m + mpf("0.1") * (-1) ** turn, v + mpf("0.03") * (turn % 3)) for w, m, v in ideal]
+        learned = [
+            (w, (1 - mpf("0.02") * turn) * m + mpf("0.1") * (-1) ** turn, v + mpf("0.03") * (turn % 3))
+            for w, m, v in ideal
+        ]
         history.append((ideal, learned))
     for degree in range(1, 8):
         first = definition.coefficient(target, degree)
@@ -66,7 +95,12 @@ def distorted(claim: Claim) -> Outcome:
         kappa = (1 - fraction) * mpmath.exp(-degree * time)
         defects = [definition.coefficient(l, degree) - definition.coefficient(p, degree) for p, l in history]
         for N in (1, 3, 8):
-            pairs.append((definition.coefficient(history[N - 1][1], degree) - first, claim.drift(f[N], first, kappa, defects[:N])))
+            pairs.append(
+                (
+                    definition.coefficient(history[N - 1][1], degree) - first,
+                    claim.drift(f[N], first, kappa, defects[:N]),
+                )
+            )
     return agreement(pairs, 20)
 
 
@@ -78,7 +112,9 @@ def _runs() -> tuple[np.ndarray, np.ndarray]:
     y, means, defects = definition.draw(rng, target, (runs, count)), [], []
     for _ in range(6):
         parents = np.take_along_axis(y, rng.integers(0, count, (runs, count)), 1)
-        y = np.where(rng.random((runs, count)) < fraction, definition.draw(rng, target, (runs, count)), parents)
+        y = np.where(
+            rng.random((runs, count)) < fraction, definition.draw(rng, target, (runs, count)), parents
+        )
         ideal = np.exp(-time) * y + np.sqrt(-np.expm1(-2 * time)) * rng.standard_normal(y.shape)
         y = ideal + 0.15 * np.tanh(2 * ideal)
         means.append(definition.hermite_table(y, 4)[1:].mean(-1))
@@ -86,7 +122,9 @@ def _runs() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(means), np.stack(defects)
 
 
-@simulated("300 runs with a nonlinear distortion; defects from one half of the runs, tested on the other half")
+@simulated(
+    "300 runs with a nonlinear distortion; defects from one half of the runs, tested on the other half"
+)
 def halves(claim: Claim) -> Outcome:
     means, defects = _runs()
     found, error, expected = [], [], []
@@ -110,7 +148,9 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     for column, degree in enumerate((1, 3)):
         learned, decay = mpf(star[column]), mpmath.exp(-degree * mpf(0.4) / 2)
         for index in range(3):
-            learned = decay * (mpf(0.3) * star[column] + (1 - mpf(0.3)) * learned) + mpf(defects[index, column])
+            learned = decay * (mpf(0.3) * star[column] + (1 - mpf(0.3)) * learned) + mpf(
+                defects[index, column]
+            )
             yield f"degree {degree}, round {index + 1}", table[index + 1, column], learned - mpf(star[column])
 
 
@@ -125,10 +165,30 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "induction step, and five rounds with arbitrary defects"), distorted, halves),
     mutations=(
-        Mutation("constant", "bias counted twice", {"drift": lambda f, s, k, d: CLAIM.drift(f, s, k, d) - (1 - f) * s}),
-        Mutation("sign", r"$+(1-f)c$", {"drift": lambda f, s, k, d: (1 - f) * s + sum(k ** (len(d) - 1 - j) * e for j, e in enumerate(d))}),
-        Mutation("exponent", r"$\kappa^{N-j}$", {"drift": lambda f, s, k, d: -(1 - f) * s + sum(k ** (len(d) - j) * e for j, e in enumerate(d))}),
-        Mutation("dropped condition", "defects are not discounted", {"drift": lambda f, s, k, d: -(1 - f) * s + sum(d)}),
+        Mutation(
+            "constant",
+            "bias counted twice",
+            {"drift": lambda f, s, k, d: CLAIM.drift(f, s, k, d) - (1 - f) * s},
+        ),
+        Mutation(
+            "sign",
+            r"$+(1-f)c$",
+            {
+                "drift": lambda f, s, k, d: (
+                    (1 - f) * s + sum(k ** (len(d) - 1 - j) * e for j, e in enumerate(d))
+                )
+            },
+        ),
+        Mutation(
+            "exponent",
+            r"$\kappa^{N-j}$",
+            {"drift": lambda f, s, k, d: -(1 - f) * s + sum(k ** (len(d) - j) * e for j, e in enumerate(d))},
+        ),
+        Mutation(
+            "dropped condition",
+            "defects are not discounted",
+            {"drift": lambda f, s, k, d: -(1 - f) * s + sum(d)},
+        ),
     ),
     expected="holds",
     package=Package("bounds.mode_deviation", "tests/bounds/test_robustness.py", _package),

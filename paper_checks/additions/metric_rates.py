@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from functools import cache
 from typing import Any
 
 import numpy as np
 import sympy
-from mpmath import mpf
 
-from paper_checks import definition, families, subject
-from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, ordered, simulated
+from paper_checks import definition, subject
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    decided,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -36,19 +43,30 @@ def _chi(claim: Claim) -> Outcome:
 
 def _others(claim: Claim) -> Outcome:
     return all_of(
-        identity(claim.tv(alpha, a), 1 - alpha), identity(claim.kl(alpha, a), 1 - alpha),
-        identity(claim.w1(alpha, a), (1 - alpha) * a), identity(claim.w2_square(alpha, a), (1 - alpha) * a**2), identity(claim.l2(alpha, a), (1 - alpha) * a),
+        identity(claim.tv(alpha, a), 1 - alpha),
+        identity(claim.kl(alpha, a), 1 - alpha),
+        identity(claim.w1(alpha, a), (1 - alpha) * a),
+        identity(claim.w2_square(alpha, a), (1 - alpha) * a**2),
+        identity(claim.l2(alpha, a), (1 - alpha) * a),
     )
 
 
 STEPS = (
-    Step(r"A round mixes and then applies a Markov channel. Total variation is linear in the mixture and does not grow under channels; KL is jointly convex; $W_1$ is linear by duality and the channel shrinks distances by $a$; "
-         r"$W_2^2$ is convex; mean-zero functions of $L^2(\gamma)$ have no degree zero and shrink by $a$:",
-         r"\mathrm{TV},\,\mathrm{KL}:\;1-\alpha,\qquad W_1,\,L^2(\gamma):\;(1-\alpha)a,\qquad W_2:\;\sqrt{1-\alpha}\,a", _others),
-    Step(r"Chi-square against the limit: $p_\infty=C(\alpha p_\ast+(1-\alpha)p_\infty)\geq(1-\alpha)Cp_\infty$ and $\int(Cf)^2/(Cg)\leq\int f^2/g$ (Cauchy-Schwarz), with $f=p-p_\infty$:",
-         r"\int\frac{((1-\alpha)Cf)^2}{p_\infty}\leq\frac{(1-\alpha)^2}{1-\alpha}\int\frac{f^2}{p_\infty}=(1-\alpha)\,\chi^2(p\|p_\infty)", _chi),
-    Step(r"Heavy tails: with $p_\ast=\gamma$ the law after $i$ rounds is $(1-w)\gamma+w\,\mathrm{Law}(a^iX+\dots)$, $w=(1-\alpha)^i$. A start with tail $x^{-\beta}$, $\beta>2$, leaves $w\,a^{i\beta}x^{-\beta}$ beyond the bulk, whose transport costs "
-         r"$W_2^2\approx w\,a^{i\beta}$ up to logarithms; slowly varying tails leave $w$ itself in TV."),
+    Step(
+        r"A round mixes and then applies a Markov channel. Total variation is linear in the mixture and does not grow under channels; KL is jointly convex; $W_1$ is linear by duality and the channel shrinks distances by $a$; "
+        r"$W_2^2$ is convex; mean-zero functions of $L^2(\gamma)$ have no degree zero and shrink by $a$:",
+        r"\mathrm{TV},\,\mathrm{KL}:\;1-\alpha,\qquad W_1,\,L^2(\gamma):\;(1-\alpha)a,\qquad W_2:\;\sqrt{1-\alpha}\,a",
+        _others,
+    ),
+    Step(
+        r"Chi-square against the limit: $p_\infty=C(\alpha p_\ast+(1-\alpha)p_\infty)\geq(1-\alpha)Cp_\infty$ and $\int(Cf)^2/(Cg)\leq\int f^2/g$ (Cauchy-Schwarz), with $f=p-p_\infty$:",
+        r"\int\frac{((1-\alpha)Cf)^2}{p_\infty}\leq\frac{(1-\alpha)^2}{1-\alpha}\int\frac{f^2}{p_\infty}=(1-\alpha)\,\chi^2(p\|p_\infty)",
+        _chi,
+    ),
+    Step(
+        r"Heavy tails: with $p_\ast=\gamma$ the law after $i$ rounds is $(1-w)\gamma+w\,\mathrm{Law}(a^iX+\dots)$, $w=(1-\alpha)^i$. A start with tail $x^{-\beta}$, $\beta>2$, leaves $w\,a^{i\beta}x^{-\beta}$ beyond the bulk, whose transport costs "
+        r"$W_2^2\approx w\,a^{i\beta}$ up to logarithms; slowly varying tails leave $w$ itself in TV."
+    ),
 )
 
 
@@ -62,12 +80,22 @@ def _rows() -> list[dict[str, list[float]]]:
             target = definition.two_modes()
             limit = definition.rounds(target, fraction, [time] * 50)[-1]
             rest = definition.grid(limit, x)
-            measured: dict[str, list[float]] = {"setting": [fraction, np.exp(-time)], "tv": [], "kl": [], "w1": [], "w2": [], "chi": [], "l2": []}
+            measured: dict[str, list[float]] = {
+                "setting": [fraction, np.exp(-time)],
+                "tv": [],
+                "kl": [],
+                "w1": [],
+                "w2": [],
+                "chi": [],
+                "l2": [],
+            }
             for p in definition.rounds(target, fraction, [time] * 4, start):
                 density = definition.grid(p, x)
                 measured["tv"].append(float(np.abs(density - rest).sum() * 0.01))
                 inside = density > 1e-290
-                measured["kl"].append(float((density[inside] * np.log(density[inside] / rest[inside])).sum() * 0.02))
+                measured["kl"].append(
+                    float((density[inside] * np.log(density[inside] / rest[inside])).sum() * 0.02)
+                )
                 measured["chi"].append(float(((density - rest) ** 2 / rest).sum() * 0.02))
                 measured["l2"].append(float(np.sqrt(((density - rest) ** 2 / gamma).sum() * 0.02)))
                 measured["w1"].append(definition.wasserstein(p, limit, order=1, step=0.1))
@@ -76,13 +104,21 @@ def _rows() -> list[dict[str, list[float]]]:
     return rows
 
 
-@high_precision("four settings, four rounds, six metrics by quadrature and quantiles: no round shrinks less than its rate")
+@high_precision(
+    "four settings, four rounds, six metrics by quadrature and quantiles: no round shrinks less than its rate"
+)
 def no_violation(claim: Claim) -> Outcome:
     pairs = []
     for row in _rows():
         fraction, scale = row["setting"]
-        for name, rate in (("tv", claim.tv(fraction, scale)), ("kl", claim.kl(fraction, scale)), ("w1", claim.w1(fraction, scale)),
-                           ("w2", claim.w2_square(fraction, scale) ** 0.5), ("chi", claim.chi(fraction, scale)), ("l2", claim.l2(fraction, scale))):
+        for name, rate in (
+            ("tv", claim.tv(fraction, scale)),
+            ("kl", claim.kl(fraction, scale)),
+            ("w1", claim.w1(fraction, scale)),
+            ("w2", claim.w2_square(fraction, scale) ** 0.5),
+            ("chi", claim.chi(fraction, scale)),
+            ("l2", claim.l2(fraction, scale)),
+        ):
             pairs += [(after, rate * before) for before, after in zip(row[name], row[name][1:], strict=False)]
     return ordered(pairs, 1e-6)
 
@@ -98,7 +134,10 @@ def _heavy_w2(beta: float, fraction: float, time: float, index: int) -> float:
     v = (np.arange(3_000) + 0.5) * 0.008
     share = beta * np.exp(-beta * v) * 0.008
     reach = a * np.expm1(v)
-    close = np.array([0.5 * float(share @ (ndtr((reach - x) / s) + ndtr(-(reach + x) / s))) for x in near]) / share.sum()
+    close = (
+        np.array([0.5 * float(share @ (ndtr((reach - x) / s) + ndtr(-(reach + x) / s))) for x in near])
+        / share.sum()
+    )
     # Far out the tail is a smooth power and a Gauss rule over the noise is exact to rounding.
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     distant = (0.5 * (1 + (far[:, None] - s * nodes) / a) ** -beta) @ (weights / weights.sum())
@@ -109,18 +148,30 @@ def _heavy_w2(beta: float, fraction: float, time: float, index: int) -> float:
     return float(np.sqrt(2 * (middle * -np.diff(tail)).sum()))
 
 
-@high_precision("starts with tails x^-2.5 and x^-4: slope of log W2 between rounds 18 and 36, within five per cent of the rate")
+@high_precision(
+    "starts with tails x^-2.5 and x^-4: slope of log W2 between rounds 18 and 36, within five per cent of the rate"
+)
 def heavy_tails(claim: Claim) -> Outcome:
     outcomes = []
     for beta in (2.5, 4.0):
         fraction, time = 0.3, 0.25
-        slope = (np.log(_heavy_w2(beta, fraction, time, 36)) - np.log(_heavy_w2(beta, fraction, time, 18))) / 18
+        slope = (
+            np.log(_heavy_w2(beta, fraction, time, 36)) - np.log(_heavy_w2(beta, fraction, time, 18))
+        ) / 18
         predicted = np.log(claim.heavy(fraction, np.exp(-time), beta))
-        outcomes.append(decided(abs(slope / predicted - 1) < 0.05, f"tail {beta}: slope {slope:.4f}, predicted {predicted:.4f}"))
+        outcomes.append(
+            decided(
+                abs(slope / predicted - 1) < 0.05,
+                f"tail {beta}: slope {slope:.4f}, predicted {predicted:.4f}",
+            )
+        )
     return all_of(*outcomes)
 
 
-@high_precision("p* = N(0,1), start with survival 1/log(e + x): total variation falls by 1 - alpha a round", role="sharpness")
+@high_precision(
+    "p* = N(0,1), start with survival 1/log(e + x): total variation falls by 1 - alpha a round",
+    role="sharpness",
+)
 def slow_tail(claim: Claim) -> Outcome:
     # TV = (1 - alpha)^i TV(Law_i, gamma), and TV(Law_i, gamma) >= P(|a^i X + s Z| > R) - P(|Z| > R).
     fraction, time = 0.3, 0.001
@@ -129,10 +180,16 @@ def slow_tail(claim: Claim) -> Outcome:
         # -log of the factor in front, and the tail mass that is left at R = 8
         values.append(1 / np.log(np.e + 9 * np.exp(time * index)))
     ratio = (1 - fraction) * values[1] / values[0]
-    return decided(abs(ratio / claim.tv(fraction, np.exp(-time)) - 1) < 2e-3, f"ratio of rounds 1001 and 1000: {ratio:.5f}", ratio=ratio)
+    return decided(
+        abs(ratio / claim.tv(fraction, np.exp(-time)) - 1) < 2e-3,
+        f"ratio of rounds 1001 and 1000: {ratio:.5f}",
+        ratio=ratio,
+    )
 
 
-@simulated("300 000 particles from a far start: ratios of mean distance (W1 between ordered laws) in six rounds")
+@simulated(
+    "300 000 particles from a far start: ratios of mean distance (W1 between ordered laws) in six rounds"
+)
 def particles(claim: Claim) -> Outcome:
     rng = np.random.default_rng(13)
     fraction, time = 0.3, 0.1
@@ -145,14 +202,24 @@ def particles(claim: Claim) -> Outcome:
         pick = rng.integers(0, y.size, y.size)
         noise = np.sqrt(-np.expm1(-2 * time)) * rng.standard_normal(y.size)
         y, z = (np.exp(-time) * np.where(fresh, new, old[pick]) + noise for old in (y, z))
-    return ordered([(after, claim.w1(fraction, np.exp(-time)) * before * 1.02) for before, after in zip(gaps, gaps[1:], strict=False)])
+    return ordered(
+        [
+            (after, claim.w1(fraction, np.exp(-time)) * before * 1.02)
+            for before, after in zip(gaps, gaps[1:], strict=False)
+        ]
+    )
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     rate = subject.fetch("contraction_rate")
     A, a = 0.3, float(np.exp(-0.2))
-    for metric, value in (("total_variation", CLAIM.tv(A, a)), ("kl", CLAIM.kl(A, a)), ("wasserstein1", CLAIM.w1(A, a)),
-                          ("wasserstein2", CLAIM.w2_square(A, a) ** 0.5), ("l2_gamma", CLAIM.l2(A, a))):
+    for metric, value in (
+        ("total_variation", CLAIM.tv(A, a)),
+        ("kl", CLAIM.kl(A, a)),
+        ("wasserstein1", CLAIM.w1(A, a)),
+        ("wasserstein2", CLAIM.w2_square(A, a) ** 0.5),
+        ("l2_gamma", CLAIM.l2(A, a)),
+    ):
         yield metric, subject.number(rate(fresh_fraction=A, truncation_time=0.4, metric=metric)), value
 
 
@@ -168,12 +235,24 @@ STATEMENT = Statement(
     conditions=r"each where finite; the rate for heavy tails is asymptotic, up to logarithms",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "algebra of the contraction inequalities"), no_violation, heavy_tails, slow_tail, particles),
+    evidence=(
+        derived(STEPS, "algebra of the contraction inequalities"),
+        no_violation,
+        heavy_tails,
+        slow_tail,
+        particles,
+    ),
     mutations=(
-        Mutation("exponent", r"$W_2$ at $(1-\alpha)a$", {"w2_square": lambda alpha, a: (1 - alpha) ** 2 * a**2}),
+        Mutation(
+            "exponent", r"$W_2$ at $(1-\alpha)a$", {"w2_square": lambda alpha, a: (1 - alpha) ** 2 * a**2}
+        ),
         Mutation("constant", r"KL at $\frac{1-\alpha}{2}$", {"kl": lambda alpha, a: (1 - alpha) / 2}),
         Mutation("sign", r"TV at $1-2\alpha$", {"tv": lambda alpha, a: 1 - 2 * alpha}),
-        Mutation("dropped condition", r"heavy tails at the rate of light ones", {"heavy": lambda alpha, a, beta: (1 - alpha) * a}),
+        Mutation(
+            "dropped condition",
+            r"heavy tails at the rate of light ones",
+            {"heavy": lambda alpha, a, beta: (1 - alpha) * a},
+        ),
     ),
     expected="sharp",
     package=Package("contraction_rate", "tests/test_modes.py", _package),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -25,13 +25,17 @@ M2, S2 = [mpf("-0.3"), mpf("0.8")], [[mpf("1.4"), mpf("-0.3")], [mpf("-0.3"), mp
 def _exponent(r: Any, m: Matrix, n: Matrix, A: Matrix, B: Matrix, eye: Matrix) -> Any:
     left, right = (eye - r * r * B * A) ** -1, (eye - r * r * A * B) ** -1
     # m^T (I - r^2 B A)^{-1} n and the two quadratic forms
-    return r * (m.T * left * n)[0] + r * r / 2 * (m.T * B * right * m)[0] + r * r / 2 * (n.T * A * left * n)[0]
+    return (
+        r * (m.T * left * n)[0] + r * r / 2 * (m.T * B * right * m)[0] + r * r / 2 * (n.T * A * left * n)[0]
+    )
 
 
 CLAIM = Claim(
     exponent=_exponent,
     power=-0.5,
-    pair=lambda r, A, B, eye: (eye - r * r * A * B).det() if isinstance(A, sympy.MatrixBase) else mpmath.det(eye - r * r * A * B),
+    pair=lambda r, A, B, eye: (
+        (eye - r * r * A * B).det() if isinstance(A, sympy.MatrixBase) else mpmath.det(eye - r * r * A * B)
+    ),
 )
 
 r, m, n, A, B, x, y = sympy.symbols("r m n A B x y", real=True)
@@ -48,8 +52,9 @@ def _one_dimension(claim: Claim) -> Outcome:
         two.append(sympy.expand(n * two[k] + (B * k * two[k - 1] if k else 0)))
     direct = sum(r**k * one[k] * two[k] / sympy.factorial(k) for k in range(7))
     matrix = lambda value: sympy.Matrix([[value]])  # noqa: E731
-    logarithm = claim.exponent(r, matrix(m), matrix(n), matrix(A), matrix(B), sympy.eye(1)) + sympy.Rational(str(claim.power)) * sympy.log(
-        claim.pair(r, matrix(A), matrix(B), sympy.eye(1)))
+    logarithm = claim.exponent(r, matrix(m), matrix(n), matrix(A), matrix(B), sympy.eye(1)) + sympy.Rational(
+        str(claim.power)
+    ) * sympy.log(claim.pair(r, matrix(A), matrix(B), sympy.eye(1)))
     # Both as logarithmic derivatives: G' = G (log G)', coefficient by coefficient.
     derivative = sympy.series(sympy.diff(sympy.simplify(logarithm), r), r, 0, 6).removeO()
     product = sympy.expand(derivative * direct)
@@ -60,27 +65,36 @@ def _one_dimension(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"For $N(m,1+A)$ the coefficients obey $\sum_kc_k\frac{s^k}{\sqrt{k!}}=e^{ms+As^2/2}$, an Appell recursion. Pairing two such sequences with $r^k$ is a Gaussian integral of the product of their "
-         r"generating functions, with the covariance of a complex normal pair; it gives a determinant and a quadratic form. Checked degree by degree in one dimension:",
-         r"\sum_kr^kc_kc'_k=\frac{1}{\sqrt{1-r^2AB}}\exp\frac{r\,mm'+\frac{r^2}{2}(Bm^2+Am'^2)}{1-r^2AB}", _one_dimension),
-    Step(r"In $d$ dimensions, $A=S-I$, $B=S'-I$, $\mu_j$ the eigenvalues of $AB$:",
-         r"\sum_nr^n\langle c_n,c'_n\rangle=\prod_j(1-r^2\mu_j)^{-1/2}\exp\left(r\,m^T(I-r^2BA)^{-1}m'+\dots\right)"),
+    Step(
+        r"For $N(m,1+A)$ the coefficients obey $\sum_kc_k\frac{s^k}{\sqrt{k!}}=e^{ms+As^2/2}$, an Appell recursion. Pairing two such sequences with $r^k$ is a Gaussian integral of the product of their "
+        r"generating functions, with the covariance of a complex normal pair; it gives a determinant and a quadratic form. Checked degree by degree in one dimension:",
+        r"\sum_kr^kc_kc'_k=\frac{1}{\sqrt{1-r^2AB}}\exp\frac{r\,mm'+\frac{r^2}{2}(Bm^2+Am'^2)}{1-r^2AB}",
+        _one_dimension,
+    ),
+    Step(
+        r"In $d$ dimensions, $A=S-I$, $B=S'-I$, $\mu_j$ the eigenvalues of $AB$:",
+        r"\sum_nr^n\langle c_n,c'_n\rangle=\prod_j(1-r^2\mu_j)^{-1/2}\exp\left(r\,m^T(I-r^2BA)^{-1}m'+\dots\right)",
+    ),
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _coefficients(which: int, degree: int) -> dict[tuple[int, int], Any]:
     """c_k of N(m, S) in two dimensions from sqrt(k_j + 1) c_{k+e_j} = E[...]: raw moments by Stein's identity, then Hermite sums."""
     mean, S = (M1, S1) if which == 1 else (M2, S2)
 
-    @lru_cache(maxsize=None)
+    @cache
     def moment(i: int, j: int) -> Any:
         if i < 0 or j < 0:
             return mpf(0)
         if i == 0 and j == 0:
             return mpf(1)
         if i:
-            return mean[0] * moment(i - 1, j) + S[0][0] * (i - 1) * moment(i - 2, j) + S[0][1] * j * moment(i - 1, j - 1)
+            return (
+                mean[0] * moment(i - 1, j)
+                + S[0][0] * (i - 1) * moment(i - 2, j)
+                + S[0][1] * j * moment(i - 1, j - 1)
+            )
         return mean[1] * moment(0, j - 1) + S[1][1] * (j - 1) * moment(0, j - 2)
 
     from paper_checks.definition import hermite_polynomial
@@ -88,7 +102,11 @@ def _coefficients(which: int, degree: int) -> dict[tuple[int, int], Any]:
     table = {}
     for i, j in itertools.product(range(degree + 1), repeat=2):
         if i + j <= degree:
-            total = mpmath.fsum(a * b * moment(s, t) for s, a in enumerate(hermite_polynomial(i)) for t, b in enumerate(hermite_polynomial(j)))
+            total = mpmath.fsum(
+                a * b * moment(s, t)
+                for s, a in enumerate(hermite_polynomial(i))
+                for t, b in enumerate(hermite_polynomial(j))
+            )
             table[i, j] = total / mpmath.sqrt(mpmath.factorial(i) * mpmath.factorial(j))
     return table
 
@@ -107,27 +125,38 @@ def _generating(claim: Claim, rho: Any, first: int, second: int) -> Any:
     return claim.pair(rho, P, Q, eye) ** claim.power * mpmath.exp(claim.exponent(rho, u, v, P, Q, eye))
 
 
-@high_precision("two full 2-D covariances: 70 degrees summed from Stein moments against the closed form, three values of r")
+@high_precision(
+    "two full 2-D covariances: 70 degrees summed from Stein moments against the closed form, three values of r"
+)
 def two_dimensions(claim: Claim) -> Outcome:
     pairs = []
     with mpmath.workdps(60):
         for first, second in ((1, 1), (1, 2), (2, 2)):
             energies = _energies(first, second, 44)
             for rho in ("0.1", "-0.15"):
-                pairs.append((mpmath.fsum(mpf(rho) ** k * e for k, e in enumerate(energies)), _generating(claim, mpf(rho), first, second)))
+                pairs.append(
+                    (
+                        mpmath.fsum(mpf(rho) ** k * e for k, e in enumerate(energies)),
+                        _generating(claim, mpf(rho), first, second),
+                    )
+                )
     return agreement(pairs, 18)
 
 
 @simulated("400 000 independent pairs: mean of Mehler's kernel at r = 0.3 and -0.4")
 def kernel_means(claim: Claim) -> Outcome:
     rng = np.random.default_rng(23)
+
     def sample(mean: Any, S: Any) -> np.ndarray:
         factor = np.linalg.cholesky(np.array([[float(e) for e in row] for row in S]))
         return np.array([float(e) for e in mean]) + rng.standard_normal((400_000, 2)) @ factor.T
+
     u, v = sample(M1, S1), sample(M2, S2)
     found, error, expected = [], [], []
     for rho in (0.3, -0.4):
-        value = np.exp((rho * (u * v).sum(1) - rho**2 * ((u**2).sum(1) + (v**2).sum(1)) / 2) / (1 - rho**2)) / (1 - rho**2)
+        value = np.exp(
+            (rho * (u * v).sum(1) - rho**2 * ((u**2).sum(1) + (v**2).sum(1)) / 2) / (1 - rho**2)
+        ) / (1 - rho**2)
         found.append(value.mean())
         error.append(value.std() / np.sqrt(len(value)))
         expected.append(float(_generating(claim, mpf(rho), 1, 2)))
@@ -151,12 +180,32 @@ STATEMENT = Statement(
     conditions=r"$L=(I-r^2BA)^{-1}$, $R=(I-r^2AB)^{-1}$, $A=S-I$, $B=S'-I$, $\mu_j$ eigenvalues of $AB$, $|r|^2<1/\rho(AB)$; for complex $r$ each factor on its principal branch",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "seven degrees in one dimension for symbolic means and variances", covers="cases"), two_dimensions, kernel_means),
+    evidence=(
+        derived(STEPS, "seven degrees in one dimension for symbolic means and variances", covers="cases"),
+        two_dimensions,
+        kernel_means,
+    ),
     mutations=(
-        Mutation("constant", r"$r^2$ for $\frac{r^2}{2}$", {"exponent": lambda r, m, n, A, B, e: 2 * _exponent(r, m, n, A, B, e) - r * (m.T * (e - r * r * B * A) ** -1 * n)[0]}),
-        Mutation("sign", r"$r\to-r$ in the cross term", {"exponent": lambda r, m, n, A, B, e: _exponent(-r, m, n, A, B, e)}),
+        Mutation(
+            "constant",
+            r"$r^2$ for $\frac{r^2}{2}$",
+            {
+                "exponent": lambda r, m, n, A, B, e: (
+                    2 * _exponent(r, m, n, A, B, e) - r * (m.T * (e - r * r * B * A) ** -1 * n)[0]
+                )
+            },
+        ),
+        Mutation(
+            "sign",
+            r"$r\to-r$ in the cross term",
+            {"exponent": lambda r, m, n, A, B, e: _exponent(-r, m, n, A, B, e)},
+        ),
         Mutation("exponent", r"determinant to the power $-1$", {"power": -1.0}),
-        Mutation("dropped condition", "without the quadratic forms", {"exponent": lambda r, m, n, A, B, e: r * (m.T * (e - r * r * B * A) ** -1 * n)[0]}),
+        Mutation(
+            "dropped condition",
+            "without the quadratic forms",
+            {"exponent": lambda r, m, n, A, B, e: r * (m.T * (e - r * r * B * A) ** -1 * n)[0]},
+        ),
     ),
     expected="supported",
     package=Package("hermite.degree.mixture_degree_energy", "tests/hermite/test_degree.py", _package),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from functools import cache
 from typing import Any
 
@@ -13,7 +12,17 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    decided,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -38,7 +47,11 @@ def _sum(claim: Claim) -> Outcome:
         series = sympy.series(claim.term(r, A, d), r, 0, 5).removeO()
         for degree in range(1, 5):
             count = sympy.binomial(degree + d - 1, degree)
-            outcomes.append(identity(sympy.expand(series).coeff(r, degree), count * A**degree, f"d = {d}, degree {degree}"))
+            outcomes.append(
+                identity(
+                    sympy.expand(series).coeff(r, degree), count * A**degree, f"d = {d}, degree {degree}"
+                )
+            )
     return all_of(*outcomes)
 
 
@@ -47,21 +60,39 @@ def _tail(claim: Claim) -> Outcome:
     a2 = sympy.Symbol("a2", positive=True)
     solution = sympy.solve(2 * a2 / (1 + a2) - sympy.Rational(1, 2), a2)
     below, above = claim.finite(0.3332), claim.finite(0.3335)
-    return all_of(identity(solution[0], sympy.Rational(1, 3), "threshold"), decided(bool(below) and not above, "as claimed"))
+    return all_of(
+        identity(solution[0], sympy.Rational(1, 3), "threshold"),
+        decided(bool(below) and not above, "as claimed"),
+    )
 
 
 STEPS = (
-    Step(r"With constant rounds the variance recursion rests at", r"V_n=\frac{E\,h_n^2-c_n^2}{N\left(1-\kappa_n^2(1-\frac1N)\right)}", _stationary),
-    Step(r"For $p_\ast=\gamma$ every mode has $E\,h^2=1$, $c=0$. Expand in powers of $\beta=(1-\alpha)^2(1-\frac1N)$ and sum over all modes, $\binom{n+d-1}{n}$ of degree $n$:",
-         r"E\,D_r^2=\sum_{n\geq1}r^n\binom{n+d-1}{n}V_n=\frac1N\sum_{j\geq0}\beta^j\left[(1-r\,a^{2j})^{-d}-1\right]", _sum),
-    Step(r"Independent particles carried through $C$: $V_n=1/N$ and weights $a^{2n}$ give $E\,\chi^2(C\hat p\|\gamma)=((1-a^2)^{-d}-1)/N$. The diagonal of the kernel sum is $(1-a^4)^{-1/2}e^{a^2x^2/(1+a^2)}$; its variance is finite iff", r"a^2<\frac13", _tail),
+    Step(
+        r"With constant rounds the variance recursion rests at",
+        r"V_n=\frac{E\,h_n^2-c_n^2}{N\left(1-\kappa_n^2(1-\frac1N)\right)}",
+        _stationary,
+    ),
+    Step(
+        r"For $p_\ast=\gamma$ every mode has $E\,h^2=1$, $c=0$. Expand in powers of $\beta=(1-\alpha)^2(1-\frac1N)$ and sum over all modes, $\binom{n+d-1}{n}$ of degree $n$:",
+        r"E\,D_r^2=\sum_{n\geq1}r^n\binom{n+d-1}{n}V_n=\frac1N\sum_{j\geq0}\beta^j\left[(1-r\,a^{2j})^{-d}-1\right]",
+        _sum,
+    ),
+    Step(
+        r"Independent particles carried through $C$: $V_n=1/N$ and weights $a^{2n}$ give $E\,\chi^2(C\hat p\|\gamma)=((1-a^2)^{-d}-1)/N$. The diagonal of the kernel sum is $(1-a^4)^{-1/2}e^{a^2x^2/(1+a^2)}$; its variance is finite iff",
+        r"a^2<\frac13",
+        _tail,
+    ),
 )
 
 
 @high_precision("mode sums to degree 200 of the iterated variance recursion, d = 1 to 3")
 def sums(claim: Claim) -> Outcome:
     pairs = []
-    for d, fraction, time, count, ratio in ((1, "0.2", "0.1", 50, "0.5"), (2, "0.4", "0.3", 200, "0.6"), (3, "0.1", "0.05", 1000, "0.3")):
+    for d, fraction, time, count, ratio in (
+        (1, "0.2", "0.1", 50, "0.5"),
+        (2, "0.4", "0.3", 200, "0.6"),
+        (3, "0.1", "0.05", 1000, "0.3"),
+    ):
         fraction, time, ratio = mpf(fraction), mpf(time), mpf(ratio)
         total = mpf(0)
         for degree in range(1, 201):
@@ -73,7 +104,9 @@ def sums(claim: Claim) -> Outcome:
             if degree < 5:
                 pairs.append((V_, claim.mode(1, mpf(count), K)))
         B = (1 - fraction) ** 2 * (1 - mpf(1) / count)
-        closed = mpmath.fsum(B**j * claim.term(ratio, mpmath.exp(-2 * j * time), d) for j in range(900)) / count
+        closed = (
+            mpmath.fsum(B**j * claim.term(ratio, mpmath.exp(-2 * j * time), d) for j in range(900)) / count
+        )
         pairs.append((total, closed))
     return agreement(pairs, 15)
 
@@ -90,14 +123,18 @@ def _stationary_runs() -> np.ndarray:
     return y
 
 
-@simulated("3 000 stationary runs of 60 particles with p* = N(0,1): Mehler distance at r = 0.25 and mode variances; chi-square at a^2 = 0.15")
+@simulated(
+    "3 000 stationary runs of 60 particles with p* = N(0,1): Mehler distance at r = 0.25 and mode variances; chi-square at a^2 = 0.15"
+)
 def stationary(claim: Claim) -> Outcome:
     y = _stationary_runs()
     count = y.shape[1]
 
     def kernel_mean(x: np.ndarray, ratio: float) -> np.ndarray:
         square = x**2
-        exponent = (ratio * x[:, :, None] * x[:, None, :] - ratio**2 * (square[:, :, None] + square[:, None, :]) / 2) / (1 - ratio**2)
+        exponent = (
+            ratio * x[:, :, None] * x[:, None, :] - ratio**2 * (square[:, :, None] + square[:, None, :]) / 2
+        ) / (1 - ratio**2)
         return np.exp(exponent).mean((1, 2)) / np.sqrt(1 - ratio**2) - 1
 
     found, error, predicted = [], [], []
@@ -122,7 +159,9 @@ def stationary(claim: Claim) -> Outcome:
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     predict = subject.fetch("sampling_error.predict_sampling_error")
-    run = subject.fetch("Recursion")(subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4)
+    run = subject.fetch("Recursion")(
+        subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4
+    )
     table = np.asarray(predict(run, 3, rounds=60, particles=60, generator="channel").standard_error)
     for degree in (1, 3):
         V_, K = mpf(0), mpf(0.6) * mpmath.exp(-degree * mpf(0.2))
@@ -140,14 +179,26 @@ STATEMENT = Statement(
     conditions=r"$p_\ast=\gamma$ for the sums; $\hat p$ independent particles in the second",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "rest point, four degrees in one to three dimensions, threshold", covers="all"), sums, stationary),
+    evidence=(
+        derived(STEPS, "rest point, four degrees in one to three dimensions, threshold", covers="all"),
+        sums,
+        stationary,
+    ),
     mutations=(
-        Mutation("constant", r"$\kappa$ without the square", {"mode": lambda v, N, k: v / (N * (1 - k * (1 - 1 / N)))}),
+        Mutation(
+            "constant",
+            r"$\kappa$ without the square",
+            {"mode": lambda v, N, k: v / (N * (1 - k * (1 - 1 / N)))},
+        ),
         Mutation("exponent", r"$(1-ra^{2j})^{-2d}$", {"term": lambda r, A, d: (1 - r * A) ** (-2 * d) - 1}),
         Mutation("sign", r"$1+ra^{2j}$", {"term": lambda r, A, d: (1 + r * A) ** (-d) - 1}),
-        Mutation("exponent", r"chi-square with exponent $-d/2$", {"chi": lambda a2, d: (1 - a2) ** (-d / 2) - 1}),
+        Mutation(
+            "exponent", r"chi-square with exponent $-d/2$", {"chi": lambda a2, d: (1 - a2) ** (-d / 2) - 1}
+        ),
         Mutation("dropped condition", r"finite variance for every $a^2<1$", {"finite": lambda a2: a2 < 1}),
     ),
     expected="holds",
-    package=Package("sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9),
+    package=Package(
+        "sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9
+    ),
 )

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -29,7 +37,10 @@ def _moments(claim: Claim) -> Outcome:
     first = sympy.solve(m1 - a * (alpha * mu + (1 - alpha) * m1), m1)[0]
     second = sympy.solve(m2 - (a**2 * (alpha * (v + mu**2) + (1 - alpha) * m2) + 1 - a**2), m2)[0]
     g1, g2 = (alpha * r / (1 - (1 - alpha) * r) for r in (a, a**2))
-    return all_of(identity(first, claim.mean(g1, mu), "mean"), identity(sympy.simplify(second - first**2), claim.variance(g1, g2, mu, v), "variance"))
+    return all_of(
+        identity(first, claim.mean(g1, mu), "mean"),
+        identity(sympy.simplify(second - first**2), claim.variance(g1, g2, mu, v), "variance"),
+    )
 
 
 def _exploding(claim: Claim) -> Outcome:
@@ -39,8 +50,16 @@ def _exploding(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Raw moments of the fixed point solve linear equations; $g_1,g_2$ are their contractions:", r"E X=g_1\mu,\qquad\mathrm{Cov}=g_2\mathrm{Cov}_\ast+(1-g_2)I+(g_2-g_1^2)\,\mu\mu^T", _moments),
-    Step(r"$g_2-g_1^2=\mathrm{Var}(a^K)\geq0$: ages shrink the mean by different amounts, and the spread of the shrunken means is variance that neither data nor noise had. At scale one only the noise adds up:", r"\mathrm{Cov}_\ast+\frac{v}{\alpha}I", _exploding),
+    Step(
+        r"Raw moments of the fixed point solve linear equations; $g_1,g_2$ are their contractions:",
+        r"E X=g_1\mu,\qquad\mathrm{Cov}=g_2\mathrm{Cov}_\ast+(1-g_2)I+(g_2-g_1^2)\,\mu\mu^T",
+        _moments,
+    ),
+    Step(
+        r"$g_2-g_1^2=\mathrm{Var}(a^K)\geq0$: ages shrink the mean by different amounts, and the spread of the shrunken means is variance that neither data nor noise had. At scale one only the noise adds up:",
+        r"\mathrm{Cov}_\ast+\frac{v}{\alpha}I",
+        _exploding,
+    ),
 )
 
 
@@ -65,7 +84,15 @@ def moments(claim: Claim) -> Outcome:
 def particles(claim: Claim) -> Outcome:
     rng = np.random.default_rng(60)
     target = definition.law((1, 4, "0.1"))
-    kept = definition.particles(rng, target, 0.4, [0.1] * 25, runs=200, count=2000, keep=lambda y: np.stack([y.mean(-1), (y**2).mean(-1)]))[-1]
+    kept = definition.particles(
+        rng,
+        target,
+        0.4,
+        [0.1] * 25,
+        runs=200,
+        count=2000,
+        keep=lambda y: np.stack([y.mean(-1), (y**2).mean(-1)]),
+    )[-1]
     g1, g2 = (float(definition.mode_trajectory(n, 0.4, [0.1] * 200)[-1]) for n in (1, 2))
     mean, error = definition.over_runs(kept, 1)
     first = claim.mean(g1, 4.0)
@@ -75,7 +102,12 @@ def particles(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion = subject.fetch("GaussianMixture"), subject.fetch("Recursion")
     limit = recursion(mixture([0.5, 0.5], [3.0, 5.0], [0.4, 0.2]), fresh_fraction=0.6, truncation=0.6).limit()
-    exact = definition.raw_moments(definition.rounds(definition.law((0.5, 3, "0.4"), (0.5, 5, "0.2")), mpf(0.6), [mpf(0.6) / 2] * 60)[-1], 2)
+    exact = definition.raw_moments(
+        definition.rounds(definition.law((0.5, 3, "0.4"), (0.5, 5, "0.2")), mpf(0.6), [mpf(0.6) / 2] * 60)[
+            -1
+        ],
+        2,
+    )
     yield "mean", subject.number(limit.mean), exact[1]
     yield "variance", subject.number(limit.covariance), exact[2] - exact[1] ** 2
 
@@ -92,9 +124,17 @@ STATEMENT = Statement(
     evidence=(derived(STEPS, "moments of the fixed point solved by sympy"), moments, particles),
     mutations=(
         Mutation("constant", "no phantom variance", {"variance": lambda g1, g2, mu, v: g2 * v + 1 - g2}),
-        Mutation("sign", r"$g_1^2-g_2$", {"variance": lambda g1, g2, mu, v: g2 * v + 1 - g2 - (g2 - g1**2) * mu**2}),
-        Mutation("exponent", r"$g_1$ for $g_1^2$", {"variance": lambda g1, g2, mu, v: g2 * v + 1 - g2 + (g2 - g1) * mu**2}),
-        Mutation("dropped condition", "scale one without compounding", {"exploding": lambda v, s, alpha: v + s}),
+        Mutation(
+            "sign", r"$g_1^2-g_2$", {"variance": lambda g1, g2, mu, v: g2 * v + 1 - g2 - (g2 - g1**2) * mu**2}
+        ),
+        Mutation(
+            "exponent",
+            r"$g_1$ for $g_1^2$",
+            {"variance": lambda g1, g2, mu, v: g2 * v + 1 - g2 + (g2 - g1) * mu**2},
+        ),
+        Mutation(
+            "dropped condition", "scale one without compounding", {"exploding": lambda v, s, alpha: v + s}
+        ),
     ),
     expected="holds",
     package=Package("Recursion.limit", "tests/test_recursion.py", _package, digits=11),

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import sympy
-from mpmath import mpf
 
 from paper_checks import families
-from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -28,14 +36,25 @@ def _cosine(claim: Claim) -> Outcome:
     half = sympy.Rational(1, 2)
     up = ((1 - alpha) * u + r) ** 2
     return all_of(
-        identity(sympy.nsimplify(sympy.expand(up - square)), 2 * (1 - alpha) * u * r * (1 - sympy.cos(theta)), "below the sum"),
-        identity(sympy.nsimplify(sympy.expand(square - (r - (1 - alpha) * u) ** 2)), 4 * half * (1 - alpha) * u * r * (1 + sympy.cos(theta)), "above the difference"),
+        identity(
+            sympy.nsimplify(sympy.expand(up - square)),
+            2 * (1 - alpha) * u * r * (1 - sympy.cos(theta)),
+            "below the sum",
+        ),
+        identity(
+            sympy.nsimplify(sympy.expand(square - (r - (1 - alpha) * u) ** 2)),
+            4 * half * (1 - alpha) * u * r * (1 + sympy.cos(theta)),
+            "above the difference",
+        ),
     )
 
 
 STEPS = (
-    Step(r"In $L^2(1/p_\ast)$ a round adds a vector of length $\sqrt{R_i}$ to one of length $(1-\alpha)\sqrt{D_i}$, at some angle $\vartheta$; $1\pm\cos\vartheta\geq0$:",
-         r"\left|\sqrt{R_i}-(1-\alpha)\sqrt{D_i}\right|\leq\sqrt{D_{i+1}}\leq(1-\alpha)\sqrt{D_i}+\sqrt{R_i}", _cosine),
+    Step(
+        r"In $L^2(1/p_\ast)$ a round adds a vector of length $\sqrt{R_i}$ to one of length $(1-\alpha)\sqrt{D_i}$, at some angle $\vartheta$; $1\pm\cos\vartheta\geq0$:",
+        r"\left|\sqrt{R_i}-(1-\alpha)\sqrt{D_i}\right|\leq\sqrt{D_{i+1}}\leq(1-\alpha)\sqrt{D_i}+\sqrt{R_i}",
+        _cosine,
+    ),
     Step(r"The training law is at least $\alpha p_\ast$, so $\alpha I_i\leq R_i$."),
 )
 
@@ -49,7 +68,9 @@ def _pairs(claim: Claim, rows: list[dict[str, float]], fraction: float) -> list[
     return pairs
 
 
-@high_precision("circle model, three kinds of defects, two fresh fractions, 25 exact rounds; shifts of a normal law")
+@high_precision(
+    "circle model, three kinds of defects, two fresh fractions, 25 exact rounds; shifts of a normal law"
+)
 def circle(claim: Claim) -> Outcome:
     rng = np.random.default_rng(3)
     pairs = []
@@ -58,7 +79,9 @@ def circle(claim: Claim) -> Outcome:
             defects = []
             for k in range(25):
                 size = 0.04 * (1, (-1) ** k, rng.standard_normal() / 2)[kind]
-                defects.append(lambda t, size=size, k=k, kind=kind: size * np.cos((1 if kind < 2 else 1 + k % 3) * t))
+                defects.append(
+                    lambda t, size=size, k=k, kind=kind: size * np.cos((1 if kind < 2 else 1 + k % 3) * t)
+                )
             pairs += _pairs(claim, families.circle_recursion(fraction, defects), fraction)
     return ordered(pairs, 1e-9)
 
@@ -102,7 +125,9 @@ STATEMENT = Statement(
     evidence=(derived(STEPS, "lengths of a sum of two vectors"), circle, extremal, random_laws),
     mutations=(
         Mutation("constant", r"$R_i/2$", {"upper": lambda D, R, a: ((1 - a) * D**0.5 + (R / 2) ** 0.5) ** 2}),
-        Mutation("sign", "lower side with a plus", {"lower": lambda D, R, a: (R**0.5 + (1 - a) * D**0.5) ** 2}),
+        Mutation(
+            "sign", "lower side with a plus", {"lower": lambda D, R, a: (R**0.5 + (1 - a) * D**0.5) ** 2}
+        ),
         Mutation("exponent", r"$\sqrt\alpha I_i\leq R_i$", {"innovation": lambda I, a: a**0.5 * I}),
         Mutation("dropped condition", "no fresh data in front of the old part", {"keep": lambda alpha: 1}),
     ),

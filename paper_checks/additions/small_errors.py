@@ -10,10 +10,21 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, enclosures, families, subject
-from paper_checks.evidence import Claim, Outcome, all_of, certified, decided, high_precision, identity, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    certified,
+    decided,
+    high_precision,
+    identity,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
-CLAIM = Claim(chi=lambda visible: visible, kl=lambda visible: visible / 2, visible=lambda eta, eps2: eta * eps2)
+CLAIM = Claim(
+    chi=lambda visible: visible, kl=lambda visible: visible / 2, visible=lambda eta, eps2: eta * eps2
+)
 
 k, eta, eps, u = sympy.symbols("k eta epsilon u", positive=True)
 
@@ -23,7 +34,13 @@ def _order(claim: Claim) -> Outcome:
     outcomes = []
     for sign in (1, -1):
         side = (sympy.sqrt(eta) * eps + sign * sympy.sqrt(sympy.E - 2) * k * eps**2) ** 2
-        outcomes.append(identity(sympy.limit(side / eps**2, eps, 0), claim.chi(claim.visible(eta, 1)), "leading order of chi-square"))
+        outcomes.append(
+            identity(
+                sympy.limit(side / eps**2, eps, 0),
+                claim.chi(claim.visible(eta, 1)),
+                "leading order of chi-square",
+            )
+        )
     return all_of(*outcomes)
 
 
@@ -33,13 +50,22 @@ def _kl(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Let $\|e\|^2\leq k(t)$, $\int k=\kappa\leq\mathrm{const}\cdot\varepsilon^2$, $\eta$ bounded below. By the two triangle inequalities of Proposition 3.3 and Theorem 3.4,",
-         r"\left(\sqrt{\eta}\,\varepsilon-\sqrt{e-2}\,\kappa\right)^2\leq I\leq\left(\sqrt{\eta}\,\varepsilon+\sqrt{e-2}\,\kappa\right)^2\;\Rightarrow\;\frac{I}{\eta\varepsilon^2}\to1", _order),
-    Step(r"With $F=E[L|Y]$ the density of the endpoints and $u=F-1$: $|F\log F-u-\frac{u^2}2|\leq\frac12|u|^3$, and third moments of $u$ are of order $\kappa^{3/2}$:", r"\mathrm{KL}=\frac{I}{2}(1+o(1))=\frac{\eta\varepsilon^2}{2}(1+o(1))", _kl),
+    Step(
+        r"Let $\|e\|^2\leq k(t)$, $\int k=\kappa\leq\mathrm{const}\cdot\varepsilon^2$, $\eta$ bounded below. By the two triangle inequalities of Proposition 3.3 and Theorem 3.4,",
+        r"\left(\sqrt{\eta}\,\varepsilon-\sqrt{e-2}\,\kappa\right)^2\leq I\leq\left(\sqrt{\eta}\,\varepsilon+\sqrt{e-2}\,\kappa\right)^2\;\Rightarrow\;\frac{I}{\eta\varepsilon^2}\to1",
+        _order,
+    ),
+    Step(
+        r"With $F=E[L|Y]$ the density of the endpoints and $u=F-1$: $|F\log F-u-\frac{u^2}2|\leq\frac12|u|^3$, and third moments of $u$ are of order $\kappa^{3/2}$:",
+        r"\mathrm{KL}=\frac{I}{2}(1+o(1))=\frac{\eta\varepsilon^2}{2}(1+o(1))",
+        _kl,
+    ),
 )
 
 
-@certified(r"the inequality $|(1+u)\log(1+u)-u-u^2/2|\leq|u|^3/2$ on u in [-1/2, 3], as a power series near zero and directly elsewhere")
+@certified(
+    r"the inequality $|(1+u)\log(1+u)-u-u^2/2|\leq|u|^3/2$ on u in [-1/2, 3], as a power series near zero and directly elsewhere"
+)
 def inequality(claim: Claim) -> Outcome:
     m = enclosures.arithmetic()
     from flint import arb
@@ -62,11 +88,17 @@ def inequality(claim: Claim) -> Outcome:
     return all_of(
         enclosures.positive_on(lambda z: arb(1) / 2 - near(z), [(-0.25, 0.25)]),
         enclosures.positive_on(lambda z: arb(1) / 2 + near(z), [(-0.25, 0.25)]),
-        *(enclosures.positive_on(lambda z, s=s: abs(z) ** 3 / 2 - s * form(z), [box]) for s in (1, -1) for box in ((-0.5, -0.25), (0.25, 3.0))),
+        *(
+            enclosures.positive_on(lambda z, s=s: abs(z) ** 3 / 2 - s * form(z), [box])
+            for s in (1, -1)
+            for box in ((-0.5, -0.25), (0.25, 3.0))
+        ),
     )
 
 
-@high_precision("shift and tanh families, sizes 0.4 to 0.02: both quotients tend to one, and the errors with them to zero")
+@high_precision(
+    "shift and tanh families, sizes 0.4 to 0.02: both quotients tend to one, and the errors with them to zero"
+)
 def families_(claim: Claim) -> Outcome:
     outcomes = []
     end = families.endpoint(definition.two_modes())
@@ -76,19 +108,36 @@ def families_(claim: Claim) -> Outcome:
         for beta in (mpf("0.4"), mpf("0.1"), mpf("0.02")):
             moved = families.shifted(end, families.displacement(beta, rho))
             visible = claim.visible(rho * J, families.energy_in_time(beta, rho))
-            errors.append(max(abs(families.chi_square(moved, end) / claim.chi(visible) - 1), abs(families.kl(moved, end) / claim.kl(visible) - 1)))
-        outcomes.append(decided(errors[2] < errors[1] / 4 and errors[2] < mpf("1e-3"), f"shift, share {float(rho)}: off by {float(errors[2]):.1e}"))
+            errors.append(
+                max(
+                    abs(families.chi_square(moved, end) / claim.chi(visible) - 1),
+                    abs(families.kl(moved, end) / claim.kl(visible) - 1),
+                )
+            )
+        outcomes.append(
+            decided(
+                errors[2] < errors[1] / 4 and errors[2] < mpf("1e-3"),
+                f"shift, share {float(rho)}: off by {float(errors[2]):.1e}",
+            )
+        )
     errors = []
     for beta in (0.8, 0.4, 0.2):
         law, base = families.tanh_endpoint(beta), definition.law((1, 0, 1))
         visible = claim.visible(families.tanh_observability(beta), families.tanh_energy(beta, learned=False))
-        errors.append(max(abs(float(families.chi_square(law, base)) / claim.chi(visible) - 1), abs(float(families.kl(law, base)) / claim.kl(visible) - 1)))
+        errors.append(
+            max(
+                abs(float(families.chi_square(law, base)) / claim.chi(visible) - 1),
+                abs(float(families.kl(law, base)) / claim.kl(visible) - 1),
+            )
+        )
     # kappa is of the order of eps here, not of eps^2, and the quotient still tends to one.
     outcomes.append(decided(errors[2] < errors[1] / 2 and errors[2] < 0.06, f"tanh: off by {errors[2]:.1e}"))
     return all_of(*outcomes)
 
 
-@simulated("400 000 paths with error 0.1 cos(2y + 3t): divergence and visible energy by the same regression on the endpoint")
+@simulated(
+    "400 000 paths with error 0.1 cos(2y + 3t): divergence and visible energy by the same regression on the endpoint"
+)
 def nonlinear(claim: Claim) -> Outcome:
     sample = families.paths(0.1)
     likelihood = np.exp(sample["M"] - sample["variation"] / 2)
@@ -96,7 +145,11 @@ def nonlinear(claim: Claim) -> Outcome:
     visible, _ = families.conditional_variance(sample["M"], sample["end"])
     predicted = claim.chi(claim.visible(visible / sample["variation"].mean(), sample["variation"].mean()))
     gap = abs(divergence / predicted - 1)
-    return decided(gap < 0.05 + 5 * error / divergence * 0.1, f"quotient {divergence / predicted:.4f}", quotient=divergence / predicted)
+    return decided(
+        gap < 0.05 + 5 * error / divergence * 0.1,
+        f"quotient {divergence / predicted:.4f}",
+        quotient=divergence / predicted,
+    )
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from typing import Any
 
 import mpmath
@@ -11,8 +10,16 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import Claim, Outcome, all_of, certified, decided, high_precision, identity, simulated
+from paper_checks import definition, subject
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    certified,
+    decided,
+    high_precision,
+    identity,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(converges=lambda a, largest: a**2 * (largest - 1) < 1)
@@ -31,30 +38,59 @@ def _ages(claim: Claim) -> Outcome:
     variance = a ** (2 * k) * lam + 1 - a ** (2 * k)
     return all_of(
         identity(sympy.expand(2 - variance), sympy.expand(1 - a ** (2 * k) * (lam - 1)), "room below two"),
-        decided(all(bool(claim.converges(p, q)) == (p * p * (q - 1) < 1) for p, q in ((0.5, 4.0), (0.5, 6.0), (0.9, 2.0), (0.9, 2.3))), "the first age decides"),
+        decided(
+            all(
+                bool(claim.converges(p, q)) == (p * p * (q - 1) < 1)
+                for p, q in ((0.5, 4.0), (0.5, 6.0), (0.9, 2.0), (0.9, 2.3))
+            ),
+            "the first age decides",
+        ),
     )
 
 
 STEPS = (
-    Step(r"$\int N(0,v)^2/\gamma<\infty$ iff $v<2$: the exponent of the integrand is $-(\frac2v-1)\frac{y^2}{2}$.", r"\frac2v-1=\frac{2-v}{v}", _pair),
-    Step(r"Age $k$ of a component with variance $\lambda$ has variance $1+a^{2k}(\lambda-1)$; if $\lambda>1$ this decreases with $k$, so the first age is the widest. Densities are positive, so nothing cancels, and norms of later ages are bounded:",
-         r"\frac{p_\infty}{\gamma}\in L^2(\gamma)\iff a^2(\lambda_{\max}-1)<1", _ages),
+    Step(
+        r"$\int N(0,v)^2/\gamma<\infty$ iff $v<2$: the exponent of the integrand is $-(\frac2v-1)\frac{y^2}{2}$.",
+        r"\frac2v-1=\frac{2-v}{v}",
+        _pair,
+    ),
+    Step(
+        r"Age $k$ of a component with variance $\lambda$ has variance $1+a^{2k}(\lambda-1)$; if $\lambda>1$ this decreases with $k$, so the first age is the widest. Densities are positive, so nothing cancels, and norms of later ages are bounded:",
+        r"\frac{p_\infty}{\gamma}\in L^2(\gamma)\iff a^2(\lambda_{\max}-1)<1",
+        _ages,
+    ),
 )
 
 
-@certified("a = 1/2: convergent at lambda = 4.99, divergent at 5.01, by enclosures of the exponent of the widest age")
+@certified(
+    "a = 1/2: convergent at lambda = 4.99, divergent at 5.01, by enclosures of the exponent of the widest age"
+)
 def thresholds(claim: Claim) -> Outcome:
     from flint import arb
 
     outcomes = []
-    for scale, largest in ((arb(1) / 2, arb("4.99")), (arb(1) / 2, arb("5.01")), (arb("0.9"), arb("2.2")), (arb("0.9"), arb("2.3")), (arb("0.2"), arb("25.9"))):
+    for scale, largest in (
+        (arb(1) / 2, arb("4.99")),
+        (arb(1) / 2, arb("5.01")),
+        (arb("0.9"), arb("2.2")),
+        (arb("0.9"), arb("2.3")),
+        (arb("0.2"), arb("25.9")),
+    ):
         room = 2 - (scale**2 * largest + 1 - scale**2)
         found = bool(room > 0)
-        outcomes.append(decided((found or bool(room < 0)) and found == bool(claim.converges(float(scale.mid()), float(largest.mid()))), f"room {float(room.mid()):+.3f}"))
+        outcomes.append(
+            decided(
+                (found or bool(room < 0))
+                and found == bool(claim.converges(float(scale.mid()), float(largest.mid()))),
+                f"room {float(room.mid()):+.3f}",
+            )
+        )
     return all_of(*outcomes)
 
 
-@high_precision("partial integrals of p_inf^2/gamma and partial sums of c_n^2 to degree 240 on both sides of the threshold")
+@high_precision(
+    "partial integrals of p_inf^2/gamma and partial sums of c_n^2 to degree 240 on both sides of the threshold"
+)
 def both_sides(claim: Claim) -> Outcome:
     outcomes = []
     for scale, largest in ((mpf("0.6"), mpf("2.5")), (mpf("0.6"), mpf("4.2")), (mpf("0.9"), mpf("2.5"))):
@@ -65,19 +101,37 @@ def both_sides(claim: Claim) -> Outcome:
             g = alpha / (alpha + mpmath.expm1(2 * n * time))
             terms.append(g**2 * mpmath.binomial(2 * n, n) * ((largest - 1) / 2) ** (2 * n))
         shrinking = terms[-1] < terms[-60]
-        limit = [(alpha * (1 - alpha) ** (k - 1), mpf(0), 1 + scale ** (2 * k) * (largest - 1)) for k in range(1, 60)]
+        limit = [
+            (alpha * (1 - alpha) ** (k - 1), mpf(0), 1 + scale ** (2 * k) * (largest - 1))
+            for k in range(1, 60)
+        ]
         inner, outer = (
-            mpmath.quad(lambda z: definition.density(limit, z) ** 2 / definition.normal_density(z), [low, (low + high) / 2, high]) for low, high in ((20, 30), (30, 40))
+            definition.line_integral(
+                lambda z, p=limit: definition.density(p, z) ** 2 / definition.normal_density(z),
+                low,
+                low + 10,
+                0.5,
+            )
+            for low in (20, 30)
         )
-        outcomes.append(decided(shrinking == (outer < inner) == bool(claim.converges(float(scale), float(largest))), f"a = {float(scale)}, variance {float(largest)}: integrals {mpmath.nstr(inner, 2)}, {mpmath.nstr(outer, 2)}"))
+        outcomes.append(
+            decided(
+                shrinking == (outer < inner) == bool(claim.converges(float(scale), float(largest))),
+                f"a = {float(scale)}, variance {float(largest)}: integrals {mpmath.nstr(inner, 2)}, {mpmath.nstr(outer, 2)}",
+            )
+        )
     return all_of(*outcomes)
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    mixture, recursion, chi = (subject.fetch(name) for name in ("GaussianMixture", "Recursion", "distances.chi_square"))
+    mixture, recursion, chi = (
+        subject.fetch(name) for name in ("GaussianMixture", "Recursion", "distances.chi_square")
+    )
     base = mixture([1.0], [0.0], [1.0])
     for largest in (4.8, 5.2):
-        limit = recursion(mixture([1.0], [0.0], [largest]), fresh_fraction=0.5, truncation=2 * float(np.log(2))).limit()
+        limit = recursion(
+            mixture([1.0], [0.0], [largest]), fresh_fraction=0.5, truncation=2 * float(np.log(2))
+        ).limit()
         finite = np.isfinite(subject.number(chi(limit, base)))
         yield f"finite at variance {largest} (1 means yes)", float(finite), float(0.25 * (largest - 1) < 1)
 

@@ -30,10 +30,15 @@ def _total_variance(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Given the particles of the last round, every new particle is an independent draw from $C(\alpha p_\ast+(1-\alpha)\bar p_i)$, $\bar p_i$ their empirical law. The "
-         r"conditional mean of $h_n$ is $m=a^n(\alpha c_\ast+(1-\alpha)\hat c_i)$, with $Em=c_n(p_{i+1})$ and $\mathrm{Var}\,m=\kappa_n^2V_i$."),
-    Step(r"Law of total variance, $E\,m^2=c^2+\kappa^2V$:",
-         r"V_{i+1}=\frac{E h_n^2-c^2-\kappa_n^2V_i}{N}+\kappa_n^2V_i=\kappa_n^2\left(1-\frac1N\right)V_i+\frac{E_{p_{i+1}}h_n^2-c_n(p_{i+1})^2}{N}", _total_variance),
+    Step(
+        r"Given the particles of the last round, every new particle is an independent draw from $C(\alpha p_\ast+(1-\alpha)\bar p_i)$, $\bar p_i$ their empirical law. The "
+        r"conditional mean of $h_n$ is $m=a^n(\alpha c_\ast+(1-\alpha)\hat c_i)$, with $Em=c_n(p_{i+1})$ and $\mathrm{Var}\,m=\kappa_n^2V_i$."
+    ),
+    Step(
+        r"Law of total variance, $E\,m^2=c^2+\kappa^2V$:",
+        r"V_{i+1}=\frac{E h_n^2-c^2-\kappa_n^2V_i}{N}+\kappa_n^2V_i=\kappa_n^2\left(1-\frac1N\right)V_i+\frac{E_{p_{i+1}}h_n^2-c_n(p_{i+1})^2}{N}",
+        _total_variance,
+    ),
 )
 
 
@@ -43,7 +48,9 @@ def second_moment(p: definition.Law, n: int) -> Any:
 
     polynomial = definition.hermite_polynomial(n)
     moments = definition.raw_moments(p, 2 * n)
-    return mpmath.fsum(a * b * moments[j + k] for j, a in enumerate(polynomial) for k, b in enumerate(polynomial)) / mpmath.factorial(n)
+    return mpmath.fsum(
+        a * b * moments[j + k] for j, a in enumerate(polynomial) for k, b in enumerate(polynomial)
+    ) / mpmath.factorial(n)
 
 
 def predicted(claim: Claim, n: int, alpha: Any, time: Any, count: int, rounds: int) -> list[Any]:
@@ -54,11 +61,17 @@ def predicted(claim: Claim, n: int, alpha: Any, time: Any, count: int, rounds: i
     values = []
     for index, p in enumerate(laws):
         second, mean = second_moment(p, n), definition.coefficient(p, n)
-        values.append((second - mean**2) / count if index == 0 else claim.step(values[-1], kappa, mpf(count), second, mean))
+        values.append(
+            (second - mean**2) / count
+            if index == 0
+            else claim.step(values[-1], kappa, mpf(count), second, mean)
+        )
     return values
 
 
-@high_precision("two particles: every ancestral pattern enumerated, second moments of h_n from the law of the shared ancestor")
+@high_precision(
+    "two particles: every ancestral pattern enumerated, second moments of h_n from the law of the shared ancestor"
+)
 def enumerated(claim: Claim) -> Outcome:
     import mpmath
 
@@ -76,17 +89,36 @@ def enumerated(claim: Claim) -> Outcome:
             for index in range(1, 6):
                 mean, second = definition.coefficient(laws[index - 1], n), second_moment(laws[index - 1], n)
                 same = mpf(1) / count
-                parents = (1 - alpha) ** 2 * (same * second + (1 - same) * cross) + 2 * alpha * (1 - alpha) * star * mean + alpha**2 * star**2
+                parents = (
+                    (1 - alpha) ** 2 * (same * second + (1 - same) * cross)
+                    + 2 * alpha * (1 - alpha) * star * mean
+                    + alpha**2 * star**2
+                )
                 cross = a * a * parents
                 own = second_moment(laws[index], n)
-                pairs.append((own / count + (1 - mpf(1) / count) * cross - definition.coefficient(laws[index], n) ** 2, V[index]))
+                pairs.append(
+                    (
+                        own / count
+                        + (1 - mpf(1) / count) * cross
+                        - definition.coefficient(laws[index], n) ** 2,
+                        V[index],
+                    )
+                )
     return agreement(pairs, 22)
 
 
 @cache
 def _variances(count: int, runs: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(count)
-    kept = definition.particles(rng, definition.two_modes(), 0.2, [0.1] * 6, runs=runs, count=count, keep=lambda y: definition.hermite_table(y, 4)[1:].mean(-1))
+    kept = definition.particles(
+        rng,
+        definition.two_modes(),
+        0.2,
+        [0.1] * 6,
+        runs=runs,
+        count=count,
+        keep=lambda y: definition.hermite_table(y, 4)[1:].mean(-1),
+    )
     squares = (kept - kept.mean(2, keepdims=True)) ** 2 * runs / (runs - 1)
     return definition.over_runs(squares, 2)
 
@@ -120,11 +152,25 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "law of total variance"), enumerated, particles),
     mutations=(
-        Mutation("constant", r"without $1-\frac1N$", {"step": lambda V, k, N, s, c: k**2 * V + (s - c**2) / N}),
-        Mutation("sign", r"$E h^2+c^2$", {"step": lambda V, k, N, s, c: k**2 * (1 - 1 / N) * V + (s + c**2) / N}),
-        Mutation("exponent", r"$\kappa$ for $\kappa^2$", {"step": lambda V, k, N, s, c: k * (1 - 1 / N) * V + (s - c**2) / N}),
-        Mutation("dropped condition", "rounds independent of each other", {"step": lambda V, k, N, s, c: (s - c**2) / N}),
+        Mutation(
+            "constant", r"without $1-\frac1N$", {"step": lambda V, k, N, s, c: k**2 * V + (s - c**2) / N}
+        ),
+        Mutation(
+            "sign", r"$E h^2+c^2$", {"step": lambda V, k, N, s, c: k**2 * (1 - 1 / N) * V + (s + c**2) / N}
+        ),
+        Mutation(
+            "exponent",
+            r"$\kappa$ for $\kappa^2$",
+            {"step": lambda V, k, N, s, c: k * (1 - 1 / N) * V + (s - c**2) / N},
+        ),
+        Mutation(
+            "dropped condition",
+            "rounds independent of each other",
+            {"step": lambda V, k, N, s, c: (s - c**2) / N},
+        ),
     ),
     expected="holds",
-    package=Package("sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9),
+    package=Package(
+        "sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9
+    ),
 )

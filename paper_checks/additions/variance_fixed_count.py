@@ -13,11 +13,13 @@ from mpmath import mpf
 from paper_checks import definition
 from paper_checks.additions.variance_channel import second_moment
 from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from paper_checks.registry import Displayed, Mutation, Statement, Step, derived
 
 CLAIM = Claim(
     # a = a^n; fresh, old: variance of h_n under C p* and (second moment, squared mean) under C p_i
-    step=lambda V, a, alpha, N, fresh, second, square: (1 - alpha) ** 2 * a**2 * V + (alpha * fresh + (1 - alpha) * (second - square - a**2 * V)) / N,
+    step=lambda V, a, alpha, N, fresh, second, square: (
+        (1 - alpha) ** 2 * a**2 * V + (alpha * fresh + (1 - alpha) * (second - square - a**2 * V)) / N
+    ),
 )
 
 V, a, alpha, N, F, S, c = sympy.symbols("V a alpha N F S c", positive=True)
@@ -31,10 +33,15 @@ def _total_variance(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Given the last round, $\alpha N$ particles are independent draws of $Cp_\ast$ and $(1-\alpha)N$ are independent draws of the channelled empirical law, whose conditional mean of "
-         r"$h_n$ is $a^n\hat c_i$, $E\hat c_i^2=c_n(p_i)^2+V_i$. Total variance:",
-         r"V_{i+1}=\kappa_n^2V_i+\frac{\alpha\mathrm{Var}_{Cp_\ast}(h_n)+(1-\alpha)\left(E_{Cp_i}h_n^2-a^{2n}c_n(p_i)^2-a^{2n}V_i\right)}{N}", _total_variance),
-    Step(r"Note that $\kappa_n^2V_i$ stands without the factor $1-\frac1N$ of the scheme with random counts: its share is already the last term of the bracket."),
+    Step(
+        r"Given the last round, $\alpha N$ particles are independent draws of $Cp_\ast$ and $(1-\alpha)N$ are independent draws of the channelled empirical law, whose conditional mean of "
+        r"$h_n$ is $a^n\hat c_i$, $E\hat c_i^2=c_n(p_i)^2+V_i$. Total variance:",
+        r"V_{i+1}=\kappa_n^2V_i+\frac{\alpha\mathrm{Var}_{Cp_\ast}(h_n)+(1-\alpha)\left(E_{Cp_i}h_n^2-a^{2n}c_n(p_i)^2-a^{2n}V_i\right)}{N}",
+        _total_variance,
+    ),
+    Step(
+        r"Note that $\kappa_n^2V_i$ stands without the factor $1-\frac1N$ of the scheme with random counts: its share is already the last term of the bracket."
+    ),
 )
 
 
@@ -47,7 +54,17 @@ def predicted(claim: Claim, n: int, alpha: Any, time: Any, count: int, rounds: i
     values = [(second_moment(target, n) - definition.coefficient(target, n) ** 2) / count]
     for p in laws[:-1]:
         moved = definition.truncate(p, time)
-        values.append(claim.step(values[-1], decay, alpha, mpf(count), fresh, second_moment(moved, n), definition.coefficient(moved, n) ** 2))
+        values.append(
+            claim.step(
+                values[-1],
+                decay,
+                alpha,
+                mpf(count),
+                fresh,
+                second_moment(moved, n),
+                definition.coefficient(moved, n) ** 2,
+            )
+        )
     return values
 
 
@@ -112,15 +129,51 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "law of total variance"), enumerated, particles),
     mutations=(
-        Mutation("constant", r"$2\alpha$ in the innovation", {"step": lambda V, a, al, N, f, s, q: (1 - al) ** 2 * a**2 * V + (2 * al * f + (1 - al) * (s - q - a**2 * V)) / N}),
-        Mutation("sign", r"$+a^{2n}V_i$", {"step": lambda V, a, al, N, f, s, q: (1 - al) ** 2 * a**2 * V + (al * f + (1 - al) * (s - q + a**2 * V)) / N}),
-        Mutation("exponent", r"$(1-\alpha)a^{2n}V_i$", {"step": lambda V, a, al, N, f, s, q: (1 - al) * a**2 * V + (al * f + (1 - al) * (s - q - a**2 * V)) / N}),
-        Mutation("dropped condition", "random counts: the innovation of the whole mixture", {"step": lambda V, a, al, N, f, s, q: (1 - al) ** 2 * a**2 * V + (al * f + (1 - al) * (s - q)) / N}),
+        Mutation(
+            "constant",
+            r"$2\alpha$ in the innovation",
+            {
+                "step": lambda V, a, al, N, f, s, q: (
+                    (1 - al) ** 2 * a**2 * V + (2 * al * f + (1 - al) * (s - q - a**2 * V)) / N
+                )
+            },
+        ),
+        Mutation(
+            "sign",
+            r"$+a^{2n}V_i$",
+            {
+                "step": lambda V, a, al, N, f, s, q: (
+                    (1 - al) ** 2 * a**2 * V + (al * f + (1 - al) * (s - q + a**2 * V)) / N
+                )
+            },
+        ),
+        Mutation(
+            "exponent",
+            r"$(1-\alpha)a^{2n}V_i$",
+            {
+                "step": lambda V, a, al, N, f, s, q: (
+                    (1 - al) * a**2 * V + (al * f + (1 - al) * (s - q - a**2 * V)) / N
+                )
+            },
+        ),
+        Mutation(
+            "dropped condition",
+            "random counts: the innovation of the whole mixture",
+            {
+                "step": lambda V, a, al, N, f, s, q: (
+                    (1 - al) ** 2 * a**2 * V + (al * f + (1 - al) * (s - q)) / N
+                )
+            },
+        ),
     ),
     displayed=Displayed(
         r"As first written down: only the bracket changes, and $\kappa_n^2V_i$ keeps its factor $1-\frac1N$.",
         r"V_{i+1}=\kappa_n^2\left(1-\frac1N\right)V_i+\frac{\alpha(\dots)+(1-\alpha)(\dots)-(1-\alpha)a^{2n}V_i}{N}",
-        {"step": lambda V, a, al, N, f, s, q: (1 - al) ** 2 * a**2 * (1 - 1 / N) * V + (al * f + (1 - al) * (s - q - a**2 * V)) / N},
+        {
+            "step": lambda V, a, al, N, f, s, q: (
+                (1 - al) ** 2 * a**2 * (1 - 1 / N) * V + (al * f + (1 - al) * (s - q - a**2 * V)) / N
+            )
+        },
         r"$\kappa_n^2V_i$ without the factor; the difference is of relative order $1/N$.",
     ),
     expected="false as displayed",

@@ -18,7 +18,9 @@ from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # b = a^(2n); pool, output: Var of h_n under q_i and p_{i+1}
-    step=lambda V, b, alpha, M, N, pool, output: (1 - 1 / N) * b * ((1 - 1 / M) * (1 - alpha) ** 2 * V + pool / M) + output / N,
+    step=lambda V, b, alpha, M, N, pool, output: (
+        (1 - 1 / N) * b * ((1 - 1 / M) * (1 - alpha) ** 2 * V + pool / M) + output / N
+    ),
 )
 
 V, b, alpha, M, N, P, Q = sympy.symbols("V b alpha M N P Q", positive=True)
@@ -32,10 +34,15 @@ def _two_stages(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Stage one: given the last round, the $M$ pool points are independent draws of $\alpha p_\ast+(1-\alpha)\bar p_i$, with conditional mean of variance $(1-\alpha)^2V_i$:",
-         r"V^{\mathrm{pool}}=\left(1-\frac1M\right)(1-\alpha)^2V_i+\frac{\mathrm{Var}_{q_i}(h_n)}{M}"),
-    Step(r"Stage two: given the pool, $N$ independent outputs of its channelled empirical law, conditional mean $a^n\hat c^{\mathrm{pool}}$:",
-         r"V_{i+1}=\left(1-\frac1N\right)a^{2n}V^{\mathrm{pool}}+\frac{\mathrm{Var}_{p_{i+1}}(h_n)}{N}", _two_stages),
+    Step(
+        r"Stage one: given the last round, the $M$ pool points are independent draws of $\alpha p_\ast+(1-\alpha)\bar p_i$, with conditional mean of variance $(1-\alpha)^2V_i$:",
+        r"V^{\mathrm{pool}}=\left(1-\frac1M\right)(1-\alpha)^2V_i+\frac{\mathrm{Var}_{q_i}(h_n)}{M}",
+    ),
+    Step(
+        r"Stage two: given the pool, $N$ independent outputs of its channelled empirical law, conditional mean $a^n\hat c^{\mathrm{pool}}$:",
+        r"V_{i+1}=\left(1-\frac1N\right)a^{2n}V^{\mathrm{pool}}+\frac{\mathrm{Var}_{p_{i+1}}(h_n)}{N}",
+        _two_stages,
+    ),
 )
 
 
@@ -49,7 +56,17 @@ def predicted(claim: Claim, n: int, alpha: Any, time: Any, pool: int, count: int
     values = [variance(target) / count]
     for before, after in zip(laws[:-1], laws[1:], strict=True):
         mixed = definition.mix(mpf(alpha), target, before)
-        values.append(claim.step(values[-1], mpmath.exp(-2 * n * mpf(time)), mpf(alpha), mpf(pool), mpf(count), variance(mixed), variance(after)))
+        values.append(
+            claim.step(
+                values[-1],
+                mpmath.exp(-2 * n * mpf(time)),
+                mpf(alpha),
+                mpf(pool),
+                mpf(count),
+                variance(mixed),
+                variance(after),
+            )
+        )
     return values
 
 
@@ -67,11 +84,18 @@ def enumerated(claim: Claim) -> Outcome:
             p = laws[index - 1]
             mean, second = definition.coefficient(p, n), second_moment(p, n)
             old_pair = second / count + (1 - mpf(1) / count) * cross
-            pool_pair = (1 - alpha) ** 2 * old_pair + 2 * alpha * (1 - alpha) * star * mean + alpha**2 * star**2
+            pool_pair = (
+                (1 - alpha) ** 2 * old_pair + 2 * alpha * (1 - alpha) * star * mean + alpha**2 * star**2
+            )
             pool_second = alpha * second_moment(target, n) + (1 - alpha) * second
             cross = decay**2 * (pool_second / pool + (1 - mpf(1) / pool) * pool_pair)
             own = second_moment(laws[index], n)
-            pairs.append((own / count + (1 - mpf(1) / count) * cross - definition.coefficient(laws[index], n) ** 2, V[index]))
+            pairs.append(
+                (
+                    own / count + (1 - mpf(1) / count) * cross - definition.coefficient(laws[index], n) ** 2,
+                    V[index],
+                )
+            )
     return agreement(pairs, 22)
 
 
@@ -94,7 +118,9 @@ def _variances() -> tuple[np.ndarray, np.ndarray]:
 @simulated("20 000 runs, pool 15, 25 outputs: variances of degrees 1 to 3 over four rounds")
 def particles(claim: Claim) -> Outcome:
     value, error = _variances()
-    expected = np.array([[float(v) for v in predicted(claim, n, "0.3", "0.1", 15, 25, 4)] for n in range(1, 4)]).T
+    expected = np.array(
+        [[float(v) for v in predicted(claim, n, "0.3", "0.1", 15, 25, 4)] for n in range(1, 4)]
+    ).T
     return scores(value, expected[1:], error)
 
 
@@ -119,11 +145,37 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "two stages of total variance"), enumerated, particles),
     mutations=(
-        Mutation("constant", "no pool noise (the formula without a pool)", {"step": lambda V, b, al, M, N, p, o: (1 - 1 / N) * b * (1 - al) ** 2 * V + o / N}),
-        Mutation("exponent", r"$1-\alpha$ for its square", {"step": lambda V, b, al, M, N, p, o: (1 - 1 / N) * b * ((1 - 1 / M) * (1 - al) * V + p / M) + o / N}),
-        Mutation("sign", r"$1+\frac1M$", {"step": lambda V, b, al, M, N, p, o: (1 - 1 / N) * b * ((1 + 1 / M) * (1 - al) ** 2 * V + p / M) + o / N}),
-        Mutation("dropped condition", "pool and outputs of equal size", {"step": lambda V, b, al, M, N, p, o: CLAIM.step(V, b, al, N, N, p, o)}),
+        Mutation(
+            "constant",
+            "no pool noise (the formula without a pool)",
+            {"step": lambda V, b, al, M, N, p, o: (1 - 1 / N) * b * (1 - al) ** 2 * V + o / N},
+        ),
+        Mutation(
+            "exponent",
+            r"$1-\alpha$ for its square",
+            {
+                "step": lambda V, b, al, M, N, p, o: (
+                    (1 - 1 / N) * b * ((1 - 1 / M) * (1 - al) * V + p / M) + o / N
+                )
+            },
+        ),
+        Mutation(
+            "sign",
+            r"$1+\frac1M$",
+            {
+                "step": lambda V, b, al, M, N, p, o: (
+                    (1 - 1 / N) * b * ((1 + 1 / M) * (1 - al) ** 2 * V + p / M) + o / N
+                )
+            },
+        ),
+        Mutation(
+            "dropped condition",
+            "pool and outputs of equal size",
+            {"step": lambda V, b, al, M, N, p, o: CLAIM.step(V, b, al, N, N, p, o)},
+        ),
     ),
     expected="holds",
-    package=Package("sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9),
+    package=Package(
+        "sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9
+    ),
 )

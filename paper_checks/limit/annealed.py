@@ -11,7 +11,17 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, ordered, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    decided,
+    high_precision,
+    identity,
+    ordered,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -52,17 +62,29 @@ def _polynomial(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Write $e_n(i)=1-f_n(i)$ for what degree $n$ has lost. The recursion $f\leftarrow e^{-y_i}(\alpha+(1-\alpha)f)$, "
-         r"$y_i=n\theta t_i$, becomes",
-         r"e_n(i+1)=1-e^{-y_i}+e^{-y_i}(1-\alpha)\,e_n(i)\;\leq\; y_i+(1-\alpha)\,e_n(i)", _residual),
-    Step(r"Hence $e_n(N)\leq(1-\alpha)^Ne_n(0)+\sum_j(1-\alpha)^{N-1-j}y_j$: a summable sequence convolved with one that tends to zero. "
-         r"If $t_i\to0$ and $\alpha>0$, every mode comes back. (With $t_i\to t_\infty$ the same argument gives the limit law at "
-         r"$t_\infty$; in $W_2$ replace $y_j$ by $W_2(C_jq,q)\to0$ and $1-\alpha$ by $\sqrt{1-\alpha}$.)", ""),
-    Step(r"Rates, to first order in the times. Geometric times $y_i=yq^i$: the linear recursion has the exact solution",
-         r"e_n(i)=y\,\frac{q^i-(1-\alpha)^i}{q-(1-\alpha)}", _linear),
-    Step(r"so the slower of $q$ and $1-\alpha$ decides; if they are equal, $e_n(i)=y\,i\,(1-\alpha)^{i-1}$. Polynomial times vary slowly and "
-         r"the residual follows the rest point of the recursion:",
-         r"e_n(i+1)\sim\frac{n\theta t_i}{\alpha}", _polynomial),
+    Step(
+        r"Write $e_n(i)=1-f_n(i)$ for what degree $n$ has lost. The recursion $f\leftarrow e^{-y_i}(\alpha+(1-\alpha)f)$, "
+        r"$y_i=n\theta t_i$, becomes",
+        r"e_n(i+1)=1-e^{-y_i}+e^{-y_i}(1-\alpha)\,e_n(i)\;\leq\; y_i+(1-\alpha)\,e_n(i)",
+        _residual,
+    ),
+    Step(
+        r"Hence $e_n(N)\leq(1-\alpha)^Ne_n(0)+\sum_j(1-\alpha)^{N-1-j}y_j$: a summable sequence convolved with one that tends to zero. "
+        r"If $t_i\to0$ and $\alpha>0$, every mode comes back. (With $t_i\to t_\infty$ the same argument gives the limit law at "
+        r"$t_\infty$; in $W_2$ replace $y_j$ by $W_2(C_jq,q)\to0$ and $1-\alpha$ by $\sqrt{1-\alpha}$.)",
+        "",
+    ),
+    Step(
+        r"Rates, to first order in the times. Geometric times $y_i=yq^i$: the linear recursion has the exact solution",
+        r"e_n(i)=y\,\frac{q^i-(1-\alpha)^i}{q-(1-\alpha)}",
+        _linear,
+    ),
+    Step(
+        r"so the slower of $q$ and $1-\alpha$ decides; if they are equal, $e_n(i)=y\,i\,(1-\alpha)^{i-1}$. Polynomial times vary slowly and "
+        r"the residual follows the rest point of the recursion:",
+        r"e_n(i+1)\sim\frac{n\theta t_i}{\alpha}",
+        _polynomial,
+    ),
 )
 
 
@@ -70,7 +92,9 @@ def _iterate(times: list[Any], fraction: Any, e: Any = 0) -> list[Any]:
     return [1 - value for value in definition.mode_trajectory(1, fraction, times, 1 - mpf(e))]
 
 
-@high_precision("exact residuals of the definition against each asymptotic law, error at most halved when the round doubles or the time halves")
+@high_precision(
+    "exact residuals of the definition against each asymptotic law, error at most halved when the round doubles or the time halves"
+)
 def rates(claim: Claim) -> Outcome:
     outcomes = []
     fraction = mpf("0.3")
@@ -78,7 +102,9 @@ def rates(claim: Claim) -> Outcome:
         times = [mpf("0.2") / (1 + mpf(j)) ** mpf(exponent) for j in range(4097)]
         e = _iterate(times, fraction)
         errors = [abs(e[j + 1] / claim.polynomial(times[j], fraction) - 1) for j in (512, 2048, 4096)]
-        outcomes.append(ordered([(errors[1], 0.6 * errors[0]), (errors[2], 0.8 * errors[1]), (errors[2], mpf("0.03"))]))
+        outcomes.append(
+            ordered([(errors[1], 0.6 * errors[0]), (errors[2], 0.8 * errors[1]), (errors[2], mpf("0.03"))])
+        )
     for q in ("0.9", "0.8"):
         times = [mpf("0.2") * mpf(q) ** j for j in range(241)]
         e = _iterate(times, fraction)
@@ -90,13 +116,21 @@ def rates(claim: Claim) -> Outcome:
             q = mpf("0.7") if law == "critical" else mpf("0.4")
             times = [mpf(small) * q**j for j in range(80)]
             e = _iterate(times, fraction)[80]
-            predicted = claim.critical(mpf(small), 80, fraction) if law == "critical" else claim.fast(mpf(small), 80, q, fraction)
+            predicted = (
+                claim.critical(mpf(small), 80, fraction)
+                if law == "critical"
+                else claim.fast(mpf(small), 80, q, fraction)
+            )
             errors.append(abs(e / predicted - 1))
-        outcomes.append(ordered([(errors[1], errors[0] / 5), (errors[2], errors[1] / 5), (errors[2], mpf("1e-5"))]))
+        outcomes.append(
+            ordered([(errors[1], errors[0] / 5), (errors[2], errors[1] / 5), (errors[2], mpf("1e-5"))])
+        )
     return all_of(*outcomes)
 
 
-@high_precision("a schedule t_i = 0.3/(1 + i): W2 to the data falls for alpha > 0 and stays away for alpha = 0")
+@high_precision(
+    "a schedule t_i = 0.3/(1 + i): W2 to the data falls for alpha > 0 and stays away for alpha = 0"
+)
 def recovery(claim: Claim) -> Outcome:
     target = definition.two_modes()
     outcomes = []
@@ -105,7 +139,11 @@ def recovery(claim: Claim) -> Outcome:
         laws = definition.rounds(target, fraction, times)
         start, late, last = (definition.wasserstein(laws[j], target, step=0.1) for j in (2, 15, 60))
         recovers = last < late / 2 < start
-        outcomes.append(decided(recovers == bool(claim.recovers(fraction)), f"W2 {start:.3f}, {late:.3f}, {last:.4f}", w2=last))
+        outcomes.append(
+            decided(
+                recovers == bool(claim.recovers(fraction)), f"W2 {start:.3f}, {late:.3f}, {last:.4f}", w2=last
+            )
+        )
     return all_of(*outcomes)
 
 
@@ -113,7 +151,12 @@ def recovery(claim: Claim) -> Outcome:
 def _runs() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(41)
     kept = definition.particles(
-        rng, definition.two_modes(), 0.4, [0.4 * 0.8**j for j in range(12)], runs=150, count=2000,
+        rng,
+        definition.two_modes(),
+        0.4,
+        [0.4 * 0.8**j for j in range(12)],
+        runs=150,
+        count=2000,
         keep=lambda u: definition.hermite_table(u, 4)[1:].mean(-1),
     )
     return definition.over_runs(kept, 2)
@@ -161,11 +204,17 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "residual recursion and its solutions"), rates, recovery, particles),
     mutations=(
-        Mutation("constant", r"$n\theta t_i/(2\alpha)$", {"polynomial": lambda y_i, alpha: y_i / (2 * alpha)}),
-        Mutation("exponent", r"$(1-\alpha)^{i}$ in the critical case", {"critical": lambda y, i, alpha: y * i * (1 - alpha) ** i}),
+        Mutation(
+            "constant", r"$n\theta t_i/(2\alpha)$", {"polynomial": lambda y_i, alpha: y_i / (2 * alpha)}
+        ),
+        Mutation(
+            "exponent",
+            r"$(1-\alpha)^{i}$ in the critical case",
+            {"critical": lambda y, i, alpha: y * i * (1 - alpha) ** i},
+        ),
         Mutation("sign", r"$q-1-\alpha$", {"geometric": lambda y_i, q, alpha: y_i / (q - 1 - alpha)}),
         Mutation("dropped condition", r"recovery also for $\alpha=0$", {"recovers": lambda alpha: True}),
     ),
     expected="holds",
-    package=Package("mode_factors, schedules", "tests/test_schedules.py", _package),
+    package=Package("mode_factors, schedules", "tests/test_schedules_regimes.py", _package),
 )

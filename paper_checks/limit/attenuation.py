@@ -13,7 +13,18 @@ from mpmath import mpf
 
 from paper_checks import definition, enclosures, subject
 from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, certified, decided, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    certified,
+    decided,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -41,7 +52,9 @@ def _generating(claim: Claim) -> Outcome:
     # E over Z of exp(r(aX + sZ) - r^2/2), s^2 = 1 - a^2, from the Gaussian moment generating function.
     after = sympy.exp(r * a * X + r**2 * (1 - a**2) / 2 - r**2 / 2)
     before = sympy.exp((a * r) * X - (a * r) ** 2 / 2)
-    return identity(sympy.log(after).expand(force=True), sympy.log(before).expand(force=True), "generating function")
+    return identity(
+        sympy.log(after).expand(force=True), sympy.log(before).expand(force=True), "generating function"
+    )
 
 
 def _fixed_point(claim: Claim) -> Outcome:
@@ -51,7 +64,9 @@ def _fixed_point(claim: Claim) -> Outcome:
 
 def _geometric(claim: Claim) -> Outcome:
     c = sympy.exp(-n * x)
-    return identity(g(claim, SYMPY, n, alpha, x), alpha * c / (1 - (1 - alpha) * c), "the form with exp(-n theta t0)")
+    return identity(
+        g(claim, SYMPY, n, alpha, x), alpha * c / (1 - (1 - alpha) * c), "the form with exp(-n theta t0)"
+    )
 
 
 def _trajectory(claim: Claim) -> Outcome:
@@ -134,7 +149,9 @@ def on_boxes(claim: Claim) -> Outcome:
     )
 
 
-@high_precision("mixtures carried through eight rounds by the definition; coefficients of degrees 1 to 9 from raw moments")
+@high_precision(
+    "mixtures carried through eight rounds by the definition; coefficients of degrees 1 to 9 from raw moments"
+)
 def from_laws(claim: Claim) -> Outcome:
     pairs = []
     for fraction, time in ((mpf("0.1"), mpf("0.05")), (mpf("0.5"), mpf("0.3")), (mpf("0.9"), mpf("1.1"))):
@@ -151,7 +168,12 @@ def from_laws(claim: Claim) -> Outcome:
 @high_precision("the mode recursion iterated until it stops, down to theta t0 = 1e-4 and alpha = 0.01")
 def from_iteration(claim: Claim) -> Outcome:
     pairs = []
-    for fraction, time, degree, count in ((0.01, 1e-4, 1, 8000), (0.3, 0.02, 5, 400), (0.05, 0.5, 12, 60), (1.0, 2.0, 3, 3)):
+    for fraction, time, degree, count in (
+        (0.01, 1e-4, 1, 8000),
+        (0.3, 0.02, 5, 400),
+        (0.05, 0.5, 12, 60),
+        (1.0, 2.0, 3, 3),
+    ):
         last = definition.mode_trajectory(degree, fraction, [mpf(time)] * count)[-1]
         pairs.append((last, g(claim, MPMATH, degree, mpf(fraction), mpf(time))))
     return agreement(pairs, 20)
@@ -161,7 +183,12 @@ def from_iteration(claim: Claim) -> Outcome:
 def _runs() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(606)
     kept = definition.particles(
-        rng, definition.two_modes(), 0.3, [0.12] * 8, runs=200, count=2000,
+        rng,
+        definition.two_modes(),
+        0.3,
+        [0.12] * 8,
+        runs=200,
+        count=2000,
         keep=lambda y: definition.hermite_table(y, 6)[1:].mean(-1),
     )
     return definition.over_runs(kept, 2)
@@ -172,7 +199,8 @@ def from_particles(claim: Claim) -> Outcome:
     mean, error = _runs()
     target = [float(definition.coefficient(definition.two_modes(), k)) for k in range(1, 7)]
     predicted = [
-        [trajectory(claim, FLOAT, k, 0.3, 0.12, after) * target[k - 1] for k in range(1, 7)] for after in range(9)
+        [trajectory(claim, FLOAT, k, 0.3, 0.12, after) * target[k - 1] for k in range(1, 7)]
+        for after in range(9)
     ]
     return scores(mean[1:], np.array(predicted)[1:], error[1:])
 
@@ -229,7 +257,9 @@ STATEMENT = Statement(
         from_particles,
     ),
     mutations=(
-        Mutation("constant", r"$\alpha/(\alpha+2E_n)$", {"amplitude": lambda alpha, E: alpha / (alpha + 2 * E)}),
+        Mutation(
+            "constant", r"$\alpha/(\alpha+2E_n)$", {"amplitude": lambda alpha, E: alpha / (alpha + 2 * E)}
+        ),
         Mutation("sign", r"$\alpha/(\alpha-E_n)$", {"amplitude": lambda alpha, E: alpha / (alpha - E)}),
         Mutation("exponent", r"$n^2$ in place of $n$", {"exponent": lambda n, x: n * n * x}),
         Mutation(

@@ -13,7 +13,16 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -34,11 +43,16 @@ def _solution(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Let $\delta_i=W_2(\hat p_{i+1},C\hat q_i)$ be what the learned round adds to the ideal one. The ideal round contracts (Theorem 3.1) "
-         r"and leaves $p_\infty$ in place, so by the triangle inequality",
-         r"W_2(\hat p_{i+1},p_\infty)\leq\delta_i+\rho\,W_2(\hat p_i,p_\infty),\qquad \rho=\sqrt{1-\alpha}\,e^{-\theta t_0}"),
-    Step(r"Solve the recursion; with $\delta_i\leq\delta$ the sum is geometric and the radius is its rest point:",
-         r"W_2(\hat p_N,p_\infty)\leq\rho^NW_2(\hat p_0,p_\infty)+\sum_{i<N}\rho^{N-1-i}\delta_i,\qquad r=\rho r+\delta", _solution),
+    Step(
+        r"Let $\delta_i=W_2(\hat p_{i+1},C\hat q_i)$ be what the learned round adds to the ideal one. The ideal round contracts (Theorem 3.1) "
+        r"and leaves $p_\infty$ in place, so by the triangle inequality",
+        r"W_2(\hat p_{i+1},p_\infty)\leq\delta_i+\rho\,W_2(\hat p_i,p_\infty),\qquad \rho=\sqrt{1-\alpha}\,e^{-\theta t_0}",
+    ),
+    Step(
+        r"Solve the recursion; with $\delta_i\leq\delta$ the sum is geometric and the radius is its rest point:",
+        r"W_2(\hat p_N,p_\infty)\leq\rho^NW_2(\hat p_0,p_\infty)+\sum_{i<N}\rho^{N-1-i}\delta_i,\qquad r=\rho r+\delta",
+        _solution,
+    ),
 )
 
 
@@ -61,7 +75,10 @@ def translations(claim: Claim) -> Outcome:
     return ordered([pair for fraction in (0.0, 0.2, 0.6) for pair in _pairs(claim, fraction)], 1e-6)
 
 
-@high_precision("alpha = 0, the same translation every round: the mean drifts to delta/(1 - rho) exactly", role="sharpness")
+@high_precision(
+    "alpha = 0, the same translation every round: the mean drifts to delta/(1 - rho) exactly",
+    role="sharpness",
+)
 def extremal(claim: Claim) -> Outcome:
     time, shift, mean = mpf("0.3"), mpf("0.25"), mpf(0)
     for _ in range(400):
@@ -77,7 +94,11 @@ def _simulated() -> np.ndarray:
     limit = np.sort(definition.draw(rng, definition.rounds(target, fraction, [time] * 30)[-1], (count,)))
     y, gaps = definition.draw(rng, target, (count,)), []
     for _ in range(10):
-        mixed = np.where(rng.random(count) < fraction, definition.draw(rng, target, (count,)), y[rng.integers(0, count, count)])
+        mixed = np.where(
+            rng.random(count) < fraction,
+            definition.draw(rng, target, (count,)),
+            y[rng.integers(0, count, count)],
+        )
         ideal = np.exp(-time) * mixed + np.sqrt(-np.expm1(-2 * time)) * rng.standard_normal(count)
         y = ideal + noise * np.sin(2 * ideal)
         defect = np.sqrt(((np.sort(y) - np.sort(ideal)) ** 2).mean())
@@ -93,15 +114,24 @@ def particles(claim: Claim) -> Outcome:
     for gap, defect in _simulated():
         bound = float(claim.rate(MPMATH, mpf(fraction), mpf(time))) * bound + defect
         pairs.append((gap, bound + 0.01))
-    pairs.append((pairs[-1][0], claim.radius(MPMATH, mpf(_simulated()[:, 1].max()), mpf(fraction), mpf(time))))
+    pairs.append(
+        (pairs[-1][0], claim.radius(MPMATH, mpf(_simulated()[:, 1].max()), mpf(fraction), mpf(time)))
+    )
     return ordered(pairs)
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     radius = subject.fetch("bounds.ball_radius")
     for fraction, time, defect in ((0.1, 0.04, 0.01), (0.9, 2.0, 1.5)):
-        series = mpmath.nsum(lambda j, f=fraction, t=time: (mpmath.sqrt(1 - mpf(f)) * mpmath.exp(-mpf(t) / 2)) ** j, [0, mpmath.inf])
-        yield "ball_radius", subject.number(radius(defect, fresh_fraction=fraction, truncation_time=time)), mpf(defect) * series
+        series = mpmath.nsum(
+            lambda j, f=fraction, t=time: (mpmath.sqrt(1 - mpf(f)) * mpmath.exp(-mpf(t) / 2)) ** j,
+            [0, mpmath.inf],
+        )
+        yield (
+            "ball_radius",
+            subject.number(radius(defect, fresh_fraction=fraction, truncation_time=time)),
+            mpf(defect) * series,
+        )
 
 
 STATEMENT = Statement(
@@ -116,14 +146,33 @@ STATEMENT = Statement(
     conditions=r"$\rho<1$, second moments; the defect is measured against the ideal round started from the same learned law",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "the rate of Theorem 3.1 and the geometric sum"), translations, extremal, particles),
+    evidence=(
+        derived(STEPS, "the rate of Theorem 3.1 and the geometric sum"),
+        translations,
+        extremal,
+        particles,
+    ),
     mutations=(
-        Mutation("exponent", r"$\delta/(1-\rho^2)$", {"radius": lambda m, d, alpha, x: d / (1 - (1 - alpha) * m.exp(-2 * x))}),
-        Mutation("constant", r"half the radius", {"radius": lambda m, d, alpha, x: d / (1 - m.sqrt(1 - alpha) * m.exp(-x)) / 2}),
-        Mutation("sign", r"$\delta/(1+\rho)$", {"radius": lambda m, d, alpha, x: d / (1 + m.sqrt(1 - alpha) * m.exp(-x))}),
-        Mutation("dropped condition", r"no accumulation at all, $\rho=0$", {"rate": lambda m, alpha, x: 0 * x}),
+        Mutation(
+            "exponent",
+            r"$\delta/(1-\rho^2)$",
+            {"radius": lambda m, d, alpha, x: d / (1 - (1 - alpha) * m.exp(-2 * x))},
+        ),
+        Mutation(
+            "constant",
+            r"half the radius",
+            {"radius": lambda m, d, alpha, x: d / (1 - m.sqrt(1 - alpha) * m.exp(-x)) / 2},
+        ),
+        Mutation(
+            "sign",
+            r"$\delta/(1+\rho)$",
+            {"radius": lambda m, d, alpha, x: d / (1 + m.sqrt(1 - alpha) * m.exp(-x))},
+        ),
+        Mutation(
+            "dropped condition", r"no accumulation at all, $\rho=0$", {"rate": lambda m, alpha, x: 0 * x}
+        ),
     ),
     expected="sharp",
-    package=Package("bounds.ball_radius", "tests/bounds", _package),
+    package=Package("bounds.ball_radius", "tests/bounds/test_robustness.py", _package),
     remark=r"The radius is attained without fresh data. With fresh data and translations the mean contracts by $(1-\alpha)e^{-\theta t_0}$ and the ball is not filled.",
 )

@@ -12,7 +12,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -54,27 +63,43 @@ def _edges(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Rounds compose: after $(A,S)$, $X\mapsto AX+\sqrt{S}Z$, one more round gives $(aA,\,a^2S+1-a^2)$. So age $k$ is the "
-         r"same channel at time $k\,t_0$; at scale one the variances add.",
-         r"C^k:\; X\mapsto e^{-k\theta t_0}X+\sqrt{1-e^{-2k\theta t_0}}\,Z", _powers),
-    Step(r"The infinite mixture is a fixed point: a round turns age $k$ into age $k+1$ with probability $1-\alpha$ and adds age one "
-         r"with probability $\alpha$.",
-         r"p_\infty=\sum_{k\geq1}\alpha(1-\alpha)^{k-1}\,C^kp_\ast", _fixed),
-    Step(r"Edges. $\alpha=1$: one age, $Cp_\ast$. $t_0=0$: the data themselves. $\alpha=0$, $t_0>0$: the mixture is empty and what "
-         r"remains is $C^Np_0\to N(0,I)$. Scale one with $\alpha=0$: variances grow without bound, no limit.", "", _edges),
+    Step(
+        r"Rounds compose: after $(A,S)$, $X\mapsto AX+\sqrt{S}Z$, one more round gives $(aA,\,a^2S+1-a^2)$. So age $k$ is the "
+        r"same channel at time $k\,t_0$; at scale one the variances add.",
+        r"C^k:\; X\mapsto e^{-k\theta t_0}X+\sqrt{1-e^{-2k\theta t_0}}\,Z",
+        _powers,
+    ),
+    Step(
+        r"The infinite mixture is a fixed point: a round turns age $k$ into age $k+1$ with probability $1-\alpha$ and adds age one "
+        r"with probability $\alpha$.",
+        r"p_\infty=\sum_{k\geq1}\alpha(1-\alpha)^{k-1}\,C^kp_\ast",
+        _fixed,
+    ),
+    Step(
+        r"Edges. $\alpha=1$: one age, $Cp_\ast$. $t_0=0$: the data themselves. $\alpha=0$, $t_0>0$: the mixture is empty and what "
+        r"remains is $C^Np_0\to N(0,I)$. Scale one with $\alpha=0$: variances grow without bound, no limit.",
+        "",
+        _edges,
+    ),
 )
 
 
-@high_precision("density of the law after 400 rounds of the definition against the mixture of ages, ten points, 25 digits")
+@high_precision(
+    "density of the law after 400 rounds of the definition against the mixture of ages, ten points, 25 digits"
+)
 def density(claim: Claim) -> Outcome:
     pairs = []
     target = definition.two_modes()
     for fraction, time, count in ((mpf("0.5"), mpf("0.1"), 90), (mpf("0.8"), mpf("0.7"), 40)):
         after = definition.rounds(target, fraction, [time] * count, definition.law((1, 3, 2)))[-1]
         ages = [
-            (claim.weight(age, fraction) * w, claim.scale(mpmath.exp, age, time) * m,
-             claim.scale(mpmath.exp, age, time) ** 2 * var + claim.variance(mpmath.exp, age, time))
-            for age in range(1, 140) for w, m, var in target
+            (
+                claim.weight(age, fraction) * w,
+                claim.scale(mpmath.exp, age, time) * m,
+                claim.scale(mpmath.exp, age, time) ** 2 * var + claim.variance(mpmath.exp, age, time),
+            )
+            for age in range(1, 140)
+            for w, m, var in target
         ]
         for point in (-3, -1.3, -0.2, 0.9, 2.5):
             pairs.append((definition.density(after, mpf(point)), definition.density(ages, mpf(point))))
@@ -87,7 +112,8 @@ def scale_one(claim: Claim) -> Outcome:
     for _ in range(600):
         start = fraction * variance + (1 - fraction) * start + noise
     mixture = mpmath.fsum(
-        claim.weight(age, fraction) * (variance + claim.variance_exploding(age, noise)) for age in range(1, 700)
+        claim.weight(age, fraction) * (variance + claim.variance_exploding(age, noise))
+        for age in range(1, 700)
     )
     return agreement([(start, mixture)], 25)
 
@@ -97,13 +123,20 @@ def _runs() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(32)
     cuts = np.array([-1.5, -0.5, 0.3, 1.2])
     kept = definition.particles(
-        rng, definition.two_modes(), 0.5, [0.1] * 14, runs=150, count=2000,
+        rng,
+        definition.two_modes(),
+        0.5,
+        [0.1] * 14,
+        runs=150,
+        count=2000,
         keep=lambda y: np.stack([(y < cut).mean(-1) for cut in cuts]),
     )[-1:]
     return definition.over_runs(kept, 2)
 
 
-@simulated("distribution function of 150 runs of 2 000 particles after 14 rounds (2^-14 of the start is left)")
+@simulated(
+    "distribution function of 150 runs of 2 000 particles after 14 rounds (2^-14 of the start is left)"
+)
 def particles(claim: Claim) -> Outcome:
     mean, error = _runs()
     target, fraction, time = definition.two_modes(), 0.5, 0.1
@@ -113,7 +146,9 @@ def particles(claim: Claim) -> Outcome:
         for age in range(1, 15):
             weight = claim.weight(age, fraction) + ((1 - fraction) ** 14 if age == 14 else 0)
             a, s = claim.scale(np.exp, age, time), claim.variance(np.exp, age, time)
-            total += weight * float(definition.cumulative(definition.channel(target, mpf(a), mpf(s)), mpf(cut)))
+            total += weight * float(
+                definition.cumulative(definition.channel(target, mpf(a), mpf(s)), mpf(cut))
+            )
         predicted.append(total)
     return scores(mean[0], predicted, error[0])
 
@@ -125,7 +160,11 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     limit = recursion(law, fresh_fraction=0.5, truncation=0.2).limit()
     after = definition.rounds(target, mpf("0.5"), [mpf("0.1")] * 60)[-1]
     for point in (-2.0, -0.7, 0.0, 1.1, 3.0):
-        yield f"limit density at {point}", subject.number(limit.density(np.array([point]))), definition.density(after, mpf(point))
+        yield (
+            f"limit density at {point}",
+            subject.number(limit.density(np.array([point]))),
+            definition.density(after, mpf(point)),
+        )
 
 
 STATEMENT = Statement(
@@ -140,12 +179,23 @@ STATEMENT = Statement(
     conditions=r"$0<\alpha\leq1$; the edges $\alpha=1$, $t_0=0$, $\alpha=0$ are in the derivation",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "powers of the channel, invariance of the mixture, edges"), density, scale_one, particles),
+    evidence=(
+        derived(STEPS, "powers of the channel, invariance of the mixture, edges"),
+        density,
+        scale_one,
+        particles,
+    ),
     mutations=(
         Mutation("constant", "ages start at zero", {"weight": lambda k, alpha: alpha * (1 - alpha) ** k}),
-        Mutation("exponent", r"variance $1-e^{-k\theta t_0}$", {"variance": lambda exp, k, x: 1 - exp(-k * x)}),
+        Mutation(
+            "exponent", r"variance $1-e^{-k\theta t_0}$", {"variance": lambda exp, k, x: 1 - exp(-k * x)}
+        ),
         Mutation("sign", "scales grow", {"scale": lambda exp, k, x: exp(k * x)}),
-        Mutation("dropped condition", "scale-one recursions forget their variance", {"variance_exploding": lambda k, v: v}),
+        Mutation(
+            "dropped condition",
+            "scale-one recursions forget their variance",
+            {"variance_exploding": lambda k, v: v},
+        ),
     ),
     expected="holds",
     package=Package("Recursion.limit", "tests/test_recursion.py", _package, digits=9),

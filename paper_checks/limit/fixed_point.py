@@ -13,7 +13,18 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, attained, high_precision, identity, ordered, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -39,7 +50,11 @@ def _unrolled(claim: Claim) -> Outcome:
 def _mass(claim: Claim) -> Outcome:
     return all_of(
         *(
-            identity(sum(claim.weight(sympy.Integer(j), alpha) for j in range(1, last + 1)) + claim.remainder(sympy.Integer(last), alpha), 1)
+            identity(
+                sum(claim.weight(sympy.Integer(j), alpha) for j in range(1, last + 1))
+                + claim.remainder(sympy.Integer(last), alpha),
+                1,
+            )
             for last in range(1, 6)
         )
     )
@@ -57,24 +72,40 @@ def _printed(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"A round is linear in the law: $p_{i+1}=C(\alpha p_\ast+(1-\alpha)p_i)$. Unroll it, compare the weights of "
-         r"$C^kp_\ast$ and of $C^Np_0$ on both sides of one more round:",
-         r"p_N=\sum_{k=1}^{N}\alpha(1-\alpha)^{k-1}C^kp_\ast+(1-\alpha)^N C^N p_0", _unrolled),
-    Step(r"The weights add up to one after any number of rounds:",
-         r"\sum_{k=1}^{N}\alpha(1-\alpha)^{k-1}+(1-\alpha)^N=1", _mass),
-    Step(r"Two starts $\nu,\nu'$: let both mixtures use the same fresh point, and the same noise $Z$. Only the synthetic part, "
-         r"probability $1-\alpha$, is ever transported, and the channel shrinks its distance by $a=e^{-\theta t_0}$:",
-         r"W_2(C(\alpha p_\ast+(1-\alpha)\nu),\,C(\alpha p_\ast+(1-\alpha)\nu'))^2\leq(1-\alpha)\,a^2\,W_2(\nu,\nu')^2", _coupling),
-    Step(r"So a round is a contraction of the complete space of laws with second moments: one fixed point, reached from everywhere, "
-         r"and by the first step it is the infinite mixture.",
-         r"W_2(p_N,p_\infty)\leq\left(\sqrt{1-\alpha}\,e^{-\theta t_0}\right)^N W_2(p_0,p_\infty)"),
-    Step(r"A public summary prints the rate $\sqrt{1-\alpha e^{-\theta t_0}}$. It is valid too, but never smaller, and tends to one for "
-         r"large $t_0$; with $u=e^{-\theta t_0}$ the squares differ by",
-         r"(1-\alpha u)-(1-\alpha)u^2=(1-u)(1+(1-\alpha)u)\geq 0", _printed),
+    Step(
+        r"A round is linear in the law: $p_{i+1}=C(\alpha p_\ast+(1-\alpha)p_i)$. Unroll it, compare the weights of "
+        r"$C^kp_\ast$ and of $C^Np_0$ on both sides of one more round:",
+        r"p_N=\sum_{k=1}^{N}\alpha(1-\alpha)^{k-1}C^kp_\ast+(1-\alpha)^N C^N p_0",
+        _unrolled,
+    ),
+    Step(
+        r"The weights add up to one after any number of rounds:",
+        r"\sum_{k=1}^{N}\alpha(1-\alpha)^{k-1}+(1-\alpha)^N=1",
+        _mass,
+    ),
+    Step(
+        r"Two starts $\nu,\nu'$: let both mixtures use the same fresh point, and the same noise $Z$. Only the synthetic part, "
+        r"probability $1-\alpha$, is ever transported, and the channel shrinks its distance by $a=e^{-\theta t_0}$:",
+        r"W_2(C(\alpha p_\ast+(1-\alpha)\nu),\,C(\alpha p_\ast+(1-\alpha)\nu'))^2\leq(1-\alpha)\,a^2\,W_2(\nu,\nu')^2",
+        _coupling,
+    ),
+    Step(
+        r"So a round is a contraction of the complete space of laws with second moments: one fixed point, reached from everywhere, "
+        r"and by the first step it is the infinite mixture.",
+        r"W_2(p_N,p_\infty)\leq\left(\sqrt{1-\alpha}\,e^{-\theta t_0}\right)^N W_2(p_0,p_\infty)",
+    ),
+    Step(
+        r"A public summary prints the rate $\sqrt{1-\alpha e^{-\theta t_0}}$. It is valid too, but never smaller, and tends to one for "
+        r"large $t_0$; with $u=e^{-\theta t_0}$ the squares differ by",
+        r"(1-\alpha u)-(1-\alpha)u^2=(1-u)(1+(1-\alpha)u)\geq 0",
+        _printed,
+    ),
 )
 
 
-@high_precision("weights against eight rounds of the definition: every component of the mixture law, by its mean and weight")
+@high_precision(
+    "weights against eight rounds of the definition: every component of the mixture law, by its mean and weight"
+)
 def components(claim: Claim) -> Outcome:
     pairs = []
     fraction, time = mpf("0.3"), mpf("0.2")
@@ -84,11 +115,15 @@ def components(claim: Claim) -> Outcome:
         by_mean = {mpmath.nstr(m, 20): w for w, m, _ in laws[last]}
         for age in range(1, last + 1):
             pairs.append((by_mean[mpmath.nstr(2 * mpmath.exp(-age * time), 20)], claim.weight(age, fraction)))
-        pairs.append((by_mean[mpmath.nstr(-3 * mpmath.exp(-last * time), 20)], claim.remainder(last, fraction)))
+        pairs.append(
+            (by_mean[mpmath.nstr(-3 * mpmath.exp(-last * time), 20)], claim.remainder(last, fraction))
+        )
     return agreement(pairs, 25)
 
 
-@high_precision("W2 of successive rounds to the limit on the line, three targets, four settings: no round shrinks it by less than the rate")
+@high_precision(
+    "W2 of successive rounds to the limit on the line, three targets, four settings: no round shrinks it by less than the rate"
+)
 def contraction(claim: Claim) -> Outcome:
     pairs = []
     for fraction, time in ((0.5, 0.1), (0.2, 0.4), (0.8, 0.02), (0.05, 1.0)):
@@ -121,13 +156,20 @@ def _runs() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(31)
     waves = np.array([0.4, 0.9, 1.6])
     kept = definition.particles(
-        rng, definition.three_modes(), 0.4, [0.15] * 10, runs=150, count=2000,
+        rng,
+        definition.three_modes(),
+        0.4,
+        [0.15] * 10,
+        runs=150,
+        count=2000,
         keep=lambda y: np.stack([f(w * y).mean(-1) for w in waves for f in (np.cos, np.sin)]),
     )
     return definition.over_runs(kept, 2)
 
 
-@simulated("characteristic function of 150 runs of 2 000 particles against the mixture of ages, rounds 1 to 10")
+@simulated(
+    "characteristic function of 150 runs of 2 000 particles against the mixture of ages, rounds 1 to 10"
+)
 def particles(claim: Claim) -> Outcome:
     mean, error = _runs()
     target, fraction, time = definition.three_modes(), 0.4, 0.15
@@ -139,7 +181,8 @@ def particles(claim: Claim) -> Outcome:
     for last in range(11):
         for position, w in enumerate((0.4, 0.9, 1.6)):
             total = sum(
-                claim.weight(age, fraction) * wave(definition.truncate(target, age * time), w) for age in range(1, last + 1)
+                claim.weight(age, fraction) * wave(definition.truncate(target, age * time), w)
+                for age in range(1, last + 1)
             ) + claim.remainder(last, fraction) * wave(definition.truncate(target, last * time), w)
             predicted[last, 2 * position], predicted[last, 2 * position + 1] = total.real, total.imag
     return scores(mean[1:], predicted[1:], error[1:])
@@ -149,7 +192,11 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     rate = subject.fetch("contraction_rate")
     for fraction, time in ((0.1, 0.04), (0.9, 2.0)):
         ours = mpmath.sqrt(1 - mpf(fraction)) * mpmath.exp(-mpf(time) / 2)
-        yield "contraction_rate", subject.number(rate(fresh_fraction=fraction, truncation_time=time, metric="wasserstein2")), ours
+        yield (
+            "contraction_rate",
+            subject.number(rate(fresh_fraction=fraction, truncation_time=time, metric="wasserstein2")),
+            ours,
+        )
 
 
 STATEMENT = Statement(
@@ -166,13 +213,28 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(
         derived(STEPS, "unrolling, the mass of the weights, the cost of the coupling, the printed rate"),
-        components, contraction, extremal, particles,
+        components,
+        contraction,
+        extremal,
+        particles,
     ),
     mutations=(
-        Mutation("constant", "ages start at two", {"weight": lambda k, alpha: alpha * (1 - alpha) ** (k - 2)}),
-        Mutation("exponent", r"rate $(1-\alpha)e^{-\theta t_0}$", {"rate": lambda m, alpha, x: (1 - alpha) * m.exp(-x)}),
-        Mutation("sign", r"rate $\sqrt{1-\alpha}\,e^{+\theta t_0}$", {"rate": lambda m, alpha, x: m.sqrt(1 - alpha) * m.exp(x)}),
-        Mutation("dropped condition", "the start is forgotten at once", {"remainder": lambda N, alpha: 0 * N}),
+        Mutation(
+            "constant", "ages start at two", {"weight": lambda k, alpha: alpha * (1 - alpha) ** (k - 2)}
+        ),
+        Mutation(
+            "exponent",
+            r"rate $(1-\alpha)e^{-\theta t_0}$",
+            {"rate": lambda m, alpha, x: (1 - alpha) * m.exp(-x)},
+        ),
+        Mutation(
+            "sign",
+            r"rate $\sqrt{1-\alpha}\,e^{+\theta t_0}$",
+            {"rate": lambda m, alpha, x: m.sqrt(1 - alpha) * m.exp(x)},
+        ),
+        Mutation(
+            "dropped condition", "the start is forgotten at once", {"remainder": lambda N, alpha: 0 * N}
+        ),
     ),
     expected="sharp",
     package=Package("contraction_rate", "tests/test_modes.py", _package),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import itertools
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -14,7 +13,17 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    decided,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 # (weight, means, variances) of axis-parallel components in the plane
@@ -23,7 +32,8 @@ PLANE = ((0.35, (-1.2, 0.8), (0.3, 0.5)), (0.4, (1.0, 0.9), (0.4, 0.2)), (0.25, 
 CLAIM = Claim(
     degree=lambda k: sum(k),
     factor=lambda n, alpha, x, i: (lambda g, kappa: g + (1 - g) * kappa**i)(
-        alpha / (alpha + mpmath.expm1(n * x)), (1 - alpha) * mpmath.exp(-n * x)),
+        alpha / (alpha + mpmath.expm1(n * x)), (1 - alpha) * mpmath.exp(-n * x)
+    ),
     floor=lambda annealed: not annealed,  # does KL to the data stop at a positive floor?
     kl_rate=lambda alpha, a: (1 - alpha) * a,
 )
@@ -43,15 +53,24 @@ def _product(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"In the plane the generating function of the product Hermite functions is a product; a round multiplies mode $(k_1,k_2)$ by $a^{k_1+k_2}$. The heat map of $c_k(p_i)/c_k(p_\ast)$ is constant along total degrees:",
-         r"\frac{c_k(p_i)}{c_k(p_\ast)}=f_{k_1+k_2}(i)", _product),
-    Step(r"Under a constant time KL to the data rises to a floor $\mathrm{KL}(p_\ast\|p_\infty)>0$; under times that go to zero it returns to zero (Theorem 4.1). Once the means have settled, KL to the limit falls by $((1-\alpha)a)^2$ a round."),
+    Step(
+        r"In the plane the generating function of the product Hermite functions is a product; a round multiplies mode $(k_1,k_2)$ by $a^{k_1+k_2}$. The heat map of $c_k(p_i)/c_k(p_\ast)$ is constant along total degrees:",
+        r"\frac{c_k(p_i)}{c_k(p_\ast)}=f_{k_1+k_2}(i)",
+        _product,
+    ),
+    Step(
+        r"Under a constant time KL to the data rises to a floor $\mathrm{KL}(p_\ast\|p_\infty)>0$; under times that go to zero it returns to zero (Theorem 4.1). Once the means have settled, KL to the limit falls by $((1-\alpha)a)^2$ a round."
+    ),
 )
 
 
 def _coefficient(components: list[tuple[Any, Any, Any]], k: tuple[int, int]) -> Any:
     return mpmath.fsum(
-        mpf(w) * mpmath.fprod(definition.coefficient([(mpf(1), mpf(m), mpf(v))], n) for m, v, n in zip(mean, variance, k, strict=True))
+        mpf(w)
+        * mpmath.fprod(
+            definition.coefficient([(mpf(1), mpf(m), mpf(v))], n)
+            for m, v, n in zip(mean, variance, k, strict=True)
+        )
         for w, mean, variance in components
     )
 
@@ -65,7 +84,9 @@ def _plane_rounds(alpha: float, times: list[float], start: list[Any] | None = No
     return laws
 
 
-@high_precision("heat map of 27 modes after 1, 3 and 6 rounds, coefficients from raw moments in each coordinate")
+@high_precision(
+    "heat map of 27 modes after 1, 3 and 6 rounds, coefficients from raw moments in each coordinate"
+)
 def heat_map(claim: Claim) -> Outcome:
     pairs = []
     laws = _plane_rounds(0.3, [0.15] * 6)
@@ -73,14 +94,21 @@ def heat_map(claim: Claim) -> Outcome:
         if 1 <= sum(k) <= 6:
             first = _coefficient(list(PLANE), k)
             for index in (1, 3, 6):
-                pairs.append((_coefficient(laws[index], k), claim.factor(claim.degree(k), mpf("0.3"), mpf("0.15"), index) * first))
+                pairs.append(
+                    (
+                        _coefficient(laws[index], k),
+                        claim.factor(claim.degree(k), mpf("0.3"), mpf("0.15"), index) * first,
+                    )
+                )
     return agreement(pairs, 9)
 
 
 def _density(components: list[Any], grid: np.ndarray) -> np.ndarray:
     total = np.zeros((grid.size, grid.size))
     for w, m, v in components:
-        one, two = (np.exp(-((grid - c) ** 2) / (2 * s)) / np.sqrt(2 * np.pi * s) for c, s in zip(m, v, strict=True))
+        one, two = (
+            np.exp(-((grid - c) ** 2) / (2 * s)) / np.sqrt(2 * np.pi * s) for c, s in zip(m, v, strict=True)
+        )
         total += float(w) * np.outer(one, two)
     return total
 
@@ -109,7 +137,9 @@ def curves() -> dict[str, list[float]]:
     }
 
 
-@high_precision("KL on a 241 x 241 grid: constant and shrinking schedule over 40 rounds, approach to the limit from a far start")
+@high_precision(
+    "KL on a 241 x 241 grid: constant and shrinking schedule over 40 rounds, approach to the limit from a far start"
+)
 def divergences(claim: Claim) -> Outcome:
     found = curves()
     rest = found["constant"][-1] > 0.9 * found["constant"][4] > 1e-3
@@ -118,8 +148,14 @@ def divergences(claim: Claim) -> Outcome:
     predicted = claim.kl_rate(0.4, np.exp(-0.1))
     return all_of(
         decided(rest == claim.floor(False), f"constant times: floor {found['constant'][-1]:.4f}"),
-        decided(returns == (not claim.floor(True)), f"shrinking times: {found['annealed'][0]:.4f} to {found['annealed'][-1]:.5f}"),
-        decided(abs(rate / predicted - 1) < 0.02, f"approach: root of KL shrinks by {rate:.4f} a round, predicted {predicted:.4f}"),
+        decided(
+            returns == (not claim.floor(True)),
+            f"shrinking times: {found['annealed'][0]:.4f} to {found['annealed'][-1]:.5f}",
+        ),
+        decided(
+            abs(rate / predicted - 1) < 0.02,
+            f"approach: root of KL shrinks by {rate:.4f} a round, predicted {predicted:.4f}",
+        ),
     )
 
 
@@ -145,7 +181,9 @@ def particles(claim: Claim) -> Outcome:
         value = (h[k[0], ..., 0] * h[k[1], ..., 1]).mean(1)
         found.append(value.mean())
         error.append(value.std(ddof=1) / np.sqrt(runs))
-        predicted.append(float(claim.factor(claim.degree(k), mpf("0.3"), mpf("0.15"), 6) * _coefficient(list(PLANE), k)))
+        predicted.append(
+            float(claim.factor(claim.degree(k), mpf("0.3"), mpf("0.15"), 6) * _coefficient(list(PLANE), k))
+        )
     return scores(found, predicted, error)
 
 
@@ -184,11 +222,26 @@ STATEMENT = Statement(
     conditions="a mixture of three axis-parallel components of our own; the papers' parameters are not at hand",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "generating function in the plane", covers="cases"), heat_map, divergences, particles),
+    evidence=(
+        derived(STEPS, "generating function in the plane", covers="cases"),
+        heat_map,
+        divergences,
+        particles,
+    ),
     mutations=(
-        Mutation("constant", "the larger index alone", {"degree": lambda k: max(k) if not isinstance(k[0], sympy.Expr) else 2 * k[0]}),
-        Mutation("exponent", r"rate $((1-\alpha)a)^2$ for the root", {"kl_rate": lambda alpha, a: ((1 - alpha) * a) ** 2}),
-        Mutation("sign", "factors above one", {"factor": lambda n, alpha, x, i: 2 - CLAIM.factor(n, alpha, x, i)}),
+        Mutation(
+            "constant",
+            "the larger index alone",
+            {"degree": lambda k: max(k) if not isinstance(k[0], sympy.Expr) else 2 * k[0]},
+        ),
+        Mutation(
+            "exponent",
+            r"rate $((1-\alpha)a)^2$ for the root",
+            {"kl_rate": lambda alpha, a: ((1 - alpha) * a) ** 2},
+        ),
+        Mutation(
+            "sign", "factors above one", {"factor": lambda n, alpha, x, i: 2 - CLAIM.factor(n, alpha, x, i)}
+        ),
         Mutation("dropped condition", "a floor under every schedule", {"floor": lambda annealed: True}),
     ),
     expected="supported",

@@ -13,7 +13,17 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -27,8 +37,16 @@ n = sympy.Symbol("n", integer=True, positive=True)
 
 def _difference(claim: Claim) -> Outcome:
     learned, ideal = sympy.symbols("u v")
-    after = sympy.exp(-n * x) * (alpha * c + (1 - alpha) * learned) + d - sympy.exp(-n * x) * (alpha * c + (1 - alpha) * ideal)
-    return identity(after, claim.contraction(SYMPY, n, alpha, x) * (learned - ideal) + d, "difference of learned and ideal round")
+    after = (
+        sympy.exp(-n * x) * (alpha * c + (1 - alpha) * learned)
+        + d
+        - sympy.exp(-n * x) * (alpha * c + (1 - alpha) * ideal)
+    )
+    return identity(
+        after,
+        claim.contraction(SYMPY, n, alpha, x) * (learned - ideal) + d,
+        "difference of learned and ideal round",
+    )
 
 
 def _radius(claim: Claim) -> Outcome:
@@ -37,15 +55,23 @@ def _radius(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Let $d_k(i)=c_k(\hat p_{i+1})-a^{|k|}c_k(\hat q_i)$ be the defect of the learned round in mode $k$, $n=|k|$. Subtract the ideal fixed "
-         r"point from the learned round: the fresh part cancels,",
-         r"c_k(\hat p_{i+1})-c_k(p_\infty)=\kappa_n\,(c_k(\hat p_i)-c_k(p_\infty))+d_k(i),\qquad\kappa_n=(1-\alpha)e^{-n\theta t_0}", _difference),
-    Step(r"Sum the geometric series; a bound $|d_k|\leq d$ gives each mode its own half-axis:",
-         r"\limsup_N|c_k(\hat p_N)-c_k(p_\infty)|\leq\frac{d}{1-\kappa_n}", _radius),
+    Step(
+        r"Let $d_k(i)=c_k(\hat p_{i+1})-a^{|k|}c_k(\hat q_i)$ be the defect of the learned round in mode $k$, $n=|k|$. Subtract the ideal fixed "
+        r"point from the learned round: the fresh part cancels,",
+        r"c_k(\hat p_{i+1})-c_k(p_\infty)=\kappa_n\,(c_k(\hat p_i)-c_k(p_\infty))+d_k(i),\qquad\kappa_n=(1-\alpha)e^{-n\theta t_0}",
+        _difference,
+    ),
+    Step(
+        r"Sum the geometric series; a bound $|d_k|\leq d$ gives each mode its own half-axis:",
+        r"\limsup_N|c_k(\hat p_N)-c_k(p_\infty)|\leq\frac{d}{1-\kappa_n}",
+        _radius,
+    ),
 )
 
 
-@high_precision("distorted rounds of mixtures (shifts and extra blur), coefficients from raw moments, degrees 1 to 6")
+@high_precision(
+    "distorted rounds of mixtures (shifts and extra blur), coefficients from raw moments, degrees 1 to 6"
+)
 def distorted(claim: Claim) -> Outcome:
     pairs = []
     for fraction, time in ((mpf("0.2"), mpf("0.1")), (mpf("0.6"), mpf("0.4"))):
@@ -57,7 +83,9 @@ def distorted(claim: Claim) -> Outcome:
             learned = [(w, m + mpf("0.1") * (-1) ** turn, v + mpf("0.05")) for w, m, v in ideal]
             history.append((ideal, learned))
         for degree in range(1, 7):
-            defects = [abs(definition.coefficient(l, degree) - definition.coefficient(p, degree)) for p, l in history]
+            defects = [
+                abs(definition.coefficient(l, degree) - definition.coefficient(p, degree)) for p, l in history
+            ]
             rest = definition.coefficient(limit, degree)
             kappa = claim.contraction(MPMATH, degree, fraction, time)
             bound = abs(definition.coefficient(target, degree) - rest)
@@ -87,14 +115,25 @@ def _runs() -> tuple[np.ndarray, np.ndarray]:
     y, kept = definition.draw(rng, target, (runs, count)), []
     for _ in range(6):
         parents = np.take_along_axis(y, rng.integers(0, count, (runs, count)), axis=1)
-        y = np.where(rng.random((runs, count)) < fraction, definition.draw(rng, target, (runs, count)), parents)
+        y = np.where(
+            rng.random((runs, count)) < fraction, definition.draw(rng, target, (runs, count)), parents
+        )
         before = np.exp(-time) * y + np.sqrt(-np.expm1(-2 * time)) * rng.standard_normal((runs, count))
         y = before + 0.2
-        kept.append(np.stack([definition.hermite_table(y, 4)[1:].mean(-1), (definition.hermite_table(y, 4) - definition.hermite_table(before, 4))[1:].mean(-1)]))
+        kept.append(
+            np.stack(
+                [
+                    definition.hermite_table(y, 4)[1:].mean(-1),
+                    (definition.hermite_table(y, 4) - definition.hermite_table(before, 4))[1:].mean(-1),
+                ]
+            )
+        )
     return np.stack(kept), np.array([float(definition.coefficient(target, k)) for k in range(1, 5)])
 
 
-@simulated("200 runs with a translation every round: discounted defects explain the coefficients, degrees 1 to 4")
+@simulated(
+    "200 runs with a translation every round: discounted defects explain the coefficients, degrees 1 to 4"
+)
 def particles(claim: Claim) -> Outcome:
     kept, first = _runs()
     mean, error, expected = [], [], []
@@ -115,8 +154,14 @@ def particles(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     radius = subject.fetch("bounds.mode_radius")
     for degree in (1, 6):
-        ours = mpmath.nsum(lambda j, n=degree: mpf("0.02") * (mpf("0.7") * mpmath.exp(-n * mpf("0.1"))) ** j, [0, mpmath.inf])
-        yield "mode_radius", subject.number(radius(degree, 0.02, fresh_fraction=0.3, truncation_time=0.2)), ours
+        ours = mpmath.nsum(
+            lambda j, n=degree: mpf("0.02") * (mpf("0.7") * mpmath.exp(-n * mpf("0.1"))) ** j, [0, mpmath.inf]
+        )
+        yield (
+            "mode_radius",
+            subject.number(radius(degree, 0.02, fresh_fraction=0.3, truncation_time=0.2)),
+            ours,
+        )
 
 
 STATEMENT = Statement(
@@ -133,11 +178,27 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "difference of the rounds and the rest point"), distorted, extremal, particles),
     mutations=(
-        Mutation("constant", r"$d/(2(1-\kappa_n))$", {"radius": lambda m, d, n, alpha, x: d / (1 - (1 - alpha) * m.exp(-n * x)) / 2}),
-        Mutation("exponent", r"$\kappa=(1-\alpha)e^{-2n\theta t_0}$", {"contraction": lambda m, n, alpha, x: (1 - alpha) * m.exp(-2 * n * x)}),
-        Mutation("sign", r"$d/(1+\kappa_n)$", {"radius": lambda m, d, n, alpha, x: d / (1 + (1 - alpha) * m.exp(-n * x))}),
-        Mutation("dropped condition", r"$\kappa$ without $1-\alpha$", {"contraction": lambda m, n, alpha, x: m.exp(-n * x)}),
+        Mutation(
+            "constant",
+            r"$d/(2(1-\kappa_n))$",
+            {"radius": lambda m, d, n, alpha, x: d / (1 - (1 - alpha) * m.exp(-n * x)) / 2},
+        ),
+        Mutation(
+            "exponent",
+            r"$\kappa=(1-\alpha)e^{-2n\theta t_0}$",
+            {"contraction": lambda m, n, alpha, x: (1 - alpha) * m.exp(-2 * n * x)},
+        ),
+        Mutation(
+            "sign",
+            r"$d/(1+\kappa_n)$",
+            {"radius": lambda m, d, n, alpha, x: d / (1 + (1 - alpha) * m.exp(-n * x))},
+        ),
+        Mutation(
+            "dropped condition",
+            r"$\kappa$ without $1-\alpha$",
+            {"contraction": lambda m, n, alpha, x: m.exp(-n * x)},
+        ),
     ),
     expected="sharp",
-    package=Package("bounds.mode_radius", "tests/bounds", _package),
+    package=Package("bounds.mode_radius", "tests/bounds/test_robustness.py", _package),
 )

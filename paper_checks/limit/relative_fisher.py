@@ -13,7 +13,16 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -26,7 +35,11 @@ k = sympy.Symbol("k", integer=True, positive=True)
 
 
 def _integral(claim: Claim) -> Outcome:
-    return identity(sympy.integrate(sympy.exp(-s) * sympy.sqrt(I), (s, 0, x)), claim.one_step(SYMPY, I, x), "length of the path")
+    return identity(
+        sympy.integrate(sympy.exp(-s) * sympy.sqrt(I), (s, 0, x)),
+        claim.one_step(SYMPY, I, x),
+        "length of the path",
+    )
 
 
 def _ages(claim: Claim) -> Outcome:
@@ -35,18 +48,29 @@ def _ages(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Noising is a flow: $\partial_tp_t=-\nabla\cdot(p_tv_t)$ with velocity $v_t=-\theta(x+\nabla\log p_t)$, so $W_2$ is at most its length, "
-         r"and the relative Fisher information $I_t=E_{p_t}\|x+\nabla\log p_t\|^2$ decays at least as $e^{-2\theta t}$ (the score of $p_t$ "
-         r"is a conditional expectation; Jensen):",
-         r"W_2(C_tp,p)\leq\int_0^t\theta\sqrt{I_s}\,ds\leq\sqrt{I}\int_0^{\theta t}e^{-s}ds=(1-e^{-\theta t})\sqrt{I}", _integral),
-    Step(r"The limit is a mixture over the age $K$ and $W_2^2$ is convex in the law: with $g_n=E\,e^{-nK\theta t_0}$,",
-         r"W_2(p_\infty,p_\ast)^2\leq E\,(1-e^{-K\theta t_0})^2\,I=(1-2g_1+g_2)\,I", _ages),
+    Step(
+        r"Noising is a flow: $\partial_tp_t=-\nabla\cdot(p_tv_t)$ with velocity $v_t=-\theta(x+\nabla\log p_t)$, so $W_2$ is at most its length, "
+        r"and the relative Fisher information $I_t=E_{p_t}\|x+\nabla\log p_t\|^2$ decays at least as $e^{-2\theta t}$ (the score of $p_t$ "
+        r"is a conditional expectation; Jensen):",
+        r"W_2(C_tp,p)\leq\int_0^t\theta\sqrt{I_s}\,ds\leq\sqrt{I}\int_0^{\theta t}e^{-s}ds=(1-e^{-\theta t})\sqrt{I}",
+        _integral,
+    ),
+    Step(
+        r"The limit is a mixture over the age $K$ and $W_2^2$ is convex in the law: with $g_n=E\,e^{-nK\theta t_0}$,",
+        r"W_2(p_\infty,p_\ast)^2\leq E\,(1-e^{-K\theta t_0})^2\,I=(1-2g_1+g_2)\,I",
+        _ages,
+    ),
 )
 
 
 @cache
 def _laws() -> list[tuple[definition.Law, Any]]:
-    laws = [definition.two_modes(), definition.three_modes(), definition.law((1, 0, 3)), definition.law((0.5, -2, 1), (0.5, 2, 1))]
+    laws = [
+        definition.two_modes(),
+        definition.three_modes(),
+        definition.law((1, 0, 3)),
+        definition.law((0.5, -2, 1), (0.5, 2, 1)),
+    ]
     return [(p, definition.relative_fisher(p)) for p in laws]
 
 
@@ -55,11 +79,18 @@ def cases(claim: Claim) -> Outcome:
     pairs = []
     for p, fisher in _laws():
         for time in (0.02, 0.2, 1.0):
-            pairs.append((definition.wasserstein(definition.truncate(p, time), p, step=0.05), claim.one_step(MPMATH, fisher, mpf(time))))
+            pairs.append(
+                (
+                    definition.wasserstein(definition.truncate(p, time), p, step=0.05),
+                    claim.one_step(MPMATH, fisher, mpf(time)),
+                )
+            )
         for fraction, time in ((0.5, 0.1), (0.8, 0.5)):
             limit = definition.rounds(p, fraction, [time] * 40)[-1]
             g1, g2 = (definition.mode_trajectory(n, fraction, [time] * 300)[-1] for n in (1, 2))
-            pairs.append((definition.wasserstein(limit, p, step=0.05), mpmath.sqrt(claim.limit_square(g1, g2, fisher))))
+            pairs.append(
+                (definition.wasserstein(limit, p, step=0.05), mpmath.sqrt(claim.limit_square(g1, g2, fisher)))
+            )
     return ordered(pairs, 1e-6)
 
 
@@ -68,7 +99,12 @@ def extremal(claim: Claim) -> Outcome:
     pairs = []
     for mean, time in ((2, 0.1), (5, 1.0)):
         p = definition.law((1, mean, 1))
-        pairs.append((mean * (1 - mpmath.exp(-mpf(time))), claim.one_step(MPMATH, definition.relative_fisher(p), mpf(time))))
+        pairs.append(
+            (
+                mean * (1 - mpmath.exp(-mpf(time))),
+                claim.one_step(MPMATH, definition.relative_fisher(p), mpf(time)),
+            )
+        )
     return all_of(*(attained([pair], 1e-9) for pair in pairs))
 
 
@@ -79,19 +115,30 @@ def sorted_samples(claim: Claim) -> Outcome:
     pairs = []
     for time in (0.1, 0.6):
         y = definition.draw(rng, p, (400_000,))
-        z = np.exp(-time) * definition.draw(rng, p, (400_000,)) + np.sqrt(-np.expm1(-2 * time)) * rng.standard_normal(400_000)
-        pairs.append((np.sqrt(((np.sort(y) - np.sort(z)) ** 2).mean()), claim.one_step(MPMATH, fisher, mpf(time))))
+        z = np.exp(-time) * definition.draw(rng, p, (400_000,)) + np.sqrt(
+            -np.expm1(-2 * time)
+        ) * rng.standard_normal(400_000)
+        pairs.append(
+            (np.sqrt(((np.sort(y) - np.sort(z)) ** 2).mean()), claim.one_step(MPMATH, fisher, mpf(time)))
+        )
     return ordered(pairs)
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    information, bound = subject.fetch("bounds.relative_fisher_information"), subject.fetch("bounds.fisher_bound")
+    information, bound = (
+        subject.fetch("bounds.relative_fisher_information"),
+        subject.fetch("bounds.fisher_bound"),
+    )
     ours = definition.relative_fisher(definition.two_modes())
     law = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
     yield "relative Fisher information", subject.number(information(law)), ours
     g1, g2 = (definition.mode_trajectory(n, mpf(0.3), [mpf(0.2) / 2] * 400)[-1] for n in (1, 2))
     square = (1 - 2 * g1 + g2) * ours
-    yield "bound on the limit", subject.number(bound(float(ours), fresh_fraction=0.3, truncation_time=0.2)), mpmath.sqrt(square)
+    yield (
+        "bound on the limit",
+        subject.number(bound(float(ours), fresh_fraction=0.3, truncation_time=0.2)),
+        mpmath.sqrt(square),
+    )
 
 
 STATEMENT = Statement(
@@ -108,11 +155,24 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "length of the path, average over ages"), cases, extremal, sorted_samples),
     mutations=(
-        Mutation("exponent", r"$(1-e^{-\theta t})^2\sqrt I$", {"one_step": lambda m, f, x: m.expm1(-x) ** 2 * m.sqrt(f)}),
+        Mutation(
+            "exponent",
+            r"$(1-e^{-\theta t})^2\sqrt I$",
+            {"one_step": lambda m, f, x: m.expm1(-x) ** 2 * m.sqrt(f)},
+        ),
         Mutation("constant", r"half of it", {"one_step": lambda m, f, x: -m.expm1(-x) * m.sqrt(f) / 2}),
         Mutation("sign", r"$1-2g_1-g_2$", {"limit_square": lambda g1, g2, f: (1 - 2 * g1 - g2) * f}),
-        Mutation("dropped condition", r"only the last age counts: $(1-g_1)^2$", {"limit_square": lambda g1, g2, f: (1 - g1) ** 2 * f / 4}),
+        Mutation(
+            "dropped condition",
+            r"only the last age counts: $(1-g_1)^2$",
+            {"limit_square": lambda g1, g2, f: (1 - g1) ** 2 * f / 4},
+        ),
     ),
     expected="sharp",
-    package=Package("bounds.relative_fisher_information, bounds.fisher_bound", "tests/bounds/test_fisher.py", _package, digits=9),
+    package=Package(
+        "bounds.relative_fisher_information, bounds.fisher_bound",
+        "tests/bounds/test_fisher.py",
+        _package,
+        digits=9,
+    ),
 )

@@ -12,7 +12,16 @@ from mpmath import mpf
 
 from paper_checks import definition, subject
 from paper_checks.arithmetic import MPMATH, SYMPY
-from paper_checks.evidence import Claim, Outcome, all_of, attained, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(square=lambda m, second, d, x: m.expm1(-x) ** 2 * second - m.expm1(-2 * x) * d)
@@ -27,8 +36,11 @@ def _cost(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Couple $X\sim p$ with $aX+\sqrt{1-a^2}Z$. The cross term vanishes because $Z$ is independent with mean zero:",
-         r"W_2(C_tp,p)^2\leq E\|(1-a)X-\sqrt{1-a^2}\,Z\|^2=(1-a)^2E\|X\|^2+(1-a^2)\,d", _cost),
+    Step(
+        r"Couple $X\sim p$ with $aX+\sqrt{1-a^2}Z$. The cross term vanishes because $Z$ is independent with mean zero:",
+        r"W_2(C_tp,p)^2\leq E\|(1-a)X-\sqrt{1-a^2}\,Z\|^2=(1-a)^2E\|X\|^2+(1-a^2)\,d",
+        _cost,
+    ),
 )
 
 
@@ -38,7 +50,12 @@ def cases(claim: Claim) -> Outcome:
     for p in (definition.two_modes(), definition.three_modes(), definition.law((1, 1, "0.01"))):
         second = definition.raw_moments(p, 2)[2]
         for time in (0.001, 0.05, 0.4, 2.0):
-            pairs.append((definition.wasserstein(definition.truncate(p, time), p, step=0.05), mpmath.sqrt(claim.square(MPMATH, second, 1, mpf(time)))))
+            pairs.append(
+                (
+                    definition.wasserstein(definition.truncate(p, time), p, step=0.05),
+                    mpmath.sqrt(claim.square(MPMATH, second, 1, mpf(time))),
+                )
+            )
     return ordered(pairs, 1e-6)
 
 
@@ -84,10 +101,24 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "cost of the synchronous coupling"), cases, extremal, samples),
     mutations=(
-        Mutation("exponent", r"$(1-a)\,d$", {"square": lambda m, second, d, x: m.expm1(-x) ** 2 * second - m.expm1(-x) * d}),
-        Mutation("constant", r"$d/2$", {"square": lambda m, second, d, x: m.expm1(-x) ** 2 * second - m.expm1(-2 * x) * d / 2}),
-        Mutation("sign", r"minus the first term", {"square": lambda m, second, d, x: -(m.expm1(-x) ** 2) * second - m.expm1(-2 * x) * d}),
-        Mutation("dropped condition", "no second moment", {"square": lambda m, second, d, x: -m.expm1(-2 * x) * d}),
+        Mutation(
+            "exponent",
+            r"$(1-a)\,d$",
+            {"square": lambda m, second, d, x: m.expm1(-x) ** 2 * second - m.expm1(-x) * d},
+        ),
+        Mutation(
+            "constant",
+            r"$d/2$",
+            {"square": lambda m, second, d, x: m.expm1(-x) ** 2 * second - m.expm1(-2 * x) * d / 2},
+        ),
+        Mutation(
+            "sign",
+            r"minus the first term",
+            {"square": lambda m, second, d, x: -(m.expm1(-x) ** 2) * second - m.expm1(-2 * x) * d},
+        ),
+        Mutation(
+            "dropped condition", "no second moment", {"square": lambda m, second, d, x: -m.expm1(-2 * x) * d}
+        ),
     ),
     expected="sharp",
     package=Package("bounds.coupling_bound", "tests/bounds/test_fisher.py", _package),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import sympy
 
 from paper_checks import families, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    decided,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -20,7 +28,9 @@ CLAIM = Claim(
     incoherent=lambda R, alpha: R / (alpha * (2 - alpha)),
     coherent=lambda R, alpha: R / alpha**2,
     # Upper bound on sqrt(D_N) from the sizes of the defects, oldest first.
-    upper=lambda sizes, alpha: sum((1 - alpha) ** (len(sizes) - 1 - i) * size for i, size in enumerate(sizes)),
+    upper=lambda sizes, alpha: sum(
+        (1 - alpha) ** (len(sizes) - 1 - i) * size for i, size in enumerate(sizes)
+    ),
 )
 
 alpha, R, D, u, r = sympy.symbols("alpha R D u r", positive=True)
@@ -51,14 +61,23 @@ def _unbounded(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Let $u_i=\hat p_i-p_\ast$ and $r_i=\hat p_{i+1}-q_i$, vectors of $L^2(1/p_\ast)$. A round is $u_{i+1}=(1-\alpha)u_i+r_i$:",
-         r"D_{i+1}=(1-\alpha)^2D_i+R_i+2(1-\alpha)\langle u_i,r_i\rangle", _step),
-    Step(r"Orthogonal (incoherent) defects have no cross term: past energies are discounted by $(1-\alpha)^{2m}$ and constant ones rest at $R/(\alpha(2-\alpha))$. "
-         r"The same defect every round adds in length and rests at $R/\alpha^2$, which is $19$ times as much at $\alpha=0.1$:",
-         r"\frac{R/\alpha^2}{R/(\alpha(2-\alpha))}=\frac{2-\alpha}{\alpha}", _rests),
-    Step(r"Two sides equal up to constants is too much to ask: aligned defects with $R_i=(1-\alpha)^{2i}$ make the quotient of the two sides equal to the number of "
-         r"rounds; and defects $r_i=-(1-\alpha)u_i$ give $D_{i+1}=0$ for any energy. What holds always is additive in lengths:",
-         r"\sqrt{D_N}\leq(1-\alpha)^N\sqrt{D_0}+\sum_{i<N}(1-\alpha)^{N-1-i}\sqrt{R_i}", _unbounded),
+    Step(
+        r"Let $u_i=\hat p_i-p_\ast$ and $r_i=\hat p_{i+1}-q_i$, vectors of $L^2(1/p_\ast)$. A round is $u_{i+1}=(1-\alpha)u_i+r_i$:",
+        r"D_{i+1}=(1-\alpha)^2D_i+R_i+2(1-\alpha)\langle u_i,r_i\rangle",
+        _step,
+    ),
+    Step(
+        r"Orthogonal (incoherent) defects have no cross term: past energies are discounted by $(1-\alpha)^{2m}$ and constant ones rest at $R/(\alpha(2-\alpha))$. "
+        r"The same defect every round adds in length and rests at $R/\alpha^2$, which is $19$ times as much at $\alpha=0.1$:",
+        r"\frac{R/\alpha^2}{R/(\alpha(2-\alpha))}=\frac{2-\alpha}{\alpha}",
+        _rests,
+    ),
+    Step(
+        r"Two sides equal up to constants is too much to ask: aligned defects with $R_i=(1-\alpha)^{2i}$ make the quotient of the two sides equal to the number of "
+        r"rounds; and defects $r_i=-(1-\alpha)u_i$ give $D_{i+1}=0$ for any energy. What holds always is additive in lengths:",
+        r"\sqrt{D_N}\leq(1-\alpha)^N\sqrt{D_0}+\sum_{i<N}(1-\alpha)^{N-1-i}\sqrt{R_i}",
+        _unbounded,
+    ),
 )
 
 
@@ -72,13 +91,22 @@ def _circle(kind: str, fraction: float, rounds: int) -> list[dict[str, float]]:
     if kind == "orthogonal":
         return families.circle_recursion(fraction, [wave(0.01, k + 1) for k in range(rounds)])
     if kind == "fading":
-        return families.circle_recursion(fraction, [wave(0.01 * (1 - fraction) ** i, 1) for i in range(rounds)])
+        return families.circle_recursion(
+            fraction, [wave(0.01 * (1 - fraction) ** i, 1) for i in range(rounds)]
+        )
     rng = np.random.default_rng(rounds)
-    waves = [(0.005 * rng.random(), int(rng.integers(1, 4)), 0.005 * rng.random(), int(rng.integers(1, 4))) for _ in range(rounds)]
-    return families.circle_recursion(fraction, [lambda t, w=w: wave(w[0], w[1])(t) - wave(w[2], w[3])(t) for w in waves])
+    waves = [
+        (0.005 * rng.random(), int(rng.integers(1, 4)), 0.005 * rng.random(), int(rng.integers(1, 4)))
+        for _ in range(rounds)
+    ]
+    return families.circle_recursion(
+        fraction, [lambda t, w=w: wave(w[0], w[1])(t) - wave(w[2], w[3])(t) for w in waves]
+    )
 
 
-@high_precision("circle model: every round's divergence from the last, and the two rest points after 150 rounds")
+@high_precision(
+    "circle model: every round's divergence from the last, and the two rest points after 150 rounds"
+)
 def circle(claim: Claim) -> Outcome:
     pairs = []
     for kind in ("equal", "orthogonal", "fading", "random"):
@@ -96,11 +124,15 @@ def additive(claim: Claim) -> Outcome:
     for kind in ("equal", "orthogonal", "fading", "random"):
         rows = _circle(kind, 0.3, 20)
         for last in (1, 6, 20):
-            pairs.append((np.sqrt(rows[last - 1]["D"]), claim.upper([np.sqrt(row["R"]) for row in rows[:last]], 0.3)))
+            pairs.append(
+                (np.sqrt(rows[last - 1]["D"]), claim.upper([np.sqrt(row["R"]) for row in rows[:last]], 0.3))
+            )
     return ordered(pairs, 1e-9)
 
 
-@simulated("500 sequences of random directions in 40 dimensions: mean divergence after 60 rounds against the incoherent rest point")
+@simulated(
+    "500 sequences of random directions in 40 dimensions: mean divergence after 60 rounds against the incoherent rest point"
+)
 def random_directions(claim: Claim) -> Outcome:
     rng = np.random.default_rng(70)
     outcomes = []
@@ -111,7 +143,12 @@ def random_directions(claim: Claim) -> Outcome:
             u = (1 - fraction) * u + turn / np.linalg.norm(turn, axis=1, keepdims=True)
         length = (u**2).sum(1)
         gap = abs(length.mean() / claim.incoherent(1.0, fraction) - 1)
-        outcomes.append(decided(gap < 4 * length.std() / np.sqrt(500) / length.mean() + 1e-6, f"mean within {gap:.2%} of the incoherent value"))
+        outcomes.append(
+            decided(
+                gap < 4 * length.std() / np.sqrt(500) / length.mean() + 1e-6,
+                f"mean within {gap:.2%} of the incoherent value",
+            )
+        )
     return all_of(*outcomes)
 
 
@@ -135,18 +172,40 @@ STATEMENT = Statement(
     conditions=r"$D_i,R_i<\infty$ (see propagation.divergence_finite: in the paper's experiment they are not)",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "recursion, rest points, unbounded quotient"), circle, additive, random_directions),
+    evidence=(
+        derived(STEPS, "recursion, rest points, unbounded quotient"),
+        circle,
+        additive,
+        random_directions,
+    ),
     mutations=(
-        Mutation("constant", "cross term counted once", {"step": lambda D, R, cross, a: (1 - a) ** 2 * D + R + cross}),
-        Mutation("exponent", r"$(1-\alpha)D_i$", {"step": lambda D, R, cross, a: (1 - a) * D + R + 2 * cross}),
+        Mutation(
+            "constant",
+            "cross term counted once",
+            {"step": lambda D, R, cross, a: (1 - a) ** 2 * D + R + cross},
+        ),
+        Mutation(
+            "exponent", r"$(1-\alpha)D_i$", {"step": lambda D, R, cross, a: (1 - a) * D + R + 2 * cross}
+        ),
         Mutation("sign", r"$R/(\alpha(2+\alpha))$", {"incoherent": lambda R, a: R / (a * (2 + a))}),
-        Mutation("dropped condition", "squared discount without incoherence", {
-            "upper": lambda sizes, a: sum((1 - a) ** (2 * (len(sizes) - 1 - i)) * s**2 for i, s in enumerate(sizes)) ** 0.5}),
+        Mutation(
+            "dropped condition",
+            "squared discount without incoherence",
+            {
+                "upper": lambda sizes, a: (
+                    sum((1 - a) ** (2 * (len(sizes) - 1 - i)) * s**2 for i, s in enumerate(sizes)) ** 0.5
+                )
+            },
+        ),
     ),
     displayed=Displayed(
         r"The accumulated divergence is equivalent, up to constants, to the discounted sum of past energies.",
         r"D_N\asymp\sum_{i<N}(1-\alpha)^{2(N-1-i)}\varepsilon_i^2",
-        {"upper": lambda sizes, a: 2 * sum((1 - a) ** (2 * (len(sizes) - 1 - i)) * s**2 for i, s in enumerate(sizes)) ** 0.5},
+        {
+            "upper": lambda sizes, a: (
+                2 * sum((1 - a) ** (2 * (len(sizes) - 1 - i)) * s**2 for i, s in enumerate(sizes)) ** 0.5
+            )
+        },
         r"$\sqrt{D_N}\leq\sum(1-\alpha)^{N-1-i}\sqrt{R_i}$, with equality for aligned defects; the squared form only without cross terms.",
     ),
     expected="false as displayed",

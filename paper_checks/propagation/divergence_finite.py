@@ -11,7 +11,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import Claim, Outcome, all_of, certified, decided, high_precision, identity, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    certified,
+    decided,
+    high_precision,
+    identity,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -34,12 +43,22 @@ def _integral(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"For centred normals the integrand of $\chi^2$ is a Gaussian of exponent $-(\frac2w-\frac1v)\frac{x^2}{2}$: integrable exactly if $w<2v$, and then",
-         r"\chi^2(N(0,w)\|N(0,v))=\frac{v}{\sqrt{w(2v-w)}}-1", _integral),
-    Step(r"A mixture inherits the fate of its widest tail: in any direction, a component of variance $w$ against components of variance $v$."),
-    Step(r"The experiment: components of variance $v=0.36$, a kernel density of the same bandwidth, truncation at $t_0=0.02$ ($\theta=1/2$). One round makes",
-         r"w=(0.36+0.36)e^{-0.02}+1-e^{-0.02}=0.7255>0.72=2v"),
-    Step(r"Truncation alone, without blur, reaches $2v$ at the first age $k$ with $1-0.64\,e^{-0.02k}>0.72$.", r"k>50\,\log\frac{0.64}{0.28}=41.3"),
+    Step(
+        r"For centred normals the integrand of $\chi^2$ is a Gaussian of exponent $-(\frac2w-\frac1v)\frac{x^2}{2}$: integrable exactly if $w<2v$, and then",
+        r"\chi^2(N(0,w)\|N(0,v))=\frac{v}{\sqrt{w(2v-w)}}-1",
+        _integral,
+    ),
+    Step(
+        r"A mixture inherits the fate of its widest tail: in any direction, a component of variance $w$ against components of variance $v$."
+    ),
+    Step(
+        r"The experiment: components of variance $v=0.36$, a kernel density of the same bandwidth, truncation at $t_0=0.02$ ($\theta=1/2$). One round makes",
+        r"w=(0.36+0.36)e^{-0.02}+1-e^{-0.02}=0.7255>0.72=2v",
+    ),
+    Step(
+        r"Truncation alone, without blur, reaches $2v$ at the first age $k$ with $1-0.64\,e^{-0.02k}>0.72$.",
+        r"k>50\,\log\frac{0.64}{0.28}=41.3",
+    ),
 )
 
 
@@ -64,32 +83,53 @@ def by_arb(claim: Claim) -> Outcome:
         return v * decay + 1 - decay
 
     k = claim.first_by_truncation
-    first = bool(after > 2 * v) == (not claim.finite(float(after.mid()), 0.36)) and bool(after > 2 * v) == (claim.first_infinite == 1)
+    first = bool(after > 2 * v) == (not claim.finite(float(after.mid()), 0.36)) and bool(after > 2 * v) == (
+        claim.first_infinite == 1
+    )
     return decided(
         first and bool(by_truncation(k) > 2 * v) and bool(by_truncation(k - 1) < 2 * v),
         f"variance {after.mid()} against {float((2 * v).mid())}; truncation alone crosses at age {k}",
     )
 
 
-@high_precision("partial integrals of chi-square in the first round of the experiment: they grow without bound, and do not when w < 2v")
+@high_precision(
+    "partial integrals of chi-square in the first round of the experiment: they grow without bound, and do not when w < 2v"
+)
 def partial(claim: Claim) -> Outcome:
     outcomes = []
-    for blur, time, age, finite in (("0.36", "0.02", 1, False), ("0", "0.02", 41, True), ("0", "0.02", 42, False), ("0.2", "0.02", 1, True)):
+    for blur, time, age, finite in (
+        ("0.36", "0.02", 1, False),
+        ("0", "0.02", 41, True),
+        ("0", "0.02", 42, False),
+        ("0.2", "0.02", 1, True),
+    ):
         w = _variance(mpf(blur), mpf(time), age, mpf("0.36"))
         total, seen = mpf(0), []
-        for far in range(0, 60):
-            total += mpmath.quad(lambda x, w=w: definition.normal_density(x, 0, w) ** 2 / definition.normal_density(x, 0, mpf("0.36")), [far, far + 1]) * 2
+        for far in range(60):
+            total += (
+                mpmath.quad(
+                    lambda x, w=w: (
+                        definition.normal_density(x, 0, w) ** 2 / definition.normal_density(x, 0, mpf("0.36"))
+                    ),
+                    [far, far + 1],
+                )
+                * 2
+            )
             seen.append(total)
         growing = (seen[59] - seen[39]) > (seen[39] - seen[19]) * mpf("1.01")
         agrees = growing == (not finite) and claim.finite(w, mpf("0.36")) == finite
         if finite:
             closed = mpf("0.36") / mpmath.sqrt(w * (mpf("0.72") - w))
             agrees = agrees and (abs(seen[59] / closed - 1) < mpf("0.7"))
-        outcomes.append(decided(agrees, f"variance {mpmath.nstr(w, 6)}: partial integral {mpmath.nstr(seen[59], 4)}"))
+        outcomes.append(
+            decided(agrees, f"variance {mpmath.nstr(w, 6)}: partial integral {mpmath.nstr(seen[59], 4)}")
+        )
     return all_of(*outcomes)
 
 
-@simulated("importance estimates of D_1 on samples of 10^2 to 10^6: they grow with the sample instead of settling")
+@simulated(
+    "importance estimates of D_1 on samples of 10^2 to 10^6: they grow with the sample instead of settling"
+)
 def estimates(claim: Claim) -> Outcome:
     rng = np.random.default_rng(21)
     seen = []
@@ -98,13 +138,20 @@ def estimates(claim: Claim) -> Outcome:
         ratio = np.sqrt(0.36 / spread) * np.exp(x * x / 2 * (1 / 0.36 - 1 / spread)) - 1
         small, large = np.median([ratio[k * 200 : (k + 1) * 200].mean() for k in range(500)]), ratio.mean()
         seen.append((large > 2 * small) == grows and grows == (not claim.finite(spread, 0.36)))
-    return decided(all(seen), "the estimate more than doubles from 200 to 2 000 000 samples where the divergence is infinite, and only there")
+    return decided(
+        all(seen),
+        "the estimate more than doubles from 200 to 2 000 000 samples where the divergence is infinite, and only there",
+    )
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     chi, mixture = subject.fetch("distances.chi_square"), subject.fetch("GaussianMixture")
     p, q = mixture([1.0], [0.0], [0.6]), mixture([1.0], [0.0], [0.36])
-    integral = definition.line_integral(lambda x: definition.normal_density(x, 0, mpf("0.6")) ** 2 / definition.normal_density(x, 0, mpf("0.36")))
+    integral = definition.line_integral(
+        lambda x: (
+            definition.normal_density(x, 0, mpf("0.6")) ** 2 / definition.normal_density(x, 0, mpf("0.36"))
+        )
+    )
     yield "finite case", subject.number(chi(p, q)), integral - 1
     infinite = subject.number(chi(mixture([1.0], [0.0], [0.7256]), q))
     yield "infinite case (1 means infinite)", float(np.isinf(infinite)), 1.0
@@ -125,10 +172,12 @@ STATEMENT = Statement(
     evidence=(derived(STEPS, "the Gaussian integral"), by_arb, partial, estimates),
     mutations=(
         Mutation("constant", r"finite for $w<3v$", {"finite": lambda w, v: w < 3 * v}),
-        Mutation("sign", r"$v/\sqrt{w(2v+w)}-1$", {"value": lambda w, v: v / sympy.sqrt(w * (2 * v + w)) - 1}),
+        Mutation(
+            "sign", r"$v/\sqrt{w(2v+w)}-1$", {"value": lambda w, v: v / sympy.sqrt(w * (2 * v + w)) - 1}
+        ),
         Mutation("exponent", r"age 41", {"first_by_truncation": 41}),
         Mutation("dropped condition", "without the blur", {"blur": ("0", "0.02")}),
     ),
     expected="holds",
-    package=Package("distances.chi_square", "tests/distances", _package, digits=6),
+    package=Package("distances.chi_square", "tests/distances/test_finiteness.py", _package, digits=6),
 )

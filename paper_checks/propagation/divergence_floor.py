@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import mpmath
 import sympy
 from mpmath import mpf
 
-import mpmath
 from paper_checks import families, subject
-from paper_checks.evidence import Claim, Outcome, all_of, high_precision, identity, ordered, simulated
+from paper_checks.evidence import Claim, Outcome, high_precision, identity, ordered, simulated
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -37,13 +37,22 @@ def _order(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Eventually $\eta_i\varepsilon_i^2\geq he$, so $I_i\geq he/8$ and innovation gives $D_{i+1}+(1-\alpha)^2D_i\geq\alpha he/16$. If all late $D_i$ were "
-         r"below $m$, then $m(1+(1-\alpha)^2)\geq\alpha he/16$:",
-         r"\limsup D_i\geq\frac{\alpha he}{16(1+(1-\alpha)^2)}", _printed),
-    Step(r"Use the first form of innovation, before the parallelogram, $\sqrt{D_{i+1}}+(1-\alpha)\sqrt{D_i}\geq\sqrt{\alpha I_i}$:",
-         r"\limsup D_i\geq\frac{\alpha he}{8(2-\alpha)^2}", _improved),
-    Step(r"which is never smaller:",
-         r"\frac{16(1+(1-\alpha)^2)}{8(2-\alpha)^2}=1+\frac{\alpha^2}{(2-\alpha)^2}", _order),
+    Step(
+        r"Eventually $\eta_i\varepsilon_i^2\geq he$, so $I_i\geq he/8$ and innovation gives $D_{i+1}+(1-\alpha)^2D_i\geq\alpha he/16$. If all late $D_i$ were "
+        r"below $m$, then $m(1+(1-\alpha)^2)\geq\alpha he/16$:",
+        r"\limsup D_i\geq\frac{\alpha he}{16(1+(1-\alpha)^2)}",
+        _printed,
+    ),
+    Step(
+        r"Use the first form of innovation, before the parallelogram, $\sqrt{D_{i+1}}+(1-\alpha)\sqrt{D_i}\geq\sqrt{\alpha I_i}$:",
+        r"\limsup D_i\geq\frac{\alpha he}{8(2-\alpha)^2}",
+        _improved,
+    ),
+    Step(
+        r"which is never smaller:",
+        r"\frac{16(1+(1-\alpha)^2)}{8(2-\alpha)^2}=1+\frac{\alpha^2}{(2-\alpha)^2}",
+        _order,
+    ),
 )
 
 
@@ -55,7 +64,9 @@ def _least_late(fraction: float, size: float, alternate: bool) -> tuple[float, f
     return late, visible
 
 
-@high_precision("shift errors of fixed size for 40 rounds, equal and alternating: the largest late divergence against both floors")
+@high_precision(
+    "shift errors of fixed size for 40 rounds, equal and alternating: the largest late divergence against both floors"
+)
 def shifts(claim: Claim) -> Outcome:
     pairs = []
     for fraction in (0.3, 0.6, 1.0):
@@ -66,7 +77,9 @@ def shifts(claim: Claim) -> Outcome:
     return ordered(pairs)
 
 
-@simulated("circle model, 400 random sequences of defects of one size: the largest late divergence against both floors")
+@simulated(
+    "circle model, 400 random sequences of defects of one size: the largest late divergence against both floors"
+)
 def circle(claim: Claim) -> Outcome:
     # In the circle model the chi-square divergence of a round is itself the visible energy, up to higher order.
     import numpy as np
@@ -82,7 +95,9 @@ def circle(claim: Claim) -> Outcome:
                 r = size * turn / np.linalg.norm(turn)
                 u = (1 - fraction) * u + r
                 rows.append(float(u @ u))
-            pairs += [(floor(fraction, 1, size**2), max(rows[-8:])) for floor in (claim.printed, claim.improved)]
+            pairs += [
+                (floor(fraction, 1, size**2), max(rows[-8:])) for floor in (claim.printed, claim.improved)
+            ]
     return ordered(pairs)
 
 
@@ -92,8 +107,16 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
         printed, improved = floor(e, h, fresh_fraction=fraction)
         # Rest points of the two forms of innovation with I = h e/8, by iteration.
         b, level = 1 - mpf(fraction), mpf(fraction) * mpf(e) * mpf(h) / 8
-        yield "printed", subject.number(printed), mpmath.findroot(lambda m, b=b, L=level: m + b * b * m - L / 2, level)
-        yield "improved", subject.number(improved), mpmath.findroot(lambda m, b=b, L=level: mpmath.sqrt(m) * (1 + b) - mpmath.sqrt(L), level)
+        yield (
+            "printed",
+            subject.number(printed),
+            mpmath.findroot(lambda m, b=b, L=level: m + b * b * m - L / 2, level),
+        )
+        yield (
+            "improved",
+            subject.number(improved),
+            mpmath.findroot(lambda m, b=b, L=level: mpmath.sqrt(m) * (1 + b) - mpmath.sqrt(L), level),
+        )
 
 
 STATEMENT = Statement(
@@ -110,10 +133,20 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "rest points of the two forms of innovation, their quotient"), shifts, circle),
     mutations=(
-        Mutation("constant", r"$\alpha he/(4(2-\alpha)^2)$", {"improved": lambda a, h, e: a * h * e / (4 * (2 - a) ** 2)}),
+        Mutation(
+            "constant",
+            r"$\alpha he/(4(2-\alpha)^2)$",
+            {"improved": lambda a, h, e: a * h * e / (4 * (2 - a) ** 2)},
+        ),
         Mutation("exponent", r"$(2-\alpha)^{-1}$", {"improved": lambda a, h, e: a * h * e / (8 * (2 - a))}),
-        Mutation("sign", r"$1-(1-\alpha)^2$", {"printed": lambda a, h, e: a * h * e / (16 * (1 - (1 - a) ** 2))}),
-        Mutation("dropped condition", r"without fresh data: $\alpha=1$ in front", {"improved": lambda a, h, e: h * e / (8 * (2 - a) ** 2)}),
+        Mutation(
+            "sign", r"$1-(1-\alpha)^2$", {"printed": lambda a, h, e: a * h * e / (16 * (1 - (1 - a) ** 2))}
+        ),
+        Mutation(
+            "dropped condition",
+            r"without fresh data: $\alpha=1$ in front",
+            {"improved": lambda a, h, e: h * e / (8 * (2 - a) ** 2)},
+        ),
     ),
     expected="holds",
     package=Package("bounds.persistence_floor", "tests/bounds/test_propagation.py", _package),

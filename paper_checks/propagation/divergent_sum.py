@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families
-from paper_checks.evidence import Claim, Outcome, all_of, high_precision, identity, ordered, simulated
+from paper_checks import families
+from paper_checks.evidence import Claim, Outcome, high_precision, identity, ordered, simulated
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -24,15 +24,22 @@ alpha, v, e2 = sympy.symbols("alpha v e", positive=True)
 
 def _chain(claim: Claim) -> Outcome:
     innovation, lower = alpha / 2, v / 8
-    return identity(innovation * lower / (1 + (1 - alpha) ** 2), claim.least(v, e2, alpha), "innovation times lower bound")
+    return identity(
+        innovation * lower / (1 + (1 - alpha) ** 2), claim.least(v, e2, alpha), "innovation times lower bound"
+    )
 
 
 STEPS = (
-    Step(r"Innovation: $D_{i+1}+(1-\alpha)^2D_i\geq\frac\alpha2I_i$; small errors (Proposition 3.3): $I_i\geq\eta_i\varepsilon_i^2/8$. Add up over the rounds; "
-         r"every $D_i$ is counted at most $1+(1-\alpha)^2$ times:",
-         r"(1+(1-\alpha)^2)\sum_{i\leq N}D_i\geq\frac{\alpha}{16}\sum_{i<N}\eta_i\varepsilon_i^2", _chain),
-    Step(r"So if the visible energies add up to infinity, so do the divergences. Without $\eta$ this fails: an error whose integral over time vanishes "
-         r"($\rho=0$) leaves the endpoint law as it is; $D_i=0$ for ever, whatever $\sum\varepsilon_i^2$."),
+    Step(
+        r"Innovation: $D_{i+1}+(1-\alpha)^2D_i\geq\frac\alpha2I_i$; small errors (Proposition 3.3): $I_i\geq\eta_i\varepsilon_i^2/8$. Add up over the rounds; "
+        r"every $D_i$ is counted at most $1+(1-\alpha)^2$ times:",
+        r"(1+(1-\alpha)^2)\sum_{i\leq N}D_i\geq\frac{\alpha}{16}\sum_{i<N}\eta_i\varepsilon_i^2",
+        _chain,
+    ),
+    Step(
+        r"So if the visible energies add up to infinity, so do the divergences. Without $\eta$ this fails: an error whose integral over time vanishes "
+        r"($\rho=0$) leaves the endpoint law as it is; $D_i=0$ for ever, whatever $\sum\varepsilon_i^2$."
+    ),
 )
 
 
@@ -49,7 +56,10 @@ def _shift_models() -> list[tuple[float, list[Any], list[Any], list[Any]]]:
                 # Visible energy: displacement^2 times the Fisher information of q_i, bounded below by 1/Var(q_i).
                 weights, positions, visible = np.array([1.0]), np.array([0.0]), []
                 for by in pull:
-                    weights, positions = np.append(fraction, (1 - fraction) * weights), np.append(0.0, positions)
+                    weights, positions = (
+                        np.append(fraction, (1 - fraction) * weights),
+                        np.append(0.0, positions),
+                    )
                     mean = weights @ positions
                     visible.append(by * by / (1 + weights @ (positions - mean) ** 2))
                     positions = positions + by
@@ -58,18 +68,25 @@ def _shift_models() -> list[tuple[float, list[Any], list[Any], list[Any]]]:
     return models
 
 
-@high_precision("twelve rounds of shift errors, three shapes in time, two sequences of sizes, two fresh fractions")
+@high_precision(
+    "twelve rounds of shift errors, three shapes in time, two sequences of sizes, two fresh fractions"
+)
 def shifts(claim: Claim) -> Outcome:
     pairs = []
     for fraction, divergences, visible, energy in _shift_models():
         for last in (1, 4, 12):
             total = mpmath.fsum(divergences[:last])
-            least = mpmath.fsum(claim.least(mpf(u), mpf(e), mpf(fraction)) for u, e in zip(visible[:last], energy[:last], strict=True))
+            least = mpmath.fsum(
+                claim.least(mpf(u), mpf(e), mpf(fraction))
+                for u, e in zip(visible[:last], energy[:last], strict=True)
+            )
             pairs.append((least, total + mpf("1e-25")))
     return ordered(pairs)
 
 
-@simulated("invisible and visible errors of the same energy, 60 000 particles a round for six rounds: mean squared shift")
+@simulated(
+    "invisible and visible errors of the same energy, 60 000 particles a round for six rounds: mean squared shift"
+)
 def particles(claim: Claim) -> Outcome:
     # chi-square of a law from N(0,1) is at least the square of its mean (the first coefficient).
     rng = np.random.default_rng(12)
@@ -80,7 +97,9 @@ def particles(claim: Claim) -> Outcome:
         shape = 0.5 * (np.sqrt(share) + np.sqrt(1 - share) * np.sqrt(2) * np.sin(2 * np.pi * times))
         y, total, least = rng.standard_normal(count), 0.0, 0.0
         for _ in range(6):
-            y = np.where(rng.random(count) < fraction, rng.standard_normal(count), y[rng.integers(0, count, count)])
+            y = np.where(
+                rng.random(count) < fraction, rng.standard_normal(count), y[rng.integers(0, count, count)]
+            )
             # The ideal path ends at y; the learned one at y plus the integral of the error.
             y = y + shape.mean()
             divergence = np.mean(np.exp(np.outer(y[:500], y[500:1000]))) - 1 if share else 0.0
@@ -104,10 +123,16 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "innovation times lower bound"), shifts, particles),
     mutations=(
-        Mutation("constant", r"$1$ in place of $1/16$", {"least": lambda v, e, a: a * v / (1 + (1 - a) ** 2)}),
+        Mutation(
+            "constant", r"$1$ in place of $1/16$", {"least": lambda v, e, a: a * v / (1 + (1 - a) ** 2)}
+        ),
         Mutation("exponent", r"$\alpha^2$", {"least": lambda v, e, a: a * a * v / (16 * (1 + (1 - a) ** 2))}),
         Mutation("sign", r"$1-(1-\alpha)^2$", {"least": lambda v, e, a: a * v / (16 * (1 - (1 - a) ** 2))}),
-        Mutation("dropped condition", r"without $\eta$", {"least": lambda v, e, a: a * e / (16 * (1 + (1 - a) ** 2))}),
+        Mutation(
+            "dropped condition",
+            r"without $\eta$",
+            {"least": lambda v, e, a: a * e / (16 * (1 + (1 - a) ** 2))},
+        ),
     ),
     displayed=Displayed(
         r"Read without the observability: $\sum\varepsilon_i^2=\infty$ alone makes $\sum D_i=\infty$.",

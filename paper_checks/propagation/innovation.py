@@ -8,7 +8,17 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import families
-from paper_checks.evidence import Claim, Outcome, all_of, attained, decided, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    decided,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -22,7 +32,9 @@ alpha, q, s, u, v, I = sympy.symbols("alpha q s u v I", positive=True)
 def _floor(claim: Claim) -> Outcome:
     # q = alpha s + (1 - alpha) p, p >= 0.
     p = sympy.Symbol("p", positive=True)
-    return identity((alpha * s + (1 - alpha) * p) - alpha * s, (1 - alpha) * p, "q is at least alpha times the target")
+    return identity(
+        (alpha * s + (1 - alpha) * p) - alpha * s, (1 - alpha) * p, "q is at least alpha times the target"
+    )
 
 
 def _square(claim: Claim) -> Outcome:
@@ -33,14 +45,22 @@ def _square(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"The training law is at least $\alpha p_\ast$ everywhere, so a divergence relative to it is at most $1/\alpha$ times one relative to $p_\ast$:",
-         r"q_i\geq\alpha p_\ast\;\Rightarrow\;\alpha I_i\leq\int\frac{(\hat p_{i+1}-q_i)^2}{p_\ast}", _floor),
-    Step(r"$\hat p_{i+1}-q_i=(\hat p_{i+1}-p_\ast)-(q_i-p_\ast)$, two vectors of $L^2(1/p_\ast)$ with squared lengths $D_{i+1}$ and (refresh) $(1-\alpha)^2D_i$:",
-         r"\alpha I_i\leq\left(\sqrt{D_{i+1}}+(1-\alpha)\sqrt{D_i}\right)^2\leq2\left(D_{i+1}+(1-\alpha)^2D_i\right)", _square),
+    Step(
+        r"The training law is at least $\alpha p_\ast$ everywhere, so a divergence relative to it is at most $1/\alpha$ times one relative to $p_\ast$:",
+        r"q_i\geq\alpha p_\ast\;\Rightarrow\;\alpha I_i\leq\int\frac{(\hat p_{i+1}-q_i)^2}{p_\ast}",
+        _floor,
+    ),
+    Step(
+        r"$\hat p_{i+1}-q_i=(\hat p_{i+1}-p_\ast)-(q_i-p_\ast)$, two vectors of $L^2(1/p_\ast)$ with squared lengths $D_{i+1}$ and (refresh) $(1-\alpha)^2D_i$:",
+        r"\alpha I_i\leq\left(\sqrt{D_{i+1}}+(1-\alpha)\sqrt{D_i}\right)^2\leq2\left(D_{i+1}+(1-\alpha)^2D_i\right)",
+        _square,
+    ),
 )
 
 
-@high_precision("shifts of a normal law recycled for ten rounds, fixed and alternating, three fresh fractions")
+@high_precision(
+    "shifts of a normal law recycled for ten rounds, fixed and alternating, three fresh fractions"
+)
 def shifts(claim: Claim) -> Outcome:
     pairs = []
     for fraction in (0.1, 0.5, 0.9):
@@ -52,7 +72,9 @@ def shifts(claim: Claim) -> Outcome:
     return ordered(pairs, 1e-9)
 
 
-@high_precision("two points, the rare one forgotten and then overshot: the constant 1/2 is attained", role="sharpness")
+@high_precision(
+    "two points, the rare one forgotten and then overshot: the constant 1/2 is attained", role="sharpness"
+)
 def extremal(claim: Claim) -> Outcome:
     outcomes = []
     for fraction in (mpf("0.1"), mpf("0.6")):
@@ -83,7 +105,11 @@ def random_laws(claim: Claim) -> Outcome:
         after, before = (((p - target) ** 2 / target).sum(1) for p in (learned, model))
         share = claim.least(I_i, fraction[:, 0]) / claim.total(after, before, fraction[:, 0])
         worst, count = max(worst, float(share.max())), count + share.size
-    return decided(worst <= 1 + 1e-12, f"largest share of the bound {worst:.4f} over {count} triples", largest_share=worst)
+    return decided(
+        worst <= 1 + 1e-12,
+        f"largest share of the bound {worst:.4f} over {count} triples",
+        largest_share=worst,
+    )
 
 
 STATEMENT = Statement(
@@ -98,11 +124,28 @@ STATEMENT = Statement(
     conditions=r"$I_i$ is relative to the training law $q_i$ itself, so it contains the truncation as well as the errors",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "the floor of the training law and a parallelogram"), shifts, extremal, random_laws),
+    evidence=(
+        derived(STEPS, "the floor of the training law and a parallelogram"),
+        shifts,
+        extremal,
+        random_laws,
+    ),
     mutations=(
         Mutation("constant", r"$\alpha I$", {"least": lambda I, alpha: alpha * I}),
-        Mutation("sign", r"$D_{i+1}-(1-\alpha)^2D_i$", {"total": lambda after, before, alpha: after - (1 - alpha) ** 2 * before}),
-        Mutation("exponent", r"$\sqrt\alpha I/2$", {"least": lambda I, alpha: alpha ** 0.5 * I / 2 if not isinstance(I, sympy.Expr) else sympy.sqrt(alpha) * I / 2}),
+        Mutation(
+            "sign",
+            r"$D_{i+1}-(1-\alpha)^2D_i$",
+            {"total": lambda after, before, alpha: after - (1 - alpha) ** 2 * before},
+        ),
+        Mutation(
+            "exponent",
+            r"$\sqrt\alpha I/2$",
+            {
+                "least": lambda I, alpha: (
+                    alpha**0.5 * I / 2 if not isinstance(I, sympy.Expr) else sympy.sqrt(alpha) * I / 2
+                )
+            },
+        ),
         Mutation("dropped condition", "no share of fresh data needed", {"least": lambda I, alpha: I / 2}),
     ),
     expected="sharp",

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 from mpmath import mpf
 
 from paper_checks import definition, families, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, attained, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    attained,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
@@ -36,12 +44,20 @@ def _two_steps(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Divide drift by diffusion, so that learned and ideal increments over a short time $h$ are $N(eh,h)$ and $N(0,h)$. Their divergence is",
-         r"\mathrm{KL}(N(eh,h)\,\|\,N(0,h))=\frac{e^2h}{2}", _one_step),
-    Step(r"The chain rule adds these along the learned path (that is where the average is taken) to the divergence of the starts:",
-         r"\mathrm{KL}(\hat P\|P)=\mathrm{KL}(\hat P_0\|P_0)+\frac12E_{\hat P}\int\|e\|^2dt", _two_steps),
-    Step(r"The endpoint is a function of the path, and divergences never grow under a function:",
-         r"\mathrm{KL}(\hat p_{i+1}\|Cq_i)\leq\mathrm{KL}(\hat P\|P)"),
+    Step(
+        r"Divide drift by diffusion, so that learned and ideal increments over a short time $h$ are $N(eh,h)$ and $N(0,h)$. Their divergence is",
+        r"\mathrm{KL}(N(eh,h)\,\|\,N(0,h))=\frac{e^2h}{2}",
+        _one_step,
+    ),
+    Step(
+        r"The chain rule adds these along the learned path (that is where the average is taken) to the divergence of the starts:",
+        r"\mathrm{KL}(\hat P\|P)=\mathrm{KL}(\hat P_0\|P_0)+\frac12E_{\hat P}\int\|e\|^2dt",
+        _two_steps,
+    ),
+    Step(
+        r"The endpoint is a function of the path, and divergences never grow under a function:",
+        r"\mathrm{KL}(\hat p_{i+1}\|Cq_i)\leq\mathrm{KL}(\hat P\|P)",
+    ),
 )
 
 
@@ -61,17 +77,24 @@ def shifts(claim: Claim) -> Outcome:
     return ordered(pairs, 1e-15)
 
 
-@high_precision("drift error beta tanh(beta y): the likelihood of the path is a function of its endpoint", role="sharpness")
+@high_precision(
+    "drift error beta tanh(beta y): the likelihood of the path is a function of its endpoint",
+    role="sharpness",
+)
 def extremal(claim: Claim) -> Outcome:
     outcomes = []
     for beta in (0.5, 1.0, 1.8):
         found = families.kl(families.tanh_endpoint(beta), definition.law((1, 0, 1)))
-        energy = claim.energy(families.tanh_energy(beta, learned=True), families.tanh_energy(beta, learned=False))
+        energy = claim.energy(
+            families.tanh_energy(beta, learned=True), families.tanh_energy(beta, learned=False)
+        )
         outcomes.append(attained([(found, claim.bound(energy, 0) * (1 + 1e-8))], 1e-7))
     return all_of(*outcomes)
 
 
-@simulated("400 000 learned paths with error cos(2y + 3t): divergence of 40 cells against half the measured energy")
+@simulated(
+    "400 000 learned paths with error cos(2y + 3t): divergence of 40 cells against half the measured energy"
+)
 def nonlinear(claim: Claim) -> Outcome:
     pairs = []
     for size in (0.5, 1.5):
@@ -81,7 +104,12 @@ def nonlinear(claim: Claim) -> Outcome:
         below = np.array([float(definition.cumulative(ideal, mpf(cut))) for cut in cuts])
         q = np.diff(np.concatenate([[0], below, [1]]))
         p = np.bincount(np.searchsorted(cuts, sample["learned"]), minlength=40) / sample["learned"].size
-        pairs.append(((p * np.log(np.maximum(p, 1e-300) / q)).sum(), claim.bound(claim.energy(sample["energy"].mean(), 0.0), 0)))
+        pairs.append(
+            (
+                (p * np.log(np.maximum(p, 1e-300) / q)).sum(),
+                claim.bound(claim.energy(sample["energy"].mean(), 0.0), 0),
+            )
+        )
     return ordered(pairs)
 
 
@@ -110,10 +138,18 @@ STATEMENT = Statement(
     evidence=(derived(STEPS, "one Euler step and the chain rule"), shifts, extremal, nonlinear),
     mutations=(
         Mutation("constant", r"$\hat\varepsilon^2/4$", {"bound": lambda energy, start: energy / 4 + start}),
-        Mutation("sign", "minus the divergence of the starts", {"bound": lambda energy, start: energy / 2 - start}),
-        Mutation("exponent", r"$\hat\varepsilon^4/2$", {"bound": lambda energy, start: energy**2 / 2 + start}),
-        Mutation("dropped condition", "the starts may differ for free", {"bound": lambda energy, start: energy / 2}),
-        Mutation("dropped condition", "energy along the ideal path", {"energy": lambda learned, ideal: ideal}),
+        Mutation(
+            "sign", "minus the divergence of the starts", {"bound": lambda energy, start: energy / 2 - start}
+        ),
+        Mutation(
+            "exponent", r"$\hat\varepsilon^4/2$", {"bound": lambda energy, start: energy**2 / 2 + start}
+        ),
+        Mutation(
+            "dropped condition", "the starts may differ for free", {"bound": lambda energy, start: energy / 2}
+        ),
+        Mutation(
+            "dropped condition", "energy along the ideal path", {"energy": lambda learned, ideal: ideal}
+        ),
     ),
     expected="sharp",
     package=Package("bounds.SolvableFamily", "tests/bounds/test_solvable.py", _package, digits=9),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
-
-import math
 
 import mpmath
 import numpy as np
@@ -13,7 +12,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, enclosures, families, subject
-from paper_checks.evidence import Claim, Outcome, all_of, certified, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    certified,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 # visible = eta eps^2; kappa bounds the quadratic variation of M path by path.
@@ -27,7 +35,11 @@ a, b, kappa, s, eta, C, eps2 = sympy.symbols("a b kappa s eta C epsilon", positi
 
 
 def _square(claim: Claim) -> Outcome:
-    return identity((a - b) ** 2 - (a**2 / 4 - b**2 / 3), sympy.Rational(3, 4) * (a - sympy.Rational(4, 3) * b) ** 2, "square")
+    return identity(
+        (a - b) ** 2 - (a**2 / 4 - b**2 / 3),
+        sympy.Rational(3, 4) * (a - sympy.Rational(4, 3) * b) ** 2,
+        "square",
+    )
 
 
 def _gronwall(claim: Claim) -> Outcome:
@@ -45,15 +57,26 @@ def _threshold(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Let $L=e^{M-\langle M\rangle/2}$ be the density of the learned path with respect to the ideal one and $Y$ the endpoint. The density of the "
-         r"endpoints is $E[L|Y]$, so $I=\chi^2(\hat p_{i+1}\|Cq_i)=\mathrm{Var}\,E[L|Y]$. Write $L=1+M+R$ with $R=\int(L_s-1)\,dM_s$."),
-    Step(r"Suppose $\|e(x,t)\|^2\leq k(t)$ with $\int k=\kappa$. In the clock $\kappa$, $u=E(L-1)^2$ obeys $u'\leq1+u$, so $u\leq e^s-1$ and",
-         r"E R^2\leq\int_0^\kappa(e^s-1)\,ds=e^\kappa-1-\kappa\leq(e-2)\,\kappa^2\quad(\kappa\leq1)", _gronwall),
-    Step(r"Conditioning shortens vectors: $\|E[R|Y]\|\leq\|R\|$, while $\|E[M|Y]\|^2=\eta\varepsilon^2$ by definition of $\eta$. With "
-         r"$(a-b)^2\geq a^2/4-b^2/3$:",
-         r"I\geq(\sqrt{\eta}\,\varepsilon-\|R\|)^2\geq\frac{\eta\varepsilon^2}{4}-\frac{e-2}{3}\kappa^2", _square),
-    Step(r"If $\kappa^2\leq r\varepsilon^4$, this is the printed form with $C=(e-2)r/3$, and for $\varepsilon^2\leq\eta/(8C)$ half of the first term is left:",
-         r"I\geq\frac{\eta\varepsilon^2}{8}", _threshold),
+    Step(
+        r"Let $L=e^{M-\langle M\rangle/2}$ be the density of the learned path with respect to the ideal one and $Y$ the endpoint. The density of the "
+        r"endpoints is $E[L|Y]$, so $I=\chi^2(\hat p_{i+1}\|Cq_i)=\mathrm{Var}\,E[L|Y]$. Write $L=1+M+R$ with $R=\int(L_s-1)\,dM_s$."
+    ),
+    Step(
+        r"Suppose $\|e(x,t)\|^2\leq k(t)$ with $\int k=\kappa$. In the clock $\kappa$, $u=E(L-1)^2$ obeys $u'\leq1+u$, so $u\leq e^s-1$ and",
+        r"E R^2\leq\int_0^\kappa(e^s-1)\,ds=e^\kappa-1-\kappa\leq(e-2)\,\kappa^2\quad(\kappa\leq1)",
+        _gronwall,
+    ),
+    Step(
+        r"Conditioning shortens vectors: $\|E[R|Y]\|\leq\|R\|$, while $\|E[M|Y]\|^2=\eta\varepsilon^2$ by definition of $\eta$. With "
+        r"$(a-b)^2\geq a^2/4-b^2/3$:",
+        r"I\geq(\sqrt{\eta}\,\varepsilon-\|R\|)^2\geq\frac{\eta\varepsilon^2}{4}-\frac{e-2}{3}\kappa^2",
+        _square,
+    ),
+    Step(
+        r"If $\kappa^2\leq r\varepsilon^4$, this is the printed form with $C=(e-2)r/3$, and for $\varepsilon^2\leq\eta/(8C)$ half of the first term is left:",
+        r"I\geq\frac{\eta\varepsilon^2}{8}",
+        _threshold,
+    ),
 )
 
 
@@ -77,7 +100,9 @@ def on_interval(claim: Claim) -> Outcome:
     return enclosures.positive_on(quotient, [(0.0, 1.0)])
 
 
-@high_precision("shift and tanh families: divergences and observabilities by integration, kappa from 1e-4 to 1")
+@high_precision(
+    "shift and tanh families: divergences and observabilities by integration, kappa from 1e-4 to 1"
+)
 def cases(claim: Claim) -> Outcome:
     pairs = []
     end = families.endpoint(definition.two_modes())
@@ -93,7 +118,9 @@ def cases(claim: Claim) -> Outcome:
     return ordered(pairs, 1e-12)
 
 
-@simulated("400 000 paths with error size cos(2y + 3t): observability and divergence by regression on the endpoint")
+@simulated(
+    "400 000 paths with error size cos(2y + 3t): observability and divergence by regression on the endpoint"
+)
 def nonlinear(claim: Claim) -> Outcome:
     pairs = []
     for size in (0.3, 0.8):
@@ -128,10 +155,20 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "remainder, square, threshold"), on_interval, cases, nonlinear),
     mutations=(
-        Mutation("constant", r"$4\eta\varepsilon^2$", {"lower": lambda v, e2, k: 4 * v - (math.e - 2) / 3 * k**2}),
-        Mutation("sign", "plus the fourth-order term", {"lower": lambda v, e2, k: v / 4 + (math.e - 2) / 3 * k**2}),
-        Mutation("exponent", r"remainder of third order", {"remainder": lambda k: sympy.exp(k) - 1 - k - k**2 / 2}),
-        Mutation("dropped condition", r"without $\eta$", {"lower": lambda v, e2, k: e2 / 4 - (math.e - 2) / 3 * k**2}),
+        Mutation(
+            "constant", r"$4\eta\varepsilon^2$", {"lower": lambda v, e2, k: 4 * v - (math.e - 2) / 3 * k**2}
+        ),
+        Mutation(
+            "sign", "plus the fourth-order term", {"lower": lambda v, e2, k: v / 4 + (math.e - 2) / 3 * k**2}
+        ),
+        Mutation(
+            "exponent", r"remainder of third order", {"remainder": lambda k: sympy.exp(k) - 1 - k - k**2 / 2}
+        ),
+        Mutation(
+            "dropped condition",
+            r"without $\eta$",
+            {"lower": lambda v, e2, k: e2 / 4 - (math.e - 2) / 3 * k**2},
+        ),
     ),
     expected="holds",
     package=Package("bounds.innovation_bounds", "tests/bounds/test_propagation.py", _package),

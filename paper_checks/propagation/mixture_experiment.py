@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
 from functools import cache
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -13,7 +12,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, decided, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    all_of,
+    decided,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CENTRES = [(0, 0), (4, 4), (4, -4), (-4, 4), (-4, -4)]
@@ -40,18 +48,30 @@ def _share(claim: Claim) -> Outcome:
 
 
 def _moment(claim: Claim) -> Outcome:
-    return identity(claim.second_moment(v), v + sum(sympy.Integer(c[0]) ** 2 for c in CENTRES) / sympy.Integer(5), "second moment")
+    return identity(
+        claim.second_moment(v),
+        v + sum(sympy.Integer(c[0]) ** 2 for c in CENTRES) / sympy.Integer(5),
+        "second moment",
+    )
 
 
 STEPS = (
-    Step(r"A kernel density of bandwidth $h$ is $X+h\xi$; the exact score of it, truncated at $t_0$, gives $a(X+h\xi)+\sqrt{1-a^2}\zeta$. So a round of the "
-         r"experiment is a Gaussian channel, and the population law of every round is a Gaussian mixture:",
-         r"v\mapsto a^2(v+h^2)+1-a^2", _channel),
-    Step(r"Of the variance that a round injects, the kernel contributes (with $h^2=0.36$, $a^2=e^{-0.02}$: 95 per cent)",
-         r"\frac{a^2h^2}{a^2h^2+1-a^2}=0.947", _share),
+    Step(
+        r"A kernel density of bandwidth $h$ is $X+h\xi$; the exact score of it, truncated at $t_0$, gives $a(X+h\xi)+\sqrt{1-a^2}\zeta$. So a round of the "
+        r"experiment is a Gaussian channel, and the population law of every round is a Gaussian mixture:",
+        r"v\mapsto a^2(v+h^2)+1-a^2",
+        _channel,
+    ),
+    Step(
+        r"Of the variance that a round injects, the kernel contributes (with $h^2=0.36$, $a^2=e^{-0.02}$: 95 per cent)",
+        r"\frac{a^2h^2}{a^2h^2+1-a^2}=0.947",
+        _share,
+    ),
     Step(r"The data have $E\,x_1^2=0.36+\frac45\cdot16=13.16$.", r"E\,x_1^2=v+\frac45\,4^2", _moment),
-    Step(r"The learned path starts from $N(0,I)$ at time $T$, the ideal one from the law of the data at time $T$. The exact reverse diffusion turns a start $y$ into a "
-         r"sample of $X$ given $Y_T=y$, so the output has $E\,x_1^2=E_{y\sim N(0,I)}E[X_1^2|Y_T=y]$."),
+    Step(
+        r"The learned path starts from $N(0,I)$ at time $T$, the ideal one from the law of the data at time $T$. The exact reverse diffusion turns a start $y$ into a "
+        r"sample of $X$ given $Y_T=y$, so the output has $E\,x_1^2=E_{y\sim N(0,I)}E[X_1^2|Y_T=y]$."
+    ),
 )
 
 
@@ -72,16 +92,22 @@ def _output_moment(T: float, variance: float = 0.36) -> float:
     return float(w @ (share * (mean**2 + spread)).sum(1))
 
 
-@high_precision("posterior second moments integrated over the start by Gauss-Hermite, T = 4 and T = 8; variance shares")
+@high_precision(
+    "posterior second moments integrated over the start by Gauss-Hermite, T = 4 and T = 8; variance shares"
+)
 def finite_time(claim: Claim) -> Outcome:
     four, eight = _output_moment(4.0), _output_moment(8.0)
     decay = float(mpmath.exp(mpf("-0.02")))
     share = claim.blur_share(0.36, decay)
     return all_of(
-        decided(abs(four - claim.lost_at_4) < 0.005, f"E x1^2 after one round from T = 4: {four:.4f}", T4=four),
+        decided(
+            abs(four - claim.lost_at_4) < 0.005, f"E x1^2 after one round from T = 4: {four:.4f}", T4=four
+        ),
         decided((abs(eight - 13.16) < 0.01) == claim.kept_at_8, f"from T = 8: {eight:.4f}", T8=eight),
         decided(0.9455 < share < 0.9475, f"the blur injects {share:.1%} of the variance", share=share),
-        decided(abs(claim.round_variance(0.36, 0.36, decay) - 0.7255) < 1e-4, "variance after one round 0.7255"),
+        decided(
+            abs(claim.round_variance(0.36, 0.36, decay) - 0.7255) < 1e-4, "variance after one round 0.7255"
+        ),
     )
 
 
@@ -111,7 +137,10 @@ def _reverse(T: float, count: int = 30_000, steps: int = 160) -> tuple[float, fl
     return float(square.mean()), float(square.std() / np.sqrt(count))
 
 
-@simulated("30 000 reverse diffusions in the plane of the modes with the exact score, started from N(0, I) at T = 4", quick=False)
+@simulated(
+    "30 000 reverse diffusions in the plane of the modes with the exact score, started from N(0, I) at T = 4",
+    quick=False,
+)
 def diffusions(claim: Claim) -> Outcome:
     value, error = _reverse(4.0)
     # The bridge sampler's own bias is of the order of its step; its size is measured by halving the steps.
@@ -123,11 +152,15 @@ def diffusions(claim: Claim) -> Outcome:
 def blurred(claim: Claim) -> Outcome:
     rng = np.random.default_rng(9)
     pool = 0.6 * rng.standard_normal((200, 4_000))
-    draws = np.take_along_axis(pool, rng.integers(0, 4_000, (200, 4_000)), 1) + 0.6 * rng.standard_normal((200, 4_000))
+    draws = np.take_along_axis(pool, rng.integers(0, 4_000, (200, 4_000)), 1) + 0.6 * rng.standard_normal(
+        (200, 4_000)
+    )
     decay = np.exp(-0.02)
     out = np.sqrt(decay) * draws + np.sqrt(1 - decay) * rng.standard_normal(draws.shape)
     second = (out**2).mean(1)
-    return scores([second.mean()], [claim.round_variance(0.36, 0.36, decay)], [second.std(ddof=1) / np.sqrt(200)])
+    return scores(
+        [second.mean()], [claim.round_variance(0.36, 0.36, decay)], [second.std(ddof=1) / np.sqrt(200)]
+    )
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
@@ -149,13 +182,30 @@ STATEMENT = Statement(
     conditions=r"population limit, exact score of the kernel density, $\theta=1/2$",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "channel, share and moment; the early start is numerical", covers="cases"), finite_time, blurred, diffusions),
+    evidence=(
+        derived(STEPS, "channel, share and moment; the early start is numerical", covers="cases"),
+        finite_time,
+        blurred,
+        diffusions,
+    ),
     mutations=(
         Mutation("constant", "loss to 12.90", {"lost_at_4": 12.90}),
-        Mutation("sign", r"truncation removes variance", {"round_variance": lambda v, h2, d: (v + h2) * d - (1 - d)}),
-        Mutation("exponent", r"bandwidth to the first power", {"blur_share": lambda h2, d: h2**0.5 * d / (h2**0.5 * d + 1 - d) if not isinstance(h2, sympy.Expr) else sympy.sqrt(h2)}),
+        Mutation(
+            "sign",
+            r"truncation removes variance",
+            {"round_variance": lambda v, h2, d: (v + h2) * d - (1 - d)},
+        ),
+        Mutation(
+            "exponent",
+            r"bandwidth to the first power",
+            {
+                "blur_share": lambda h2, d: (
+                    h2**0.5 * d / (h2**0.5 * d + 1 - d) if not isinstance(h2, sympy.Expr) else sympy.sqrt(h2)
+                )
+            },
+        ),
         Mutation("dropped condition", r"the loss stays at $T=8$", {"kept_at_8": False}),
     ),
     expected="supported",
-    package=Package("presets.load", "tests/laws", _package),
+    package=Package("presets.load", "tests/laws/test_mixture.py", _package),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,16 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, families, subject
-from paper_checks.evidence import Claim, Outcome, agreement, all_of, high_precision, identity, scores, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    agreement,
+    all_of,
+    high_precision,
+    identity,
+    scores,
+    simulated,
+)
 from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
 
 # rho: share of the squared error in its mean over time; J: Fisher information of the endpoint.
@@ -49,14 +57,23 @@ def _share(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"Take $Y_t=X+W_t$ on $[0,1]$ and an error $e(t)$ that depends on time alone. The stochastic integral $M=\int e\,dW$ is Gaussian, "
-         r"with variance $\varepsilon^2=\int e^2$ and covariance $\int e$ with $W_1$; for the family used here",
-         r"e(t)=\beta(\sqrt\rho+\sqrt{1-\rho}\sqrt2\sin2\pi t):\qquad\int e^2=\beta^2,\quad\int e=\beta\sqrt\rho", _parts),
-    Step(r"So $M=(\int e)W_1+$ a part independent of $(X,W_1)$, which the endpoint cannot see. What it sees of $W_1$ is the score (integrate "
-         r"$w\varphi(w)=-\varphi'(w)$ by parts):",
-         r"E[W_1|Y_1=y]=-\frac{d}{dy}\log p_{Y_1}(y)", _tweedie),
-    Step(r"The mean square of the score is the Fisher information $J$ of the endpoint. Hence, with $\rho=(\int e)^2/\int e^2$,",
-         r"\eta=\frac{\mathrm{Var}\,E[M|Y_1]}{\varepsilon^2}=\rho\,J(Y_1)\in[0,1],\qquad\eta=0\;\mathrm{iff}\;\int e\,dt=0", _share),
+    Step(
+        r"Take $Y_t=X+W_t$ on $[0,1]$ and an error $e(t)$ that depends on time alone. The stochastic integral $M=\int e\,dW$ is Gaussian, "
+        r"with variance $\varepsilon^2=\int e^2$ and covariance $\int e$ with $W_1$; for the family used here",
+        r"e(t)=\beta(\sqrt\rho+\sqrt{1-\rho}\sqrt2\sin2\pi t):\qquad\int e^2=\beta^2,\quad\int e=\beta\sqrt\rho",
+        _parts,
+    ),
+    Step(
+        r"So $M=(\int e)W_1+$ a part independent of $(X,W_1)$, which the endpoint cannot see. What it sees of $W_1$ is the score (integrate "
+        r"$w\varphi(w)=-\varphi'(w)$ by parts):",
+        r"E[W_1|Y_1=y]=-\frac{d}{dy}\log p_{Y_1}(y)",
+        _tweedie,
+    ),
+    Step(
+        r"The mean square of the score is the Fisher information $J$ of the endpoint. Hence, with $\rho=(\int e)^2/\int e^2$,",
+        r"\eta=\frac{\mathrm{Var}\,E[M|Y_1]}{\varepsilon^2}=\rho\,J(Y_1)\in[0,1],\qquad\eta=0\;\mathrm{iff}\;\int e\,dt=0",
+        _share,
+    ),
 )
 
 
@@ -75,7 +92,12 @@ def bayes(claim: Claim) -> Outcome:
         J = families.fisher(families.endpoint(start))
         for share in ("0", "0.3", "1"):
             pull = families.displacement(mpf("0.8"), mpf(share))
-            pairs.append((pull**2 * seen / families.energy_in_time(mpf("0.8"), mpf(share)) + mpf("1e-12"), claim.eta(mpf(share), J) + mpf("1e-12")))
+            pairs.append(
+                (
+                    pull**2 * seen / families.energy_in_time(mpf("0.8"), mpf(share)) + mpf("1e-12"),
+                    claim.eta(mpf(share), J) + mpf("1e-12"),
+                )
+            )
     return agreement(pairs, 9)
 
 
@@ -84,14 +106,20 @@ def _paths() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(91)
     count, steps = 400_000, 40
     times = (np.arange(steps) + 0.5) / steps
-    shapes = [np.ones(steps), np.sqrt(0.4) + np.sqrt(1.2) * np.sin(2 * np.pi * times), np.sqrt(2) * np.sin(2 * np.pi * times)]
+    shapes = [
+        np.ones(steps),
+        np.sqrt(0.4) + np.sqrt(1.2) * np.sin(2 * np.pi * times),
+        np.sqrt(2) * np.sin(2 * np.pi * times),
+    ]
     noise = rng.standard_normal((steps, count)) / np.sqrt(steps)
     end = definition.draw(rng, definition.two_modes(), (count,)) + noise.sum(0)
     found = [families.conditional_variance(shape @ noise, end, bins=200) for shape in shapes]
     return np.array([value for value, _ in found]), np.array([error for _, error in found])
 
 
-@simulated("400 000 paths, the integral M regressed on the endpoint in 200 cells, three shapes of the error in time")
+@simulated(
+    "400 000 paths, the integral M regressed on the endpoint in 200 cells, three shapes of the error in time"
+)
 def regression(claim: Claim) -> Outcome:
     value, error = _paths()
     J = float(families.fisher(families.endpoint(definition.two_modes())))
@@ -104,7 +132,10 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     start = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
     J = families.fisher(families.endpoint(definition.two_modes()))
     for beta, rho in ((0.7, 0.5), (1.5, 1.0)):
-        pull, energy = families.displacement(mpf(beta), mpf(rho)), families.energy_in_time(mpf(beta), mpf(rho))
+        pull, energy = (
+            families.displacement(mpf(beta), mpf(rho)),
+            families.energy_in_time(mpf(beta), mpf(rho)),
+        )
         family = subject.fetch("bounds.SolvableFamily")(start, beta, rho)
         yield "observability", subject.number(family.observability()), pull**2 * J / energy
 
@@ -126,14 +157,21 @@ STATEMENT = Statement(
     mutations=(
         Mutation("constant", r"$\eta=\rho J/2$", {"eta": lambda rho, J: rho * J / 2}),
         Mutation("exponent", r"$\eta=\rho J^2$", {"eta": lambda rho, J: rho * J * J}),
-        Mutation("sign", "the noise is seen with the wrong sign", {"visible": lambda y, variance: -y / (1 + variance)}),
+        Mutation(
+            "sign",
+            "the noise is seen with the wrong sign",
+            {"visible": lambda y, variance: -y / (1 + variance)},
+        ),
         Mutation("dropped condition", r"$\eta=J$ whatever the shape in time", {"eta": lambda rho, J: J}),
     ),
     displayed=Displayed(
-        r"Public summaries: errors that depend on time alone have $\eta=0$.", r"e=e(t)\;\Rightarrow\;\eta=0",
+        r"Public summaries: errors that depend on time alone have $\eta=0$.",
+        r"e=e(t)\;\Rightarrow\;\eta=0",
         {"eta": lambda rho, J: 0 * rho},
         r"$\eta=\rho J(Y_1)$, which vanishes only if $\int e\,dt=0$.",
     ),
     expected="false as displayed",
-    package=Package("bounds.SolvableFamily.observability", "tests/bounds/test_solvable.py", _package, digits=9),
+    package=Package(
+        "bounds.SolvableFamily.observability", "tests/bounds/test_solvable.py", _package, digits=9
+    ),
 )

@@ -19,12 +19,17 @@ alpha, p, s = sympy.symbols("alpha p s", positive=True)
 
 
 def _pointwise(claim: Claim) -> Outcome:
-    return identity((alpha * s + (1 - alpha) * p - s) ** 2 / s, claim.factor(alpha) * (p - s) ** 2 / s, "integrand")
+    return identity(
+        (alpha * s + (1 - alpha) * p - s) ** 2 / s, claim.factor(alpha) * (p - s) ** 2 / s, "integrand"
+    )
 
 
 STEPS = (
-    Step(r"At every point $\alpha p_\ast+(1-\alpha)p-p_\ast=(1-\alpha)(p-p_\ast)$; square, divide by $p_\ast$, integrate:",
-         r"\frac{(\alpha p_\ast+(1-\alpha)p-p_\ast)^2}{p_\ast}=(1-\alpha)^2\frac{(p-p_\ast)^2}{p_\ast}", _pointwise),
+    Step(
+        r"At every point $\alpha p_\ast+(1-\alpha)p-p_\ast=(1-\alpha)(p-p_\ast)$; square, divide by $p_\ast$, integrate:",
+        r"\frac{(\alpha p_\ast+(1-\alpha)p-p_\ast)^2}{p_\ast}=(1-\alpha)^2\frac{(p-p_\ast)^2}{p_\ast}",
+        _pointwise,
+    ),
 )
 
 
@@ -35,7 +40,9 @@ def mixtures(claim: Claim) -> Outcome:
     for fraction in (mpf("0.1"), mpf("0.5"), mpf("0.9")):
         for p in (definition.two_modes(), definition.three_modes()):
             mixed = definition.mix(fraction, wide, p)
-            pairs.append((families.chi_square(mixed, wide), claim.factor(fraction) * families.chi_square(p, wide)))
+            pairs.append(
+                (families.chi_square(mixed, wide), claim.factor(fraction) * families.chi_square(p, wide))
+            )
     return agreement(pairs, 20)
 
 
@@ -46,12 +53,18 @@ def sampled(claim: Claim) -> Outcome:
     value, error, predicted = [], [], []
     for fraction in (0.2, 0.7):
         x, z = (definition.draw(rng, wide, (400_000,)) for _ in range(2))
-        mixed = (definition.grid(definition.mix(mpf(fraction), wide, definition.two_modes()), x) / definition.grid(wide, x) - 1) ** 2
+        mixed = (
+            definition.grid(definition.mix(mpf(fraction), wide, definition.two_modes()), x)
+            / definition.grid(wide, x)
+            - 1
+        ) ** 2
         alone = (definition.grid(definition.two_modes(), z) / definition.grid(wide, z) - 1) ** 2
         gap = mixed.mean() - claim.factor(fraction) * alone.mean()
         value.append(gap)
         predicted.append(0.0)
-        error.append(np.sqrt(mixed.var() / mixed.size + claim.factor(fraction) ** 2 * alone.var() / alone.size))
+        error.append(
+            np.sqrt(mixed.var() / mixed.size + claim.factor(fraction) ** 2 * alone.var() / alone.size)
+        )
     return scores(value, predicted, error)
 
 
@@ -61,7 +74,11 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     before = families.chi_square(definition.two_modes(), wide)
     for fraction in (0.2, 0.7):
         after = families.chi_square(definition.mix(mpf(fraction), wide, definition.two_modes()), wide)
-        yield f"fresh fraction {fraction}", subject.number(refreshed(float(before), fresh_fraction=fraction)), after
+        yield (
+            f"fresh fraction {fraction}",
+            subject.number(refreshed(float(before), fresh_fraction=fraction)),
+            after,
+        )
 
 
 STATEMENT = Statement(

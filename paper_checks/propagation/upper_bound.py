@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
-
-import math
 
 import mpmath
 import numpy as np
@@ -13,13 +12,23 @@ import sympy
 from mpmath import mpf
 
 from paper_checks import definition, families, subject
-from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, ordered, simulated
+from paper_checks.evidence import (
+    Claim,
+    Outcome,
+    decided,
+    high_precision,
+    identity,
+    ordered,
+    simulated,
+)
 from paper_checks.registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
-    upper=lambda eps2, kappa: 4 * eps2 + sympy.Rational(4, 3) * (sympy.E - 2) * kappa**2
-    if isinstance(eps2, sympy.Expr)
-    else 4 * eps2 + mpf(4) / 3 * (mpmath.e - 2) * kappa**2,
+    upper=lambda eps2, kappa: (
+        4 * eps2 + sympy.Rational(4, 3) * (sympy.E - 2) * kappa**2
+        if isinstance(eps2, sympy.Expr)
+        else 4 * eps2 + mpf(4) / 3 * (mpmath.e - 2) * kappa**2
+    ),
     largest=1,  # the condition on kappa
 )
 
@@ -34,9 +43,12 @@ def _square(claim: Claim) -> Outcome:
 
 
 STEPS = (
-    Step(r"As for the lower bound, $I=\|E[M|Y]+E[R|Y]\|^2$ with $\|E[M|Y]\|^2=\eta\varepsilon^2\leq\varepsilon^2$ and $\|R\|^2\leq(e-2)\kappa^2$. "
-         r"From $(a+b)^2\leq4a^2+\frac43b^2$:",
-         r"I\leq4\varepsilon^2+\frac43(e-2)\,\kappa^2\qquad(\kappa\leq1)", _square),
+    Step(
+        r"As for the lower bound, $I=\|E[M|Y]+E[R|Y]\|^2$ with $\|E[M|Y]\|^2=\eta\varepsilon^2\leq\varepsilon^2$ and $\|R\|^2\leq(e-2)\kappa^2$. "
+        r"From $(a+b)^2\leq4a^2+\frac43b^2$:",
+        r"I\leq4\varepsilon^2+\frac43(e-2)\,\kappa^2\qquad(\kappa\leq1)",
+        _square,
+    ),
 )
 
 
@@ -65,11 +77,18 @@ def cases(claim: Claim) -> Outcome:
 def needed(claim: Claim) -> Outcome:
     beta = mpf(4)
     # The integrand N(4,1)^2/N(0,1) peaks at 8.
-    found = definition.line_integral(
-        lambda x: definition.normal_density(x, beta) ** 2 / definition.normal_density(x), low=-8, high=24
-    ) - 1
+    found = (
+        definition.line_integral(
+            lambda x: definition.normal_density(x, beta) ** 2 / definition.normal_density(x), low=-8, high=24
+        )
+        - 1
+    )
     constant = (found - 4 * beta**2) / beta**4
-    return decided(34_000 < constant < 35_000 and claim.largest <= 1, f"constant needed {mpmath.nstr(constant, 6)}", constant=float(constant))
+    return decided(
+        34_000 < constant < 35_000 and claim.largest <= 1,
+        f"constant needed {mpmath.nstr(constant, 6)}",
+        constant=float(constant),
+    )
 
 
 @simulated("400 000 paths with error size cos(2y + 3t): divergence by regression on the endpoint")
@@ -77,7 +96,9 @@ def nonlinear(claim: Claim) -> Outcome:
     pairs = []
     for size in (0.3, 0.8):
         sample = families.paths(size)
-        divergence, error = families.conditional_variance(np.exp(sample["M"] - sample["variation"] / 2), sample["end"])
+        divergence, error = families.conditional_variance(
+            np.exp(sample["M"] - sample["variation"] / 2), sample["end"]
+        )
         pairs.append((divergence - 4 * error, claim.upper(float(sample["variation"].mean()), size**2)))
     return ordered(pairs)
 
@@ -105,7 +126,9 @@ STATEMENT = Statement(
     evidence=(derived(STEPS, "square of the triangle inequality"), cases, needed, nonlinear),
     mutations=(
         Mutation("constant", r"$\varepsilon^2/4$", {"upper": lambda e2, k: e2 / 4 + (math.e - 2) * k**2 / 3}),
-        Mutation("sign", "minus the fourth-order term", {"upper": lambda e2, k: 4 * e2 - 9 * (math.e - 2) * k**2}),
+        Mutation(
+            "sign", "minus the fourth-order term", {"upper": lambda e2, k: 4 * e2 - 9 * (math.e - 2) * k**2}
+        ),
         Mutation("exponent", r"$4\varepsilon^4$", {"upper": lambda e2, k: 4 * e2**2 + (math.e - 2) * k**2}),
         Mutation("dropped condition", r"any size of error", {"largest": 100}),
     ),

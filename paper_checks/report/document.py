@@ -50,7 +50,8 @@ def row(statement: Statement, result: Row) -> dict[str, Any]:
         "complaints": list(result.complaints),
         "evidence": [_finding(item) for item in result.findings],
         "mutations": [
-            {"kind": item.kind, "text": item.text, "rejected": item.rejected, "by": item.by} for item in result.rejections
+            {"kind": item.kind, "text": item.text, "rejected": item.rejected, "by": item.by}
+            for item in result.rejections
         ],
         "command": command(statement),
         "seconds": round(result.seconds, 3),
@@ -74,7 +75,9 @@ def row(statement: Statement, result: Row) -> dict[str, Any]:
     return entry
 
 
-def document(chosen: Sequence[Statement], results: Sequence[Row], *, quick: bool, seconds: float) -> dict[str, Any]:
+def document(
+    chosen: Sequence[Statement], results: Sequence[Row], *, quick: bool, seconds: float
+) -> dict[str, Any]:
     """The whole run as plain data."""
     counts: dict[str, int] = {}
     for result in results:

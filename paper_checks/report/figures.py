@@ -20,15 +20,26 @@ def axes(*, width: float = 6.4, height: float = 3.0) -> tuple[Any, Any]:
 
 def inline(figure: Any, identifier: str) -> str:
     """The figure as an `svg` element; its internal names are made unique by the identifier."""
-    import matplotlib
+    import matplotlib as mpl
 
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": identifier, "svg.fonttype": "path", "mathtext.fontset": "cm"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}, transparent=True)
+    with mpl.rc_context({"svg.hashsalt": identifier, "svg.fonttype": "path", "mathtext.fontset": "cm"}):
+        figure.savefig(
+            buffer,
+            format="svg",
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+            transparent=True,
+        )
     source = buffer.getvalue()
     source = source[source.index("<svg") :]
     prefix = re.sub(r"\W", "-", identifier)
     source = re.sub(r"<metadata>.*?</metadata>", "", source, flags=re.S)
     source = re.sub(r'\bid="', f'id="{prefix}-', source)
     source = re.sub(r'(href="#|url\(#)', lambda match: match.group(1) + prefix + "-", source)
-    return re.sub(r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg class="figure" viewBox="\1" role="img">', source, count=1, flags=re.S)
+    return re.sub(
+        r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        r'<svg class="figure" viewBox="\1" role="img">',
+        source,
+        count=1,
+        flags=re.S,
+    )

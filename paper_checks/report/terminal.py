@@ -19,7 +19,9 @@ def line(result: Row) -> str:
     evidence = ", ".join(f"{kind.replace('_', ' ')}{f' x{n}' if n > 1 else ''}" for kind, n in kinds.items())
     evidence = evidence.replace("high precision", "precision")
     rejected = sum(item.rejected for item in result.rejections)
-    package = "-" if result.package is None or result.package.status == "not compared" else result.package.status
+    package = (
+        "-" if result.package is None or result.package.status == "not compared" else result.package.status
+    )
     mark = " " if result.as_expected else "!"
     return (
         f"{mark}{result.id:33} {result.verdict.word:19} {evidence:38} {f'{rejected}/{len(result.rejections)}':>9} "
@@ -44,12 +46,18 @@ def details(statement: Statement, result: Row) -> str:
     if statement.displayed is not None:
         lines.append(f"  as displayed: {statement.displayed.text}")
         for item in result.displayed:
-            lines.append(f"  {item.outcome.status:9} {item.kind.replace('_', ' '):14} {item.outcome.closeness}")
+            lines.append(
+                f"  {item.outcome.status:9} {item.kind.replace('_', ' '):14} {item.outcome.closeness}"
+            )
         lines.append(f"  corrected: {statement.displayed.correction}")
     for item in result.rejections:
-        lines.append(f"  mutation    {item.kind}: {item.text}: {'rejected by ' if item.rejected else 'NOT REJECTED: '}{item.by}")
+        lines.append(
+            f"  mutation    {item.kind}: {item.text}: {'rejected by ' if item.rejected else 'NOT REJECTED: '}{item.by}"
+        )
     if result.package is not None:
-        lines.append(f"  package     {result.package.function}: {result.package.status}; {result.package.detail}")
+        lines.append(
+            f"  package     {result.package.function}: {result.package.status}; {result.package.detail}"
+        )
     if statement.remark:
         lines.append(f"  remark      {statement.remark}")
     if result.error:

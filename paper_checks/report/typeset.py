@@ -32,16 +32,24 @@ class Typesetter:
         from matplotlib.mathtext import MathTextParser
 
         prepared = _prepare(source)
-        parse = MathTextParser("path").parse(f"${_full_size(prepared) if display else prepared}$", 72, FontProperties(size=SIZE, math_fontfamily="cm"))
+        parse = MathTextParser("path").parse(
+            f"${_full_size(prepared) if display else prepared}$",
+            72,
+            FontProperties(size=SIZE, math_fontfamily="cm"),
+        )
         width, height, depth = float(parse.width), float(parse.height), float(parse.depth)
         body = []
         for glyph in parse.glyphs:
             font, size, code, x, y = _glyph(glyph)
             name = self._define(font, code)
             scale = size / 64.0
-            body.append(f'<use href="#{name}" transform="translate({x:.2f} {-y:.2f}) scale({scale:.4f} {-scale:.4f})"/>')
+            body.append(
+                f'<use href="#{name}" transform="translate({x:.2f} {-y:.2f}) scale({scale:.4f} {-scale:.4f})"/>'
+            )
         for x, y, w, h in parse.rects:
-            body.append(f'<rect x="{float(x):.2f}" y="{-float(y) - float(h):.2f}" width="{float(w):.2f}" height="{max(float(h), 0.4):.2f}"/>')
+            body.append(
+                f'<rect x="{float(x):.2f}" y="{-float(y) - float(h):.2f}" width="{float(w):.2f}" height="{max(float(h), 0.4):.2f}"/>'
+            )
         top = height - depth
         return (
             f'<svg class="m" role="img" aria-label="{html.escape(source.strip(), quote=True)}" '
@@ -53,7 +61,9 @@ class Typesetter:
         """Prose with formulas between dollars."""
         pieces = re.split(r"(\$[^$]+\$)", source)
         return "".join(
-            self.formula(piece[1:-1]) if piece.startswith("$") and piece.endswith("$") and len(piece) > 2 else html.escape(piece)
+            self.formula(piece[1:-1])
+            if piece.startswith("$") and piece.endswith("$") and len(piece) > 2
+            else html.escape(piece)
             for piece in pieces
         )
 
