@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from hermite_collapse import _checks
@@ -88,6 +89,38 @@ def propagation_table(record: PropagationRecord) -> list[BoundRow]:
     rows += _coherent_rows(record)
     rows += _floor_rows(record)
     return sorted(rows, key=lambda row: row.round)
+
+
+@dataclass(frozen=True)
+class BoundColumns:
+    """One quantity and its bounds as columns over the rounds, NaN where there is none: what a figure draws.
+
+    measured, errors : (rounds,).  lower, upper : statement -> (rounds,).
+    """
+
+    measured: list[float]
+    errors: list[float]
+    lower: dict[str, list[float]]
+    upper: dict[str, list[float]]
+
+
+def bound_columns(rows: Sequence[BoundRow], quantity: str) -> BoundColumns:
+    """The rows about one quantity ("I_i", "D_{i+1}", "R_i", ...) as columns; bounds that do not apply are NaN.
+
+    Raises : InputError if no row is about the quantity, naming those there are.
+    """
+    known = sorted({row.quantity for row in rows})
+    _checks.one_of(quantity, known, "quantity")
+    chosen = [row for row in rows if row.quantity == quantity]
+    count = max(row.round for row in rows) + 1
+    measured, errors = [math.nan] * count, [0.0] * count
+    sides: dict[str, dict[str, list[float]]] = {"below": {}, "above": {}}
+    for row in chosen:
+        measured[row.round], errors[row.round] = row.measured, row.error
+        column = sides[row.side].setdefault(row.statement, [math.nan] * count)
+        if row.verdict != "does not apply":
+            column[row.round] = row.bound
+    return BoundColumns(measured, errors, sides["below"], sides["above"])
 
 
 def bound_row(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermite_collapse.bounds.drift import accumulation_table
 from hermite_collapse.bounds.linear_gaussian import LinearGaussianError
 from hermite_collapse.bounds.propagation import (
     PropagationRecord,
@@ -20,7 +21,7 @@ from hermite_collapse.bounds.propagation import (
     persistence_floor,
     refreshed_divergence,
 )
-from hermite_collapse.bounds.propagation_rows import bound_row, propagation_table
+from hermite_collapse.bounds.propagation_rows import bound_columns, bound_row, propagation_table
 from hermite_collapse.bounds.solvable import SolvableFamily, SolvableRecursion
 from hermite_collapse.errors import InputError
 from hermite_collapse.estimates import Estimate
@@ -175,6 +176,61 @@ def test_cross_term_tells_which_discount_applies():
     assert all(entry.cross.value > 0 for entry in record.rounds[1:])
     assert value == pytest.approx(discounted_divergence(residuals, fresh_fraction=0.2)[-1], rel=0.05)
     assert value > 3 * discounted_divergence(residuals, fresh_fraction=0.2, coherence="incoherent")[-1]
+
+
+def test_accumulation_table_says_which_discount():
+    tables = {
+        kind: accumulation_table(SolvableRecursion(TARGET, 0.2, 0.02 * signs(kind, 10), 1.0).record())
+        for kind in ("coherent", "alternating")
+    }
+    for rows in tables.values():
+        assert [row.round for row in rows] == list(range(10))
+        assert math.isnan(rows[0].cosine) and math.isnan(rows[0].position)
+        assert all(abs(row.cosine) <= 1 + 1e-9 for row in rows[1:])
+        assert all(row.measured <= row.coherent * (1 + 1e-9) for row in rows)
+    assert min(row.cosine for row in tables["coherent"][1:]) > 0.95
+    assert tables["coherent"][-1].position > 0.9
+    assert tables["alternating"][1].cosine < -0.95
+    assert tables["alternating"][1].position < 0.0
+    # The identity ties the columns: D from the cosine.
+    rows = tables["coherent"]
+    record = SolvableRecursion(TARGET, 0.2, np.full(10, 0.02), 1.0).record()
+    for before, row, entry in zip(rows, rows[1:], record.rounds[1:]):
+        rebuilt = 0.64 * before.measured + entry.residual.value
+        rebuilt += 1.6 * row.cosine * math.sqrt(entry.residual.value * before.measured)
+        assert row.measured == pytest.approx(rebuilt, rel=1e-9)
+
+
+def test_columns_for_a_figure():
+    rows = propagation_table(SolvableRecursion(TARGET, 0.3, 0.2 * signs("random", 5), 0.8).record())
+    columns = bound_columns(rows, "I_i")
+    assert len(columns.measured) == 5 and set(columns.upper) == {"Thm 3.4", "Thm 3.4 (proved)"}
+    assert set(columns.lower) == {"Prop 3.3", "Prop 3.3 (proved)", "Prop 3.3 (small)"}
+    for name, column in columns.lower.items():
+        assert all(b <= m for b, m in zip(column, columns.measured) if not math.isnan(b)), name
+    from hermite_collapse.figures.propagation import draw_bounds
+
+    axes = draw_bounds(
+        measured=columns.measured, errors=columns.errors, lower=columns.lower, upper=columns.upper, ylabel="I"
+    )
+    assert axes.get_yscale() == "log"
+    axes.figure.clear()
+    with pytest.raises(InputError, match="quantity"):
+        bound_columns(rows, "J")
+
+
+@given(
+    alpha=st.floats(0.05, 1.0),
+    amplitudes=st.lists(st.floats(-0.4, 0.4), min_size=2, max_size=5),
+    rho=st.floats(0.0, 1.0),
+    gap=st.floats(0.0, 3.0),
+)
+def test_no_bound_is_refused_in_any_run(alpha, amplitudes, rho, gap):
+    target = SimpleNamespace(
+        weights=np.array([0.3, 0.7]), means=np.array([0.0, gap]), variances=np.array([1.0, 1.5])
+    )
+    rows = propagation_table(SolvableRecursion(target, alpha, amplitudes, rho).record())
+    assert [row for row in rows if row.verdict == "refused"] == []
 
 
 def test_refresh_is_exact():
