@@ -55,7 +55,7 @@ def test_a_source_left_out_is_missed(budget):
 def test_the_horizon_costs_a_gaussian_what_regression_on_the_start_says():
     variance, horizon, time = 4.0, 3.0, 0.1
     recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], variance), fresh_fraction=0.5, truncation=time)
-    options = {**OPTIONS, "rounds": 1, "degree": 2, "runs": 16, "pool": 100, "steps": 40, "particles": 4000}
+    options = {**OPTIONS, "rounds": 1, "degree": 2, "runs": 16, "pool": 100, "steps": 40, "particles": 2000}
     end, stop = (1.0 + (variance - 1.0) * np.exp(-t) for t in (horizon, time))
     gain = np.exp(-0.5 * (horizon - time)) * stop / end  # of X_t on X_T
     lost = gain**2 * (1.0 - end) / np.sqrt(2.0)
@@ -63,7 +63,8 @@ def test_the_horizon_costs_a_gaussian_what_regression_on_the_start_says():
     near = error_budget(recursion, horizon=horizon, **options)
     assert lost < -10.0 * near.bias_error[row, 1, 2]
     assert abs(near.bias[row, 1, 2] - lost) < 4.0 * near.bias_error[row, 1, 2]
-    exact_start = error_budget(recursion, horizon=horizon, start="marginal", **options)
+    small = {**options, "particles": 50, "runs": 4, "steps": 5, "fine_steps": 5}
+    exact_start = error_budget(recursion, horizon=horizon, start="marginal", **small)
     assert np.all(exact_start.bias[row] == 0.0)
 
 
