@@ -2,6 +2,8 @@
 
 ORDER: tuple[str, ...] = (
     "additions.age_quadrature",
+    "additions.dyadic_ages",
+    "additions.scale_one_filter",
     "additions.design_rules",
     "additions.continuum_bound",
     "additions.genealogy",

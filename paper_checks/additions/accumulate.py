@@ -141,6 +141,29 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
             yield f"degree {degree}, round {index}", table[index, column], f[index]
 
 
+def _figure() -> Any:
+    from paper_checks.report.figures import axes
+
+    figure, ax = axes(width=6.4, height=2.8)
+    rounds_ = np.arange(1, 201)
+    for position, r_ in enumerate((0.98, 0.9, 0.7)):
+        ax.plot(
+            rounds_,
+            [float(CLAIM.factor(MPMATH, int(k) - 1, mpf(r_))) for k in rounds_],
+            color=f"C{position}",
+            label=f"accumulate, $r={r_}$",
+        )
+        ax.plot(rounds_, r_ ** rounds_.astype(float), color=f"C{position}", ls=":", lw=1)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_ylim(1e-3, 1.2)
+    ax.set_xlabel("round")
+    ax.set_ylabel("share kept")
+    ax.set_title("accumulated data (solid) against replacement (dotted), no fresh data")
+    ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
 STATEMENT = Statement(
     id="additions.accumulate",
     title="Accumulation without fresh data only slows collapse down",
@@ -174,4 +197,5 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package("mode_factors", "tests/test_schedules_regimes.py", _package, digits=11),
+    figure=_figure,
 )

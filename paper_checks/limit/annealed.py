@@ -187,6 +187,26 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
             yield f"{name}, degree {degree}", table[-1, column], value
 
 
+def _figure() -> Any:
+    from paper_checks.report.figures import axes
+
+    figure, ax = axes(width=6.4, height=3.0)
+    for label, times in (
+        ("constant", [0.2] * 40),
+        (r"$1/(1+i)$", [0.2 / (1 + j) for j in range(40)]),
+        (r"ratio 0.9", [0.2 * 0.9**j for j in range(40)]),
+        (r"ratio 0.4", [0.2 * 0.4**j for j in range(40)]),
+    ):
+        ax.plot(range(1, 41), [float(e) for e in _iterate(times, 0.3)[1:]], label=label)
+    ax.set_yscale("log")
+    ax.set_ylim(1e-6, 1)
+    ax.set_xlabel("round $i$")
+    ax.set_ylabel("lost share $e_n(i)$")
+    ax.set_title(r"four schedules that begin at $n\theta t_0=0.2$, $\alpha=0.3$")
+    ax.legend(frameon=False, ncols=4, fontsize=8)
+    return figure
+
+
 STATEMENT = Statement(
     id="limit.annealed",
     title="Truncation times that go to zero undo the compounding",
@@ -217,4 +237,5 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package("mode_factors, schedules", "tests/test_schedules_regimes.py", _package),
+    figure=_figure,
 )

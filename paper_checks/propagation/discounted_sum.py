@@ -160,6 +160,24 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
         yield name, found[20], rows[19]["D"]
 
 
+def _figure() -> Any:
+    from paper_checks.report.figures import axes
+
+    figure, ax = axes(width=6.4, height=2.8)
+    for kind, style in (("equal", "-"), ("orthogonal", "--")):
+        ax.plot([row["D"] / 1e-4 for row in _circle(kind, 0.1, 60)], style, label=f"{kind} defects")
+    ax.axhline(CLAIM.coherent(1.0, 0.1), color="0.6", lw=0.8)
+    ax.axhline(CLAIM.incoherent(1.0, 0.1), color="0.6", lw=0.8)
+    ax.set_yscale("log")
+    ax.set_xlabel("round")
+    ax.set_ylabel("$D_i/R$")
+    ax.set_title(
+        r"the same energy every round, $\alpha=0.1$: rest points $1/\alpha^2$ and $1/(\alpha(2-\alpha))$"
+    )
+    ax.legend(frameon=False)
+    return figure
+
+
 STATEMENT = Statement(
     id="propagation.discounted_sum",
     title="The squared discount needs incoherent errors",
@@ -211,4 +229,5 @@ STATEMENT = Statement(
     expected="false as displayed",
     package=Package("bounds.discounted_divergence", "tests/bounds/test_propagation.py", _package, digits=9),
     remark=r"The displayed form is tested with the constant $4$ on the right ($2$ in length); by the third step every constant fails after enough rounds.",
+    figure=_figure,
 )

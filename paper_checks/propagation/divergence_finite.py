@@ -97,10 +97,11 @@ def by_arb(claim: Claim) -> Outcome:
 )
 def partial(claim: Claim) -> Outcome:
     outcomes = []
+    crossing = claim.first_by_truncation
     for blur, time, age, finite in (
-        ("0.36", "0.02", 1, False),
-        ("0", "0.02", 41, True),
-        ("0", "0.02", 42, False),
+        (*claim.blur, claim.first_infinite, False),
+        ("0", "0.02", crossing - 1, True),
+        ("0", "0.02", crossing, False),
         ("0.2", "0.02", 1, True),
     ):
         w = _variance(mpf(blur), mpf(time), age, mpf("0.36"))

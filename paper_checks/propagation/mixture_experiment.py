@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import subject
+from paper_checks import records, subject
 from paper_checks.evidence import (
     Claim,
     Outcome,
@@ -163,11 +163,47 @@ def blurred(claim: Claim) -> Outcome:
     )
 
 
+@simulated(
+    "records of the ten-dimensional experiment: idle coordinates after the last generation, eight for each setting"
+)
+def recorded(claim: Claim) -> Outcome:
+    record = records.read("five_modes_10d.json")
+    if record is None:
+        return records.ABSENT
+    measured, predicted, error = [], [], []
+    for chain in record["chains"]:
+        setting = chain["setting"]
+        if setting["model"] != "channel":
+            continue
+        decay, model = float(np.exp(-setting["truncation"])), 0.36
+        for _ in range(chain["generations_done"]):
+            mixed = setting["fresh_fraction"] * 0.36 + (1 - setting["fresh_fraction"]) * model
+            model = float(claim.round_variance(mixed, setting["blur"] ** 2, decay))
+        measured += chain["measured"][-1][2:10]
+        error += chain["standard_error"][-1][2:10]
+        predicted += [model] * 8
+    return scores(measured, predicted, error)
+
+
 def _package() -> Iterator[tuple[str, Any, Any]]:
     law = subject.fetch("presets").load("five_modes_10d")
     exact = 0.36 + sum(c[0] ** 2 for c in CENTRES) / 5
     yield "E x_1^2", np.asarray(law.covariance)[0, 0] + np.asarray(law.mean)[0] ** 2, exact
     yield "variance of an idle coordinate", np.asarray(law.covariance)[9, 9], 0.36
+
+
+def _figure() -> Any:
+    from paper_checks.report.figures import axes
+
+    figure, ax = axes(width=6.4, height=2.8)
+    horizons = np.linspace(1.5, 8, 40)
+    ax.plot(horizons, [_output_moment(float(T)) for T in horizons])
+    ax.axhline(13.16, color="C3", lw=1, ls="--", label="the data: 13.16")
+    ax.axvline(4, color="0.6", lw=0.8)
+    ax.set_xlabel("time $T$ at which the reverse diffusion starts from $N(0,I)$")
+    ax.set_ylabel(r"$E\,x_1^2$ of the output")
+    ax.legend(frameon=False)
+    return figure
 
 
 STATEMENT = Statement(
@@ -186,6 +222,7 @@ STATEMENT = Statement(
         derived(STEPS, "channel, share and moment; the early start is numerical", covers="cases"),
         finite_time,
         blurred,
+        recorded,
         diffusions,
     ),
     mutations=(
@@ -207,5 +244,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"the loss stays at $T=8$", {"kept_at_8": False}),
     ),
     expected="supported",
+    figure=_figure,
     package=Package("presets.load", "tests/laws/test_mixture.py", _package),
 )
