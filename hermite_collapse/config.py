@@ -91,7 +91,11 @@ class TargetSection(Section):
 
     preset: str | None = Field(None, description="Name of a preset law, such as three_modes_1d.")
     weights: Annotated[tuple[float, ...], _numbers(_checks.nonnegative)] | None = Field(
-        None, description="Weights of a Gaussian mixture's components, dimensionless; they sum to 1."
+        None,
+        description="Weights of a Gaussian mixture's components, dimensionless; they sum to 1.",
+        json_schema_extra={
+            "option": False
+        },  # means and covariances cannot be options, so alone it says nothing
     )
     means: Array | None = Field(
         None, description="Means of the components: one number each, or one list of coordinates each."
@@ -112,7 +116,7 @@ class TargetSection(Section):
         mixture = [key for key in ("weights", "means", "covariances") if getattr(self, key) is not None]
         given = [key for key in ("preset", "samples") if getattr(self, key) is not None]
         if mixture:
-            given.append("weights, means, covariances")
+            given.append(", ".join(mixture))
         if len(given) != 1:
             raise InputError(
                 "the target must be one of preset, samples, or weights with means and covariances, "

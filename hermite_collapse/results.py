@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.toml"
 SIMULATION = "simulation"
+REFINED = "refined"
 DATASET = "results.nc"
 FIGURES = "figures"
 
@@ -59,7 +60,14 @@ class Results:
     @property
     def is_complete(self) -> bool:
         """Whether the simulation came to its end."""
-        return (self.folder / SIMULATION / DOCUMENT).exists()
+        folders = [SIMULATION, REFINED] if self.is_refined else [SIMULATION]
+        return all((self.folder / name / DOCUMENT).exists() for name in folders)
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether the sampler is of first order: then its step-size error is measured by doubling the steps."""
+        section = self.config.simulation
+        return section.generator != "channel" and section.sampler == "euler_maruyama"
 
     @cached_property
     def recursion(self) -> Recursion:
@@ -74,11 +82,20 @@ class Results:
         return SimulatedRecursion.load(self.folder / SIMULATION)
 
     @cached_property
+    def refined(self) -> SimulatedRecursion | None:
+        """The simulation with twice the steps, if the sampler calls for one."""
+        if not self.is_refined:
+            return None
+        _ = self.simulated
+        return SimulatedRecursion.load(self.folder / REFINED)
+
+    @cached_property
     def comparison(self) -> Comparison:
         """Theory against the simulation."""
         from .comparison import compare
 
-        return compare(self.recursion, self.simulated, level=self.config.analysis.significance)
+        level = self.config.analysis.significance
+        return compare(self.recursion, self.simulated, level=level, refined=self.refined)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -152,7 +169,15 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
     results.folder.mkdir(parents=True, exist_ok=True)
     runfolder.write_atomically(file, results.config.to_toml().encode())
     try:
-        return simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
+        record = simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
+        if results.is_refined:
+            assert record.steps is not None
+            # Another seed: the two must not share their noise for their errors to add up.
+            finer = {"steps": 2 * record.steps, "seed": results.config.simulation.seed + 1}
+            simulate(
+                results.config.updated(finer), recursion, folder=results.folder / REFINED, progress=progress
+            )
+        return record
     except (InputError, ImportError):
         if fresh:
             file.unlink()

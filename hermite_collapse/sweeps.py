@@ -142,14 +142,15 @@ def run_sweep(
             raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with another one.")
     elif path.exists() and any(path.iterdir()):
         raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with other files.")
-    path.mkdir(parents=True, exist_ok=True)
-    runfolder.write_json(path / MANIFEST, manifest)
     open_points = [i for i in range(len(sweep.configs)) if not _file(path, i).exists()]
     total, done = len(sweep.configs), len(sweep.configs) - len(open_points)
     if progress is not None:
         progress(done, total)
     jobs = {i: _document(sweep.configs[i]) for i in open_points}
     for index, point in _results(jobs, sweep.config):
+        if not (path / MANIFEST).exists():  # only now is it certain that there is something to keep
+            path.mkdir(parents=True, exist_ok=True)
+            runfolder.write_json(path / MANIFEST, manifest)
         runfolder.write_arrays(_file(path, index), point)
         done += 1
         if progress is not None:
@@ -282,10 +283,13 @@ def _results(jobs: dict[int, dict[str, Any]], config: Config) -> Iterator[tuple[
     """Points as they finish: in this process for one worker, else in spawned processes or on a cluster."""
     if not jobs:
         return
-    if config.sweep.scheduler is not None:
-        yield from _on_cluster(jobs, config)
-        return
     workers = min(config.sweep.workers or os.cpu_count() or 1, len(jobs))
+    if config.sweep.scheduler is not None:
+        from .distributed import run_on_cluster
+
+        with _one_thread_each():
+            yield from run_on_cluster(compute_point, jobs, address=config.sweep.scheduler, workers=workers)
+        return
     if workers == 1:
         for index, document in jobs.items():
             yield index, compute_point(document)
@@ -302,39 +306,6 @@ def _results(jobs: dict[int, dict[str, Any]], config: Config) -> Iterator[tuple[
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _on_cluster(jobs: dict[int, dict[str, Any]], config: Config) -> Iterator[tuple[int, Point]]:
-    try:
-        from distributed import Client, LocalCluster, as_completed
-    except ModuleNotFoundError:
-        raise InputError(
-            'scheduler needs Dask, which is not installed: pip install "hermite-collapse[distributed]".'
-        ) from None
-    address = config.sweep.scheduler
-    cluster = None
-    if address == "local":
-        # One thread for each worker: Numba's workqueue layer aborts when two Python threads call it.
-        cluster = LocalCluster(
-            n_workers=min(config.sweep.workers or os.cpu_count() or 1, len(jobs)),
-            threads_per_worker=1,
-            dashboard_address=None,
-        )
-        address = cluster.scheduler_address
-    try:
-        with Client(address, timeout="20s") as client:
-            futures = {
-                client.submit(compute_point, document, pure=False): index for index, document in jobs.items()
-            }
-            for future, point in as_completed(futures, with_results=True):
-                yield futures[future], point
-    except OSError as error:
-        raise InputError(
-            f"scheduler must be the address of a Dask scheduler that answers, got {address!r}: {error}."
-        ) from None
-    finally:
-        if cluster is not None:
-            cluster.close()
 
 
 @contextmanager

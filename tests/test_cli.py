@@ -60,7 +60,7 @@ def test_options_are_the_keys_of_the_configuration(capsys):
     text = " ".join(out.split())
     for key, section in key_sections().items():
         kind = Config.model_fields[section]
-        if section == "sweep" or key in ("means", "covariances"):  # only a file can hold a matrix
+        if section == "sweep" or key in ("weights", "means", "covariances"):  # only a file can hold a matrix
             continue
         assert f"--{key.replace('_', '-')}" in text, (key, kind)
     assert "Default: 0.3." in text and "in OU time" in text
@@ -233,6 +233,23 @@ def test_a_wrong_theory_exits_with_one(tmp_path, capsys):
     file.write_text(file.read_text().replace("truncation_time = 0.1", "truncation_time = 0.105"))
     status, out, _ = call("report", "o", capsys=capsys)
     assert status == 1 and "disagree" in out
+
+
+def test_a_first_order_sampler_shows_its_step_size(tmp_path, capsys):
+    """Few Euler steps disagree with theory, and the step size measured beside it says why."""
+    pytest.importorskip("torch")
+    options = ["--preset", "wide_1d", "--generator", "exact", "--sampler", "euler_maruyama", "--steps", "12"]
+    size = ["--particles", "20000", "--rounds", "2", "--degree", "3", "--out", "o"]
+    status, out, err = call("compare", *options, *size, "--json", capsys=capsys)
+    assert status == 1, err
+    modes = json.loads(out)["modes"]
+    missed = modes["measured"][2][3] - modes["predicted"][2][3]
+    effect, error = modes["step_size_effect"][2][3], modes["step_size_effect_error"][2][3]
+    assert abs(missed) > 5 * modes["standard_error"][2][3]
+    assert missed * effect > 0 and abs(effect) > 3 * error  # of the sign and order of what is missed
+    assert (tmp_path / "o" / "refined" / "record.json").exists()
+    _, out, _ = call("report", "o", capsys=capsys)
+    assert "Effect of the step size" in out
 
 
 def test_compare_own_samples_with_json(tmp_path, capsys):

@@ -68,6 +68,7 @@ def print_comparison(comparison: Any, output: Output) -> None:
     what = "Share of each Hermite degree kept" if comparison.degrees is not None else "Hermite coefficients"
     output.heading(f"{what}, round by round (z: difference in standard errors)")
     output.lines(comparison.table().splitlines())
+    print_discretisation(comparison, output)
     rows = []
     for name, estimate, truth in (
         ("fresh fraction", comparison.implied_fresh_fraction, None),
@@ -78,6 +79,28 @@ def print_comparison(comparison: Any, output: Output) -> None:
     if rows:
         output.heading("Parameters implied by all degrees and rounds together")
         output.table(["parameter", "estimate", "standard error"], [row[:3] for row in rows])
+
+
+def print_discretisation(comparison: Any, output: Output) -> None:
+    """What the sampler's step size contributes to the last round, beside the statistical error."""
+    if comparison.discretisation is None:
+        return
+    output.heading("Effect of the step size on the last round, from twice the steps")
+    degree = comparison.indices.sum(axis=1)
+    shown = [k for k in np.argsort(degree, kind="stable") if degree[k] > 0 and comparison.tested[-1, k]][:12]
+    output.table(
+        ["multi-index", "measured - predicted", "standard error", "step size", "its error"],
+        [
+            [
+                multi_index(comparison.indices[k]),
+                float(comparison.measured[-1, k] - comparison.modes.expected[-1, k]),
+                float(comparison.standard_error[-1, k]),
+                float(comparison.discretisation[-1, k]),
+                float(comparison.discretisation_error[-1, k]),
+            ]
+            for k in shown
+        ],
+    )
 
 
 def print_rates(prediction: Any, observed: dict[str, Any], output: Output) -> None:
@@ -201,6 +224,8 @@ def _document(
             "standard_error": comparison.standard_error,
             "z": comparison.z,
             "tested": comparison.tested,
+            "step_size_effect": comparison.discretisation,
+            "step_size_effect_error": comparison.discretisation_error,
         },
         "implied_fresh_fraction": comparison.implied_fresh_fraction,
         "implied_truncation": comparison.implied_truncation,

@@ -71,7 +71,7 @@ def _options(uses: tuple[str, ...]) -> list[inspect.Parameter]:
         group = Group(name.capitalize(), sort_key=order + 1)
         for key, field in models[name].model_fields.items():
             kind = option_type(field.annotation)
-            if kind is not None and key not in _EVERYWHERE:
+            if field.json_schema_extra is None and kind is not None and key not in _EVERYWHERE:
                 found.append(_parameter(key, kind, _help(field.description, _default(name, key)), group))
     return found
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from ..runfolder import write_atomically
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Output:
     def make_folder(self, config: Config, default: str | None = None) -> Path:
         """The folder, made, with the configuration as run in it; the last thing before results are written."""
         folder = self.folder if self.folder is not None else Path(str(default))
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "config.toml", config.to_toml().encode())
         self.folder = folder
