@@ -6,8 +6,7 @@ PyTorch (`pip install "hermite_collapse[torch]"`); the theory does not.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from ._lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -49,6 +48,7 @@ _PUBLIC = {
     "degree_kernel": "hermite.degree",
     "degree_spectrum": "hermite.degree",
     "distances": "distances",
+    "distributed": "distributed",
     "repair": "repair",
     "bounds": "bounds",
     "figures": "figures",
@@ -62,17 +62,5 @@ _PUBLIC = {
     "simulation": "simulation",
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_PUBLIC[name]}")
-    value = module if _PUBLIC[name].split(".")[-1] == name else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, _names = lazy_names(__name__, _PUBLIC)
+__all__ = ["__version__", *_names]

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hermite_collapse"
 
 FLOORS = [
-    {"_checks", "_display", "errors", "estimates"},
+    {"_checks", "_display", "_lazy", "errors", "estimates"},
     {"channels", "hermite"},
     {"laws"},
     {"modes", "operators", "schedules", "regimes", "recursion"},
@@ -23,6 +23,7 @@ FLOORS = [
         "defects",
         "diagnosis",
         "distances",
+        "distributed",
         "error_models",
         "final_steps",
         "hypothesis_tests",
