@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import textwrap
 from collections.abc import Callable, Mapping
@@ -69,6 +70,22 @@ def _array(value: Any, info: ValidationInfo) -> Any:
         array = np.asarray(None)
     if array.dtype.kind not in "iuf" or array.size == 0:
         raise InputError(f"{info.field_name} must be a number or a rectangular list of them, got {value!r}.")
+    if not np.isfinite(array).all():
+        raise InputError(f"{info.field_name} must hold finite numbers, got {value!r}.")
+    return value
+
+
+def _settings(value: Any, info: ValidationInfo) -> Any:
+    """Lists of the values a sweep takes: words, truth values, finite numbers, or lists of them."""
+
+    def is_setting(entry: Any) -> bool:
+        if isinstance(entry, list):
+            return all(map(is_setting, entry))
+        return isinstance(entry, str | int) or (isinstance(entry, float) and math.isfinite(entry))
+
+    for key, entries in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(entries, list) and not is_setting(entries):
+            raise InputError(f"sweep.values.{key} must hold finite numbers or words, got {entries!r}.")
     return value
 
 
@@ -259,7 +276,7 @@ class SweepSection(Section):
     scheduler: str | None = Field(
         None, description='Address of a Dask scheduler, as in tcp://host:8786, or "local" for its own.'
     )
-    values: dict[str, list[Any]] = Field(
+    values: Annotated[dict[str, list[Any]], BeforeValidator(_settings)] = Field(
         default_factory=dict, description="Key of this file and the values it takes, one line each."
     )
 

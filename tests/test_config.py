@@ -128,6 +128,14 @@ BAD = [
     ({"recursion": {"truncation_times": [0.1]}}, 'truncation_times must come with schedule = "explicit"'),
     ({"recursion": {"truncation_times": []}}, "truncation_times must be a list of numbers, got []."),
     ({"recursion": {"schedule": "geometric", "ratio": 1.0}}, "ratio must lie in (0, 1), got 1.0."),
+    (
+        {"sweep": {"values": {"rate": [float("inf")]}}},
+        "sweep.values.rate must hold finite numbers or words, got [inf].",
+    ),
+    (
+        {"target": {"weights": [1], "means": [float("nan")], "covariances": 1}},
+        "means must hold finite numbers, got [nan].",
+    ),
     ({"sweep": {"values": {"rate": 3}}}, "sweep.values.rate must be a list, got 3."),
 ]
 
