@@ -62,5 +62,4 @@ _PUBLIC = {
     "simulation": "simulation",
 }
 
-__getattr__, __dir__, _names = lazy_names(__name__, _PUBLIC)
-__all__ = ["__version__", *_names]
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, also=("__version__",))

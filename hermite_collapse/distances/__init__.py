@@ -7,8 +7,7 @@ error).  A divergence that is infinite is reported as infinite, and that is deci
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from .._lazy import lazy_names
 
 _PUBLIC = {
     "total_variation": "divergences",
@@ -27,16 +26,4 @@ _PUBLIC = {
     "SampledEstimate": "sampled",
 }
 
-__all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)

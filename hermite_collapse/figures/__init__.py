@@ -11,8 +11,7 @@ Without an Axes a function makes a figure of its own, free of pyplot's global st
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from .._lazy import lazy_names
 
 _ROOMS = {
     "approach": ("Approach", "approach_figure", "draw_approach"),
@@ -30,16 +29,4 @@ _ROOMS = {
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)

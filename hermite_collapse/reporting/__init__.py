@@ -6,24 +6,9 @@ reporting.page.render("my.html.j2", folder=..., title=..., ...)     another page
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from .._lazy import lazy_names
 
 _PUBLIC = {"write_report": "report", "report_text": "report", "notebook_view": "notebook"}
-_ROOMS = ("notebook", "page", "report", "tables", "words")
+_PUBLIC |= {room: room for room in ("notebook", "page", "report", "tables", "words")}
 
-__all__ = sorted({*_PUBLIC, *_ROOMS})
-
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)
