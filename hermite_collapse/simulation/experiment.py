@@ -131,23 +131,24 @@ def _as_generation(
     horizon: float | None,
     pool: int | None,
 ) -> Generation:
+    given: dict[str, Any] = {"sampler": sampler, "steps": steps, "horizon": horizon, "pool": pool}
+    named = {name: value for name, value in given.items() if value is not None}
+    if start != "marginal":
+        named["start"] = start
     if not isinstance(generator, str):
         if not hasattr(generator, "prepare"):
             raise InputError(
                 f"generator must be one of {', '.join(map(repr, GENERATORS))}, got {generator!r}."
             )
-        if sampler is not None or steps is not None or horizon is not None or start != "marginal":
-            raise InputError(
-                f"sampler must be set in the generator object when there is one, got {sampler!r} beside it."
-            )
+        for name, value in named.items():
+            raise InputError(f"{name} must be set in the generator object where there is one, got {value!r}.")
         return generator
     _checks.one_of(generator, GENERATORS, "generator")
     if generator == "channel":
-        for name, value in (("sampler", sampler), ("steps", steps), ("horizon", horizon), ("pool", pool)):
-            if value is not None:
-                raise InputError(
-                    f"{name} must be left out with generator='channel', which has no steps, got {value!r}."
-                )
+        for name, value in named.items():
+            raise InputError(
+                f"{name} must be left out with generator='channel', which has none, got {value!r}."
+            )
         return ChannelGeneration()
     reverse = ReverseDiffusion(
         sampler=ExponentialMultistep() if sampler is None else sampler,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..hermite.indices import total_degree_indices
 from ..records import DOCUMENT, SimulatedRecursion
-from ..runfolder import RunFolder
+from ..runfolder import RunFolder, read_timings
 from . import devices
 from .generations import Generation, RoundContext
 from .laws import components_of
@@ -116,7 +116,8 @@ class Run:
         if self.folder is None:
             return
         complete = self.folder.complete_rounds()
-        timings = self.folder.read_timings()
+        timings, notes = read_timings(self.folder.path)
+        self.notes.extend(notes)
         needed = self.plan.needed(complete) if complete else set()
         self.folder.remove_particles(set(range(complete)) - needed)
         for index in range(complete):

@@ -266,6 +266,8 @@ def test_the_progress_bar_is_on_standard_error_and_only_where_wanted(capsys):
         ({"keep": "some"}, "keep must be one of 'statistics', 'last', 'all', got 'some'"),
         ({"device": "tpu"}, "device must be"),
         ({"steps": 5}, "steps must be left out with generator='channel'"),
+        ({"start": "normal"}, "start must be left out with generator='channel'"),
+        ({"generator": ExactGeneration(), "pool": 5}, "pool must be set in the generator object"),
         ({"generator": "exact", "start": "zero"}, "start must be one of"),
         ({"generator": "exact", "horizon": 0.05}, "horizon must exceed the truncation time 0.1"),
         ({"generator": "exact", "sampler": "euler"}, "sampler must be a sampler"),

@@ -4,7 +4,7 @@
 counted as 2 (2 d K) + 2 (2 d K) flops of matrix products and K exponentials for each particle and step; the yardstick
 is a float64 matrix product of the device, measured beside it.
 
-On a GPU:  python -m validation --only exact_sampler --out DIR
+On a GPU:  python -m validation --only benchmarks/exact_sampler --out DIR
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ candidates compute the same posterior mean of the pool; `error` is the largest d
 data.  On a CUDA device the shape is 100 000 by 100 000 and the yardstick is the device's own attention at the same
 shape and precision, called bare on prepared operands.
 
-On a GPU:  python -m validation --only kernel_score --out DIR
+On a GPU:  python -m validation --only benchmarks/kernel_score --out DIR
 """
 
 from __future__ import annotations
