@@ -4,8 +4,8 @@ With X_t = a X_0 + s Z, s = sqrt(v), data of mean mu and mean variance d^2 a coo
 
     D(x, t) = mu + (a d^2 / n^2) (x - a mu) + (s d / n) F((x - a mu) / n, log sigma),         sigma = s / a.
 
-This is the preconditioning of arXiv:2206.00364 carried to Ornstein-Uhlenbeck time: the network F sees inputs of variance
-1, is asked for outputs of variance 1 at every level,
+This is the preconditioning of arXiv:2206.00364 carried to Ornstein-Uhlenbeck time: the network F sees inputs of
+variance 1, is asked for outputs of variance 1 at every level,
 
     F* = ((s/d) (X_0 - mu) - a d Z) / n,
 
@@ -152,7 +152,7 @@ class ImageUNet:
     rows : images evaluated at once when sampling.
     precision, compiled : "auto" is bfloat16 and torch.compile on a GPU, float32 without compilation on a CPU.
 
-    (32, 64, 64) with one layer has 0.9 million parameters.
+    On 28 x 28, widths (24, 48, 64) make 0.87 million parameters, (32, 64) 0.70 million.
     """
 
     shape: tuple[int, int, int]

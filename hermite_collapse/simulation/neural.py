@@ -4,37 +4,24 @@ Each round, every run draws `training.samples` points of its training law (fresh
 earlier particles with replacement), a network learns the score of their law, and the N particles are independent
 reverse diffusions with it.  The networks of all runs are one batched model.
 
-    simulate(recursion, generator="neural", ...)                  one recursion, several runs
-    simulate_together([recursion, ...], generation=...)           several recursions (fresh fractions, schedules) at once
-    learned_energies(recursion, ...)                              path energies of the first round's networks
+    simulate(recursion, generator="neural", ...)            one recursion, several runs
+    simulate_together({name: recursion, ...}, ...)          several recursions at once (`together`)
+    learned_energies(recursion, ...)                        path energies of the networks' errors (`learned_energies`)
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from .. import _checks
 from ..errors import InputError
-from ..hermite.indices import total_degree_indices
-from ..records import SimulatedRecursion
-from ..runfolder import RunFolder
-from . import devices
 from .generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
 from .laws import components_of
 from .networks import Architecture, ResidualPerceptron
-from .noise import BLOCK, Chunk, NoiseStream, plan_chunks
-from .noise import _seed_from as seed_from
-from .rounds import describe_recursion
-from .statistics import HermiteStatistics
+from .noise import BLOCK, Chunk, plan_chunks
 from .training import Address, Checkpoints, TrainedScores, Training, train_scores
 
 
@@ -119,6 +106,7 @@ def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
 class NeuralRound:
     """A round whose networks are trained: chunks of its particles, in any order.
 
+    points : (runs, samples, d), the training set of every run.
     trained : networks of all that were trained together; `first` is the place of this recursion's first run.
     """
 
@@ -131,205 +119,26 @@ class NeuralRound:
         trained: TrainedScores,
         first: int,
     ) -> None:
-        self._reverse, self._context, self._stop, self._points = reverse, context, stop, points
-        self.trained, self.first = trained, first
+        self._reverse, self._context, self._stop = reverse, context, stop
+        self.points, self.trained, self.first = points, trained, first
+
+    @property
+    def horizon(self) -> float:
+        """Where the reverse diffusion starts."""
+        return self._reverse.horizon_for(self._stop.rate)
 
     @property
     def bytes_per_row(self) -> int:
-        return 8 * 24 * self._points.shape[2] + 4 * 2048
+        return 8 * 24 * self.points.shape[2] + 4 * 2048
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        context, size = self._context, self._points.shape[1]
+        context, size = self._context, self.points.shape[1]
         runs = [piece.run for piece in chunk.pieces]
         start = context.noise(chunk, "start")
         member = (start.uniform(1)[:, 0] * size).long().clamp_(max=size - 1)
         run = torch.repeat_interleave(torch.tensor(runs, device=context.device), chunk.pieces[0].rows)
         denoiser = self.trained.denoiser([self.first + r for r in runs], rate=self._stop.rate)
         x = self._reverse.run(
-            self._points[run, member], denoiser, self._stop.time, start, context.noise(chunk, "path")
+            self.points[run, member], denoiser, self._stop.time, start, context.noise(chunk, "path")
         )
         return self._stop.unscale * x
-
-
-def simulate_together(
-    recursions: Mapping[str, Any],
-    *,
-    rounds: int,
-    particles: int,
-    generation: NeuralGeneration | None = None,
-    degree: int = 8,
-    runs: int = 1,
-    device: str | torch.device = "auto",
-    seed: int = 0,
-    folder: str | os.PathLike[str] | None = None,
-) -> dict[str, SimulatedRecursion]:
-    """Simulate several recursions with learned scores, all their networks trained as one batched model.
-
-    Parameters
-    ----------
-    recursions : by name; of one dimension and one rate, with regime "replace".  Fresh fractions, truncation schedules and
-        targets may differ.
-    rounds, particles, degree, runs, device, seed : as for `simulate`.  Each recursion has a seed of its own, made from
-        `seed` and its place.
-    generation : how networks are made, trained and run.
-    folder : where every round is written; a folder of the same simulation is continued where it stopped.
-
-    Returns
-    -------
-    The record of each recursion by name.
-
-    Raises : InputError as `simulate`; TrainingPaused when the checkpoints' deadline has passed.
-    """
-    if not recursions:
-        raise InputError("recursions must hold at least one recursion, got none.")
-    dimensions = sorted({recursion.dimension for recursion in recursions.values()})
-    if len(dimensions) > 1:
-        raise InputError(f"recursions must have one dimension, got {dimensions!r}.")
-    for name, recursion in recursions.items():
-        if getattr(recursion.regime, "name", recursion.regime) != "replace":
-            raise InputError(
-                f'recursions must have regime "replace" to run together, got {name!r} without it.'
-            )
-    together = _Together(
-        recursions=dict(recursions),
-        rounds=_checks.integer(rounds, "rounds"),
-        particles=_checks.integer(particles, "particles", minimum=1),
-        generation=NeuralGeneration() if generation is None else generation,
-        degree=_checks.integer(degree, "degree"),
-        runs=_checks.integer(runs, "runs", minimum=1),
-        device=devices.choose_device(device),
-        seed=_checks.integer(seed, "seed"),
-    )
-    return together.finish(folder)
-
-
-@dataclass(frozen=True)
-class _Together:
-    """The validated arguments of `simulate_together`, and its rounds."""
-
-    recursions: dict[str, Any]
-    rounds: int
-    particles: int
-    generation: NeuralGeneration
-    degree: int
-    runs: int
-    device: torch.device
-    seed: int
-
-    @property
-    def dimension(self) -> int:
-        return next(iter(self.recursions.values())).dimension
-
-    def seed_of(self, place: int) -> int:
-        return self.seed if place == 0 else seed_from(self.seed, place)
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that decides the bytes."""
-        return {
-            "degree": self.degree,
-            "device": devices.describe_device(self.device),
-            "generator": self.generation.describe(),
-            "particles": self.particles,
-            "recursions": {n: describe_recursion(r, self.rounds) for n, r in self.recursions.items()},
-            "rounds": self.rounds,
-            "runs": self.runs,
-            "seed": self.seed,
-            "versions": devices.describe_versions(),
-        }
-
-    def finish(self, path: str | os.PathLike[str] | None) -> dict[str, SimulatedRecursion]:
-        folder = None if path is None else RunFolder(Path(path), self.describe())
-        done: list[dict[str, NDArray]] = []
-        seconds: list[float] = []
-        last: NDArray | None = None
-        if folder is not None and folder.complete_rounds():
-            complete, timings = folder.complete_rounds(), folder.read_timings()
-            done = [folder.read_statistics(i) for i in range(complete)]
-            seconds = [timings.get(i, np.nan) for i in range(complete)]
-            if complete <= self.rounds:
-                last = folder.read_particles(complete - 1)
-        for index in range(len(done), self.rounds + 1):
-            began = time.perf_counter()
-            last, statistics = self._one_round(index, last)
-            done.append(statistics)
-            seconds.append(time.perf_counter() - began)
-            if folder is not None:
-                wanted = last if index < self.rounds else None
-                folder.write_round(index, statistics, wanted, obsolete=[index - 1] if index else [])
-                folder.write_timing(index, seconds[-1])
-        return {name: self._record(name, place, done, seconds) for place, name in enumerate(self.recursions)}
-
-    def _one_round(self, index: int, last: NDArray | None) -> tuple[NDArray, dict[str, NDArray]]:
-        """Particles (recursions, runs, N, d) and statistics of one round, named "recursion/statistic"."""
-        if index == 0:
-            produce = [self._initial(p, r) for p, r in enumerate(self.recursions.values())]
-        else:
-            assert last is not None
-            contexts = [
-                RoundContext(
-                    recursion,
-                    index - 1,
-                    self.runs,
-                    self.particles,
-                    self.seed_of(place),
-                    self.device,
-                    {index - 1: torch.as_tensor(last[place], device=self.device)},
-                )
-                for place, recursion in enumerate(self.recursions.values())
-            ]
-            produce = [made.particles for made in train_rounds(self.generation, contexts)]
-        everything = np.empty((len(self.recursions), self.runs, self.particles, self.dimension))
-        statistics: dict[str, NDArray] = {}
-        for place, (name, make) in enumerate(zip(self.recursions, produce, strict=True)):
-            accumulator = HermiteStatistics(
-                self.dimension,
-                self.degree,
-                runs=self.runs,
-                particles=self.particles,
-                products=False,
-                device=self.device,
-            )
-            rows = everything[place].reshape(-1, self.dimension)
-            for chunk in plan_chunks(self.runs, self.particles, BLOCK):
-                x = make(chunk)
-                rows[chunk.start : chunk.stop] = x.cpu().numpy()
-                accumulator.add(x, chunk)
-            statistics |= {f"{name}/{key}": value for key, value in accumulator.result().arrays().items()}
-        return everything, statistics
-
-    def _initial(self, place: int, recursion: Any) -> Any:
-        law = recursion.target if recursion.initial is None else recursion.initial
-        components = components_of(law, self.device)
-
-        def draw(chunk: Chunk) -> torch.Tensor:
-            noise = NoiseStream(
-                chunk.pieces, seed=self.seed_of(place), round_index=0, purpose="initial", device=self.device
-            )
-            uniforms = noise.uniform(1)[:, 0]
-            return components.draw(uniforms, noise.normal(self.dimension), piece=min(self.particles, BLOCK))
-
-        return draw
-
-    def _record(
-        self, name: str, place: int, done: Sequence[Mapping[str, NDArray]], seconds: Sequence[float]
-    ) -> SimulatedRecursion:
-        recursion = self.recursions[name]
-        prefix = f"{name}/"
-        keys = [key for key in done[0] if key.startswith(prefix)]
-        stacked = {key[len(prefix) :]: np.stack([part[key] for part in done], axis=1) for key in keys}
-        described = self.generation.describe()
-        return SimulatedRecursion(
-            indices=total_degree_indices(self.dimension, self.degree),
-            truncation_times=np.asarray(recursion.schedule.times(self.rounds), dtype=float),
-            wall_seconds=np.array(seconds),
-            generator=self.generation.name,
-            particles=self.particles,
-            seed=self.seed_of(place),
-            device=devices.describe_device(self.device),
-            versions=devices.describe_versions(),
-            pool=described["pool"],
-            sampler=described["sampler"],
-            steps=described["steps"],
-            recursion=describe_recursion(recursion, self.rounds),
-            **stacked,
-        )

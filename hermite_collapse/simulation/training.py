@@ -413,7 +413,7 @@ class _Job:
             for i, t in enumerate(getattr(self, name))
         }
         arrays["losses"] = np.reshape(self.losses, (-1, len(self.addresses)))
-        arrays["step"], arrays["job"] = np.array(self.step), self._digest()
+        arrays["step"], arrays["job"] = np.array([self.step]), self._digest()
         runfolder.write_arrays(path, arrays)
 
     def _digest(self) -> NDArray[np.uint8]:
@@ -434,5 +434,5 @@ class _Job:
         for name in self._ARRAYS:
             for i, tensor in enumerate(getattr(self, name)):
                 tensor.copy_(torch.as_tensor(stored[f"{name}-{i:04d}"]))
-        self.step = int(stored["step"])
+        self.step = int(stored["step"][0])
         self.losses = list(stored["losses"])
