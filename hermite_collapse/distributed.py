@@ -187,6 +187,8 @@ def _client(address: str, workers: int) -> Iterator[Any]:
                 threads_per_worker=1,
                 processes=True,
                 dashboard_address=None,
+                # even without a dashboard the scheduler would ask for port 8787, and warn where it is taken
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 silence_logs="ERROR",
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
@@ -206,15 +208,16 @@ def _client(address: str, workers: int) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """The reason at once where nothing listens: a client would try again until its time is over, and one with a
-    malformed address would not close."""
+    """The reason at once where no scheduler listens: a client would try again until its time is over, wait without end
+    for a listener that says nothing, and not close after a malformed address."""
     from distributed.comm.addressing import parse_address, parse_host_port
 
     scheme, location = parse_address(address)
     if scheme not in _SCHEMES:
         raise ValueError(f"its protocol must be one of {', '.join(_SCHEMES)}")
-    host, port = parse_host_port(location)
-    socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+    with socket.create_connection(parse_host_port(location), timeout=_CONNECT_SECONDS) as connection:
+        if scheme == "tcp" and not connection.recv(1):  # a Dask server speaks first
+            raise OSError("what listens there is not a Dask scheduler")
 
 
 _one_job = threading.Lock()
