@@ -91,6 +91,7 @@ def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str
 
 
 def normal_test(name: str, z: float) -> Test:
+    """Two-sided test of a standard normal z."""
     from scipy.special import erfc
 
     return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))))

@@ -1,4 +1,4 @@
-"""A planned schedule against the best constant and the best polynomial one, in a recursion with a real estimation error.
+"""A planned schedule against the best constant and the best polynomial one, in a recursion with estimation errors.
 
 Every round's score is that of a pool of a few points (`generator="kernel"`), so that estimation error is large.  The
 error of the last round, sum_n (c_n(N) - c_n*)^2 over degrees 1..8, is averaged over runs and set beside what
