@@ -15,6 +15,7 @@ def axes(*, width: float = 6.4, height: float = 3.0) -> tuple[Any, Any]:
     ax = figure.subplots()
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25, lw=0.5)
+    ax.title.set_fontsize(10)
     return figure, ax
 
 
