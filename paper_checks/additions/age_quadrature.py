@@ -94,7 +94,7 @@ def positive(claim: Claim) -> Outcome:
     def denominator(j: int) -> Any:
         return lambda u, v: m.exp(u) - (1 - m.exp(u)) * m.expm1(-j * m.exp(v))
 
-    outcomes = [enclosures.positive_on(denominator(j), box) for j in range(0, 18)]
+    outcomes = [enclosures.positive_on(denominator(j), box) for j in range(18)]
     outcomes.append(
         enclosures.positive_on(lambda u, v: -m.expm1(-m.exp(v)), box)
     )  # 1 - a, the smallest 1 - a^n
