@@ -169,6 +169,7 @@ STATEMENT = Statement(
         ),
     ),
     expected="sharp",
+    remark=r"Sharpness is shown for the first inequality; the second exceeds the true displacement by the factor $\sqrt{2-\alpha}$ for small times (additions.small_truncation).",
     package=Package(
         "bounds.relative_fisher_information, bounds.fisher_bound",
         "tests/bounds/test_fisher.py",

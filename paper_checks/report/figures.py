@@ -15,7 +15,6 @@ def axes(*, width: float = 6.4, height: float = 3.0) -> tuple[Any, Any]:
     ax = figure.subplots()
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25, lw=0.5)
-    ax.title.set_fontsize(10)
     return figure, ax
 
 
@@ -23,6 +22,8 @@ def inline(figure: Any, identifier: str) -> str:
     """The figure as an `svg` element; its internal names are made unique by the identifier."""
     import matplotlib as mpl
 
+    for ax in figure.axes:
+        ax.title.set_fontsize(10)
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": identifier, "svg.fonttype": "path", "mathtext.fontset": "cm"}):
         figure.savefig(
