@@ -80,8 +80,8 @@ STEPS = (
         _linear,
     ),
     Step(
-        r"so the slower of $q$ and $1-\alpha$ decides; if they are equal, $e_n(i)=y\,i\,(1-\alpha)^{i-1}$. Polynomial times vary slowly and "
-        r"the residual follows the rest point of the recursion:",
+        r"so the slower of $q$ and $1-\alpha$ decides; if they are equal, $e_n(i)=y\,i\,(1-\alpha)^{i-1}$. For polynomial times $y_{i-k}/y_i\to1$ for every "
+        r"$k$, so $e_n(i+1)/y_i\to\sum_k(1-\alpha)^k$ by dominated convergence, the rest point of the recursion with constant times:",
         r"e_n(i+1)\sim\frac{n\theta t_i}{\alpha}",
         _polynomial,
     ),
