@@ -132,7 +132,7 @@ def _energies(
     ideal = ReverseDiffusion(lambda x, t: score_of(reference, x, t), rate=stop.rate)
     followed = ReverseDiffusion(lambda x, t: score_of(learned, x, t), rate=stop.rate)
     clocks = time_nodes(begin.time, stop.time, steps)
-    options = {"seed": context.seed, "round_index": context.round_index + 1}
+    options: dict[str, Any] = {"seed": context.seed, "round_index": context.round_index + 1}
     on_ideal = follow_paths(ideal, ideal.relative(error), start, clocks, **options)
     on_learned = follow_paths(ideal, ideal.relative(error), start, clocks, drift=followed.drift, **options)
     first, second = path_energy(on_ideal).energy, path_energy(on_learned).energy

@@ -202,7 +202,7 @@ class _Together:
             sampler=described["sampler"],
             steps=described["steps"],
             recursion=describe_recursion(recursion, self.rounds),
-            **stacked,
+            **stacked,  # type: ignore[arg-type]
         )
 
 
