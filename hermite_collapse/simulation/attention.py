@@ -160,6 +160,8 @@ class KernelGeneration:
 
 
 class _KernelRound:
+    splits_work = True  # fused attention uses all threads, query block by query block
+
     def __init__(self, generation: KernelGeneration, context: RoundContext) -> None:
         recursion = context.recursion
         self._generation, self._context = generation, context

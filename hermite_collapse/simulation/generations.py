@@ -62,7 +62,11 @@ class RoundContext:
 
 
 class RoundGenerator(Protocol):
-    """A round in preparation: chunks of its particles, in any order."""
+    """A round in preparation: chunks of its particles, in any order and from several threads.
+
+    One that has `splits_work = True` is given all threads where there is a single chunk, and must make the same bytes
+    with any number of them.
+    """
 
     @property
     def bytes_per_row(self) -> int: ...

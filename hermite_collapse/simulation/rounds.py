@@ -24,6 +24,7 @@ from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, plan_chunks
 from .progress import progress_bar
 from .statistics import HermiteStatistics
+from .workers import made_in_order, one_thread_each
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Run:
     ) -> tuple[torch.Tensor | None, dict[str, NDArray]]:
         """The statistics of a round, and its particles if a later round or the user wants them."""
         plan = self.plan
-        produce, bytes_per_row = self._producer(index)
+        produce, bytes_per_row, splits = self._producer(index)
         if self.chunk_limit is None:
             self.chunk_limit = devices.default_chunk(plan.device, bytes_per_row)
         shape = (plan.runs, plan.particles, plan.recursion.dimension)
@@ -163,22 +164,26 @@ class Run:
         if index in plan.needed(index + 1):
             particles = torch.empty(shape, dtype=torch.float64, device=plan.device)
         accumulator = self._statistics()
-        for chunk in plan_chunks(plan.runs, plan.particles, self.chunk_limit):
-            made = produce(chunk)
+        chunks = plan_chunks(plan.runs, plan.particles, self.chunk_limit)
+        results = made_in_order(produce, chunks, device=plan.device, splits=splits)
+        for chunk, made in zip(chunks, results, strict=True):
             if particles is not None:
                 particles.view(-1, shape[2])[chunk.start : chunk.stop] = made
-            accumulator.add(made, chunk)
+            with one_thread_each():  # sums split between threads would depend on their number
+                accumulator.add(made, chunk)
             advance(chunk.rows)
         return particles, accumulator.result().arrays()
 
-    def _producer(self, index: int) -> tuple[Callable[[Chunk], torch.Tensor], int]:
+    def _producer(self, index: int) -> tuple[Callable[[Chunk], torch.Tensor], int, bool]:
+        """What makes a chunk of the round, its bytes a row, and whether it splits its own work between threads."""
         plan = self.plan
         if index > 0:
             context = RoundContext(
                 plan.recursion, index - 1, plan.runs, plan.particles, plan.seed, plan.device, self.particles
             )
             prepared = plan.generation.prepare(context)
-            return prepared.particles, prepared.bytes_per_row
+            splits = getattr(prepared, "splits_work", False)
+            return prepared.particles, prepared.bytes_per_row, splits
         law = plan.recursion.target if plan.recursion.initial is None else plan.recursion.initial
         components = components_of(law, plan.device)
 
@@ -191,7 +196,7 @@ class Run:
                 uniforms, noise.normal(components.dimension), piece=min(plan.particles, BLOCK)
             )
 
-        return initial, 8 * 10 * components.dimension
+        return initial, 8 * 10 * components.dimension, False
 
     def _statistics(self) -> HermiteStatistics:
         if self._accumulator is None:
