@@ -40,7 +40,7 @@ class AgedLaw(DensityLaw):
     ----------
     age_count : M.
     error_bound : measured relative change of the density when the number of ages is doubled, at probe points that
-        cover every component; 0 for laws whose ages are exact.
+        cover every component to four standard deviations (far tails can be worse); 0 for laws whose ages are exact.
     """
 
     def __init__(

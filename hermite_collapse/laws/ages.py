@@ -13,7 +13,8 @@ eigenvalues and the weights as squared first components.  M nodes give E a^{nK} 
 
 **Any other rounds.**  The first ages are kept; the rest is cut into blocks of 2^j consecutive ages, each replaced by a
 Gauss rule of the geometric weights on it.  A block of 2^{j+1} is a block of 2^j and its shifted copy, so its rule comes
-from the union of two rules by one small Lanczos run, exact for polynomials of the age of degree < 2 BLOCK_NODES.
+from the union of two rules by one small Lanczos run, exact for polynomials of the age of degree
+< 2 nodes.
 
 References: arXiv:2606.13796, Theorem 3.1 and Corollary 3.2 (the sum); the rules are this package's.
 """
@@ -32,7 +33,10 @@ FIRST_AGES = (
     16  # kept one by one; a block never is longer than the ages before it, so the integrand is smooth on it
 )
 BLOCK_NODES = 14
-NEGLIGIBLE = 1e-18  # mass of the ages that are dropped
+NEGLIGIBLE = 1e-18  # weight of a node that is dropped
+LAST_MASS = (
+    1e-100  # of the ages beyond the last block: they carry the tail of laws whose variance grows with age
+)
 
 
 def ornstein_uhlenbeck_ages(
@@ -71,13 +75,17 @@ def ornstein_uhlenbeck_ages(
     return scales[::-1], weights[used][::-1] / weights[used].sum()
 
 
-def geometric_ages(fresh_fraction: float, last: int | None = None) -> tuple[FloatArray, FloatArray]:
+def geometric_ages(
+    fresh_fraction: float, last: int | None = None, *, nodes: int = BLOCK_NODES
+) -> tuple[FloatArray, FloatArray]:
     """Nodes (real ages >= 1) and weights for sum_{k=1..last} alpha (1-alpha)^{k-1} F(C^k); `last` None: all ages.
 
-    The weights sum to 1 - (1-alpha)^last.  Exact first ages, then the dyadic rule of the module.
+    The weights sum to 1 - (1-alpha)^last.  Exact first ages, then the dyadic rule of the module
+    with `nodes` nodes a block.
 
     Accuracy : relative 4e-15 on functions of the age that are smooth on the scale of the age itself; rounding of the
-    doublings, not the rules, is what is left.
+    doublings, not the rules, is what is left.  Where every round adds variance, densities
+    are right to the same accuracy down to about exp(-100); beyond, nodes and the ages left out count.
     """
     # Powers of a rounded 1 - alpha would be off by age * 1e-16.  At alpha = 1 only the first age has any weight.
     log_keep = float(np.log1p(-fresh_fraction)) if fresh_fraction < 1.0 else -1e3
@@ -89,27 +97,27 @@ def geometric_ages(fresh_fraction: float, last: int | None = None) -> tuple[Floa
     ages = [np.arange(1.0, first + 1.0)]
     weights = [fresh_fraction * kept(np.arange(first))]
     done = first
-    while (last is None or done < last) and kept(done) > NEGLIGIBLE:
+    while (last is None or done < last) and kept(done) > LAST_MASS:
         level = int(np.log2(done))
         if last is not None:
             level = min(level, int(np.log2(last - done)))
-        nodes, masses = _geometric_block(log_keep, level)
-        ages.append(done + 1.0 + nodes)
+        inside, masses = _geometric_block(log_keep, level, nodes)
+        ages.append(done + 1.0 + inside)
         weights.append(fresh_fraction * kept(done) * masses)
         done += 2**level
     return np.concatenate(ages), np.concatenate(weights)
 
 
 @lru_cache(maxsize=256)
-def _geometric_block(log_keep: float, level: int) -> tuple[FloatArray, FloatArray]:
+def _geometric_block(log_keep: float, level: int, count: int) -> tuple[FloatArray, FloatArray]:
     """Gauss rule of sum_{k < 2^level} keep^k F(k), nodes in [0, 2^level - 1], weights summing to the geometric sum."""
-    if 2**level <= BLOCK_NODES:
+    if 2**level <= count:
         ages = np.arange(2.0**level)
         return ages, np.exp(ages * log_keep)
     half = 2.0 ** (level - 1)
-    nodes, weights = _geometric_block(log_keep, level - 1)
+    nodes, weights = _geometric_block(log_keep, level - 1, count)
     both = np.concatenate([weights, np.exp(half * log_keep) * weights])
-    return compress(np.concatenate([nodes, nodes + half]), both, BLOCK_NODES)
+    return compress(np.concatenate([nodes, nodes + half]), both, count)
 
 
 def compress(nodes: FloatArray, weights: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
