@@ -66,7 +66,7 @@ def simulate(
     keep : "statistics" keeps no particles, "last" those of the last round, "all" those of every round.
     products : whether to record the means of h_j h_k as well.
     device : "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
-    seed : integer >= 0.  Equal seeds give equal bytes on one device and number of threads, whatever the chunk size.
+    seed : integer >= 0.  Equal seeds give equal bytes on one device, whatever the chunk size and number of threads.
     folder : where to write every round; a folder of the same run is continued where it stopped.
     chunk : particles worked on together, rounded to whole blocks of 8192; chosen for the device if None.
     progress : whether to show a progress bar on standard error; if None, only on a terminal.
