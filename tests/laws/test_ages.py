@@ -84,7 +84,7 @@ def test_dyadic_rule_sums_geometric_series(alpha, decay):
     assert weights.sum() == pytest.approx(1.0, abs=4e-15)
     assert weights @ np.exp(-decay * ages) == pytest.approx(exponential, rel=4e-15)
     assert weights @ (1.0 / (1.0 + decay * ages)) == pytest.approx(reciprocal, rel=1e-13)
-    assert len(ages) < 300
+    assert len(ages) < 16 + 14 * np.log2(300 / alpha)
 
 
 @pytest.mark.parametrize("last", [1, 5, 16, 17, 100, 1000, 12345])
