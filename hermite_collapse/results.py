@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from .comparison import Comparison
+    from .prediction import Prediction
     from .recursion import Recursion
 
 CONFIG = "config.toml"
@@ -210,14 +211,19 @@ def simulate(
     )
 
 
-def write_outcome(results: Results, *, command: str) -> dict[str, Path]:
-    """Write the data set, the figures and the page of a finished run; returns their paths by name."""
+def write_outcome(results: Results, prediction: Prediction, *, command: str) -> dict[str, Path]:
+    """Write the data set, the figures and the page of a finished run; returns their paths by name.
+
+    prediction : the theory of as many rounds and degrees, whose distances are computed once for all of them.
+    """
     from . import figures, reporting
 
     comparison = results.comparison
     written = {"dataset": results.folder / DATASET}
     write_dataset(comparison.dataset, written["dataset"])
-    drawn = figures.comparison_figures(comparison, results.recursion, results.simulated)
+    drawn = figures.comparison_figures(
+        comparison, results.recursion, results.simulated, prediction=prediction
+    )
     for name, figure in drawn.items():
         vector, pixel = figures.save(figure, results.folder / FIGURES / name)
         written |= {f"{name}.svg": vector, f"{name}.png": pixel}
@@ -229,6 +235,7 @@ def write_outcome(results: Results, *, command: str) -> dict[str, Path]:
         config_text=results.config.to_toml(),
         command=command,
         figures=drawn,
+        prediction=prediction,
     )
     return written
 

@@ -39,7 +39,9 @@ def outcome(results: Any, output: Output) -> int:
     prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
     comparison = results.comparison
     output.note("drawing figures and writing the page")
-    written = write_outcome(results, command=f"hermite-collapse compare {results.folder / 'config.toml'}")
+    written = write_outcome(
+        results, prediction, command=f"hermite-collapse compare {results.folder / 'config.toml'}"
+    )
     sentences = words.prediction(recursion)
     caveats = [
         *prediction.notes,
