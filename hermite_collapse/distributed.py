@@ -143,13 +143,13 @@ def run_on_cluster(
     address : of a scheduler, as in tcp://host:8786, or "local" for a cluster of processes on this machine.
     workers : processes of the local cluster.
 
-    A job whose worker is lost is given to another worker, three times at most.
+    A job whose worker is lost is given to another, as often as the scheduler allows (Dask's default: three times).
 
-    Raises : InputError for an address where no scheduler answers, for workers that keep dying or do not have this
+    Raises : InputError for an address where no scheduler answers, for workers that keep dying, processes without this
         package, and if the scheduler goes away; ImportError without the extra "distributed"; what the function raises.
     """
     with _client(address, workers) as client:
-        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker, as_completed  # after the check that it is there
 
         if address != "local" and not client.scheduler_info()["workers"]:
             warnings.warn(f"the scheduler at {address} has no workers yet; waiting for one.", stacklevel=2)
@@ -159,18 +159,20 @@ def run_on_cluster(
                 yield futures[future], future.result()
         except KilledWorker:
             raise InputError(
-                f"scheduler must have workers that survive a job, got {address!r}, where one job lost four workers: "
-                "give them more memory."
+                f"scheduler must have workers that survive a job, got {address!r}, "
+                "where one job lost worker after worker: give them more memory."
             ) from None
         except CancelledError:
             raise InputError(
                 f"scheduler must stay until the last job, got {address!r}, which went away."
             ) from None
-        except ModuleNotFoundError as error:
-            if not str(error.name).startswith("hermite_collapse"):
+        except (ModuleNotFoundError, RuntimeError) as error:
+            missing = error.__cause__ if isinstance(error, RuntimeError) else error
+            if not isinstance(missing, ModuleNotFoundError):
                 raise
             raise InputError(
-                f"scheduler must have workers that can import hermite_collapse, got {address!r}: {error}."
+                "scheduler must lead to processes that can import what this one imports, "
+                f"got {address!r}: {missing}."
             ) from None
 
 
@@ -178,6 +180,7 @@ def run_on_cluster(
 def _client(address: str, workers: int) -> Iterator[Any]:
     _dask()
     from distributed import Client, LocalCluster
+    from distributed.utils import silence_logging_cmgr
 
     if address == "local":
         with (
@@ -189,7 +192,7 @@ def _client(address: str, workers: int) -> Iterator[Any]:
                 dashboard_address=None,
                 # even without a dashboard the scheduler would ask for port 8787, and warn where it is taken
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                silence_logs="ERROR",
+                silence_logs="CRITICAL",
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
@@ -203,7 +206,8 @@ def _client(address: str, workers: int) -> Iterator[Any]:
         raise InputError(
             f"scheduler must be the address of a Dask scheduler that answers, got {address!r}: {reason}."
         ) from None
-    with client:
+    # What goes wrong is raised; Dask would also print it, with tracebacks of its own.
+    with silence_logging_cmgr("CRITICAL"), client:
         yield client
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import hermite_collapse as hc
 from hermite_collapse import distributed, sweeps
+from hermite_collapse.cli.app import run
 from hermite_collapse.config import parse_config
 from hermite_collapse.errors import InputError
 from hermite_collapse.hermite.coefficients import sample_coefficients
@@ -31,7 +32,7 @@ dask_distributed = pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def processes():
     """Two processes with one thread each."""
     with dask_distributed.LocalCluster(
         n_workers=2,
@@ -39,9 +40,28 @@ def cluster():
         processes=True,
         dashboard_address=None,
         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
-        silence_logs="ERROR",
+        silence_logs="CRITICAL",
     ) as local:
         yield local
+
+
+@pytest.fixture
+def cluster(processes):
+    """With both workers there, as an earlier test may have killed one."""
+    processes.wait_for_workers(2, timeout=60)
+    return processes
+
+
+def threads_of_one_process(**settings):
+    """A cluster whose workers are threads of this process: it starts at once."""
+    return dask_distributed.LocalCluster(
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        silence_logs="CRITICAL",
+        **settings,
+    )
 
 
 @pytest.fixture
@@ -258,6 +278,44 @@ def test_an_error_of_a_job_comes_back_as_it_is(cluster) -> None:
         list(distributed.run_on_cluster(refuses, {0: 0}, address=cluster.scheduler_address))
 
 
+def test_workers_that_keep_dying_end_in_a_sentence(cluster, monkeypatch) -> None:
+    def dies(job):
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with pytest.raises(InputError, match="scheduler must have workers that survive a job"):
+        list(distributed.run_on_cluster(dies, {0: 0}, address=cluster.scheduler_address))
+
+
+def test_processes_without_the_package_end_in_a_sentence(cluster) -> None:
+    def imports(job):
+        import a_package_that_is_not_there  # noqa: F401
+
+    with pytest.raises(
+        InputError, match=r"can import what this one imports.*No module named 'a_package_that"
+    ):
+        list(distributed.run_on_cluster(imports, {0: 0}, address=cluster.scheduler_address))
+
+
+def test_a_scheduler_that_goes_away_ends_in_a_sentence() -> None:
+    def waits(job):
+        import time
+
+        time.sleep(0.2)
+
+    with threads_of_one_process(n_workers=1, threads_per_worker=1) as threads:
+        results = distributed.run_on_cluster(
+            waits, dict.fromkeys(range(20)), address=threads.scheduler_address
+        )
+        next(results)
+        threads.close()
+        with pytest.raises(InputError, match="scheduler must stay until the last job"):
+            list(results)
+
+
 def test_jobs_of_one_process_run_one_at_a_time() -> None:
     """A cluster of other people's making may have several threads for each worker."""
 
@@ -269,14 +327,7 @@ def test_jobs_of_one_process_run_one_at_a_time() -> None:
         return start, time.monotonic()
 
     jobs = dict.fromkeys(range(4))
-    with dask_distributed.LocalCluster(
-        n_workers=0,
-        threads_per_worker=4,
-        processes=False,
-        protocol="tcp://",
-        dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    ) as threads:
+    with threads_of_one_process(n_workers=0, threads_per_worker=4) as threads:
         threading.Timer(0.3, threads.scale, [1]).start()
         with pytest.warns(UserWarning, match="has no workers yet; waiting for one"):
             spans = dict(distributed.run_on_cluster(span, jobs, address=threads.scheduler_address)).values()
@@ -305,6 +356,15 @@ def test_addresses_where_no_scheduler_answers(tmp_path, monkeypatch) -> None:
             assert address in str(caught.value) and reason in str(caught.value)
             assert "\n" not in str(caught.value)
     assert not (tmp_path / "s").exists()
+
+
+def test_the_command_says_so_in_one_line(tmp_path, capsys) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("[sweep.values]\nfresh_fraction = [0.1, 0.5]\n")
+    assert run(["sweep", str(file), "--scheduler", "host:8786x", "--out", str(tmp_path / "s")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith("hermite-collapse: scheduler must be the address of a Dask scheduler")
 
 
 @pytest.mark.parametrize(
