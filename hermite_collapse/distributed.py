@@ -60,8 +60,8 @@ def sample_coefficients(samples: Any, degree: int) -> HermiteCoefficients:
     -------
     HermiteCoefficients with `standard_error`: the same bits as `hermite.coefficients.sample_coefficients`.
 
-    Cost : one pass over the samples; a worker holds the chunks it works on, and what travels is two numbers for each
-        coefficient and open level of the tree.
+    Cost : one pass over the samples; a worker holds the chunks it works on, 8192 samples at least, and what travels
+        is two numbers for each coefficient and open level of the tree.
     Raises : InputError as in memory, for anything but a Dask array, and for chunks of unknown size; ImportError
         without the extra "distributed".
     """
