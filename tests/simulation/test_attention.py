@@ -131,7 +131,8 @@ def test_the_formula_of_another_pool_is_rejected():
 @pytest.mark.parametrize(("particles", "pool"), [(4096, 1024), (1024, 4096)])
 def test_kernel_generation_with_thousands_of_particles(particles, pool):
     recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.2, blur=0.1)
-    mean_z, variance_z = _kernel_scores(recursion, particles=particles, pool=pool, rounds=1, steps=25)
+    # 200 runs make 800 000 particles, at which the step of 25 steps shows: its bias is then 5 standard errors.
+    mean_z, variance_z = _kernel_scores(recursion, particles=particles, pool=pool, rounds=1, steps=60, seed=1)
     assert np.abs(mean_z).max() < 4.0
     assert np.abs(variance_z).max() < 4.0
 
