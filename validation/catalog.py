@@ -62,11 +62,21 @@ def experiments() -> list[Experiment]:
         figures_of_the_papers,
         final_steps,
         identity,
+        neural_mixtures,
         presets,
         ten_dimensions,
     )
 
-    modules = (presets, controls, final_steps, budget, identity, figures_of_the_papers, ten_dimensions)
+    modules = (
+        presets,
+        controls,
+        final_steps,
+        budget,
+        identity,
+        figures_of_the_papers,
+        ten_dimensions,
+        neural_mixtures,
+    )
     return [experiment for module in modules for experiment in module.experiments()]
 
 
