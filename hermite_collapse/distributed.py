@@ -42,6 +42,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 _BRANCHES = 8  # of the reductions: parts are let go early, and no task waits for more than these
 _CONNECT_SECONDS = 10.0
+# Run by each local worker: an interrupt from the terminal reaches all processes, and this one stops the others.
+_LEAVE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 _SCHEMES = ("tcp", "tls", "ws", "wss")
 
 
@@ -192,6 +194,7 @@ def _client(address: str, workers: int) -> Iterator[Any]:
                 dashboard_address=None,
                 # even without a dashboard the scheduler would ask for port 8787, and warn where it is taken
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                preload=_LEAVE_INTERRUPTS,
                 silence_logs="CRITICAL",
             ) as cluster,
             Client(cluster, set_as_default=False) as client,

@@ -387,3 +387,24 @@ def test_importing_the_room_loads_no_dask() -> None:
         "assert not {'dask', 'distributed'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", [[], ["--scheduler", "local"]], ids=["processes", "cluster"])
+def test_an_interrupt_from_the_terminal_is_one_word_and_the_sweep_goes_on(tmp_path, scheduler) -> None:
+    """The terminal sends it to every process of the group."""
+    file, folder = tmp_path / "my.toml", tmp_path / "s"
+    file.write_text(
+        "[recursion]\nrounds = 2\n[sweep]\nworkers = 2\n[sweep.values]\n"
+        f"fresh_fraction = {np.linspace(0.1, 0.9, 40).tolist()}\n"
+    )
+    command = [sys.executable, "-m", "hermite_collapse", "sweep", str(file), "--out", str(folder), *scheduler]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while sweeps.finished_points(folder)[0] < 2 and started.poll() is None:
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGINT)
+    errors = started.communicate(timeout=60)[1]
+    assert started.returncode == 130 and errors == "interrupted\n"
+    assert 2 <= sweeps.finished_points(folder)[0] < 40
+    subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=120)
+    assert sweeps.finished_points(folder) == (40, 40)

@@ -57,6 +57,7 @@ def build_app(chosen: str = "") -> App:
         help_formatter="default" if sys.stdout.isatty() else "plain",
         exit_on_error=False,
         print_error=False,
+        suppress_keyboard_interrupt=False,  # `run` says that it was
         result_action="return_value",
         default_parameter=Parameter(show_default=False),  # every help text names its default itself
     )
