@@ -62,6 +62,7 @@ def experiments() -> list[Experiment]:
         figures_of_the_papers,
         final_steps,
         identity,
+        neural_images,
         neural_mixtures,
         presets,
         ten_dimensions,
@@ -76,6 +77,7 @@ def experiments() -> list[Experiment]:
         figures_of_the_papers,
         ten_dimensions,
         neural_mixtures,
+        neural_images,
     )
     return [experiment for module in modules for experiment in module.experiments()]
 

@@ -20,6 +20,12 @@ _ROOMS = {
     "comparison": ("comparison_figures", "prediction_figures"),
     "density": ("draw_densities", "draw_density_contours"),
     "heatmap": ("coefficient_figure", "draw_coefficients", "draw_parameter_map"),
+    "images": (
+        "draw_degree_factors",
+        "draw_high_frequency_loss",
+        "draw_radial_power",
+        "sample_figure",
+    ),
     "modes": ("draw_mode_values",),
     "projections": ("Direction", "draw_projection", "projection_figure", "telling_directions"),
     "propagation": ("draw_bounds", "draw_moment_drift"),
