@@ -150,10 +150,11 @@ def draw_radial_power(
     axes.axhline(1.0, color=style.MUTED, linewidth=0.8, dashes=(2.0, 2.0))
     axes.annotate(
         "white noise",
-        (0.0, 1.0),
+        (1.0, 1.0),
         xycoords=("axes fraction", "data"),
-        xytext=(4.0, 3.0),
+        xytext=(-4.0, 3.0),
         textcoords="offset points",
+        ha="right",
         color=style.MUTED,
         fontsize=9.5,
     )

@@ -2,6 +2,8 @@
 
     simulate(recursion, rounds=, particles=, generator=)     the recursion as an experiment -> SimulatedRecursion
     error_budget(recursion, rounds=, particles=, pool=)      where its errors come from -> ErrorBudget
+    simulate_together({name: recursion}, rounds=, ...)       learned scores, all networks as one batched model
+    learned_energies(recursion, ...)                         path energies of learned scores -> LearnedEnergies
 
 Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.
 """
@@ -21,9 +23,14 @@ from .budget import ErrorBudget, error_budget
 from .experiment import simulate, simulate_many
 from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
 from .grids import time_grid
+from .learned_paths import LearnedEnergies, learned_energies
+from .networks import ImageUNet, ResidualPerceptron
+from .neural import NeuralGeneration
 from .noise import BLOCK
 from .samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun, Sampler
 from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
+from .together import simulate_together
+from .training import Checkpoints, Training, TrainingPaused
 
 __all__ = [
     "simulate",
@@ -42,6 +49,15 @@ __all__ = [
     "ChannelGeneration",
     "ExactGeneration",
     "KernelGeneration",
+    "NeuralGeneration",
+    "ResidualPerceptron",
+    "ImageUNet",
+    "Training",
+    "Checkpoints",
+    "TrainingPaused",
+    "simulate_together",
+    "learned_energies",
+    "LearnedEnergies",
     "PoolDenoiser",
     "attention_means",
     "plain_means",

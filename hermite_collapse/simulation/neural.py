@@ -6,7 +6,7 @@ reverse diffusions with it.  The networks of all runs are one batched model.
 
     simulate(recursion, generator="neural", ...)            one recursion, several runs
     simulate_together({name: recursion, ...}, ...)          several recursions at once (`together`)
-    learned_energies(recursion, ...)                        path energies of the networks' errors (`learned_energies`)
+    learned_energies(recursion, ...)                        path energies of the networks' errors (`learned_paths`)
 """
 
 from __future__ import annotations

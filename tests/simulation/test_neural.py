@@ -15,7 +15,7 @@ import torch
 import hermite_collapse as hc
 from hermite_collapse.bounds.robustness import check_robustness
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
-from hermite_collapse.simulation.learned_energies import learned_energies
+from hermite_collapse.simulation.learned_paths import learned_energies
 from hermite_collapse.simulation.networks import ImageUNet, ResidualPerceptron
 from hermite_collapse.simulation.neural import NeuralGeneration
 from hermite_collapse.simulation.together import simulate_together

@@ -26,7 +26,7 @@ from hermite_collapse.bounds.robustness import check_robustness, mode_defects, w
 from hermite_collapse.error_models import fit_error_model
 from hermite_collapse.planning import plan_schedule
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
-from hermite_collapse.simulation.learned_energies import learned_energies
+from hermite_collapse.simulation.learned_paths import learned_energies
 from hermite_collapse.simulation.networks import ResidualPerceptron
 from hermite_collapse.simulation.neural import NeuralGeneration
 from hermite_collapse.simulation.together import simulate_together
