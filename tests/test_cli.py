@@ -96,7 +96,10 @@ REFUSED = [
     (["compare", "--out", "x", "--device", "cuda:99"], "device"),
     (["compare", "--out", "x", "--generator", "neural"], "generator of a comparison must be one of"),
     (["simulate", "--out", "x", "--particles", "0"], "particles must be an integer >= 1, got 0."),
-    (["bounds", "--process", "variance_exploding"], "bounds must be asked of constant rounds"),
+    (
+        ["bounds", "--regime", "accumulate_with_fresh"],
+        "bounds must be asked of rounds of replacement, .* got regime accumulate_with_fresh",
+    ),
     (["bounds", "--defect", "-1"], "defect must be >= 0, got -1.0."),
     (["spectrum", "--against", "y.npy"], "against must|must name an existing file"),
     (["report"], "report must be given the folder of a run"),
@@ -340,6 +343,52 @@ def test_bounds_are_the_library_s(capsys):
         document["collapse"]["at least (Bures)"]["value"]
         <= document["collapse"]["the distance itself"]["value"]
     )
+
+
+def test_bounds_show_how_divergences_propagate(tmp_path, capsys):
+    import hermite_collapse as hc
+
+    # On a wide law divergences from the data stay finite for some rounds: every bound is judged there.
+    setting = ["--preset", "wide_1d", "--fresh-fraction", "0.2", "--rounds", "4", "--degree", "4"]
+    status, out, _ = call("bounds", *setting, "--json", "--out", "b", capsys=capsys)
+    document = json.loads(out)
+    recursion = hc.Recursion(hc.presets.load("wide_1d"), fresh_fraction=0.2, truncation=0.1)
+    rows = hc.bounds.divergence_table(recursion, rounds=4)
+    assert status == 0
+    assert [row["target"]["value"] for row in document["divergences"]] == [row.target.value for row in rows]
+    assert document["first_infinite_round"] == hc.bounds.first_infinite_round(recursion)
+    judged = hc.bounds.propagation_table(hc.bounds.propagation_record(recursion, rounds=4))
+    assert [row["verdict"] for row in document["propagation"]] == [row.verdict for row in judged]
+    assert {row.verdict for row in judged} <= {"holds", "vacuous"}
+    assert json.loads((tmp_path / "b" / "bounds.json").read_text()) == document
+    names = ("discount_weights_incoherent", "discount_weights_coherent")
+    names += ("divergence_from_limit", "divergence_from_data")
+    assert sorted(os.listdir("b/figures")) == sorted(
+        f"{name}.{kind}" for name in names for kind in ("png", "svg")
+    )
+
+
+def test_bounds_of_the_printed_experiment_say_infinity(capsys):
+    setting = ["--preset", "five_modes_10d", "--blur", "0.6", "--truncation-time", "0.02", "--rounds", "1"]
+    status, out, _ = call("bounds", *setting, capsys=capsys)
+    assert status == 0 and "infinite from round 1 on" in " ".join(out.split())
+    assert "proved for constant rounds with Ornstein-Uhlenbeck truncation and no blur" in " ".join(
+        out.split()
+    )
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_a_refused_bound_ends_with_status_one(monkeypatch, capsys):
+    from hermite_collapse.bounds import propagation_rows
+
+    def halved(*arguments, **keywords):
+        bound, side = arguments[4], arguments[3]
+        return true_row(*arguments[:4], bound / 2.0 if side == "above" else bound, *arguments[5:], **keywords)
+
+    true_row = propagation_rows.bound_row
+    monkeypatch.setattr(propagation_rows, "bound_row", halved)
+    status, out, _ = call("bounds", "--preset", "wide_1d", "--rounds", "2", "--degree", "2", capsys=capsys)
+    assert status == 1 and "refused" in out
 
 
 CURVE = "round,degree 1,degree 1 error,degree 4,degree 4 error\n"

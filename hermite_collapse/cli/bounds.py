@@ -1,4 +1,4 @@
-"""hermite-collapse bounds: what is proved about the limit and about defects in every round."""
+"""hermite-collapse bounds: what is proved about the limit, about defects in every round, and about divergences."""
 
 from __future__ import annotations
 
@@ -35,31 +35,76 @@ def run(
     mode_defect: ModeDefect = 0.01,
     tolerance: Tolerance = 0.01,
 ) -> int:
-    """Print what is proved: rates, radii under defects, rounds to a tolerance, and bounds on the collapse itself.
+    """Print what is proved: rates, radii under defects, rounds to a tolerance, and how divergences propagate.
 
-    Needs constant rounds of replacement with Ornstein-Uhlenbeck truncation and no blur.
+    The first three need constant rounds of replacement with Ornstein-Uhlenbeck truncation and no blur, the last
+    replacement and data with a density.  --out keeps all rows, the figures of the divergences, and the heat maps of
+    the weights with which later rounds remember an error.  Exit status 1 if a bound is refused.
     """
-    from .. import bounds
+    from . import propagation
 
     recursion = config.build_recursion()
     section = config.recursion
-    if not recursion.is_diagonal or not recursion.has_constant_rounds or recursion.regime.name != "replace":
+    constant = recursion.is_diagonal and recursion.has_constant_rounds
+    has_density = hasattr(recursion.target, "log_density")
+    if section.regime != "replace" or not (constant or has_density):
         raise InputError(
-            "bounds must be asked of constant rounds of replacement with Ornstein-Uhlenbeck truncation, got "
-            f"{section.schedule} times, regime {section.regime}, process {section.process}, blur {section.blur:g}."
+            "bounds must be asked of rounds of replacement, for samples of constant ones with Ornstein-Uhlenbeck "
+            f"truncation and no blur, got regime {section.regime}, {section.schedule} times, process "
+            f"{section.process}, blur {section.blur:g}."
         )
+    _checks.nonnegative(defect, "defect")
+    _checks.nonnegative(mode_defect, "mode_defect")
+    _checks.positive(tolerance, "tolerance")
+    document: dict[str, Any] = {
+        "command": "bounds",
+        "config": config.model_dump(mode="json", exclude_none=True),
+    }
+    title(config, output)
+    if constant:
+        document |= _proved(config, recursion, output, defect, mode_defect, tolerance)
+    else:
+        output.text(
+            "Rates and radii are proved for constant rounds with Ornstein-Uhlenbeck truncation and no blur; "
+            "what follows holds here too."
+        )
+    found = None
+    if has_density:
+        if recursion.dimension > 1:
+            output.note("sampling divergences")
+        found = propagation.tables(recursion, rounds=section.rounds, seed=config.simulation.seed)
+        propagation.show(found, output)
+        document |= {
+            "divergences": [row.as_dict() for row in found["divergences"]],
+            "first_infinite_round": found["first_infinite_round"],
+            "propagation": [row.as_dict() for row in found["propagation"]],
+        }
+    if output.folder is not None:
+        folder = output.make_folder(config)
+        propagation.write(found, document, folder, config=config)
+        output.text(f"\nWritten to {folder}.")
+    output.document(document)
+    return 1 if found is not None and propagation.refused(found) else 0
+
+
+def _proved(
+    config: Config, recursion: Any, output: Output, defect: float, mode_defect: float, tolerance: float
+) -> dict[str, Any]:
+    """Print and return rates, radii, rounds and bounds on the collapse of constant rounds."""
+    from .. import bounds
+
+    section = config.recursion
     setting = {
         "fresh_fraction": section.fresh_fraction,
         "truncation_time": section.truncation_time,
         "rate": section.rate,
     }
-    ball = bounds.ball_radius(_checks.nonnegative(defect, "defect"), **setting)
+    ball = bounds.ball_radius(defect, **setting)
     degrees = list(range(1, config.analysis.degree + 1))
-    radii = bounds.mode_radius(degrees, _checks.nonnegative(mode_defect, "mode_defect"), **setting)
+    radii = bounds.mode_radius(degrees, mode_defect, **setting)
     rates = _rates(recursion, setting)
     rounds = _rounds(recursion, tolerance)
     collapse = _collapse(recursion, setting)
-    title(config, output)
     output.heading("Factor of one round on the distance to the limit")
     output.table(
         ["metric", "proved", "in the end", "proved factor attained by"],
@@ -87,18 +132,13 @@ def run(
         )
     output.heading("Wasserstein-2 distance of the limit law to the data")
     output.table(["", "value"], [[name, value] for name, value in collapse.items()])
-    output.document(
-        {
-            "command": "bounds",
-            "config": config.model_dump(mode="json", exclude_none=True),
-            "rates": [vars(row) for row in rates],
-            "ball_radius": ball,
-            "mode_radius": dict(zip(map(str, degrees), radii, strict=True)),
-            "rounds_to": rounds,
-            "collapse": collapse,
-        }
-    )
-    return 0
+    return {
+        "rates": [vars(row) for row in rates],
+        "ball_radius": ball,
+        "mode_radius": dict(zip(map(str, degrees), radii, strict=True)),
+        "rounds_to": rounds,
+        "collapse": collapse,
+    }
 
 
 def _rates(recursion: Any, setting: dict[str, float]) -> Any:
@@ -120,15 +160,14 @@ def _rounds(recursion: Any, tolerance: float) -> dict[str, dict[str, float]]:
         "kl": distances.kl,
         "wasserstein2": distances.wasserstein,
     }
-    level = _checks.positive(tolerance, "tolerance")
     found = {}
     for metric, measure in measures.items():
         try:
-            entry = bounds.rounds_to(recursion, level, metric=metric)
+            entry = bounds.rounds_to(recursion, tolerance, metric=metric)
         except InputError:  # no such metric in this dimension, or no rate without fresh data
             continue
         found[metric] = {"guaranteed": entry.guaranteed, "by_final_constant": entry.predicted}
-        found[metric]["needed"] = _needed(recursion, measure, level, entry.guaranteed)
+        found[metric]["needed"] = _needed(recursion, measure, tolerance, entry.guaranteed)
     return found
 
 

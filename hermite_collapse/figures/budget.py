@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from hermite_collapse import _checks
+from hermite_collapse.bounds.drift import discount_weights
 from hermite_collapse.errors import InputError
 from hermite_collapse.figures import style
 
@@ -145,22 +145,21 @@ def draw_discounted_defects(
 
 @style.style()
 def draw_discount_weights(
-    axes: Axes | None = None, *, fresh_fraction: float, rounds: int, power: float = 2.0
+    axes: Axes | None = None, *, fresh_fraction: float, rounds: int, coherence: str = "incoherent"
 ) -> Axes:
-    """Weight (1 - alpha)^(power (N - i)) that round N gives to what went wrong in round i <= N.
+    """Weight that the divergence after N rounds gives to the error of round i < N, as `bounds.discount_weights`.
 
-    power = 2 for energies of defects that are independent from round to round, 1 for repeated ones.
+    coherence : "incoherent" for the weights of errors that are independent from round to round, in D_N; "coherent"
+        for those of repeated ones, in sqrt(D_N).
     """
     axes = style.own_axes(axes, width=3.9, height=style.COLUMN)
-    alpha, count = _checks.fraction(fresh_fraction), _checks.integer(rounds, "rounds", minimum=1)
-    power = _checks.positive(power, "power")
-    i = np.arange(count + 1)
-    lag = i[:, None] - i[None, :]
-    weight = np.where(lag >= 0, (1.0 - alpha) ** (power * np.maximum(lag, 0)), np.nan)
+    weights = discount_weights(rounds, fresh_fraction=fresh_fraction, coherence=coherence)
+    made = np.arange(len(weights) - 1)
+    seen = made + 1
     shade = axes.pcolormesh(
-        i,
-        i,
-        np.ma.masked_invalid(weight),
+        made,
+        seen,
+        np.ma.masked_where(made[None, :] >= seen[:, None], weights[1:]),
         cmap=style.SEQUENTIAL,
         norm=Normalize(0.0, 1.0),
         shading="nearest",
@@ -170,10 +169,10 @@ def draw_discount_weights(
     axes.set_aspect("equal")
     axes.set_xlabel("round $i$ of the error")
     axes.set_ylabel("round $N$ it is seen in")
-    axes.set_title(rf"$\alpha={alpha:g}$")
+    axes.set_title(rf"$\alpha={fresh_fraction:g}$, {coherence} errors")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
-    bar.set_label("weight")
+    bar.set_label("weight in $D_N$" if coherence == "incoherent" else r"weight in $\sqrt{D_N}$")
     bar.outline.set_visible(False)
     return axes

@@ -91,11 +91,13 @@ def test_budget_stacks_signed_parts_from_zero() -> None:
 
 
 def test_discount_weights_are_powers_of_what_is_kept() -> None:
-    axes = draw_discount_weights(fresh_fraction=0.2, rounds=6, power=2.0)
-    table = cells(axes.collections[0])
-    assert np.all(np.isnan(table[np.triu_indices(7, 1)])) and np.all(np.diag(table) == 1.0)
-    np.testing.assert_allclose(table[5, 2], 0.8**6)
-    assert_readable(axes.get_figure())
+    for coherence, power in (("incoherent", 2), ("coherent", 1)):
+        axes = draw_discount_weights(fresh_fraction=0.2, rounds=6, coherence=coherence)
+        table = cells(axes.collections[0])  # rows N = 1, ..., 6; columns i = 0, ..., 5
+        assert np.all(np.isnan(table[np.triu_indices(6, 1)])) and np.all(np.diag(table) == 1.0)
+        np.testing.assert_allclose(table[5, 2], 0.8 ** (3 * power))
+        assert coherence in axes.get_title("left")
+        assert_readable(axes.get_figure())
 
 
 def test_bad_shapes_are_refused_by_name() -> None:
@@ -107,5 +109,7 @@ def test_bad_shapes_are_refused_by_name() -> None:
         draw_parameter_map(fresh_fraction=[0.0, 0.2], truncation_time=[0.1], values=[[1.0], [1.0]], label="x")
     with pytest.raises(InputError, match="parts"):
         draw_budget(parts={"a": [1.0], "b": [1.0, 2.0]})
+    with pytest.raises(InputError, match="coherence"):
+        draw_discount_weights(fresh_fraction=0.2, rounds=3, coherence="none")
     with pytest.raises(InputError, match="defects"):
         draw_discounted_defects(bias=[0.1], defects=[[0.1, 0.2]], contraction=[0.5], labels=["a"])
