@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from hermite_collapse.simulation.image_statistics import (
 from hermite_collapse.simulation.images import ImageData, load_images, to_pixels, to_units
 from hermite_collapse.simulation.networks import ImageUNet
 from hermite_collapse.simulation.neural import NeuralGeneration
-from hermite_collapse.simulation.training import Training
+from hermite_collapse.simulation.training import Checkpoints, Training, TrainingPaused
 
 FRESH, TIME, ROUNDS, PARTICLES = 0.3, 0.15, 3, 2000
 # Chance that the largest of fewer than 100 z-scores exceeds this by luck: below 1 in 1000.
@@ -339,7 +340,7 @@ def test_random_features_are_fixed_and_see_noise(digits):
 
 TINY = NeuralGeneration(
     network=ImageUNet((1, 8, 8), widths=(8, 8), groups=4, attention=False),
-    training=Training(samples=300, steps=8, batch=32, check=4),
+    training=Training(samples=300, steps=3, batch=32, check=2),
     reverse=ReverseDiffusion(ExponentialMultistep(final_step="half"), steps=4),
 )
 KILLED = """
@@ -349,7 +350,7 @@ three_rounds(sys.argv[1])
 """
 
 
-def three_rounds(folder):
+def three_rounds(folder, generation=TINY):
     data = load_images("digits").part(300)
     recursion = hc.Recursion(
         hc.EmpiricalLaw(data.train), fresh_fraction=0.5, truncation=hc.schedules.Polynomial(0.2, 1.0)
@@ -358,7 +359,7 @@ def three_rounds(folder):
         recursion,
         rounds=3,
         particles=64,
-        generator=TINY,
+        generator=generation,
         degree=1,
         keep="last",
         device="cpu",
@@ -376,6 +377,24 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+def test_three_rounds_of_an_image_network_in_pieces(tmp_path, one_thread):
+    """Every piece ends after one step of training; the rounds come out as if there had been one piece."""
+    pausing = replace(TINY, checkpoints=Checkpoints(tmp_path / "state", deadline=0.0))
+    pauses = 0
+    while True:
+        try:
+            pieces = three_rounds(tmp_path / "pieces", pausing)
+            break
+        except TrainingPaused:
+            pauses += 1
+    assert pauses == 3 * (TINY.training.steps - 1)
+    whole = three_rounds(tmp_path / "whole")
+    assert whole.samples.tobytes() == pieces.samples.tobytes()
+    for name in ("record.npz", "record.json", "manifest.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "pieces" / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_three_rounds_of_an_image_network_survive_being_killed(tmp_path, one_thread):
     broken = tmp_path / "broken"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(broken)], env=one_thread)

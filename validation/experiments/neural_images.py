@@ -47,6 +47,7 @@ from ..catalog import Experiment, Outcome, Settings, holm
 from .neural_mixtures import PIECE_MINUTES, RUNS, folder_for, in_pieces
 
 TIME, FRESH, CUTOFF = 0.1, 0.3, 0.5
+FIGURES = RUNS.parent / "figures"
 
 
 def experiments() -> list[Experiment]:
@@ -186,7 +187,7 @@ def measure(
     }
 
 
-@in_pieces
+@in_pieces("images/digits_learned")
 def digits_learned(settings: Settings) -> Outcome:
     """A U-Net on digits: three fractions, three schedules, three last steps."""
     data = load_images("digits", held_out=0.4)
@@ -197,7 +198,7 @@ def digits_learned(settings: Settings) -> Outcome:
     )
 
 
-@in_pieces
+@in_pieces("images/fashion_learned")
 def fashion_learned(settings: Settings) -> Outcome:
     """The same on Fashion-MNIST: ten rounds, 50 000 training images, 1000 sampling steps at full size."""
     data = load_images("fashion_mnist").part(50_000)
@@ -304,7 +305,7 @@ def draw(
     settings: Settings, name: str, data: ImageData, found: dict[str, dict[str, Any]], kept: dict[str, Any]
 ) -> None:
     """Samples, factors, spectra and D_HF, under runs/."""
-    folder = folder_for(settings, f"{name}/figures")
+    folder = FIGURES / name.replace("/", ".")
     shown = {}
     for label in ("noisy 0.1", "noisy 0.9", "half 0.5", "full 0.5"):
         images = [to_pixels(x[:10], data.shape) for x in kept[label]]
