@@ -16,13 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 
+# Second moments that a diffusion's own coordinates can have.
+SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
 def real(value: Any, name: str) -> float:
-    """A finite real number."""
+    """A finite real number; a truth value is none."""
     try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a real number, got {value!r}.") from None
@@ -91,7 +96,7 @@ def vector(value: ArrayLike, name: str) -> FloatArray:
     array = _float_array(value, name)
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"{name} must be a non-empty vector, got an array of shape {array.shape}.")
-    _require_finite(array, name)
+    finite(array, name)
     return array
 
 
@@ -117,8 +122,23 @@ def samples(value: Any, name: str = "samples", minimum: int = 1) -> FloatArray:
         raise InputError(
             f"{name} must hold at least {minimum} sample{'s' * (minimum > 1)}, got {array.shape[0]}."
         )
-    _require_finite(array, name)
+    finite(array, name)
     return array
+
+
+def diffusion_units(array: FloatArray, name: str) -> None:
+    """Samples (n, d) in the diffusion's own coordinates: no E x_j^2 above 25, their average not below 0.01.
+
+    Pixels of 0 to 255, metres or dollars give predictions that look fine and mean nothing.
+    """
+    moments = np.einsum("ij,ij->j", array, array) / len(array)
+    largest, average = float(moments.max()), float(moments.mean())
+    if largest > LARGEST_MOMENT or average < SMALLEST_MOMENT:
+        value = f"one of {largest:.4g}" if largest > LARGEST_MOMENT else f"an average of {average:.4g}"
+        raise InputError(
+            f"{name} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "
+            f"{LARGEST_MOMENT:g}], got {value}: give scale, by which samples are divided (1 if they are meant so)."
+        )
 
 
 def points(value: Any, dimension: int, name: str = "x") -> tuple[FloatArray, tuple[int, ...]]:
@@ -130,8 +150,9 @@ def points(value: Any, dimension: int, name: str = "x") -> tuple[FloatArray, tup
         leading = array.shape[:-1]
     else:
         raise InputError(f"{name} must have shape (..., {dimension}), got {array.shape}.")
-    if np.isnan(array).any():
-        raise InputError(f"{name} must hold no NaN, got {int(np.isnan(array).sum())}.")
+    bad = np.isnan(array)
+    if bad.any():
+        raise InputError(f"{name} must hold no NaN, got {int(bad.sum())}, the first at {_first(bad)}.")
     return np.ascontiguousarray(array.reshape(-1, dimension)), leading
 
 
@@ -151,14 +172,19 @@ def _float_array(value: Any, name: str) -> FloatArray:
         ) from None
 
 
-def _require_finite(array: FloatArray, name: str) -> None:
+def finite(array: FloatArray, name: str) -> None:
+    """No NaN or infinity; the message says how many there are and where the first."""
     bad = ~np.isfinite(array)
     if bad.any():
-        first = tuple(int(i) for i in np.argwhere(bad)[0])
-        where = first[0] if len(first) == 1 else first
         raise InputError(
-            f"{name} must be finite, got {int(bad.sum())} NaN or infinite entries, the first at {where}."
+            f"{name} must be finite, got {int(bad.sum())} NaN or infinite entries, the first at {_first(bad)}."
         )
+
+
+def _first(bad: NDArray[np.bool_]) -> int | tuple[int, ...]:
+    """Where the first True stands."""
+    place = tuple(int(i) for i in np.argwhere(bad)[0])
+    return place[0] if len(place) == 1 else place
 
 
 def _brief(value: Any) -> str:

@@ -34,6 +34,7 @@ SCHEDULES = ("constant", "polynomial", "geometric", "explicit")
 GENERATORS = ("channel", "exact", "kernel", "neural")
 SAMPLERS = ("exponential_multistep", "euler_maruyama", "probability_flow_heun")
 KEEP = ("statistics", "last", "all")
+_SAMPLES = (".npy", ".npz", ".csv")  # a first argument of this kind was meant as --samples
 
 
 def _number(rule: Callable[..., Any], *arguments: Any) -> BeforeValidator:
@@ -163,7 +164,7 @@ class TargetSection(Section):
         from .samplefiles import read_samples
 
         assert self.samples is not None
-        return EmpiricalLaw(read_samples(self.samples, scale=self.scale))
+        return EmpiricalLaw(read_samples(self.samples, scale=self.scale), scale=1.0)
 
     @property
     def label(self) -> str:
@@ -356,13 +357,16 @@ def load_config(path: str | os.PathLike[str]) -> Config:
 
     Raises
     ------
-    InputError : the file is missing, unreadable or not TOML, or what `parse_config` refuses.
+    InputError : the file is missing, unreadable, empty or not TOML, or what `parse_config` refuses.
     """
     import tomllib
 
     file = Path(path)
+    if file.suffix in _SAMPLES:
+        raise InputError(f"the configuration must be a TOML file, got {str(path)!r}: was --samples meant?")
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         raise InputError(f"the configuration must be an existing TOML file, got {str(path)!r}.") from None
     except UnicodeDecodeError:
@@ -371,6 +375,8 @@ def load_config(path: str | os.PathLike[str]) -> Config:
         raise InputError(f"{path}: the configuration must be TOML, got: {str(error).rstrip('.')}.") from None
     except OSError as error:
         raise InputError(f"{path}: the configuration must be readable, got: {error.strerror}.") from None
+    if not text.strip():
+        raise InputError(f"{path}: the configuration must hold a section, got an empty file.")
     for name in ("target", "initial"):
         section = document.get(name)
         if isinstance(section, dict) and isinstance(section.get("samples"), str):

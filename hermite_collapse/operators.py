@@ -79,6 +79,10 @@ class DiagonalOperator:
                 square_integrable=None,
             )
         array = np.asarray(coefficients, dtype=float)
+        if array.ndim == 0:
+            raise InputError(
+                f"coefficients must be HermiteCoefficients or an array by degree, got {coefficients!r}."
+            )
         return array * factor(np.arange(array.shape[-1]))
 
 

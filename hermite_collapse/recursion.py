@@ -24,6 +24,7 @@ from .errors import InputError
 from .hermite.channel_action import through_channel
 from .laws.aged import AgedLaw
 from .laws.ages import BLOCK_NODES, geometric_ages, ornstein_uhlenbeck_ages
+from .laws.empirical import EmpiricalLaw
 from .laws.protocol import Law
 from .modes import contraction_rate, mode_factors
 from .regimes import as_regime
@@ -61,7 +62,8 @@ class Recursion(Displayed):
 
     Raises
     ------
-    InputError for parameters out of range and laws of different dimensions.
+    InputError for parameters out of range, laws of different dimensions, and samples that are not in the diffusion's
+    units unless their `scale` was given.
     """
 
     def __init__(
@@ -75,9 +77,16 @@ class Recursion(Displayed):
         process: Process | None = None,
         initial: Law | None = None,
     ) -> None:
-        if not isinstance(target, Law):
+        for name, law in (("target", target), ("initial", initial)):
+            if not isinstance(law, Law) and (name == "target" or law is not None):
+                raise InputError(
+                    f"{name} must be a law (GaussianMixture, EmpiricalLaw), got {type(law).__name__}."
+                )
+            if isinstance(law, EmpiricalLaw) and law.scale is None:
+                _checks.diffusion_units(law.samples, name)
+        if process is not None and not hasattr(process, "channel"):
             raise InputError(
-                f"target must be a law (GaussianMixture, EmpiricalLaw), got {type(target).__name__}."
+                f"process must be OrnsteinUhlenbeck(...) or VarianceExploding(), got {process!r}."
             )
         if initial is not None and initial.dimension != target.dimension:
             raise InputError(

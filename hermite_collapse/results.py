@@ -13,6 +13,7 @@ results.comparison.verdict.text
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -180,10 +181,11 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
             )
         return record
     except (InputError, ImportError):
-        if fresh:
+        if fresh and results.rounds_done == 0:
+            shutil.rmtree(results.folder / SIMULATION, ignore_errors=True)
             file.unlink()
-        if not existed:
-            results.folder.rmdir()
+            if not existed:
+                results.folder.rmdir()
         raise
 
 

@@ -33,8 +33,6 @@ from . import _checks
 from ._checks import FloatArray
 from .errors import InputError
 
-SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
-
 _TEXT = {".csv", ".txt", ".dat", ".tsv"}
 _IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _CONVERTED = {"1": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGBA": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
@@ -67,7 +65,7 @@ def read_samples(path: str | os.PathLike[str], *, scale: float | None = None) ->
     samples = _read(file, member, where)
     if divisor is not None:
         return samples / divisor
-    _require_units(samples, where)
+    _checks.diffusion_units(samples, where)
     return samples
 
 
@@ -92,18 +90,6 @@ def _read(file: Path, member: str | None, where: str) -> FloatArray:
     except Exception as error:  # parsers of foreign bytes fail in many ways; all of them are the file's fault
         raise InputError(f"{where} must be a readable {_kind(file)}, got: {_one_line(error)}.") from None
     return _flattened(array, where)
-
-
-def _require_units(samples: FloatArray, where: str) -> None:
-    """Pixels of 0 to 255, metres or dollars give predictions that look fine and mean nothing: refuse them."""
-    moments = np.einsum("ij,ij->j", samples, samples) / len(samples)
-    largest, average = float(moments.max()), float(moments.mean())
-    if largest > LARGEST_MOMENT or average < SMALLEST_MOMENT:
-        value = f"one of {largest:.4g}" if largest > LARGEST_MOMENT else f"an average of {average:.4g}"
-        raise InputError(
-            f"{where} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "
-            f"{LARGEST_MOMENT:g}], got {value}: give scale, by which samples are divided (1 if they are meant so)."
-        )
 
 
 @dataclass(frozen=True)

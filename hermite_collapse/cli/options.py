@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from cyclopts import Group, Parameter
+from cyclopts import CoercionError, Group, Parameter, Token
 
 from ..config import Config, Section, load_config, sections
 from .output import Output
@@ -45,7 +45,7 @@ def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callabl
     # A command about something other than a configuration names it as a third parameter.
     subject = next((p for p in signature[2:] if p.kind is p.POSITIONAL_OR_KEYWORD), None)
     first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-    parameters = [first, *own, *_options(uses), *_common_parameters()]
+    parameters = [first, *map(_of_whole_numbers, own), *_options(uses), *_common_parameters()]
 
     def call(first: Any = None, /, **given: Any) -> int | None:
         output = Output(as_json=given.pop("json", False), folder=given.pop("out", None))
@@ -107,7 +107,27 @@ def _parameter(name: str, kind: Any, text: str, group: Group, default: Any = Non
         help=text, group=group, show_default=False, negative=(), consume_multiple=get_origin(kind) is list
     )
     annotation: Any = Annotated[kind if default is not None else kind | None, settings]  # type: ignore[valid-type]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    made = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return _of_whole_numbers(made)
+
+
+def _of_whole_numbers(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter, with integers read strictly: cyclopts would round 2.5 to 2."""
+    kind = get_args(parameter.annotation)[0] if get_origin(parameter.annotation) is Annotated else None
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if int not in kinds and list[int] not in kinds:
+        return parameter
+    return parameter.replace(annotation=Annotated[parameter.annotation, Parameter(converter=_whole_numbers)])
+
+
+def _whole_numbers(kind: Any, tokens: Sequence[Token]) -> Any:
+    for token in tokens:
+        try:
+            int(token.value)
+        except ValueError:
+            raise CoercionError(token=token, msg=f'unable to convert "{token.value}" into int.') from None
+    numbers = [int(token.value) for token in tokens]
+    return numbers if get_origin(kind) is list else numbers[0]
 
 
 def option_type(annotation: Any) -> Any:

@@ -166,10 +166,7 @@ def _covariances(
         raise InputError(
             f"covariances must have shape {(count, dimension)} or {(count, dimension, dimension)}, got {array.shape}."
         )
-    if not np.isfinite(array).all():
-        raise InputError(
-            f"covariances must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite entries."
-        )
+    _checks.finite(array, "covariances")
     if array.ndim == 2:
         if array.min() < 0.0:
             raise InputError(f"covariances must be >= 0, got {float(array.min())!r}.")

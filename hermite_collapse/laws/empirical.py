@@ -25,7 +25,8 @@ class EmpiricalLaw(Law):
     Parameters
     ----------
     samples : (n, d) or (n,); array, torch tensor or data frame of finite numbers, in the units of the diffusion.
-    scale : None, or a number > 0 by which the samples are divided first.
+    scale : a number > 0 by which the samples are divided first.  Without it a `Recursion` refuses samples that do not
+        look like a diffusion's own coordinates: a second moment above 25, or their average below 0.01.
 
     It has no density; its image under any channel with positive variance does.  As the target of a recursion it is
     the data law exactly: its own sampling error concerns the population behind it, and is what `standard_error` of
@@ -34,7 +35,8 @@ class EmpiricalLaw(Law):
 
     def __init__(self, samples: ArrayLike, *, scale: float | None = None) -> None:
         data = _checks.samples(samples)
-        self.samples = data if scale is None else data / _checks.positive(scale, "scale")
+        self.scale = None if scale is None else _checks.positive(scale, "scale")
+        self.samples = data if self.scale in (None, 1.0) else data / self.scale
 
     def __repr__(self) -> str:
         return f"EmpiricalLaw({len(self.samples)} samples in dimension {self.dimension})"
@@ -72,7 +74,7 @@ class EmpiricalLaw(Law):
         """The empirical law of the samples along a direction (d,) or orthonormal columns (d, k)."""
         from .mixture import orthonormal_columns
 
-        return EmpiricalLaw(self.samples @ orthonormal_columns(direction, self.dimension))
+        return EmpiricalLaw(self.samples @ orthonormal_columns(direction, self.dimension), scale=1.0)
 
     def as_mixture(self) -> GaussianMixture:
         """The same law as a mixture of n components of zero covariance."""

@@ -254,10 +254,7 @@ def _spectra(
         array = np.asarray(covariances, dtype=float)
     except (TypeError, ValueError):
         raise InputError(f"covariances must hold real numbers, got {covariances!r}.") from None
-    if not np.all(np.isfinite(array)):
-        raise InputError(
-            f"covariances must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite entries."
-        )
+    _checks.finite(array, "covariances")
     shape = (count, dimension)
     if array.ndim == 0:
         variances = np.full(shape, float(array))

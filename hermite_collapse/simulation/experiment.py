@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..records import SimulatedRecursion
 from . import devices
 from .attention import KernelGeneration
-from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion
+from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion, Truncation
 from .neural import NeuralGeneration
 from .rounds import Plan, Run
 from .samplers import ExponentialMultistep, Sampler
@@ -94,6 +94,9 @@ def simulate(
         seed=_checks.integer(seed, "seed"),
         chunk=None if chunk is None else _checks.integer(chunk, "chunk", minimum=1),
     )
+    if hasattr(plan.generation, "reverse"):
+        for index in range(plan.rounds):  # before a folder is begun
+            Truncation.of(recursion, index)
     return Run(plan, folder, progress).finish()
 
 

@@ -1,0 +1,164 @@
+"""What must be refused is refused in one sentence with argument, rule and value, and the command leaves nothing."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse import _checks
+from hermite_collapse.cli.app import run
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(float)
+LAW = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 0.3)
+ROUNDS = {"fresh_fraction": 0.3, "truncation": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("samples", "value"),
+    [(PIXELS, r"got one of 2\.\d+e\+04"), (PIXELS / 255.0 / 20.0, r"got an average of 0\.0008\d+")],
+    ids=["pixels", "far too small"],
+)
+def test_samples_in_other_units_make_no_recursion_unless_meant(samples, value):
+    for laws in ({"target": hc.EmpiricalLaw(samples)}, {"target": hc.EmpiricalLaw(samples), "initial": LAW}):
+        if "initial" in laws:
+            laws = {"target": hc.EmpiricalLaw(PIXELS / 127.5 - 1.0), "initial": laws["target"]}
+        with pytest.raises(
+            hc.InputError, match=rf"must be in the units of the diffusion, .*{value}: give scale"
+        ):
+            hc.Recursion(**laws, **ROUNDS)
+    meant = hc.EmpiricalLaw(samples, scale=1.0)
+    assert meant.samples is samples
+    assert hc.Recursion(meant, **ROUNDS).dimension == 3
+    scaled = hc.EmpiricalLaw(samples, scale=np.sqrt(np.mean(samples**2)))
+    assert np.mean(hc.Recursion(scaled, **ROUNDS).target.samples ** 2) == pytest.approx(1.0)
+
+
+def test_a_projection_of_samples_is_in_their_units():
+    # White pixels: 1 in each of 100 coordinates, 100 along their diagonal.
+    law = hc.EmpiricalLaw(np.ones((50, 100)))
+    line = law.project(np.full(100, 0.1))
+    assert np.allclose(line.samples, 10.0)
+    assert hc.Recursion(line, **ROUNDS).dimension == 1
+
+
+REFUSED = [
+    (lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1, initial=PIXELS), "initial must be a law"),
+    (lambda: hc.Recursion(LAW, process="ou", **ROUNDS), "process must be OrnsteinUhlenbeck.* got 'ou'"),
+    (
+        lambda: hc.attenuation(1, fresh_fraction=True, truncation_time=0.1),
+        "fresh_fraction must be a real number, got True",
+    ),
+    (
+        lambda: hc.attenuation(1, fresh_fraction=0.1, truncation_time=np.bool_(0)),
+        "truncation_time must be a real number",
+    ),
+    (
+        lambda: hc.AttenuationOperator(fresh_fraction=0.3, truncation_time=0.1).apply(0.5),
+        "coefficients must be .* got 0.5",
+    ),
+    (lambda: LAW.log_density([0.0, np.nan, 1.0, np.nan]), "x must hold no NaN, got 2, the first at 1"),
+    (
+        lambda: hc.presets.load("grid_2d").score([[0.0, 0.0], [1.0, np.nan]]),
+        r"x must hold no NaN, got 1, the first at \(1, 1\)",
+    ),
+    (
+        lambda: hc.GaussianMixture([0.5, 0.5], [0.0, 1.0], [1.0, np.inf]),
+        "covariances must be finite, got 1 .* first at 1",
+    ),
+    (lambda: hc.EmpiricalLaw(np.array([0.1, None], dtype=object)), "samples must hold real numbers"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_the_sentence_names_argument_rule_and_value(call, message):
+    with pytest.raises(hc.InputError, match=message) as caught:
+        call()
+    text = str(caught.value)
+    assert text.endswith(".") and "\n" not in text
+
+
+def test_the_limits_of_the_units_are_inclusive_and_on_both_sides():
+    edge = np.sqrt([[_checks.LARGEST_MOMENT, 0.0], [_checks.LARGEST_MOMENT, 0.0]])
+    _checks.diffusion_units(edge, "x")
+    with pytest.raises(hc.InputError, match="got one of 25.01"):
+        _checks.diffusion_units(edge * np.sqrt(25.01 / 25.0), "x")
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The sentence of a command that exits with 2, prints nothing else and leaves the folder as it was."""
+    before = sorted(os.listdir())
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("hermite-collapse: ") and err.count("\n") == 1
+    assert sorted(os.listdir()) == before
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("predict --degree 2.5", 'Invalid value for --degree: unable to convert "2.5" into int'),
+        ("predict --rounds 3.0", 'Invalid value for --rounds: unable to convert "3.0" into int'),
+        (
+            "compare --out x --particles 10.5",
+            'Invalid value for --particles: unable to convert "10.5" into int',
+        ),
+        ("predict --seed 1.5", 'Invalid value for --seed: unable to convert "1.5" into int'),
+        ("spectrum --most 9.5", 'Invalid value for --most: unable to convert "9.5" into int'),
+        ("schedule --plan-degree 2 4.5", 'Invalid value for --plan-degree: unable to convert "4.5" into int'),
+    ],
+)
+def test_options_that_count_are_never_rounded(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(arguments.split(), capsys)
+
+
+def test_several_degrees_of_a_plan_are_read(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["schedule", "--error-scale", "0.001", "--plan-degree", "2", "4", "--rounds", "3"]) == 0
+    assert "planned" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("generator", ["exact", "kernel"])
+def test_a_run_refused_late_leaves_nothing(generator, capsys, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.toml").write_text(
+        '[recursion]\nschedule = "explicit"\ntruncation_times = [0.1, 0.0]\nrounds = 2\n'
+    )
+    text = refused(
+        f"simulate my.toml --out o --generator {generator} --particles 100 --runs 1".split(), capsys
+    )
+    assert "truncation must be > 0 in every round" in text and "in round 1" in text
+
+
+def test_a_configuration_that_is_none(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("mine.npy", np.zeros(3))
+    (tmp_path / "empty.toml").write_text(" \n")
+    assert "must be a TOML file, got 'mine.npy': was --samples meant?" in refused(
+        ["spectrum", "mine.npy"], capsys
+    )
+    assert "empty.toml: the configuration must hold a section, got an empty file." in refused(
+        ["compare", "empty.toml"], capsys
+    )
+
+
+@pytest.mark.parametrize("complete", [0, 1])
+def test_a_refusal_under_way_keeps_rounds_that_are_done(complete, tmp_path, monkeypatch):
+    from hermite_collapse import config, results
+
+    def interrupted(_config, _recursion, *, folder, progress):
+        folder.mkdir()
+        for index in range(complete + 1):
+            (folder / f"round-{index:05d}.npz").touch()
+        raise hc.InputError("pool must be something else, got this.")
+
+    monkeypatch.setattr(results, "simulate", interrupted)
+    folder = tmp_path / "o"
+    with pytest.raises(hc.InputError, match="pool must be"):
+        results.run_simulation(results.open_folder(folder, config.Config(), resume=False))
+    assert folder.exists() == bool(complete)
