@@ -319,11 +319,15 @@ class Config(Section):
             initial=None if self.initial is None else self.initial.build_law(),
         )
 
-    def to_toml(self) -> str:
-        """The configuration as a file, every default written out."""
+    def to_toml(self, folder: str | os.PathLike[str] = ".") -> str:
+        """The configuration as a file in `folder`, every default written out; relative `samples` start from there."""
         import tomli_w
 
-        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True, mode="json")))
+        document = self.model_dump(exclude_none=True, mode="json")
+        for section in (document.get("target", {}), document.get("initial", {})):
+            if "samples" in section and not os.path.isabs(section["samples"]):
+                section["samples"] = Path(os.path.relpath(section["samples"], folder)).as_posix()
+        return tomli_w.dumps(_plain(document))
 
 
 def parse_config(document: Mapping[str, Any], *, source: str | None = None) -> Config:
@@ -380,7 +384,7 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     for name in ("target", "initial"):
         section = document.get(name)
         if isinstance(section, dict) and isinstance(section.get("samples"), str):
-            section["samples"] = str(file.parent / section["samples"])
+            section["samples"] = os.path.normpath(file.parent / section["samples"])
     return parse_config(document, source=str(path))
 
 

@@ -169,7 +169,7 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
     existed, file = results.folder.exists(), results.folder / CONFIG
     fresh = not file.exists()
     results.folder.mkdir(parents=True, exist_ok=True)
-    runfolder.write_atomically(file, results.config.to_toml().encode())
+    runfolder.write_atomically(file, results.config.to_toml(results.folder).encode())
     try:
         record = simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
         if results.is_refined:
@@ -234,7 +234,7 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
         comparison=comparison,
         recursion=results.recursion,
         simulated=results.simulated,
-        config_text=results.config.to_toml(),
+        config_text=results.config.to_toml(results.folder),
         command=command,
         figures=drawn,
         prediction=prediction,

@@ -269,6 +269,14 @@ def test_compare_own_samples_with_json(tmp_path, capsys):
     law = document["modes"]["predicted"][0]
     np.testing.assert_allclose(law[1], values.mean() / 40.0, atol=1e-12)
     assert any("population" in text for text in document["caveats"])
+    # The folder remembers where the samples lie: it can be read, resumed and repeated, from elsewhere too.
+    again = ["--samples", "d.csv", "--scale", "40", "--out", "o", *SMALL]
+    assert call("compare", *again, "--resume", capsys=capsys)[0] == 0
+    os.mkdir("elsewhere")
+    os.chdir("elsewhere")
+    assert call("report", "../o", capsys=capsys)[0] == 0
+    status, out, _ = call("compare", "../o/config.toml", "--json", "--out", "p", capsys=capsys)
+    assert status == 0 and json.loads(out)["modes"] == document["modes"]
 
 
 def test_an_interrupted_run_says_so_and_goes_on(tmp_path, capsys):

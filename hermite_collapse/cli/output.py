@@ -79,7 +79,7 @@ class Output:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "config.toml", config.to_toml().encode())
+        write_atomically(folder / "config.toml", config.to_toml(folder).encode())
         self.folder = folder
         return folder
 
