@@ -147,3 +147,37 @@ def test_bad_input_is_one_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
         make()
     assert str(caught.value).endswith(".")
+
+
+def awake(device=CPU, **options):
+    """A small image network whose last layer is not 0."""
+    network = (
+        ImageUNet((1, 8, 8), widths=(8, 16), groups=4, **options).build(1, 64, draw_of(1), device).eval()
+    )
+    with torch.no_grad():
+        network.unet.conv_out.weight.fill_(0.1)
+    return network
+
+
+def test_half_precision_is_near_and_only_where_it_is_wanted():
+    x, level = torch.randn(6, 64, generator=torch.Generator().manual_seed(4)), torch.linspace(-2.0, 2.0, 6)
+    with torch.no_grad():
+        full, plain = (awake(**o).one(0, x, level) for o in ({}, {"precision": "float32"}))
+        half = awake(precision="bfloat16").one(0, x, level)
+    assert torch.equal(full, plain)
+    assert full.dtype == half.dtype == torch.float32
+    error = (half - full).norm() / full.norm()
+    # bfloat16 has eight bits: an error of a few parts in a thousand, and not none.
+    assert 1e-5 < error < 0.05
+
+
+@pytest.mark.gpu
+def test_a_gpu_computes_what_the_cpu_does():
+    x, level = torch.randn(6, 64, generator=torch.Generator().manual_seed(4)), torch.linspace(-2.0, 2.0, 6)
+    cuda = torch.device("cuda")
+    with torch.no_grad():
+        expected = awake().one(0, x, level)
+        exact = awake(cuda, precision="float32", compiled="no").one(0, x.to(cuda), level.to(cuda)).cpu()
+        quick = awake(cuda).one(0, x.to(cuda), level.to(cuda)).cpu()
+    torch.testing.assert_close(exact, expected, rtol=1e-2, atol=1e-2)
+    assert (quick - expected).norm() < 0.05 * expected.norm()
