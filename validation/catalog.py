@@ -64,6 +64,7 @@ def experiments() -> list[Experiment]:
         identity,
         neural_images,
         neural_mixtures,
+        planned_schedules,
         presets,
         ten_dimensions,
     )
@@ -75,6 +76,7 @@ def experiments() -> list[Experiment]:
         budget,
         identity,
         figures_of_the_papers,
+        planned_schedules,
         ten_dimensions,
         neural_mixtures,
         neural_images,
