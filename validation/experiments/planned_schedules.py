@@ -3,8 +3,11 @@
 Every round's score is that of a pool of a few points (`generator="kernel"`), so that estimation error is large.  The
 error of the last round, sum_n (c_n(N) - c_n*)^2 over degrees 1..8, is averaged over runs and set beside what
 `planning` predicts for each schedule.  The plan truncates in the last round alone: noise of earlier rounds is
-discounted anyway, while their bias would stay.  The schedules share their random numbers, so that differences are less
-noisy than the errors themselves.
+discounted anyway, while their bias would stay.  The schedules share their random numbers.
+
+The error model is of leading order in 1/pool and takes the spread of the data for that of every round, so that errors
+are predicted to about ten per cent (small size: 1.37 against 1.29 +- 0.03 planned, 1.63 against 1.75 +- 0.05 constant);
+the order of the schedules, and the gain of nine paired standard errors, is what is tested.
 """
 
 from __future__ import annotations
