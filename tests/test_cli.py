@@ -114,6 +114,7 @@ REFUSED = [
     (["schedule", "--out", "p"], "out must come with error_scale"),
     (["schedule", "--error-scale", "-1"], "error_scale must be > 0, got -1.0."),
     (["sweep"], "sweep.values must name at least one key"),
+    (["config", "--out", "x"], "out must be left out with config"),
     (["verify", "--only", "nothing"], "only must name statements, got nothing"),
 ]
 
@@ -307,7 +308,8 @@ def test_load_reads_what_was_written(capsys):
     pytest.importorskip("torch")
     import hermite_collapse as hc
 
-    assert call("compare", "--out", "o", *SMALL, capsys=capsys)[0] == 0
+    status, out, _ = call("compare", "--out", "o", *SMALL, capsys=capsys)
+    assert status == 0 and max(map(len, out.splitlines())) <= 80
     found = hc.load("o")
     assert found.is_complete and found.rounds_done == 3 and "finished run of 3 rounds" in repr(found)
     np.testing.assert_allclose(found.dataset["measured"].values, found.simulated.mean_coefficients)
@@ -336,6 +338,23 @@ def test_spectrum_of_samples(tmp_path, capsys):
         capsys=capsys,
     )
     assert status == 0 and "100 of 500 samples" in out and "Inner products" in out
+
+
+def test_what_a_command_prints_is_kept_in_its_folder(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", 1.2 * np.random.default_rng(0).normal(size=(300, 1)))
+    write_curve(tmp_path / "c.csv")
+    for name, kept, arguments in (
+        ("spectrum", "spectrum", ["--samples", "x.npy", "--degree", "3"]),
+        ("spectrum", "spectrum", ["--degree", "3"]),
+        ("diagnose", "diagnosis", ["c.csv"]),
+        ("verify", "statements", ["--only", "limit.closed_form"]),
+    ):
+        folder = tmp_path / f"{name}-{len(arguments)}"
+        status, out, _ = call(name, *arguments, "--json", "--out", folder, capsys=capsys)
+        assert status == 0 and json.loads((folder / f"{kept}.json").read_text()) == json.loads(out)
+        assert (name == "spectrum") == (folder / "figures" / "spectrum.svg").exists()
+    status, out, _ = call("spectrum", "--out", "s", capsys=capsys)
+    assert status == 0 and "Written to s." in out
 
 
 def test_bounds_are_the_library_s(capsys):

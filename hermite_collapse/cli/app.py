@@ -24,7 +24,7 @@ COMMANDS = {
     "compare": "Predict, simulate, compare; leaves results, figures and a page in a folder.",
     "schedule": "Plan truncation times, and convert between OU time, alpha_bar and sigma.",
     "spectrum": "Energy of samples or of a law by Hermite degree.",
-    "bounds": "How far defects in every round can carry the law: proved radii.",
+    "bounds": "What is proved: rates, radii under defects, and how divergences propagate.",
     "diagnose": "Read fresh fraction and truncation time off a measured attenuation curve.",
     "sweep": "Predict or compare over a grid or a list of settings; resumable.",
     "report": "Write the figures and the page of a folder again.",

@@ -80,9 +80,8 @@ def run(
             "propagation": [row.as_dict() for row in found["propagation"]],
         }
     if output.folder is not None:
-        folder = output.make_folder(config)
-        propagation.write(found, document, folder, config=config)
-        output.text(f"\nWritten to {folder}.")
+        propagation.draw(found, output.make_folder(config), config=config)
+    output.keep(document, "bounds")
     output.document(document)
     return 1 if found is not None and propagation.refused(found) else 0
 

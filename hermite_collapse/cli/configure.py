@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..config import Config, template
+from ..errors import InputError
 from .options import command as _command
 from .output import Output
 
@@ -13,6 +14,8 @@ def run(config: Config, output: Output) -> int:
     With a file or options, print that configuration with every default written out; with --json, the JSON
     schema of the file.
     """
+    if output.folder is not None:
+        raise InputError("out must be left out with config, which prints: hermite-collapse config > my.toml.")
     if output.as_json:
         output.document(Config.model_json_schema())
     else:

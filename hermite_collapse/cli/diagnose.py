@@ -76,23 +76,23 @@ def run(
             )
         ],
     )
-    output.document(
-        {
-            "command": "diagnose",
-            "curve": curve,
-            "kind": kind,
-            "fresh_fraction": found.fresh_fraction,
-            "truncation_time": found.truncation_time,
-            "plateau": found.plateau,
-            "plateau_error": found.plateau_error,
-            "rounds": found.rounds,
-            "chi_square": found.chi_square,
-            "freedom": found.freedom,
-            "p_value": found.p_value,
-            "fits": found.fits,
-            "text": found.text,
-        }
-    )
+    document = {
+        "command": "diagnose",
+        "curve": curve,
+        "kind": kind,
+        "fresh_fraction": found.fresh_fraction,
+        "truncation_time": found.truncation_time,
+        "plateau": found.plateau,
+        "plateau_error": found.plateau_error,
+        "rounds": found.rounds,
+        "chi_square": found.chi_square,
+        "freedom": found.freedom,
+        "p_value": found.p_value,
+        "fits": found.fits,
+        "text": found.text,
+    }
+    output.keep(document, "diagnosis")
+    output.document(document)
     return 0 if found.fits else 1
 
 

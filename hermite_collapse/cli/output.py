@@ -46,7 +46,9 @@ class Output:
     def heading(self, text: str) -> None:
         """A line that starts a part, after a blank one."""
         if not self.as_json:
-            print(f"\n{_bold(text)}")
+            print(
+                "\n" + "\n".join(_bold(line) for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False))
+            )
 
     def text(self, text: str, *, indent: str = "") -> None:
         """A paragraph, wrapped; `indent` stands before its first line and its width before the others."""
@@ -82,6 +84,16 @@ class Output:
         write_atomically(folder / "config.toml", config.to_toml(folder).encode())
         self.folder = folder
         return folder
+
+    def keep(self, content: Mapping[str, Any], name: str) -> None:
+        """Leave the document as `name`.json in the folder, if one was given, and say so."""
+        if self.folder is None:
+            return
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"out must be a folder, got the file {str(self.folder)!r}.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / f"{name}.json", json.dumps(plain(content), indent=2).encode())
+        self.text(f"\nWritten to {self.folder}.")
 
     @contextmanager
     def progress(self, unit: str) -> Iterator[Callable[[int, int], None] | None]:

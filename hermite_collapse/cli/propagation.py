@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..runfolder import write_atomically
-from .output import Output, plain
+from .output import Output
 from .predict import chosen_rounds
 
 if TYPE_CHECKING:
@@ -62,12 +60,11 @@ def refused(found: dict[str, Any]) -> bool:
     return any(row.verdict == "refused" for row in found["propagation"])
 
 
-def write(found: dict[str, Any] | None, document: dict[str, Any], folder: Path, *, config: Config) -> None:
-    """bounds.json, the heat maps of the discount weights, and the divergences with their bounds, as SVG and PNG."""
+def draw(found: dict[str, Any] | None, folder: Path, *, config: Config) -> None:
+    """The heat maps of the discount weights, and the divergences with their bounds, as SVG and PNG."""
     from .. import figures
     from ..figures.style import figure_of
 
-    write_atomically(folder / "bounds.json", json.dumps(plain(document), indent=2).encode())
     alpha, rounds = config.recursion.fresh_fraction, config.recursion.rounds
     for coherence in ("incoherent", "coherent"):
         axes = figures.draw_discount_weights(fresh_fraction=alpha, rounds=rounds, coherence=coherence)

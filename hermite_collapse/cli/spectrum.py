@@ -28,6 +28,7 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     """Energy of the data by Hermite degree: exact for a mixture, unbiased with standard errors for samples.
 
     For samples the highest degree that stands out of the noise is named; energies beyond it say nothing.
+    --out keeps the numbers and their figure.
     """
     from ..samplefiles import read_samples
 
@@ -75,8 +76,26 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
         columns.append("left by the limit")
         rows = [[*row, row[1] * float(share)] for row, share in zip(rows, left, strict=True)]
     output.table(columns, rows)
+    if output.folder is not None:
+        _draw(document, left, output.make_folder(config) / "figures" / "spectrum")
+    output.keep(document, "spectrum")
     output.document(document)
     return 0
+
+
+def _draw(document: dict[str, Any], left: np.ndarray | None, path: Path) -> None:
+    """The energies and, where they can be told, those the limit leaves; nothing if none is positive."""
+    from .. import figures
+    from ..figures.style import figure_of
+
+    if np.all(np.asarray(document["energy"])[1:] <= 0.0):
+        return
+    names = ("energy", "standard_error", "noise_floor", "resolvable_degree")
+    axes = figures.draw_spectrum(
+        **{name: document[name] for name in names if name in document},
+        predicted=None if left is None else document["energy"] * left,
+    )
+    figures.save(figure_of(axes), path)
 
 
 def _subset(samples: Any, count: int, rng: np.random.Generator) -> Any:

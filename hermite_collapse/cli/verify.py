@@ -56,22 +56,22 @@ def run(config: Config, output: Output, *, only: Only = None, full: Full = False
     for row in failed:
         output.text(f"{row.id}: {'; '.join(row.complaints)}", indent="- ")
     output.text(f"{len(rows) - len(failed)} of {len(rows)} statements come out as they should.")
-    output.document(
-        {
-            "command": "verify",
-            "statements": [
-                {
-                    "id": row.id,
-                    "title": row.title,
-                    "verdict": row.verdict.word,
-                    "as_expected": row.as_expected,
-                    "complaints": row.complaints,
-                    "seconds": row.seconds,
-                }
-                for row in rows
-            ],
-        }
-    )
+    document = {
+        "command": "verify",
+        "statements": [
+            {
+                "id": row.id,
+                "title": row.title,
+                "verdict": row.verdict.word,
+                "as_expected": row.as_expected,
+                "complaints": row.complaints,
+                "seconds": row.seconds,
+            }
+            for row in rows
+        ],
+    }
+    output.keep(document, "statements")
+    output.document(document)
     return 1 if failed else 0
 
 
