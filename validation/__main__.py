@@ -2,7 +2,8 @@
 
 Runs every preset with every generator and sampler, negative controls, final steps, error budgets and the figures of
 the papers that concern mixtures, each into one record (JSON, with arrays in an NPZ file beside it): device, versions,
-what was predicted, what was measured, z-scores, verdict.  Full size on a CUDA device if there is one, small size on a
+what was predicted, what was measured, z-scores, verdict; those with something to look at into a picture (SVG) as
+well.  Full size on a CUDA device if there is one, small size on a
 CPU.  `--only benchmarks` times the main computations.
 
     python -m validation                            everything; full size where there is a GPU
@@ -95,6 +96,8 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
     from hermite_collapse.runfolder import write_arrays, write_json
     from hermite_collapse.simulation import devices
 
+    from . import pictures
+
     print(f"{experiment.name} ...", file=sys.stderr, flush=True)
     began = time.perf_counter()
     outcome = experiment.run(settings)
@@ -116,6 +119,7 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
     if outcome.arrays:
         write_arrays(path.with_suffix(".npz"), dict(outcome.arrays))
     write_json(path, record)
+    pictures.write(path)
     if not quiet:
         mark = "ok " if outcome.passed else "NOT"
         print(f"{mark}  {experiment.name:50s} {record['seconds']:8.1f} s  {outcome.verdict}", flush=True)

@@ -57,6 +57,7 @@ class Experiment:
 def experiments() -> list[Experiment]:
     """All of them, in the order in which they run."""
     from .experiments import (
+        annealing,
         budget,
         controls,
         figures_of_the_papers,
@@ -76,6 +77,7 @@ def experiments() -> list[Experiment]:
         budget,
         identity,
         figures_of_the_papers,
+        annealing,
         planned_schedules,
         ten_dimensions,
         neural_mixtures,

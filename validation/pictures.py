@@ -1,0 +1,166 @@
+"""Pictures of records: each is drawn from a record's numbers alone, and lies beside it as SVG.
+
+write(folder / "figures.kl_against_rounds.json")        the picture of a record just written, or of an old one
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hermite_collapse import figures
+from hermite_collapse.figures import style
+from hermite_collapse.runfolder import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Record = Mapping[str, Any]
+
+
+def write(path: Path) -> Path | None:
+    """The picture of the record at `path`, if it has one; returns where it lies."""
+    draw = _PICTURES.get(path.stem)
+    if draw is None:
+        return None
+    stored = path.with_suffix(".npz")
+    arrays = {}
+    if stored.exists():
+        with np.load(stored) as opened:
+            arrays = {name: opened[name] for name in opened.files}
+    picture = path.with_suffix(".svg")
+    write_atomically(picture, style.svg_text(draw({**json.loads(path.read_text()), **arrays})).encode())
+    return picture
+
+
+@style.style()
+def _heat_map(record: Record) -> Figure:
+    """Coefficients of the data, of the limit, and as measured, on one scale of colours."""
+    parts = {"data": "data", "limit": "limit, predicted", "measured": f"round {record['rounds']}, measured"}
+    largest = float(np.abs(record["data"][1:]).max())
+    figure, axes = style.panels(1, 3, width=9.6, height=3.1)
+    for place, (key, title) in zip(axes[0], parts.items(), strict=True):
+        figures.draw_coefficients(
+            place,
+            indices=record["indices"],
+            values=record[key],
+            largest=largest,
+            title=title,
+            bar=key == "measured",
+        )
+    return figure
+
+
+def _kl_against_rounds(record: Record) -> Figure:
+    axes = figures.draw_schedule_curves(
+        curves={name: values[1:] for name, values in record["kl"].items()},
+        ylabel=r"KL$(p_*\,\|\,p_i)$",
+    )
+    return style.figure_of(axes)
+
+
+def _moment_drift(record: Record) -> Figure:
+    def named(key: str) -> dict[str, Any]:
+        return {rf"$\alpha = {alpha}$": values for alpha, values in record[key].items()}
+
+    axes = figures.draw_moment_drift(
+        predicted=named("predicted"),
+        measured=named("measured"),
+        standard_error=named("errors"),
+        ylabel=r"$E\,x_1^2$",
+    )
+    return style.figure_of(axes)
+
+
+@style.style()
+def _annealing(record: Record) -> Figure:
+    """Residuals of the second and third degree: exact as lines, their laws dotted, measured as points with bars."""
+    names = record["schedules"]
+    figure, axes = style.panels(1, 2, width=9.6, height=3.4)
+    for place, degree in zip(axes[0], (2, 3), strict=True):
+        figures.draw_schedule_curves(
+            place,
+            curves={name.replace("_", " "): record[f"exact_{name}"][1:, degree] for name in names},
+            asymptotes={name.replace("_", " "): record[f"law_{name}"][1:, degree - 1] for name in names},
+            ylabel=f"residual $1-f_{degree}(i)$",
+        )
+        for number, name in enumerate(names):
+            seen = record[f"measured_{name}"][1:, degree]
+            error = record[f"standard_error_{name}"][1:, degree]
+            rounds = np.arange(1, len(seen) + 1)
+            # What is lost in the noise has no place on a log axis; chosen by the exact value, not by luck.
+            clear = record[f"exact_{name}"][1:, degree] > 2.0 * error
+            place.errorbar(
+                rounds[clear],
+                seen[clear],
+                error[clear],
+                fmt=style.MARKERS[number % len(style.MARKERS)],
+                color=style.CATEGORIES[number % len(style.CATEGORIES)],
+                markerfacecolor="white",
+                markersize=3.5,
+                linewidth=0.8,
+                zorder=3.0,
+            )
+    return figure
+
+
+@style.style()
+def _budget(record: Record) -> Figure:
+    """The signed parts of the bias of each degree, round by round, under the whole as measured."""
+    names = ("truncation", "blur", "discretisation", "finite horizon")
+    bias, total = record["bias"][:, 1:], record["total_bias"][1:]
+    figure, axes = style.panels(2, 2, width=9.6, height=6.0)
+    for degree, place in enumerate(axes.flat, start=1):
+        figures.draw_budget(
+            place,
+            parts=dict(zip(names, bias[:, :, degree], strict=True)),
+            total=total[:, degree],
+            ylabel=f"error of $c_{degree}$",
+        )
+        if degree != 2:
+            place.get_legend().remove()
+    return figure
+
+
+@style.style()
+def _identity(record: Record) -> Figure:
+    """Truncation bias and discounted defects of one half of the runs, stacked, under what the other half measured."""
+    figure, axes = style.panels(2, 2, width=9.6, height=6.0)
+    for degree, place in enumerate(axes.flat, start=1):
+        figures.draw_budget(
+            place,
+            parts={
+                "truncation bias, predicted": record["bias"][1:, degree],
+                "discounted defects, first half": record["accumulated"][1:, degree],
+            },
+            ylabel=f"error of $c_{degree}$",
+        )
+        rounds = np.arange(1, len(record["measured"]))
+        place.errorbar(
+            rounds,
+            record["measured"][1:, degree],
+            record["measured_error"][1:, degree],
+            fmt="o",
+            color=style.INK,
+            markersize=3.0,
+            label="measured, second half",
+        )
+        place.get_legend().remove()
+        if degree == 2:
+            place.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3)
+    return figure
+
+
+_PICTURES: dict[str, Callable[[Record], Figure]] = {
+    "figures.hermite_heat_map": _heat_map,
+    "figures.kl_against_rounds": _kl_against_rounds,
+    "figures.second_moment_drift": _moment_drift,
+    "figures.annealing_2d": _annealing,
+    "error_budget.euler_maruyama": _budget,
+    "error_budget.exponential_multistep": _budget,
+    "joint_identity": _identity,
+}
