@@ -47,6 +47,8 @@ def write_pages(app) -> None:
     """One page for each room, and the list of them."""
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
+    for page in folder.glob("*.rst"):  # a room that is gone has no page
+        page.unlink()
     names = rooms()
     for name in names:
         # A package shows its own words; what it hands on is documented where it is defined.

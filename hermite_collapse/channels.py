@@ -124,6 +124,9 @@ def time_from_alpha_bar(alpha_bar: ArrayLike, *, rate: float = 0.5) -> NDArray[n
     """Ornstein-Uhlenbeck time of a DDPM signal level: -log(alpha_bar) / (2 rate), for alpha_bar in (0, 1].
 
     Converts one round; shape like the argument.
+
+    >>> round(float(time_from_alpha_bar(0.9)), 6), round(float(alpha_bar_from_time(time_from_alpha_bar(0.9))), 12)
+    (0.105361, 0.9)
     """
     level = np.asarray(alpha_bar, dtype=float)
     if not np.all((level > 0.0) & (level <= 1.0)):

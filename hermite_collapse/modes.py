@@ -49,6 +49,14 @@ def attenuation(
     Accuracy : 2 ulp while n rate t <= 1, then about (4 + n rate t) ulp; no cancellation anywhere.
     Raises : InputError if an argument is outside its range, naming it.
     References : arXiv:2606.13796, Proposition 3.3.
+
+    Examples
+    --------
+    >>> attenuation([0, 1, 2, 8], fresh_fraction=0.3, truncation_time=0.1).round(4).tolist()
+    [1.0, 0.854, 0.7404, 0.3789]
+    >>> attenuation(2, fresh_fraction=1.5, truncation_time=0.1)
+    Traceback (most recent call last):
+    hermite_collapse.errors.InputError: fresh_fraction must lie in [0, 1], got 1.5.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     growth = _growth(_checks.degrees(degree) * x)
@@ -175,6 +183,9 @@ def half_degree(*, fresh_fraction: float, truncation_time: float, rate: float = 
         n_half = log1p(alpha) / (rate * truncation_time)
 
     Infinite for truncation_time = 0.  Degrees below it survive the recursion, those above are filtered out.
+
+    >>> round(half_degree(fresh_fraction=0.3, truncation_time=0.1), 3)
+    5.247
     """
     return degree_at_fidelity(0.5, fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
 
@@ -199,6 +210,10 @@ def largest_truncation(
         t = log1p(alpha (1/phi - 1)) / (rate * n)
 
     Array shaped like degree; the equivalent DDPM signal level is `alpha_bar_from_time` of it.
+
+    >>> time = largest_truncation(4, fidelity=0.9, fresh_fraction=0.3)
+    >>> round(float(attenuation(4, fresh_fraction=0.3, truncation_time=time)), 12)
+    0.9
     """
     n = _checks.degrees(degree)
     if np.any(n < 1):

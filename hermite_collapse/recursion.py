@@ -64,6 +64,15 @@ class Recursion(Displayed):
     ------
     InputError for parameters out of range, laws of different dimensions, and samples that are not in the diffusion's
     units unless their `scale` was given.
+
+    Examples
+    --------
+    >>> from hermite_collapse import presets
+    >>> recursion = Recursion(presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion.limit().age_count <= 32
+    True
+    >>> recursion.mode_factors([1, 2], rounds=2).round(4).tolist()
+    [[1.0, 1.0], [0.9512, 0.9048], [0.9188, 0.8446]]
     """
 
     def __init__(

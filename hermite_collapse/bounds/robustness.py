@@ -41,6 +41,9 @@ def ball_radius(defect: float, *, fresh_fraction: float, truncation_time: float,
     defect : bound on W2(p^_{i+1}, C q^_i), every round; units of x.
     Returns infinity if the rate is 1 and the defect is not 0.
     References : arXiv:2606.13796, Theorem 5.2.
+
+    >>> round(ball_radius(0.01, fresh_fraction=0.3, truncation_time=0.1), 4)
+    0.049
     """
     size = _checks.nonnegative(defect, "defect")
     rho = contraction_rate(

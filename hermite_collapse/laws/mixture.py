@@ -44,6 +44,14 @@ class GaussianMixture(DensityLaw):
     ------
     InputError for weights that are negative or do not sum to 1, shapes that do not match, and covariances that
     are not symmetric or have a negative eigenvalue.
+
+    Examples
+    --------
+    >>> law = GaussianMixture([0.25, 0.75], [-1.5, 0.5], [0.1, 0.3])
+    >>> float(law.mean[0]), round(float(law.covariance[0, 0]), 12)
+    (0.0, 1.0)
+    >>> law.hermite_coefficients(3).values.round(4).tolist()
+    [1.0, 0.0, 0.0, -0.2143]
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
