@@ -404,7 +404,7 @@ class _Job:
         return Path(checkpoints.folder) / f"training-{first.seed}-{first.run}-{first.round_index:05d}.npz"
 
     def keep(self, checkpoints: Checkpoints) -> None:
-        """Write the state, atomically."""
+        """Write the state, atomically; those of earlier rounds have done their service."""
         path = self._file(checkpoints)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {
@@ -415,6 +415,10 @@ class _Job:
         arrays["losses"] = np.reshape(self.losses, (-1, len(self.addresses)))
         arrays["step"], arrays["job"] = np.array([self.step]), self._digest()
         runfolder.write_arrays(path, arrays)
+        series = path.name.rpartition("-")[0]
+        for other in path.parent.glob(f"{series}-*.npz"):
+            if other.name < path.name:
+                other.unlink()
 
     def _digest(self) -> NDArray[np.uint8]:
         """What tells this training from any other: its settings and its points."""

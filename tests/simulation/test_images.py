@@ -31,7 +31,7 @@ from hermite_collapse.simulation.image_statistics import (
     quadratic_curves,
     second_moment,
 )
-from hermite_collapse.simulation.images import ImageData, load_images, to_pixels, to_units
+from hermite_collapse.simulation.images import load_images, to_pixels, to_units
 from hermite_collapse.simulation.networks import ImageUNet
 from hermite_collapse.simulation.neural import NeuralGeneration
 from hermite_collapse.simulation.training import Checkpoints, Training, TrainingPaused
@@ -388,6 +388,7 @@ def test_three_rounds_of_an_image_network_in_pieces(tmp_path, one_thread):
         except TrainingPaused:
             pauses += 1
     assert pauses == 3 * (TINY.training.steps - 1)
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["training-3-0-00003.npz"]
     whole = three_rounds(tmp_path / "whole")
     assert whole.samples.tobytes() == pieces.samples.tobytes()
     for name in ("record.npz", "record.json", "manifest.json"):
@@ -414,7 +415,7 @@ def test_three_rounds_of_an_image_network_survive_being_killed(tmp_path, one_thr
 def test_a_gpu_where_there_is_none_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    data = ImageData(np.zeros((4, 64)), np.zeros((4, 64)), (1, 8, 8), "nothing")
+    data = load_images("digits").part(10)
     recursion = hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=0.5, truncation=0.1)
     with pytest.raises(ValueError, match="torch sees no CUDA device"):
         simulate(recursion, rounds=1, particles=4, generator=TINY, degree=1, device="cuda")
