@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..channels import GaussianChannel
+from ..errors import InputError
 from . import devices
 from .attention import PoolDenoiser
-from .energies import ReverseDiffusion, follow_paths, path_energy, time_nodes, weight_check
+from .energies import ReverseProcess, follow_paths, path_energy, time_nodes, weight_check
 from .generations import RoundContext, Truncation
 from .laws import components_of
 from .neural import NeuralGeneration, NeuralRound, train_rounds
@@ -74,6 +75,8 @@ def learned_energies(
 
     References : arXiv:2602.16601, section 3 and Proposition 3.1.
     """
+    if getattr(recursion.regime, "name", recursion.regime) != "replace":
+        raise InputError('recursion must have regime "replace" for its energies to be measured, got another.')
     generation = NeuralGeneration() if generation is None else generation
     place, count = devices.choose_device(device), _checks.integer(runs, "runs", minimum=1)
     n, dimension = _checks.integer(particles, "particles", minimum=1), recursion.dimension
@@ -129,8 +132,8 @@ def _energies(
     def error(x: torch.Tensor, t: float) -> torch.Tensor:
         return score_of(learned, x, t) - score_of(reference, x, t)
 
-    ideal = ReverseDiffusion(lambda x, t: score_of(reference, x, t), rate=stop.rate)
-    followed = ReverseDiffusion(lambda x, t: score_of(learned, x, t), rate=stop.rate)
+    ideal = ReverseProcess(lambda x, t: score_of(reference, x, t), rate=stop.rate)
+    followed = ReverseProcess(lambda x, t: score_of(learned, x, t), rate=stop.rate)
     clocks = time_nodes(begin.time, stop.time, steps)
     options: dict[str, Any] = {"seed": context.seed, "round_index": context.round_index + 1}
     on_ideal = follow_paths(ideal, ideal.relative(error), start, clocks, **options)

@@ -258,6 +258,7 @@ def test_a_piece_whose_time_is_up_says_so_and_continues(tmp_path):
             ),
             "one rate to be trained together",
         ),
+        (lambda: learned_energies(recursion_of(regime="accumulate_with_fresh")), "for its energies"),
         (lambda: run(recursion_of(), NeuralGeneration(ImageUNet((1, 1, 2), widths=(8,)))), "runs must be 1"),
         (
             lambda: simulate(recursion_of(), rounds=1, particles=10, generator="neural", pool=2),
