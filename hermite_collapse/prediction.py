@@ -138,7 +138,11 @@ class Prediction(Displayed):
         if self.factors is not None:
             data["factor"] = (("round", "degree"), self.factors, _units("share of the data's mode kept"))
         if self.attenuation is not None:
-            data["attenuation"] = ("degree", self.attenuation, _units("share of the data's mode kept in the limit"))
+            data["attenuation"] = (
+                "degree",
+                self.attenuation,
+                _units("share of the data's mode kept in the limit"),
+            )
         if self.contraction is not None:
             data["contraction"] = ("degree", self.contraction, _units("factor of one round on a deviation"))
         if self.half_degree is not None:
@@ -146,9 +150,17 @@ class Prediction(Displayed):
         if self.coefficients is not None:
             assert self.indices is not None
             coords["multi_index"] = (("mode", "axis"), self.indices)
-            data["coefficient"] = (("round", "mode"), self.coefficients, _units("predicted Hermite coefficient"))
+            data["coefficient"] = (
+                ("round", "mode"),
+                self.coefficients,
+                _units("predicted Hermite coefficient"),
+            )
             if self.limit_coefficients is not None:
-                data["limit_coefficient"] = ("mode", self.limit_coefficients, _units("coefficient of the limit law"))
+                data["limit_coefficient"] = (
+                    "mode",
+                    self.limit_coefficients,
+                    _units("coefficient of the limit law"),
+                )
         if self.rates:
             coords["metric"] = list(self.rates)
             data["proved_rate"] = ("metric", list(self.rates.values()), _units("proved factor of one round"))
@@ -185,8 +197,8 @@ def predict(recursion: Recursion, *, rounds: int, degree: int = 8) -> Prediction
             last = limit.hermite_coefficients(int(degrees[-1])).values
     else:
         notes.append(
-            f"Dimension {recursion.dimension} has too many Hermite modes up to degree {degrees[-1]} to list them; "
-            "shares by degree hold for all of them."
+            f"Dimension {recursion.dimension} has too many Hermite modes up to degree {degrees[-1]} to list them"
+            + ("; shares by degree hold for all of them." if shares is not None else ".")
         )
     return Prediction(
         recursion=recursion,
@@ -234,7 +246,10 @@ def distances(p: Any, q: Any, *, metrics: Collection[str] | None = None) -> dict
             continue
         try:
             found[name] = compute()
-        except (InputError, ConvergenceError):  # a law without density has no divergence, and some are undecided
+        except (
+            InputError,
+            ConvergenceError,
+        ):  # a law without density has no divergence, and some are undecided
             continue
     return found
 

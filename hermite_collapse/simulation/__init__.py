@@ -4,6 +4,8 @@
     error_budget(recursion, rounds=, particles=, pool=)      where its errors come from -> ErrorBudget
     simulate_together({name: recursion}, rounds=, ...)       learned scores, all networks as one batched model
     learned_energies(recursion, ...)                         path energies of learned scores -> LearnedEnergies
+    follow_paths(ReverseProcess(score), error, ...)          energies, weights and end points of a known score error
+    draw_ideal_paths(...), observability_of(paths)           how much of a score error the end point shows
 
 Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.
 """
@@ -20,13 +22,40 @@ except ImportError:
 from ..records import SimulatedRecursion
 from .attention import KernelGeneration, PoolDenoiser, attention_means, plain_means
 from .budget import ErrorBudget, error_budget
+from .energies import (
+    BrownianMotion,
+    PathEnergy,
+    ReverseProcess,
+    WeightCheck,
+    follow_paths,
+    path_energy,
+    time_nodes,
+    weight_check,
+)
 from .experiment import simulate, simulate_many
 from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
 from .grids import time_grid
+from .ideal_paths import IdealPaths, ReversedOrnsteinUhlenbeck, SolvablePaths, draw_ideal_paths
 from .learned_paths import LearnedEnergies, learned_energies
 from .networks import ImageUNet, ResidualPerceptron
 from .neural import NeuralGeneration
 from .noise import BLOCK
+from .observability import (
+    ObservabilityBounds,
+    PairedObservability,
+    observability_bounds,
+    observability_of,
+    paired_observability,
+)
+from .perturbations import (
+    AlignedError,
+    HyperbolicTangentError,
+    LinearError,
+    PerturbedScore,
+    RandomFeatureError,
+    TimeOnlyError,
+    supremum_energy,
+)
 from .samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun, Sampler
 from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
 from .together import simulate_together
@@ -64,4 +93,28 @@ __all__ = [
     "ReverseDiffusion",
     "time_grid",
     "BLOCK",
+    "PerturbedScore",
+    "TimeOnlyError",
+    "AlignedError",
+    "LinearError",
+    "HyperbolicTangentError",
+    "RandomFeatureError",
+    "supremum_energy",
+    "ReverseProcess",
+    "BrownianMotion",
+    "follow_paths",
+    "time_nodes",
+    "path_energy",
+    "PathEnergy",
+    "weight_check",
+    "WeightCheck",
+    "draw_ideal_paths",
+    "IdealPaths",
+    "ReversedOrnsteinUhlenbeck",
+    "SolvablePaths",
+    "observability_of",
+    "observability_bounds",
+    "ObservabilityBounds",
+    "paired_observability",
+    "PairedObservability",
 ]

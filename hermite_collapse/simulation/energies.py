@@ -50,7 +50,7 @@ class Diffusion(Protocol):
     def drift(self, y: torch.Tensor, clock: float) -> torch.Tensor: ...
 
 
-class ReverseDiffusion:
+class ReverseProcess:
     """The reverse of the Ornstein-Uhlenbeck process, told in OU time running down.
 
         dY = (theta Y + 2 theta score(Y, t)) |dt| + sqrt(2 theta) dW
@@ -73,9 +73,9 @@ class ReverseDiffusion:
         """e = sqrt(2 theta) xi of a score error xi: what `follow_paths` takes."""
         return lambda x, t: self.coefficient * score_error(x, t)
 
-    def learned(self, score_error: Field) -> ReverseDiffusion:
+    def learned(self, score_error: Field) -> ReverseProcess:
         """The reverse diffusion run with score + score_error."""
-        return ReverseDiffusion(lambda x, t: self.score(x, t) + score_error(x, t), rate=self.rate)
+        return ReverseProcess(lambda x, t: self.score(x, t) + score_error(x, t), rate=self.rate)
 
 
 class BrownianMotion:

@@ -17,7 +17,7 @@ from hermite_collapse.bounds.solvable import SolvableFamily  # noqa: E402
 from hermite_collapse.errors import InputError  # noqa: E402
 from hermite_collapse.simulation.energies import (  # noqa: E402
     BrownianMotion,
-    ReverseDiffusion,
+    ReverseProcess,
     follow_paths,
     path_energy,
     time_nodes,
@@ -43,7 +43,7 @@ def gaussian():
         a = math.exp(-0.5 * (t - T0))
         return -(x - a * 0.7) / (1.0 - 0.5 * a * a)
 
-    diffusion, error = ReverseDiffusion(score), LinearError(0.08, -0.05)
+    diffusion, error = ReverseProcess(score), LinearError(0.08, -0.05)
     a = math.exp(-0.5 * (T - T0))
     normal = np.random.default_rng(5).standard_normal((20000, 1))
     start = torch.from_numpy(a * 0.7 + math.sqrt(1.0 - 0.5 * a * a) * normal)
@@ -129,7 +129,7 @@ def mixture():
     process = hc.OrnsteinUhlenbeck()
     rng = np.random.default_rng(2)
     start = torch.from_numpy(law.through(process.channel(T)).sample(8192, rng))
-    diffusion = ReverseDiffusion(lambda x, t: score_of(denoiser, x, t))
+    diffusion = ReverseProcess(lambda x, t: score_of(denoiser, x, t))
     return SimpleNamespace(diffusion=diffusion, start=start, end=law.through(process.channel(T0)))
 
 
@@ -213,7 +213,7 @@ def test_scores_of_another_law_attain_proposition_3_1():
         denoiser = MixtureDenoiser(components_of(law, torch.device("cpu")))
         return lambda x, t: score_of(denoiser, x, t)
 
-    diffusion, other = ReverseDiffusion(score(ideal)), ReverseDiffusion(score(learned))
+    diffusion, other = ReverseProcess(score(ideal)), ReverseProcess(score(learned))
     start = torch.from_numpy(learned.through(process.channel(3.0)).sample(16384, rng))
     paths = follow_paths(
         diffusion,
@@ -231,3 +231,23 @@ def test_scores_of_another_law_attain_proposition_3_1():
     assert within(result.energy, truth, bias=4 * result.step_change**2 / truth)
     assert result.energy.error < 0.02 * truth
     assert weight_check(paths, learned=True).accepted
+
+
+def test_public_names_measure_a_known_error():
+    """As a user would: an error added to an exact score, its energy, and what of it the end point shows."""
+    from hermite_collapse import simulation
+
+    assert all(hasattr(simulation, name) for name in simulation.__all__)
+    target = hc.GaussianMixture([1.0], [0.0], [1.0])  # a stationary path: the energy is (T - T0) size^2
+    ideal = simulation.ReverseProcess(lambda x, t: -x)
+    error = simulation.TimeOnlyError([0.1])
+    start = torch.from_numpy(target.sample(4096, np.random.default_rng(0)))
+    paths = simulation.follow_paths(
+        ideal,
+        ideal.relative(error),
+        start,
+        simulation.time_nodes(T, T0, 32),
+        drift=ideal.learned(error).drift,
+    )
+    assert simulation.path_energy(paths).energy.value == pytest.approx(0.01 * (T - T0), rel=1e-9)
+    assert simulation.weight_check(paths, learned=True).accepted

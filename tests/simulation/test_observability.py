@@ -21,7 +21,7 @@ from hermite_collapse.bounds.propagation_rows import bound_row, propagation_tabl
 from hermite_collapse.bounds.solvable import SolvableFamily  # noqa: E402
 from hermite_collapse.errors import InputError  # noqa: E402
 from hermite_collapse.simulation.energies import (  # noqa: E402
-    ReverseDiffusion,
+    ReverseProcess,
     follow_paths,
     path_energy,
     time_nodes,
@@ -116,7 +116,7 @@ def gaussian():
         a = math.exp(-0.5 * (t - 0.02))
         return -(x - a * 0.7) / (1.0 - 0.5 * a * a)
 
-    error, diffusion = LinearError(0.08, -0.05), ReverseDiffusion(score)
+    error, diffusion = LinearError(0.08, -0.05), ReverseProcess(score)
     end = torch.from_numpy(0.7 + math.sqrt(0.5) * np.random.default_rng(8).standard_normal((16000, 1)))
     paths = draw_ideal_paths(
         ReversedOrnsteinUhlenbeck(score),
@@ -196,7 +196,7 @@ def test_ten_dimensional_mixture_with_a_bounded_error():
     """Proved bounds around the measured innovation, and lower <= paired <= upper observability."""
     mixture = hc.presets.load("five_modes_10d")
     denoiser = MixtureDenoiser(components_of(mixture, torch.device("cpu")))
-    diffusion = ReverseDiffusion(lambda x, t: score_of(denoiser, x, t))
+    diffusion = ReverseProcess(lambda x, t: score_of(denoiser, x, t))
     error = HyperbolicTangentError(0.1, 10)
     end = mixture.through(hc.OrnsteinUhlenbeck().channel(0.02)).sample(6000, np.random.default_rng(4))
     clocks = time_nodes(0.02, 4.0, 48)
@@ -230,7 +230,7 @@ def test_small_error_law_refuses_tightened_bounds():
     def score(x, t):
         return -x / (1.0 + 3.0 * math.exp(-(t - 0.02)))
 
-    error, diffusion = LinearError(-0.03, 0.02), ReverseDiffusion(score)
+    error, diffusion = LinearError(-0.03, 0.02), ReverseProcess(score)
     end = torch.from_numpy(2.0 * np.random.default_rng(3).standard_normal((16000, 1)))
     paths = draw_ideal_paths(
         ReversedOrnsteinUhlenbeck(score),
@@ -265,7 +265,7 @@ def test_every_bound_for_every_error(kind, capsys):
         "features": RandomFeatureError(2, features=30, strength=0.15, seed=2),
         "linear": LinearError(np.array([[0.04, 0.02], [0.0, -0.03]]), [0.05, 0.0]),
     }[kind]
-    diffusion = ReverseDiffusion(score)
+    diffusion = ReverseProcess(score)
     process, rng = hc.OrnsteinUhlenbeck(), np.random.default_rng(6)
     clocks = time_nodes(0.05, 3.0, 32)
     paths = draw_ideal_paths(

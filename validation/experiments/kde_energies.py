@@ -26,7 +26,7 @@ from hermite_collapse import bounds, distances
 from hermite_collapse.bounds import PropagationRecord, PropagationRound
 from hermite_collapse.estimates import Estimate
 from hermite_collapse.simulation.energies import (
-    ReverseDiffusion,
+    ReverseProcess,
     follow_paths,
     path_energy,
     time_nodes,
@@ -62,7 +62,7 @@ def measure_energies(
         ideal_end = ideal_law.through(process.channel(setting.truncation))
         learned_end = learned_law.through(process.channel(setting.truncation))
         ideal_score, learned_score = (_score(law, cpu) for law in (ideal_law, learned_law))
-        diffusion = ReverseDiffusion(ideal_score)
+        diffusion = ReverseProcess(ideal_score)
 
         def error(
             x: torch.Tensor, t: float, ideal: Any = ideal_score, learned: Any = learned_score
@@ -76,7 +76,7 @@ def measure_energies(
             relative,
             start,
             clocks,
-            drift=ReverseDiffusion(learned_score).drift,
+            drift=ReverseProcess(learned_score).drift,
             seed=seed,
             round_index=i,
         )
