@@ -12,12 +12,12 @@ from hermite_collapse.errors import ConvergenceError
 from hermite_collapse.simulation import MixtureDenoiser
 from hermite_collapse.simulation.laws import Components
 from hermite_collapse.simulation.networks import ImageUNet, ResidualPerceptron
+from hermite_collapse.simulation.optimisation import Levels
 from hermite_collapse.simulation.training import (
     Address,
     Checkpoints,
     Training,
     TrainingPaused,
-    _Levels,
     train_scores,
 )
 
@@ -118,7 +118,7 @@ def test_training_stops_when_held_out_points_gain_nothing():
 
 def test_levels_lie_in_their_strata_between_the_ends():
     bottom, top = torch.tensor([-2.0, -1.0]).double(), torch.tensor([3.0, 3.0]).double()
-    levels = _Levels(torch.tensor([-0.6, 0.1]).double(), 1.5, bottom, top)
+    levels = Levels(torch.tensor([-0.6, 0.1]).double(), 1.5, bottom, top)
     values = levels.at(torch.tensor([0.0, 0.999]).double(), 64)
     assert torch.all(values.diff(dim=1) > 0.0)
     torch.testing.assert_close(values[0, 0], bottom[0])
