@@ -63,6 +63,7 @@ def experiments() -> list[Experiment]:
         figures_of_the_papers,
         final_steps,
         identity,
+        neural_errors,
         neural_images,
         neural_mixtures,
         planned_schedules,
@@ -81,6 +82,7 @@ def experiments() -> list[Experiment]:
         planned_schedules,
         ten_dimensions,
         neural_mixtures,
+        neural_errors,
         neural_images,
     )
     return [experiment for module in modules for experiment in module.experiments()]
