@@ -95,14 +95,18 @@ def _heat_map(sweep: Any, dataset: Any, folder: Path) -> str:
     if min(values.shape) < 2 or any(float(values[key].min()) <= 0.0 for key in pair):
         return ""  # log axes, and something to compare
     from .. import figures
+    from ..sampler_advice import KNOWN_SAMPLERS
 
+    rate = sweep.config.recursion.rate
     axes = figures.draw_parameter_map(
         fresh_fraction=values["fresh_fraction"].values,
         truncation_time=values["truncation_time"].values,
         values=values.values,
         label="half-amplitude degree",
-        rate=sweep.config.recursion.rate,
+        rate=rate,
         logarithmic=True,
+        # Their times are in the unit of rate 1/2; the time to one noise level is inversely proportional to the rate.
+        marks={name: s.truncation_time * 0.5 / rate for name, s in KNOWN_SAMPLERS.items()},
     )
     figures.save(axes.figure, folder / "figures" / "half_degree")
     return "figures/half_degree.svg and .png"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +116,7 @@ def draw_parameter_map(
     rate: float = 0.5,
     levels: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0),
     logarithmic: bool = False,
+    marks: Mapping[str, float] | None = None,
 ) -> Axes:
     """A quantity over fresh fraction and truncation time, with contours of lambda = alpha/(theta t).
 
@@ -130,8 +131,10 @@ def draw_parameter_map(
     label : what the colour means.
     levels : values of lambda whose contours are drawn.
     logarithmic : colour by the logarithm.
+    marks : name -> truncation time, such as those of known samplers; each within the map is a dashed rule with its
+        name above, rules closer than a line of text share theirs.
     """
-    axes = style.own_axes(axes, width=4.6, height=3.5)
+    axes = style.own_axes(axes, width=4.6, height=4.5 if marks else 3.5)
     alpha, time = np.asarray(fresh_fraction, dtype=float), np.asarray(truncation_time, dtype=float)
     table = np.asarray(values, dtype=float)
     if table.shape != (alpha.size, time.size):
@@ -178,10 +181,39 @@ def draw_parameter_map(
         )
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
+    _mark_times(axes, {name: t for name, t in (marks or {}).items() if left <= t <= right})
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.1, aspect=26)
     bar.set_label(label)
     bar.outline.set_visible(False)
     return axes
+
+
+def _mark_times(axes: Axes, marks: Mapping[str, float]) -> None:
+    """Dashed rules at truncation times, named above the map; rules closer than a line of text share a name."""
+    left, right = np.log(axes.get_xlim())
+    apart = (right - left) * 11.0 / (72.0 * axes.get_position().width * style.figure_of(axes).get_figwidth())
+    groups: list[tuple[list[float], list[str]]] = []
+    for name, time in sorted(marks.items(), key=lambda item: item[1]):
+        axes.axvline(time, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3.5)
+        if groups and np.log(time / groups[-1][0][0]) < apart:
+            groups[-1][0].append(time)
+            groups[-1][1].append(name)
+        else:
+            groups.append(([time], [name]))
+    for times, names in groups:
+        axes.annotate(
+            ", ".join(names),
+            (float(np.exp(np.mean(np.log(times)))), 1.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0.0, 15.0),  # above the names of contours that end at the top
+            textcoords="offset points",
+            rotation=90.0,
+            ha="center",
+            va="bottom",
+            fontsize=8.5,
+            color=style.INK,
+            annotation_clip=False,
+        )
 
 
 def _cell_edges(centres: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from hermite_collapse.figures import (
     draw_parameter_map,
 )
 from hermite_collapse.modes import attenuation, mode_contraction, mode_factors
+from hermite_collapse.sampler_advice import KNOWN_SAMPLERS
 from tests.figures.figure_checks import assert_readable
 
 
@@ -50,6 +51,26 @@ def test_contours_on_the_parameter_map_hold_lambda_constant() -> None:
     for contour, level in zip(axes.lines, (3.0, 30.0), strict=True):
         t, a = contour.get_data()
         np.testing.assert_allclose(a / (0.7 * t), level)
+    assert_readable(axes.get_figure())
+
+
+def test_known_samplers_stand_at_their_times_on_the_parameter_map() -> None:
+    alpha, time = np.geomspace(0.01, 0.9, 12), np.geomspace(1e-5, 0.1, 15)
+    table = np.array([[np.log1p(a) / (0.5 * t) for t in time] for a in alpha])
+    times = {name: sampler.truncation_time for name, sampler in KNOWN_SAMPLERS.items()}
+    axes = draw_parameter_map(
+        fresh_fraction=alpha,
+        truncation_time=time,
+        values=table,
+        label="half-amplitude degree",
+        levels=(1000.0, 10.0),
+        logarithmic=True,
+        marks={**times, "far out": 5.0},
+    )
+    assert sorted(line.get_xdata()[0] for line in axes.lines[2:]) == sorted(times.values())
+    words = [text.get_text() for text in axes.texts[2:]]
+    assert sorted(", ".join(words).split(", ")) == sorted(times)
+    assert "ddpm, score_sde_vp" in words  # a tenth apart: one line of text
     assert_readable(axes.get_figure())
 
 
