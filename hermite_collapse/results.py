@@ -237,6 +237,7 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
         config_text=results.config.to_toml(results.folder),
         command=command,
         figures=drawn,
+        budget=reporting.error_shares(comparison) if results.recursion.initial is None else None,
         prediction=prediction,
     )
     return written

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from .._lazy import lazy_names
 
-_PUBLIC = {"write_report": "report", "report_text": "report", "notebook_view": "notebook"}
+_PUBLIC = {
+    "write_report": "report",
+    "report_text": "report",
+    "notebook_view": "notebook",
+    "error_shares": "shares",
+}
 _PUBLIC |= {room: room for room in ("notebook", "page", "report", "tables", "words")}
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)

@@ -172,12 +172,15 @@ def distance_table(known: Prediction) -> Table | None:
 
 
 def budget_table(budget: Mapping[str, Any]) -> Table:
-    """Parts of an error, each measured with the others exact."""
+    """Parts of the distance of the last round's coefficients to the data's, as `shares.error_shares` finds them."""
     rows = tuple(
         Row((name, _with_error(value) if isinstance(value, Estimate) else significant(float(value))))
         for name, value in budget.items()
     )
-    words = "Contribution of each source, measured with the others exact."
+    words = (
+        "What moves the Hermite coefficients of the last round away from the data's, as lengths over all modes up to "
+        "the highest degree tested. What is left over is zero, within its error, if nothing else is at work."
+    )
     return Table(("source", "contribution"), rows, words, text_columns=(0,))
 
 

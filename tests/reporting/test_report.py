@@ -17,7 +17,15 @@ from hermite_collapse.errors import InputError
 from hermite_collapse.estimates import Estimate
 from hermite_collapse.modes import attenuation, contraction_rate, half_degree
 from hermite_collapse.prediction import predict
-from hermite_collapse.reporting import notebook_view, page, report_text, tables, words, write_report
+from hermite_collapse.reporting import (
+    error_shares,
+    notebook_view,
+    page,
+    report_text,
+    tables,
+    words,
+    write_report,
+)
 from hermite_collapse.reporting.report import explorer_data
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -166,6 +174,22 @@ def test_rows_that_would_be_rejected_are_marked(result: dict) -> None:
     off[1, 4] += 8.0 * comparison.factor_standard_error[1, 4]
     rows = tables.comparison_table(replace(comparison, measured_factors=off)).rows
     assert [row.cells[1] for row in rows if "reject" in row.kind] == ["4"]
+
+
+def test_shares_of_the_error_leave_nothing_over_unless_something_else_is_at_work(result: dict) -> None:
+    shares = error_shares(result["comparison"])
+    expected = result["comparison"].modes.expected
+    assert set(shares) == {"recursion", "particles", "left over"}
+    assert shares["recursion"].value == pytest.approx(np.sqrt(((expected[-1] - expected[0]) ** 2).sum()))
+    assert shares["left over"].value < 3.0 * shares["left over"].error
+    # Ten per cent more fresh data than was simulated: the difference has to show.
+    other = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.4, truncation=0.1)
+    wrong = error_shares(hc.compare(other, result["simulated"]))
+    assert wrong["left over"].value > 3.0 * wrong["left over"].error
+    difference = expected[-1] - other.coefficients(8, rounds=8)[-1]
+    assert wrong["left over"].value == pytest.approx(
+        np.sqrt((difference**2).sum()), abs=4.0 * wrong["left over"].error
+    )
 
 
 def test_a_disagreement_is_said_to_be_one() -> None:
@@ -327,4 +351,3 @@ def test_objects_offer_their_view_to_a_notebook(result: dict) -> None:
         assert value._repr_html_() == notebook_view(value)
         assert read(value._repr_html_()).open == []
     assert "axis 1" in result["recursion"].target._repr_html_()
-

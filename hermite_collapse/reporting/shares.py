@@ -1,0 +1,50 @@
+"""Where the last round's coefficients differ from the data's: what a finished run says without another simulation.
+
+With lengths over all modes, c the coefficients, predicted p, measured m, data d and standard errors s,
+
+    recursion       norm(p - d), exact                     what truncation and blur do, predicted
+    step size       norm(b), where it was measured         bias b of the sampler's steps
+    particles       norm(s)                                what a mean over the runs scatters by
+    left over       norm(m - p - b) beyond its scatter     zero within its error if nothing else is at work
+
+Squared lengths of noisy vectors are corrected by the noise; one that comes out negative is 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hermite_collapse.estimates import Estimate
+
+if TYPE_CHECKING:
+    from hermite_collapse.comparison import Comparison
+
+
+def error_shares(comparison: Comparison) -> dict[str, Estimate]:
+    """The lengths above, by name; those of noisy vectors with standard errors."""
+    last = comparison.modes.expected[-1]
+    joint = comparison.modes.joint
+    noise = np.diag(comparison.standard_error[-1] ** 2) if joint is None else joint[-1, -1] / comparison.runs
+    missed = comparison.measured[-1] - last
+    shares = {"recursion": Estimate(float(np.linalg.norm(last - comparison.modes.expected[0])), 0.0)}
+    if comparison.discretisation is not None and comparison.discretisation_error is not None:
+        step, uncertain = comparison.discretisation[-1], np.diag(comparison.discretisation_error[-1] ** 2)
+        shares["step size"] = _length(step, uncertain)
+        missed, noise = missed - step, noise + uncertain
+    shares["particles"] = Estimate(float(np.linalg.norm(comparison.standard_error[-1])), 0.0)
+    shares["left over"] = _length(missed, noise)
+    return shares
+
+
+def _length(vector: NDArray[np.float64], noise: NDArray[np.float64]) -> Estimate:
+    """Length of what lies under noise of the given covariance, with its standard error."""
+    square = float(vector @ vector - np.trace(noise))
+    own = float(np.sum(noise**2))  # trace of the squared covariance
+    spread = float(np.sqrt(2.0 * own + 4.0 * max(float(vector @ noise @ vector) - own, 0.0)))
+    value = float(np.sqrt(max(square, 0.0)))
+    # Far from zero the square root is smooth; near it the length is at most about the root of the spread.
+    error = min(spread / (2.0 * value), np.sqrt(spread)) if value > 0.0 else np.sqrt(spread)
+    return Estimate(value, float(error), "standard_error", "samples")
