@@ -27,7 +27,7 @@ def _source(statement: Statement) -> str:
 
 def _functions(statement: Statement) -> str:
     if statement.package is None:
-        return ""
+        return "none"
     return ", ".join(f"`{name.strip()}`" for name in statement.package.function.split(","))
 
 
@@ -39,7 +39,7 @@ def table(chosen: Sequence[Statement] | None = None) -> str:
     ]
     for item in statements() if chosen is None else chosen:
         kinds = ", ".join(kind.replace("_", " ") for kind in item.kinds)
-        test = f"`{item.package.test}`" if item.package else ""
+        test = f"`{item.package.test if item.package else 'tests/paper_checks/test_statements.py'}`"
         lines.append(
             f"| `{item.id}`: {item.title} | {_source(item)} | {_functions(item)} | {test} | {kinds} | {item.expected} |"
         )

@@ -304,12 +304,30 @@ def test_an_interrupted_run_says_so_and_goes_on(tmp_path, capsys):
     assert status == 0 and (simulation / "record.npz").read_bytes() == before
 
 
-def test_load_reads_what_was_written(capsys):
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys):
+    pytest.importorskip("torch")
+    from hermite_collapse import results
+
+    def interrupted(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    assert call("simulate", "--out", "o", *SMALL, capsys=capsys)[0] == 0
+    for path in (results.Path("o") / "simulation").glob("record.*"):
+        path.unlink()
+    monkeypatch.setattr(results, "simulate", interrupted)
+    status, out, err = call("simulate", "--out", "o", "--resume", *SMALL, capsys=capsys)
+    assert status == 130 and out == ""
+    assert "interrupted after 3 of 3 rounds (--resume continues it)" in err and "Traceback" not in err
+
+
+def test_load_reads_what_was_written(tmp_path, capsys):
     pytest.importorskip("torch")
     import hermite_collapse as hc
 
     status, out, _ = call("compare", "--out", "o", *SMALL, capsys=capsys)
     assert status == 0 and max(map(len, out.splitlines())) <= 80
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert all(f'id="{part}"' in page for part in ("asked", "comparison", "budget", "caveats", "repeat"))
     found = hc.load("o")
     assert found.is_complete and found.rounds_done == 3 and "finished run of 3 rounds" in repr(found)
     np.testing.assert_allclose(found.dataset["measured"].values, found.simulated.mean_coefficients)

@@ -61,7 +61,11 @@ def simulate(results: Any, output: Output) -> Any:
 
     _ = results.recursion
     if not results.is_complete:
-        run_simulation(results)
+        try:
+            run_simulation(results)
+        except KeyboardInterrupt:
+            output.note(str(results))  # how far it came, and that --resume continues it
+            raise
         seconds = float(np.nansum(results.simulated.wall_seconds))
         output.note(f"simulated {results.config.recursion.rounds} rounds in {seconds:.1f} s")
     return results.simulated
