@@ -168,7 +168,7 @@ def known_sampler(name: str) -> SamplerTruncation:
 
 
 def read_scheduler(
-    config: str | PathLike[str] | Mapping[str, Any], *, data_scale: float = 1.0
+    config: str | PathLike[str] | Mapping[str, Any], *, data_scale: float = 1.0, step: int = 0
 ) -> SamplerTruncation:
     """The truncation of a diffusers scheduler, from its configuration or its JSON file.
 
@@ -176,6 +176,7 @@ def read_scheduler(
     ----------
     config : path of a `scheduler_config.json`, or its content.
     data_scale : standard deviation of the data in the scheduler's units, for schedulers given by sigmas (EDM: 0.5).
+    step : training step at which the sampler stops, for schedulers given by betas; 0 is the least noisy one.
 
     Understands the beta schedules linear, scaled_linear, squaredcos_cap_v2 and lists of trained_betas, `sigma_min` of
     EDM schedulers, `set_alpha_to_one` and `final_sigmas_type`.
@@ -187,12 +188,20 @@ def read_scheduler(
     ends_noisy = settings.get("final_sigmas_type") == "sigma_min" or settings.get("set_alpha_to_one") is False
     final = "noisy" if ends_noisy else "full"
     if "sigma_min" in settings and settings["sigma_min"] is not None and "beta_start" not in settings:
+        if step != 0:
+            raise InputError(f"step must be left out for a scheduler given by sigma_min, got {step!r}.")
         sigma = _checks.positive(settings["sigma_min"], "sigma_min")
         return SamplerTruncation(
             name, float(time_from_sigma(sigma / _checks.positive(data_scale, "data_scale"))), final
         )
-    alpha_bar = np.cumprod(1.0 - _betas(settings))
-    return SamplerTruncation(name, float(time_from_alpha_bar(alpha_bar[0])), final)
+    betas = _betas(settings)
+    place = _checks.integer(step, "step")
+    if place >= len(betas):
+        raise InputError(
+            f"step must be one of the scheduler's {len(betas)}, 0 to {len(betas) - 1}, got {place}."
+        )
+    # t = -sum log(1 - beta) in the unit of rate 1/2; through logarithms, so that the first betas keep their digits.
+    return SamplerTruncation(name, float(-np.log1p(-betas[: place + 1]).sum()), final)
 
 
 def _betas(settings: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -147,6 +147,21 @@ def test_scheduler_files(tmp_path):
     assert read_scheduler({"sigma_min": 0.002}, data_scale=0.5).sigma == pytest.approx(0.004)
     cosine = read_scheduler({"beta_schedule": "squaredcos_cap_v2"})
     assert cosine.truncation_time == pytest.approx(known_sampler("improved_ddpm").truncation_time)
+    levels = np.cumprod(1.0 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
+    for step in (0, 40, 999):
+        assert read_scheduler(path, step=step).truncation_time == pytest.approx(
+            -np.log(levels[step]), rel=1e-12
+        )
+    for step, words in (
+        (1000, "step must be one of the scheduler's 1000, 0 to 999, got 1000"),
+        (-1, "got -1"),
+    ):
+        with pytest.raises(hc.InputError, match=words):
+            read_scheduler(path, step=step)
+    with pytest.raises(
+        hc.InputError, match="step must be left out for a scheduler given by sigma_min, got 3"
+    ):
+        read_scheduler({"sigma_min": 0.002}, step=3)
     bad = tmp_path / "bad.json"
     bad.write_text("{")
     for argument, words in (

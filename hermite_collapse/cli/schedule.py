@@ -31,6 +31,9 @@ Known = Annotated[
 SchedulerFile = Annotated[
     Path | None, Parameter(help="Truncation from a diffusers scheduler_config.json, instead of a time.")
 ]
+Step = Annotated[
+    int, Parameter(help="Training step of that file at which the sampler stops, a count. Default: 0.")
+]
 DataScale = Annotated[
     float, Parameter(help="Standard deviation of the data in the units of that file. Default: 1.")
 ]
@@ -67,6 +70,7 @@ def run(
     sigma: Sigma = None,
     known: Known = None,
     scheduler_file: SchedulerFile = None,
+    step: Step = 0,
     data_scale: DataScale = 1.0,
     fidelity: Fidelity = 0.9,
     plan_degree: PlanDegree = None,
@@ -88,8 +92,10 @@ def run(
         raise InputError(
             "the truncation must be given once, got more than one of alpha_bar, sigma, known and scheduler_file."
         )
+    if step != 0 and scheduler_file is None:
+        raise InputError(f"step must come with scheduler_file, got {step} without it.")
     config = _with_time(config, alpha_bar, sigma)
-    advice = _advice(config, known, scheduler_file, data_scale)
+    advice = _advice(config, known, scheduler_file, data_scale, step)
     if advice is not None:
         config = config.updated({"truncation_time": advice.truncation.truncation_time, "rate": 0.5})
     units = _units(config)
@@ -159,14 +165,16 @@ def _with_time(config: Config, alpha_bar: float | None, sigma: float | None) -> 
     return config
 
 
-def _advice(config: Config, known: str | None, file: Path | None, data_scale: float) -> Any:
+def _advice(config: Config, known: str | None, file: Path | None, data_scale: float, step: int) -> Any:
     """What a sampler's own truncation leads to, if one was named."""
     if known is None and file is None:
         return None
     from ..sampler_advice import advise_sampler, known_sampler, read_scheduler
 
     truncation = (
-        known_sampler(known) if known is not None else read_scheduler(str(file), data_scale=data_scale)
+        known_sampler(known)
+        if known is not None
+        else read_scheduler(str(file), data_scale=data_scale, step=step)
     )
     return advise_sampler(
         truncation, fresh_fraction=config.recursion.fresh_fraction, degree=config.analysis.degree
