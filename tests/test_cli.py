@@ -100,6 +100,7 @@ REFUSED = [
         ["bounds", "--regime", "accumulate_with_fresh"],
         "bounds must be asked of rounds of replacement, .* got regime accumulate_with_fresh",
     ),
+    (["bounds", "--energies", "none.csv"], "must name an existing file or folder, got 'none.csv'"),
     (["bounds", "--defect", "-1"], "defect must be >= 0, got -1.0."),
     (["spectrum", "--against", "y.npy"], "against must|must name an existing file"),
     (["report"], "report must be given the folder of a run"),
@@ -421,6 +422,22 @@ def test_bounds_of_the_printed_experiment_say_infinity(capsys):
         out.split()
     )
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+@pytest.mark.parametrize(("power", "name"), [(0.0, "persistent"), (0.5, "vanishing"), (2.0, "summable")])
+def test_bounds_name_the_drift_regime_of_recorded_energies(power, name, tmp_path, capsys):
+    noise = np.exp(0.05 * np.random.default_rng(2).standard_normal(40))
+    rows = [
+        f"{i},{0.1 * z / (1 + i) ** power!r},{0.005 / (1 + i) ** power!r}"
+        for i, z in enumerate(noise.tolist())
+    ]
+    (tmp_path / "e.csv").write_text("\n".join(["round,energy,energy error", *rows]))
+    setting = ["bounds", "--rounds", "1", "--degree", "2", "--energies", "e.csv"]
+    status, out, _ = call(*setting, capsys=capsys)
+    assert status == 0 and f"Drift regime of the energies in e.csv: {name}" in out
+    document = json.loads(call(*setting, "--json", capsys=capsys)[1])
+    exponent = document["regime"]["exponent"]
+    assert document["regime"]["name"] == name and abs(exponent["value"] - power) < 4 * exponent["error"]
 
 
 def test_a_refused_bound_ends_with_status_one(monkeypatch, capsys):

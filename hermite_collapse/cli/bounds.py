@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,6 +27,14 @@ Tolerance = Annotated[
     float, Parameter(help="Distance to the limit aimed at, in the metric's units. Default: 0.01.")
 ]
 
+Energies = Annotated[
+    Path | None,
+    Parameter(
+        help="Table (.csv, .txt) of the score error's energy in each round: round, energy, energy error; names its "
+        "drift regime."
+    ),
+]
+
 
 def run(
     config: Config,
@@ -34,6 +43,7 @@ def run(
     defect: Defect = 0.01,
     mode_defect: ModeDefect = 0.01,
     tolerance: Tolerance = 0.01,
+    energies: Energies = None,
 ) -> int:
     """Print what is proved: rates, radii under defects, rounds to a tolerance, and how divergences propagate.
 
@@ -56,6 +66,7 @@ def run(
     _checks.nonnegative(defect, "defect")
     _checks.nonnegative(mode_defect, "mode_defect")
     _checks.positive(tolerance, "tolerance")
+    regime = None if energies is None else propagation.regime_of(energies, section.fresh_fraction)
     document: dict[str, Any] = {
         "command": "bounds",
         "config": config.model_dump(mode="json", exclude_none=True),
@@ -79,6 +90,9 @@ def run(
             "first_infinite_round": found["first_infinite_round"],
             "propagation": [row.as_dict() for row in found["propagation"]],
         }
+    if regime is not None and energies is not None:
+        propagation.show_regime(regime, energies.name, output)
+        document |= {"regime": vars(regime)}
     if output.folder is not None:
         propagation.draw(found, output.make_folder(config), config=config)
     output.keep(document, "bounds")

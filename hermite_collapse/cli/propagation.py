@@ -12,11 +12,43 @@ from .output import Output
 from .predict import chosen_rounds
 
 if TYPE_CHECKING:
+    from ..bounds.drift import DriftRegime
     from ..config import Config
     from ..recursion import Recursion
 
 # Chi-squares in more than one dimension are sampled: seconds for a dozen rounds, 1 % of the value.
 _SAMPLES = 16_384
+
+
+_CONSEQUENCES = {
+    "summable": "they add up to a finite sum, every bound of it is finite, and the divergence tends to 0",
+    "vanishing": "they tend to 0 but add up to infinity; with observable errors so do the divergences, each of which "
+    "may still tend to 0",
+    "persistent": "they stay above a floor, and so does the largest divergence of late rounds where errors are "
+    "observable",
+    "undecided": "the record is too short or too noisy to tell which",
+}
+
+
+def regime_of(file: Path, fresh_fraction: float) -> DriftRegime:
+    """The drift regime of the energies recorded in a file."""
+    from .. import bounds
+    from ..samplefiles import read_curve
+
+    curve = read_curve(file)
+    errors = None if curve.standard_errors is None else curve.standard_errors[:, 0]
+    return bounds.drift_regime(curve.values[:, 0], fresh_fraction=fresh_fraction, standard_errors=errors)
+
+
+def show_regime(regime: DriftRegime, name_of_file: str, output: Output) -> None:
+    """Print what a record of energies says about its future."""
+    name = " or ".join(regime.between) + ", undecided" if regime.name == "undecided" else regime.name
+    output.heading(f"Drift regime of the energies in {name_of_file}: {name}")
+    output.text(
+        f"Energies fall like (1 + round)^-p with p = {regime.exponent.value:.3f} ± {regime.exponent.error:.3f}: "
+        f"{_CONSEQUENCES[regime.name]}. An incoherent error is forgotten over {regime.memory:.3g} rounds; the last "
+        f"round has {100.0 * regime.fresh_share:.0f} % of all weight ({regime.accumulation})."
+    )
 
 
 def tables(recursion: Recursion, *, rounds: int, seed: int) -> dict[str, Any]:
