@@ -44,6 +44,7 @@ _PUBLIC = {
     "FinitePool": "error_models",
     "PowerLaw": "error_models",
     "fit_error_model": "error_models",
+    "measured_deviations": "error_models",
     "plan_schedule": "planning",
     "degree_kernel": "hermite.degree",
     "degree_spectrum": "hermite.degree",

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
+from .defects import round_defects
 from .errors import InputError
+from .records import SimulatedRecursion
+from .recursion import Recursion
 
 FloatArray = NDArray[np.float64]
 
@@ -102,3 +105,37 @@ def fit_error_model(
             f"deviations must fall with time for a power law with exponent > 0, got {solution[1]:.3g}."
         )
     return PowerLaw(float(np.exp(solution[0])), float(solution[1])), covariance
+
+
+def measured_deviations(
+    recursion: Recursion, simulated: SimulatedRecursion, degree: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The estimation error of each round of a recorded recursion, ready for `fit_error_model`.
+
+        sigma(i)^2 = mean over runs of sum_{abs(k)=n} d_k(i)^2 / E_n(p*)
+
+    with the defects d(i) of `defects.round_defects`: what a round adds to the modes of degree n beyond its ideal channel,
+    relative to the data's energy in that degree, as the planner's errors are.
+
+    Parameters
+    ----------
+    recursion : what was simulated, with truncation times that vary if a law in time is to be fitted.
+    simulated : its record, with at least two runs.
+    degree : a Hermite degree with energy in the data.
+
+    Returns
+    -------
+    Times, deviations and their standard errors (over the runs), each of shape (rounds,).
+    """
+    n = _checks.integer(degree, "degree", minimum=1)
+    if simulated.runs < 2:
+        raise InputError(f"simulated must hold at least 2 runs for a standard error, got {simulated.runs}.")
+    chosen = simulated.degrees == n
+    energy = float(np.sum(recursion.target.hermite_coefficients(simulated.degree).values[chosen] ** 2))
+    if not energy > 0.0:
+        raise InputError(f"degree must be one that was recorded and has energy in the data, got {n}.")
+    defects = round_defects(recursion, simulated.coefficients, simulated.indices)[:, :, chosen]
+    squares = np.sum(defects**2, axis=2) / energy
+    deviations = np.sqrt(squares.mean(axis=0))
+    spread = squares.std(axis=0, ddof=1) / np.sqrt(simulated.runs)
+    return simulated.truncation_times, deviations, spread / (2.0 * deviations)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hermite_collapse as hc
-from hermite_collapse.error_models import FinitePool, PowerLaw, fit_error_model
+from hermite_collapse.error_models import FinitePool, PowerLaw, fit_error_model, measured_deviations
 from hermite_collapse.planning import (
     _Problem,
     best_constant_truncation,
@@ -18,6 +18,7 @@ from hermite_collapse.planning import (
     plan_schedule,
     predicted_errors,
 )
+from hermite_collapse.records import SimulatedRecursion
 
 ERROR = PowerLaw(2e-3, 0.5)
 
@@ -139,6 +140,42 @@ def test_error_models_are_recovered_from_measurements():
     fitted, covariance = fit_error_model(times, clean * (1 + 0.05 * rng.normal(size=12)), 0.05 * clean)
     assert abs(fitted.exponent - 0.7) < 4 * np.sqrt(covariance[1, 1]) < 0.1
     assert abs(np.log(fitted.scale / 0.01)) < 4 * np.sqrt(covariance[0, 0])
+
+
+def test_error_models_are_fitted_to_recorded_runs():
+    """Runs whose rounds err by a known power law, recorded and read back."""
+    truth, runs, rounds = PowerLaw(0.01, 0.6), 400, 8
+    target = hc.presets.load("three_modes_1d")
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=np.geomspace(1e-3, 0.3, rounds))
+    data = target.hermite_coefficients(4).values
+    times = recursion.schedule.times(rounds)
+    rng = np.random.default_rng(1)
+    values = np.tile(data, (runs, rounds + 1, 1))
+    for i in range(rounds):
+        ideal = np.exp(-0.5 * np.arange(5) * times[i]) * (0.3 * data + 0.7 * values[:, i])
+        error = truth.deviation(times[i : i + 1], np.ones(1)).item() * np.abs(data)
+        values[:, i + 1] = ideal + error * rng.standard_normal((runs, 5))
+    record = SimulatedRecursion(
+        indices=np.arange(5)[:, None],
+        coefficients=values,
+        second_moments=np.zeros_like(values),
+        means=np.zeros((runs, rounds + 1, 1)),
+        covariances=np.zeros((runs, rounds + 1, 1, 1)),
+        truncation_times=times,
+        wall_seconds=np.zeros(rounds + 1),
+        generator="channel",
+        particles=2,
+        seed=0,
+        device="cpu",
+        versions={},
+    )
+    measured = measured_deviations(recursion, record, 3)
+    z = (measured[1] - truth.deviation(times, np.ones(1))[:, 0]) / measured[2]
+    assert np.abs(z).max() < 4.5
+    fitted, covariance = fit_error_model(*measured)
+    assert abs(fitted.exponent - 0.6) < 4 * np.sqrt(covariance[1, 1]) < 0.2
+    with pytest.raises(hc.InputError, match="degree must be one that was recorded"):
+        measured_deviations(recursion, record, 7)
 
 
 @pytest.mark.parametrize(
