@@ -114,8 +114,8 @@ def measured_deviations(
 
         sigma(i)^2 = mean over runs of sum_{abs(k)=n} d_k(i)^2 / E_n(p*)
 
-    with the defects d(i) of `defects.round_defects`: what a round adds to the modes of degree n beyond its ideal channel,
-    relative to the data's energy in that degree, as the planner's errors are.
+    with the defects d(i) of `defects.round_defects`: what a round adds to the modes of degree n beyond its ideal
+    channel, relative to the data's energy in that degree, as the planner's errors are.
 
     Parameters
     ----------
