@@ -14,6 +14,7 @@ import pytest
 from hermite_collapse.cli.app import COMMANDS, run
 from hermite_collapse.cli.output import format_cell, plain, table_lines
 from hermite_collapse.config import Config, key_sections, load_config, parse_config
+from hermite_collapse.estimates import Estimate
 
 SMALL = ["--particles", "20000", "--rounds", "3", "--degree", "4"]
 
@@ -521,6 +522,8 @@ def test_tables_fit_and_align():
         ("word", "word"),
         (12345.6, "1.235e+04"),
         (np.nan, "nan"),
+        (Estimate(0.1, 0.02, "standard_error"), "0.1000 ± 0.0200"),
+        (Estimate(4.2e-6, 3e-7, "standard_error"), "4.200e-06 ± 3.0e-07"),
     ],
 )
 def test_cells(value, text):

@@ -148,6 +148,8 @@ def format_cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if getattr(value, "kind", None) == "standard_error":
+        if 0.0 < value.error < 5e-5 or value.error >= 1e4:
+            return f"{value.value:.3e} ± {value.error:.1e}"
         return f"{value.value:.4f} ± {value.error:.4f}"
     if _is_number(value):
         number = float(value)

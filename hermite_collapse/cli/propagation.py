@@ -76,7 +76,7 @@ def show(found: dict[str, Any], output: Output) -> None:
     else:
         output.text(
             f"Chi-square from the data is infinite from round {first} on: any finite estimate of it then measures "
-            "the number of samples. The other columns stay meaningful."
+            "the number of samples. What is finite below says the same about the bulk."
         )
     shown = [rows[i] for i in chosen_rounds(len(rows) - 1, 6)]
     output.table(
