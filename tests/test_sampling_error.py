@@ -84,7 +84,9 @@ def test_means_and_covariances_over_replications(case):
     spread = np.sqrt((2.0 + predicted.kurtosis[:, 1:] / PARTICLES) / RUNS)
     assert np.abs((ratio - 1.0) / spread).max() < 5.0
     assert spread[:, :3].max() < 0.05
-    last_two = np.mean((values[:, -1] - values[:, -1].mean(0)) * (values[:, -2] - values[:, -2].mean(0)), axis=0)
+    last_two = np.mean(
+        (values[:, -1] - values[:, -1].mean(0)) * (values[:, -2] - values[:, -2].mean(0)), axis=0
+    )
     scale = predicted.standard_error[-1, 1:] * predicted.standard_error[-2, 1:]
     gap = (last_two - predicted.covariance[-1, -2])[1:] / scale
     assert np.abs(gap).max() < 5.0 / np.sqrt(RUNS)

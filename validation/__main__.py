@@ -76,8 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = (options.out or RECORDS) / device.type
     settings = catalog.Settings(size, str(device), options.seed, catalog.LEVEL / len(catalog.experiments()))
     records = [_run(experiment, settings, folder, quiet=options.json) for experiment in chosen]
-    if not options.only:
-        _write_summary(records, folder)
+    write_summary(folder)
     if options.json:
         print(json.dumps(records, indent=2))
     else:
@@ -126,25 +125,27 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
     return record
 
 
-def _write_summary(records: list[dict[str, Any]], folder: Path) -> None:
-    """A page that lists every record and its verdict."""
-    from hermite_collapse.runfolder import write_atomically
+def write_summary(folder: Path) -> None:
+    """A page that lists every record in the folder and its verdict, in the order of the experiments."""
+    from hermite_collapse.runfolder import read_json, write_atomically
 
-    first = records[0]
+    from . import catalog
+
+    names = [experiment.name for experiment in catalog.experiments()]
+    paths = [folder / f"{name.replace('/', '.')}.json" for name in names]
     lines = [
         "# Theory against simulation",
         "",
-        f"Size {first['size']}, device {first['device']}, "
-        + ", ".join(f"{name} {version}" for name, version in sorted(first["versions"].items()))
-        + ".",
-        "",
-        "| experiment | as predicted | seconds | verdict |",
-        "|---|---|---|---|",
+        "| experiment | as predicted | size | device | seconds | verdict |",
+        "|---|---|---|---|---|---|",
     ]
-    for record in records:
+    for record in (read_json(path) for path in paths if path.is_file()):
         verdict = record["verdict"].replace("|", "\\|").replace("\n", " ")
         mark = "yes" if record["passed"] else "**no**"
-        lines.append(f"| {record['experiment']} | {mark} | {record['seconds']:.1f} | {verdict} |")
+        where = f"{record['size']} | {record['device']}"
+        lines.append(
+            f"| {record['experiment']} | {mark} | {where} | {record['seconds']:.1f} | {verdict} |"
+        )
     write_atomically(folder / "summary.md", ("\n".join(lines) + "\n").encode())
 
 
