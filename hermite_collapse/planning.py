@@ -301,7 +301,10 @@ def _jointly(problem: _Problem, shape: str, floor: float, total_time: float | No
     lowest = np.log(SMALLEST_TIME / problem.rate) if monotone else np.log(floor)
     bounds = [(lowest, np.log(cap))] * count
     if total_time is None:
-        settings: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12}}
+        settings: dict[str, Any] = {
+            "method": "L-BFGS-B",
+            "options": {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12},
+        }
     else:
         constraint = {
             "type": "ineq",

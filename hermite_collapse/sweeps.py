@@ -73,7 +73,9 @@ def plan_sweep(config: Config) -> Sweep:
     homes = key_sections()
     for key, entries in values.items():
         if key not in homes:
-            config.updated({key: None})  # raises the sentence about an unknown key, with the nearest known one
+            config.updated(
+                {key: None}
+            )  # raises the sentence about an unknown key, with the nearest known one
         if homes[key] in _FORBIDDEN:
             raise InputError(f"sweep.values must name keys of a run, got {key}.")
         if not entries:
@@ -185,7 +187,9 @@ def gather(sweep: Sweep, points: list[Point]) -> Dataset:
         full = np.full((len(points), *own), np.nan)
         for index, point in enumerate(points):
             if name in point:
-                value = point[name].reshape(point[name].shape[: len(dims)])  # files keep a scalar as one entry
+                value = point[name].reshape(
+                    point[name].shape[: len(dims)]
+                )  # files keep a scalar as one entry
                 place: tuple[Any, ...] = (index, *map(slice, value.shape))
                 full[place] = value
         variable, _, metric = name.partition("__")

@@ -143,9 +143,7 @@ def write_summary(folder: Path) -> None:
         verdict = record["verdict"].replace("|", "\\|").replace("\n", " ")
         mark = "yes" if record["passed"] else "**no**"
         where = f"{record['size']} | {record['device']}"
-        lines.append(
-            f"| {record['experiment']} | {mark} | {where} | {record['seconds']:.1f} | {verdict} |"
-        )
+        lines.append(f"| {record['experiment']} | {mark} | {where} | {record['seconds']:.1f} | {verdict} |")
     write_atomically(folder / "summary.md", ("\n".join(lines) + "\n").encode())
 
 

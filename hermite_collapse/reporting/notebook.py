@@ -45,7 +45,9 @@ def notebook_view(value: Any) -> str:
 def _law(law: Law) -> str:
     shown = range(min(law.dimension, MOST_ROWS))
     mean, spread = law.mean, np.sqrt(np.diag(law.covariance))
-    facts = [(f"axis {j + 1}", f"{significant(mean[j], 4)} \u00b1 {significant(spread[j], 4)}") for j in shown]
+    facts = [
+        (f"axis {j + 1}", f"{significant(mean[j], 4)} \u00b1 {significant(spread[j], 4)}") for j in shown
+    ]
     left_out = law.dimension - len(shown)
     more = f"<p>and {left_out} more axes</p>" if left_out > 0 else ""
     return _facts(repr(law), facts) + more
