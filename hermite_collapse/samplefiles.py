@@ -209,7 +209,15 @@ def _flattened(array: Any, where: str) -> FloatArray:
 def _read_npy(file: Path, member: str | None) -> Any:
     if file.stat().st_size == 0:
         raise ValueError("an empty file")
-    return np.load(file, mmap_mode="r", allow_pickle=False)
+    with open(file, "rb") as stream:
+        if stream.read(6) != b"\x93NUMPY":  # np.load would take it for a pickle and advise to trust it
+            raise ValueError("a file that NumPy did not write")
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "Python objects" in str(error):
+            raise ValueError("an array of Python objects") from None
+        raise
 
 
 def _read_npz(file: Path, member: str | None) -> Any:
