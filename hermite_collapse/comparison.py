@@ -282,6 +282,12 @@ def _require_match(recursion: Recursion, simulated: SimulatedRecursion) -> None:
             f"simulated must come from a generator with predicted error bars ({', '.join(GENERATORS)}), got "
             f"{simulated.generator!r}."
         )
+    final_step = (simulated.sampler or {}).get("final_step", "noisy")
+    if final_step != "noisy":
+        raise InputError(
+            f"simulated must end with the noisy step the theory is about, got the final step {final_step!r}; "
+            "`final_steps` predicts the others."
+        )
     if simulated.dimension != recursion.dimension:
         raise InputError(
             f"simulated must have the dimension of recursion, {recursion.dimension}, got {simulated.dimension}."

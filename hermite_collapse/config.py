@@ -34,6 +34,7 @@ SCHEDULES = ("constant", "polynomial", "geometric", "explicit")
 GENERATORS = ("channel", "exact", "kernel", "neural")
 SAMPLERS = ("exponential_multistep", "euler_maruyama", "probability_flow_heun")
 KEEP = ("statistics", "last", "all")
+FINAL_STEPS = ("noisy", "rescaled", "half", "full")
 _SAMPLES = (".npy", ".npz", ".csv")  # a first argument of this kind was meant as --samples
 
 
@@ -257,11 +258,28 @@ class SimulationSection(Section):
     steps: Count | None = Field(
         None, description="Steps of the reverse diffusion, a count; the sampler's own unless given."
     )
+    final_step: Annotated[str, _word(FINAL_STEPS)] = Field(
+        "noisy",
+        description="What is done at the truncation time: noisy (nothing), rescaled, half or full (denoised).",
+    )
+    pool: Count | None = Field(
+        None, description="Points each round's kernel score or network is made from, a count."
+    )
     keep: Annotated[str, _word(KEEP)] = Field(
         "statistics", description="What of the particles is kept: statistics, last (round) or all."
     )
     device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:0, ...")
     seed: Natural = Field(0, description="Seed of the random numbers; the same seed gives the same bytes.")
+
+
+class NetworkSection(Section):
+    """The network of the neural generator and its training."""
+
+    network_width: Count = Field(128, description="Width of the hidden layers, a count.")
+    network_blocks: Count = Field(3, description="Residual blocks, a count.")
+    training_steps: Count = Field(4000, description="Optimiser steps of a round at most, a count.")
+    training_batch: Count = Field(1024, description="Points of one optimiser step, a count.")
+    learning_rate: Positive = Field(2e-3, description="Largest learning rate of AdamW, dimensionless.")
 
 
 class SweepSection(Section):
@@ -290,6 +308,7 @@ class Config(Section):
     recursion: RecursionSection = RecursionSection()
     analysis: AnalysisSection = AnalysisSection()
     simulation: SimulationSection = SimulationSection()
+    network: NetworkSection = NetworkSection()
     sweep: SweepSection = SweepSection()
 
     def updated(self, options: Mapping[str, Any]) -> Config:
@@ -414,7 +433,8 @@ def template() -> str:
         "scale": 127.5,
         "truncation_times": [0.1, 0.05, 0.02],
         "sampler": "exponential_multistep",
-        "steps": 50,
+        "steps": 100,
+        "pool": 10_000,
         "scheduler": "local",
         "preset": "three_modes_1d",
     }

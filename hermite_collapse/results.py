@@ -200,11 +200,9 @@ def simulate(
         recursion,
         rounds=config.recursion.rounds,
         particles=section.particles,
-        generator=section.generator,
         degree=config.analysis.degree,
         runs=section.runs,
-        sampler=_sampler(section.sampler),
-        steps=section.steps,
+        **_generation(config),
         keep=section.keep,
         device=section.device,
         seed=section.seed,
@@ -250,13 +248,52 @@ def write_dataset(dataset: Dataset, path: Path) -> None:
     os.replace(beside, path)
 
 
-def _sampler(name: str | None) -> Any:
-    if name is None:
+def _generation(config: Config) -> dict[str, Any]:
+    """How particles are made, as arguments of `simulation.simulate`."""
+    section = config.simulation
+    sampler = _sampler(section.sampler, section.final_step)
+    if section.generator == "channel" and section.final_step != "noisy":
+        raise InputError(f"final_step must be noisy with the generator channel, got {section.final_step!r}.")
+    if section.generator != "neural":
+        return {
+            "generator": section.generator,
+            "sampler": sampler,
+            "steps": section.steps,
+            "pool": section.pool,
+        }
+    from .simulation import (
+        ExponentialMultistep,
+        NeuralGeneration,
+        ResidualPerceptron,
+        ReverseDiffusion,
+        Training,
+    )
+
+    network = config.network
+    pool = {} if section.pool is None else {"samples": section.pool}
+    generation = NeuralGeneration(
+        network=ResidualPerceptron(width=network.network_width, blocks=network.network_blocks),
+        training=Training(
+            steps=network.training_steps,
+            batch=network.training_batch,
+            learning_rate=network.learning_rate,
+            **pool,
+        ),
+        reverse=ReverseDiffusion(
+            sampler=ExponentialMultistep() if sampler is None else sampler, steps=section.steps
+        ),
+    )
+    return {"generator": generation}
+
+
+def _sampler(name: str | None, final_step: str) -> Any:
+    """The sampler of that name; None where neither it nor its last step is asked for."""
+    if name is None and final_step == "noisy":
         return None
     from .simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
 
     samplers = (ExponentialMultistep, EulerMaruyama, ProbabilityFlowHeun)
-    return next(sampler for sampler in samplers if sampler.name == name)()
+    return next(s for s in samplers if s.name == (name or ExponentialMultistep.name))(final_step=final_step)
 
 
 def _differences(one: Config, other: Config) -> list[str]:

@@ -15,6 +15,7 @@ from hermite_collapse.cli.app import COMMANDS, run
 from hermite_collapse.cli.output import format_cell, plain, table_lines
 from hermite_collapse.config import Config, key_sections, load_config, parse_config
 from hermite_collapse.estimates import Estimate
+from hermite_collapse.results import load
 
 SMALL = ["--particles", "20000", "--rounds", "3", "--degree", "4"]
 
@@ -57,7 +58,7 @@ def test_help_of_each_command(name, capsys):
 
 
 def test_options_are_the_keys_of_the_configuration(capsys):
-    _, out, _ = call("compare", "--help", capsys=capsys)
+    _, out, _ = call("simulate", "--help", capsys=capsys)
     text = " ".join(out.split())
     for key, section in key_sections().items():
         kind = Config.model_fields[section]
@@ -585,3 +586,46 @@ def test_a_closed_pipe_is_no_error():
         f"{sys.executable} -m hermite_collapse config | head -1", shell=True, capture_output=True, text=True
     )
     assert done.stdout.startswith("# Configuration") and "Traceback" not in done.stderr
+
+
+def test_the_network_and_the_final_step_come_from_the_configuration(capsys):
+    """A tiny learned recursion by the command; what it was trained with stands in its record."""
+    small = {
+        "particles": 400,
+        "pool": 300,
+        "runs": 2,
+        "rounds": 1,
+        "degree": 2,
+        "steps": 4,
+        "final-step": "half",
+    }
+    network = {"network-width": 8, "network-blocks": 1, "training-steps": 3, "training-batch": 32}
+    asked = {"generator": "neural", **small, **network, "learning-rate": 0.001}
+    options = [text for key, value in asked.items() for text in (f"--{key}", str(value))]
+    status, _, err = call("simulate", *options, "--out", "learned", capsys=capsys)
+    assert status == 0, err
+    record = load("learned").simulated
+    assert record.generator == "neural" and record.pool == 300
+    assert record.sampler["final_step"] == "half" and record.steps == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["simulate", "--final-step", "half"],
+            "final_step must be noisy with the generator channel, got 'half'",
+        ),
+        (
+            ["compare", "--generator", "exact", "--final-step", "full"],
+            "final_step of a comparison must be one of 'noisy'",
+        ),
+        (["simulate", "--pool", "5"], "pool must be left out with generator='channel'"),
+        (
+            ["simulate", "--generator", "neural", "--network-width", "0"],
+            "network_width must be an integer >= 1",
+        ),
+    ],
+)
+def test_options_of_generators_are_checked_before_anything_is_written(arguments, words, capsys):
+    assert words in refused(*arguments, "--out", "out", capsys=capsys)

@@ -173,3 +173,10 @@ def test_records_of_something_else_are_refused(record):
         compare(recursion, dataclasses.replace(record, generator="neural"))
     with pytest.raises(hc.InputError, match="simulated must have the dimension of recursion, 2, got 1"):
         compare(hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.1), record)
+
+
+def test_other_final_steps_are_refused(record):
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    denoised = dataclasses.replace(record, sampler={"name": "exponential_multistep", "final_step": "full"})
+    with pytest.raises(hc.InputError, match="must end with the noisy step"):
+        compare(recursion, denoised)

@@ -24,6 +24,7 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     from ..sampling_error import GENERATORS
 
     _checks.one_of(config.simulation.generator, GENERATORS, "generator of a comparison")
+    _checks.one_of(config.simulation.final_step, ("noisy",), "final_step of a comparison")
     results = start(config, output, resume)
     simulate(results, output)
     return outcome(results, output)

@@ -23,4 +23,4 @@ def run(config: Config, output: Output) -> int:
     return 0
 
 
-command = _command(run, uses=("target", "recursion", "analysis", "simulation"))
+command = _command(run, uses=("target", "recursion", "analysis", "simulation", "network"))

@@ -71,4 +71,4 @@ def simulate(results: Any, output: Output) -> Any:
     return results.simulated
 
 
-command = _command(run, uses=("target", "recursion", "analysis", "simulation"))
+command = _command(run, uses=("target", "recursion", "analysis", "simulation", "network"))
