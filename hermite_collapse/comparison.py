@@ -232,7 +232,8 @@ def compare(
     refined : the same simulation with twice the steps; the effect of the step size is then estimated by Richardson
         extrapolation and shown beside the statistical error.
 
-    Raises : InputError where the two do not belong together (dimension, truncation times, generator).
+    Raises : InputError where the two do not belong together: another dimension, a generator without predicted error
+    bars, or a final step other than the noisy one.
     """
     _require_match(recursion, simulated)
     alpha_level = _checks.positive(level, "level")
@@ -243,11 +244,11 @@ def compare(
         "pool": simulated.pool,
     }
     measured = simulated.mean_coefficients
+    data = recursion.target.hermite_coefficients(simulated.degree)
     modes = predict_sampling_error(recursion, simulated.degree, **settings)
     degrees = factors = None
     if recursion.is_diagonal and recursion.initial is None and len(simulated.indices) <= LARGEST_COMBINED:
         degrees = predict_degree_error(recursion, simulated.degree, **settings)
-        data = recursion.target.hermite_coefficients(simulated.degree)
         combinations = degree_combinations(data.indices, data.values)
         factors = np.where(np.any(combinations != 0.0, axis=1), measured @ combinations.T, np.nan)
     fresh = times = None
@@ -255,7 +256,6 @@ def compare(
         fresh = implied_fresh_fraction(recursion, degrees, factors, simulated.runs)
         times = implied_truncation(recursion, degrees, factors, simulated.runs)
     step, step_error = _discretisation(simulated, refined, modes)
-    target_error = recursion.target.hermite_coefficients(simulated.degree).standard_error
     tests = _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
     untested = int(np.sum(~modes.is_testable(simulated.runs)[:, simulated.degrees > 0]))
     return Comparison(
@@ -271,7 +271,7 @@ def compare(
         runs=simulated.runs,
         particles=simulated.particles,
         generator=simulated.generator,
-        target_standard_error=target_error,
+        target_standard_error=data.standard_error,
         verdict=holm(tests, alpha_level, untested),
     )
 

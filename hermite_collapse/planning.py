@@ -97,18 +97,7 @@ def plan_schedule(
     degrees = np.atleast_1d(_checks.degrees(degree)).astype(float)
     if np.any(degrees < 1):
         raise InputError(f"degree must be >= 1 here, since degree 0 carries no error, got {degree!r}.")
-    share = np.ones(len(degrees)) if weights is None else _checks.vector(weights, "weights")
-    if share.shape != degrees.shape or share.min() < 0.0:
-        raise InputError(f"weights must be >= 0, one a degree ({len(degrees)}), got {weights!r}.")
-    problem = _Problem(
-        degrees=degrees,
-        weights=share,
-        rounds=_checks.integer(rounds, "rounds", minimum=1),
-        keep=1.0 - _checks.fraction(fresh_fraction),
-        error=error,
-        square=_checks.one_of(objective, OBJECTIVES, "objective") == "mean_square",
-        rate=_checks.positive(rate, "rate"),
-    )
+    problem = _Problem.of(degrees, weights, rounds, fresh_fraction, error, objective, rate)
     kind = _checks.one_of(shape, SHAPES, "shape")
     smallest = max(_checks.nonnegative(floor, "floor"), SMALLEST_TIME / problem.rate)
     largest = None if total_time is None else _checks.positive(total_time, "total_time")
@@ -135,15 +124,7 @@ def predicted_errors(
 ) -> Plan:
     """What any schedule is predicted to do under an error model, in the form of a Plan (route "given")."""
     degrees = np.atleast_1d(_checks.degrees(degree)).astype(float)
-    problem = _Problem(
-        degrees=degrees,
-        weights=np.ones(len(degrees)) if weights is None else _checks.vector(weights, "weights"),
-        rounds=_checks.integer(rounds, "rounds", minimum=1),
-        keep=1.0 - _checks.fraction(fresh_fraction),
-        error=error,
-        square=_checks.one_of(objective, OBJECTIVES, "objective") == "mean_square",
-        rate=_checks.positive(rate, "rate"),
-    )
+    problem = _Problem.of(degrees, weights, rounds, fresh_fraction, error, objective, rate)
     return problem.plan(as_schedule(truncation).times(problem.rounds), "given")
 
 
@@ -202,6 +183,31 @@ class _Problem:
     error: ErrorModel
     square: bool
     rate: float
+
+    @classmethod
+    def of(
+        cls,
+        degrees: FloatArray,
+        weights: ArrayLike | None,
+        rounds: int,
+        fresh_fraction: float,
+        error: ErrorModel,
+        objective: str,
+        rate: float,
+    ) -> _Problem:
+        """The problem that a caller's arguments describe, each of them checked."""
+        share = np.ones(len(degrees)) if weights is None else _checks.vector(weights, "weights")
+        if share.shape != degrees.shape or share.min() < 0.0:
+            raise InputError(f"weights must be >= 0, one a degree ({len(degrees)}), got {weights!r}.")
+        return cls(
+            degrees=degrees,
+            weights=share,
+            rounds=_checks.integer(rounds, "rounds", minimum=1),
+            keep=1.0 - _checks.fraction(fresh_fraction),
+            error=error,
+            square=_checks.one_of(objective, OBJECTIVES, "objective") == "mean_square",
+            rate=_checks.positive(rate, "rate"),
+        )
 
     def plan(self, times: FloatArray, route: str) -> Plan:
         bias, variance, absolute = self.propagate(times)
