@@ -24,6 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from . import _checks
 from .errors import InputError
+from .final_steps import FINAL_STEPS
 
 if TYPE_CHECKING:
     from .recursion import Recursion
@@ -34,7 +35,6 @@ SCHEDULES = ("constant", "polynomial", "geometric", "explicit")
 GENERATORS = ("channel", "exact", "kernel", "neural")
 SAMPLERS = ("exponential_multistep", "euler_maruyama", "probability_flow_heun")
 KEEP = ("statistics", "last", "all")
-FINAL_STEPS = ("noisy", "rescaled", "half", "full")
 _SAMPLES = (".npy", ".npz", ".csv")  # a first argument of this kind was meant as --samples
 
 

@@ -27,6 +27,7 @@ from .hermite.indices import positions
 FloatArray = NDArray[np.float64]
 
 DENOISED_FRACTIONS = {"rescaled": 0.0, "half": 0.5, "full": 1.0}
+FINAL_STEPS = ("noisy", *DENOISED_FRACTIONS)
 
 
 def denoised_fraction(final_step: str) -> float:

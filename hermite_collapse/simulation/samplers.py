@@ -38,10 +38,9 @@ import torch
 
 from .. import _checks
 from ..errors import InputError
+from ..final_steps import FINAL_STEPS
 from .grids import GRIDS, time_grid
 from .scores import Denoiser, Level, score_of
-
-FINAL_STEPS = ("noisy", "rescaled", "half", "full")
 
 
 class Normals(Protocol):
