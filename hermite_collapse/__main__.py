@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command on the arguments of this process and leave with its exit status."""
-    from .cli.app import run
+    from .app.cli.app import run
 
     sys.exit(run(sys.argv[1:]))
 

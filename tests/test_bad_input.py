@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse import _checks
-from hermite_collapse.cli.app import run
+from hermite_collapse.app.cli.app import run
+from hermite_collapse.core import checks
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(float)
 LAW = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 0.3)
@@ -81,10 +81,10 @@ def test_the_sentence_names_argument_rule_and_value(call, message):
 
 
 def test_the_limits_of_the_units_are_inclusive_and_on_both_sides():
-    edge = np.sqrt([[_checks.LARGEST_MOMENT, 0.0], [_checks.LARGEST_MOMENT, 0.0]])
-    _checks.diffusion_units(edge, "x")
+    edge = np.sqrt([[checks.LARGEST_MOMENT, 0.0], [checks.LARGEST_MOMENT, 0.0]])
+    checks.diffusion_units(edge, "x")
     with pytest.raises(hc.InputError, match="got one of 25.01"):
-        _checks.diffusion_units(edge * np.sqrt(25.01 / 25.0), "x")
+        checks.diffusion_units(edge * np.sqrt(25.01 / 25.0), "x")
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -150,7 +150,8 @@ def test_a_configuration_that_is_none(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("complete", [0, 1])
 def test_a_refusal_under_way_keeps_rounds_that_are_done(complete, tmp_path, monkeypatch):
-    from hermite_collapse import config, results
+    from hermite_collapse.app import config
+    from hermite_collapse.app import run as results
 
     def interrupted(_config, _recursion, *, folder, progress):
         folder.mkdir()

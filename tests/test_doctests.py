@@ -16,7 +16,13 @@ ROOMS = [path for path in sorted(ROOT.rglob("*.py")) if ">>> " in path.read_text
 
 def test_the_main_rooms_have_examples():
     names = {str(path.relative_to(ROOT)) for path in ROOMS}
-    assert {"modes.py", "channels.py", "recursion.py", "laws/mixture.py", "bounds/robustness.py"} <= names
+    assert {
+        "recursion/modes.py",
+        "laws/channels.py",
+        "recursion/recursion.py",
+        "laws/mixture.py",
+        "bounds/robustness.py",
+    } <= names
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))

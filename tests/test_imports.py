@@ -13,44 +13,16 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hermite_collapse"
 
 FLOORS = [
-    {"_checks", "_display", "_lazy", "errors", "estimates"},
-    {"channels", "hermite"},
+    {"core"},
+    {"hermite", "storage"},
     {"laws"},
-    {"modes", "operators", "schedules", "regimes", "recursion"},
-    {
-        "annealing",
-        "bounds",
-        "defects",
-        "diagnosis",
-        "distances",
-        "distributed",
-        "error_models",
-        "final_steps",
-        "hypothesis_tests",
-    }
-    | {
-        "implied",
-        "planning",
-        "records",
-        "repair",
-        "runfolder",
-        "samplefiles",
-        "sampler_advice",
-        "sampling_error",
-    },
-    {"simulation"},
-    {
-        "comparison",
-        "prediction",
-        "config",
-        "figures",
-        "reporting",
-        "sweeps",
-        "results",
-        "demonstration",
-        "cli",
-    }
-    | {"__main__"},
+    {"distances"},
+    {"recursion"},
+    {"bounds", "diagnosis"},
+    {"comparison", "advice", "simulation"},
+    {"figures"},
+    {"reporting"},
+    {"app", "__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = (
@@ -158,11 +130,11 @@ def test_scipy_stats_nowhere(name):
 def test_the_reader_of_imports_sees_them(tmp_path):
     """Control: an upward import, a late one and a relative one are found."""
     file = tmp_path / "x.py"
-    file.write_text("from . import cli\ndef f():\n    import torch\n    from ..hermite.basis import y\n")
+    file.write_text("from . import app\ndef f():\n    import torch\n    from ..hermite.basis import y\n")
     found = imports("hermite_collapse.laws.x", file)
     assert ("torch", False) in found and ("hermite_collapse.hermite.basis", False) in found
-    assert imports("hermite_collapse.x", file)[0] == ("hermite_collapse.cli", True)
-    assert FLOOR["cli"] > FLOOR["laws"]
+    assert imports("hermite_collapse.x", file)[0] == ("hermite_collapse.app", True)
+    assert FLOOR["app"] > FLOOR["laws"]
 
 
 def loaded_by(code: str) -> tuple[list[str], float]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hermite_collapse.cli.app import COMMANDS, run
-from hermite_collapse.config import parse_config
+from hermite_collapse.app.cli.app import COMMANDS, run
+from hermite_collapse.app.config import parse_config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         return _run_benchmarks(benchmarks, options)
 
-    from hermite_collapse.errors import InputError
+    from hermite_collapse.core.errors import InputError
     from hermite_collapse.simulation import devices
 
     try:
@@ -92,8 +92,8 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
     """One experiment into its record; the JSON file is written last."""
     import torch
 
-    from hermite_collapse.runfolder import write_arrays, write_json
     from hermite_collapse.simulation import devices
+    from hermite_collapse.storage.folder import write_arrays, write_json
 
     from . import pictures
 
@@ -127,7 +127,7 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
 
 def write_summary(folder: Path) -> None:
     """A page that lists every record in the folder and its verdict, in the order of the experiments."""
-    from hermite_collapse.runfolder import read_json, write_atomically
+    from hermite_collapse.storage.folder import read_json, write_atomically
 
     from . import catalog
 

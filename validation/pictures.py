@@ -14,7 +14,7 @@ import numpy as np
 
 from hermite_collapse import figures
 from hermite_collapse.figures import style
-from hermite_collapse.runfolder import write_atomically
+from hermite_collapse.storage.folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ Names load on first use.
 
 from __future__ import annotations
 
-from .._lazy import lazy_names
+from ..core.lazy import lazy_names
 
 _PUBLIC = {
     "rate_table": "rates",
@@ -30,30 +30,30 @@ _PUBLIC = {
     "fisher_bound": "fisher",
     "coupling_bound": "fisher",
     "small_time_distance": "fisher",
-    "innovation_bounds": "propagation",
-    "InnovationBounds": "propagation",
-    "PropagationRecord": "propagation",
-    "PropagationRound": "propagation",
-    "refreshed_divergence": "propagation",
-    "persistence_floor": "propagation",
-    "discounted_divergence": "propagation",
-    "divergence_to_limit": "propagation",
-    "BoundRow": "propagation_rows",
-    "propagation_table": "propagation_rows",
-    "BoundColumns": "propagation_rows",
-    "bound_columns": "propagation_rows",
-    "AccumulationRow": "drift",
-    "accumulation_table": "drift",
-    "SolvableFamily": "solvable",
-    "SolvableRecursion": "solvable",
-    "LinearGaussianError": "linear_gaussian",
-    "DivergenceRow": "divergences",
-    "divergence_table": "divergences",
-    "first_infinite_round": "divergences",
-    "propagation_record": "divergences",
-    "DriftRegime": "drift",
-    "discount_weights": "drift",
-    "drift_regime": "drift",
+    "innovation_bounds": "propagation.innovation",
+    "InnovationBounds": "propagation.innovation",
+    "PropagationRecord": "propagation.innovation",
+    "PropagationRound": "propagation.innovation",
+    "refreshed_divergence": "propagation.innovation",
+    "persistence_floor": "propagation.innovation",
+    "discounted_divergence": "propagation.innovation",
+    "divergence_to_limit": "propagation.innovation",
+    "BoundRow": "propagation.rows",
+    "propagation_table": "propagation.rows",
+    "BoundColumns": "propagation.rows",
+    "bound_columns": "propagation.rows",
+    "AccumulationRow": "propagation.drift",
+    "accumulation_table": "propagation.drift",
+    "SolvableFamily": "propagation.solvable",
+    "SolvableRecursion": "propagation.solvable",
+    "LinearGaussianError": "propagation.linear_gaussian",
+    "DivergenceRow": "propagation.divergences",
+    "divergence_table": "propagation.divergences",
+    "first_infinite_round": "propagation.divergences",
+    "propagation_record": "propagation.divergences",
+    "DriftRegime": "propagation.drift",
+    "discount_weights": "propagation.drift",
+    "drift_regime": "propagation.drift",
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)

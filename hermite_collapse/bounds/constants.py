@@ -21,17 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
 from ..distances._components import line, line_of
 from ..distances._divergences_line import log_density, panels
 from ..distances._quadrature import integrate
 from ..distances.finiteness import dominations
-from ..errors import InputError
-from ..estimates import Estimate
 from ..hermite.basis import hermite_values
 from ..laws.mixture import GaussianMixture
-from ..modes import attenuation, mode_contraction
-from ..recursion import Recursion
+from ..recursion.modes import attenuation, mode_contraction
+from ..recursion.recursion import Recursion
 
 FloatArray = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDif
     Raises : InputError for rounds that are not constant, and if there is no difference up to degree `highest`.
     """
     alpha, time, rate = constant_rounds(recursion)
-    top = _checks.integer(highest, "highest", minimum=1)
+    top = checks.integer(highest, "highest", minimum=1)
     for degree in range(1, top + 1):
         data = recursion.target.hermite_coefficients(degree)
         start = data if recursion.initial is None else recursion.initial.hermite_coefficients(degree)
@@ -115,7 +115,7 @@ def final_constant(
     Estimate: a bound in one dimension, where the integrals are done by quadrature (for total variation in closed form);
     a standard error otherwise.  kappa is `leading_difference(recursion).contraction`.
     """
-    kind = _checks.one_of(metric, ("total_variation", "kl", "chi_square", "wasserstein2"), "metric")
+    kind = checks.one_of(metric, ("total_variation", "kl", "chi_square", "wasserstein2"), "metric")
     lead = leading_difference(recursion, highest=highest)
     if kind == "wasserstein2" and recursion.dimension != 1:
         raise InputError(
@@ -151,7 +151,7 @@ def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int,
         value = 0.5 * abs(float(lead.values[0])) * mean_absolute_hermite(lead.degree)
         return Estimate(value, 1e-14 * value, "bound", "closed_form")
     x = np.random.default_rng(rng).standard_normal(
-        (_checks.integer(sample_count, "sample_count", 16), dimension)
+        (checks.integer(sample_count, "sample_count", 16), dimension)
     )
     terms = 0.5 * np.abs(lead.polynomial(x))
     return Estimate(
@@ -197,7 +197,7 @@ def _weighted_sampled(lead: LeadingDifference, limit: Any, sample_count: int, rn
             "ages must be enough for the limit law to contain a component near the standard normal."
         )
     proposal = GaussianMixture([1.0], above.centre[None], np.linalg.inv(above.precision)[None])
-    x = proposal.sample(_checks.integer(sample_count, "sample_count", 16), np.random.default_rng(rng))
+    x = proposal.sample(checks.integer(sample_count, "sample_count", 16), np.random.default_rng(rng))
     weight = np.exp(2.0 * gamma.log_density(x) - limit.log_density(x) - proposal.log_density(x))
     terms = weight * lead.polynomial(x) ** 2
     return Estimate(

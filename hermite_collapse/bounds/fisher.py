@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
 from ..distances._components import line_of, mixture_of
 from ..distances._divergences_line import panels
 from ..distances._kernels import log_density_and_score
 from ..distances._quadrature import integrate
-from ..errors import InputError
-from ..estimates import Estimate
-from ..modes import attenuation_loss
+from ..recursion.modes import attenuation_loss
 
 _EPS = float(np.finfo(float).eps)
 _ROUTES = ("closed_form", "quadrature", "samples")
@@ -54,7 +54,7 @@ def relative_fisher_information(
     mixture = mixture_of(law, "law")
     single, flat = len(mixture.weights) == 1, mixture.dimension == 1
     exists = [name for name, given in zip(_ROUTES, (single, flat, True), strict=True) if given]
-    chosen = exists[0] if route is None else _checks.one_of(route, _ROUTES, "route")
+    chosen = exists[0] if route is None else checks.one_of(route, _ROUTES, "route")
     if chosen not in exists:
         raise InputError(f"route must be one of {', '.join(map(repr, exists))} for this law, got {route!r}.")
     if chosen == "closed_form":
@@ -63,7 +63,7 @@ def relative_fisher_information(
         return Estimate(value, 8.0 * _EPS * value, "bound", "closed_form")
     if chosen == "quadrature":
         return _on_the_line(law)
-    x = mixture.sample(_checks.integer(sample_count, "sample_count", minimum=16), np.random.default_rng(rng))
+    x = mixture.sample(checks.integer(sample_count, "sample_count", minimum=16), np.random.default_rng(rng))
     terms = ((x + mixture.score(x)) ** 2).sum(axis=1)
     return Estimate(
         float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"
@@ -93,8 +93,8 @@ def squared_age_gap(*, fresh_fraction: float, truncation_time: float, rate: floa
 
     u^2 (2 + u - alpha) / ((alpha + u)(alpha + 2u + u^2)),   u = expm1(rate t)
     """
-    alpha = _checks.fraction(fresh_fraction)
-    x = _checks.positive(rate, "rate") * _checks.nonnegative(truncation_time, "truncation_time")
+    alpha = checks.fraction(fresh_fraction)
+    x = checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
     if x == 0.0:
         return 0.0
     if x > 300.0:
@@ -126,8 +126,8 @@ def coupling_bound(
     second_moment : E norm(X)^2 of p*.
     References : arXiv:2606.13796, Theorem 5.2, Appendix E.
     """
-    moment = _checks.nonnegative(second_moment, "second_moment")
-    d = _checks.integer(dimension, "dimension", minimum=1)
+    moment = checks.nonnegative(second_moment, "second_moment")
+    d = checks.integer(dimension, "dimension", minimum=1)
     parameters = {"fresh_fraction": fresh_fraction, "truncation_time": truncation_time, "rate": rate}
     loss = float(attenuation_loss(2, **parameters))
     return float(np.sqrt(squared_age_gap(**parameters) * moment + loss * d))
@@ -137,8 +137,8 @@ def small_time_distance(
     information: float | Estimate, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
     """The leading term of W2(p_inf, p*) for small truncation times: (rate t / alpha) sqrt(I)."""
-    alpha = _checks.positive(_checks.fraction(fresh_fraction), "fresh_fraction")
-    x = _checks.positive(rate, "rate") * _checks.nonnegative(truncation_time, "truncation_time")
+    alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
+    x = checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
     level = float(information)
     if not level >= 0.0:
         raise InputError(f"information must be >= 0, got {level!r}.")

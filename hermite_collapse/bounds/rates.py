@@ -25,11 +25,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks, distances
-from ..errors import InputError
-from ..estimates import Estimate
-from ..modes import METRICS, contraction_rate, mode_contraction
-from ..recursion import Recursion
+from .. import distances
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
+from ..recursion.modes import METRICS, contraction_rate, mode_contraction
+from ..recursion.recursion import Recursion
 from .constants import constant_rounds, final_constant, leading_difference
 
 FloatArray = NDArray[np.float64]
@@ -75,7 +76,7 @@ def rate_table(
 
     References : arXiv:2606.13796, Theorem 3.1.
     """
-    lowest = _checks.integer(degree, "degree", minimum=1)
+    lowest = checks.integer(degree, "degree", minimum=1)
     parameters = {"fresh_fraction": fresh_fraction, "truncation_time": truncation_time, "rate": rate}
     mode = float(mode_contraction(lowest, **parameters))
     return tuple(
@@ -139,8 +140,8 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
     at round 1, since at round 0 it may be infinite.
     """
     alpha, time, rate = constant_rounds(recursion)
-    kind = _checks.one_of(metric, METRICS, "metric")
-    count = _checks.integer(rounds, "rounds", minimum=1)
+    kind = checks.one_of(metric, METRICS, "metric")
+    count = checks.integer(rounds, "rounds", minimum=1)
     if kind != "l2_gamma" and recursion.dimension != 1:
         raise InputError(f"metric must be 'l2_gamma' in dimension {recursion.dimension}, got {metric!r}.")
     limit, start = recursion.limit(ages), recursion.law(0)
@@ -208,8 +209,8 @@ def rounds_to(recursion: Recursion, tolerance: float, *, metric: str) -> RoundsT
     metric : "total_variation", "kl" or "wasserstein2".
     """
     alpha, time, rate = constant_rounds(recursion)
-    kind = _checks.one_of(metric, ("total_variation", "kl", "wasserstein2"), "metric")
-    level = _checks.positive(tolerance, "tolerance")
+    kind = checks.one_of(metric, ("total_variation", "kl", "wasserstein2"), "metric")
+    level = checks.positive(tolerance, "tolerance")
     function = {
         "total_variation": distances.total_variation,
         "kl": distances.kl,

@@ -27,10 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..errors import InputError
-from ..modes import contraction_rate, mode_contraction
-from ..schedules import Schedule, as_schedule
+from ..core import checks
+from ..core.errors import InputError
+from ..recursion.modes import contraction_rate, mode_contraction
+from ..recursion.schedules import Schedule, as_schedule
 
 FloatArray = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def ball_radius(defect: float, *, fresh_fraction: float, truncation_time: float,
     >>> round(ball_radius(0.01, fresh_fraction=0.3, truncation_time=0.1), 4)
     0.049
     """
-    size = _checks.nonnegative(defect, "defect")
+    size = checks.nonnegative(defect, "defect")
     rho = contraction_rate(
         fresh_fraction=fresh_fraction, truncation_time=truncation_time, metric="wasserstein2", rate=rate
     )
@@ -64,7 +64,7 @@ def mode_radius(
     Returns an array of their common shape (a float for scalars).
     References : arXiv:2606.13796, Proposition 5.3.
     """
-    n = _checks.degrees(degree)
+    n = checks.degrees(degree)
     size = np.asarray(defect, dtype=float)
     if not np.all(size >= 0.0):
         raise InputError(f"defect must be >= 0, got {defect!r}.")
@@ -90,12 +90,12 @@ def wasserstein_bound(
     Returns (N + 1,).  With constant rounds and initial_distance = W2(p^_0, p_inf) it bounds W2(p^_i, p_inf).
     References : arXiv:2606.13796, Theorem 5.2.
     """
-    size = _checks.vector(defects, "defects")
+    size = checks.vector(defects, "defects")
     if size.min() < 0.0:
         raise InputError(f"defects must be >= 0, got {float(size.min())!r}.")
     keep, damping = _rounds(len(size), fresh_fraction, truncation, rate)
     bound = np.empty(len(size) + 1)
-    bound[0] = _checks.nonnegative(initial_distance, "initial_distance")
+    bound[0] = checks.nonnegative(initial_distance, "initial_distance")
     for i, delta in enumerate(size):
         bound[i + 1] = np.sqrt(keep[i]) * damping[i] * bound[i] + delta
     return bound
@@ -123,7 +123,7 @@ def mode_deviation(
     Returns (N + 1, m).
     References : arXiv:2606.13796, Proposition 5.3.
     """
-    n = _checks.degrees(degree).reshape(-1)
+    n = checks.degrees(degree).reshape(-1)
     size, data = np.asarray(defects, dtype=float), np.asarray(target, dtype=float)
     if size.ndim != 2 or size.shape[1] != len(n) or data.shape != n.shape:
         raise InputError(
@@ -280,17 +280,17 @@ def _rounds(
     rate: float,
 ) -> tuple[FloatArray, FloatArray]:
     """1 - alpha_i and a_i of every round."""
-    fractions = [_checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=float))]
+    fractions = [checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=float))]
     keep = 1.0 - np.array([fractions[min(i, len(fractions) - 1)] for i in range(rounds)])
     times = as_schedule(truncation).times(rounds)
-    return keep, np.exp(-_checks.positive(rate, "rate") * times)
+    return keep, np.exp(-checks.positive(rate, "rate") * times)
 
 
 def _runs(
     coefficients: ArrayLike, degree: ArrayLike, target: ArrayLike
 ) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
     measured = np.asarray(coefficients, dtype=float)
-    n = _checks.degrees(degree).reshape(-1)
+    n = checks.degrees(degree).reshape(-1)
     data = np.asarray(target, dtype=float)
     if measured.ndim != 3 or measured.shape[2] != len(n) or measured.shape[0] < 2 or measured.shape[1] < 2:
         raise InputError(

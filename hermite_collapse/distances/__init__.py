@@ -7,7 +7,7 @@ error).  A divergence that is infinite is reported as infinite, and that is deci
 
 from __future__ import annotations
 
-from .._lazy import lazy_names
+from ..core.lazy import lazy_names
 
 _PUBLIC = {
     "total_variation": "divergences",

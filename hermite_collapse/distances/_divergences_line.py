@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConvergenceError
-from ..estimates import Estimate
+from ..core.errors import ConvergenceError
+from ..core.estimates import Estimate
 from ._components import Line
 from ._kernels import log_density_and_score
 from ._quadrature import integrate

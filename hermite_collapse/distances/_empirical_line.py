@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimates import Estimate
+from ..core.estimates import Estimate
 from ._components import Line
 from ._divergences_line import root_of
 from ._kernels import partial_moments, quantiles

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimates import Estimate
+from ..core.estimates import Estimate
 from ._divergences_line import excess, root_of
 
 Array = NDArray[np.float64]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConvergenceError
+from ..core.errors import ConvergenceError
 
 Array = NDArray[np.float64]
 

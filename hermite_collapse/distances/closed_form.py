@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
-from ..estimates import Estimate
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
 from ._components import mixture_of, same_dimension
 from ._divergences_line import root_of
 
@@ -49,7 +49,7 @@ def gaussian_mmd(p: Any, q: Any, *, bandwidth: float) -> Estimate:
     """
     left, right = _any_mixture(p, "p"), _any_mixture(q, "q")
     dimension = same_dimension(left, right)
-    width = _checks.positive(bandwidth, "bandwidth")
+    width = checks.positive(bandwidth, "bandwidth")
     factor = (2.0 * np.pi * width**2) ** (0.5 * dimension)
     square, magnitude = _pair_sum(left, right, width**2)
     return root_of(factor * square, 16.0 * _EPS * factor * magnitude, "closed_form")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
-from ..errors import ConvergenceError, InputError
-from ..estimates import Estimate
+from ..core import checks
+from ..core.errors import ConvergenceError, InputError
+from ..core.estimates import Estimate
 from . import _divergences_line, _gaussians, _transport, sampled
 from ._components import Line, line, line_of, mixture_of, same_dimension
 from .finiteness import Domination, chi_square_finiteness, dominations
@@ -143,7 +143,7 @@ def _route(p: Any, q: Any, route: str | None, closed: bool | None) -> str:
     ]
     if route is None:
         return open_routes[0]
-    _checks.one_of(route, _ROUTES, "route")
+    checks.one_of(route, _ROUTES, "route")
     if route not in open_routes:
         raise InputError(
             f"route must be one of {', '.join(map(repr, open_routes))} for these laws, got {route!r}."

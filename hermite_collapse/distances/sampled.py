@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
-from ..estimates import Estimate
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
 from ._components import mixture_of
 from ._divergences_line import excess
 from .finiteness import Domination
@@ -47,7 +47,7 @@ def _stratified(
     p: Any, q: Any, sample_count: int, rng: Any, term: Callable[[Array, Array], Array]
 ) -> SampledEstimate:
     """Mean of term(log p, log q) under (p + q) / 2, half of the points from each law."""
-    half = (_checks.integer(sample_count, "sample_count", minimum=16) + 1) // 2
+    half = (checks.integer(sample_count, "sample_count", minimum=16) + 1) // 2
     generator = np.random.default_rng(rng)
     p, q = mixture_of(p, "p"), mixture_of(q, "q")
     parts = []
@@ -100,7 +100,7 @@ def chi_square(
     """E_r (p - q)^2 / (q r) with r from the dominating Gaussians and q, in proportion to their masses."""
     from ..laws.mixture import GaussianMixture
 
-    count = _checks.integer(sample_count, "sample_count", minimum=16)
+    count = checks.integer(sample_count, "sample_count", minimum=16)
     p, q = mixture_of(p, "p"), mixture_of(q, "q")
     if any(entry is None for entry in upper):
         raise InputError(

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
-from ..estimates import Estimate
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
 from . import _empirical_line, _transport
 from ._components import line_of, same_dimension
 from .closed_form import bures
@@ -74,7 +74,7 @@ def sliced_wasserstein(p: Any, q: Any, *, order: int = 2, directions: int = 64, 
     the Wasserstein distance of the same order.
     """
     degree = _order(order)
-    count = _checks.integer(directions, "directions", minimum=2)
+    count = checks.integer(directions, "directions", minimum=2)
     left, right = _law(p), _law(q)
     dimension = same_dimension(left, right)
     if dimension == 1:
@@ -98,7 +98,7 @@ def optimal_transport(x: Any, y: Any, *, order: int = 2) -> Estimate:
     Raises : InputError for other input; ImportError without the extra "transport".
     """
     degree = _order(order)
-    a, b = (_checks.samples(getattr(value, "samples", value), name) for value, name in ((x, "x"), (y, "y")))
+    a, b = (checks.samples(getattr(value, "samples", value), name) for value, name in ((x, "x"), (y, "y")))
     if a.shape[1] != b.shape[1]:
         raise InputError(f"y must have the dimension of x, {a.shape[1]}, got {b.shape[1]}.")
     try:
@@ -118,7 +118,7 @@ def optimal_transport(x: Any, y: Any, *, order: int = 2) -> Estimate:
 
 
 def _order(order: Any) -> int:
-    degree = _checks.integer(order, "order", minimum=1)
+    degree = checks.integer(order, "order", minimum=1)
     if degree > 2:
         raise InputError(f"order must be 1 or 2, got {degree}.")
     return degree

@@ -11,7 +11,7 @@ Without an Axes a function makes a figure of its own, free of pyplot's global st
 
 from __future__ import annotations
 
-from .._lazy import lazy_names
+from ..core.lazy import lazy_names
 
 _ROOMS = {
     "approach": ("Approach", "approach_figure", "draw_approach"),

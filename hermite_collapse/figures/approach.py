@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
+from ..core.errors import InputError
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

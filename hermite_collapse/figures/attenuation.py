@@ -14,9 +14,10 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse import _checks, modes
-from hermite_collapse.figures import style
-from hermite_collapse.schedules import Schedule, as_schedule
+from ..core import checks
+from ..recursion import modes
+from ..recursion.schedules import Schedule, as_schedule
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ class MeasuredFactors:
     tested: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "degree", _checks.degrees(self.degree))
+        object.__setattr__(self, "degree", checks.degrees(self.degree))
         for name, kind in (("factor", float), ("standard_error", float), ("tested", bool)):
             object.__setattr__(
                 self, name, np.broadcast_to(np.asarray(getattr(self, name), dtype=kind), self.degree.shape)
@@ -78,8 +79,8 @@ def draw_attenuation(
     The axes drawn on.
     """
     axes = style.own_axes(axes, height=3.6)
-    top = _checks.positive(highest_degree, "highest_degree")
-    shown = sorted({_checks.integer(i, "rounds") for i in rounds})
+    top = checks.positive(highest_degree, "highest_degree")
+    shown = sorted({checks.integer(i, "rounds") for i in rounds})
     grid = np.linspace(0.0, top, _GRID + 1)
     ends: list[tuple[float, str, str]] = []
 

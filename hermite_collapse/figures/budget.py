@@ -10,9 +10,9 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from hermite_collapse.bounds.drift import discount_weights
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
+from ..bounds.propagation.drift import discount_weights
+from ..core.errors import InputError
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

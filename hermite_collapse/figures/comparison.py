@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite_collapse import prediction as theory
-from hermite_collapse.figures import style
-from hermite_collapse.figures.attenuation import MeasuredFactors, draw_attenuation, draw_z_scores
-from hermite_collapse.figures.modes import draw_mode_values
-from hermite_collapse.figures.propagation import draw_moment_drift
-from hermite_collapse.figures.result_distances import limit_distances
-from hermite_collapse.figures.result_laws import density_figure, heat_map
-from hermite_collapse.recursion import Recursion
+from ..recursion import prediction as theory
+from ..recursion.recursion import Recursion
+from . import style
+from .attenuation import MeasuredFactors, draw_attenuation, draw_z_scores
+from .modes import draw_mode_values
+from .propagation import draw_moment_drift
+from .result_distances import limit_distances
+from .result_laws import density_figure, heat_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hermite_collapse.comparison import Comparison
-    from hermite_collapse.records import SimulatedRecursion
+    from ..comparison.comparison import Comparison
+    from ..storage.record import SimulatedRecursion
 
 
 def comparison_figures(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
+from ..core.errors import InputError
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,10 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
-from hermite_collapse import _checks, modes
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
+from ..core import checks
+from ..core.errors import InputError
+from ..recursion import modes
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def draw_coefficients(
     largest : size at which colours saturate; the largest abs(values) without it. Give the same to compare maps.
     """
     axes = style.own_axes(axes, width=style.COLUMN, height=style.COLUMN)
-    k = _checks.degrees(indices)
+    k = checks.degrees(indices)
     c = np.asarray(values, dtype=float)
     if k.ndim != 2 or k.shape[1] != 2 or c.shape != (len(k),):
         raise InputError(f"indices must have shape (m, 2) and values (m,), got {k.shape} and {c.shape}.")

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
+from ..core.errors import InputError
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

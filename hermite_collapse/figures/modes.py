@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hermite_collapse import _checks
-from hermite_collapse.figures import style
-from hermite_collapse.figures.density import legend_above
+from ..core import checks
+from . import style
+from .density import legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def draw_mode_values(
     most : number of modes shown, those largest in size in any of the rounds.
     """
     axes = style.own_axes(axes, height=3.5)
-    k = _checks.degrees(indices)
+    k = checks.degrees(indices)
     exact = np.asarray(predicted, dtype=float)
     size = np.max(np.abs(exact), axis=0)
     size[k.sum(axis=1) == 0] = -1.0

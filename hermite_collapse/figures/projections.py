@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse import _checks
-from hermite_collapse.figures import style
-from hermite_collapse.figures.density import draw_densities
+from ..core import checks
+from . import style
+from .density import draw_densities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def draw_projection(
         data=data.project(v),
         rounds={i: law.project(v) for i, law in rounds.items()},
         limit=None if limit is None else limit.project(v),
-        samples=None if samples is None else _checks.samples(samples) @ v,
+        samples=None if samples is None else checks.samples(samples) @ v,
         legend=False,
     )
     axes.set_title(direction.words)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hermite_collapse import prediction as theory
-from hermite_collapse.figures import style
-from hermite_collapse.figures.approach import Approach, approach_figure
+from ..recursion import prediction as theory
+from . import style
+from .approach import Approach, approach_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hermite_collapse.comparison import Comparison
+    from ..comparison.comparison import Comparison
 
 _WEIGHT = 0.5
 """Weight of a degree against the one before in the distance between coefficients."""

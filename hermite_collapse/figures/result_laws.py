@@ -6,24 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermite_collapse import prediction as theory
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
-from hermite_collapse.figures.density import (
-    draw_densities,
-    draw_density_contours,
-    has_density,
-    plane_window,
-)
-from hermite_collapse.figures.heatmap import coefficient_figure
-from hermite_collapse.figures.projections import projection_figure
-from hermite_collapse.laws.empirical import EmpiricalLaw
-from hermite_collapse.recursion import Recursion
+from ..core.errors import InputError
+from ..laws.empirical import EmpiricalLaw
+from ..recursion import prediction as theory
+from ..recursion.recursion import Recursion
+from . import style
+from .density import draw_densities, draw_density_contours, has_density, plane_window
+from .heatmap import coefficient_figure
+from .projections import projection_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hermite_collapse.records import SimulatedRecursion
+    from ..storage.record import SimulatedRecursion
 
 
 def density_figure(

@@ -12,17 +12,17 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from hermite_collapse import _checks
-from hermite_collapse.distances import kl
-from hermite_collapse.errors import InputError
-from hermite_collapse.figures import style
-from hermite_collapse.modes import mode_residuals
+from ..core import checks
+from ..core.errors import InputError
+from ..distances import kl
+from ..recursion.modes import mode_residuals
+from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from hermite_collapse.recursion import Recursion
+    from ..recursion.recursion import Recursion
 
 
 @style.style()
@@ -106,8 +106,8 @@ def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree:
     rounds : last round.
     degree : n of the left panel.
     """
-    count = _checks.integer(rounds, "rounds", minimum=1)
-    n = _checks.integer(degree, "degree", minimum=1)
+    count = checks.integer(rounds, "rounds", minimum=1)
+    n = checks.integer(degree, "degree", minimum=1)
     residuals, divergences, errors = {}, {}, {}
     for name, recursion in recursions.items():
         if recursion.initial is not None:

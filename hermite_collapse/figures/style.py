@@ -21,8 +21,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse.errors import InputError
-from hermite_collapse.runfolder import write_atomically
+from ..core.errors import InputError
+from ..storage.folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hermite_collapse.hermite._jit import jit
+from ._jit import jit
 
 TILE = 128
 SWEEP = 4  # degrees in one sweep

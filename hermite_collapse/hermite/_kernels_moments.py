@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from hermite_collapse.hermite._jit import jit
+from ._jit import jit
 
 BLOCK = 64
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 from .gauss import GaussRule, gauss_rule
 
 __all__ = ["GaussRule", "gauss_rule", "hermite_values", "hermite_values_scaled"]
@@ -41,7 +41,7 @@ def hermite_values(x: ArrayLike, degree: int) -> FloatArray:
     Raises   : InputError if a value does not fit a double, which needs abs(x) > 53; hermite_values_scaled takes it.
     """
     points, shape = _points(x)
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     table = np.empty((degree + 1, len(points)))
     table[0] = 1.0
     if degree:
@@ -79,7 +79,7 @@ def hermite_values_scaled(x: ArrayLike, degree: int) -> tuple[FloatArray, FloatA
     Accuracy : of `values`, as for hermite_values; log(abs(values)) + log_scale adds the rounding of the larger term.
     """
     points, shape = _points(x)
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     values = np.empty((degree + 1, len(points)))
     exponents = np.zeros((degree + 1, len(points)), dtype=np.int64)
     values[0] = 1.0
@@ -103,5 +103,5 @@ def _points(x: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
         raise InputError(
             "x must hold real numbers in a rectangular array, got rows of unequal length."
         ) from None
-    flat = _checks.samples(np.ravel(np.asarray(x)), "x", minimum=0)[:, 0]
+    flat = checks.samples(np.ravel(np.asarray(x)), "x", minimum=0)[:, 0]
     return flat, shape

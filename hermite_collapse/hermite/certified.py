@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..errors import ConvergenceError, InputError
+from ..core import checks
+from ..core.errors import ConvergenceError, InputError
 from .indices import ancestry, positions, total_degree_indices
 
 FloatArray = NDArray[np.float64]
@@ -85,9 +85,9 @@ def attenuation(
     bits : working precision.
     """
     flint = _flint()
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     alpha = _positive_fraction(fresh_fraction)
-    time, rate = _checks.nonnegative(truncation_time, "truncation_time"), _checks.positive(rate, "rate")
+    time, rate = checks.nonnegative(truncation_time, "truncation_time"), checks.positive(rate, "rate")
     with flint.ctx.workprec(bits):
         growth = (flint.arb(degree) * flint.arb(rate) * flint.arb(time)).expm1()
         return Enclosure(flint.arb(alpha) / (flint.arb(alpha) + growth))
@@ -109,7 +109,7 @@ def mixture_coefficients(
     """
     flint = _flint()
     weights, means, full = _mixture(weights, means, covariances)
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     indices = total_degree_indices(means.shape[1], degree)
     level = indices.sum(axis=1)
     bits = 192
@@ -187,14 +187,12 @@ def limit_density(
     weights, means, full = _mixture(weights, means, covariances)
     point = _point(x, means.shape[1])
     alpha = _positive_fraction(fresh_fraction)
-    time, rate = _checks.nonnegative(truncation_time, "truncation_time"), _checks.positive(rate, "rate")
+    time, rate = checks.nonnegative(truncation_time, "truncation_time"), checks.positive(rate, "rate")
     smallest = min(1.0, *(_smallest_eigenvalue(covariance) for covariance in full))
     if smallest <= 0.0:
         raise InputError(f"covariances must be positive definite, got an eigenvalue of about {smallest:.3g}.")
     last = (
-        1
-        if alpha == 1.0
-        else max(1, math.ceil(math.log(_checks.positive(tail, "tail")) / math.log1p(-alpha)))
+        1 if alpha == 1.0 else max(1, math.ceil(math.log(checks.positive(tail, "tail")) / math.log1p(-alpha)))
     )
     if last > _LARGEST_AGE:
         raise InputError(
@@ -238,7 +236,7 @@ def aged_density(
     flint = _flint()
     weights, means, full = _mixture(weights, means, covariances)
     point = _point(x, means.shape[1])
-    shares, scales = _checks.vector(age_weights, "age_weights"), _checks.vector(scales, "scales")
+    shares, scales = checks.vector(age_weights, "age_weights"), checks.vector(scales, "scales")
     if shares.shape != scales.shape:
         raise InputError(
             f"scales must have one entry for each of the {len(shares)} age_weights, got {len(scales)}."
@@ -297,8 +295,8 @@ def _smallest_eigenvalue(covariance: FloatArray) -> float:
 def _mixture(
     weights: ArrayLike, means: ArrayLike, covariances: ArrayLike
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    weights = _checks.vector(weights, "weights")
-    means = _checks.samples(means, "means")
+    weights = checks.vector(weights, "weights")
+    means = checks.samples(means, "means")
     if len(means) != len(weights):
         raise InputError(f"means must have one row for each of the {len(weights)} weights, got {len(means)}.")
     array = np.asarray(covariances, dtype=np.float64)
@@ -315,14 +313,14 @@ def _mixture(
 
 
 def _point(x: ArrayLike, dimension: int) -> FloatArray:
-    point = _checks.vector(np.atleast_1d(np.asarray(x, dtype=np.float64)), "x")
+    point = checks.vector(np.atleast_1d(np.asarray(x, dtype=np.float64)), "x")
     if len(point) != dimension:
         raise InputError(f"x must be one point of dimension {dimension}, got {len(point)} numbers.")
     return point
 
 
 def _positive_fraction(value: float) -> float:
-    alpha = _checks.fraction(value)
+    alpha = checks.fraction(value)
     if alpha == 0.0:
         raise InputError("fresh_fraction must be > 0 for a limit that depends on the data, got 0.0.")
     return alpha

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 from .basis import hermite_values_scaled
 from .gauss import gauss_rule
 from .indices import ancestry, positions, total_degree_indices
@@ -50,7 +50,7 @@ class HermiteCoefficients:
     square_integrable: bool | None = None
 
     def __post_init__(self) -> None:
-        indices = _checks.degrees(self.indices, "indices")
+        indices = checks.degrees(self.indices, "indices")
         if indices.ndim != 2 or indices.size == 0:
             raise InputError(f"indices must have shape (m, d) and not be empty, got {indices.shape}.")
         values = np.asarray(self.values, dtype=np.float64)
@@ -122,9 +122,9 @@ def mixture_coefficients(
     Raises   : InputError for inconsistent shapes, a covariance that is not symmetric and >= 0, or coefficients
         beyond double precision (variances above 2 grow like (variance - 1)^(degree / 2)).
     """
-    weights = _checks.probabilities(weights)
-    degree = _checks.integer(degree, "degree")
-    means = _checks.samples(means, "means")
+    weights = checks.probabilities(weights)
+    degree = checks.integer(degree, "degree")
+    means = checks.samples(means, "means")
     if len(means) != len(weights):
         raise InputError(f"means must have one row for each of the {len(weights)} weights, got {len(means)}.")
     diagonal, full, largest = _covariances(covariances, means.shape, weights)
@@ -166,7 +166,7 @@ def _covariances(
         raise InputError(
             f"covariances must have shape {(count, dimension)} or {(count, dimension, dimension)}, got {array.shape}."
         )
-    _checks.finite(array, "covariances")
+    checks.finite(array, "covariances")
     if array.ndim == 2:
         if array.min() < 0.0:
             raise InputError(f"covariances must be >= 0, got {float(array.min())!r}.")
@@ -243,9 +243,9 @@ def quadrature_coefficients(
     HermiteCoefficients; `error_estimate` is the change from a rule with three quarters of the nodes.  The rule
     converges where p / gamma is in L2(gamma); elsewhere the estimate stays large and says so.
     """
-    degree = _checks.integer(degree, "degree")
-    nodes = _checks.integer(nodes, "nodes", max(2, degree + 1))
-    dimension = _checks.integer(dimension, "dimension", 1)
+    degree = checks.integer(degree, "degree")
+    nodes = checks.integer(nodes, "nodes", max(2, degree + 1))
+    dimension = checks.integer(dimension, "dimension", 1)
     if nodes**dimension > 1 << 24:
         raise InputError(
             f"nodes must make a grid of at most 2^24 points, got {nodes} in dimension {dimension}."

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse import _checks
-from hermite_collapse.errors import InputError
-from hermite_collapse.hermite.degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums
-from hermite_collapse.hermite.determinant import Components, components, pair_coefficients
-from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums, shared_covariance
+from ..core import checks
+from ..core.errors import InputError
+from .degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums
+from .determinant import Components, components, pair_coefficients
+from .pair_sums import OneSampleSums, TwoSampleSums, shared_covariance
 
 Array = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> Array:
         all within (1 + n) 1e-15.  For d = 1, 2 and n to 200 within 1e-13 of the largest K_m(x, x), m near n.
     Raises   : InputError where a value exceeds the largest double.
     """
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     left, right = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if left.ndim == 0 or right.ndim == 0 or left.shape[-1] != right.shape[-1]:
         raise InputError(
@@ -135,11 +135,11 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
     Raises : InputError for too few samples, or where a value exceeds the largest double.
     References : in the recursion <c_n(p_i), c_n(p*)> = f_n(i) E_n(p*), arXiv:2606.13796, Proposition 3.3.
     """
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     if y is None:
-        only = _checks.samples(x, "x", 4)
+        only = checks.samples(x, "x", 4)
         return one_sample_spectrum(one_sample_sums(only, degree), only.shape[1])
-    first, second = _checks.samples(x, "x", 2), _checks.samples(y, "y", 2)
+    first, second = checks.samples(x, "x", 2), checks.samples(y, "y", 2)
     _same_dimension(first, second)
     return two_sample_spectrum(two_sample_sums(first, second, degree), first.shape[1])
 
@@ -159,8 +159,8 @@ def degree_residual(x: ArrayLike, y: ArrayLike, *, factors: ArrayLike) -> Degree
 
     References : arXiv:2606.13796, Proposition 3.3.
     """
-    factors = _checks.vector(factors, "factors")
-    first, second = _checks.samples(x, "x", 2), _checks.samples(y, "y", 4)
+    factors = checks.vector(factors, "factors")
+    first, second = checks.samples(x, "x", 2), checks.samples(y, "y", 4)
     _same_dimension(first, second)
     degree = len(factors) - 1
     cross, own = two_sample_sums(first, second, degree), one_sample_sums(second, degree)
@@ -195,7 +195,7 @@ def mixture_degree_energy(law: Any, degree: int, *, other: Any = None) -> Array:
     Accuracy : about 1e-13 of sum_kl abs(w_k w_l' F_n,kl); means that cancel between components cost digits.
     Raises : InputError where a value exceeds the largest double.
     """
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     first = components(law)
     second = first if other is None else components(other)
     _same_dimension(first.means, second.means)

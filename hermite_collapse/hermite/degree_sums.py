@@ -7,8 +7,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite_collapse.errors import InputError
-from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums
+from ..core.errors import InputError
+from .pair_sums import OneSampleSums, TwoSampleSums
 
 Array = NDArray[np.float64]
 Sums = TypeVar("Sums", OneSampleSums, TwoSampleSums)
@@ -91,8 +91,8 @@ def _panel(
     memory: Array, x: Array, y: Array, norms: Array, other_norms: Array, degree: int, first: int
 ) -> tuple[Array, Array, Array]:
     """Row sums, column sums and sums of squares of K_1, K_2, ... over one panel."""
-    from hermite_collapse.hermite._jit import parallel_region
-    from hermite_collapse.hermite._kernels_degree import degree_panel_lane, degree_panel_sums
+    from ._jit import parallel_region
+    from ._kernels_degree import degree_panel_lane, degree_panel_sums
 
     width = _width(degree)
     rows = np.zeros((_LANES, len(x), width))

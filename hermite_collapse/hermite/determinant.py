@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite_collapse import _checks
-from hermite_collapse.errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -49,8 +49,8 @@ def components(law: Any) -> Components:
     covariances), covariances scalar, (K,), (K, d), (K, d, d) or (1, d, d)."""
     if not isinstance(law, tuple):
         law = (law.weights, law.means, law.variances if law.frames is None else law.covariances)
-    weights = _checks.vector(law[0], "weights")
-    means = _checks.samples(law[1], "means")
+    weights = checks.vector(law[0], "weights")
+    means = checks.samples(law[1], "means")
     count, dimension = means.shape
     if len(weights) != count:
         raise InputError(f"means must have one row per weight, got {count} for {len(weights)} weights.")

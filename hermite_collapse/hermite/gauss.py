@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def gauss_rule(count: int) -> GaussRule:
     Accuracy : nodes correctly rounded up to rare last-bit cases, weights within 4 ulp, log_weights within 2 ulp.
     Raises   : InputError if count is not an integer from 1 to 5000.
     """
-    count = _checks.integer(count, "count", 1)
+    count = checks.integer(count, "count", 1)
     if count > _LARGEST:
         raise InputError(f"count must be at most {_LARGEST}, got {count}.")
     return _rule(count)

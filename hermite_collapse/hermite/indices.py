@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 
 IntArray = NDArray[np.int64]
 
@@ -33,8 +33,8 @@ def index_count(dimension: int, degree: int) -> int:
     dimension : d >= 1.
     degree : n >= 0.
     """
-    dimension = _checks.integer(dimension, "dimension", 1)
-    degree = _checks.integer(degree, "degree")
+    dimension = checks.integer(dimension, "dimension", 1)
+    degree = checks.integer(degree, "degree")
     return math.comb(dimension + degree, dimension)
 
 
@@ -121,7 +121,7 @@ def positions(indices: ArrayLike) -> IntArray:
     -------
     (m,) int64.
     """
-    indices = np.atleast_2d(_checks.degrees(indices, "indices"))
+    indices = np.atleast_2d(checks.degrees(indices, "indices"))
     dimension = indices.shape[1]
     degree = int(indices.sum(axis=1).max(initial=0))
     remaining = indices.sum(axis=1)

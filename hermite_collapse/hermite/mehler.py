@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse import _checks
-from hermite_collapse.errors import InputError
-from hermite_collapse.estimates import Estimate
-from hermite_collapse.hermite.determinant import Components, components, pair_log_values
-from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums, shared_covariance
+from ..core import checks
+from ..core.errors import InputError
+from ..core.estimates import Estimate
+from .determinant import Components, components, pair_log_values
+from .pair_sums import OneSampleSums, TwoSampleSums, shared_covariance
 
 Array = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def sample_mehler_square(x: ArrayLike, y: ArrayLike, *, ratio: float) -> Estimat
     r = _ratio(ratio)
     if not 0.0 < r < 1.0:
         raise InputError(f"ratio must lie in (0, 1), got {ratio!r}.")
-    first, second = _checks.samples(x, "x", 4), _checks.samples(y, "y", 4)
+    first, second = checks.samples(x, "x", 4), checks.samples(y, "y", 4)
     if first.shape[1] != second.shape[1]:
         raise InputError(f"x and y must have the same dimension, got {first.shape[1]} and {second.shape[1]}.")
     of_x, of_y, cross = _one_sample(first, r), _one_sample(second, r), _two_samples(first, second, r)
@@ -115,7 +115,7 @@ def sample_mehler_square(x: ArrayLike, y: ArrayLike, *, ratio: float) -> Estimat
 
 
 def _ratio(ratio: float) -> float:
-    return _checks.fraction(ratio, "ratio")
+    return checks.fraction(ratio, "ratio")
 
 
 def _difference(left: Components, right: Components) -> Components:

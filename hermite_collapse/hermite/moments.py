@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse import _checks
-from hermite_collapse.errors import InputError
-from hermite_collapse.hermite.indices import total_degree_indices
+from ..core import checks
+from ..core.errors import InputError
+from .indices import total_degree_indices
 
 if TYPE_CHECKING:
-    from hermite_collapse.hermite.gauss import GaussRule
+    from .gauss import GaussRule
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -128,7 +128,7 @@ def fourth_moments(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
     Raises : InputError where a value exceeds the largest double, or the rule would have more than 2^18 nodes.
     """
     weights, means, variances, full, indices = _arguments(weights, means, covariances, indices)
-    from hermite_collapse.hermite.gauss import gauss_rule
+    from .gauss import gauss_rule
 
     degree = int(indices.max(initial=0)) if full is None else int(indices.sum(axis=1).max(initial=0))
     rule = gauss_rule(2 * degree + 1)
@@ -186,12 +186,12 @@ def _arguments(
     weights: ArrayLike, means: ArrayLike, covariances: ArrayLike, indices: ArrayLike
 ) -> tuple[Array, Array, Array, Array | None, IntArray]:
     """Coerced arguments: variances (K, d), and full covariances (K, d, d) or None where all are diagonal."""
-    weights = _checks.vector(weights, "weights")
-    means = _checks.samples(means, "means")
+    weights = checks.vector(weights, "weights")
+    means = checks.samples(means, "means")
     count, dimension = means.shape
     if len(weights) != count:
         raise InputError(f"means must have one row per weight, got {count} for {len(weights)} weights.")
-    rows = _checks.degrees(indices, "indices")
+    rows = checks.degrees(indices, "indices")
     if rows.ndim == 1 and dimension == 1:
         rows = rows[:, None]
     if rows.ndim != 2 or rows.shape[1] != dimension:
@@ -223,8 +223,8 @@ def _arguments(
 
 def _over_lanes(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...], lanes: int) -> Array:
     """A kernel's sum over components; small tasks without starting threads."""
-    from hermite_collapse.hermite import _kernels_moments as kernels
-    from hermite_collapse.hermite._jit import parallel_region
+    from . import _kernels_moments as kernels
+    from ._jit import parallel_region
 
     if len(arguments[0]) <= 2 * kernels.BLOCK:
         total = np.zeros(shape)
@@ -263,7 +263,7 @@ class _Joint:
     """Rows of a_{k,l} for the asked indices k and all l up to the largest degree, one component at a time."""
 
     def __init__(self, indices: IntArray, dimension: int) -> None:
-        from hermite_collapse.hermite.indices import index_count, positions
+        from .indices import index_count, positions
 
         degree = int(indices.sum(axis=1).max(initial=0))
         count = index_count(dimension, degree)
@@ -284,7 +284,7 @@ class _Joint:
         self.rows = positions(indices)
 
     def __call__(self, mean: Array, covariance: Array) -> Array:
-        from hermite_collapse.hermite._kernels_moments import joint_coefficients
+        from ._kernels_moments import joint_coefficients
 
         frame, scales = _factor(covariance)
         arrays = (
@@ -299,7 +299,7 @@ def _tensor_fourth(
     weights: Array, means: Array, covariances: Array, indices: IntArray, rule: GaussRule, degree: int
 ) -> Array:
     """Fourth moments of full covariances by the product rule in each component's own axes."""
-    from hermite_collapse.hermite.basis import hermite_values
+    from .basis import hermite_values
 
     dimension = means.shape[1]
     nodes, log_weights = rule.nodes, rule.log_weights

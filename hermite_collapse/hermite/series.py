@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 from ._plan import growth
 from .basis import hermite_values, hermite_values_scaled
 from .coefficients import HermiteCoefficients
@@ -129,7 +129,7 @@ class DensitySeries:
         return bound.reshape(leading)
 
     def _points(self, x: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
-        points, leading = _checks.points(x, self.dimension)
+        points, leading = checks.points(x, self.dimension)
         if not np.isfinite(points).all():
             raise InputError(f"x must be finite, got {int((~np.isfinite(points)).sum())} infinite entries.")
         return points, leading

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 from .coefficients import HermiteCoefficients
 from .indices import index_count, total_degree_indices
 
@@ -39,9 +39,9 @@ class SampleSums:
     """
 
     def __init__(self, dimension: int, degree: int, *, first_block: int = 0) -> None:
-        self.dimension = _checks.integer(dimension, "dimension", 1)
-        self.degree = _checks.integer(degree, "degree")
-        self._next = _checks.integer(first_block, "first_block")
+        self.dimension = checks.integer(dimension, "dimension", 1)
+        self.degree = checks.integer(degree, "degree")
+        self._next = checks.integer(first_block, "first_block")
         self._width = index_count(self.dimension, self.degree)
         # (level, place): the sums over blocks place << level to (place + 1) << level
         self._nodes: dict[tuple[int, int], FloatArray] = {}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hermite_collapse import _checks
-from hermite_collapse.errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class Whitening:
 
     def coordinates(self, samples: ArrayLike) -> Array:
         """(n, rank) whitened coordinates of (n, d) samples."""
-        x = _checks.samples(samples)
+        x = checks.samples(samples)
         if x.shape[1] != len(self.mean):
             raise InputError(f"samples must have {len(self.mean)} columns, got {x.shape[1]}.")
         return (x - self.mean) @ self.matrix
@@ -45,8 +45,8 @@ def whitening(samples: ArrayLike, *, components: int) -> Whitening:
 
     Raises : InputError if fewer than that many directions have variance.
     """
-    x = _checks.samples(samples, minimum=2)
-    components = _checks.integer(components, "components", 1)
+    x = checks.samples(samples, minimum=2)
+    components = checks.integer(components, "components", 1)
     mean = x.mean(axis=0)
     _, scales, directions = np.linalg.svd(x - mean, full_matrices=False)
     rank = (

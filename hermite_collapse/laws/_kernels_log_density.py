@@ -13,8 +13,8 @@ import numpy as np
 from numba import prange, types
 from numba.extending import intrinsic
 
-from hermite_collapse.hermite._jit import jit
-from hermite_collapse.hermite._kernels_degree import on_a_cache_line
+from ..hermite._jit import jit
+from ..hermite._kernels_degree import on_a_cache_line
 
 POINTS = 64  # points of a block: eight registers of eight
 COMPONENTS = 32  # components between two rescalings: a tile of 16 kB

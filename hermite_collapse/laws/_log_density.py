@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite_collapse.errors import InputError
+from ..core.errors import InputError
 
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 _CHUNK_ENTRIES = 1 << 20
@@ -109,8 +109,8 @@ def _evaluate(x: Array, groups: list[_Group], with_slope: bool) -> tuple[Array, 
 
 def _group_sums(x: Array, group: _Group, with_slope: bool) -> tuple[Array, Array, Array]:
     """Peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
-    from hermite_collapse.hermite._jit import parallel_region
-    from hermite_collapse.laws import _kernels_log_density as kernels
+    from ..hermite._jit import parallel_region
+    from . import _kernels_log_density as kernels
 
     count, dimension = x.shape
     peak, total = np.empty(count), np.empty(count)

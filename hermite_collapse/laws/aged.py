@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..channels import GaussianChannel
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
+from .channels import GaussianChannel
 from .empirical import EmpiricalLaw
 from .mixture import GaussianMixture, mixture_of
 from .protocol import DensityLaw, Law
@@ -125,7 +125,7 @@ class AgedLaw(DensityLaw):
 
     def sample(self, n: int, rng: Any = None) -> FloatArray:
         generator = np.random.default_rng(rng)
-        count = _checks.integer(n, "n")
+        count = checks.integer(n, "n")
         label = generator.choice(self.age_count, size=count, p=self.weights / self.weights.sum())
         start = np.empty((count, self.dimension))
         for index, base in enumerate(self.bases):
@@ -161,8 +161,8 @@ class AgedLaw(DensityLaw):
 
     def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
         """Coefficients of each base, carried through each channel and averaged; exact at every degree < 2 ages."""
-        from ..hermite.channel_action import through_channel
         from ..hermite.coefficients import HermiteCoefficients
+        from .channel_action import through_channel
 
         base_coefficients = [base.hermite_coefficients(degree) for base in self.bases]
         indices = base_coefficients[0].indices

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..channels import GaussianChannel
+from ..core import checks
+from .channels import GaussianChannel
 from .protocol import Law
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class EmpiricalLaw(Law):
     """
 
     def __init__(self, samples: ArrayLike, *, scale: float | None = None) -> None:
-        data = _checks.samples(samples)
-        self.scale = None if scale is None else _checks.positive(scale, "scale")
+        data = checks.samples(samples)
+        self.scale = None if scale is None else checks.positive(scale, "scale")
         self.samples = data if self.scale in (None, 1.0) else data / self.scale
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class EmpiricalLaw(Law):
 
     def sample(self, n: int, rng: Any = None) -> FloatArray:
         generator = np.random.default_rng(rng)
-        return self.samples[generator.integers(len(self.samples), size=_checks.integer(n, "n"))]
+        return self.samples[generator.integers(len(self.samples), size=checks.integer(n, "n"))]
 
     def through(self, channel: GaussianChannel) -> AgedLaw:
         from .aged import AgedLaw

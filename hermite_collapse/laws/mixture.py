@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..channels import GaussianChannel
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
+from .channels import GaussianChannel
 from .protocol import DensityLaw
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class GaussianMixture(DensityLaw):
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
-        self.weights = _checks.probabilities(weights)
-        self.means = _checks.samples(means, "means")
+        self.weights = checks.probabilities(weights)
+        self.means = checks.samples(means, "means")
         count, dimension = self.means.shape
         if len(self.weights) != count:
             raise InputError(f"means must have one row a weight ({len(self.weights)}), got {count}.")
@@ -101,9 +101,9 @@ class GaussianMixture(DensityLaw):
             raise InputError(
                 "fit needs scikit-learn, which is not installed; pip install 'hermite_collapse[images]'."
             ) from None
-        data = _checks.samples(samples, minimum=2)
+        data = checks.samples(samples, minimum=2)
         counts = [components] if isinstance(components, int) else [k for k in components if k < len(data)]
-        fits = [Estimator(_checks.integer(k, "components", 1), random_state=seed).fit(data) for k in counts]
+        fits = [Estimator(checks.integer(k, "components", 1), random_state=seed).fit(data) for k in counts]
         return cls.from_sklearn(min(fits, key=lambda fit: fit.bic(data)))
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ class GaussianMixture(DensityLaw):
 
     def sample(self, n: int, rng: Any = None) -> FloatArray:
         generator = np.random.default_rng(rng)
-        count = _checks.integer(n, "n")
+        count = checks.integer(n, "n")
         label = generator.choice(len(self.weights), size=count, p=self.weights)
         noise = np.sqrt(self.variances[label]) * generator.standard_normal((count, self.dimension))
         if self.frames is not None:
@@ -201,7 +201,7 @@ class GaussianMixture(DensityLaw):
     def second_moments(self, indices: ArrayLike) -> FloatArray:
         from ..hermite.moments import second_moments
 
-        return second_moments(self.weights, self.means, self._spread, _checks.degrees(indices, "indices"))
+        return second_moments(self.weights, self.means, self._spread, checks.degrees(indices, "indices"))
 
 
 def mixture_of(laws: list[GaussianMixture], weights: FloatArray) -> GaussianMixture:
@@ -262,7 +262,7 @@ def _spectra(
         array = np.asarray(covariances, dtype=float)
     except (TypeError, ValueError):
         raise InputError(f"covariances must hold real numbers, got {covariances!r}.") from None
-    _checks.finite(array, "covariances")
+    checks.finite(array, "covariances")
     shape = (count, dimension)
     if array.ndim == 0:
         variances = np.full(shape, float(array))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .. import _checks
+from ..core import checks
 from .mixture import GaussianMixture
 
 
@@ -17,7 +17,7 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> GaussianMixture:
     """The preset mixture of that name."""
-    return _PRESETS[_checks.one_of(name, _PRESETS, "preset")]()
+    return _PRESETS[checks.one_of(name, _PRESETS, "preset")]()
 
 
 def _two_modes_1d() -> GaussianMixture:

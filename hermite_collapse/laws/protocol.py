@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from .._display import Displayed
-from ..channels import GaussianChannel
+from ..core import checks
+from ..core.display import Displayed
+from .channels import GaussianChannel
 
 if TYPE_CHECKING:
     from ..hermite.coefficients import HermiteCoefficients
@@ -62,7 +62,7 @@ class DensityLaw(Law):
 
     def log_density(self, x: ArrayLike) -> FloatArray:
         """log p(x), shape (...); finite wherever the true value is representable, far tails included."""
-        flat, leading = _checks.points(x, self.dimension)
+        flat, leading = checks.points(x, self.dimension)
         return self._log_density_and_score(flat, score=False)[0].reshape(leading)
 
     def density(self, x: ArrayLike) -> FloatArray:
@@ -71,7 +71,7 @@ class DensityLaw(Law):
 
     def score(self, x: ArrayLike) -> FloatArray:
         """grad log p(x), shaped like x."""
-        flat, _ = _checks.points(x, self.dimension)
+        flat, _ = checks.points(x, self.dimension)
         gradient = self._log_density_and_score(flat, score=True)[1]
         assert gradient is not None
         return gradient.reshape(np.shape(x))

@@ -6,7 +6,7 @@ reporting.page.render("my.html.j2", folder=..., title=..., ...)     another page
 
 from __future__ import annotations
 
-from .._lazy import lazy_names
+from ..core.lazy import lazy_names
 
 _PUBLIC = {
     "write_report": "report",

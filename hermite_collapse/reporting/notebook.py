@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermite_collapse.comparison import Comparison
-from hermite_collapse.errors import InputError
-from hermite_collapse.laws.protocol import Law
-from hermite_collapse.prediction import Prediction
-from hermite_collapse.records import SimulatedRecursion
-from hermite_collapse.recursion import Recursion
-from hermite_collapse.reporting import tables, words
-from hermite_collapse.reporting.page import significant
+from ..comparison.comparison import Comparison
+from ..core.errors import InputError
+from ..laws.protocol import Law
+from ..recursion.prediction import Prediction
+from ..recursion.recursion import Recursion
+from ..storage.record import SimulatedRecursion
+from . import tables, words
+from .page import significant
 
 if TYPE_CHECKING:
-    from hermite_collapse.reporting.tables import Table
+    from .tables import Table
 
 MOST_ROWS = 12
 """Rows of a table that a view shows."""

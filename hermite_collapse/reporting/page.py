@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from hermite_collapse.figures import style
+from ..figures import style
 
 if TYPE_CHECKING:
     from jinja2 import Environment

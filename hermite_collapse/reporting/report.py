@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from hermite_collapse import prediction as theory
-from hermite_collapse import runfolder
-from hermite_collapse.laws.mixture import GaussianMixture
-from hermite_collapse.reporting import page, tables, words
-from hermite_collapse.schedules import Constant
+from ..laws.mixture import GaussianMixture
+from ..recursion import prediction as theory
+from ..recursion.schedules import Constant
+from ..storage import folder as runfolder
+from . import page, tables, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hermite_collapse.comparison import Comparison
-    from hermite_collapse.records import SimulatedRecursion
-    from hermite_collapse.recursion import Recursion
+    from ..comparison.comparison import Comparison
+    from ..recursion.recursion import Recursion
+    from ..storage.record import SimulatedRecursion
 
 REPORT = "report.html"
 
@@ -83,7 +83,7 @@ def report_text(
     budget: Mapping[str, Any] | None = None,
 ) -> str:
     """The text of the page that `write_report` writes; arguments as there."""
-    from hermite_collapse.figures.comparison import comparison_figures, prediction_figures
+    from ..figures.comparison import comparison_figures, prediction_figures
 
     known = prediction
     if known is None:
@@ -146,7 +146,7 @@ def _shown_law(target: Any) -> dict[str, Any] | None:
     caption = "Density."
     line = target
     if target.dimension > 1:
-        from hermite_collapse.figures.projections import telling_directions
+        from ..figures.projections import telling_directions
 
         line = target.project(telling_directions(target)[0].vector)
         caption = "Density along the first principal axis of the data."
@@ -192,7 +192,7 @@ def _verdict(comparison: Comparison | None) -> dict[str, str] | None:
 
 
 def _versions(simulated: SimulatedRecursion | None) -> str:
-    from hermite_collapse import __version__
+    from .. import __version__
 
     known: Sequence[str] = [f"hermite_collapse {__version__}"]
     if simulated is not None:

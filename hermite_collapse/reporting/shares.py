@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite_collapse.estimates import Estimate
+from ..core.estimates import Estimate
 
 if TYPE_CHECKING:
-    from hermite_collapse.comparison import Comparison
+    from ..comparison.comparison import Comparison
 
 
 def error_shares(comparison: Comparison) -> dict[str, Estimate]:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hermite_collapse.estimates import Estimate
-from hermite_collapse.figures.comparison import critical_z
-from hermite_collapse.figures.style import select_rounds
-from hermite_collapse.prediction import METRIC_NAMES
-from hermite_collapse.reporting.page import significant
-from hermite_collapse.sampling_error import degree_combinations
+from ..core.estimates import Estimate
+from ..figures.comparison import critical_z
+from ..figures.style import select_rounds
+from ..recursion.prediction import METRIC_NAMES
+from ..recursion.sampling_error import degree_combinations
+from .page import significant
 
 if TYPE_CHECKING:
-    from hermite_collapse.comparison import Comparison
-    from hermite_collapse.prediction import Prediction
+    from ..comparison.comparison import Comparison
+    from ..recursion.prediction import Prediction
 
 LONGEST = 60
 """Rows beyond which a table shows the most telling ones and says so."""

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hermite_collapse import modes
-from hermite_collapse.channels import OrnsteinUhlenbeck
-from hermite_collapse.laws.empirical import EmpiricalLaw
-from hermite_collapse.laws.mixture import GaussianMixture
-from hermite_collapse.reporting.page import significant
+from ..laws.channels import OrnsteinUhlenbeck
+from ..laws.empirical import EmpiricalLaw
+from ..laws.mixture import GaussianMixture
+from ..recursion import modes
+from .page import significant
 
 if TYPE_CHECKING:
-    from hermite_collapse.comparison import Comparison
-    from hermite_collapse.records import SimulatedRecursion
-    from hermite_collapse.recursion import Recursion
+    from ..comparison.comparison import Comparison
+    from ..recursion.recursion import Recursion
+    from ..storage.record import SimulatedRecursion
 
 _REGIMES = {
     "replace": "each round trains on fresh data and on the output of the round before",

@@ -19,10 +19,17 @@ except ImportError:
         'The simulation needs PyTorch, which is not installed: pip install "hermite_collapse[torch]".'
     ) from None
 
-from ..records import SimulatedRecursion
+from ..storage.record import SimulatedRecursion
 from .attention import KernelGeneration, PoolDenoiser, attention_means, plain_means
 from .budget import ErrorBudget, error_budget
-from .energies import (
+from .experiment import simulate, simulate_many
+from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
+from .grids import time_grid
+from .learned.generation import NeuralGeneration
+from .learned.networks import ImageUNet, ResidualPerceptron
+from .learned.training import Checkpoints, Training, TrainingPaused
+from .noise import BLOCK
+from .paths.energies import (
     BrownianMotion,
     PathEnergy,
     ReverseProcess,
@@ -32,22 +39,16 @@ from .energies import (
     time_nodes,
     weight_check,
 )
-from .experiment import simulate, simulate_many
-from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
-from .grids import time_grid
-from .ideal_paths import IdealPaths, ReversedOrnsteinUhlenbeck, SolvablePaths, draw_ideal_paths
-from .learned_paths import LearnedEnergies, learned_energies
-from .networks import ImageUNet, ResidualPerceptron
-from .neural import NeuralGeneration
-from .noise import BLOCK
-from .observability import (
+from .paths.ideal import IdealPaths, ReversedOrnsteinUhlenbeck, SolvablePaths, draw_ideal_paths
+from .paths.learned import LearnedEnergies, learned_energies
+from .paths.observability import (
     ObservabilityBounds,
     PairedObservability,
     observability_bounds,
     observability_of,
     paired_observability,
 )
-from .perturbations import (
+from .paths.perturbations import (
     AlignedError,
     HyperbolicTangentError,
     LinearError,
@@ -59,7 +60,6 @@ from .perturbations import (
 from .samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun, Sampler
 from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
 from .together import simulate_together
-from .training import Checkpoints, Training, TrainingPaused
 
 __all__ = [
     "simulate",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as functional
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
 from .laws import components_of
 from .noise import BLOCK, Chunk, plan_chunks

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..defects import accumulate_defects
-from ..errors import InputError
-from ..hermite.channel_action import channel_matrix
+from ..core import checks
+from ..core.errors import InputError
+from ..laws.channel_action import channel_matrix
+from ..recursion.identity import accumulate_defects
 from .attention import KernelGeneration
 from .devices import choose_device
 from .experiment import simulate
@@ -153,11 +153,11 @@ def error_budget(
     Cost : one kernel simulation and three exact ones, `runs` runs each.
     Raises : InputError for fewer than 4 runs, or a final step that changes the target of the rounds.
     """
-    count = _checks.integer(runs, "runs", minimum=4)
+    count = checks.integer(runs, "runs", minimum=4)
     chosen = ExponentialMultistep() if sampler is None else sampler
     if chosen.final_step != "noisy":
         raise InputError(f"sampler must have the final step 'noisy' for a budget, got {chosen.final_step!r}.")
-    size = particles if pool is None else _checks.integer(pool, "pool", minimum=1)
+    size = particles if pool is None else checks.integer(pool, "pool", minimum=1)
     coarse = ReverseDiffusion(chosen, steps, start, horizon)
     options: dict[str, Any] = {
         "rounds": rounds,

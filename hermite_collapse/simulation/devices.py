@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..core.errors import InputError
 
 # A share of free memory that one chunk's temporaries may take: the allocator needs room besides.
 _SHARE = 0.25

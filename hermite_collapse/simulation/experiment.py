@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from .. import _checks
-from ..errors import InputError
-from ..records import SimulatedRecursion
+from ..core import checks
+from ..core.errors import InputError
+from ..storage.record import SimulatedRecursion
 from . import devices
 from .attention import KernelGeneration
 from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion, Truncation
-from .neural import NeuralGeneration
+from .learned.generation import NeuralGeneration
+from .learned.training import Training
 from .rounds import Plan, Run
 from .samplers import ExponentialMultistep, Sampler
-from .training import Training
 
 GENERATORS = ("channel", "exact", "kernel", "neural")
 KEEPS = ("statistics", "last", "all")
@@ -81,18 +81,18 @@ def simulate(
     """
     plan = Plan(
         recursion=recursion,
-        rounds=_checks.integer(rounds, "rounds"),
-        particles=_checks.integer(particles, "particles", minimum=1),
+        rounds=checks.integer(rounds, "rounds"),
+        particles=checks.integer(particles, "particles", minimum=1),
         generation=_as_generation(
             generator, sampler=sampler, steps=steps, start=start, horizon=horizon, pool=pool
         ),
-        degree=_checks.integer(degree, "degree"),
-        runs=_checks.integer(runs, "runs", minimum=1),
-        keep=_checks.one_of(keep, KEEPS, "keep"),
+        degree=checks.integer(degree, "degree"),
+        runs=checks.integer(runs, "runs", minimum=1),
+        keep=checks.one_of(keep, KEEPS, "keep"),
         products=bool(products),
         device=devices.choose_device(device),
-        seed=_checks.integer(seed, "seed"),
-        chunk=None if chunk is None else _checks.integer(chunk, "chunk", minimum=1),
+        seed=checks.integer(seed, "seed"),
+        chunk=None if chunk is None else checks.integer(chunk, "chunk", minimum=1),
     )
     if hasattr(plan.generation, "reverse"):
         for index in range(plan.rounds):  # before a folder is begun
@@ -146,7 +146,7 @@ def _as_generation(
         for name, value in named.items():
             raise InputError(f"{name} must be set in the generator object where there is one, got {value!r}.")
         return generator
-    _checks.one_of(generator, GENERATORS, "generator")
+    checks.one_of(generator, GENERATORS, "generator")
     if generator == "channel":
         for name, value in named.items():
             raise InputError(
@@ -160,7 +160,7 @@ def _as_generation(
         horizon=horizon,
     )
     if generator == "kernel":
-        size = None if pool is None else _checks.integer(pool, "pool", minimum=1)
+        size = None if pool is None else checks.integer(pool, "pool", minimum=1)
         return KernelGeneration(reverse, pool=size)
     if generator == "neural":
         training = Training() if pool is None else Training(samples=pool)

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from .. import _checks
-from ..channels import GaussianChannel, OrnsteinUhlenbeck, VarianceExploding
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
+from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck, VarianceExploding
 from .laws import Components, components_of
 from .noise import BLOCK, Chunk, NoiseStream
 from .samplers import ExponentialMultistep, Sampler
@@ -168,10 +168,10 @@ class ReverseDiffusion:
                 f"sampler must be a sampler such as ExponentialMultistep(), got {self.sampler!r}."
             )
         if self.steps is not None:
-            _checks.integer(self.steps, "steps", minimum=1)
-        _checks.one_of(self.start, STARTS, "start")
+            checks.integer(self.steps, "steps", minimum=1)
+        checks.one_of(self.start, STARTS, "start")
         if self.horizon is not None:
-            _checks.positive(self.horizon, "horizon")
+            checks.positive(self.horizon, "horizon")
 
     @property
     def step_count(self) -> int:

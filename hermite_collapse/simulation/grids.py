@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 
 GRIDS = ("log_snr", "uniform", "geometric")
 
@@ -20,9 +20,9 @@ def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float =
 
     The end points are exact.
     """
-    _checks.one_of(name, GRIDS, "grid")
-    count = _checks.integer(steps, "steps", minimum=1)
-    stop = _checks.positive(stop, "truncation_time")
+    checks.one_of(name, GRIDS, "grid")
+    count = checks.integer(steps, "steps", minimum=1)
+    stop = checks.positive(stop, "truncation_time")
     if not start > stop:
         raise InputError(f"horizon must exceed the truncation time {stop!r}, got {start!r}.")
     fractions = np.linspace(0.0, 1.0, count + 1)

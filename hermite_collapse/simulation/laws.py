@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..channels import GaussianChannel
-from ..errors import InputError
+from ..core.errors import InputError
+from ..laws.channels import GaussianChannel
 from .noise import BLOCK
 from .products import product
 

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..hermite.indices import total_degree_indices
-from ..records import DOCUMENT, SimulatedRecursion
-from ..runfolder import RunFolder, read_timings
+from ..storage.folder import RunFolder, read_timings
+from ..storage.record import DOCUMENT, SimulatedRecursion
 from . import devices
 from .generations import Generation, RoundContext
 from .laws import components_of

@@ -36,9 +36,9 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
-from .. import _checks
-from ..errors import InputError
-from ..final_steps import FINAL_STEPS
+from ..core import checks
+from ..core.errors import InputError
+from ..recursion.final_steps import FINAL_STEPS
 from .grids import GRIDS, time_grid
 from .scores import Denoiser, Level, score_of
 
@@ -67,8 +67,8 @@ class Sampler:
     default_steps: ClassVar[int] = 100
 
     def __post_init__(self) -> None:
-        _checks.one_of(self.grid, GRIDS, "grid")
-        _checks.one_of(self.final_step, FINAL_STEPS, "final_step")
+        checks.one_of(self.grid, GRIDS, "grid")
+        checks.one_of(self.final_step, FINAL_STEPS, "final_step")
 
     def describe(self) -> dict[str, Any]:
         """The sampler as JSON values."""

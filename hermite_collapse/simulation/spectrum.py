@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from hermite_collapse import _checks
-from hermite_collapse.errors import InputError
-from hermite_collapse.hermite.degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
-from hermite_collapse.hermite.degree_sums import usable
-from hermite_collapse.hermite.pair_sums import OneSampleSums, TwoSampleSums
+from ..core import checks
+from ..core.errors import InputError
+from ..hermite.degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
+from ..hermite.degree_sums import usable
+from ..hermite.pair_sums import OneSampleSums, TwoSampleSums
 
 _BLOCK = {
     "cpu": 1024,
@@ -38,7 +38,7 @@ def degree_spectrum(
     Accuracy : the result equals the NumPy one to rounding.
     Raises : InputError for too few samples, or where a value exceeds the largest double.
     """
-    degree = _checks.integer(degree, "degree")
+    degree = checks.integer(degree, "degree")
     if device is None:
         device = x.device if isinstance(x, torch.Tensor) else "cpu"
     place = torch.device(device)
@@ -53,7 +53,7 @@ def degree_spectrum(
 
 def _tensor(value: Any, name: str, minimum: int, device: torch.device) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
-        return torch.from_numpy(_checks.samples(value, name, minimum)).to(device)
+        return torch.from_numpy(checks.samples(value, name, minimum)).to(device)
     tensor = value.detach().to(device=device, dtype=torch.float64)
     tensor = tensor[:, None] if tensor.ndim == 1 else tensor
     if (
@@ -62,7 +62,7 @@ def _tensor(value: Any, name: str, minimum: int, device: torch.device) -> torch.
         or tensor.shape[1] == 0
         or not bool(torch.isfinite(tensor).all())
     ):
-        _checks.samples(value, name, minimum)
+        checks.samples(value, name, minimum)
     return tensor.contiguous()
 
 

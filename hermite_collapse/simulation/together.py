@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .. import _checks
-from ..errors import InputError
+from ..core import checks
+from ..core.errors import InputError
 from ..hermite.indices import total_degree_indices
-from ..records import SimulatedRecursion
-from ..runfolder import RunFolder
+from ..storage.folder import RunFolder
+from ..storage.record import SimulatedRecursion
 from . import devices
 from .generations import RoundContext
 from .laws import components_of
-from .neural import NeuralGeneration, train_rounds
+from .learned.generation import NeuralGeneration, train_rounds
 from .noise import BLOCK, Chunk, NoiseStream, plan_chunks
 from .noise import _seed_from as seed_from
 from .rounds import describe_recursion
@@ -73,13 +73,13 @@ def simulate_together(
             )
     together = _Together(
         recursions=dict(recursions),
-        rounds=_checks.integer(rounds, "rounds"),
-        particles=_checks.integer(particles, "particles", minimum=1),
+        rounds=checks.integer(rounds, "rounds"),
+        particles=checks.integer(particles, "particles", minimum=1),
         generation=NeuralGeneration() if generation is None else generation,
-        degree=_checks.integer(degree, "degree"),
-        runs=_checks.integer(runs, "runs", minimum=1),
+        degree=checks.integer(degree, "degree"),
+        runs=checks.integer(runs, "runs", minimum=1),
         device=devices.choose_device(device),
-        seed=_checks.integer(seed, "seed"),
+        seed=checks.integer(seed, "seed"),
     )
     return together.finish(folder)
 

@@ -196,6 +196,6 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("mode_factors", "tests/test_schedules_regimes.py", _package, digits=11),
+    package=Package("mode_factors", "tests/recursion/test_schedules_regimes.py", _package, digits=11),
     figure=_figure,
 )

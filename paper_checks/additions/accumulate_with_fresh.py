@@ -175,5 +175,5 @@ STATEMENT = Statement(
         r"$\kappa_n^2(1-g_n)\Gamma(i+\kappa_n)/(\Gamma(1+\kappa_n)\Gamma(i+1))$ for $i\geq1$.",
     ),
     expected="false as displayed",
-    package=Package("mode_factors", "tests/test_schedules_regimes.py", _package, digits=11),
+    package=Package("mode_factors", "tests/recursion/test_schedules_regimes.py", _package, digits=11),
 )

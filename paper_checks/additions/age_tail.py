@@ -135,5 +135,5 @@ STATEMENT = Statement(
         Mutation("exponent", r"$W_2$ with $a^2$", {"transport": lambda a, w: a * a * w}),
     ),
     expected="holds",
-    package=Package("Recursion.limit", "tests/test_recursion.py", None),
+    package=Package("Recursion.limit", "tests/recursion/test_recursion.py", None),
 )

@@ -173,7 +173,10 @@ def particles(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    best, power = subject.fetch("planning.best_constant_truncation"), subject.fetch("planning.PowerLaw")
+    best, power = (
+        subject.fetch("advice.planning.best_constant_truncation"),
+        subject.fetch("advice.planning.PowerLaw"),
+    )
     time, error = best(2, fresh_fraction=0.3, error=power(scale=1e-3, exponent=0.5))
     A, B, cost, W = mpf(0.3), mpf(0.5), mpf(1e-3), mpf(1)  # n theta = 2/2
     root = mpmath.findroot(
@@ -214,5 +217,7 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("planning.best_constant_truncation", "tests/test_planning.py", _package, digits=6),
+    package=Package(
+        "advice.planning.best_constant_truncation", "tests/advice/test_planning.py", _package, digits=6
+    ),
 )

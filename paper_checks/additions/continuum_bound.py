@@ -158,7 +158,7 @@ def ages(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    continuum = subject.fetch("modes.continuum_attenuation")
+    continuum = subject.fetch("recursion.modes.continuum_attenuation")
     for degree in (1, 7):
         # E exp(-n s) for an exponential time s of mean 1/lambda, by integration.
         value = mpmath.quad(lambda s, n=degree: mpf(4) * mpmath.exp(-4 * s - n * s), [0, 1, mpmath.inf])
@@ -211,6 +211,6 @@ STATEMENT = Statement(
         ),
     ),
     expected="sharp",
-    package=Package("modes.continuum_attenuation", "tests/test_modes.py", _package),
+    package=Package("recursion.modes.continuum_attenuation", "tests/recursion/test_modes.py", _package),
     figure=_figure,
 )

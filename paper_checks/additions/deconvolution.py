@@ -100,5 +100,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("AttenuationOperator", "tests/test_modes.py", _package),
+    package=Package("AttenuationOperator", "tests/recursion/test_modes.py", _package),
 )

@@ -164,5 +164,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("half_degree, largest_truncation", "tests/test_modes.py", _package),
+    package=Package("half_degree, largest_truncation", "tests/recursion/test_modes.py", _package),
 )

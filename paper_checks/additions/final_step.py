@@ -229,7 +229,7 @@ def particles(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    limit = subject.fetch("final_steps.limit_variance")
+    limit = subject.fetch("recursion.final_steps.limit_variance")
     for name, c_ in (("full", mpf(1)), ("half", mpf(1) / 2)):
         model = mpf(1)
         for _ in range(600):
@@ -270,5 +270,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("final_steps.limit_variance", "tests/test_final_steps.py", _package),
+    package=Package("recursion.final_steps.limit_variance", "tests/recursion/test_final_steps.py", _package),
 )

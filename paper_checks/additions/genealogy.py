@@ -226,5 +226,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("mode_factors", "tests/test_schedules_regimes.py", _package),
+    package=Package("mode_factors", "tests/recursion/test_schedules_regimes.py", _package),
 )

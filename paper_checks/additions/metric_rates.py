@@ -255,6 +255,6 @@ STATEMENT = Statement(
         ),
     ),
     expected="sharp",
-    package=Package("contraction_rate", "tests/test_modes.py", _package),
+    package=Package("contraction_rate", "tests/recursion/test_modes.py", _package),
     remark=r"Sharpness is shown for total variation; the exponents for heavy tails are supported numerically.",
 )

@@ -158,7 +158,7 @@ def stationary(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    predict = subject.fetch("sampling_error.predict_sampling_error")
+    predict = subject.fetch("recursion.sampling_error.predict_sampling_error")
     run = subject.fetch("Recursion")(
         subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4
     )
@@ -199,6 +199,9 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package(
-        "sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9
+        "recursion.sampling_error.predict_sampling_error",
+        "tests/recursion/test_sampling_error.py",
+        _package,
+        digits=9,
     ),
 )

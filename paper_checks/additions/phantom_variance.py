@@ -137,5 +137,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("Recursion.limit", "tests/test_recursion.py", _package, digits=11),
+    package=Package("Recursion.limit", "tests/recursion/test_recursion.py", _package, digits=11),
 )

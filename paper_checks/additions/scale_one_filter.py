@@ -150,5 +150,7 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("Recursion.limit, VarianceExploding", "tests/test_recursion.py", _package, digits=9),
+    package=Package(
+        "Recursion.limit, VarianceExploding", "tests/recursion/test_recursion.py", _package, digits=9
+    ),
 )

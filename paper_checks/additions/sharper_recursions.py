@@ -132,5 +132,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "no fresh data in front of the old part", {"keep": lambda alpha: 1}),
     ),
     expected="sharp",
-    package=Package("bounds.propagation_table", "tests/bounds/test_propagation.py", None),
+    package=Package("bounds.propagation_table", "tests/bounds/propagation/test_innovation.py", None),
 )

@@ -179,5 +179,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"without $\eta$", {"visible": lambda eta, eps2: eps2}),
     ),
     expected="holds",
-    package=Package("bounds.SolvableFamily", "tests/bounds/test_solvable.py", _package, digits=8),
+    package=Package("bounds.SolvableFamily", "tests/bounds/propagation/test_solvable.py", _package, digits=8),
 )

@@ -108,7 +108,7 @@ def samples(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    predict = subject.fetch("sampling_error.predict_sampling_error")
+    predict = subject.fetch("recursion.sampling_error.predict_sampling_error")
     run = subject.fetch("Recursion")(
         subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4
     )
@@ -162,6 +162,9 @@ STATEMENT = Statement(
     ),
     expected="false as displayed",
     package=Package(
-        "sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=8
+        "recursion.sampling_error.predict_sampling_error",
+        "tests/recursion/test_sampling_error.py",
+        _package,
+        digits=8,
     ),
 )

@@ -126,7 +126,7 @@ def particles(claim: Claim) -> Outcome:
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion = subject.fetch("GaussianMixture"), subject.fetch("Recursion")
-    predict = subject.fetch("sampling_error.predict_sampling_error")
+    predict = subject.fetch("recursion.sampling_error.predict_sampling_error")
     run = recursion(mixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5]), fresh_fraction=0.2, truncation=0.2)
     table = np.asarray(predict(run, 4, rounds=3, particles=100, generator="kernel").standard_error)
     for n in (1, 2, 4):
@@ -176,6 +176,9 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package(
-        "sampling_error.predict_sampling_error", "tests/test_sampling_error.py", _package, digits=9
+        "recursion.sampling_error.predict_sampling_error",
+        "tests/recursion/test_sampling_error.py",
+        _package,
+        digits=9,
     ),
 )

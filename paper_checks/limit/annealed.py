@@ -236,6 +236,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"recovery also for $\alpha=0$", {"recovers": lambda alpha: True}),
     ),
     expected="holds",
-    package=Package("mode_factors, schedules", "tests/test_schedules_regimes.py", _package),
+    package=Package("mode_factors, schedules", "tests/recursion/test_schedules_regimes.py", _package),
     figure=_figure,
 )

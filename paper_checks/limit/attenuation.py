@@ -269,6 +269,6 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("attenuation, mode_factors", "tests/test_modes.py", _package),
+    package=Package("attenuation, mode_factors", "tests/recursion/test_modes.py", _package),
     figure=_figure,
 )

@@ -198,5 +198,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("Recursion.limit", "tests/test_recursion.py", _package, digits=9),
+    package=Package("Recursion.limit", "tests/recursion/test_recursion.py", _package, digits=9),
 )

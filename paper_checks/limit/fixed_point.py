@@ -237,7 +237,7 @@ STATEMENT = Statement(
         ),
     ),
     expected="sharp",
-    package=Package("contraction_rate", "tests/test_modes.py", _package),
+    package=Package("contraction_rate", "tests/recursion/test_modes.py", _package),
     remark=r"In one round the rate cannot be improved. Over many rounds and for light tails the decay is the faster "
     r"$(1-\alpha)e^{-m\theta t_0}$: see additions.metric_rates.",
 )

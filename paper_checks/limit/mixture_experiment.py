@@ -245,6 +245,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", "a floor under every schedule", {"floor": lambda annealed: True}),
     ),
     expected="supported",
-    package=Package("Recursion.coefficients", "tests/test_recursion.py", _package, digits=9),
+    package=Package("Recursion.coefficients", "tests/recursion/test_recursion.py", _package, digits=9),
     figure=_figure,
 )

@@ -227,7 +227,9 @@ STATEMENT = Statement(
         r"$\sqrt{D_N}\leq\sum(1-\alpha)^{N-1-i}\sqrt{R_i}$, with equality for aligned defects; the squared form only without cross terms.",
     ),
     expected="false as displayed",
-    package=Package("bounds.discounted_divergence", "tests/bounds/test_propagation.py", _package, digits=9),
+    package=Package(
+        "bounds.discounted_divergence", "tests/bounds/propagation/test_innovation.py", _package, digits=9
+    ),
     remark=r"The displayed form is tested with the constant $4$ on the right ($2$ in length); by the third step every constant fails after enough rounds.",
     figure=_figure,
 )

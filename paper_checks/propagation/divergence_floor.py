@@ -149,5 +149,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("bounds.persistence_floor", "tests/bounds/test_propagation.py", _package),
+    package=Package("bounds.persistence_floor", "tests/bounds/propagation/test_innovation.py", _package),
 )

@@ -141,5 +141,5 @@ STATEMENT = Statement(
         r"It is $\sum\eta_i\varepsilon_i^2$ that has to diverge.",
     ),
     expected="false as displayed",
-    package=Package("bounds.drift_regime", "tests/bounds/test_propagation.py", None),
+    package=Package("bounds.drift_regime", "tests/bounds/propagation/test_innovation.py", None),
 )

@@ -149,5 +149,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "no share of fresh data needed", {"least": lambda I, alpha: I / 2}),
     ),
     expected="sharp",
-    package=Package("bounds.propagation_table", "tests/bounds/test_propagation.py", None),
+    package=Package("bounds.propagation_table", "tests/bounds/propagation/test_innovation.py", None),
 )

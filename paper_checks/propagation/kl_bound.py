@@ -152,5 +152,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="sharp",
-    package=Package("bounds.SolvableFamily", "tests/bounds/test_solvable.py", _package, digits=9),
+    package=Package("bounds.SolvableFamily", "tests/bounds/propagation/test_solvable.py", _package, digits=9),
 )

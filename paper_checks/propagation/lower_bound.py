@@ -171,5 +171,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("bounds.innovation_bounds", "tests/bounds/test_propagation.py", _package),
+    package=Package("bounds.innovation_bounds", "tests/bounds/propagation/test_innovation.py", _package),
 )

@@ -172,6 +172,6 @@ STATEMENT = Statement(
     ),
     expected="false as displayed",
     package=Package(
-        "bounds.SolvableFamily.observability", "tests/bounds/test_solvable.py", _package, digits=9
+        "bounds.SolvableFamily.observability", "tests/bounds/propagation/test_solvable.py", _package, digits=9
     ),
 )

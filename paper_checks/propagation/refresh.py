@@ -98,5 +98,5 @@ STATEMENT = Statement(
         Mutation("dropped condition", "fresh data do nothing", {"factor": lambda alpha: 1}),
     ),
     expected="holds",
-    package=Package("bounds.refreshed_divergence", "tests/bounds/test_propagation.py", _package),
+    package=Package("bounds.refreshed_divergence", "tests/bounds/propagation/test_innovation.py", _package),
 )

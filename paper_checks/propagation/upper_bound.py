@@ -133,6 +133,6 @@ STATEMENT = Statement(
         Mutation("dropped condition", r"any size of error", {"largest": 100}),
     ),
     expected="holds",
-    package=Package("bounds.innovation_bounds", "tests/bounds/test_propagation.py", _package),
+    package=Package("bounds.innovation_bounds", "tests/bounds/propagation/test_innovation.py", _package),
     remark=r"For small errors both constants, $1/4$ and $4$, become one: see additions.small_errors.",
 )

@@ -136,5 +136,7 @@ STATEMENT = Statement(
         r"Only $\sum D_i=\infty$ follows; $\varepsilon_i^2=1/(i+1)$ lets $D_i\to0$.",
     ),
     expected="false as displayed",
-    package=Package("bounds.discounted_divergence", "tests/bounds/test_propagation.py", _package, digits=9),
+    package=Package(
+        "bounds.discounted_divergence", "tests/bounds/propagation/test_innovation.py", _package, digits=9
+    ),
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.figures import Approach, approach_figure, draw_approach, style
 from tests.figures.figure_checks import assert_readable
 

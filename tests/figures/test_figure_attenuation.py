@@ -8,9 +8,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.figures import MeasuredFactors, draw_attenuation, draw_mode_values, draw_z_scores, style
-from hermite_collapse.schedules import Geometric, Polynomial
+from hermite_collapse.recursion.schedules import Geometric, Polynomial
 from tests.figures.figure_checks import assert_readable
 
 ALPHA, TIME, RATE = 0.3, 0.1, 0.7

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
+from hermite_collapse.core.significance import Test, holm
 from hermite_collapse.figures import comparison_figures, prediction_figures, save, style
 from hermite_collapse.figures.comparison import critical_z
-from hermite_collapse.hypothesis_tests import Test, holm
-from hermite_collapse.prediction import predict
+from hermite_collapse.recursion.prediction import predict
 from tests.figures.figure_checks import assert_readable
 
 pytest.importorskip("torch")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from hermite_collapse import Recursion, presets, schedules
-from hermite_collapse.errors import InputError
+from hermite_collapse import Recursion, presets
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.figures import (
     draw_bounds,
     draw_moment_drift,
@@ -16,7 +16,8 @@ from hermite_collapse.figures import (
     schedule_figure,
     style,
 )
-from hermite_collapse.modes import mode_residuals
+from hermite_collapse.recursion import schedules
+from hermite_collapse.recursion.modes import mode_residuals
 from tests.figures.figure_checks import assert_readable
 
 

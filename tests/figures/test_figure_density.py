@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hermite_collapse import EmpiricalLaw, GaussianMixture, Recursion, presets
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.figures import (
     draw_densities,
     draw_density_contours,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hermite_collapse import presets
-from hermite_collapse.errors import InputError
+from hermite_collapse.advice.samplers import KNOWN_SAMPLERS
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.figures import (
     coefficient_figure,
     draw_budget,
@@ -15,8 +16,7 @@ from hermite_collapse.figures import (
     draw_discounted_defects,
     draw_parameter_map,
 )
-from hermite_collapse.modes import attenuation, mode_contraction, mode_factors
-from hermite_collapse.sampler_advice import KNOWN_SAMPLERS
+from hermite_collapse.recursion.modes import attenuation, mode_contraction, mode_factors
 from tests.figures.figure_checks import assert_readable
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermite_collapse.cli.app import run
-from hermite_collapse.config import Config, key_sections, load_config, parse_config, sections, template
-from hermite_collapse.errors import InputError
+from hermite_collapse.app.cli.app import run
+from hermite_collapse.app.config import Config, key_sections, load_config, parse_config, sections, template
+from hermite_collapse.core.errors import InputError
 
 EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 500
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermite_collapse.errors import InputError
-from hermite_collapse.samplefiles import read_samples
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.storage.samples import read_samples
 
 EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 500
 

@@ -13,13 +13,13 @@ pytest.importorskip("flint")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite import certified
 from hermite_collapse.hermite.coefficients import mixture_coefficients
 from hermite_collapse.laws.aged import AgedLaw
 from hermite_collapse.laws.mixture import GaussianMixture
-from hermite_collapse.modes import attenuation
-from hermite_collapse.recursion import Recursion
+from hermite_collapse.recursion.modes import attenuation
+from hermite_collapse.recursion.recursion import Recursion
 
 
 @given(st.integers(0, 400), st.floats(1e-6, 1.0), st.floats(0.0, 0.5))

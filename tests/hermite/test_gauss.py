@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite.basis import hermite_values_scaled
 from hermite_collapse.hermite.gauss import gauss_rule
 

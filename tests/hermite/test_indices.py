@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite import indices
 from hermite_collapse.hermite.indices import ancestry, index_count, positions, total_degree_indices
 

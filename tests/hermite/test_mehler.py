@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite.degree import degree_kernel, mixture_degree_energy
 from hermite_collapse.hermite.mehler import mehler_distance, sample_mehler_square
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite import _plan
 from hermite_collapse.hermite.basis import hermite_values
 from hermite_collapse.hermite.coefficients import sample_coefficients

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.laws._kernels_log_density import exp_nonpositive
 from hermite_collapse.laws._log_density import mixture_log_density, mixture_log_density_and_score
 

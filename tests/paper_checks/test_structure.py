@@ -46,8 +46,8 @@ def test_the_package_is_reached_through_one_door(path):
 def test_an_import_elsewhere_would_be_seen(tmp_path):
     for line in (
         "import hermite_collapse as hc",
-        "from hermite_collapse.modes import attenuation",
-        "import importlib\nimportlib.import_module('hermite_collapse.modes')",
+        "from hermite_collapse.recursion.modes import attenuation",
+        "import importlib\nimportlib.import_module('hermite_collapse.recursion.modes')",
     ):
         path = tmp_path / "intruder.py"
         path.write_text(line)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.errors import InputError
-from hermite_collapse.estimates import Estimate
-from hermite_collapse.modes import attenuation, contraction_rate, half_degree
-from hermite_collapse.prediction import predict
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.core.estimates import Estimate
+from hermite_collapse.recursion.modes import attenuation, contraction_rate, half_degree
+from hermite_collapse.recursion.prediction import predict
 from hermite_collapse.reporting import (
     error_shares,
     notebook_view,

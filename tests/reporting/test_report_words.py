@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.estimates import Estimate
-from hermite_collapse.prediction import predict
+from hermite_collapse.core.estimates import Estimate
+from hermite_collapse.recursion.prediction import predict
 from hermite_collapse.reporting import tables, words
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import hermite_collapse as hc
-from hermite_collapse.sampling_error import predict_sampling_error
+from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import (
     KernelGeneration,
     PoolDenoiser,

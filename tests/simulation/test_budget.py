@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.sampling_error import predict_sampling_error
+from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import EulerMaruyama, ExponentialMultistep, error_budget
 from hermite_collapse.simulation.budget import BIASES, VARIANCES
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import hermite_collapse as hc
-from hermite_collapse.sampling_error import predict_sampling_error
+from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import (
     EulerMaruyama,
     ExactGeneration,
@@ -304,7 +304,7 @@ def test_asking_for_cuda_where_there_is_none_is_one_sentence():
 def test_without_torch_the_simulation_names_the_extra():
     script = (
         "import sys; sys.modules['torch'] = None\n"
-        "import hermite_collapse as hc, hermite_collapse.records\n"
+        "import hermite_collapse as hc, hermite_collapse.storage.record\n"
         "try:\n    hc.simulation\nexcept ImportError as problem:\n    print(problem)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

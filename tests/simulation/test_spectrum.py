@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hermite_collapse.errors import InputError  # noqa: E402
-from hermite_collapse.hermite.degree import degree_spectrum as reference  # noqa: E402
-from hermite_collapse.simulation import spectrum as room  # noqa: E402
-from hermite_collapse.simulation.spectrum import degree_spectrum  # noqa: E402
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.hermite.degree import degree_spectrum as reference
+from hermite_collapse.simulation import spectrum as room
+from hermite_collapse.simulation.spectrum import degree_spectrum
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 

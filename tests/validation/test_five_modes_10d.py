@@ -11,9 +11,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hermite_collapse.simulation.attention import PoolDenoiser  # noqa: E402
-from validation.experiments import five_modes_10d as experiment  # noqa: E402
-from validation.experiments.kde_recursion import (  # noqa: E402
+from hermite_collapse.simulation.attention import PoolDenoiser
+from validation.experiments import five_modes_10d as experiment
+from validation.experiments.kde_recursion import (
     RefinedNoise,
     Setting,
     euler_variance,

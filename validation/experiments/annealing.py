@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.annealing import annealing_law
-from hermite_collapse.modes import mode_residuals
-from hermite_collapse.sampling_error import degree_combinations, predict_degree_error
+from hermite_collapse.recursion.annealing import annealing_law
+from hermite_collapse.recursion.modes import mode_residuals
+from hermite_collapse.recursion.sampling_error import degree_combinations, predict_degree_error
 from hermite_collapse.simulation import simulate
 
 from ..catalog import Experiment, Outcome, Settings, holm

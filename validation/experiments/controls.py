@@ -113,7 +113,7 @@ def _pool_control(law: Any, simulated: Any, claimed: int, settings: Settings) ->
     """The scatter over runs against the formula for another pool, by the chi-square of the strongest mode."""
     import numpy as np
 
-    from hermite_collapse.sampling_error import predict_sampling_error
+    from hermite_collapse.recursion.sampling_error import predict_sampling_error
 
     recursion = hc.Recursion(law, **TRUTH)
     z = {}

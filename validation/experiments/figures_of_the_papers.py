@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.sampling_error import predict_sampling_error
+from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import simulate
 
 from ..catalog import Experiment, Outcome, Settings, holm

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 import hermite_collapse as hc
-from hermite_collapse.final_steps import limit_distance
+from hermite_collapse.recursion.final_steps import limit_distance
 from hermite_collapse.simulation import ExponentialMultistep, MixtureDenoiser, simulate
 from hermite_collapse.simulation.laws import Components, components_of
 from hermite_collapse.simulation.samplers import FINAL_STEPS, finish

@@ -38,10 +38,10 @@ import torch
 
 import hermite_collapse as hc
 from hermite_collapse import bounds
-from hermite_collapse.runfolder import read_arrays, read_json, write_arrays, write_json
 from hermite_collapse.simulation.devices import choose_device, describe_device, describe_versions
 from hermite_collapse.simulation.laws import components_of
 from hermite_collapse.simulation.scores import MixtureDenoiser
+from hermite_collapse.storage.folder import read_arrays, read_json, write_arrays, write_json
 
 from .kde_energies import measure_energies
 from .kde_recursion import (

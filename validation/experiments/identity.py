@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.defects import joint_identity
+from hermite_collapse.recursion.identity import joint_identity
 from hermite_collapse.simulation import EulerMaruyama, simulate
 
 from ..catalog import Experiment, Outcome, Settings, holm

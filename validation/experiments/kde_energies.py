@@ -24,17 +24,17 @@ import torch
 import hermite_collapse as hc
 from hermite_collapse import bounds, distances
 from hermite_collapse.bounds import PropagationRecord, PropagationRound
-from hermite_collapse.estimates import Estimate
-from hermite_collapse.simulation.energies import (
+from hermite_collapse.core.estimates import Estimate
+from hermite_collapse.simulation.laws import components_of
+from hermite_collapse.simulation.paths.energies import (
     ReverseProcess,
     follow_paths,
     path_energy,
     time_nodes,
     weight_check,
 )
-from hermite_collapse.simulation.ideal_paths import ReversedOrnsteinUhlenbeck, draw_ideal_paths
-from hermite_collapse.simulation.laws import components_of
-from hermite_collapse.simulation.observability import paired_observability
+from hermite_collapse.simulation.paths.ideal import ReversedOrnsteinUhlenbeck, draw_ideal_paths
+from hermite_collapse.simulation.paths.observability import paired_observability
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of
 
 from .kde_recursion import Setting

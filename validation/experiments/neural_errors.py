@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 import hermite_collapse as hc
+from hermite_collapse.advice.error_models import FinitePool
+from hermite_collapse.advice.planning import plan_schedule
 from hermite_collapse.bounds.robustness import mode_defects
-from hermite_collapse.error_models import FinitePool
-from hermite_collapse.planning import plan_schedule
 from hermite_collapse.simulation import ExactGeneration, ExponentialMultistep, ReverseDiffusion, simulate
-from hermite_collapse.simulation.learned_paths import learned_energies
+from hermite_collapse.simulation.paths.learned import learned_energies
 from hermite_collapse.simulation.together import simulate_together
 
 from ..catalog import Experiment, Outcome, Settings, holm

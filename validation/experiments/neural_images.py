@@ -20,28 +20,28 @@ import numpy as np
 
 import hermite_collapse as hc
 from hermite_collapse import figures
-from hermite_collapse.error_models import PowerLaw
+from hermite_collapse.advice.error_models import PowerLaw
+from hermite_collapse.advice.planning import plan_schedule
 from hermite_collapse.figures import images as drawings
-from hermite_collapse.planning import plan_schedule
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
-from hermite_collapse.simulation.image_spectra import (
+from hermite_collapse.simulation.learned.generation import NeuralGeneration
+from hermite_collapse.simulation.learned.image_spectra import (
     frechet_distance,
     high_frequency_loss,
     high_frequency_power,
     radial_power,
     random_convolution_features,
 )
-from hermite_collapse.simulation.image_statistics import (
+from hermite_collapse.simulation.learned.image_statistics import (
     degree_factors,
     principal_directions,
     projection_curves,
     quadratic_curves,
     second_moment,
 )
-from hermite_collapse.simulation.images import ImageData, load_images, to_pixels
-from hermite_collapse.simulation.networks import ImageUNet
-from hermite_collapse.simulation.neural import NeuralGeneration
-from hermite_collapse.simulation.training import Checkpoints, Training
+from hermite_collapse.simulation.learned.networks import ImageUNet
+from hermite_collapse.simulation.learned.training import Checkpoints, Training
+from hermite_collapse.storage.images import ImageData, load_images, to_pixels
 
 from ..catalog import Experiment, Outcome, Settings, holm
 from .neural_mixtures import PIECE_MINUTES, RUNS, folder_for, in_pieces

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 import hermite_collapse as hc
 from hermite_collapse.bounds.robustness import check_robustness, mode_defects, wasserstein_bound
-from hermite_collapse.errors import InputError
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
-from hermite_collapse.simulation.networks import ResidualPerceptron
-from hermite_collapse.simulation.neural import NeuralGeneration
+from hermite_collapse.simulation.learned.generation import NeuralGeneration
+from hermite_collapse.simulation.learned.networks import ResidualPerceptron
+from hermite_collapse.simulation.learned.training import Checkpoints, Training, TrainingPaused
 from hermite_collapse.simulation.together import simulate_together
-from hermite_collapse.simulation.training import Checkpoints, Training, TrainingPaused
 
 from ..catalog import Experiment, Outcome, Settings
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hermite_collapse as hc
-from hermite_collapse.error_models import FinitePool
-from hermite_collapse.planning import plan_schedule, predicted_errors
-from hermite_collapse.schedules import Schedule
+from hermite_collapse.advice.error_models import FinitePool
+from hermite_collapse.advice.planning import plan_schedule, predicted_errors
+from hermite_collapse.recursion.schedules import Schedule
 from hermite_collapse.simulation import simulate_many
 
 from ..catalog import Experiment, Outcome, Settings, holm

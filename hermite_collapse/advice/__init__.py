@@ -1,0 +1,1 @@
+"""What to choose: schedules, final steps, error models, repair."""

@@ -1,0 +1,1 @@
+"""The only door for files and flags: configuration, runs, sweeps, the command."""

@@ -1,0 +1,221 @@
+"""hermite-collapse bounds: what is proved about the limit, about defects in every round, and about divergences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from ...core import checks
+from ...core.errors import InputError
+from ...core.estimates import Estimate
+from ..config import Config
+from .options import command as _command
+from .output import Output
+from .predict import title
+
+Defect = Annotated[
+    float,
+    Parameter(help="Wasserstein-2 defect of every round, W2(model, ideal), in units of x. Default: 0.01."),
+]
+ModeDefect = Annotated[
+    float, Parameter(help="Defect of every Hermite coefficient in every round, dimensionless. Default: 0.01.")
+]
+Tolerance = Annotated[
+    float, Parameter(help="Distance to the limit aimed at, in the metric's units. Default: 0.01.")
+]
+
+Energies = Annotated[
+    Path | None,
+    Parameter(
+        help="Table (.csv, .txt) of the score error's energy in each round: round, energy, energy error; names its "
+        "drift regime."
+    ),
+]
+
+
+def run(
+    config: Config,
+    output: Output,
+    *,
+    defect: Defect = 0.01,
+    mode_defect: ModeDefect = 0.01,
+    tolerance: Tolerance = 0.01,
+    energies: Energies = None,
+) -> int:
+    """Print what is proved: rates, radii under defects, rounds to a tolerance, and how divergences propagate.
+
+    The first three need constant rounds of replacement with Ornstein-Uhlenbeck truncation and no blur, the last
+    replacement and data with a density.  --out keeps all rows, the figures of the divergences, and the heat maps of
+    the weights with which later rounds remember an error.  Exit status 1 if a bound is refused.
+    """
+    from . import propagation
+
+    recursion = config.build_recursion()
+    section = config.recursion
+    constant = recursion.is_diagonal and recursion.has_constant_rounds
+    has_density = hasattr(recursion.target, "log_density")
+    if section.regime != "replace" or not (constant or has_density):
+        raise InputError(
+            "bounds must be asked of rounds of replacement, for samples of constant ones with Ornstein-Uhlenbeck "
+            f"truncation and no blur, got regime {section.regime}, {section.schedule} times, process "
+            f"{section.process}, blur {section.blur:g}."
+        )
+    checks.nonnegative(defect, "defect")
+    checks.nonnegative(mode_defect, "mode_defect")
+    checks.positive(tolerance, "tolerance")
+    regime = None if energies is None else propagation.regime_of(energies, section.fresh_fraction)
+    document: dict[str, Any] = {
+        "command": "bounds",
+        "config": config.model_dump(mode="json", exclude_none=True),
+    }
+    title(config, output)
+    if constant:
+        document |= _proved(config, recursion, output, defect, mode_defect, tolerance)
+    else:
+        output.text(
+            "Rates and radii are proved for constant rounds with Ornstein-Uhlenbeck truncation and no blur; "
+            "what follows holds here too."
+        )
+    found = None
+    if has_density:
+        if recursion.dimension > 1:
+            output.note("sampling divergences")
+        found = propagation.tables(recursion, rounds=section.rounds, seed=config.simulation.seed)
+        propagation.show(found, output)
+        document |= {
+            "divergences": [row.as_dict() for row in found["divergences"]],
+            "first_infinite_round": found["first_infinite_round"],
+            "propagation": [row.as_dict() for row in found["propagation"]],
+        }
+    if regime is not None and energies is not None:
+        propagation.show_regime(regime, energies.name, output)
+        document |= {"regime": vars(regime)}
+    if output.folder is not None:
+        propagation.draw(found, output.make_folder(config), config=config)
+    output.keep(document, "bounds")
+    output.document(document)
+    return 1 if found is not None and propagation.refused(found) else 0
+
+
+def _proved(
+    config: Config, recursion: Any, output: Output, defect: float, mode_defect: float, tolerance: float
+) -> dict[str, Any]:
+    """Print and return rates, radii, rounds and bounds on the collapse of constant rounds."""
+    from ... import bounds
+
+    section = config.recursion
+    setting = {
+        "fresh_fraction": section.fresh_fraction,
+        "truncation_time": section.truncation_time,
+        "rate": section.rate,
+    }
+    ball = bounds.ball_radius(defect, **setting)
+    degrees = list(range(1, config.analysis.degree + 1))
+    radii = bounds.mode_radius(degrees, mode_defect, **setting)
+    rates = _rates(recursion, setting)
+    rounds = _rounds(recursion, tolerance)
+    collapse = _collapse(recursion, setting)
+    output.heading("Factor of one round on the distance to the limit")
+    output.table(
+        ["metric", "proved", "in the end", "proved factor attained by"],
+        [
+            [row.metric.replace("_", " "), row.bound, row.final, row.attained_by.removeprefix("a ")]
+            for row in rates
+        ],
+    )
+    output.heading("If every round has a defect, the recursion ends within")
+    output.table(
+        ["defect", "of size", "ends within"],
+        [
+            ["Wasserstein-2", defect, ball],
+            *([f"coefficient of degree {n}", mode_defect, r] for n, r in zip(degrees, radii, strict=True)),
+        ],
+    )
+    if rounds:
+        output.heading(f"Rounds until the distance to the limit is at most {tolerance:g}")
+        output.table(
+            ["metric", "proved to suffice", "needed"],
+            [
+                [name.replace("_", " "), entry["guaranteed"], entry["needed"]]
+                for name, entry in rounds.items()
+            ],
+        )
+    output.heading("Wasserstein-2 distance of the limit law to the data")
+    output.table(["", "value"], [[name, value] for name, value in collapse.items()])
+    return {
+        "rates": [vars(row) for row in rates],
+        "ball_radius": ball,
+        "mode_radius": dict(zip(map(str, degrees), radii, strict=True)),
+        "rounds_to": rounds,
+        "collapse": collapse,
+    }
+
+
+def _rates(recursion: Any, setting: dict[str, float]) -> Any:
+    from ... import bounds
+
+    try:
+        lowest = bounds.lowest_difference(recursion)
+    except InputError:  # the start is the limit, as far as low degrees can tell
+        lowest = 1
+    return bounds.rate_table(degree=lowest, **setting)
+
+
+def _rounds(recursion: Any, tolerance: float) -> dict[str, dict[str, float]]:
+    """Rounds to a tolerance, by metric: what the proved rate needs, and what the exact laws need."""
+    from ... import bounds, distances
+
+    measures: dict[str, Any] = {
+        "total_variation": distances.total_variation,
+        "kl": distances.kl,
+        "wasserstein2": distances.wasserstein,
+    }
+    found = {}
+    for metric, measure in measures.items():
+        try:
+            entry = bounds.rounds_to(recursion, tolerance, metric=metric)
+        except InputError:  # no such metric in this dimension, or no rate without fresh data
+            continue
+        found[metric] = {"guaranteed": entry.guaranteed, "by_final_constant": entry.predicted}
+        found[metric]["needed"] = _needed(recursion, measure, tolerance, entry.guaranteed)
+    return found
+
+
+def _needed(recursion: Any, measure: Any, level: float, guaranteed: float) -> float:
+    """The first round whose exact law is within the tolerance, by bisection: the distance decreases."""
+    if not np.isfinite(guaranteed):
+        return np.nan
+    limit, low, high = recursion.limit(), -1, int(guaranteed)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if measure(recursion.law(middle), limit).value <= level else (middle, high)
+    return float(high)
+
+
+def _collapse(recursion: Any, setting: dict[str, float]) -> dict[str, float | Estimate]:
+    """Upper bounds, the lower one, and the distance itself where it can be had."""
+    from ... import bounds, distances
+
+    limit, target = recursion.limit(), recursion.target
+    moment = float(np.trace(np.atleast_2d(target.covariance)) + np.sum(np.asarray(target.mean) ** 2))
+    found: dict[str, float | Estimate] = {}
+    if recursion.dimension == 1:
+        found["the distance itself"] = distances.wasserstein(limit, target, order=2)
+    found["at least (Bures)"] = distances.bures(limit, target)
+    try:
+        information = bounds.relative_fisher_information(target)
+    except InputError:  # samples have no density
+        information = None
+    if information is not None:
+        found["at most (relative Fisher information)"] = bounds.fisher_bound(information, **setting)
+    found["at most (second moment)"] = bounds.coupling_bound(moment, dimension=recursion.dimension, **setting)
+    if information is not None and setting["fresh_fraction"] > 0.0:
+        found["for small times, about"] = bounds.small_time_distance(information, **setting)
+        found["relative Fisher information of the data"] = information
+    return found
+
+
+command = _command(run, uses=("target", "recursion", "analysis"))

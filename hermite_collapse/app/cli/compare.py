@@ -1,0 +1,251 @@
+"""hermite-collapse compare: predict, simulate, compare; the main job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core import checks
+from ...core.estimates import Estimate
+from ..config import Config
+from .options import command as _command
+from .output import Output
+from .predict import multi_index, print_caveats, print_distances, title
+from .simulate import Resume, simulate, start
+
+
+def run(config: Config, output: Output, *, resume: Resume = False) -> int:
+    """Predict the recursion, simulate it, and hold one against the other.
+
+    Leaves a folder with the configuration as run, the simulation, the results (netCDF), figures (SVG, PNG) and one
+    self-contained page.  Exit status 1 if the comparison rejects the theory.
+    """
+    from ...recursion.sampling_error import GENERATORS
+
+    checks.one_of(config.simulation.generator, GENERATORS, "generator of a comparison")
+    checks.one_of(config.simulation.final_step, ("noisy",), "final_step of a comparison")
+    results = start(config, output, resume)
+    simulate(results, output)
+    return outcome(results, output)
+
+
+def outcome(results: Any, output: Output) -> int:
+    """Write and print what a finished run says; the exit status is that of its verdict."""
+    from ...recursion.prediction import predict
+    from ...reporting import words
+    from ..run import write_outcome
+
+    config, recursion = results.config, results.recursion
+    prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
+    comparison = results.comparison
+    output.note("drawing figures and writing the page")
+    written = write_outcome(
+        results, prediction, command=f"hermite-collapse compare {results.folder / 'config.toml'}"
+    )
+    sentences = words.prediction(recursion)
+    caveats = [
+        *prediction.notes,
+        *words.caveats(recursion, simulated=results.simulated, comparison=comparison),
+    ]
+    rates = observed_rates(prediction, comparison)
+    distances = prediction.distances_to_data()
+    title(config, output)
+    output.text(" ".join(sentences))
+    print_comparison(comparison, output)
+    print_rates(prediction, rates, output)
+    print_distances(distances, prediction, output)
+    print_target_error(results, output)
+    print_caveats(caveats, output)
+    output.heading("Verdict")
+    output.text(comparison.verdict.text)
+    output.heading(f"Written to {results.folder}")
+    names = [str(path.relative_to(results.folder)) for path in written.values()]
+    output.text(", ".join(["config.toml", *names]))
+    output.document(_document(results, prediction, rates, distances, sentences, caveats, written))
+    return 0 if comparison.verdict.passed else 1
+
+
+def print_comparison(comparison: Any, output: Output) -> None:
+    """Predicted and measured values of every round, and the parameters they imply."""
+    what = "Share of each Hermite degree kept" if comparison.degrees is not None else "Hermite coefficients"
+    output.heading(f"{what}, round by round (z: difference in standard errors)")
+    output.lines(comparison.table().splitlines())
+    print_discretisation(comparison, output)
+    rows = []
+    for name, estimate, truth in (
+        ("fresh fraction", comparison.implied_fresh_fraction, None),
+        ("truncation time, as a multiple", comparison.implied_truncation, 1.0),
+    ):
+        if estimate is not None:
+            rows.append([name, estimate.value, estimate.error, truth])
+    if rows:
+        output.heading("Parameters implied by all degrees and rounds together")
+        output.table(["parameter", "estimate", "standard error"], [row[:3] for row in rows])
+
+
+def print_discretisation(comparison: Any, output: Output) -> None:
+    """What the sampler's step size contributes to the last round, beside the statistical error."""
+    if comparison.discretisation is None:
+        return
+    output.heading("Effect of the step size on the last round, from twice the steps")
+    degree = comparison.indices.sum(axis=1)
+    shown = [k for k in np.argsort(degree, kind="stable") if degree[k] > 0 and comparison.tested[-1, k]][:12]
+    output.table(
+        ["multi-index", "measured - predicted", "standard error", "step size", "its error"],
+        [
+            [
+                multi_index(comparison.indices[k]),
+                float(comparison.measured[-1, k] - comparison.modes.expected[-1, k]),
+                float(comparison.standard_error[-1, k]),
+                float(comparison.discretisation[-1, k]),
+                float(comparison.discretisation_error[-1, k]),
+            ]
+            for k in shown
+        ],
+    )
+
+
+def print_rates(prediction: Any, observed: dict[str, Any], output: Output) -> None:
+    """Contraction of one round: proved, in the end, and seen."""
+    if not prediction.rates:
+        return
+    from ...recursion.prediction import METRIC_NAMES
+
+    names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
+    final = prediction.final_rates
+    output.heading("Contraction of one round towards the limit")
+    output.table(
+        ["metric", "proved", "in the end", "exact law", "simulated"],
+        [
+            [
+                names[metric],
+                rate,
+                final.get(metric),
+                observed["exact law"].get(metric),
+                observed["simulated"].get(metric),
+            ]
+            for metric, rate in prediction.rates.items()
+        ],
+    )
+    output.text(
+        "Exact law: the last round. Simulated: mean of the rounds whose distance stands out of the noise."
+    )
+
+
+def observed_rates(prediction: Any, comparison: Any) -> dict[str, dict[str, Any]]:
+    """Observed factor of one round, by metric: of the exact laws in the last round, and of the simulated modes."""
+    law, simulated = {}, {}
+    for metric, row in prediction.approach().items():
+        pair = [e for e in row if np.isfinite(e.value) and e.value > 0.0 and e.error <= 0.003 * e.value][-2:]
+        if len(pair) == 2:
+            law[metric] = pair[1].value / pair[0].value
+    if (found := simulated_rate(prediction, comparison)) is not None:
+        simulated["l2_gamma"] = found
+    return {"exact law": law, "simulated": simulated}
+
+
+def simulated_rate(prediction: Any, comparison: Any) -> Estimate | None:
+    """Mean factor of one round on the distance of measured coefficients to those of the limit.
+
+        (D_k / D_0)^(1/k),   D_i^2 = sum_n (c^_n(i) - c_n(inf))^2 - sum_n Var c^_n(i)
+
+    over the modes that are tested, up to the last round k at which D_k^2 stands out of its noise five times.
+    D_0 is exact: the start is known.
+    """
+    if prediction.limit_coefficients is None or comparison.measured.shape != prediction.coefficients.shape:
+        return None
+    modes = comparison.tested[1:].all(axis=0) & (comparison.indices.sum(axis=1) > 0)
+    gap = comparison.measured[:, modes] - prediction.limit_coefficients[modes]
+    variance = comparison.standard_error[:, modes] ** 2
+    square = (gap**2 - variance).sum(axis=1)
+    # The standard deviation of a sum is at most the sum of theirs, however the modes are correlated.
+    noise = (2.0 * np.abs(gap) * np.sqrt(variance) + np.sqrt(2.0) * variance).sum(axis=1)
+    start = float(((prediction.coefficients[0] - prediction.limit_coefficients)[modes] ** 2).sum())
+    clear = np.flatnonzero(square[1:] > 5.0 * noise[1:]) + 1
+    if start <= 0.0 or len(clear) == 0:
+        return None
+    k = int(clear[-1])
+    rate = float((square[k] / start) ** (0.5 / k))
+    return Estimate(rate, float(rate * noise[k] / (2.0 * k * square[k])), "standard_error", "samples")
+
+
+def print_target_error(results: Any, output: Output) -> None:
+    """What the sample says about the population it came from; no part of the comparison."""
+    comparison = results.comparison
+    if comparison.target_standard_error is None:
+        return
+    output.heading("Sampling error of the data, about the population (in no z-score)")
+    coefficients = results.recursion.target.hermite_coefficients(results.simulated.degree)
+    order = np.argsort(-np.abs(coefficients.values), kind="stable")
+    chosen = [k for k in order if coefficients.indices[k].sum() > 0][:8]
+    output.table(
+        ["multi-index", "coefficient", "standard error"],
+        [
+            [
+                multi_index(coefficients.indices[k]),
+                coefficients.values[k],
+                comparison.target_standard_error[k],
+            ]
+            for k in chosen
+        ],
+    )
+
+
+def _document(
+    results: Any,
+    prediction: Any,
+    rates: dict[str, Any],
+    distances: dict[str, Any],
+    sentences: list[str],
+    caveats: list[str],
+    written: dict[str, Any],
+) -> dict[str, Any]:
+    comparison = results.comparison
+    verdict = comparison.verdict
+    return {
+        "command": "compare",
+        "config": results.config.model_dump(mode="json", exclude_none=True),
+        "folder": results.folder,
+        "files": written,
+        "prediction": sentences,
+        "half_degree": prediction.half_degree,
+        "attenuation": prediction.attenuation,
+        "factors": None
+        if comparison.degrees is None
+        else {
+            "predicted": comparison.degrees.expected,
+            "measured": comparison.measured_factors,
+            "standard_error": comparison.factor_standard_error,
+            "z": comparison.factor_z,
+            "tested": comparison.degrees.is_testable(comparison.runs),
+        },
+        "modes": {
+            "multi_indices": comparison.indices,
+            "predicted": comparison.modes.expected,
+            "measured": comparison.measured,
+            "standard_error": comparison.standard_error,
+            "z": comparison.z,
+            "tested": comparison.tested,
+            "step_size_effect": comparison.discretisation,
+            "step_size_effect_error": comparison.discretisation_error,
+        },
+        "implied_fresh_fraction": comparison.implied_fresh_fraction,
+        "implied_truncation": comparison.implied_truncation,
+        "proved_rates": prediction.rates,
+        "final_rates": prediction.final_rates,
+        "observed_rates": rates,
+        "distances_to_data": distances,
+        "verdict": {
+            "passed": verdict.passed,
+            "level": verdict.level,
+            "tests": verdict.tests,
+            "untested": verdict.untested,
+            "adjusted_p_value": verdict.adjusted_p_value,
+            "text": verdict.text,
+        },
+        "caveats": caveats,
+    }
+
+
+command = _command(run, uses=("target", "recursion", "analysis", "simulation"))

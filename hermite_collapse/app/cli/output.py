@@ -1,0 +1,189 @@
+"""What a command prints: tables that fit 80 columns, or one JSON document; progress on standard error.
+
+Plain text unless standard output is a terminal that takes colour (NO_COLOR and TERM=dumb are respected).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import InputError
+from ...storage.folder import write_atomically
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+WIDTH = 80
+
+
+@dataclass
+class Output:
+    """Where a command's results go.
+
+    Parameters
+    ----------
+    as_json : print one JSON document and nothing else.
+    folder : where files go; None: no files, or the command's own choice.
+    """
+
+    as_json: bool = False
+    folder: Path | None = None
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """Print the document, if JSON was asked for; infinities and NaN become words."""
+        if self.as_json:
+            print(json.dumps(plain(content), indent=2, allow_nan=False))
+
+    def heading(self, text: str) -> None:
+        """A line that starts a part, after a blank one."""
+        if not self.as_json:
+            print(
+                "\n" + "\n".join(_bold(line) for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False))
+            )
+
+    def text(self, text: str, *, indent: str = "") -> None:
+        """A paragraph, wrapped; `indent` stands before its first line and its width before the others."""
+        if not self.as_json:
+            print(
+                textwrap.fill(
+                    " ".join(text.split()),
+                    width=WIDTH,
+                    initial_indent=indent,
+                    subsequent_indent=" " * len(indent),
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Lines as they are."""
+        if not self.as_json:
+            for line in lines:
+                print(line)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Rows under right-aligned columns (the first one left-aligned where it holds words)."""
+        if not self.as_json:
+            self.lines(table_lines(columns, rows))
+
+    def make_folder(self, config: Config, default: str | None = None) -> Path:
+        """The folder, made, with the configuration as run in it; the last thing before results are written."""
+        folder = self.folder if self.folder is not None else Path(str(default))
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "config.toml", config.to_toml(folder).encode())
+        self.folder = folder
+        return folder
+
+    def keep(self, content: Mapping[str, Any], name: str) -> None:
+        """Leave the document as `name`.json in the folder, if one was given, and say so."""
+        if self.folder is None:
+            return
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"out must be a folder, got the file {str(self.folder)!r}.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / f"{name}.json", json.dumps(plain(content), indent=2).encode())
+        self.text(f"\nWritten to {self.folder}.")
+
+    @contextmanager
+    def progress(self, unit: str) -> Iterator[Callable[[int, int], None] | None]:
+        """A bar on standard error, fed with what is done and what there is; nothing where that is no terminal."""
+        if not sys.stderr.isatty():
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(unit, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def note(self, text: str) -> None:
+        """A line on standard error: what is being done."""
+        print(text, file=sys.stderr, flush=True)
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A table in lines of at most 80 columns; one too wide goes on in blocks that repeat its first column."""
+    cells = [[format_cell(cell) for cell in row] for row in rows]
+    widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(columns)]
+    left = [all(not _is_number(row[i]) for row in rows) for i in range(len(columns))]
+    blocks, block, used = [], [0], widths[0]
+    for i in range(1, len(columns)):
+        if used + 2 + widths[i] > WIDTH and len(block) > 1:
+            blocks.append(block)
+            block, used = [0], widths[0]
+        block.append(i)
+        used += 2 + widths[i]
+    blocks.append(block)
+    lines: list[str] = []
+    for number, chosen in enumerate(blocks):
+        if number:
+            lines.append("")
+
+        def line(entries: Sequence[str], chosen: list[int] = chosen) -> str:
+            parts = [entries[i].ljust(widths[i]) if left[i] else entries[i].rjust(widths[i]) for i in chosen]
+            return "  ".join(parts).rstrip()
+
+        lines.append(_bold(line(columns)))
+        lines.extend(line(row) for row in cells)
+    return lines
+
+
+def format_cell(value: Any) -> str:
+    """A number to four or five significant digits, a word as it is."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if getattr(value, "kind", None) == "standard_error":
+        if 0.0 < value.error < 5e-5 or value.error >= 1e4:
+            return f"{value.value:.3e} ± {value.error:.1e}"
+        return f"{value.value:.4f} ± {value.error:.4f}"
+    if _is_number(value):
+        number = float(value)
+        if isinstance(value, int) or (number.is_integer() and abs(number) < 1e5 and number == int(value)):
+            return str(int(value)) if isinstance(value, int) else f"{number:.0f}" if number else "0"
+        if math.isinf(number):
+            return "infinite" if number > 0 else "-infinite"
+        return f"{number:.4f}" if 1e-3 <= abs(number) < 1e4 else f"{number:.3e}"
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """Numbers, arrays, paths and estimates as JSON holds them; "inf", "-inf" and "nan" as words."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, str | bool | None):
+        return value
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if hasattr(value, "route"):
+        return {key: plain(getattr(value, key)) for key in ("value", "error", "kind", "route")}
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, str | bool | None) and hasattr(value, "__float__")
+
+
+def _bold(text: str) -> str:
+    terminal = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\033[1m{text}\033[0m" if terminal else text

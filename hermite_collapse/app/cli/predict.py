@@ -1,0 +1,169 @@
+"""hermite-collapse predict: the theory alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..config import Config
+from .options import command as _command
+from .output import Output
+
+
+def run(config: Config, output: Output) -> int:
+    """Predict what the recursion converges to, without simulating it (no torch needed).
+
+    Prints the half-amplitude degree, the share of each Hermite degree kept after some rounds and in the limit,
+    the proved contraction rates, and the distances of the limit law to the data.
+    """
+    from ...recursion.prediction import predict
+    from ...reporting import words
+
+    recursion = config.build_recursion()
+    prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
+    sentences = words.prediction(recursion)
+    caveats = [*prediction.notes, *words.caveats(recursion)]
+    distances = prediction.distances_to_data()
+    if output.folder is not None:
+        folder = output.make_folder(config)
+        prediction.to_dataset().to_netcdf(folder / "prediction.nc", engine="h5netcdf")
+    output.document(_document(config, prediction, distances, sentences, caveats))
+    title(config, output)
+    output.text(" ".join(sentences))
+    print_modes(prediction, output)
+    print_rates(prediction, output)
+    print_distances(distances, prediction, output)
+    print_caveats(caveats, output)
+    if output.folder is not None:
+        output.text(f"\nWritten to {output.folder}.")
+    return 0
+
+
+def title(config: Config, output: Output) -> None:
+    """One line that says what the numbers belong to."""
+    recursion = config.recursion
+    parts = [config.target.label, f"fresh fraction {recursion.fresh_fraction:g}"]
+    if recursion.schedule == "constant":
+        parts.append(f"truncation time {recursion.truncation_time:g}")
+    else:
+        parts.append(f"{recursion.schedule} schedule")
+    parts += [recursion.regime.replace("_", " ")] if recursion.regime != "replace" else []
+    parts += [f"blur {recursion.blur:g}"] if recursion.blur else []
+    parts += ["variance exploding"] if recursion.process == "variance_exploding" else []
+    output.heading(", ".join(parts))
+
+
+def print_modes(prediction: Any, output: Output) -> None:
+    """Share of each degree kept, by round; coefficients where degrees mix."""
+    rounds = chosen_rounds(prediction.rounds)
+    if prediction.factors is not None:
+        output.heading("Share of each Hermite degree kept (1: as in the data)")
+        columns = ["degree", *(f"round {i}" for i in rounds)]
+        columns += ["limit"] if prediction.attenuation is not None else []
+        columns += ["contraction"] if prediction.contraction is not None else []
+        rows = []
+        for n in prediction.degrees:
+            row: list[Any] = [int(n), *(float(prediction.factors[i, n]) for i in rounds)]
+            row += [float(prediction.attenuation[n])] if prediction.attenuation is not None else []
+            row += [float(prediction.contraction[n])] if prediction.contraction is not None else []
+            rows.append(row)
+        output.table(columns, rows)
+    elif prediction.coefficients is not None:
+        output.heading("Hermite coefficients (largest of the data first)")
+        order = np.argsort(-np.abs(prediction.coefficients[0]), kind="stable")[:12]
+        columns = ["multi-index", *(f"round {i}" for i in (0, *rounds))]
+        columns += ["limit"] if prediction.limit_coefficients is not None else []
+        rows = []
+        for k in order:
+            row = [
+                multi_index(prediction.indices[k]),
+                *(float(prediction.coefficients[i, k]) for i in (0, *rounds)),
+            ]
+            row += (
+                [float(prediction.limit_coefficients[k])] if prediction.limit_coefficients is not None else []
+            )
+            rows.append(row)
+        output.table(columns, rows)
+
+
+def print_rates(prediction: Any, output: Output) -> None:
+    """Proved contraction and the rate of late rounds, by metric."""
+    if not prediction.rates:
+        return
+    from ...recursion.prediction import METRIC_NAMES
+
+    output.heading("Contraction of one round towards the limit")
+    names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
+    output.table(
+        ["metric", "proved, at most", "in the end"],
+        [
+            [names[metric], rate, prediction.final_rates.get(metric)]
+            for metric, rate in prediction.rates.items()
+        ],
+    )
+
+
+def print_distances(distances: dict[str, Any], prediction: Any, output: Output) -> None:
+    """Distances of the limit law to the data."""
+    if not distances:
+        return
+    from ...recursion.prediction import METRIC_NAMES
+
+    output.heading("Distance of the limit law to the data")
+    output.table(
+        ["metric", "value", "error", "by"],
+        [
+            [METRIC_NAMES[name], value.value, value.error, value.route.replace("_", " ")]
+            for name, value in distances.items()
+        ],
+    )
+
+
+def print_caveats(caveats: list[str], output: Output) -> None:
+    """What to know before using the numbers."""
+    if caveats:
+        output.heading("To know")
+        for text in caveats:
+            output.text(text, indent="- ")
+
+
+def chosen_rounds(rounds: int, count: int = 4) -> list[int]:
+    """Up to `count` rounds from 1 to the last, evenly spread in the logarithm."""
+    if rounds <= count:
+        return list(range(1, rounds + 1))
+    return sorted({round(float(i)) for i in np.geomspace(1, rounds, count)})
+
+
+def multi_index(index: np.ndarray) -> str:
+    """(2, 0, 1) as "2.0.1"; long ones by their non-zero places."""
+    if len(index) <= 4:
+        return ".".join(str(k) for k in index)
+    return " ".join(f"x{j}^{k}" for j, k in enumerate(index) if k) or "0"
+
+
+def _document(
+    config: Config, prediction: Any, distances: dict[str, Any], sentences: list[str], caveats: list[str]
+) -> dict[str, Any]:
+    return {
+        "command": "predict",
+        "config": config.model_dump(mode="json", exclude_none=True),
+        "prediction": sentences,
+        "half_degree": prediction.half_degree,
+        "degrees": prediction.degrees,
+        "factors": prediction.factors,
+        "attenuation": prediction.attenuation,
+        "contraction": prediction.contraction,
+        "proved_rates": prediction.rates,
+        "final_rates": prediction.final_rates,
+        "distances_to_data": distances,
+        "limit_age_count": None if prediction.limit is None else prediction.limit.age_count,
+        "limit_error_bound": None if prediction.limit is None else prediction.limit.error_bound,
+        "multi_indices": prediction.indices,
+        "coefficients": prediction.coefficients,
+        "limit_coefficients": prediction.limit_coefficients,
+        "caveats": caveats,
+    }
+
+
+command = _command(run, uses=("target", "recursion", "analysis"))

@@ -1,0 +1,154 @@
+"""The part of `bounds` about error propagation: divergences round by round, their bounds, the discount of errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .output import Output
+from .predict import chosen_rounds
+
+if TYPE_CHECKING:
+    from ...bounds.propagation.drift import DriftRegime
+    from ...recursion.recursion import Recursion
+    from ..config import Config
+
+# Chi-squares in more than one dimension are sampled: seconds for a dozen rounds, 1 % of the value.
+_SAMPLES = 16_384
+
+
+_CONSEQUENCES = {
+    "summable": "they add up to a finite sum, every bound of it is finite, and the divergence tends to 0",
+    "vanishing": "they tend to 0 but add up to infinity; with observable errors so do the divergences, each of which "
+    "may still tend to 0",
+    "persistent": "they stay above a floor, and so does the largest divergence of late rounds where errors are "
+    "observable",
+    "undecided": "the record is too short or too noisy to tell which",
+}
+
+
+def regime_of(file: Path, fresh_fraction: float) -> DriftRegime:
+    """The drift regime of the energies recorded in a file."""
+    from ... import bounds
+    from ...storage.samples import read_curve
+
+    curve = read_curve(file)
+    errors = None if curve.standard_errors is None else curve.standard_errors[:, 0]
+    return bounds.drift_regime(curve.values[:, 0], fresh_fraction=fresh_fraction, standard_errors=errors)
+
+
+def show_regime(regime: DriftRegime, name_of_file: str, output: Output) -> None:
+    """Print what a record of energies says about its future."""
+    name = " or ".join(regime.between) + ", undecided" if regime.name == "undecided" else regime.name
+    output.heading(f"Drift regime of the energies in {name_of_file}: {name}")
+    output.text(
+        f"Energies fall like (1 + round)^-p with p = {regime.exponent.value:.3f} ± {regime.exponent.error:.3f}: "
+        f"{_CONSEQUENCES[regime.name]}. An incoherent error is forgotten over {regime.memory:.3g} rounds; the last "
+        f"round has {100.0 * regime.fresh_share:.0f} % of all weight ({regime.accumulation})."
+    )
+
+
+def tables(recursion: Recursion, *, rounds: int, seed: int) -> dict[str, Any]:
+    """Divergences of p_0, ..., p_rounds, the first round at which the one from the data is infinite, and each bound.
+
+    Keys "divergences" (rows of `bounds.divergence_table`), "first_infinite_round" (None: none in the first thousand)
+    and "propagation" (rows of `bounds.propagation_table` for exact scores).
+    """
+    from ... import bounds
+
+    record = bounds.propagation_record(recursion, rounds=rounds, sample_count=_SAMPLES, rng=seed)
+    return {
+        "divergences": bounds.divergence_table(recursion, rounds=rounds, sample_count=_SAMPLES, rng=seed),
+        "first_infinite_round": bounds.first_infinite_round(recursion, rounds=max(1000, rounds)),
+        "propagation": bounds.propagation_table(record),
+    }
+
+
+def show(found: dict[str, Any], output: Output) -> None:
+    """Print the divergences of some rounds, and each bound with the rounds it was judged in."""
+    rows, first = found["divergences"], found["first_infinite_round"]
+    output.heading("Divergence of the model law after some rounds, exact scores")
+    if first is None:
+        output.text("Chi-square from the data stays finite for at least a thousand rounds.")
+    else:
+        output.text(
+            f"Chi-square from the data is infinite from round {first} on: any finite estimate of it then measures "
+            "the number of samples. What is finite below says the same about the bulk."
+        )
+    shown = [rows[i] for i in chosen_rounds(len(rows) - 1, 6)]
+    output.table(
+        ["round", "chi2 from data", "chi2 from limit", "Mehler from data", "from limit", "L2(gamma)"],
+        [[row.round, row.target, row.limit, row.mehler, row.mehler_limit, row.l2_gamma] for row in shown],
+    )
+    output.heading("Bounds of error propagation, judged in each round (ratio: bound / value)")
+    output.table(["statement", "bound on", "verdict in rounds", "ratio"], _judged(found["propagation"]))
+
+
+def refused(found: dict[str, Any]) -> bool:
+    """Whether a proved bound failed."""
+    return any(row.verdict == "refused" for row in found["propagation"])
+
+
+def draw(found: dict[str, Any] | None, folder: Path, *, config: Config) -> None:
+    """The heat maps of the discount weights, and the divergences with their bounds, as SVG and PNG."""
+    from ... import figures
+    from ...figures.style import figure_of
+
+    alpha, rounds = config.recursion.fresh_fraction, config.recursion.rounds
+    for coherence in ("incoherent", "coherent"):
+        axes = figures.draw_discount_weights(fresh_fraction=alpha, rounds=rounds, coherence=coherence)
+        figures.save(figure_of(axes), folder / "figures" / f"discount_weights_{coherence}")
+    for name, axes in _curves(found, alpha) if found is not None else ():
+        figures.save(figure_of(axes), folder / "figures" / name)
+
+
+def _curves(found: dict[str, Any], fresh_fraction: float) -> Any:
+    """Divergences between their bounds: from the limit always, from the data where two rounds are finite."""
+    from ... import bounds, figures
+
+    limit = [row.limit for row in found["divergences"]]
+    if all(entry is not None for entry in limit):
+        kept = limit[0].value * (1.0 - fresh_fraction) ** np.arange(len(limit))
+        yield (
+            "divergence_from_limit",
+            figures.draw_bounds(
+                measured=[entry.value for entry in limit],
+                errors=[entry.error for entry in limit],
+                upper={"proved rate": kept},
+                ylabel=r"$\chi^2(p_i\,\Vert\,p_\infty)$",
+                first_round=0,
+            ),
+        )
+    finite = {
+        row.round for row in found["propagation"] if row.quantity == "D_{i+1}" and np.isfinite(row.measured)
+    }
+    if len(finite) > 1:
+        columns = bounds.bound_columns(found["propagation"], "D_{i+1}")
+        yield (
+            "divergence_from_data",
+            figures.draw_bounds(
+                measured=columns.measured,
+                errors=columns.errors,
+                lower=columns.lower,
+                upper=columns.upper,
+                ylabel=r"$\chi^2(p_i\,\Vert\,p^*)$",
+            ),
+        )
+
+
+def _judged(rows: list[Any]) -> list[list[Any]]:
+    """One line a bound: its verdicts with the rounds that have them, and the ratio nearest to 1."""
+    lines: dict[tuple[str, str], list[Any]] = {}
+    for row in rows:
+        relation = "<=" if row.side == "above" else ">="
+        lines.setdefault((row.statement, f"{row.quantity} {relation}"), []).append(row)
+    judged = []
+    for (statement, quantity), group in lines.items():
+        counts = Counter(row.verdict for row in group)
+        ratios = [row.ratio for row in group if np.isfinite(row.ratio) and row.ratio > 0.0]
+        nearest = min(ratios, key=lambda ratio: abs(np.log(ratio)), default=None)
+        judged.append([statement, quantity, ", ".join(f"{v} {n}" for v, n in counts.items()), nearest])
+    return judged

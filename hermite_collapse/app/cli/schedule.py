@@ -1,0 +1,286 @@
+"""hermite-collapse schedule: units of the truncation time, how large it may be, and planned times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from ...core import checks
+from ...core.errors import InputError
+from ..config import Config
+from .options import command as _command
+from .output import Output
+from .predict import chosen_rounds
+
+AlphaBar = Annotated[
+    float | None,
+    Parameter(help="Truncation as DDPM's alpha_bar, in (0, 1), dimensionless, instead of a time."),
+]
+Sigma = Annotated[
+    float | None, Parameter(help="Truncation as EDM's sigma, >= 0, in units of the data, instead of a time.")
+]
+Known = Annotated[
+    str | None,
+    Parameter(
+        help="A sampler's usual truncation, instead of a time: ddpm, improved_ddpm, stable_diffusion, edm, ..."
+    ),
+]
+SchedulerFile = Annotated[
+    Path | None, Parameter(help="Truncation from a diffusers scheduler_config.json, instead of a time.")
+]
+Step = Annotated[
+    int, Parameter(help="Training step of that file at which the sampler stops, a count. Default: 0.")
+]
+DataScale = Annotated[
+    float, Parameter(help="Standard deviation of the data in the units of that file. Default: 1.")
+]
+Fidelity = Annotated[
+    float, Parameter(help="Share of a mode the limit law shall keep, in (0, 1], dimensionless. Default: 0.9.")
+]
+PlanDegree = Annotated[
+    list[int] | None,
+    Parameter(help="Hermite degrees the plan minimises the error of. Default: 4.", consume_multiple=True),
+]
+ErrorScale = Annotated[
+    float | None,
+    Parameter(
+        help="c in the error c * t^(-b) that each round adds to a mode, dimensionless; asks for a plan."
+    ),
+]
+ErrorExponent = Annotated[
+    float | None, Parameter(help="b in the same; d/4 for a trained score in dimension d, the default.")
+]
+Objective = Annotated[
+    str, Parameter(help="absolute (errors add up) or mean_square (bias^2 + variance). Default: absolute.")
+]
+Shape = Annotated[
+    str, Parameter(help="Times may be free, decreasing, increasing or constant. Default: free.")
+]
+TotalTime = Annotated[float | None, Parameter(help="Upper bound on the sum of the times, in OU time.")]
+
+
+def run(
+    config: Config,
+    output: Output,
+    *,
+    alpha_bar: AlphaBar = None,
+    sigma: Sigma = None,
+    known: Known = None,
+    scheduler_file: SchedulerFile = None,
+    step: Step = 0,
+    data_scale: DataScale = 1.0,
+    fidelity: Fidelity = 0.9,
+    plan_degree: PlanDegree = None,
+    error_scale: ErrorScale = None,
+    error_exponent: ErrorExponent = None,
+    objective: Objective = "absolute",
+    shape: Shape = "free",
+    total_time: TotalTime = None,
+) -> int:
+    """Convert truncation times, say how large they may be, and plan them under an estimation error.
+
+    For a sampler (--known, --scheduler-file), whether its truncation matters and with which sign.
+
+    With --error-scale, the times that leave the least error after the last round, beside what the configured
+    schedule leaves; --out keeps them as a configuration.
+    """
+    given = [alpha_bar, sigma, known, scheduler_file]
+    if sum(value is not None for value in given) > 1:
+        raise InputError(
+            "the truncation must be given once, got more than one of alpha_bar, sigma, known and scheduler_file."
+        )
+    if step != 0 and scheduler_file is None:
+        raise InputError(f"step must come with scheduler_file, got {step} without it.")
+    config = _with_time(config, alpha_bar, sigma)
+    advice = _advice(config, known, scheduler_file, data_scale, step)
+    if advice is not None:
+        config = config.updated({"truncation_time": advice.truncation.truncation_time, "rate": 0.5})
+    units = _units(config)
+    limits = _limits(config, fidelity)
+    plan = None
+    if error_scale is not None:
+        plan = _plan(config, error_scale, error_exponent, plan_degree or [4], objective, shape, total_time)
+    planned = None
+    if plan is not None:
+        times = [float(t) for t in plan["planned"].schedule.values]
+        planned = config.updated({"schedule": "explicit", "truncation_times": times})
+        if output.folder is not None:
+            output.make_folder(planned)
+    elif output.folder is not None:
+        raise InputError("out must come with error_scale, without which nothing is planned.")
+    if advice is not None:
+        output.heading("Does truncation matter for this sampler?")
+        output.text(advice.text)
+    output.heading("The truncation of a single round")
+    output.table(["", "value"], [[name, value] for name, value in units.items()])
+    output.heading(f"Largest truncation that keeps {fidelity:g} of a degree in the limit")
+    output.table(
+        ["degree", "OU time", "DDPM alpha_bar", "EDM sigma"],
+        [[n, *row] for n, row in zip(limits["degree"], limits["rows"], strict=True)],
+    )
+    if plan is not None:
+        _print_plan(plan, output)
+    if planned is not None and output.folder is not None:
+        output.text(f"Written to {output.folder}: config.toml with the planned times.")
+    output.document(
+        {
+            "command": "schedule",
+            "config": (planned or config).model_dump(mode="json", exclude_none=True),
+            "advice": None if advice is None else advice.text,
+            "truncation": units,
+            "fidelity": fidelity,
+            "largest_truncation": {
+                "degree": limits["degree"],
+                **{
+                    name: [row[i] for row in limits["rows"]]
+                    for i, name in enumerate(("time", "alpha_bar", "sigma"))
+                },
+            },
+            "plan": None
+            if plan is None
+            else {
+                "times": plan["planned"].schedule.values,
+                "error": plan["planned"].value,
+                "route": plan["planned"].route,
+                "configured_error": None if plan["configured"] is None else plan["configured"].value,
+                "best_constant": plan["constant"],
+            },
+        }
+    )
+    return 0
+
+
+def _with_time(config: Config, alpha_bar: float | None, sigma: float | None) -> Config:
+    """The configuration with a truncation given in other units."""
+    from ...laws.channels import time_from_alpha_bar, time_from_sigma
+
+    rate = config.recursion.rate
+    if alpha_bar is not None:
+        return config.updated({"truncation_time": float(time_from_alpha_bar(alpha_bar, rate=rate))})
+    if sigma is not None:
+        return config.updated({"truncation_time": float(time_from_sigma(sigma, rate=rate))})
+    return config
+
+
+def _advice(config: Config, known: str | None, file: Path | None, data_scale: float, step: int) -> Any:
+    """What a sampler's own truncation leads to, if one was named."""
+    if known is None and file is None:
+        return None
+    from ...advice.samplers import advise_sampler, known_sampler, read_scheduler
+
+    truncation = (
+        known_sampler(known)
+        if known is not None
+        else read_scheduler(str(file), data_scale=data_scale, step=step)
+    )
+    return advise_sampler(
+        truncation, fresh_fraction=config.recursion.fresh_fraction, degree=config.analysis.degree
+    )
+
+
+def _units(config: Config) -> dict[str, float]:
+    from ...laws.channels import alpha_bar_from_time, sigma_from_time
+    from ...recursion.modes import half_degree
+
+    section = config.recursion
+    time, rate = section.truncation_time, section.rate
+    half = half_degree(fresh_fraction=section.fresh_fraction, truncation_time=time, rate=rate)
+    return {
+        "OU time": time,
+        "DDPM alpha_bar": float(alpha_bar_from_time(time, rate=rate)),
+        "EDM sigma": float(sigma_from_time(time, rate=rate)),
+        "half-amplitude degree": half,
+        "fresh_fraction / (rate * time)": section.fresh_fraction / (rate * time) if time > 0.0 else np.inf,
+    }
+
+
+def _limits(config: Config, fidelity: float) -> dict[str, Any]:
+    from ...laws.channels import alpha_bar_from_time, sigma_from_time
+    from ...recursion.modes import largest_truncation
+
+    section, degrees = config.recursion, np.arange(1, config.analysis.degree + 1)
+    times = np.atleast_1d(
+        largest_truncation(
+            degrees, fidelity=fidelity, fresh_fraction=section.fresh_fraction, rate=section.rate
+        )
+    )
+    rows = [
+        (
+            float(t),
+            float(alpha_bar_from_time(t, rate=section.rate)),
+            float(sigma_from_time(t, rate=section.rate)),
+        )
+        for t in times
+    ]
+    return {"degree": [int(n) for n in degrees], "rows": rows}
+
+
+def _plan(
+    config: Config,
+    scale: float,
+    exponent: float | None,
+    degrees: list[int],
+    objective: str,
+    shape: str,
+    total_time: float | None,
+) -> dict[str, Any]:
+    from ...advice.error_models import PowerLaw
+    from ...advice.planning import best_constant_truncation, plan_schedule, predicted_errors
+
+    section = config.recursion
+    if section.regime != "replace" or section.process != "ornstein_uhlenbeck" or section.blur > 0.0:
+        raise InputError(
+            "a plan must be for replacement with Ornstein-Uhlenbeck truncation and no blur, got another."
+        )
+    power = exponent if exponent is not None else config.target.build_law().dimension / 4.0
+    error = PowerLaw(checks.positive(scale, "error_scale"), checks.positive(power, "error_exponent"))
+    setting: dict[str, Any] = {
+        "rounds": section.rounds,
+        "fresh_fraction": section.fresh_fraction,
+        "error": error,
+        "objective": objective,
+        "rate": section.rate,
+    }
+    schedule = section.build_schedule()
+    configured = None
+    if np.all(schedule.times(section.rounds) > 0.0):
+        configured = predicted_errors(schedule, degrees, **setting)
+    constant = None
+    if section.fresh_fraction > 0.0 and len(degrees) == 1:
+        constant = best_constant_truncation(
+            degrees[0], fresh_fraction=section.fresh_fraction, error=error, rate=section.rate
+        )
+    planned = plan_schedule(degrees, shape=shape, total_time=total_time, **setting)
+    return {
+        "planned": planned,
+        "configured": configured,
+        "constant": constant,
+        "error": error,
+        "degrees": degrees,
+    }
+
+
+def _print_plan(plan: dict[str, Any], output: Output) -> None:
+    planned, configured = plan["planned"], plan["configured"]
+    times = planned.schedule.values
+    error = plan["error"]
+    degrees = ", ".join(str(n) for n in plan["degrees"])
+    output.heading(f"Planned times, for degree {degrees} and errors {error.scale:g} * t^-{error.exponent:g}")
+    shown = chosen_rounds(len(times), count=8)
+    output.table(
+        ["round", "time", *(f"bias, degree {n}" for n in plan["degrees"])],
+        [[i, times[i - 1], *(float(b) for b in planned.bias[i])] for i in shown],
+    )
+    rows = [["planned", planned.value]]
+    rows += [["as configured", configured.value]] if configured is not None else []
+    if plan["constant"] is not None:
+        time, value = plan["constant"]
+        rows.append([f"best constant time {time.value:.4g}, in the long run", value.value])
+    output.heading("Error after the last round")
+    output.table(["schedule", "error"], rows)
+
+
+command = _command(run, uses=("target", "recursion", "analysis"))

@@ -1,0 +1,74 @@
+"""hermite-collapse simulate: the recursion with particles, recorded in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from ..config import Config
+from .options import command as _command
+from .output import Output
+from .predict import title
+
+Resume = Annotated[bool, Parameter(help="Continue or read the run that the folder holds.", negative=())]
+
+
+def run(config: Config, output: Output, *, resume: Resume = False) -> int:
+    """Simulate the recursion and keep what is measured in a folder.
+
+    The folder takes the configuration as run and the record of every round; an interrupted run continues with
+    --resume, and the bytes come out the same.
+    """
+    results = start(config, output, resume)
+    record = simulate(results, output)
+    title(config, output)
+    output.text(
+        f"{record.rounds} rounds of {record.particles} particles, {record.runs} run(s), on {record.device}."
+    )
+    output.text(f"Written to {results.folder}; compare --resume --out {results.folder} goes on from it.")
+    output.document(
+        {
+            "command": "simulate",
+            "config": config.model_dump(mode="json", exclude_none=True),
+            "folder": results.folder,
+            "multi_indices": record.indices,
+            "coefficients": record.coefficients,
+            "standard_errors": record.standard_errors,
+            "notes": record.notes,
+        }
+    )
+    return 0
+
+
+def start(config: Config, output: Output, resume: bool) -> Any:
+    """The folder the run goes to, checked but not written: --out, or one named after the configuration."""
+    from ..run import open_folder
+
+    if output.folder is not None:
+        return open_folder(output.folder, config, resume=resume)
+    digest = hashlib.sha256(config.to_toml().encode()).hexdigest()[:8]
+    # A folder named after the configuration can only hold that configuration's run, so it is continued.
+    return open_folder(Path("runs") / f"{config.target.label}-{digest}", config, resume=True)
+
+
+def simulate(results: Any, output: Output) -> Any:
+    """The record of the simulation, run, continued or read; the recursion is built before anything is written."""
+    from ..run import run_simulation
+
+    _ = results.recursion
+    if not results.is_complete:
+        try:
+            run_simulation(results)
+        except KeyboardInterrupt:
+            output.note(str(results))  # how far it came, and that --resume continues it
+            raise
+        seconds = float(np.nansum(results.simulated.wall_seconds))
+        output.note(f"simulated {results.config.recursion.rounds} rounds in {seconds:.1f} s")
+    return results.simulated
+
+
+command = _command(run, uses=("target", "recursion", "analysis", "simulation", "network"))

@@ -1,0 +1,115 @@
+"""hermite-collapse sweep: predict or compare at many settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from ...core.errors import InputError
+from ..config import Config
+from .options import command as _command
+from .output import Output
+
+Resume = Annotated[bool, Parameter(help="Continue the sweep that the folder holds.", negative=())]
+
+
+def run(config: Config, output: Output, *, resume: Resume = False) -> int:
+    """Predict or compare over a grid or a list of settings; every core, or a Dask cluster.
+
+    The keys that vary and their values stand in the file, under [sweep.values].  Each finished point is kept, and an
+    interrupted sweep continues with --resume.  Exit status 1 if a comparison rejects the theory anywhere.
+    """
+    from ..sweep import finished_points, plan_sweep, run_sweep
+
+    sweep = plan_sweep(config)
+    folder = output.folder if output.folder is not None else Path("runs") / f"{config.target.label}-sweep"
+    done, total = finished_points(folder)
+    if done and not resume:
+        raise InputError(
+            f"out must be empty unless --resume is given, got {str(folder)!r} with {done} of {total} points done."
+        )
+    with output.progress("points") as advance:
+        dataset = run_sweep(sweep, folder, progress=advance)
+    figure = _heat_map(sweep, dataset, folder)
+    output.heading(f"{config.target.label}: {len(sweep.configs)} points over {', '.join(sweep.keys)}")
+    _print(sweep, dataset, output)
+    output.text(f"Written to {folder}: results.nc{', ' + figure if figure else ''}.")
+    rejected = int(dataset["rejected"].sum()) if "rejected" in dataset else 0
+    output.document(
+        {
+            "command": "sweep",
+            "config": config.model_dump(mode="json", exclude_none=True),
+            "folder": folder,
+            "keys": sweep.keys,
+            "points": [dict(zip(sweep.keys, setting, strict=True)) for setting in sweep.settings],
+            "rejected": rejected,
+            "data": {name: {"dims": v.dims, "values": v.values} for name, v in dataset.data_vars.items()},
+        }
+    )
+    return 1 if rejected else 0
+
+
+def _print(sweep: Any, dataset: Any, output: Output) -> None:
+    """One row a point: its settings and the numbers that matter most."""
+    wanted = [
+        "half_degree",
+        "distance_total_variation",
+        "distance_wasserstein2",
+        "distance_bures",
+        "largest_z",
+        "rejected",
+    ]
+    names = [name for name in wanted if name in dataset]
+    if "distance_wasserstein2" in names:
+        names.remove("distance_bures")  # only a lower bound of it
+    flat = {name: np.reshape(dataset[name].values, -1) for name in names}
+    titles = {
+        "half_degree": "half degree",
+        "distance_total_variation": "TV to data",
+        "distance_wasserstein2": "W2 to data",
+        "distance_bures": "Bures to data",
+        "largest_z": "largest z",
+    }
+    output.table(
+        [*sweep.keys, *(titles.get(name, name) for name in names)],
+        [
+            [*map(_shown, setting), *(float(flat[name][i]) for name in names)]
+            for i, setting in enumerate(sweep.settings)
+        ],
+    )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _heat_map(sweep: Any, dataset: Any, folder: Path) -> str:
+    """The half-amplitude degree over fresh fraction and truncation time, if these are what varies."""
+    pair = ("fresh_fraction", "truncation_time")
+    if not sweep.is_grid or set(sweep.keys) != set(pair) or "half_degree" not in dataset:
+        return ""
+    values = dataset["half_degree"].transpose(*pair).sortby(list(pair))
+    if min(values.shape) < 2 or any(float(values[key].min()) <= 0.0 for key in pair):
+        return ""  # log axes, and something to compare
+    from ... import figures
+    from ...advice.samplers import KNOWN_SAMPLERS
+
+    rate = sweep.config.recursion.rate
+    axes = figures.draw_parameter_map(
+        fresh_fraction=values["fresh_fraction"].values,
+        truncation_time=values["truncation_time"].values,
+        values=values.values,
+        label="half-amplitude degree",
+        rate=rate,
+        logarithmic=True,
+        # Their times are in the unit of rate 1/2; the time to one noise level is inversely proportional to the rate.
+        marks={name: s.truncation_time * 0.5 / rate for name, s in KNOWN_SAMPLERS.items()},
+    )
+    figures.save(axes.figure, folder / "figures" / "half_degree")
+    return "figures/half_degree.svg and .png"
+
+
+command = _command(run, uses=("target", "recursion", "analysis", "simulation", "sweep"))

@@ -1,0 +1,78 @@
+"""hermite-collapse verify: the statements of the papers, checked on this machine."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ...core.errors import InputError
+from ..config import Config
+from .options import command as _command
+from .output import Output
+
+Only = Annotated[
+    list[str] | None,
+    Parameter(help="Names of statements, or their beginnings; all of them unless given.", negative=()),
+]
+Full = Annotated[
+    bool, Parameter(help="All evidence and all mutations (minutes), not the quick form.", negative=())
+]
+
+
+def run(config: Config, output: Output, *, only: Only = None, full: Full = False) -> int:
+    """Check the statements of the two papers with this machine's own arithmetic: symbols, enclosures, many digits.
+
+    The evidence shares no code with the package and is compared with its numbers.  Exit status 1 if a statement
+    does not come out as it should.
+    """
+    try:
+        registry = importlib.import_module("paper_checks.registry")
+        runner = importlib.import_module("paper_checks.runner")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"verify must find the package paper_checks, which comes with this one, got no {error.name}."
+        ) from None
+    try:
+        chosen = registry.select(list(only)) if only else registry.statements()
+    except (KeyError, LookupError, ValueError) as error:
+        raise InputError(
+            f"only must name statements, got {', '.join(only or [])}: {error.args[0]}."
+        ) from None
+    rows: list[Any] = []
+    with output.progress("statements") as advance:
+        for row in runner.run_all(chosen, quick=not full, jobs=min(os.cpu_count() or 1, len(chosen))):
+            rows.append(row)
+            if advance is not None:
+                advance(len(rows), len(chosen))
+    failed = [row for row in rows if not row.as_expected]
+    output.heading("Statements of arXiv:2606.13796, arXiv:2602.16601 and additions")
+    output.table(
+        ["statement", "verdict", "as it should", "seconds"],
+        [[row.id, row.verdict.word, row.as_expected, f"{row.seconds:.1f}"] for row in rows],
+    )
+    for row in failed:
+        output.text(f"{row.id}: {'; '.join(row.complaints)}", indent="- ")
+    output.text(f"{len(rows) - len(failed)} of {len(rows)} statements come out as they should.")
+    document = {
+        "command": "verify",
+        "statements": [
+            {
+                "id": row.id,
+                "title": row.title,
+                "verdict": row.verdict.word,
+                "as_expected": row.as_expected,
+                "complaints": row.complaints,
+                "seconds": row.seconds,
+            }
+            for row in rows
+        ],
+    }
+    output.keep(document, "statements")
+    output.document(document)
+    return 1 if failed else 0
+
+
+command = _command(run, uses=())

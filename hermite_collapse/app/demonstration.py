@@ -1,0 +1,113 @@
+"""A first look, in three seconds: what recursive training keeps of a mixture of three Gaussians."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import checks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..figures.attenuation import MeasuredFactors
+    from ..recursion.recursion import Recursion
+
+_HIGHEST_DEGREE = 8
+
+
+def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles: int = 100_000) -> Figure:
+    """A figure of the theory and of samples that follow it; shown where there is a window, returned anywhere.
+
+    Left, the share of each Hermite degree that is kept after some rounds and in the limit, g_n, with the
+    coefficients of `particles` independent samples of the law after each round. Right, the densities.
+
+    Parameters
+    ----------
+    fresh_fraction : share of fresh data in every round, in [0, 1].
+    truncation_time : Ornstein-Uhlenbeck time at which each round stops, > 0.
+    particles : samples of each round; error bars shrink as their root.
+
+    Returns
+    -------
+    The matplotlib Figure; `figures.save` writes it.
+    """
+    from ..figures import density, style
+    from ..figures.attenuation import draw_attenuation
+    from ..laws.presets import load
+    from ..recursion.recursion import Recursion
+
+    count = checks.integer(particles, "particles", minimum=2)
+    recursion = Recursion(load("three_modes_1d"), fresh_fraction=fresh_fraction, truncation=truncation_time)
+    rounds = (1, 2, 4)
+    measured = _measured(recursion, rounds, count)
+    figure = _window(style.WIDE * 1.35, 3.7)
+    with style.style():
+        left, right = figure.subplots(1, 2, width_ratios=(1.12, 1.0))
+        draw_attenuation(
+            left,
+            fresh_fraction=fresh_fraction,
+            truncation=truncation_time,
+            rounds=rounds,
+            highest_degree=_HIGHEST_DEGREE + 0.35,
+            measured=measured,
+            limit=recursion.regime.final_fraction > 0.0,
+        )
+        density.draw_densities(
+            right,
+            data=recursion.target,
+            rounds={i: recursion.law(i) for i in rounds[:1]},
+            limit=recursion.limit(),
+        )
+    style.describe(
+        figure,
+        "demo",
+        f"What is kept of each Hermite degree and of the density; points: {count} samples of each round.",
+    )
+    if figure.canvas.manager is not None:
+        figure.show()
+    return figure
+
+
+def _measured(recursion: Recursion, rounds: tuple[int, ...], count: int) -> list[MeasuredFactors]:
+    """Factors of each round from independent samples of its law, with the error bars predicted for them."""
+    from ..figures.attenuation import MeasuredFactors
+    from ..laws.empirical import EmpiricalLaw
+    from ..recursion.sampling_error import predict_sampling_error
+
+    data = recursion.target.hermite_coefficients(_HIGHEST_DEGREE)
+    expected = predict_sampling_error(
+        recursion, _HIGHEST_DEGREE, rounds=max(rounds), particles=count, generator="exact"
+    )
+    bar = expected.standard_error / np.abs(data.values)
+    points = []
+    for i in rounds:
+        samples = recursion.law(i).sample(count, np.random.default_rng(i))
+        found = EmpiricalLaw(samples).hermite_coefficients(_HIGHEST_DEGREE)
+        # A mode the data hardly have says nothing about its factor: its bar would span the figure.
+        keep = np.flatnonzero((data.degrees > 0) & (bar[i] < 0.1))
+        points.append(
+            MeasuredFactors(
+                round=i,
+                degree=data.degrees[keep],
+                factor=found.values[keep] / data.values[keep],
+                standard_error=bar[i, keep],
+                tested=expected.is_testable()[i, keep],
+            )
+        )
+    return points
+
+
+def _window(width: float, height: float) -> Figure:
+    """A figure that pyplot can show where it draws in windows, else a plain one, which notebooks display."""
+    from matplotlib import pyplot as plt
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    from ..figures import style
+
+    windows = {name.lower() for name in backend_registry.list_builtin(BackendFilter.INTERACTIVE)}
+    if plt.get_backend().lower() not in windows:
+        return style.new_figure(width, height)
+    with style.style():
+        return plt.figure(figsize=(width, height), layout="constrained", facecolor="white")

@@ -1,0 +1,314 @@
+"""The folder of one run: what was asked, what was simulated, what came out.
+
+config.toml           the configuration as run
+simulation/           the record of the simulation, round by round
+results.nc            predictions, measurements and tests as one labelled data set
+figures/              SVG and PNG
+report.html           one self-contained page
+
+results = load("runs/three_modes_1d")
+results.comparison.verdict.text
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import InputError
+from ..storage import folder as runfolder
+from ..storage.record import DOCUMENT, SimulatedRecursion
+from .config import Config, load_config
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from ..comparison.comparison import Comparison
+    from ..recursion.prediction import Prediction
+    from ..recursion.recursion import Recursion
+
+CONFIG = "config.toml"
+SIMULATION = "simulation"
+REFINED = "refined"
+DATASET = "results.nc"
+FIGURES = "figures"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder holds; everything is read when it is asked for.
+
+    Attributes
+    ----------
+    folder : where.
+    config : the configuration as run.
+    """
+
+    folder: Path
+    config: Config
+
+    @property
+    def rounds_done(self) -> int:
+        """Rounds whose simulation is complete, of `config.recursion.rounds`; 0 without a simulation."""
+        if self.is_complete:
+            return self.config.recursion.rounds
+        return max(0, len(list((self.folder / SIMULATION).glob("round-*.npz"))) - 1)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the simulation came to its end."""
+        folders = [SIMULATION, REFINED] if self.is_refined else [SIMULATION]
+        return all((self.folder / name / DOCUMENT).exists() for name in folders)
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether the sampler is of first order: then its step-size error is measured by doubling the steps."""
+        section = self.config.simulation
+        return section.generator != "channel" and section.sampler == "euler_maruyama"
+
+    @cached_property
+    def recursion(self) -> Recursion:
+        """The recursion as theory knows it."""
+        return self.config.build_recursion()
+
+    @cached_property
+    def simulated(self) -> SimulatedRecursion:
+        """What was measured; InputError for a run that was interrupted."""
+        if not self.is_complete:
+            raise InputError(f"folder must hold a finished run, got {self}.")
+        return SimulatedRecursion.load(self.folder / SIMULATION)
+
+    @cached_property
+    def refined(self) -> SimulatedRecursion | None:
+        """The simulation with twice the steps, if the sampler calls for one."""
+        if not self.is_refined:
+            return None
+        _ = self.simulated
+        return SimulatedRecursion.load(self.folder / REFINED)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Theory against the simulation."""
+        from ..comparison.comparison import compare
+
+        level = self.config.analysis.significance
+        return compare(self.recursion, self.simulated, level=level, refined=self.refined)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set on the disk, in memory; that of the comparison if none was written."""
+        import xarray
+
+        path = self.folder / DATASET
+        if not path.exists():
+            return self.comparison.dataset
+        with xarray.open_dataset(path, engine="h5netcdf") as stored:
+            return stored.load()
+
+    def __str__(self) -> str:
+        rounds = self.config.recursion.rounds
+        if self.is_complete:
+            return f"{str(self.folder)!r}, a finished run of {rounds} rounds"
+        return (
+            f"{str(self.folder)!r}, a run interrupted after {self.rounds_done} of {rounds} rounds "
+            "(--resume continues it)"
+        )
+
+    def __repr__(self) -> str:
+        return f"Results({self})"
+
+
+def load(folder: str | os.PathLike[str]) -> Results:
+    """The results in a folder that `hermite-collapse simulate` or `compare` wrote.
+
+    An interrupted run can be loaded too: it says so, and `is_complete` is False.
+
+    Raises
+    ------
+    InputError : the folder holds no run.
+    """
+    path = Path(folder)
+    if not (path / CONFIG).is_file():
+        raise InputError(f"folder must hold a run (with its {CONFIG}), got {str(folder)!r}.")
+    return Results(path, load_config(path / CONFIG))
+
+
+def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool) -> Results:
+    """A folder to run a configuration in: empty or new, or with `resume` one that holds this very run.
+
+    Nothing is written; `run_simulation` does that.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
+    if path.exists() and any(path.iterdir()):
+        if not (path / CONFIG).is_file():
+            raise InputError(f"out must be empty or hold a run, got {str(folder)!r} with other files.")
+        found = load(path)
+        changed = _differences(found.config, config)
+        if changed:
+            raise InputError(
+                f"out must be empty or hold this run, got {str(folder)!r} with another {', '.join(changed)}."
+            )
+        if not resume:
+            raise InputError(f"out must be empty unless --resume is given, got {found}.")
+    return Results(path, config)
+
+
+def run_simulation(results: Results, *, progress: bool | None = None) -> SimulatedRecursion:
+    """Simulate what the configuration asks for, into the folder; continues where an earlier try stopped.
+
+    Bad arguments leave nothing behind.  progress: whether to show a bar; if None, only on a terminal.
+    """
+    recursion = results.recursion
+    existed, file = results.folder.exists(), results.folder / CONFIG
+    fresh = not file.exists()
+    results.folder.mkdir(parents=True, exist_ok=True)
+    runfolder.write_atomically(file, results.config.to_toml(results.folder).encode())
+    try:
+        record = simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
+        if results.is_refined:
+            assert record.steps is not None
+            # Another seed: the two must not share their noise for their errors to add up.
+            finer = {"steps": 2 * record.steps, "seed": results.config.simulation.seed + 1}
+            simulate(
+                results.config.updated(finer), recursion, folder=results.folder / REFINED, progress=progress
+            )
+        return record
+    except (InputError, ImportError):
+        if fresh and results.rounds_done == 0:
+            shutil.rmtree(results.folder / SIMULATION, ignore_errors=True)
+            file.unlink()
+            if not existed:
+                results.folder.rmdir()
+        raise
+
+
+def simulate(
+    config: Config, recursion: Recursion, *, folder: Path | None, progress: bool | None = None
+) -> SimulatedRecursion:
+    """The simulation a configuration asks for; arguments as for `simulation.simulate`."""
+    from .. import simulation
+
+    section = config.simulation
+    return simulation.simulate(
+        recursion,
+        rounds=config.recursion.rounds,
+        particles=section.particles,
+        degree=config.analysis.degree,
+        runs=section.runs,
+        **_generation(config),
+        keep=section.keep,
+        device=section.device,
+        seed=section.seed,
+        folder=folder,
+        progress=progress,
+    )
+
+
+def write_outcome(results: Results, prediction: Prediction, *, command: str) -> dict[str, Path]:
+    """Write the data set, the figures and the page of a finished run; returns their paths by name.
+
+    prediction : the theory of as many rounds and degrees, whose distances are computed once for all of them.
+    """
+    from .. import figures, reporting
+
+    comparison = results.comparison
+    written = {"dataset": results.folder / DATASET}
+    write_dataset(comparison.dataset, written["dataset"])
+    drawn = figures.comparison_figures(
+        comparison, results.recursion, results.simulated, prediction=prediction
+    )
+    for name, figure in drawn.items():
+        vector, pixel = figures.save(figure, results.folder / FIGURES / name)
+        written |= {f"{name}.svg": vector, f"{name}.png": pixel}
+    written["report"] = reporting.write_report(
+        results.folder,
+        comparison=comparison,
+        recursion=results.recursion,
+        simulated=results.simulated,
+        config_text=results.config.to_toml(results.folder),
+        command=command,
+        figures=drawn,
+        budget=reporting.error_shares(comparison) if results.recursion.initial is None else None,
+        prediction=prediction,
+    )
+    return written
+
+
+def write_dataset(dataset: Dataset, path: Path) -> None:
+    """A netCDF file that is seen either whole or not at all."""
+    beside = path.with_name(f".unfinished-{path.name}")
+    dataset.to_netcdf(beside, engine="h5netcdf")
+    os.replace(beside, path)
+
+
+def _generation(config: Config) -> dict[str, Any]:
+    """How particles are made, as arguments of `simulation.simulate`."""
+    section = config.simulation
+    sampler = _sampler(section.sampler, section.final_step)
+    if section.generator == "channel" and section.final_step != "noisy":
+        raise InputError(f"final_step must be noisy with the generator channel, got {section.final_step!r}.")
+    if section.generator != "neural":
+        return {
+            "generator": section.generator,
+            "sampler": sampler,
+            "steps": section.steps,
+            "pool": section.pool,
+        }
+    from ..simulation import (
+        ExponentialMultistep,
+        NeuralGeneration,
+        ResidualPerceptron,
+        ReverseDiffusion,
+        Training,
+    )
+
+    network = config.network
+    pool = {} if section.pool is None else {"samples": section.pool}
+    generation = NeuralGeneration(
+        network=ResidualPerceptron(width=network.network_width, blocks=network.network_blocks),
+        training=Training(
+            steps=network.training_steps,
+            batch=network.training_batch,
+            learning_rate=network.learning_rate,
+            **pool,
+        ),
+        reverse=ReverseDiffusion(
+            sampler=ExponentialMultistep() if sampler is None else sampler, steps=section.steps
+        ),
+    )
+    return {"generator": generation}
+
+
+def _sampler(name: str | None, final_step: str) -> Any:
+    """The sampler of that name; None where neither it nor its last step is asked for."""
+    if name is None and final_step == "noisy":
+        return None
+    from ..simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
+
+    samplers = (ExponentialMultistep, EulerMaruyama, ProbabilityFlowHeun)
+    return next(s for s in samplers if s.name == (name or ExponentialMultistep.name))(final_step=final_step)
+
+
+def _differences(one: Config, other: Config) -> list[str]:
+    """Keys in which two configurations differ, as section.key; what a run does not depend on aside."""
+    first, second = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    free = ("sweep.", "analysis.significance")
+    return [
+        key
+        for key in sorted(first | second)
+        if first.get(key) != second.get(key) and not key.startswith(free)
+    ]
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found

@@ -1,0 +1,204 @@
+"""Divergences of a recursion's laws, round by round: first whether they are finite, then their value.
+
+| field | quantity | finite |
+|---|---|---|
+| `target` | D_i = chi2(p_i against p*) | iff no age of p_i has twice the data's widest variance in some direction |
+| `innovation` | chi2(p_{i+1} against q_i), the total defect | decided the same way |
+| `limit` | chi2(p_i against p_inf) | always from p_0 = p*: p_i <= p_inf / fresh_fraction |
+| `mehler`, `mehler_limit` | D_r(p_i, p*), D_r(p_i, p_inf), r < 1 | whenever r (variance - 1) < 1 |
+| `l2_gamma` | L2(gamma) distance of p_i and p*, r = 1 | iff every variance not shared is below 2 |
+
+D_i is the quantity of error propagation, in the idealisation in which generation ends at time zero and without blur.
+With truncation or blur it becomes infinite after finitely many rounds as soon as the channel's stationary variance
+exceeds twice the data's, however small the defect: a number printed for it would measure the sample size.  The other
+distances stay finite and say the same about the bulk.
+
+References : arXiv:2602.16601 (D_i, innovation, refresh); arXiv:2606.13796, Theorem 3.1 (limit law).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ... import distances
+from ...core import checks
+from ...core.errors import ConvergenceError, InputError
+from ...core.estimates import Estimate
+from ._line import FloatArray, LineMixture, integrate_line, ratio_support
+from .innovation import PropagationRecord, PropagationRound
+
+
+@dataclass(frozen=True)
+class DivergenceRow:
+    """The divergences of one round's law; see the module's table.  `target_verdict` is "finite", "infinite" or
+    "undecided", with the reason in words; an undecided or unavailable value is None."""
+
+    round: int
+    target_verdict: str
+    target_reason: str
+    target: Estimate | None
+    limit: Estimate | None
+    mehler: Estimate
+    mehler_limit: Estimate | None
+    l2_gamma: Estimate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values, for JSON."""
+        return asdict(self)
+
+
+def divergence_table(
+    recursion: Any, *, rounds: int, ratio: float = 0.5, sample_count: int = 65536, rng: Any = 0
+) -> list[DivergenceRow]:
+    """Divergences of p_0, ..., p_rounds from the data and from the limit.
+
+    Parameters
+    ----------
+    recursion : Recursion over a GaussianMixture.
+    rounds : number of rounds.
+    ratio : r of the Mehler distance, in (0, 1).
+    sample_count, rng : for chi-squares in more than one dimension, which are sampled; one-dimensional ones are
+        integrated to 1e-8.
+
+    Returns
+    -------
+    list of DivergenceRow, rounds + 1 of them; `limit` and `mehler_limit` are None where there is no limit law.
+
+    Raises : InputError for laws without a density, or a ratio outside (0, 1).
+    """
+    count = checks.integer(rounds, "rounds")
+    r = checks.positive(ratio, "ratio")
+    if r >= 1.0:
+        raise InputError(f"ratio must lie in (0, 1), got {ratio!r}.")
+    target = recursion.target
+    try:
+        limit = recursion.limit()
+    except InputError:
+        limit = None
+    rows = []
+    for i in range(count + 1):
+        law = recursion.law(i)
+        verdict = distances.chi_square_finiteness(law, target)
+        rows.append(
+            DivergenceRow(
+                round=i,
+                target_verdict=verdict.verdict,
+                target_reason=verdict.reason,
+                target=_chi_square(law, target, sample_count, rng),
+                limit=None if limit is None else _chi_square(law, limit, sample_count, rng),
+                mehler=distances.mehler(law, target, r),
+                mehler_limit=None if limit is None else distances.mehler(law, limit, r),
+                l2_gamma=distances.mehler(law, target, 1.0),
+            )
+        )
+    return rows
+
+
+def first_infinite_round(recursion: Any, *, rounds: int = 1000) -> int | None:
+    """The first i with chi2(p_i against p*) proved infinite, up to `rounds`; None if there is none.
+
+    Ages only accumulate, so that once infinite D_i stays so: found by bisection.
+    """
+    count = checks.integer(rounds, "rounds")
+    target = recursion.target
+
+    def infinite(i: int) -> bool:
+        return distances.chi_square_finiteness(recursion.law(i), target).is_infinite
+
+    if not infinite(count):
+        return None
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if infinite(middle) else (middle, high)
+    return high
+
+
+def propagation_record(
+    recursion: Any, *, rounds: int, sample_count: int = 65536, rng: Any = 0
+) -> PropagationRecord:
+    """The recursion with exact scores as a propagation record: its defects are those of truncation and blur.
+
+    I_i = chi2(p_{i+1} against q_i), KL likewise, D_i, and in one dimension R_i and the cross term; energies are not
+    set, since the score is exact.  `propagation_table` then judges the accumulation rows.
+
+    Parameters
+    ----------
+    recursion : Recursion with regime "replace" and one fresh fraction.
+    rounds : number of rounds, >= 1.
+    sample_count, rng : for chi-squares in more than one dimension.
+
+    Raises : InputError for another regime, whose training law is not fresh_fraction p* + (1 - fresh_fraction) p_i.
+    """
+    count = checks.integer(rounds, "rounds", 1)
+    alpha = recursion.fresh_fraction
+    if isinstance(alpha, tuple) or len(recursion.mixing(2)[1]) != 3 or np.any(recursion.mixing(2)[1][:2]):
+        raise InputError(f"recursion must have regime 'replace' and one fresh_fraction, got {recursion!r}.")
+    target = recursion.target
+    line = recursion.dimension == 1
+    entries = []
+    before = (
+        Estimate(0.0, 0.0)
+        if recursion.initial is target
+        else _chi_square(recursion.law(0), target, 65536, rng)
+    )
+    for i in range(count):
+        law, training, after = recursion.law(i), recursion.training_law(i), recursion.law(i + 1)
+        end = _chi_square(after, target, sample_count, rng)
+        residual = cross = None
+        if line and before is not None and end is not None and math.isfinite(before.value + end.value):
+            parts = [
+                LineMixture.of(getattr(part, "mixture", part), "law")
+                for part in (target, law, training, after)
+            ]
+            end, residual, cross = against_target(*parts)
+        entries.append(
+            PropagationRound(
+                innovation=_chi_square(after, training, sample_count, rng),
+                innovation_kl=distances.kl(after, training, sample_count=sample_count, rng=rng),
+                divergence_before=before,
+                divergence_after=end,
+                residual=residual,
+                cross=cross,
+            )
+        )
+        before = end
+    return PropagationRecord(alpha, tuple(entries), "exact scores")
+
+
+def _chi_square(p: Any, q: Any, sample_count: int, rng: Any) -> Estimate | None:
+    try:
+        return distances.chi_square(p, q, sample_count=sample_count, rng=rng)
+    except ConvergenceError:
+        return None
+
+
+def against_target(
+    target: LineMixture, law: LineMixture, training: LineMixture, after: LineMixture
+) -> tuple[Estimate, Estimate, Estimate]:
+    """D_{i+1}, R_i and S_i on the line: integrals against 1/p*, all three finite."""
+
+    def integrand(x: FloatArray) -> FloatArray:
+        half = target.log_density(x) / 2.0
+        root = np.exp(half)
+        # Each density over sqrt(p*): products of two such are the integrands and neither factor overflows.
+        start, mixed, end = (np.exp(other.log_density(x) - half) for other in (law, training, after))
+        return np.stack([(end - root) ** 2, (end - mixed) ** 2, (end - mixed) * (start - root)])
+
+    pairs = [ratio_support(p, target) for p in (law, after)]
+    centres = np.concatenate([c for c, _ in pairs] + [target.means])
+    widths = np.concatenate([w for _, w in pairs] + [np.sqrt(target.variances)])
+    values = integrate_line(integrand, centres, widths)
+    # The differences carry a rounding of 4e-16 of the densities, whose own integral of squares is 1 + D.
+    unit = 4e-16 * math.sqrt(1.0 + values[0].value)
+    scales = (values[0].value, values[1].value, max(values[0].value, values[1].value))
+    rounded = (
+        replace(value, error=value.error + 2.0 * unit * math.sqrt(max(scale, 0.0)) + unit**2)
+        for value, scale in zip(values, scales, strict=True)
+    )
+    end, residual, cross = rounded
+    return end, residual, cross

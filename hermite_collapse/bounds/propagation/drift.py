@@ -1,0 +1,212 @@
+"""Which drift regime a recorded run is in, and how much of each round's error is still felt later.
+
+Round i's error is remembered in D_N with weight (1-alpha)^{2(N-1-i)} if defects have no common direction, and enters
+sqrt(D_N) with (1-alpha)^{N-1-i} if they have.  What becomes of D depends on the energies:
+
+| regime | energies | consequence |
+|---|---|---|
+| "summable" | fall faster than 1/i | every bound of the accumulated sum is finite; D_i -> 0 |
+| "vanishing" | -> 0, not summable | sum D_i diverges (with observable errors), D_i itself may still go to 0 |
+| "persistent" | bounded below | limsup D_i >= the persistence floor |
+
+A finite record proves none of these.  The energies' exponent p of eps_i^2 ~ C (i+1)^{-p} is fitted by weighted least
+squares in logarithms, with the scatter about the line as error; a regime is named when p is more than two standard
+errors from both of its neighbours' ranges (p > 1, 0 < p <= 1, p = 0), otherwise the record is "undecided" between the
+two.  Geometric decay bends below every power law; it shows as a large p and counts as summable.
+
+References : arXiv:2602.16601, Proposition 4.1 and Theorem 4.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...core import checks
+from ...core.errors import InputError
+from ...core.estimates import Estimate
+from .innovation import PropagationRecord, discounted_divergence
+
+FloatArray = NDArray[np.float64]
+
+REGIMES = ("summable", "vanishing", "persistent", "undecided")
+
+
+@dataclass(frozen=True)
+class DriftRegime:
+    """What a record of energies says about its future.
+
+    Attributes
+    ----------
+    name : one of REGIMES; if "undecided", `between` names the two that the record cannot tell apart.
+    exponent : p of eps_i^2 ~ C (i+1)^-p, with standard error.
+    floor : smallest energy of the record's second half: the e of the persistence floor if the regime is "persistent".
+    partial_sum : sum of the recorded energies.
+    memory : 1 / (-2 log(1-alpha)) rounds, after which an incoherent error's weight has fallen by e.
+    fresh_share : alpha (2 - alpha), the last round's share of all discount weights.
+    accumulation : "fresh data" if that share is above one half (alpha > 1 - 1/sqrt(2)): D follows the last error;
+        "memory" if it is below and the record is longer than three memories: D has forgotten its start; "growth" if
+        the record is shorter: D still adds up.
+    """
+
+    name: str
+    between: tuple[str, ...]
+    exponent: Estimate
+    floor: float
+    partial_sum: float
+    memory: float
+    fresh_share: float
+    accumulation: str
+
+
+@dataclass(frozen=True)
+class AccumulationRow:
+    """D after a round, and what it would be if all defects so far were orthogonal or aligned.
+
+    cosine : S_i / sqrt(R_i D_i), the alignment of the round's defect with what had gathered, in [-1, 1]; NaN where
+        one of the two vanishes.
+    position : where D lies between the incoherent (0) and the coherent (1) discount, on the scale of sqrt(D);
+        negative where defects cancel.
+    """
+
+    round: int
+    measured: float
+    incoherent: float
+    coherent: float
+    cosine: float
+    position: float
+
+
+def accumulation_table(record: PropagationRecord) -> list[AccumulationRow]:
+    """Which discount the run obeys: the squared one of Theorem 4.2 or the coherent one, round by round.
+
+    Rows end where a divergence is not measured or infinite.
+
+    References : arXiv:2602.16601, Theorem 4.2; `discounted_divergence`.
+    """
+    rows: list[AccumulationRow] = []
+    residuals: list[float] = []
+    alpha, start = record.fresh_fraction, None
+    for index, entry in enumerate(record.rounds):
+        before, after, residual = entry.divergence_before, entry.divergence_after, entry.residual
+        if before is None or after is None or residual is None or entry.cross is None:
+            break
+        if not math.isfinite(after.value):
+            break
+        start = before.value if start is None else start
+        residuals.append(max(0.0, residual.value))
+        low = discounted_divergence(residuals, fresh_fraction=alpha, start=start, coherence="incoherent")[-1]
+        high = discounted_divergence(residuals, fresh_fraction=alpha, start=start)[-1]
+        size = math.sqrt(max(0.0, residual.value * before.value))
+        width = math.sqrt(high) - math.sqrt(low)
+        rows.append(
+            AccumulationRow(
+                round=index,
+                measured=after.value,
+                incoherent=low,
+                coherent=high,
+                cosine=entry.cross.value / size if size > 0.0 else math.nan,
+                # A single defect is both: the scale has no width then.
+                position=(math.sqrt(after.value) - math.sqrt(low)) / width
+                if width > 1e-12 * high
+                else math.nan,
+            )
+        )
+    return rows
+
+
+def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "incoherent") -> FloatArray:
+    """Weight of the error of round i in the divergence after N rounds, shape (rounds + 1, rounds); rows N, columns i.
+
+        incoherent   (1-alpha)^{2 (N-1-i)} in D_N,         coherent   (1-alpha)^{N-1-i} in sqrt(D_N);     0 for i >= N
+
+    References : arXiv:2602.16601, Theorem 4.2.
+    """
+    count = checks.integer(rounds, "rounds", 1)
+    kept = 1.0 - checks.fraction(fresh_fraction)
+    power = 2.0 if checks.one_of(coherence, ("incoherent", "coherent"), "coherence") == "incoherent" else 1.0
+    age = np.arange(count + 1)[:, None] - 1 - np.arange(count)
+    return np.where(age >= 0, kept ** (power * np.maximum(age, 0)), 0.0)
+
+
+def drift_regime(
+    energies: ArrayLike, *, fresh_fraction: float, standard_errors: ArrayLike | None = None
+) -> DriftRegime:
+    """Name the drift regime of recorded energies eps_0^2, eps_1^2, ...
+
+    Parameters
+    ----------
+    energies : (rounds,), positive, at least 6 of them.
+    fresh_fraction : alpha.
+    standard_errors : (rounds,), of the energies; default none.  The exponent's error is the larger of what they
+        imply and what the scatter about the fitted line implies.
+
+    Raises : InputError if there are fewer than 6 energies or one is not positive.
+    """
+    values = checks.vector(energies, "energies")
+    alpha = checks.fraction(fresh_fraction)
+    if len(values) < 6 or values.min() <= 0.0:
+        raise InputError(
+            f"energies must hold at least 6 positive numbers, got {len(values)} with minimum {values.min():.3g}."
+        )
+    relative = np.zeros(len(values))
+    if standard_errors is not None:
+        errors = checks.vector(standard_errors, "standard_errors")
+        if len(errors) != len(values) or errors.min() < 0.0:
+            raise InputError(f"standard_errors must be {len(values)} numbers >= 0, got {len(errors)}.")
+        relative = errors / values
+    # The second half of the record: the regime is a statement about what comes later.
+    begin = len(values) // 3
+    exponent = _fit(np.log(np.arange(begin, len(values)) + 1.0), np.log(values[begin:]), relative[begin:])
+    p, error = exponent.value, 2.0 * exponent.error
+    between: tuple[str, ...] = ()
+    if p - error > 1.0:
+        name = "summable"
+    elif p + error < 1.0 and p - error > 0.0:
+        name = "vanishing"
+    elif (abs(p) <= error and error < 0.25) or p + error < 0.0:
+        name = "persistent"
+    else:
+        name = "undecided"
+        ranges = (
+            ("persistent", p - error <= 0.0),
+            ("vanishing", p + error > 0.0),
+            ("summable", p + error >= 1.0),
+        )
+        between = tuple(
+            regime for regime, possible in ranges if possible and (regime != "vanishing" or p - error <= 1.0)
+        )
+    memory = 0.0 if alpha == 1.0 else (math.inf if alpha == 0.0 else -0.5 / math.log1p(-alpha))
+    share = alpha * (2.0 - alpha)
+    if share > 0.5:
+        accumulation = "fresh data"
+    else:
+        accumulation = "memory" if len(values) > 3.0 * memory else "growth"
+    return DriftRegime(
+        name=name,
+        between=between,
+        exponent=exponent,
+        floor=float(values[len(values) // 2 :].min()),
+        partial_sum=float(values.sum()),
+        memory=memory,
+        fresh_share=share,
+        accumulation=accumulation,
+    )
+
+
+def _fit(x: FloatArray, y: FloatArray, relative: FloatArray) -> Estimate:
+    """Minus the slope of y on x, with the larger of the scatter's and the stated errors' standard error."""
+    weights = 1.0 / (relative**2 + max(1e-12, float(np.mean(relative**2))))
+    weights = weights / weights.sum()
+    centre = weights @ x
+    spread = weights @ (x - centre) ** 2
+    slope = weights @ ((x - centre) * (y - weights @ y)) / spread
+    residual = y - weights @ y - slope * (x - centre)
+    lever = weights * (x - centre) / spread
+    freedom = max(1, len(x) - 2)
+    scatter = math.sqrt(float(lever**2 @ residual**2) * len(x) / freedom)
+    stated = math.sqrt(float(lever**2 @ relative**2))
+    return Estimate(-float(slope), max(scatter, stated), "standard_error", "least squares")

@@ -1,0 +1,34 @@
+"""Tests of simulated statistics against the theory's expectation and covariance, by round and over all rounds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.significance import Test, normal_test, whitened
+from ..recursion.sampling_error import SamplingError
+
+FloatArray = NDArray[np.float64]
+
+
+def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
+    """Each statistic in each round, and over all its rounds."""
+    from scipy.special import gammaincc
+
+    tests, tested = [], error.is_testable(runs)
+    deviation, standard_error = measured - error.expected, error.standard_error / np.sqrt(runs)
+    for s, label in enumerate(labels):
+        rounds = np.flatnonzero(tested[:, s])
+        for i in rounds:
+            tests.append(normal_test(f"{label} in round {i}", deviation[i, s] / standard_error[i, s]))
+        if len(rounds) > 1:
+            covariance = error.covariance[np.ix_(rounds, rounds, np.array([s]))][:, :, 0] / runs
+            white = whitened(covariance, deviation[rounds, s])
+            chi_square, freedom = float(white @ white), len(white)
+            p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0))
+            tests.append(
+                Test(
+                    f"{label} over all rounds (chi-square {chi_square:.1f} on {freedom})", chi_square, p_value
+                )
+            )
+    return tests

@@ -1,0 +1,1 @@
+"""What everything rests on: checks of arguments, errors, estimates, tests of hypotheses, lazy names, notebook views."""

@@ -1,0 +1,103 @@
+"""Many tests at one level: normal and chi-square tests of simulated statistics, Holm's correction, a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+SMALLEST_EIGENVALUE = 1e-9  # of a correlation matrix; directions below are rounding, not information
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test: what was tested, its statistic, its p-value, and its share of the level."""
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    statistic: float
+    p_value: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome of all tests after Holm's correction.
+
+    Attributes
+    ----------
+    passed : whether no test was rejected at `level`.
+    level : probability of any false rejection.
+    tests : number of tests; untested : number of mode-round pairs left out because their statistic is not near normal.
+    rejected : the tests that were rejected, strongest first.
+    strongest : the test with the smallest p-value, rejected or not; None if nothing could be tested.
+    adjusted_p_value : Holm-adjusted p-value of the strongest test.
+    """
+
+    passed: bool
+    level: float
+    tests: int
+    untested: int
+    rejected: tuple[Test, ...]
+    strongest: Test | None
+    adjusted_p_value: float
+
+    @property
+    def text(self) -> str:
+        """The verdict in one or two sentences."""
+        left = (
+            f" {self.untested} mode-round pairs were left untested (too far from normal)."
+            if self.untested
+            else ""
+        )
+        if self.strongest is None:
+            return "Nothing could be tested: every mode is too far from normal for so few particles." + left
+        worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}"
+        if self.passed:
+            return f"Theory and simulation agree in all {self.tests} tests; the strongest deviation is {worst}.{left}"
+        return (
+            f"Theory and simulation disagree: {len(self.rejected)} of {self.tests} tests reject at level "
+            f"{self.level:g}; the strongest is {worst}.{left}"
+        )
+
+
+def normal_test(name: str, z: float) -> Test:
+    """Two-sided test of a standard normal z."""
+    from scipy.special import erfc
+
+    return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))))
+
+
+def holm(tests: list[Test], level: float, untested: int) -> Verdict:
+    """Weighted Holm: in the order of p / weight, each p is held against its share of the level among those left."""
+    ordered = sorted(tests, key=lambda test: test.p_value / test.weight)
+    rejected, left = [], sum(test.weight for test in tests)
+    for test in ordered:
+        if not test.p_value * left <= level * test.weight:
+            break
+        rejected.append(test)
+        left -= test.weight
+    total = sum(test.weight for test in tests)
+    return Verdict(
+        passed=not rejected,
+        level=level,
+        tests=len(tests),
+        untested=untested,
+        rejected=tuple(rejected),
+        strongest=ordered[0] if ordered else None,
+        adjusted_p_value=min(1.0, ordered[0].p_value * total / ordered[0].weight) if ordered else 1.0,
+    )
+
+
+def whitened(covariance: FloatArray, columns: FloatArray) -> FloatArray:
+    """S^{-1/2} columns on the numerically visible directions of S; as many rows as there are of these."""
+    scale = np.sqrt(np.diagonal(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    visible = values > SMALLEST_EIGENVALUE * values[-1]
+    scaled = (columns.T / scale).T
+    rotated = vectors[:, visible].T @ scaled
+    return (rotated.T / np.sqrt(values[visible])).T

@@ -1,0 +1,1 @@
+"""Theory against somebody's measurements."""

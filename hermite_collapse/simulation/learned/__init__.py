@@ -1,0 +1,1 @@
+"""Learned scores: networks, their training, image statistics."""

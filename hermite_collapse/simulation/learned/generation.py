@@ -1,0 +1,144 @@
+"""The recursion with learned scores: a network is trained in every round and run, seeds and recursions side by side.
+
+Each round, every run draws `training.samples` points of its training law (fresh data with probability alpha, else
+earlier particles with replacement), a network learns the score of their law, and the N particles are independent
+reverse diffusions with it.  The networks of all runs are one batched model.
+
+    simulate(recursion, generator="neural", ...)            one recursion, several runs
+    simulate_together({name: recursion, ...}, ...)          several recursions at once (`together`)
+    learned_energies(recursion, ...)                        path energies of the networks' errors (`learned_paths`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...core.errors import InputError
+from ..generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
+from ..laws import components_of
+from ..noise import BLOCK, Chunk, plan_chunks
+from .networks import Architecture, ResidualPerceptron
+from .training import Address, Checkpoints, TrainedScores, Training, train_scores
+
+
+@dataclass(frozen=True)
+class NeuralGeneration:
+    """Particles by reverse diffusion with a score learned from the round's training set.
+
+    network : architecture.
+    training : how it is trained.
+    reverse : how the reverse diffusion is run, with its final step.
+    checkpoints : where a training in progress is kept, if anywhere; no part of what the run is.
+    """
+
+    network: Architecture = field(default_factory=ResidualPerceptron)
+    training: Training = field(default_factory=Training)
+    reverse: ReverseDiffusion = field(default_factory=ReverseDiffusion)
+    checkpoints: Checkpoints | None = None
+
+    name: str = "neural"
+    uses_particles: bool = True
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "network": self.network.describe(),
+            "pool": self.training.samples,
+            "sampler": self.reverse.describe(),
+            "steps": self.reverse.step_count,
+            "training": self.training.describe(),
+        }
+
+    def prepare(self, context: RoundContext) -> RoundGenerator:
+        return train_rounds(self, [context])[0]
+
+
+def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext]) -> list[NeuralRound]:
+    """The coming round of several recursions, their networks trained as one batched model."""
+    stops = [Truncation.of(context.recursion, context.round_index) for context in contexts]
+    rates = {stop.rate for stop in stops}
+    if len(rates) > 1:
+        raise InputError(f"recursions must have one rate to be trained together, got {sorted(rates)!r}.")
+    rate = rates.pop()
+    pools = [_training_points(generation.training, context) for context in contexts]
+    trained = train_scores(
+        torch.cat(pools),
+        architecture=generation.network,
+        training=generation.training,
+        addresses=[
+            Address(context.seed, run, context.round_index + 1)
+            for context in contexts
+            for run in range(context.runs)
+        ],
+        shortest=[
+            stop.time for stop, context in zip(stops, contexts, strict=True) for _ in range(context.runs)
+        ],
+        horizon=generation.reverse.horizon_for(rate),
+        rate=rate,
+        checkpoints=generation.checkpoints,
+    )
+    rounds, first = [], 0
+    for context, stop, pool in zip(contexts, stops, pools, strict=True):
+        rounds.append(NeuralRound(generation.reverse, context, stop, pool, trained, first))
+        first += context.runs
+    return rounds
+
+
+def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
+    """The training set of every run, (runs, samples, d)."""
+    recursion, size = context.recursion, training.samples
+    mixture = TrainingMixture(
+        context, components_of(recursion.target, context.device), piece=min(size, BLOCK)
+    )
+    parts = []
+    for chunk in plan_chunks(context.runs, size, BLOCK):
+        drawn = mixture.draw(chunk, "pool")
+        if recursion.blur:
+            drawn = drawn + recursion.blur * context.noise(chunk, "channel").normal(recursion.dimension)
+        parts.append(drawn)
+    return torch.cat(parts).view(context.runs, size, recursion.dimension)
+
+
+class NeuralRound:
+    """A round whose networks are trained: chunks of its particles, in any order.
+
+    points : (runs, samples, d), the training set of every run.
+    trained : networks of all that were trained together; `first` is the place of this recursion's first run.
+    """
+
+    def __init__(
+        self,
+        reverse: ReverseDiffusion,
+        context: RoundContext,
+        stop: Truncation,
+        points: torch.Tensor,
+        trained: TrainedScores,
+        first: int,
+    ) -> None:
+        self._reverse, self._context, self._stop = reverse, context, stop
+        self.points, self.trained, self.first = points, trained, first
+
+    @property
+    def horizon(self) -> float:
+        """Where the reverse diffusion starts."""
+        return self._reverse.horizon_for(self._stop.rate)
+
+    @property
+    def bytes_per_row(self) -> int:
+        return 8 * 24 * self.points.shape[2] + 4 * 2048
+
+    def particles(self, chunk: Chunk) -> torch.Tensor:
+        context, size = self._context, self.points.shape[1]
+        runs = [piece.run for piece in chunk.pieces]
+        start = context.noise(chunk, "start")
+        member = (start.uniform(1)[:, 0] * size).long().clamp_(max=size - 1)
+        run = torch.repeat_interleave(torch.tensor(runs, device=context.device), chunk.pieces[0].rows)
+        denoiser = self.trained.denoiser([self.first + r for r in runs], rate=self._stop.rate)
+        x = self._reverse.run(
+            self.points[run, member], denoiser, self._stop.time, start, context.noise(chunk, "path")
+        )
+        return self._stop.unscale * x

@@ -1,0 +1,1 @@
+"""Paths of reverse diffusions: energies, observability, perturbed scores."""

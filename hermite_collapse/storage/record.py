@@ -1,0 +1,169 @@
+"""What a simulation recorded: Hermite coefficients, moments and circumstances of every round, without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.display import Displayed
+from ..core.errors import InputError
+from . import folder as runfolder
+
+ARRAYS = "record.npz"
+DOCUMENT = "record.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedRecursion(Displayed):
+    """The record of a simulated recursion.
+
+    Round 0 is the initial law p_0, round i the law after i rounds of training.  With R runs, n rounds, m
+    multi-indices and dimension d:
+
+    Attributes
+    ----------
+    indices : (m, d) int64, multi-indices in the order of `hermite.total_degree_indices`.
+    coefficients : (R, n + 1, m), means of h_k over the particles.
+    second_moments : (R, n + 1, m), means of h_k^2 over the particles.
+    means : (R, n + 1, d).
+    covariances : (R, n + 1, d, d), divided by the number of particles.
+    truncation_times : (n,), OU time (variance-exploding process: noise variance) at which round i + 1 stopped.
+    wall_seconds : (n + 1,), time of each round, of all runs together; NaN where it is not known.
+    generator : "channel", "exact" or "kernel" (others may add theirs).
+    particles : number of particles N of each run and round.
+    pool : number of points M in the training pool of each round, for generators that use one.
+    sampler : what the reverse diffusion was (name, order, grid, final step, start, horizon), None without one.
+    steps : number of steps of the reverse diffusion, None without one.
+    seed, device, versions : the circumstances; equal seeds give equal bytes on equal devices and versions.
+    recursion : fresh fraction, regime, blur, process, and digests of the target and the initial law.
+    notes : sentences about the run that a reader should see, such as a fall-back to smaller chunks.
+    samples : (R, n + 1, N, d) with keep="all", (R, 1, N, d) with keep="last", else None.
+    products : (R, n + 1, m, m), means of h_j h_k over the particles, if they were asked for.
+    """
+
+    indices: NDArray[np.int64]
+    coefficients: NDArray[np.float64]
+    second_moments: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+    truncation_times: NDArray[np.float64]
+    wall_seconds: NDArray[np.float64]
+    generator: str
+    particles: int
+    seed: int
+    device: str
+    versions: Mapping[str, str]
+    pool: int | None = None
+    sampler: Mapping[str, Any] | None = None
+    steps: int | None = None
+    recursion: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    samples: NDArray[np.float64] | None = None
+    products: NDArray[np.float64] | None = None
+
+    @property
+    def runs(self) -> int:
+        return self.coefficients.shape[0]
+
+    @property
+    def rounds(self) -> int:
+        return self.coefficients.shape[1] - 1
+
+    @property
+    def dimension(self) -> int:
+        return self.indices.shape[1]
+
+    @property
+    def degrees(self) -> NDArray[np.int64]:
+        """The total degree of each multi-index, shape (m,)."""
+        return self.indices.sum(axis=1)
+
+    @property
+    def degree(self) -> int:
+        """The highest total degree recorded."""
+        return int(self.degrees.max())
+
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """Sample variance of h_k over the particles of one run and round (divisor N - 1), shape (R, n + 1, m)."""
+        n = self.particles
+        spread = np.maximum(self.second_moments - self.coefficients**2, 0.0)
+        return spread * (n / (n - 1.0)) if n > 1 else np.full_like(spread, np.nan)
+
+    @property
+    def standard_errors(self) -> NDArray[np.float64]:
+        """Standard error of each coefficient about the law its particles were drawn from, shape (R, n + 1, m).
+
+        The scatter of independent runs about the predicted law is larger by what earlier rounds contributed:
+        `sampling_error` predicts it, and `spread_over_runs` measures it.
+        """
+        return np.sqrt(self.variances / self.particles)
+
+    @property
+    def mean_coefficients(self) -> NDArray[np.float64]:
+        """Coefficients averaged over the runs, shape (n + 1, m)."""
+        return self.coefficients.mean(axis=0)
+
+    @property
+    def spread_over_runs(self) -> NDArray[np.float64]:
+        """Standard deviation of the coefficients over the runs, shape (n + 1, m); NaN for a single run."""
+        if self.runs == 1:
+            return np.full(self.coefficients.shape[1:], np.nan)
+        return self.coefficients.std(axis=0, ddof=1)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the record into a folder, which is made if need be; each file atomically, `record.json` last.
+
+        The bytes of `record.npz` and `record.json` depend on the run alone; times and notes are in `timings.json`.
+        """
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        arrays, document = self._parts()
+        runfolder.write_timings(path, dict(enumerate(self.wall_seconds.tolist())), self.notes)
+        runfolder.write_arrays(path / ARRAYS, arrays)
+        runfolder.write_json(path / DOCUMENT, document)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> SimulatedRecursion:
+        """Read what `save` wrote; InputError if the folder holds no complete record."""
+        path = Path(folder)
+        document = runfolder.read_json(path / DOCUMENT)
+        version = document.pop("record_version", None) if isinstance(document, dict) else None
+        if version != _VERSION:
+            raise InputError(
+                f"folder must hold a record of version {_VERSION}, got version {version!r} in {path}."
+            )
+        arrays = runfolder.read_arrays(path / ARRAYS)
+        known = {f.name for f in fields(cls)}
+        unknown = (set(document) | set(arrays)) - known
+        if unknown:
+            raise InputError(f"folder must hold known fields only, got {sorted(unknown)!r} in {path}.")
+        seconds, notes = runfolder.read_timings(path)
+        try:
+            rounds = arrays["coefficients"].shape[1]
+            wall_seconds = np.array([seconds.get(i, np.nan) for i in range(rounds)])
+            return cls(**{**document, **arrays}, wall_seconds=wall_seconds, notes=notes)
+        except (TypeError, KeyError) as problem:
+            raise InputError(f"folder must hold a complete record, got {path}: {problem}.") from None
+
+    def _parts(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
+        arrays: dict[str, NDArray] = {}
+        document: dict[str, Any] = {"record_version": _VERSION}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name in ("wall_seconds", "notes"):
+                continue
+            if isinstance(value, np.ndarray):
+                arrays[f.name] = value
+            elif isinstance(value, Mapping):
+                document[f.name] = dict(value)
+            elif value is not None:
+                document[f.name] = value
+        return arrays, document

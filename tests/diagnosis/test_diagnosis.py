@@ -1,0 +1,187 @@
+"""Diagnosis of curves and advice on samplers: known answers recovered, wrong models rejected."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.advice.samplers import (
+    KNOWN_SAMPLERS,
+    SamplerTruncation,
+    advise_sampler,
+    known_sampler,
+    read_scheduler,
+)
+from hermite_collapse.diagnosis.diagnosis import diagnose, required_particles
+
+DEGREES = np.array([1, 2, 4])
+
+
+def noisy_factors(alpha=0.25, time=0.12, rounds=15, sigma=0.004, seed=0):
+    exact = hc.mode_factors(DEGREES, fresh_fraction=alpha, truncation=time, rounds=rounds)
+    return exact + sigma * np.random.default_rng(seed).normal(size=exact.shape), np.full(exact.shape, sigma)
+
+
+def test_both_parameters_are_recovered_within_their_errors():
+    pulls = []
+    for seed in range(40):
+        curve, errors = noisy_factors(seed=seed)
+        result = diagnose(curve, degrees=DEGREES, standard_errors=errors)
+        pulls.append(
+            [
+                (result.fresh_fraction.value - 0.25) / result.fresh_fraction.error,
+                (result.truncation_time.value - 0.12) / result.truncation_time.error,
+            ]
+        )
+    pulls = np.array(pulls)
+    assert np.abs(pulls).max() < 4.5
+    np.testing.assert_allclose(pulls.std(axis=0), 1.0, atol=0.4)
+
+
+def test_plateau_and_rounds():
+    curve, errors = noisy_factors()
+    result = diagnose(curve, degrees=DEGREES, standard_errors=errors)
+    exact = hc.attenuation(DEGREES, fresh_fraction=0.25, truncation_time=0.12)
+    assert np.all(np.abs(result.plateau - exact) < 4.5 * result.plateau_error)
+    assert result.fits and "explained by fresh fraction" in result.text
+
+
+def test_one_parameter_can_be_held():
+    curve, errors = noisy_factors()
+    result = diagnose(curve, degrees=DEGREES, standard_errors=errors, truncation_time=0.12)
+    assert result.truncation_time.error == 0.0 and result.fresh_fraction.value == pytest.approx(
+        0.25, abs=0.02
+    )
+
+
+def test_a_curve_of_something_else_is_not_explained():
+    curve, errors = noisy_factors()
+    curve[:, 1] = np.linspace(1.0, 0.2, len(curve))
+    result = diagnose(curve, degrees=DEGREES, standard_errors=errors)
+    assert not result.fits and "something other than truncation" in result.text
+
+
+def test_variances_are_degree_two():
+    target = hc.GaussianMixture([0.5, 0.5], [-1.5, 1.5], 0.2)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.2)
+    curve = np.array([recursion.law(i).covariance[0, 0] for i in range(12)])
+    result = diagnose(curve, kind="variances")
+    assert result.fresh_fraction.value == pytest.approx(0.3, rel=1e-5)
+    assert result.truncation_time.value == pytest.approx(0.2, rel=1e-5)
+    assert result.plateau[0] == pytest.approx(recursion.limit().covariance[0, 0], rel=1e-6)
+
+
+def test_distances_saturate():
+    i = np.arange(14)
+    result = diagnose(0.4 * (1 - 0.6**i), kind="distances")
+    assert result.plateau[0] == pytest.approx(0.4, rel=1e-6) and result.fresh_fraction is None
+    assert result.rounds[0] == np.ceil(np.log(0.01) / np.log(0.6))
+
+
+def test_required_particles_invert_the_predicted_error():
+    from hermite_collapse.recursion.sampling_error import predict_degree_error
+
+    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    count = required_particles(4, 0.02, recursion=recursion, rounds=5)
+    error = predict_degree_error(recursion, 4, rounds=5, particles=count).standard_error[-1, 4]
+    assert 0.02 / error == pytest.approx(2.5758 + 1.2816, rel=1e-3)
+    with pytest.raises(hc.InputError, match="must have energy in the data"):
+        symmetric = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+        required_particles(3, 0.02, recursion=symmetric, rounds=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"curve": np.ones((1, 1))}, "curve must hold more than 2 usable values"),
+        ({"curve": np.ones((5, 2)), "degrees": [1]}, "degrees must have one entry a column of curve (2)"),
+        (
+            {"curve": np.ones(5), "standard_errors": np.ones(4)},
+            "standard_errors must be >= 0 and shaped like curve",
+        ),
+        ({"curve": np.ones(5), "kind": "moments"}, "kind must be one of"),
+        ({"curve": np.ones(5), "rounds": [0, 1]}, "rounds must be >= 0, one a row of curve (5)"),
+    ],
+)
+def test_bad_curves_are_named(settings, words):
+    with pytest.raises(hc.InputError) as problem:
+        diagnose(**settings)
+    assert words in str(problem.value)
+
+
+def test_known_samplers_have_their_published_noise_levels():
+    assert known_sampler("ddpm").sigma == pytest.approx(0.01, rel=1e-3)
+    assert known_sampler("stable_diffusion").sigma == pytest.approx(np.sqrt(0.00085), rel=1e-3)
+    assert known_sampler("edm").sigma == pytest.approx(0.004, rel=1e-9)
+    assert all(0 < sampler.truncation_time < 0.05 for sampler in KNOWN_SAMPLERS.values())
+
+
+def test_advice_says_no_when_truncation_is_negligible_and_yes_when_not():
+    edm = advise_sampler("edm", fresh_fraction=0.1)
+    assert not edm.matters and "not your problem" in edm.text and edm.variance_drift < 0
+    papers = advise_sampler("papers", fresh_fraction=0.1)
+    assert papers.matters and papers.variance_drift == pytest.approx(np.expm1(0.02) / (0.1 + np.expm1(0.02)))
+    assert papers.loss == pytest.approx(1 - hc.attenuation(8, fresh_fraction=0.1, truncation_time=0.02))
+    half = advise_sampler(SamplerTruncation("mine", 0.02, "half"), fresh_fraction=0.1)
+    assert half.variance_drift == 0.0 and "half a step" in half.text.lower()
+    assert advise_sampler(0.3, fresh_fraction=0.5).truncation.final_step == "noisy"
+
+
+def test_scheduler_files(tmp_path):
+    config = {
+        "_class_name": "DDIMScheduler",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+    }
+    path = tmp_path / "scheduler_config.json"
+    path.write_text(json.dumps(config | {"num_train_timesteps": 1000}))
+    assert read_scheduler(path).truncation_time == pytest.approx(
+        known_sampler("stable_diffusion").truncation_time
+    )
+    assert read_scheduler(path).final_step == "full"
+    assert read_scheduler(config | {"set_alpha_to_one": False}).final_step == "noisy"
+    assert read_scheduler({"sigma_min": 0.002}, data_scale=0.5).sigma == pytest.approx(0.004)
+    cosine = read_scheduler({"beta_schedule": "squaredcos_cap_v2"})
+    assert cosine.truncation_time == pytest.approx(known_sampler("improved_ddpm").truncation_time)
+    levels = np.cumprod(1.0 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
+    for step in (0, 40, 999):
+        assert read_scheduler(path, step=step).truncation_time == pytest.approx(
+            -np.log(levels[step]), rel=1e-12
+        )
+    for step, words in (
+        (1000, "step must be one of the scheduler's 1000, 0 to 999, got 1000"),
+        (-1, "got -1"),
+    ):
+        with pytest.raises(hc.InputError, match=words):
+            read_scheduler(path, step=step)
+    with pytest.raises(
+        hc.InputError, match="step must be left out for a scheduler given by sigma_min, got 3"
+    ):
+        read_scheduler({"sigma_min": 0.002}, step=3)
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    for argument, words in (
+        (bad, "config must be a JSON file"),
+        (tmp_path / "none.json", "config must be a readable file"),
+        ({"prediction_type": "epsilon"}, "config must have a beta_schedule, trained_betas or sigma_min"),
+        ({"beta_schedule": "linaer"}, "did you mean 'linear'?"),
+        ({"trained_betas": [0.1, 1.5]}, "betas must lie in [0, 1)"),
+    ):
+        with pytest.raises(hc.InputError) as problem:
+            read_scheduler(argument)
+        assert words in str(problem.value)
+    with pytest.raises(hc.InputError, match="sampler must be one of"):
+        advise_sampler("unknown", fresh_fraction=0.1)
+
+
+def test_scheduler_classes_of_diffusers_agree():
+    diffusers = pytest.importorskip("diffusers")
+    scheduler = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    first = float(scheduler.alphas_cumprod[0])
+    assert hc.alpha_bar_from_time(read_scheduler(dict(scheduler.config)).truncation_time) == pytest.approx(
+        first, rel=1e-6
+    )
