@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
+from .types import FloatArray, IntArray
 
 # Second moments that a diffusion's own coordinates can have.
 SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def real(value: Any, name: str) -> float:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .types import FloatArray
+
 Kind = Literal["bound", "standard_error"]
 
 
@@ -14,10 +19,19 @@ class Estimate:
 
     Parameters
     ----------
-    value : the number; may be infinite, and is then exact.
-    error : a bound on abs(value - truth) if `kind` is "bound", one standard error if "standard_error".
-    kind : "bound" or "standard_error".
-    route : how it was computed: "closed_form", "quadrature", "series", "samples", ...
+    value : float
+        The number; may be infinite, and is then exact.
+    error : float
+        A bound on abs(value - truth) if `kind` is "bound", one standard error if "standard_error".
+    kind : str
+        "bound" or "standard_error".
+    route : str
+        How it was computed: "closed_form", "quadrature", "series", "samples", ...
+
+    Examples
+    --------
+    >>> print(Estimate(0.25, 1e-12, route="quadrature"))
+    0.25 (error <= 1e-12, quadrature)
     """
 
     value: float
@@ -25,9 +39,21 @@ class Estimate:
     kind: Kind = "bound"
     route: str = "closed_form"
 
+    @classmethod
+    def of_mean(cls, values: ArrayLike, *, route: str = "samples") -> Estimate:
+        """Return the mean of independent values with its standard error, NaN for a single value."""
+        array = np.asarray(values, dtype=np.float64).reshape(-1)
+        error = float(array.std(ddof=1) / np.sqrt(array.size)) if array.size > 1 else float("nan")
+        return cls(float(array.mean()), error, "standard_error", route)
+
     def __float__(self) -> float:
         return float(self.value)
 
     def __str__(self) -> str:
         sign = "±" if self.kind == "standard_error" else "error <="
         return f"{self.value:.10g} ({sign} {self.error:.2g}, {self.route.replace('_', ' ')})"
+
+
+def standard_error_of_mean(values: FloatArray) -> FloatArray:
+    """Return the standard error of the mean of independent values along the first axis: (n, ...) -> (...)."""
+    return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(len(values)))

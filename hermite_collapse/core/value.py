@@ -1,0 +1,130 @@
+"""Immutable values: read-only arrays, equality by content, changed copies, pickles without caches.
+
+A class becomes a value by inheriting `Value`, as a dataclass or by naming its attributes:
+
+    @dataclass(frozen=True, eq=False)
+    class Spectrum(Value):
+        energy: FloatArray
+
+`eq=False` leaves equality and hash to `Value`, which compares arrays entry by entry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import numpy as np
+
+Array = TypeVar("Array", bound=np.ndarray[Any, Any])
+
+
+def read_only(array: Array) -> Array:
+    """Return a view of an array that cannot be written to; the array itself stays as it is."""
+    if not array.flags.writeable:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def writable(array: Array) -> Array:
+    """Return the same numbers as an array that compiled kernels take, without a copy where possible.
+
+    Notes
+    -----
+    To Numba a read-only array is another type, for which every kernel would be compiled again.  A view made by
+    `read_only` can be opened again because the owner of the memory stayed writable; other arrays are copied.  For
+    reading only: what is written would change a value.
+    """
+    if array.flags.writeable:
+        return array
+    view = array.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:
+        return array.copy()
+    return view
+
+
+class Value:
+    """Base of immutable values.
+
+    Attributes
+    ----------
+    _fields : tuple of str
+        Names of the attributes that make up the value; for a dataclass, its fields.
+    """
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in self._names():
+            self._set(name, getattr(self, name))
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        if dataclasses.is_dataclass(cls):
+            return tuple(field.name for field in dataclasses.fields(cls))
+        return cls._fields
+
+    def _set(self, name: str, value: object) -> None:
+        """Set an attribute while the value is being made."""
+        object.__setattr__(self, name, read_only(value) if isinstance(value, np.ndarray) else value)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments that would make this value again."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other values for some of the arguments of the constructor."""
+        return type(self)(**{**self._arguments(), **changes})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"{type(self).__name__} is immutable, so {name} cannot be set; use replace({name}=...)."
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable, so {name} cannot be deleted.")
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(_equal(getattr(self, name), getattr(other, name)) for name in self._names())
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(_key(getattr(self, name)) for name in self._names())))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._names()}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        for name, value in state.items():
+            self._set(name, value)
+
+
+def _equal(left: object, right: object) -> bool:
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        if not (isinstance(left, np.ndarray) and isinstance(right, np.ndarray)) or left.dtype != right.dtype:
+            return False
+        return left is right or np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+    if isinstance(left, tuple | list) and type(left) is type(right):
+        others = cast("tuple[object, ...]", right)
+        return len(left) == len(others) and all(map(_equal, left, others))
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
+    return left is right or bool(left == right)
+
+
+def _key(value: object) -> Hashable:
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.dtype.str, value.tobytes())
+    if isinstance(value, tuple | list):
+        return tuple(map(_key, value))
+    if isinstance(value, Mapping):
+        return tuple((key, _key(item)) for key, item in value.items())
+    return cast(Hashable, value)
