@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from . import catalog
+    from .experiment import LEVEL, Settings
 
     if options.list:
         for experiment in catalog.experiments():
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"--only must name an experiment (see --list), got {unknown.args[0]!r}.", file=sys.stderr)
         return 2
     folder = (options.out or RECORDS) / device.type
-    settings = catalog.Settings(size, str(device), options.seed, catalog.LEVEL / len(catalog.experiments()))
+    settings = Settings(size, str(device), options.seed, LEVEL / len(catalog.experiments()))
     records = [_run(experiment, settings, folder, quiet=options.json) for experiment in chosen]
     write_summary(folder)
     if options.json:
@@ -99,7 +100,7 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
 
     print(f"{experiment.name} ...", file=sys.stderr, flush=True)
     began = time.perf_counter()
-    outcome = experiment.run(settings)
+    result = experiment.run(settings)
     record = {
         "experiment": experiment.name,
         "summary": experiment.summary,
@@ -109,19 +110,19 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
         "device": devices.describe_device(torch.device(settings.device)),
         "versions": devices.describe_versions(),
         "seconds": round(time.perf_counter() - began, 3),
-        "passed": bool(outcome.passed),
-        "verdict": outcome.verdict,
-        **_plain(outcome.numbers),
+        "passed": bool(result.passed),
+        "verdict": result.verdict,
+        **_plain(result.numbers),
     }
     path = folder / f"{experiment.name.replace('/', '.')}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    if outcome.arrays:
-        write_arrays(path.with_suffix(".npz"), dict(outcome.arrays))
+    if result.arrays:
+        write_arrays(path.with_suffix(".npz"), dict(result.arrays))
     write_json(path, record)
     pictures.write(path)
     if not quiet:
-        mark = "ok " if outcome.passed else "NOT"
-        print(f"{mark}  {experiment.name:50s} {record['seconds']:8.1f} s  {outcome.verdict}", flush=True)
+        mark = "ok " if result.passed else "NOT"
+        print(f"{mark}  {experiment.name:50s} {record['seconds']:8.1f} s  {result.verdict}", flush=True)
     return record
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from validation import catalog, pictures
 from validation.__main__ import RECORDS
+from validation.experiment import Settings
 from validation.experiments import annealing
 
 
@@ -58,7 +59,7 @@ def test_annealing_in_the_plane_follows_its_laws_and_no_others(factor, monkeypat
         return honest(degree, fresh_fraction=fresh_fraction * factor, **rest)
 
     monkeypatch.setattr(annealing, "annealing_law", law)
-    outcome = annealing.run(catalog.Settings("small", "cpu", seed=0, level=1e-4))
+    outcome = annealing.run(Settings("small", "cpu", seed=0, level=1e-4))
     assert outcome.passed == (factor == 1.0)
     assert outcome.arrays["exact_constant"].shape == (annealing.ROUNDS + 1, annealing.DEGREE + 1)
 
@@ -73,5 +74,5 @@ def test_a_simulation_of_another_recursion_is_seen(monkeypatch):
         return honest(wrong, *arguments, **options)
 
     monkeypatch.setattr(annealing, "predict_degree_error", moved)
-    outcome = annealing.run(catalog.Settings("small", "cpu", seed=0, level=1e-4))
+    outcome = annealing.run(Settings("small", "cpu", seed=0, level=1e-4))
     assert not outcome.passed

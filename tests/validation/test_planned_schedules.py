@@ -9,7 +9,7 @@ import hermite_collapse as hc
 
 pytest.importorskip("torch")
 
-from validation.catalog import Settings
+from validation.experiment import Settings
 from validation.experiments import planned_schedules
 
 

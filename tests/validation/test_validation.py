@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 from validation import __main__ as command
 from validation import catalog
-from validation.catalog import Experiment, Outcome, Settings
+from validation.experiment import Experiment, Result, Settings, holm
 from validation.experiments import controls, final_steps, presets
 
 
@@ -87,8 +87,8 @@ def test_a_record_says_what_was_predicted_measured_and_on_what(tmp_path, capsys)
 
 
 def test_exit_status_one_and_a_summary_where_a_prediction_fails(tmp_path, monkeypatch, capsys):
-    def failing(settings: Settings) -> Outcome:
-        return Outcome(False, "3 | not 2", {"z": np.float64("nan")})
+    def failing(settings: Settings) -> Result:
+        return Result(False, "3 | not 2", {"z": np.float64("nan")})
 
     monkeypatch.setattr(catalog, "experiments", lambda: [Experiment("wrong", "a wrong one", failing)])
     assert command.main(["--out", str(tmp_path), "--device", "cpu"]) == 1
@@ -127,4 +127,4 @@ def test_limits_of_the_final_steps():
 
 @pytest.mark.parametrize(("z", "passed"), [([0.5, -1.0, 2.0], True), ([0.5, -5.0], False), ([], True)])
 def test_holm_rejects_what_no_multiplicity_explains(z, passed):
-    assert catalog.holm(np.array(z), 0.01)[0] is passed
+    assert holm(np.array(z), 0.01)[0] is passed

@@ -17,7 +17,7 @@ from hermite_collapse.recursion.modes import mode_residuals
 from hermite_collapse.recursion.sampling_error import degree_combinations, predict_degree_error
 from hermite_collapse.simulation import simulate
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 
 FRESH_FRACTION, TIME, DEGREE, ROUNDS = 0.3, 0.2, 4, 16
 # Name, schedule, and rounds after which the exact residual is within 5 % of its law.
@@ -38,7 +38,7 @@ def experiments() -> list[Experiment]:
     ]
 
 
-def run(settings: Settings) -> Outcome:
+def run(settings: Settings) -> Result:
     """Measured residuals against exact ones in every degree, and exact ones far out against their asymptotic laws."""
     law = hc.presets.load("tilted_2d")
     data = law.hermite_coefficients(DEGREE)
@@ -69,7 +69,7 @@ def run(settings: Settings) -> Outcome:
         )
     passed, p = holm(np.array(scores), settings.level)
     lawful = all(deviation < 0.05 for deviation in deviations.values())
-    return Outcome(
+    return Result(
         passed and lawful,
         f"Residuals after {ROUNDS} rounds: largest z {np.abs(scores).max():.2f} in {len(scores)} degrees and schedules "
         f"(adjusted p = {p:.2g}); exact ones far out are within {100.0 * max(deviations.values()):.1f} % of their laws.",

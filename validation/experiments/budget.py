@@ -9,7 +9,7 @@ import numpy as np
 import hermite_collapse as hc
 from hermite_collapse.simulation import EulerMaruyama, ExponentialMultistep, Sampler, error_budget
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 
 
 def experiments() -> list[Experiment]:
@@ -27,7 +27,7 @@ def experiments() -> list[Experiment]:
     ]
 
 
-def run(sampler: Sampler, steps: int, settings: Settings) -> Outcome:
+def run(sampler: Sampler, steps: int, settings: Settings) -> Result:
     """The budget of a kernel recursion, and a test that its sources add up."""
     recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1, blur=0.15)
     n = 20_000 if settings.is_full else 600
@@ -47,7 +47,7 @@ def run(sampler: Sampler, steps: int, settings: Settings) -> Outcome:
     z = budget.bias_interaction[1:, 1:] / budget.bias_interaction_error[1:, 1:]
     passed, p = holm(z, settings.level)
     arrays = {name: value for name, value in vars(budget).items() if isinstance(value, np.ndarray)}
-    return Outcome(
+    return Result(
         passed,
         f"The sources {'add up' if passed else 'do not add up'} to the bias of the full experiment (interaction at "
         f"most {np.abs(z).max():.1f} standard errors, adjusted p = {p:.2g}).",

@@ -19,7 +19,7 @@ from hermite_collapse.simulation import (
     simulate,
 )
 
-from ..catalog import Experiment, Outcome, Settings
+from ..experiment import Experiment, Result, Settings
 
 TRUTH = {"fresh_fraction": 0.3, "truncation": 0.1}
 
@@ -81,7 +81,7 @@ def _many() -> dict[str, Any]:
     return {"particles": 1_000_000}
 
 
-def run(make: Callable[[], dict[str, Any]], wrong: dict[str, Any], settings: Settings) -> Outcome:
+def run(make: Callable[[], dict[str, Any]], wrong: dict[str, Any], settings: Settings) -> Result:
     """Simulate the truth, or something broken, and hold it against a prediction that does not belong to it."""
     law = hc.presets.load("three_modes_1d")
     options = {
@@ -96,7 +96,7 @@ def run(make: Callable[[], dict[str, Any]], wrong: dict[str, Any], settings: Set
         return _pool_control(law, simulated, wrong["pool"], settings)
     claimed = hc.Recursion(law, **{**TRUTH, **wrong})
     verdict = hc.compare(claimed, simulated, level=settings.level).verdict
-    return Outcome(
+    return Result(
         not verdict.passed,
         verdict.text,
         {
@@ -109,7 +109,7 @@ def run(make: Callable[[], dict[str, Any]], wrong: dict[str, Any], settings: Set
     )
 
 
-def _pool_control(law: Any, simulated: Any, claimed: int, settings: Settings) -> Outcome:
+def _pool_control(law: Any, simulated: Any, claimed: int, settings: Settings) -> Result:
     """The scatter over runs against the formula for another pool, by the chi-square of the strongest mode."""
     import numpy as np
 
@@ -133,7 +133,7 @@ def _pool_control(law: Any, simulated: Any, claimed: int, settings: Settings) ->
         z[pool] = float(np.abs(scores).max())
     right, false = z[simulated.pool], z[claimed]
     passed = right < 4.0 < false
-    return Outcome(
+    return Result(
         passed,
         f"The scatter over {simulated.runs} runs is off by {false:.1f} standard errors under the formula for a pool of "
         f"{claimed}, by {right:.1f} under the one for {simulated.pool}.",

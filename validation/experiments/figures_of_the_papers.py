@@ -16,7 +16,7 @@ import hermite_collapse as hc
 from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import simulate
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 
 
 def experiments() -> list[Experiment]:
@@ -33,7 +33,7 @@ def experiments() -> list[Experiment]:
     ]
 
 
-def heat_map(settings: Settings) -> Outcome:
+def heat_map(settings: Settings) -> Result:
     """Rounds until the limit is reached to 1e-3 of its distance, then all coefficients of degree <= 6."""
     degree, rounds = 6, 20
     recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.1)
@@ -52,7 +52,7 @@ def heat_map(settings: Settings) -> Outcome:
     side = np.full((2, degree + 1, degree + 1), np.nan)
     for (i, j), c, ratio in zip(data.indices, limit, attenuation[data.indices.sum(1)], strict=True):
         side[:, i, j] = c, ratio
-    return Outcome(
+    return Result(
         passed,
         f"{tested.sum()} coefficients after {rounds} rounds: largest z {np.abs(z).max():.2f} (adjusted p = {p:.2g}).",
         {"rounds": rounds, "particles": n, "attenuation_by_degree": attenuation},
@@ -68,7 +68,7 @@ def heat_map(settings: Settings) -> Outcome:
     )
 
 
-def kl_against_rounds(settings: Settings) -> Outcome:
+def kl_against_rounds(settings: Settings) -> Result:
     """Exact KL by quadrature; KL of the annealed schedules must keep falling below the constant one's limit."""
     law, rounds = hc.presets.load("three_modes_1d"), 16
     schedules = {
@@ -93,7 +93,7 @@ def kl_against_rounds(settings: Settings) -> Outcome:
         scores.append(((measured[name] - exact[name])[-1, 1:]) / errors[name][-1, 1:])
     passed, p = holm(np.array(scores), settings.level)
     falling = all(kl[name][-1] < 0.25 * kl["constant"][-1] for name in ("polynomial", "geometric"))
-    return Outcome(
+    return Result(
         passed and falling,
         "KL(data || model) after "
         f"{rounds} rounds: "
@@ -108,7 +108,7 @@ def kl_against_rounds(settings: Settings) -> Outcome:
     )
 
 
-def moment_drift(settings: Settings) -> Outcome:
+def moment_drift(settings: Settings) -> Result:
     """E x_1^2 of the five-mode mixture with blur 0.6 and truncation 0.02, for three fresh fractions."""
     law, rounds = hc.presets.load("five_modes_10d"), 20
     n, runs = (1_000_000, 4) if settings.is_full else (10_000, 4)
@@ -133,7 +133,7 @@ def moment_drift(settings: Settings) -> Outcome:
         errors[name] = np.sqrt(2.0 / runs) * error.standard_error[:, mode]
         scores.append((measured[name] - predicted[name]) / errors[name])
     passed, p = holm(np.array(scores), settings.level)
-    return Outcome(
+    return Result(
         passed,
         f"E x_1^2 after {rounds} rounds, from {predicted['0.1'][0]:.3f}: "
         + ", ".join(

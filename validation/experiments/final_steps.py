@@ -21,7 +21,7 @@ from hermite_collapse.simulation.laws import Components, components_of
 from hermite_collapse.simulation.samplers import FINAL_STEPS, finish
 from hermite_collapse.simulation.scores import Level
 
-from ..catalog import Experiment, Outcome, Settings
+from ..experiment import Experiment, Result, Settings
 
 FloatArray = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def experiments() -> list[Experiment]:
     ]
 
 
-def one_round(settings: Settings) -> Outcome:
+def one_round(settings: Settings) -> Result:
     """Distances and variance drifts of one round on the data, and their powers of sigma."""
     u = (np.arange(20_000) + 0.5) / 20_000
     data = quantiles(LAW.weights, LAW.means[:, 0], LAW.variances[:, 0], u)
@@ -63,12 +63,12 @@ def one_round(settings: Settings) -> Outcome:
         ]
     passed = all(abs(slopes[name][0] - power) < 0.1 for name, power in SLOPES.items())
     found = ", ".join(f"{name} {slopes[name][0]:.3f}" for name in FINAL_STEPS)
-    return Outcome(
+    return Result(
         passed, f"W2 of one round grows with sigma to the power: {found}.", {"rows": rows, "slopes": slopes}
     )
 
 
-def simulated(settings: Settings) -> Outcome:
+def simulated(settings: Settings) -> Result:
     """Particles through the whole reverse diffusion against the quantile computation."""
     n = 4_000_000 if settings.is_full else 40_000
     u = (np.arange(20_000) + 0.5) / 20_000
@@ -104,14 +104,14 @@ def simulated(settings: Settings) -> Outcome:
                 }
             )
     largest = max(abs(row["z"]) for row in rows)
-    return Outcome(
+    return Result(
         largest < 4.0,
         f"Variance after one round, four final steps at three noise levels: largest z {largest:.2f}.",
         {"rows": rows, "particles": n},
     )
 
 
-def limit(settings: Settings) -> Outcome:
+def limit(settings: Settings) -> Result:
     """The recursion iterated to its limit; the ratio of W2 to what each step is compared with.
 
     With y = x + sigma z the noisy sample and T the final step, the model's law is the image under T of the law of y,
@@ -146,7 +146,7 @@ def limit(settings: Settings) -> Outcome:
         distance = np.sqrt(np.sum((x[inside] - data) ** 2 * density[inside]) * width)
         ratios[final_step] = float(distance / unit)
     passed = abs(ratios["rescaled"] - 1.0) < 0.1 and abs(ratios["full"] - 1.0) < 0.1 and ratios["half"] < 0.05
-    return Outcome(
+    return Result(
         passed,
         "W2 of the limit over sigma^2 sqrt(J) / (2 alpha): "
         + ", ".join(f"{name} {ratio:.4f}" for name, ratio in ratios.items())

@@ -8,7 +8,7 @@ import hermite_collapse as hc
 from hermite_collapse.recursion.identity import joint_identity
 from hermite_collapse.simulation import EulerMaruyama, simulate
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 
 
 def experiments() -> list[Experiment]:
@@ -19,7 +19,7 @@ def experiments() -> list[Experiment]:
     ]
 
 
-def run(settings: Settings) -> Outcome:
+def run(settings: Settings) -> Result:
     """A kernel recursion with a coarse sampler, a short horizon and few points, where defects are large."""
     recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
     n = 20_000 if settings.is_full else 500
@@ -43,7 +43,7 @@ def run(settings: Settings) -> Outcome:
     z = identity.z[-1, 1:5]
     passed, p = holm(z, settings.level)
     alone = (identity.measured - identity.bias)[-1, 1:5] / identity.measured_error[-1, 1:5]
-    return Outcome(
+    return Result(
         passed,
         f"Bias plus defects of one half of the runs {'predict' if passed else 'do not predict'} the other half "
         f"(largest z {np.abs(z).max():.1f}); the bias alone is off by up to {np.abs(alone).max():.0f} standard errors.",

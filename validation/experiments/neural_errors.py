@@ -22,7 +22,7 @@ from hermite_collapse.simulation import ExactGeneration, ExponentialMultistep, R
 from hermite_collapse.simulation.paths.learned import learned_energies
 from hermite_collapse.simulation.together import simulate_together
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 from .neural_mixtures import TIME, folder_for, generation_for, in_pieces
 
 
@@ -44,7 +44,7 @@ def experiments() -> list[Experiment]:
 
 
 @in_pieces("neural/energies")
-def energies(settings: Settings) -> Outcome:
+def energies(settings: Settings) -> Result:
     """Energies in the first round against the exact score, later against the score of the training set."""
     recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=TIME)
     found = learned_energies(
@@ -59,7 +59,7 @@ def energies(settings: Settings) -> Outcome:
         seed=settings.seed,
     )
     largest = float(np.abs(found.weight_scores).max())
-    return Outcome(
+    return Result(
         largest < 4.5,
         f"eps_hat^2 of the first round {found.learned[0].mean():.3f} (eps_star^2 {found.ideal[0].mean():.3f}), so "
         f"KL(p_1 || C q_0) <= {found.learned[0].mean() / 2.0:.3f}; Girsanov weights have mean 1 "
@@ -69,7 +69,7 @@ def energies(settings: Settings) -> Outcome:
 
 
 @in_pieces("neural/error_budget")
-def budget(settings: Settings) -> Outcome:
+def budget(settings: Settings) -> Result:
     """Sources of the first round's defect, each with the others exact, and what their sum leaves over."""
     target, n = hc.presets.load("tilted_2d"), 100_000 if settings.is_full else 6000
     recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=TIME)
@@ -104,7 +104,7 @@ def budget(settings: Settings) -> Outcome:
     passed, p = holm(interaction / noise, settings.level)
     sizes = {name: float(np.sqrt(np.mean(values**2))) for name, values in bias.items()}
     largest = max(sources, key=lambda name: sizes[name])
-    return Outcome(
+    return Result(
         passed,
         f"First round, root mean square over modes: {', '.join(f'{k} {v:.4f}' for k, v in sizes.items())}; the largest "
         f"source is the {largest}; they {'add up' if passed else 'do not add up'} (adjusted p {p:.2f}).",
@@ -120,7 +120,7 @@ def budget(settings: Settings) -> Outcome:
 
 
 @in_pieces("neural/schedules")
-def schedules(settings: Settings) -> Outcome:
+def schedules(settings: Settings) -> Result:
     """Root mean square error of the coefficients of degree <= 3 against the data, by schedule and final step."""
     target, alpha = hc.presets.load("tilted_2d"), 0.3
     rounds, runs = (10, 6) if settings.is_full else (3, 3)
@@ -168,7 +168,7 @@ def schedules(settings: Settings) -> Outcome:
     half, full = (by_name[f"{step} step, constant 0.1"] for step in ("half", "full"))
     noisy = by_name["constant 0.1"]
     smaller = half["error"] < noisy["error"]
-    return Outcome(
+    return Result(
         bool(smaller and full["variance_drift"] < half["variance_drift"]),
         f"At t = 0.1 the half step brings the error from {noisy['error']:.3f} to {half['error']:.3f}, the full "
         f"step to {full['error']:.3f}; best of all: {best['name']} ({best['error']:.3f}).",

@@ -43,7 +43,7 @@ from hermite_collapse.simulation.learned.networks import ImageUNet
 from hermite_collapse.simulation.learned.training import Checkpoints, Training
 from hermite_collapse.storage.images import ImageData, load_images, to_pixels
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 from .neural_mixtures import PIECE_MINUTES, RUNS, folder_for, in_pieces
 
 TIME, FRESH, CUTOFF = 0.1, 0.3, 0.5
@@ -71,12 +71,12 @@ def experiments() -> list[Experiment]:
     ]
 
 
-def digits_ideal(settings: Settings) -> Outcome:
+def digits_ideal(settings: Settings) -> Result:
     """Every statistic of the exact channel against theory, in 64 dimensions."""
     return ideal(settings, load_images("digits", held_out=0.4), particles=4000)
 
 
-def fashion_ideal(settings: Settings) -> Outcome:
+def fashion_ideal(settings: Settings) -> Result:
     """The same in 784 dimensions."""
     data = load_images("fashion_mnist")
     few = data if settings.is_full else data.part(4000)
@@ -85,7 +85,7 @@ def fashion_ideal(settings: Settings) -> Outcome:
 
 def ideal(
     settings: Settings, data: ImageData, *, particles: int, rounds: int = 4, degree: int = 4
-) -> Outcome:
+) -> Result:
     """Degree factors, projections, second moments and D_HF of ideal rounds; a time 30 % too long must be rejected."""
     recursion = recursion_on(data, FRESH, TIME)
     record = simulate(
@@ -111,7 +111,7 @@ def ideal(
     )
     rejected = not holm(control.z[1:], settings.level)[0]
     errors = curves["degrees"].factor_errors[-1]
-    return Outcome(
+    return Result(
         accepted and rejected,
         f"{z.size} statistics of ideal rounds on {data.name} in {data.dimension} dimensions: adjusted p {p:.2f}; factors of "
         f"degree 1 to {degree} known to {100 * errors.min():.1f}-{100 * errors.max():.1f} %; a truncation 30 % longer "
@@ -188,7 +188,7 @@ def measure(
 
 
 @in_pieces("images/digits_learned")
-def digits_learned(settings: Settings) -> Outcome:
+def digits_learned(settings: Settings) -> Result:
     """A U-Net on digits: three fractions, three schedules, three last steps."""
     data = load_images("digits", held_out=0.4)
     network = ImageUNet(data.shape, widths=(16, 32), attention=False)
@@ -199,7 +199,7 @@ def digits_learned(settings: Settings) -> Outcome:
 
 
 @in_pieces("images/fashion_learned")
-def fashion_learned(settings: Settings) -> Outcome:
+def fashion_learned(settings: Settings) -> Result:
     """The same on Fashion-MNIST: ten rounds, 50 000 training images, 1000 sampling steps at full size."""
     data = load_images("fashion_mnist").part(50_000)
     network = ImageUNet(data.shape, widths=(24, 48, 64), dropout=0.1)
@@ -234,7 +234,7 @@ def learned(
     rounds: int,
     particles: int,
     steps: int,
-) -> Outcome:
+) -> Result:
     """Chains of learned rounds, one after another, each measured against its ideal rounds."""
     found: dict[str, dict[str, Any]] = {}
     kept: dict[str, Any] = {}
@@ -268,7 +268,7 @@ def learned(
     errors = [last[step]["standard_error"][-1] for step in last]
     gaps = np.diff(values) / np.hypot(errors[1:], errors[:-1])
     factor = found["noisy 0.5"]["numbers"]["factors"]
-    return Outcome(
+    return Result(
         bool(np.all(gaps > 4.0)),
         f"D_HF after {rounds} rounds on {data.name}: noisy {values[0]:.2f}, half {values[1]:.2f}, full {values[2]:.2f} (gaps "
         f"of {gaps.min():.0f} standard errors or more); degree 1 keeps {factor['measured'][-1][0]:.3f} where ideal rounds "

@@ -29,7 +29,7 @@ from hermite_collapse.simulation.learned.networks import ResidualPerceptron
 from hermite_collapse.simulation.learned.training import Checkpoints, Training, TrainingPaused
 from hermite_collapse.simulation.together import simulate_together
 
-from ..catalog import Experiment, Outcome, Settings
+from ..experiment import Experiment, Result, Settings
 
 FloatArray = NDArray[np.float64]
 
@@ -38,14 +38,14 @@ PIECE_MINUTES = 8.0
 TIME = 0.1
 
 
-def in_pieces(name: str) -> Callable[[Callable[[Settings], Outcome]], Callable[[Settings], Outcome]]:
+def in_pieces(name: str) -> Callable[[Callable[[Settings], Result]], Callable[[Settings], Result]]:
     """Leave the process with the sentence of a pause, everything so far being on the disk; clear up at the end."""
 
-    def wrapped(run: Callable[[Settings], Outcome]) -> Callable[[Settings], Outcome]:
+    def wrapped(run: Callable[[Settings], Result]) -> Callable[[Settings], Result]:
         @wraps(run)
-        def piece(settings: Settings) -> Outcome:
+        def piece(settings: Settings) -> Result:
             try:
-                outcome = run(settings)
+                result = run(settings)
             except (TrainingPaused, InputError) as reason:
                 raise SystemExit(str(reason)) from None
             label = name.replace("/", ".")
@@ -54,7 +54,7 @@ def in_pieces(name: str) -> Callable[[Callable[[Settings], Outcome]], Callable[[
                 *RUNS.glob(f"states/{label}*"),
             ]:
                 shutil.rmtree(path)
-            return outcome
+            return result
 
         return piece
 
@@ -103,7 +103,7 @@ def folder_for(settings: Settings, name: str) -> Path:
 
 
 @in_pieces("neural/mixture_2d")
-def plane(settings: Settings) -> Outcome:
+def plane(settings: Settings) -> Result:
     """Defects on one half of the seeds, deviations on the other, by fresh fraction."""
     target = hc.presets.load("tilted_2d")
     fractions = (0.1, 0.3, 0.5, 0.7, 0.9) if settings.is_full else (0.1, 0.5)
@@ -120,7 +120,7 @@ def plane(settings: Settings) -> Outcome:
 
 
 @in_pieces("neural/mixture_10d")
-def ten(settings: Settings) -> Outcome:
+def ten(settings: Settings) -> Result:
     """The same for the ten-dimensional mixture of arXiv:2602.16601."""
     return ellipsoids(
         settings,
@@ -144,7 +144,7 @@ def ellipsoids(
     runs: int,
     particles: int,
     degree: int,
-) -> Outcome:
+) -> Result:
     """Simulate all fractions as one batched model and hold one half of the seeds against the other."""
     recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation=TIME) for a in fractions}
     records = simulate_together(
@@ -191,7 +191,7 @@ def ellipsoids(
         arrays[f"allowed.{label}"] = check.allowed
         arrays[f"deviation.{label}"] = check.deviation
     worst = max(row["largest_share_of_allowed"] for row in rows)
-    return Outcome(
+    return Result(
         bool(passed),
         f"{len(rows)} fresh fractions, {runs} seeds: the second half lies inside the ellipsoid of the first "
         f"(largest share of what is allowed {worst:.2f}), shifted runs do not.",
@@ -222,7 +222,7 @@ def contractions(recursion: Any, record: Any) -> list[dict[str, float]]:
 
 
 @in_pieces("neural/mixture_1d")
-def line(settings: Settings) -> Outcome:
+def line(settings: Settings) -> Result:
     """The ball of W2 on the line, where W2 is the distance of quantiles."""
     target, runs, rounds, alpha = hc.presets.load("three_modes_1d"), 4, 10 if settings.is_full else 3, 0.3
     particles = 100_000 if settings.is_full else 8000
@@ -259,7 +259,7 @@ def line(settings: Settings) -> Outcome:
     floor = distances[:, 0].max()
     inside = distances[half:] <= bound + floor
     worst = float((distances[half:, 1:] / bound[1:]).max())
-    return Outcome(
+    return Result(
         bool(inside.all()),
         f"W2 to the exact law stays inside the ball computed from the other seeds: at most {worst:.2f} of its radius.",
         {

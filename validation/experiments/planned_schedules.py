@@ -21,7 +21,7 @@ from hermite_collapse.advice.planning import plan_schedule, predicted_errors
 from hermite_collapse.recursion.schedules import Schedule
 from hermite_collapse.simulation import simulate_many
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 
 DEGREES = np.arange(1, 9)
 ROUNDS, FRESH_FRACTION, POOL = 8, 0.1, 20
@@ -32,7 +32,7 @@ def experiments() -> list[Experiment]:
     return [Experiment("planned_schedules", "a planned schedule against constant and polynomial ones", run)]
 
 
-def run(settings: Settings) -> Outcome:
+def run(settings: Settings) -> Result:
     """Whether the plan wins by more than three paired standard errors, and every error is as predicted."""
     target = hc.presets.load("three_modes_1d")
     schedules, predicted = candidates(target)
@@ -58,7 +58,7 @@ def run(settings: Settings) -> Outcome:
     gains = {name: pull(errors[name] - errors["planned"], 0.0) for name in ("constant", "polynomial")}
     as_predicted, p = holm(z, settings.level)
     wins = min(gains.values()) > 3.0
-    return Outcome(
+    return Result(
         as_predicted and wins,
         f"The plan {'beats' if wins else 'does not beat'} the others by {min(gains.values()):.1f} paired standard "
         f"errors or more; errors are {'as' if as_predicted else 'not as'} predicted (adjusted p = {p:.2g}).",

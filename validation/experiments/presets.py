@@ -16,7 +16,7 @@ import hermite_collapse as hc
 from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun, simulate
 
-from ..catalog import Experiment, Outcome, Settings, holm
+from ..experiment import Experiment, Result, Settings, holm
 
 FRESH_FRACTION, TRUNCATION, BLUR = 0.3, 0.1, 0.1
 # name -> sampler, order, steps at small and at full size
@@ -39,7 +39,7 @@ def experiments() -> list[Experiment]:
     return result
 
 
-def run(preset: str, generator: str, sampler_name: str | None, settings: Settings) -> Outcome:
+def run(preset: str, generator: str, sampler_name: str | None, settings: Settings) -> Result:
     """One simulation, or two for a sampler of first order, against the exact recursion."""
     law = hc.presets.load(preset)
     recursion = hc.Recursion(
@@ -118,7 +118,7 @@ def run(preset: str, generator: str, sampler_name: str | None, settings: Setting
         "means": simulated.means,
         "covariances": simulated.covariances,
     }
-    return Outcome(passed, verdict, numbers, arrays)
+    return Result(passed, verdict, numbers, arrays)
 
 
 def _size(generator: str, dimension: int, full: bool) -> dict[str, int]:
