@@ -13,13 +13,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from paper_checks import registry, runner
-from paper_checks.report import document, terminal
+from . import registry, runner
+from .report import document, terminal
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m paper_checks",
+        prog=f"python -m {registry.HOME}",
         description="Check every statement of the two papers and of the additions to them.",
     )
     parser.add_argument("--list", action="store_true", help="name the statements and stop")
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(data, indent=1))
     if options.out:
-        from paper_checks.report.page import page
+        from .report.page import page
 
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "report.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

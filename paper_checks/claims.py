@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from paper_checks.registry import Statement, statements
+from .registry import Statement, statements
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
 

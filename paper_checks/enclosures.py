@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from paper_checks.arithmetic import Arithmetic
-from paper_checks.evidence import REFUTES, SILENT, SUPPORTS, Outcome
+from .arithmetic import Arithmetic
+from .evidence import REFUTES, SILENT, SUPPORTS, Outcome
 
 
 def arithmetic() -> Arithmetic:

@@ -15,8 +15,8 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
-from paper_checks import definition
-from paper_checks.definition import Law
+from . import definition
+from .definition import Law
 
 # ------------------------------------------------------------------------- divergences by integration
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from paper_checks.evidence import SILENT, Outcome
+from .evidence import SILENT, Outcome
 
 FOLDER = Path(__file__).resolve().parent.parent / "validation" / "records"
 ABSENT = Outcome(SILENT, "skipped: no records of validation runs here")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from paper_checks.evidence import SILENT, Claim, Evidence, Outcome, all_of
+from .evidence import SILENT, Claim, Evidence, Outcome, all_of
 
+HOME = __package__  # paper_checks in the repository, hermite_collapse._paper_checks in a wheel
 FOLDERS = ("limit", "propagation", "additions")
 PAPERS = {
     "limit": (
@@ -114,7 +115,7 @@ class Statement:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of evidence, in the order of their strength."""
-        from paper_checks.evidence import KINDS
+        from .evidence import KINDS
 
         present = {item.kind for item in self.evidence}
         return tuple(kind for kind in KINDS if kind in present)
@@ -145,14 +146,14 @@ def statements() -> tuple[Statement, ...]:
     """All statements, folder by folder in the order of the papers."""
     found: list[Statement] = []
     for folder in FOLDERS:
-        package = importlib.import_module(f"paper_checks.{folder}")
+        package = importlib.import_module(f".{folder}", HOME)
         group = []
         for module in pkgutil.iter_modules(package.__path__):
-            group.append(importlib.import_module(f"paper_checks.{folder}.{module.name}").STATEMENT)
+            group.append(importlib.import_module(f".{folder}.{module.name}", HOME).STATEMENT)
         order = {name: position for position, name in enumerate(package.ORDER)}
         missing = {item.id for item in group} ^ set(order)
         if missing:
-            raise ValueError(f"paper_checks.{folder}.ORDER and its files differ in {sorted(missing)}")
+            raise ValueError(f"{HOME}.{folder}.ORDER and its files differ in {sorted(missing)}")
         found.extend(sorted(group, key=lambda item: order[item.id]))
     if len({item.id for item in found}) != len(found):
         raise ValueError("two statements share an id")

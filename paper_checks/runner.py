@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import mpmath
 
-from paper_checks import registry
-from paper_checks.evidence import REFUTES, SILENT, Claim, Evidence, Outcome
-from paper_checks.registry import Statement
-from paper_checks.subject import Absent
-from paper_checks.verdicts import Finding, Verdict, judge
+from . import registry
+from .evidence import REFUTES, SILENT, Claim, Evidence, Outcome
+from .registry import Statement
+from .subject import Absent
+from .verdicts import Finding, Verdict, judge
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paper_checks.evidence import REFUTES, SUPPORTS, Evidence, Outcome
+from .evidence import REFUTES, SUPPORTS, Evidence, Outcome
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..arithmetic import FLOAT, MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -22,7 +22,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # f_n(i + 1) with r = a^n
@@ -142,7 +142,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _figure() -> Any:
-    from paper_checks.report.figures import axes
+    from ..report.figures import axes
 
     figure, ax = axes(width=6.4, height=2.8)
     rounds_ = np.arange(1, 201)

@@ -11,9 +11,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..arithmetic import FLOAT, MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -23,7 +23,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from ..registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # f(i + 1) - g for i >= 1, with kappa = (1 - alpha) r, r = a^n

@@ -10,8 +10,8 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import (
+from .. import definition, enclosures, subject
+from ..evidence import (
     REFUTES,
     Claim,
     Outcome,
@@ -24,7 +24,7 @@ from paper_checks.evidence import (
     simulated,
     symbolic,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step
+from ..registry import Mutation, Package, Statement, Step
 
 # Everything is rational in c = 1 - alpha and a = exp(-theta t0): D(j) = 1 - c a^j.
 CLAIM = Claim(

@@ -7,8 +7,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, families
-from paper_checks.evidence import (
+from .. import definition, enclosures, families
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -18,7 +18,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     bound=lambda a2, second, d: a2 * (second + d) / (2 * (1 - a2)),

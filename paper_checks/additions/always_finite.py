@@ -8,8 +8,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
-from paper_checks.evidence import (
+from .. import definition
+from ..evidence import (
     Claim,
     Outcome,
     attained,
@@ -18,7 +18,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     factor=lambda alpha: (1 - alpha) ** 0.5,  # per round, on the root of chi-square

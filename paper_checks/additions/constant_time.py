@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import subject
-from paper_checks.evidence import (
+from .. import subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -21,7 +21,7 @@ from paper_checks.evidence import (
     identity,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     time=lambda b, c, w: (b * c / w) ** (1 / (1 + b)),  # w = n theta

@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import (
+from .. import definition, enclosures, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -23,7 +23,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     constant=sympy.Rational(1, 2),
@@ -166,7 +166,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _figure() -> Any:
-    from paper_checks.report.figures import axes
+    from ..report.figures import axes
 
     figure, ax = axes(width=6.4, height=2.8)
     z = np.geomspace(1e-3, 20, 200)

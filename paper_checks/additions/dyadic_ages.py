@@ -11,8 +11,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import subject
-from paper_checks.evidence import (
+from .. import subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -23,7 +23,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     nodes=14,  # per panel

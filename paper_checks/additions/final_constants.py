@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, scores, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import definition, subject
+from ..evidence import Claim, Outcome, all_of, decided, high_precision, identity, scores, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # in units of kappa_m^i abs(b): one dimension

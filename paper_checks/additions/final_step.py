@@ -11,8 +11,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -23,7 +23,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # One round in variance-exploding units, last step x + c s score(x), s = sigma^2: q + drift(c) s q'' + O(s^2)

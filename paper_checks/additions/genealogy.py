@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -21,7 +21,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 # table[i] = (weight of p*, weights of p_0, ..., p_i) for round i
 TABLE = (

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from paper_checks import definition, subject
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -20,7 +20,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     tv=lambda alpha, a: 1 - alpha,

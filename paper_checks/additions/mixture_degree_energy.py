@@ -12,9 +12,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import subject
-from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import subject
+from ..evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
 
 Matrix = Any
 
@@ -97,7 +97,7 @@ def _coefficients(which: int, degree: int) -> dict[tuple[int, int], Any]:
             )
         return mean[1] * moment(0, j - 1) + S[1][1] * (j - 1) * moment(0, j - 2)
 
-    from paper_checks.definition import hermite_polynomial
+    from ..definition import hermite_polynomial
 
     table = {}
     for i, j in itertools.product(range(degree + 1), repeat=2):

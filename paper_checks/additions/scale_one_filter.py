@@ -11,9 +11,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..arithmetic import FLOAT, MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -22,7 +22,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     filter=lambda m, alpha, v, w: alpha / (alpha + m.expm1(v * w**2 / 2)),

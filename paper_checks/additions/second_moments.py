@@ -10,9 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.additions.variance_channel import second_moment
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -22,7 +21,8 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
+from .variance_channel import second_moment
 
 CLAIM = Claim(
     q=lambda v: 2 * v - 1,

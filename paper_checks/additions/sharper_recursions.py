@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from paper_checks import families
-from paper_checks.evidence import (
+from .. import families
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -16,7 +16,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     upper=lambda D, R, alpha: ((1 - alpha) * D**0.5 + R**0.5) ** 2,

@@ -9,8 +9,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, families, subject
-from paper_checks.evidence import (
+from .. import definition, enclosures, families, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -20,7 +20,7 @@ from paper_checks.evidence import (
     identity,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     chi=lambda visible: visible, kl=lambda visible: visible / 2, visible=lambda eta, eps2: eta * eps2

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import sympy
 
-from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import definition, subject
+from ..evidence import Claim, Outcome, all_of, decided, high_precision, identity, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(law=lambda x, alpha, root: x / alpha * root)  # x = theta t0, root = sqrt(I)
 

@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -20,7 +20,7 @@ from paper_checks.evidence import (
     high_precision,
     identity,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(converges=lambda a, largest: a**2 * (largest - 1) < 1)
 

@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -22,7 +22,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from ..registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     fourth=lambda n, binomial: sum(binomial(n, j) ** 2 * binomial(2 * j, j) for j in range(n + 1)),

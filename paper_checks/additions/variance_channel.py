@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import definition, subject
+from ..evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # kappa^2 (1 - 1/N) V + (E h^2 - c^2)/N, second and mean those of the exact law of the new round

@@ -10,10 +10,10 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition
-from paper_checks.additions.variance_channel import second_moment
-from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from paper_checks.registry import Displayed, Mutation, Statement, Step, derived
+from .. import definition
+from ..evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
+from ..registry import Displayed, Mutation, Statement, Step, derived
+from .variance_channel import second_moment
 
 CLAIM = Claim(
     # a = a^n; fresh, old: variance of h_n under C p* and (second moment, squared mean) under C p_i

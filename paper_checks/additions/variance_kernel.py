@@ -11,10 +11,10 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.additions.variance_channel import second_moment
-from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import definition, subject
+from ..evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
+from .variance_channel import second_moment
 
 CLAIM = Claim(
     # b = a^(2n); pool, output: Var of h_n under q_i and p_{i+1}

@@ -11,9 +11,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, subject
-from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, enclosures, subject
+from ..arithmetic import FLOAT, MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -25,7 +25,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # The limit amplitude is a function of alpha and E = expm1(n theta t0).
@@ -222,7 +222,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _figure() -> Any:
-    from paper_checks.report.figures import axes
+    from ..report.figures import axes
 
     figure, ax = axes(width=6.4, height=3.0)
     degrees = np.arange(0, 41)

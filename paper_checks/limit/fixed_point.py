@@ -11,9 +11,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.arithmetic import MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..arithmetic import MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -25,7 +25,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     weight=lambda k, alpha: alpha * (1 - alpha) ** (k - 1),

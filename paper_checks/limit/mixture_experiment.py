@@ -12,8 +12,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -24,7 +24,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 # (weight, means, variances) of axis-parallel components in the plane
 PLANE = ((0.35, (-1.2, 0.8), (0.3, 0.5)), (0.4, (1.0, 0.9), (0.4, 0.2)), (0.25, (0.2, -1.4), (0.6, 0.3)))
@@ -199,7 +199,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _figure() -> Any:
-    from paper_checks.report.figures import axes
+    from ..report.figures import axes
 
     figure, ax = axes(width=6.4, height=3.0)
     found = curves()

@@ -11,9 +11,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.arithmetic import FLOAT, MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..arithmetic import FLOAT, MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -24,7 +24,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     contraction=lambda m, n, alpha, x: (1 - alpha) * m.exp(-n * x),

@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, subject
-from paper_checks.arithmetic import MPMATH, SYMPY
-from paper_checks.evidence import (
+from .. import definition, subject
+from ..arithmetic import MPMATH, SYMPY
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -22,7 +22,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(square=lambda m, second, d, x: m.expm1(-x) ** 2 * second - m.expm1(-2 * x) * d)
 

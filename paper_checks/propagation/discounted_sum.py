@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from paper_checks import families, subject
-from paper_checks.evidence import (
+from .. import families, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -21,7 +21,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from ..registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     step=lambda D, R, cross, alpha: (1 - alpha) ** 2 * D + R + 2 * cross,
@@ -161,7 +161,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _figure() -> Any:
-    from paper_checks.report.figures import axes
+    from ..report.figures import axes
 
     figure, ax = axes(width=6.4, height=2.8)
     for kind, style in (("equal", "-"), ("orthogonal", "--")):

@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, subject
-from paper_checks.evidence import (
+from .. import definition, enclosures, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -21,7 +21,7 @@ from paper_checks.evidence import (
     identity,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     finite=lambda w, v: w < 2 * v,

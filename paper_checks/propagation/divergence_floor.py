@@ -9,9 +9,9 @@ import mpmath
 import sympy
 from mpmath import mpf
 
-from paper_checks import families, subject
-from paper_checks.evidence import Claim, Outcome, high_precision, identity, ordered, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import families, subject
+from ..evidence import Claim, Outcome, high_precision, identity, ordered, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     printed=lambda alpha, h, e: alpha * h * e / (16 * (1 + (1 - alpha) ** 2)),

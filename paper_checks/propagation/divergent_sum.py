@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import families
-from paper_checks.evidence import Claim, Outcome, high_precision, identity, ordered, simulated
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from .. import families
+from ..evidence import Claim, Outcome, high_precision, identity, ordered, simulated
+from ..registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # The partial sum of D must be at least the partial sum of this.

@@ -7,8 +7,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import families
-from paper_checks.evidence import (
+from .. import families
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -19,7 +19,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     total=lambda after, before, alpha: after + (1 - alpha) ** 2 * before,

@@ -11,8 +11,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, enclosures, families, subject
-from paper_checks.evidence import (
+from .. import definition, enclosures, families, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -22,7 +22,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 # visible = eta eps^2; kappa bounds the quadratic variation of M path by path.
 CLAIM = Claim(

@@ -11,8 +11,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import records, subject
-from paper_checks.evidence import (
+from .. import records, subject
+from ..evidence import (
     Claim,
     Outcome,
     all_of,
@@ -22,7 +22,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CENTRES = [(0, 0), (4, 4), (4, -4), (-4, 4), (-4, -4)]
 
@@ -193,7 +193,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _figure() -> Any:
-    from paper_checks.report.figures import axes
+    from ..report.figures import axes
 
     figure, ax = axes(width=6.4, height=2.8)
     horizons = np.linspace(1.5, 8, 40)

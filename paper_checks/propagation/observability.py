@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families, subject
-from paper_checks.evidence import (
+from .. import definition, families, subject
+from ..evidence import (
     Claim,
     Outcome,
     agreement,
@@ -21,7 +21,7 @@ from paper_checks.evidence import (
     scores,
     simulated,
 )
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from ..registry import Displayed, Mutation, Package, Statement, Step, derived
 
 # rho: share of the squared error in its mean over time; J: Fisher information of the endpoint.
 CLAIM = Claim(eta=lambda rho, J: rho * J, visible=lambda y, variance: y / (1 + variance))

@@ -9,9 +9,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families, subject
-from paper_checks.evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from .. import definition, families, subject
+from ..evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(factor=lambda alpha: (1 - alpha) ** 2)
 

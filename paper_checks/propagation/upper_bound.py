@@ -11,8 +11,8 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import definition, families, subject
-from paper_checks.evidence import (
+from .. import definition, families, subject
+from ..evidence import (
     Claim,
     Outcome,
     decided,
@@ -21,7 +21,7 @@ from paper_checks.evidence import (
     ordered,
     simulated,
 )
-from paper_checks.registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     upper=lambda eps2, kappa: (

@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from paper_checks import families, subject
-from paper_checks.evidence import Claim, Outcome, all_of, decided, high_precision, identity, simulated
-from paper_checks.registry import Displayed, Mutation, Package, Statement, Step, derived
+from .. import families, subject
+from ..evidence import Claim, Outcome, all_of, decided, high_precision, identity, simulated
+from ..registry import Displayed, Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # liminf of D for defects of squared size e_i: zero exactly when the e_i tend to zero.

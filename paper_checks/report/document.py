@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from paper_checks.registry import Statement
-from paper_checks.runner import Row
-from paper_checks.verdicts import Finding
+from ..registry import HOME, Statement
+from ..runner import Row
+from ..verdicts import Finding
 
 
 def command(statement: Statement) -> str:
     """What repeats the check of one statement."""
-    return f"python -m paper_checks --only {statement.id}"
+    return f"python -m {HOME} --only {statement.id}"
 
 
 def _number(value: Any) -> Any:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from paper_checks.registry import FOLDERS, PAPERS, Statement
-from paper_checks.report.document import command
-from paper_checks.report.figures import inline
-from paper_checks.report.typeset import Typesetter
-from paper_checks.runner import Row
-from paper_checks.verdicts import Finding
+from ..registry import FOLDERS, PAPERS, Statement
+from ..runner import Row
+from ..verdicts import Finding
+from .document import command
+from .figures import inline
+from .typeset import Typesetter
 
 HEADINGS = {
     "limit": "The limit paper",
@@ -111,7 +111,7 @@ def page(
         if sections:
             paper = PAPERS.get(folder)
             folders.append({"key": folder, "heading": HEADINGS[folder], "paper": paper, "sections": sections})
-    template = resources.files("paper_checks.report").joinpath("page.html").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

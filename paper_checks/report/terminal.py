@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from paper_checks.registry import Statement
-from paper_checks.runner import Row
+from ..registry import Statement
+from ..runner import Row
 
 
 def heading() -> str:

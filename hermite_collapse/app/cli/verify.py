@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -12,6 +13,9 @@ from ...core.errors import InputError
 from ..config import Config
 from .options import command as _command
 from .output import Output
+
+# Where the statements live: in an installed wheel, in a checkout of the repository.
+HOMES = ("hermite_collapse._paper_checks", "paper_checks")
 
 Only = Annotated[
     list[str] | None,
@@ -28,13 +32,10 @@ def run(config: Config, output: Output, *, only: Only = None, full: Full = False
     The evidence shares no code with the package and is compared with its numbers.  Exit status 1 if a statement
     does not come out as it should.
     """
-    try:
-        registry = importlib.import_module("paper_checks.registry")
-        runner = importlib.import_module("paper_checks.runner")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"verify must find the package paper_checks, which comes with this one, got no {error.name}."
-        ) from None
+    home = next((name for name in HOMES if find_spec(name) is not None), None)
+    if home is None:
+        raise InputError("verify must find the statements, which come with this package, got none.")
+    registry, runner = (importlib.import_module(f"{home}.{name}") for name in ("registry", "runner"))
     try:
         chosen = registry.select(list(only)) if only else registry.statements()
     except (KeyError, LookupError, ValueError) as error:
