@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
+from ..hermite.combined_moments import combined_second_moments
 from ..hermite.moments import fourth_moment_bound, product_moments
 from ..laws.aged import AgedLaw, _as_mixture
 from ..laws.channel_action import channel_matrix
@@ -174,6 +175,10 @@ class _Statistics:
     def _second_moments(self, law: GaussianMixture) -> FloatArray:
         if not self.joint:
             return law.second_moments(self.indices)
+        if self.combinations is not None and law.frames is None:
+            return combined_second_moments(
+                law.weights, law.means, law.variances, self.indices, self.combinations
+            )
         products = product_moments(law.weights, law.means, law._spread, self.indices)
         return products if self.combinations is None else self.combinations @ products @ self.combinations.T
 
