@@ -28,7 +28,6 @@ from numpy.typing import ArrayLike, NDArray
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
-from .innovation import PropagationRecord, discounted_divergence
 
 FloatArray = NDArray[np.float64]
 
@@ -60,62 +59,6 @@ class DriftRegime:
     memory: float
     fresh_share: float
     accumulation: str
-
-
-@dataclass(frozen=True)
-class AccumulationRow:
-    """D after a round, and what it would be if all defects so far were orthogonal or aligned.
-
-    cosine : S_i / sqrt(R_i D_i), the alignment of the round's defect with what had gathered, in [-1, 1]; NaN where
-        one of the two vanishes.
-    position : where D lies between the incoherent (0) and the coherent (1) discount, on the scale of sqrt(D);
-        negative where defects cancel.
-    """
-
-    round: int
-    measured: float
-    incoherent: float
-    coherent: float
-    cosine: float
-    position: float
-
-
-def accumulation_table(record: PropagationRecord) -> list[AccumulationRow]:
-    """Which discount the run obeys: the squared one of Theorem 4.2 or the coherent one, round by round.
-
-    Rows end where a divergence is not measured or infinite.
-
-    References : arXiv:2602.16601, Theorem 4.2; `discounted_divergence`.
-    """
-    rows: list[AccumulationRow] = []
-    residuals: list[float] = []
-    alpha, start = record.fresh_fraction, None
-    for index, entry in enumerate(record.rounds):
-        before, after, residual = entry.divergence_before, entry.divergence_after, entry.residual
-        if before is None or after is None or residual is None or entry.cross is None:
-            break
-        if not math.isfinite(after.value):
-            break
-        start = before.value if start is None else start
-        residuals.append(max(0.0, residual.value))
-        low = discounted_divergence(residuals, fresh_fraction=alpha, start=start, coherence="incoherent")[-1]
-        high = discounted_divergence(residuals, fresh_fraction=alpha, start=start)[-1]
-        size = math.sqrt(max(0.0, residual.value * before.value))
-        width = math.sqrt(high) - math.sqrt(low)
-        rows.append(
-            AccumulationRow(
-                round=index,
-                measured=after.value,
-                incoherent=low,
-                coherent=high,
-                cosine=entry.cross.value / size if size > 0.0 else math.nan,
-                # A single defect is both: the scale has no width then.
-                position=(math.sqrt(after.value) - math.sqrt(low)) / width
-                if width > 1e-12 * high
-                else math.nan,
-            )
-        )
-    return rows
 
 
 def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "incoherent") -> FloatArray:

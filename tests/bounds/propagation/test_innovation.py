@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermite_collapse.bounds.propagation.drift import accumulation_table
 from hermite_collapse.bounds.propagation.innovation import (
     PropagationRecord,
     PropagationRound,
@@ -20,11 +19,11 @@ from hermite_collapse.bounds.propagation.innovation import (
     persistence_floor,
     refreshed_divergence,
 )
-from hermite_collapse.bounds.propagation.linear_gaussian import LinearGaussianError
 from hermite_collapse.bounds.propagation.rows import bound_columns, bound_row, propagation_table
 from hermite_collapse.bounds.propagation.solvable import SolvableFamily, SolvableRecursion
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.core.estimates import Estimate
+from tests.linear_gaussian import LinearGaussianError
 
 TARGET = SimpleNamespace(
     weights=np.array([0.4, 0.6]), means=np.array([-1.5, 1.0]), variances=np.array([1.0, 1.2])
@@ -176,29 +175,6 @@ def test_cross_term_tells_which_discount_applies():
     assert all(entry.cross.value > 0 for entry in record.rounds[1:])
     assert value == pytest.approx(discounted_divergence(residuals, fresh_fraction=0.2)[-1], rel=0.05)
     assert value > 3 * discounted_divergence(residuals, fresh_fraction=0.2, coherence="incoherent")[-1]
-
-
-def test_accumulation_table_says_which_discount():
-    tables = {
-        kind: accumulation_table(SolvableRecursion(TARGET, 0.2, 0.02 * signs(kind, 10), 1.0).record())
-        for kind in ("coherent", "alternating")
-    }
-    for rows in tables.values():
-        assert [row.round for row in rows] == list(range(10))
-        assert math.isnan(rows[0].cosine) and math.isnan(rows[0].position)
-        assert all(abs(row.cosine) <= 1 + 1e-9 for row in rows[1:])
-        assert all(row.measured <= row.coherent * (1 + 1e-9) for row in rows)
-    assert min(row.cosine for row in tables["coherent"][1:]) > 0.95
-    assert tables["coherent"][-1].position > 0.9
-    assert tables["alternating"][1].cosine < -0.95
-    assert tables["alternating"][1].position < 0.0
-    # The identity ties the columns: D from the cosine.
-    rows = tables["coherent"]
-    record = SolvableRecursion(TARGET, 0.2, np.full(10, 0.02), 1.0).record()
-    for before, row, entry in zip(rows, rows[1:], record.rounds[1:]):
-        rebuilt = 0.64 * before.measured + entry.residual.value
-        rebuilt += 1.6 * row.cosine * math.sqrt(entry.residual.value * before.measured)
-        assert row.measured == pytest.approx(rebuilt, rel=1e-9)
 
 
 def test_columns_for_a_figure():

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermite_collapse.bounds.propagation.linear_gaussian import LinearGaussianError
 from hermite_collapse.bounds.propagation.solvable import (
     SolvableFamily,
     SolvableRecursion,
@@ -19,6 +18,7 @@ from hermite_collapse.bounds.propagation.solvable import (
     shift_kl,
 )
 from hermite_collapse.core.errors import InputError
+from tests.linear_gaussian import LinearGaussianError
 
 
 def law(weights, means, variances):
@@ -235,9 +235,9 @@ def test_linear_gaussian_quadrature_has_converged(variance, monkeypatch):
         return [error.ideal_energy, error.learned_energy, *error.learned_end, *error.visible_modes]
 
     plain = quantities()
-    monkeypatch.setattr("hermite_collapse.bounds.propagation.linear_gaussian._NODES", 400)
+    monkeypatch.setattr("tests.linear_gaussian._NODES", 400)
     np.testing.assert_allclose(plain, quantities(), rtol=1e-12)
-    monkeypatch.setattr("hermite_collapse.bounds.propagation.linear_gaussian._NODES", 8)
+    monkeypatch.setattr("tests.linear_gaussian._NODES", 8)
     assert np.abs(np.array(plain) / np.array(quantities()) - 1).max() > 1e-9
 
 

@@ -12,7 +12,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import hermite_collapse as hc
-from hermite_collapse.bounds.propagation.linear_gaussian import LinearGaussianError
 from hermite_collapse.bounds.propagation.solvable import SolvableFamily
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.simulation.laws import components_of
@@ -26,6 +25,7 @@ from hermite_collapse.simulation.paths.energies import (
 )
 from hermite_collapse.simulation.paths.perturbations import HyperbolicTangentError, LinearError
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of
+from tests.linear_gaussian import LinearGaussianError
 
 T, T0 = 4.0, 0.02
 

@@ -16,7 +16,6 @@ from hermite_collapse.bounds.propagation.innovation import (
     PropagationRound,
     innovation_bounds,
 )
-from hermite_collapse.bounds.propagation.linear_gaussian import LinearGaussianError
 from hermite_collapse.bounds.propagation.rows import bound_row, propagation_table
 from hermite_collapse.bounds.propagation.solvable import SolvableFamily
 from hermite_collapse.core.errors import InputError
@@ -43,6 +42,7 @@ from hermite_collapse.simulation.paths.perturbations import (
     supremum_energy,
 )
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of
+from tests.linear_gaussian import LinearGaussianError
 
 
 def law(weights, means, variances):

@@ -27,9 +27,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import checks
-from ...core.errors import InputError
-from ...core.estimates import Estimate
+from hermite_collapse.core import checks
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.core.estimates import Estimate
 
 FloatArray = NDArray[np.float64]
 
