@@ -1,0 +1,102 @@
+"""Calls that do not fit a signature, as one sentence.
+
+    @public
+    def attenuation(degree, *, fresh_fraction, truncation_time, rate=0.5): ...
+
+    attenuation(2, fresh_fracton=0.3, truncation_time=0.1)
+    InputError: attenuation must be given arguments it knows, got fresh_fracton (did you mean fresh_fraction?).
+
+A call that fits costs nothing: the signature is looked at only after Python has refused it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from .errors import InputError
+
+Target = TypeVar("Target", bound=Callable[..., object])
+
+
+def public(target: Target) -> Target:
+    """Return a function or class that answers a call not fitting its signature with an InputError.
+
+    Its signature stays as it is, for people, editors and type checkers.
+
+    Parameters
+    ----------
+    target : function or class
+
+    Returns
+    -------
+    function or class
+        The class itself, or a function with the same name, documentation and signature.
+    """
+    if inspect.isclass(target):
+        constructor = cast("Any", target)
+        constructor.__init__ = _guarded(constructor.__init__, target.__name__, bound=True)
+        return target
+    return cast("Target", _guarded(target, target.__name__, bound=False))
+
+
+def _guarded(function: Callable[..., object], name: str, *, bound: bool) -> Callable[..., object]:
+    @functools.wraps(function)
+    def call(*args: object, **keywords: object) -> object:
+        try:
+            return function(*args, **keywords)
+        except TypeError:
+            parameters = list(inspect.signature(function).parameters.values())
+            sentence = _misfit(name, parameters[bound:], args[bound:], keywords)
+            if sentence is None:  # the call fits: the error is another one
+                raise
+        raise InputError(sentence)
+
+    return call
+
+
+def _misfit(
+    name: str, parameters: list[inspect.Parameter], args: tuple[object, ...], keywords: Mapping[str, object]
+) -> str | None:
+    """Return what is wrong with a call, or None if it fits."""
+    by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    by_name = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    kinds = {p.kind for p in parameters}
+    for key in keywords:
+        if key not in by_name and inspect.Parameter.VAR_KEYWORD not in kinds:
+            near = difflib.get_close_matches(key, by_name, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {_listed(by_name)}"
+            return f"{name} must be given arguments it knows, got {key} ({hint})."
+    if len(args) > len(by_position) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        value = _short(args[len(by_position)])
+        others = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in keywords]
+        if others:
+            return f"{name} must be given {others[0]} by name, as in {others[0]}={value}, got {value} by position."
+        return f"{name} must be given at most {len(by_position)} arguments by position, got {len(args)}."
+    for parameter in by_position[: len(args)]:
+        if parameter.name in keywords:
+            return f"{name} must be given {parameter.name} once, got it by position and by name."
+    positional = {p.name for p in by_position[: len(args)]}
+    missing = [
+        p.name
+        for p in parameters
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and p.name not in positional
+        and p.name not in keywords
+    ]
+    return f"{name} must be given {_listed(missing)}, got none." if missing else None
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return "no arguments"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else text[:37] + "..."
