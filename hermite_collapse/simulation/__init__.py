@@ -2,119 +2,149 @@
 
     simulate(recursion, rounds=, particles=, generator=)     the recursion as an experiment -> SimulatedRecursion
     error_budget(recursion, rounds=, particles=, pool=)      where its errors come from -> ErrorBudget
-    simulate_together({name: recursion}, rounds=, ...)       learned scores, all networks as one batched model
+    simulate_together({name: recursion}, rounds=, ...)       several recursions, learned scores as one batched model
     learned_energies(recursion, ...)                         path energies of learned scores -> LearnedEnergies
     follow_paths(ReverseProcess(score), error, ...)          energies, weights and end points of a known score error
     draw_ideal_paths(...), observability_of(paths)           how much of a score error the end point shows
 
-Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.
+Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.  Names
+load on first use: `SimulatedRecursion`, `time_grid` and the words in `simulation.words` need no PyTorch.
 """
 
 from __future__ import annotations
 
-try:
-    import torch  # noqa: F401
-except ImportError:
-    raise ImportError(
-        'The simulation needs PyTorch, which is not installed: pip install "hermite_collapse[torch]".'
-    ) from None
+from typing import TYPE_CHECKING, Any
 
-from ..storage.record import SimulatedRecursion
-from .attention import KernelGeneration, PoolDenoiser, attention_means, plain_means
-from .budget import ErrorBudget, error_budget
-from .experiment import simulate, simulate_many
-from .generations import ChannelGeneration, ExactGeneration, ReverseDiffusion
-from .grids import time_grid
-from .learned.generation import NeuralGeneration
-from .learned.networks import ImageUNet, ResidualPerceptron
-from .learned.training import Checkpoints, Training, TrainingPaused
-from .noise import BLOCK
-from .paths.energies import (
-    BrownianMotion,
-    PathEnergy,
-    ReverseProcess,
-    WeightCheck,
-    follow_paths,
-    path_energy,
-    time_nodes,
-    weight_check,
-)
-from .paths.ideal import IdealPaths, ReversedOrnsteinUhlenbeck, SolvablePaths, draw_ideal_paths
-from .paths.learned import LearnedEnergies, learned_energies
-from .paths.observability import (
-    ObservabilityBounds,
-    PairedObservability,
-    observability_bounds,
-    observability_of,
-    paired_observability,
-)
-from .paths.perturbations import (
-    AlignedError,
-    HyperbolicTangentError,
-    LinearError,
-    PerturbedScore,
-    RandomFeatureError,
-    TimeOnlyError,
-    supremum_energy,
-)
-from .samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun, Sampler
-from .scores import Denoiser, MixtureDenoiser, ScoreDenoiser, score_of
-from .together import simulate_together
+from ..core.lazy import lazy_names
 
-__all__ = [
-    "simulate",
-    "simulate_many",
-    "error_budget",
-    "ErrorBudget",
-    "SimulatedRecursion",
-    "Sampler",
-    "ExponentialMultistep",
-    "EulerMaruyama",
-    "ProbabilityFlowHeun",
-    "Denoiser",
-    "MixtureDenoiser",
-    "ScoreDenoiser",
-    "score_of",
-    "ChannelGeneration",
-    "ExactGeneration",
-    "KernelGeneration",
-    "NeuralGeneration",
-    "ResidualPerceptron",
-    "ImageUNet",
-    "Training",
-    "Checkpoints",
-    "TrainingPaused",
-    "simulate_together",
-    "learned_energies",
-    "LearnedEnergies",
-    "PoolDenoiser",
-    "attention_means",
-    "plain_means",
-    "ReverseDiffusion",
-    "time_grid",
-    "BLOCK",
-    "PerturbedScore",
-    "TimeOnlyError",
-    "AlignedError",
-    "LinearError",
-    "HyperbolicTangentError",
-    "RandomFeatureError",
-    "supremum_energy",
-    "ReverseProcess",
-    "BrownianMotion",
-    "follow_paths",
-    "time_nodes",
-    "path_energy",
-    "PathEnergy",
-    "weight_check",
-    "WeightCheck",
-    "draw_ideal_paths",
-    "IdealPaths",
-    "ReversedOrnsteinUhlenbeck",
-    "SolvablePaths",
-    "observability_of",
-    "observability_bounds",
-    "ObservabilityBounds",
-    "paired_observability",
-    "PairedObservability",
-]
+if TYPE_CHECKING:
+    from ..storage.record import SimulatedRecursion as SimulatedRecursion
+    from .attention import KernelGeneration as KernelGeneration
+    from .attention import PoolDenoiser as PoolDenoiser
+    from .attention import attention_means as attention_means
+    from .attention import plain_means as plain_means
+    from .budget import ErrorBudget as ErrorBudget
+    from .budget import error_budget as error_budget
+    from .experiment import simulate as simulate
+    from .experiment import simulate_many as simulate_many
+    from .generations import ChannelGeneration as ChannelGeneration
+    from .generations import ExactGeneration as ExactGeneration
+    from .generations import ReverseDiffusion as ReverseDiffusion
+    from .grids import time_grid as time_grid
+    from .learned.generation import NeuralGeneration as NeuralGeneration
+    from .learned.settings import Checkpoints as Checkpoints
+    from .learned.settings import ImageUNet as ImageUNet
+    from .learned.settings import ResidualPerceptron as ResidualPerceptron
+    from .learned.settings import Training as Training
+    from .learned.settings import TrainingPaused as TrainingPaused
+    from .noise import BLOCK as BLOCK
+    from .paths.energies import BrownianMotion as BrownianMotion
+    from .paths.energies import PathEnergy as PathEnergy
+    from .paths.energies import ReverseProcess as ReverseProcess
+    from .paths.energies import WeightCheck as WeightCheck
+    from .paths.energies import follow_paths as follow_paths
+    from .paths.energies import path_energy as path_energy
+    from .paths.energies import time_nodes as time_nodes
+    from .paths.energies import weight_check as weight_check
+    from .paths.ideal import IdealPaths as IdealPaths
+    from .paths.ideal import ReversedOrnsteinUhlenbeck as ReversedOrnsteinUhlenbeck
+    from .paths.ideal import SolvablePaths as SolvablePaths
+    from .paths.ideal import draw_ideal_paths as draw_ideal_paths
+    from .paths.learned import LearnedEnergies as LearnedEnergies
+    from .paths.learned import learned_energies as learned_energies
+    from .paths.observability import ObservabilityBounds as ObservabilityBounds
+    from .paths.observability import PairedObservability as PairedObservability
+    from .paths.observability import observability_bounds as observability_bounds
+    from .paths.observability import observability_of as observability_of
+    from .paths.observability import paired_observability as paired_observability
+    from .paths.perturbations import AlignedError as AlignedError
+    from .paths.perturbations import HyperbolicTangentError as HyperbolicTangentError
+    from .paths.perturbations import LinearError as LinearError
+    from .paths.perturbations import PerturbedScore as PerturbedScore
+    from .paths.perturbations import RandomFeatureError as RandomFeatureError
+    from .paths.perturbations import TimeOnlyError as TimeOnlyError
+    from .paths.perturbations import supremum_energy as supremum_energy
+    from .samplers import EulerMaruyama as EulerMaruyama
+    from .samplers import ExponentialMultistep as ExponentialMultistep
+    from .samplers import ProbabilityFlowHeun as ProbabilityFlowHeun
+    from .samplers import Sampler as Sampler
+    from .scores import Denoiser as Denoiser
+    from .scores import MixtureDenoiser as MixtureDenoiser
+    from .scores import ScoreDenoiser as ScoreDenoiser
+    from .scores import score_of as score_of
+    from .together import simulate_together as simulate_together
+
+# Public name -> module below this package that holds it.
+_PUBLIC = {
+    "KernelGeneration": "attention",
+    "PoolDenoiser": "attention",
+    "attention_means": "attention",
+    "plain_means": "attention",
+    "ErrorBudget": "budget",
+    "error_budget": "budget",
+    "simulate": "experiment",
+    "simulate_many": "experiment",
+    "ChannelGeneration": "generations",
+    "ExactGeneration": "generations",
+    "ReverseDiffusion": "generations",
+    "time_grid": "grids",
+    "NeuralGeneration": "learned.generation",
+    "ImageUNet": "learned.settings",
+    "ResidualPerceptron": "learned.settings",
+    "Checkpoints": "learned.settings",
+    "Training": "learned.settings",
+    "TrainingPaused": "learned.settings",
+    "BLOCK": "noise",
+    "BrownianMotion": "paths.energies",
+    "PathEnergy": "paths.energies",
+    "ReverseProcess": "paths.energies",
+    "WeightCheck": "paths.energies",
+    "follow_paths": "paths.energies",
+    "path_energy": "paths.energies",
+    "time_nodes": "paths.energies",
+    "weight_check": "paths.energies",
+    "IdealPaths": "paths.ideal",
+    "ReversedOrnsteinUhlenbeck": "paths.ideal",
+    "SolvablePaths": "paths.ideal",
+    "draw_ideal_paths": "paths.ideal",
+    "LearnedEnergies": "paths.learned",
+    "learned_energies": "paths.learned",
+    "ObservabilityBounds": "paths.observability",
+    "PairedObservability": "paths.observability",
+    "observability_bounds": "paths.observability",
+    "observability_of": "paths.observability",
+    "paired_observability": "paths.observability",
+    "AlignedError": "paths.perturbations",
+    "HyperbolicTangentError": "paths.perturbations",
+    "LinearError": "paths.perturbations",
+    "PerturbedScore": "paths.perturbations",
+    "RandomFeatureError": "paths.perturbations",
+    "TimeOnlyError": "paths.perturbations",
+    "supremum_energy": "paths.perturbations",
+    "EulerMaruyama": "samplers",
+    "ExponentialMultistep": "samplers",
+    "ProbabilityFlowHeun": "samplers",
+    "Sampler": "samplers",
+    "Denoiser": "scores",
+    "MixtureDenoiser": "scores",
+    "ScoreDenoiser": "scores",
+    "score_of": "scores",
+    "simulate_together": "together",
+}
+
+_load, __dir__, __all__ = lazy_names(__name__, _PUBLIC, also=("SimulatedRecursion",))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SimulatedRecursion":
+        from ..storage.record import SimulatedRecursion
+
+        return SimulatedRecursion
+    try:
+        return _load(name)
+    except ModuleNotFoundError as problem:
+        if problem.name != "torch":
+            raise
+        raise ImportError(
+            'The simulation needs PyTorch, which is not installed: pip install "hermite_collapse[torch]".'
+        ) from None

@@ -16,12 +16,10 @@ from . import devices
 from .attention import KernelGeneration
 from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion, Truncation
 from .learned.generation import NeuralGeneration
-from .learned.training import Training
+from .learned.settings import Training
 from .rounds import Plan, Run
 from .samplers import ExponentialMultistep, Sampler
-
-GENERATORS = ("channel", "exact", "kernel", "neural")
-KEEPS = ("statistics", "last", "all")
+from .words import GENERATORS, KEEPS
 
 
 def simulate(

@@ -24,8 +24,8 @@ from .laws import Components, components_of
 from .noise import BLOCK, Chunk, NoiseStream
 from .samplers import ExponentialMultistep, Sampler
 from .scores import Denoiser, Level, MixtureDenoiser
+from .words import STARTS
 
-STARTS = ("marginal", "normal")
 # In units of 1 / rate: signal scale exp(-4) at the horizon.
 _HORIZON = 4.0
 

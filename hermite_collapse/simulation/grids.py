@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from .words import GRIDS
 
-GRIDS = ("log_snr", "uniform", "geometric")
 
-
-def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float = 0.5) -> NDArray[np.float64]:
-    """Times t_0 = start > ... > t_steps = stop > 0, shape (steps + 1,).
+def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float = 0.5) -> FloatArray:
+    """Return the times t_0 = start > ... > t_steps = stop of a reverse diffusion.
 
         log_snr     equal steps of log(a / sqrt(v)): fine near the data, coarse in the noise
         uniform     equal steps of t
         geometric   equal steps of log t
 
-    The end points are exact.
+    Parameters
+    ----------
+    name : str
+        "log_snr", "uniform" or "geometric".
+    steps : int
+        Number of steps, >= 1.
+    start, stop : float
+        Ornstein-Uhlenbeck times, start > stop > 0.
+    rate : float
+        Rate of the Ornstein-Uhlenbeck process; only "log_snr" depends on it.
+
+    Returns
+    -------
+    array, shape (steps + 1,)
+        Decreasing; both end points are exact.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, steps < 1, or not start > stop > 0.
+
+    Examples
+    --------
+    >>> time_grid("uniform", 4, start=1.0, stop=0.2).round(2).tolist()
+    [1.0, 0.8, 0.6, 0.4, 0.2]
     """
     checks.one_of(name, GRIDS, "grid")
     count = checks.integer(steps, "steps", minimum=1)

@@ -39,8 +39,9 @@ import torch
 from ..core import checks
 from ..core.errors import InputError
 from ..recursion.final_steps import FINAL_STEPS
-from .grids import GRIDS, time_grid
+from .grids import time_grid
 from .scores import Denoiser, Level, score_of
+from .words import GRIDS
 
 
 class Normals(Protocol):

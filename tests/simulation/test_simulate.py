@@ -304,8 +304,9 @@ def test_asking_for_cuda_where_there_is_none_is_one_sentence():
 def test_without_torch_the_simulation_names_the_extra():
     script = (
         "import sys; sys.modules['torch'] = None\n"
-        "import hermite_collapse as hc, hermite_collapse.storage.record\n"
-        "try:\n    hc.simulation\nexcept ImportError as problem:\n    print(problem)\n"
+        "import hermite_collapse as hc\n"
+        "hc.simulation.SimulatedRecursion, hc.simulation.time_grid('uniform', 2, start=1.0, stop=0.5)\n"
+        "try:\n    hc.simulation.simulate\nexcept ImportError as problem:\n    print(problem)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert 'pip install "hermite_collapse[torch]"' in done.stdout
