@@ -39,8 +39,7 @@ from hermite_collapse.simulation.learned.image_statistics import (
     quadratic_curves,
     second_moment,
 )
-from hermite_collapse.simulation.learned.networks import ImageUNet
-from hermite_collapse.simulation.learned.training import Checkpoints, Training
+from hermite_collapse.simulation.learned.settings import Checkpoints, ImageUNet, Training
 from hermite_collapse.storage.images import ImageData, load_images, to_pixels
 
 from ..experiment import Experiment, Result, Settings, holm

@@ -25,8 +25,12 @@ from hermite_collapse.bounds.robustness import check_robustness, mode_defects, w
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
 from hermite_collapse.simulation.learned.generation import NeuralGeneration
-from hermite_collapse.simulation.learned.networks import ResidualPerceptron
-from hermite_collapse.simulation.learned.training import Checkpoints, Training, TrainingPaused
+from hermite_collapse.simulation.learned.settings import (
+    Checkpoints,
+    ResidualPerceptron,
+    Training,
+    TrainingPaused,
+)
 from hermite_collapse.simulation.together import simulate_together
 
 from ..experiment import Experiment, Result, Settings

@@ -21,8 +21,9 @@ from ...core.errors import InputError
 from ..generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
 from ..laws import components_of
 from ..noise import BLOCK, Chunk, plan_chunks
-from .networks import Architecture, ResidualPerceptron
-from .training import Address, Checkpoints, TrainedScores, Training, train_scores
+from .networks import Architecture
+from .settings import Address, Checkpoints, ResidualPerceptron, Training
+from .training import TrainedScores, train_scores
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,12 @@
-"""One training under way: batches by address, optimiser steps, looks at the held-out points, and its state on the disk.
+"""One training under way: batches by address, optimiser steps, the held-out loss, and its state on the disk.
 
-The loss and its notation are those of `training`.
+The loss and its notation are those of `training`.  The optimiser is torch's AdamW and the running average torch's
+`AveragedModel`: both act entry by entry, so that members stacked in one parameter train as if each were alone.  Three
+things are done here because torch has them for a single network only:
+
+    levels    a cut normal, stratified over the batch, whose ends and location differ between members
+    batches   of addressed random numbers, equal after an interruption and for any number of members beside
+    best      each member's best average by its own held-out loss, selected within the stacked parameters
 """
 
 from __future__ import annotations
@@ -10,24 +16,37 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from ...core.errors import ConvergenceError, InputError
+from ...core.types import FloatArray, IntArray
 from ...storage import folder as runfolder
+from ..noise import NoiseStream, Piece
 from ..noise import _seed_from as seed_from
 from ..scores import Level
-from .networks import Architecture, Preconditioning
+from .denoiser import Preconditioning
+from .image_unet import ImageNetwork
+from .networks import Architecture, Draw, Perceptrons, ScoreNetwork
+from .settings import Address, Checkpoints, ImageUNet, ResidualPerceptron, Training
 
-if TYPE_CHECKING:
-    from .training import Address, Checkpoints, Training
-
-# Places in the stream of a round: initial weights, held-out noise, then one for each step.
+# Numbers of the streams of a round: initial weights, held-out noise, then one for each step.
 _WEIGHTS, _HELD_OUT, _FIRST_STEP = 0, 1, 2
+# Held-out points that are evaluated at most.
+_MOST_HELD_OUT = 8192
+
+
+def build_network(
+    architecture: Architecture, members: int, dimension: int, draw: Draw, device: torch.device
+) -> ScoreNetwork:
+    """Return the network of an architecture, its weights made of `draw`."""
+    if isinstance(architecture, ResidualPerceptron):
+        return Perceptrons(architecture, members, dimension, draw, device)
+    if isinstance(architecture, ImageUNet):
+        return ImageNetwork(architecture, members, dimension, draw, device)
+    return architecture.build(members, dimension, draw, device)
 
 
 class Levels:
@@ -39,7 +58,7 @@ class Levels:
         self._high = torch.special.ndtr((top - location) / width)[:, None]
 
     def at(self, shift: torch.Tensor, count: int) -> torch.Tensor:
-        """log sigma (members, count), one from each of `count` strata of equal probability; shift (members,)."""
+        """Return log sigma (members, count), one from each of `count` equally probable strata; shift (members,)."""
         strata = torch.arange(count, dtype=torch.float64, device=shift.device)
         share = (strata + shift[:, None]) / count
         return self._location + self._width * torch.special.ndtri(
@@ -48,9 +67,15 @@ class Levels:
 
 
 class TrainingJob:
-    """A training under way."""
+    """A training under way.
 
-    _ARRAYS: ClassVar[tuple[str, ...]] = ("live", "average", "best", "first", "second")
+    Parameters
+    ----------
+    points : tensor, shape (members, n, d)
+        In random order; the last ones are held out.
+    architecture, training, addresses, shortest, horizon, rate
+        As for `training.train_scores`.
+    """
 
     def __init__(
         self,
@@ -68,31 +93,48 @@ class TrainingJob:
         )
         self.device = points.device
         members, count, dimension = points.shape
-        split = count - training.held_out_count
-        self._points = points.to(torch.float32)
-        self._split = split
-        self.preconditioning = Preconditioning.of(points[:, :split])
-        streams = [a.stream(_WEIGHTS, 1, torch.device("cpu")) for a in addresses]
+        self._split = count - training.held_out_count
+        # A copy: points may have been made in inference mode, where autograd cannot use them.
+        self._points = points.to(torch.float32, copy=True)
+        self.preconditioning = Preconditioning.of(points[:, : self._split])
+        streams = self._streams(_WEIGHTS, 1, torch.device("cpu"))
 
         def draw(size: int) -> torch.Tensor:
             return torch.cat([stream.normal(size) for stream in streams])
 
-        self.network = architecture.build(members, dimension, draw, self.device)
-        self.parameters = list(self.network.parameters())
+        self.network = build_network(architecture, members, dimension, draw, self.device)
         spread = self.preconditioning.spread
         ends = [
             [math.log(Level.at(t, rate).sigma) for t in times] for times in (shortest, [horizon] * members)
         ]
         bottom, top = torch.tensor(ends, dtype=torch.float64, device=self.device)
         self._levels = Levels(spread.log() + training.location, training.width, bottom, top)
-        self.live = self.parameters
-        self.average = [p.detach().clone() for p in self.parameters]
-        self.best = [p.detach().clone() for p in self.parameters]
-        self.first = [torch.zeros_like(p) for p in self.parameters]
-        self.second = [torch.zeros_like(p) for p in self.parameters]
         self.step = 0
-        self.losses: list[NDArray[np.float64]] = []
+        self.losses: list[FloatArray] = []
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+        with torch.device("cpu"):  # its count of updates, which a GPU would have to be waited for
+            self._average = AveragedModel(self.network, multi_avg_fn=self._mix)
+        self._average.eval()
+        self._best = [p.detach().clone() for p in self.network.parameters()]
         self._held_out = self._fixed_batch()
+
+    def _streams(self, number: int, rows: int, device: torch.device) -> list[NoiseStream]:
+        """Each member's random numbers of one purpose."""
+        return [
+            NoiseStream(
+                (Piece(address.run, number, rows),),
+                seed=address.seed,
+                round_index=address.round_index,
+                purpose="other",
+                device=device,
+            )
+            for address in self.addresses
+        ]
 
     @property
     def finished(self) -> bool:
@@ -101,91 +143,74 @@ class TrainingJob:
             return True
         if len(self.losses) <= self.training.patience:
             return False
-        best_look = np.argmin(np.stack(self.losses), axis=0)
-        return bool((len(self.losses) - 1 - best_look >= self.training.patience).all())
+        best = np.argmin(np.stack(self.losses), axis=0)
+        return bool((len(self.losses) - 1 - best >= self.training.patience).all())
 
     def advance(self) -> None:
-        """One optimiser step, and a look at the held-out points when it is time."""
+        """Take one optimiser step, and evaluate the held-out loss when it is time."""
         self.network.train()
-        size = self.training.batch
-        chosen, z, log_sigma = self._batch(size)
-        clean = torch.stack([p[: self._split][c] for p, c in zip(self._points, chosen, strict=True)])
+        indices, z, log_sigma = self._batch(self.training.batch)
+        clean = torch.stack([p[: self._split][i] for p, i in zip(self._points, indices, strict=True)])
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.training.rate_at(self.step)
+        self._optimizer.zero_grad()
         with self._dropout():
-            loss = self._loss(clean, z, log_sigma).mean(dim=(1, 2)).sum()
-            gradients = torch.autograd.grad(loss, self.parameters)
-        self._update(gradients)
+            self._loss(self.network, clean, z, log_sigma).mean(dim=(1, 2)).sum().backward()
+        self._optimizer.step()
         self.step += 1
+        self._average.update_parameters(self.network)
         if self.step % self.training.check == 0 or self.step == self.training.steps:
-            self._look()
+            self._evaluate()
+
+    def _mix(self, averages: Sequence[torch.Tensor], values: Sequence[torch.Tensor], count: object) -> None:
+        torch._foreach_lerp_(averages, values, self.training.averaging_share(self.step))
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:
-        """Dropout draws from torch's global generators: lend them a seed of this step, and put them back."""
-        if not any(isinstance(module, nn.Dropout) and module.p > 0.0 for module in self.network.modules()):
-            yield
-            return
-        first = self.addresses[0]
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        """Dropout masks by address: torch has them from the global generator alone, which is put back afterwards."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            first = self.addresses[0]
             torch.manual_seed(seed_from(first.seed, first.run, first.round_index, self.step))
             yield
 
     def _batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Points, noise and levels of one step, (members, size, ...)."""
         dimension = self._points.shape[2]
-        streams = [a.stream(_FIRST_STEP + self.step, size, self.device) for a in self.addresses]
+        streams = self._streams(_FIRST_STEP + self.step, size, self.device)
         uniforms = torch.stack([stream.uniform(2) for stream in streams])
-        chosen = (uniforms[:, :, 0] * self._split).long().clamp_(max=self._split - 1)
+        indices = (uniforms[:, :, 0] * self._split).long().clamp_(max=self._split - 1)
         z = torch.stack([stream.normal(dimension) for stream in streams]).to(torch.float32)
-        return chosen, z, self._levels.at(uniforms[:, 0, 1], size)
+        return indices, z, self._levels.at(uniforms[:, 0, 1], size)
 
     def _fixed_batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Held-out points with noise and levels that stay the same from look to look."""
+        """Held-out points with noise and levels that are the same in every evaluation."""
         members, count, dimension = self._points.shape
-        size = min(count - self._split, 8192)
-        streams = [a.stream(_HELD_OUT, size, self.device) for a in self.addresses]
+        size = min(count - self._split, _MOST_HELD_OUT)
+        streams = self._streams(_HELD_OUT, size, self.device)
         z = torch.stack([stream.normal(dimension) for stream in streams]).to(torch.float32)
         shift = torch.full((members,), 0.5, dtype=torch.float64, device=self.device)
         return self._points[:, self._split : self._split + size], z, self._levels.at(shift, size)
 
-    def _loss(self, clean: torch.Tensor, z: torch.Tensor, log_sigma: torch.Tensor) -> torch.Tensor:
+    def _loss(
+        self, network: ScoreNetwork, clean: torch.Tensor, z: torch.Tensor, log_sigma: torch.Tensor
+    ) -> torch.Tensor:
         """Squared errors (members, n, d)."""
         sigma = log_sigma.exp().to(torch.float32)[..., None]
-        spread = self.preconditioning.spread.to(torch.float32)[:, None, None]
-        n = torch.sqrt(sigma**2 + spread**2)
-        centred = clean - self.preconditioning.mean.to(torch.float32)[:, None]
-        output = self.network((centred + sigma * z) / n, log_sigma.to(torch.float32))
-        return (output - (sigma / spread * centred - spread * z) / n).square()
+        x, target = self.preconditioning.target(clean, z, sigma)
+        return (network(x, log_sigma.to(torch.float32)) - target).square()
 
     @torch.no_grad()
-    def _update(self, gradients: Sequence[torch.Tensor]) -> None:
-        """AdamW (arXiv:1711.05101), then the running average."""
-        t, rate = self.step + 1, self.training.rate_at(self.step)
-        decay = 1.0 - rate * self.training.weight_decay
-        one, two = 1.0 - 0.9**t, 1.0 - 0.999**t
-        keep = (1.0 - 1.0 / t) ** (self.training.averaging + 1.0)
-        for p, g, m, v, mean in zip(
-            self.parameters, gradients, self.first, self.second, self.average, strict=True
-        ):
-            m.lerp_(g, 0.1)
-            v.mul_(0.999).addcmul_(g, g, value=0.001)
-            p.mul_(decay).addcdiv_(m / one, (v / two).sqrt_().add_(1e-8), value=-rate)
-            mean.lerp_(p, 1.0 - keep)
-
-    @torch.no_grad()
-    def _look(self) -> None:
-        """The held-out loss of the averages; the best of each member is kept."""
-        live = [p.detach().clone() for p in self.parameters]
-        self._load(self.average)
-        self.network.eval()
+    def _evaluate(self) -> None:
+        """Record the held-out loss of the averages; the best of each member is copied."""
         clean, z, log_sigma = self._held_out
         rows = max(1, (1 << 22) // (clean.shape[0] * clean.shape[2]))
         parts = [
-            self._loss(clean[:, i : i + rows], z[:, i : i + rows], log_sigma[:, i : i + rows]).sum(dim=(1, 2))
+            self._loss(
+                self._average.module, clean[:, i : i + rows], z[:, i : i + rows], log_sigma[:, i : i + rows]
+            ).sum(dim=(1, 2))
             for i in range(0, clean.shape[1], rows)
         ]
         loss = torch.stack(parts).double().sum(0).cpu().numpy() / (clean.shape[1] * clean.shape[2])
-        self._load(live)
         if not np.isfinite(loss).all():
             raise ConvergenceError(
                 f"The training of round {self.addresses[0].round_index} must keep a finite loss, got "
@@ -195,36 +220,41 @@ class TrainingJob:
             )
         before = np.min(self.losses, axis=0) if self.losses else np.full_like(loss, np.inf)
         better = torch.as_tensor(loss < before, device=self.device)
-        for best, mean in zip(self.best, self.average, strict=True):
+        for best, average in zip(self._best, self._average.parameters(), strict=True):
             # One member's parameters have no axis of members in front, and need none.
-            chosen = better.view(-1, *[1] * (mean.ndim - 1)) if len(better) > 1 else better.view([])
-            best.copy_(torch.where(chosen, mean, best))
+            selected = better.view(-1, *[1] * (average.ndim - 1)) if len(better) > 1 else better.view([])
+            best.copy_(torch.where(selected, average, best))
         self.losses.append(loss)
 
     @torch.no_grad()
-    def _load(self, values: Sequence[torch.Tensor]) -> None:
-        for p, value in zip(self.parameters, values, strict=True):
-            p.copy_(value)
-
-    def load_best(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Put the best averages into the network; the losses of all looks, and the steps they were taken after."""
-        self._load(self.best)
+    def load_best(self) -> tuple[FloatArray, IntArray]:
+        """Put the best averages into the network; return all held-out losses, and the steps they were taken after."""
+        for parameter, best in zip(self.network.parameters(), self._best, strict=True):
+            parameter.copy_(best)
         self.network.eval()
-        looks = np.stack(self.losses)
-        return looks, np.minimum(self.training.check * np.arange(1, len(looks) + 1), self.step)
+        losses = np.stack(self.losses)
+        return losses, np.minimum(self.training.check * np.arange(1, len(losses) + 1), self.step)
 
     def _file(self, checkpoints: Checkpoints) -> Path:
         first = self.addresses[0]
         return Path(checkpoints.folder) / f"training-{first.seed}-{first.run}-{first.round_index:05d}.npz"
 
-    def keep(self, checkpoints: Checkpoints) -> None:
-        """Write the state, atomically; those of earlier rounds have done their service."""
+    def write(self, checkpoints: Checkpoints) -> None:
+        """Write the state atomically; older checkpoints are deleted."""
         path = self._file(checkpoints)
         path.parent.mkdir(parents=True, exist_ok=True)
+        moments = self._optimizer.state_dict()["state"]
+        state = {
+            "live": self.network.parameters(),
+            "average": self._average.parameters(),
+            "best": self._best,
+            "exp_avg": (moments[i]["exp_avg"] for i in range(len(self._best))),
+            "exp_avg_sq": (moments[i]["exp_avg_sq"] for i in range(len(self._best))),
+        }
         arrays = {
-            f"{name}-{i:04d}": t.detach().cpu().numpy()
-            for name in self._ARRAYS
-            for i, t in enumerate(getattr(self, name))
+            f"{name}-{i:04d}": tensor.detach().cpu().numpy()
+            for name, tensors in state.items()
+            for i, tensor in enumerate(tensors)
         }
         arrays["losses"] = np.reshape(self.losses, (-1, len(self.addresses)))
         arrays["step"], arrays["job"] = np.array([self.step]), self._digest()
@@ -234,7 +264,7 @@ class TrainingJob:
             if other.name < path.name:
                 other.unlink()
 
-    def _digest(self) -> NDArray[np.uint8]:
+    def _digest(self) -> np.ndarray:
         """What tells this training from any other: its settings and its points."""
         digest = hashlib.sha256(self._settings.encode())
         digest.update(np.ascontiguousarray(self._points.cpu().numpy()).tobytes())
@@ -242,15 +272,31 @@ class TrainingJob:
 
     @torch.no_grad()
     def resume(self, checkpoints: Checkpoints | None) -> None:
-        """Take up the state that `keep` wrote for this round, if there is one."""
+        """Continue from the state that `write` wrote for this round, if there is one."""
         if checkpoints is None or not self._file(checkpoints).exists():
             return
         path = self._file(checkpoints)
         stored = runfolder.read_arrays(path)
         if not np.array_equal(stored.get("job", np.empty(0)), self._digest()):
             raise InputError(f"folder must hold the state of this training, got another's in {str(path)!r}.")
-        for name in self._ARRAYS:
-            for i, tensor in enumerate(getattr(self, name)):
-                tensor.copy_(torch.as_tensor(stored[f"{name}-{i:04d}"]))
         self.step = int(stored["step"][0])
         self.losses = list(stored["losses"])
+
+        def tensor(name: str, index: int) -> torch.Tensor:
+            return torch.from_numpy(stored[f"{name}-{index:04d}"])
+
+        targets = zip(self.network.parameters(), self._average.parameters(), self._best, strict=True)
+        for i, parameters in enumerate(targets):
+            for name, target in zip(("live", "average", "best"), parameters, strict=True):
+                target.copy_(tensor(name, i))
+        self._average.n_averaged.fill_(self.step)
+        moments = {
+            i: {
+                "step": torch.tensor(float(self.step), dtype=torch.float32, device=self.device),
+                "exp_avg": tensor("exp_avg", i),
+                "exp_avg_sq": tensor("exp_avg_sq", i),
+            }
+            for i in range(len(self._best))
+        }
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -16,8 +16,13 @@ import hermite_collapse as hc
 from hermite_collapse.bounds.robustness import check_robustness
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
 from hermite_collapse.simulation.learned.generation import NeuralGeneration
-from hermite_collapse.simulation.learned.networks import ImageUNet, ResidualPerceptron
-from hermite_collapse.simulation.learned.training import Checkpoints, Training, TrainingPaused
+from hermite_collapse.simulation.learned.settings import (
+    Checkpoints,
+    ImageUNet,
+    ResidualPerceptron,
+    Training,
+    TrainingPaused,
+)
 from hermite_collapse.simulation.paths.learned import learned_energies
 from hermite_collapse.simulation.together import simulate_together
 
@@ -160,7 +165,7 @@ def test_energies_fall_with_training_and_weights_have_mean_one():
 
 KILLED = """
 import sys
-from tests.simulation.test_neural import generation_of, recursion_of
+from tests.simulation.learned.test_generation import generation_of, recursion_of
 from hermite_collapse.simulation.together import simulate_together
 names = {"low": recursion_of(0.1), "high": recursion_of(0.7)}
 simulate_together(names, rounds=3, particles=400, generation=generation_of(), degree=2, runs=2, device="cpu",

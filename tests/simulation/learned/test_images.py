@@ -32,8 +32,7 @@ from hermite_collapse.simulation.learned.image_statistics import (
     quadratic_curves,
     second_moment,
 )
-from hermite_collapse.simulation.learned.networks import ImageUNet
-from hermite_collapse.simulation.learned.training import Checkpoints, Training, TrainingPaused
+from hermite_collapse.simulation.learned.settings import Checkpoints, ImageUNet, Training, TrainingPaused
 from hermite_collapse.storage.images import load_images, to_pixels, to_units
 
 FRESH, TIME, ROUNDS, PARTICLES = 0.3, 0.15, 3, 2000
@@ -345,7 +344,7 @@ TINY = NeuralGeneration(
 )
 KILLED = """
 import sys
-from tests.simulation.test_images import three_rounds
+from tests.simulation.learned.test_images import three_rounds
 three_rounds(sys.argv[1])
 """
 

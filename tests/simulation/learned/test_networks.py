@@ -9,13 +9,10 @@ import torch
 
 from hermite_collapse.simulation import MixtureDenoiser
 from hermite_collapse.simulation.laws import Components
-from hermite_collapse.simulation.learned.networks import (
-    ImageUNet,
-    NetworkDenoiser,
-    Preconditioning,
-    ResidualPerceptron,
-    parameter_count,
-)
+from hermite_collapse.simulation.learned.denoiser import NetworkDenoiser, Preconditioning
+from hermite_collapse.simulation.learned.networks import parameter_count
+from hermite_collapse.simulation.learned.optimisation import build_network
+from hermite_collapse.simulation.learned.settings import ImageUNet, ResidualPerceptron
 
 CPU = torch.device("cpu")
 SMALL = ResidualPerceptron(width=12, blocks=2, frequencies=3)
@@ -28,7 +25,7 @@ def draw_of(members, seed=0):
 
 def rough_network(members=3, dimension=2):
     """A network whose last layer is not 0."""
-    network = SMALL.build(members, dimension, draw_of(members), CPU)
+    network = build_network(SMALL, members, dimension, draw_of(members), CPU)
     with torch.no_grad():
         network.leave.copy_(
             0.3 * torch.randn(network.leave.shape, generator=torch.Generator().manual_seed(1))
@@ -39,7 +36,7 @@ def rough_network(members=3, dimension=2):
 @pytest.mark.parametrize("time", [1e-3, 0.1, 1.0, 8.0])
 def test_output_zero_is_the_denoiser_of_an_isotropic_gaussian(time):
     mean, variance = torch.tensor([0.4, -1.2], dtype=torch.float64), 0.3
-    network = SMALL.build(1, 2, draw_of(1), CPU)
+    network = build_network(SMALL, 1, 2, draw_of(1), CPU)
     x = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     law = Components(
         torch.ones(1, dtype=torch.float64), mean[None], torch.full((1, 1), variance, dtype=torch.float64)
@@ -108,18 +105,18 @@ def test_rows_belong_to_the_member_of_their_group():
 def test_weights_come_from_the_address_alone():
     state = torch.random.get_rng_state()
     shape = ImageUNet((1, 8, 8), widths=(8, 16), groups=4)
-    first, second = (shape.build(1, 64, draw_of(1, seed), CPU) for seed in (0, 0))
+    first, second = (build_network(shape, 1, 64, draw_of(1, seed), CPU) for seed in (0, 0))
     assert torch.equal(torch.random.get_rng_state(), state)
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
-    other = shape.build(1, 64, draw_of(1, 1), CPU)
+    other = build_network(shape, 1, 64, draw_of(1, 1), CPU)
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
     assert all(bool(torch.isfinite(p).all()) for p in first.parameters())
 
 
 def test_image_network_begins_at_zero_and_is_as_large_as_said():
     shape = ImageUNet((1, 8, 8), widths=(8, 16), groups=4)
-    network = shape.build(1, 64, draw_of(1), CPU).eval()
+    network = build_network(shape, 1, 64, draw_of(1), CPU).eval()
     x, level = torch.randn(1, 5, 64), torch.zeros(1, 5)
     assert torch.all(network(x, level) == 0.0)
     with torch.no_grad():
@@ -128,7 +125,7 @@ def test_image_network_begins_at_zero_and_is_as_large_as_said():
     # Rows are images of their own, and the level matters.
     torch.testing.assert_close(network.one(0, x[0, :2], level[0, :2]), out[0, :2], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(network(x, level + 2.0), out)
-    full = ImageUNet((1, 28, 28), widths=(24, 48, 64)).build(1, 784, draw_of(1), CPU)
+    full = build_network(ImageUNet((1, 28, 28), widths=(24, 48, 64)), 1, 784, draw_of(1), CPU)
     assert round(parameter_count(full) / 1e6, 2) == 0.87
 
 
@@ -138,8 +135,11 @@ def test_image_network_begins_at_zero_and_is_as_large_as_said():
         (lambda: ResidualPerceptron(width=0), "width must be an integer >= 1"),
         (lambda: ImageUNet((1, 7, 8)), "divisible by 2"),
         (lambda: ImageUNet((1, 8, 8), widths=(6, 12)), "widths must be divisible by groups"),
-        (lambda: ImageUNet((1, 8, 8)).build(2, 64, draw_of(2), CPU), "runs must be 1"),
-        (lambda: ImageUNet((1, 8, 8)).build(1, 65, draw_of(1), CPU), "shape must have as many entries"),
+        (lambda: build_network(ImageUNet((1, 8, 8)), 2, 64, draw_of(2), CPU), "runs must be 1"),
+        (
+            lambda: build_network(ImageUNet((1, 8, 8)), 1, 65, draw_of(1), CPU),
+            "shape must have as many entries",
+        ),
         (lambda: Preconditioning.of(torch.ones(1, 5, 2)), "must not all be equal"),
     ],
 )
@@ -151,9 +151,8 @@ def test_bad_input_is_one_sentence(make, sentence):
 
 def awake(device=CPU, **options):
     """A small image network whose last layer is not 0."""
-    network = (
-        ImageUNet((1, 8, 8), widths=(8, 16), groups=4, **options).build(1, 64, draw_of(1), device).eval()
-    )
+    shape = ImageUNet((1, 8, 8), widths=(8, 16), groups=4, **options)
+    network = build_network(shape, 1, 64, draw_of(1), device).eval()
     with torch.no_grad():
         network.unet.conv_out.weight.fill_(0.1)
     return network

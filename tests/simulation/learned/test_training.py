@@ -11,15 +11,16 @@ import torch
 from hermite_collapse.core.errors import ConvergenceError
 from hermite_collapse.simulation import MixtureDenoiser
 from hermite_collapse.simulation.laws import Components
-from hermite_collapse.simulation.learned.networks import ImageUNet, ResidualPerceptron
 from hermite_collapse.simulation.learned.optimisation import Levels
-from hermite_collapse.simulation.learned.training import (
+from hermite_collapse.simulation.learned.settings import (
     Address,
     Checkpoints,
+    ImageUNet,
+    ResidualPerceptron,
     Training,
     TrainingPaused,
-    train_scores,
 )
+from hermite_collapse.simulation.learned.training import train_scores
 
 SMALL = ResidualPerceptron(width=24, blocks=1, frequencies=4)
 SHORT = Training(samples=2000, steps=120, batch=256, check=40, learning_rate=1e-2)
