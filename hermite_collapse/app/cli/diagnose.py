@@ -45,7 +45,7 @@ def run(
     Says so when no recursion fits; exit status 1 then.
     """
     from ...diagnosis.diagnosis import diagnose
-    from ...storage.samples import read_curve
+    from ...storage.curves import read_curve
 
     if curve is None:
         raise InputError("diagnose must be given a table of a curve, got none.")

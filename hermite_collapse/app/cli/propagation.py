@@ -33,7 +33,7 @@ _CONSEQUENCES = {
 def regime_of(file: Path, fresh_fraction: float) -> DriftRegime:
     """The drift regime of the energies recorded in a file."""
     from ... import bounds
-    from ...storage.samples import read_curve
+    from ...storage.curves import read_curve
 
     curve = read_curve(file)
     errors = None if curve.standard_errors is None else curve.standard_errors[:, 0]
