@@ -20,7 +20,7 @@ import torch
 from ..core import checks
 from ..core.errors import InputError
 from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck, VarianceExploding
-from .laws import Components, components_of
+from .laws import TorchMixture, components_of
 from .noise import BLOCK, Chunk, NoiseStream
 from .samplers import ExponentialMultistep, Sampler
 from .scores import Denoiser, Level, MixtureDenoiser
@@ -87,7 +87,7 @@ class Generation(Protocol):
 class TrainingMixture:
     """Draws from a round's training set: the data law with its weight, else earlier particles with replacement."""
 
-    def __init__(self, context: RoundContext, target: Components, *, piece: int | None = None) -> None:
+    def __init__(self, context: RoundContext, target: TorchMixture, *, piece: int | None = None) -> None:
         self._piece = context.piece if piece is None else piece
         fresh, earlier = context.recursion.mixing(context.round_index)
         self._sources = [int(j) for j in np.flatnonzero(earlier)]

@@ -7,6 +7,9 @@ particle sees depends on its address alone, not on what is computed together wit
 On the CPU the generators are NumPy's SFC64, seeded through SeedSequence (torch's CPU generator keeps only 32 bits
 of its seed, too few for distinct addresses); elsewhere they are the device's own, seeded with 63 bits of BLAKE2.
 Streams therefore differ between kinds of device, never between chunk sizes.
+
+Every random number of a simulation is addressed here: particles by `NoiseStream`, the seeds of parts of an experiment
+by `seed_from` and `seed_of_part`.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ class Chunk:
 
 
 def plan_chunks(runs: int, particles: int, chunk: int) -> list[Chunk]:
-    """Cut runs x particles rows into chunks of at most `chunk` rows, of at least one piece.
+    """Return the chunks, of at most `chunk` rows and at least one piece, that runs x particles rows are cut into.
 
     The pieces of a chunk have one size: a run's last, shorter block stands alone.  Work that is done piece by
     piece then meets the same shapes whatever the chunk size.
@@ -80,11 +83,16 @@ class NoiseStream:
 
     Parameters
     ----------
-    pieces : which blocks of which runs.
-    seed : integer >= 0.
-    round_index : the round the particles will belong to.
-    purpose : a key of PURPOSES.
-    device : where the numbers are wanted.
+    pieces : sequence of Piece
+        Which blocks of which runs.
+    seed : int
+        Seed of the simulation, >= 0.
+    round_index : int
+        The round that the particles will belong to.
+    purpose : str
+        A key of PURPOSES.
+    device : torch.device
+        Where the numbers are wanted.
     """
 
     def __init__(
@@ -101,16 +109,16 @@ class NoiseStream:
             ]
         else:
             self._torch = [
-                torch.Generator(device=device).manual_seed(_seed_from(seed, *address))
+                torch.Generator(device=device).manual_seed(seed_from(seed, *address))
                 for address in addresses
             ]
 
     def normal(self, columns: int) -> torch.Tensor:
-        """Independent standard normals, shape (rows, columns), float64."""
+        """Return independent standard normals, shape (rows, columns), float64."""
         return self._fill(columns, "normal")
 
     def uniform(self, columns: int) -> torch.Tensor:
-        """Independent uniforms on [0, 1), shape (rows, columns), float64."""
+        """Return independent uniforms on [0, 1), shape (rows, columns), float64."""
         return self._fill(columns, "uniform")
 
     def _fill(self, columns: int, law: str) -> torch.Tensor:
@@ -137,6 +145,17 @@ class NoiseStream:
         return tensor
 
 
-def _seed_from(*address: int) -> int:
+def member_of(uniforms: torch.Tensor, count: int) -> torch.Tensor:
+    """Return indices into `count` equally likely members, from uniforms on [0, 1)."""
+    return (uniforms * count).long().clamp_(max=count - 1)
+
+
+def seed_from(*address: int) -> int:
+    """Return a seed of 63 bits for an address of integers."""
     digest = hashlib.blake2b(repr(address).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
+
+
+def seed_of_part(seed: int, number: int) -> int:
+    """Return a seed for one part of an experiment, far from what a user would choose next."""
+    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1, np.uint64)[0] >> 1)

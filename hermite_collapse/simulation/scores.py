@@ -18,7 +18,7 @@ from typing import Protocol
 
 import torch
 
-from .laws import Components
+from .laws import TorchMixture
 from .noise import BLOCK
 from .products import product
 
@@ -97,7 +97,7 @@ class MixtureDenoiser:
     Accuracy : logits to about 1e-16 max_k (x - mu)^T (a^2 S_k + v I)^{-1} (x - mu).
     """
 
-    def __init__(self, components: Components, *, rate: float = 0.5, piece: int = BLOCK) -> None:
+    def __init__(self, components: TorchMixture, *, rate: float = 0.5, piece: int = BLOCK) -> None:
         self.rate = rate
         self.piece = piece
         self._mean = components.weights @ components.means
@@ -233,7 +233,7 @@ def _softmax(logits: torch.Tensor) -> torch.Tensor:
     return columns.div_(total).T.contiguous()
 
 
-def _groups(components: Components, mean: torch.Tensor) -> list[_Group]:
+def _groups(components: TorchMixture, mean: torch.Tensor) -> list[_Group]:
     centred = components.means - mean
     log_weights = torch.log(components.weights)
     if components.frames is None:

@@ -26,8 +26,7 @@ from . import devices
 from .generations import RoundContext
 from .laws import components_of
 from .learned.generation import NeuralGeneration, train_rounds
-from .noise import BLOCK, Chunk, NoiseStream, plan_chunks
-from .noise import _seed_from as seed_from
+from .noise import BLOCK, Chunk, NoiseStream, plan_chunks, seed_from
 from .rounds import describe_recursion
 from .statistics import HermiteStatistics
 

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 import hermite_collapse as hc
 from hermite_collapse.recursion.final_steps import limit_distance
 from hermite_collapse.simulation import ExponentialMultistep, MixtureDenoiser, simulate
-from hermite_collapse.simulation.laws import Components, components_of
+from hermite_collapse.simulation.laws import TorchMixture, components_of
 from hermite_collapse.simulation.samplers import FINAL_STEPS, finish
 from hermite_collapse.simulation.scores import Level
 
@@ -163,7 +163,7 @@ def limit(settings: Settings) -> Result:
 LAW_COMPONENTS = components_of(LAW, torch.device("cpu"))
 
 
-def _training(x: FloatArray, shares: FloatArray) -> Components:
+def _training(x: FloatArray, shares: FloatArray) -> TorchMixture:
     """Fresh data and the weighted points of the last round as components."""
     kept = shares > 1e-18
     weights = np.concatenate(
@@ -171,10 +171,10 @@ def _training(x: FloatArray, shares: FloatArray) -> Components:
     )
     means = np.concatenate([LAW.means[:, 0], x[kept]])
     variances = np.concatenate([LAW.variances[:, 0], np.zeros(kept.sum())])
-    return Components(*(torch.from_numpy(a) for a in (weights, means[:, None], variances[:, None])))
+    return TorchMixture(*(torch.from_numpy(a) for a in (weights, means[:, None], variances[:, None])))
 
 
-def after_round(law: Components, sigma: float, final_step: str, u: FloatArray) -> FloatArray:
+def after_round(law: TorchMixture, sigma: float, final_step: str, u: FloatArray) -> FloatArray:
     """Quantiles after one round on a one-dimensional training law."""
     time = float(hc.time_from_sigma(sigma))
     level = Level.at(time, 0.5)

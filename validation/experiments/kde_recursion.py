@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 import hermite_collapse as hc
 from hermite_collapse.simulation.attention import PoolDenoiser
 from hermite_collapse.simulation.grids import time_grid
-from hermite_collapse.simulation.laws import Components
+from hermite_collapse.simulation.laws import TorchMixture
 from hermite_collapse.simulation.samplers import EulerMaruyama, ExponentialMultistep
 from hermite_collapse.simulation.scores import Denoiser, MixtureDenoiser
 
@@ -130,7 +130,7 @@ def kernel_denoiser(pool: torch.Tensor, setting: Setting) -> Denoiser:
         return PoolDenoiser(pool[None], setting.blur)
     count = pool.shape[0]
     ones = torch.ones(count, dtype=torch.float64, device=pool.device)
-    return MixtureDenoiser(Components(ones / count, pool, setting.blur**2 * ones[:, None]))
+    return MixtureDenoiser(TorchMixture(ones / count, pool, setting.blur**2 * ones[:, None]))
 
 
 def starts(pool: torch.Tensor, setting: Setting, seed: tuple[int, ...]) -> torch.Tensor:

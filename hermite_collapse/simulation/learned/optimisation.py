@@ -24,8 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from ...core.errors import ConvergenceError, InputError
 from ...core.types import FloatArray, IntArray
 from ...storage import folder as runfolder
-from ..noise import NoiseStream, Piece
-from ..noise import _seed_from as seed_from
+from ..noise import NoiseStream, Piece, seed_from
 from ..scores import Level
 from .denoiser import Preconditioning
 from .image_unet import ImageNetwork

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hermite_collapse.simulation import MixtureDenoiser
-from hermite_collapse.simulation.laws import Components
+from hermite_collapse.simulation.laws import TorchMixture
 from hermite_collapse.simulation.learned.denoiser import NetworkDenoiser, Preconditioning
 from hermite_collapse.simulation.learned.networks import parameter_count
 from hermite_collapse.simulation.learned.optimisation import build_network
@@ -38,7 +38,7 @@ def test_output_zero_is_the_denoiser_of_an_isotropic_gaussian(time):
     mean, variance = torch.tensor([0.4, -1.2], dtype=torch.float64), 0.3
     network = build_network(SMALL, 1, 2, draw_of(1), CPU)
     x = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    law = Components(
+    law = TorchMixture(
         torch.ones(1, dtype=torch.float64), mean[None], torch.full((1, 1), variance, dtype=torch.float64)
     )
     exact = MixtureDenoiser(law).denoise(x, time)

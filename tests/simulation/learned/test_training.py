@@ -10,7 +10,7 @@ import torch
 
 from hermite_collapse.core.errors import ConvergenceError
 from hermite_collapse.simulation import MixtureDenoiser
-from hermite_collapse.simulation.laws import Components
+from hermite_collapse.simulation.laws import TorchMixture
 from hermite_collapse.simulation.learned.optimisation import Levels
 from hermite_collapse.simulation.learned.settings import (
     Address,
@@ -66,13 +66,13 @@ def test_learned_denoiser_approaches_the_exact_one():
     points = points_of(1, 4000)
     trained = train(points, Training(samples=4000, steps=400, batch=256, check=100, learning_rate=1e-2))
     means = torch.tensor([[-1.0, 0.0], [1.0, 0.0]]).double()
-    law = Components(torch.full((2,), 0.5).double(), means, torch.full((2, 1), 0.09).double())
+    law = TorchMixture(torch.full((2,), 0.5).double(), means, torch.full((2, 1), 0.09).double())
     for time in (0.2, 1.0):
         a, s = math.exp(-0.5 * time), math.sqrt(-math.expm1(-time))
         x = a * points[0, :500] + s * torch.randn(500, 2, generator=torch.Generator().manual_seed(9)).double()
         exact = MixtureDenoiser(law).denoise(x, time)
         gaussian = MixtureDenoiser(
-            Components(torch.ones(1).double(), points[0].mean(0)[None], points[0].var(0).mean().view(1, 1))
+            TorchMixture(torch.ones(1).double(), points[0].mean(0)[None], points[0].var(0).mean().view(1, 1))
         ).denoise(x, time)
         wrong = (gaussian - exact).square().mean()
         assert (trained.denoiser([0]).denoise(x, time) - exact).square().mean() < 0.1 * wrong
