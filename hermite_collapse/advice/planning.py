@@ -13,24 +13,25 @@ One mode with errors that add up is solved round by round: u_n(i+1) increases wi
 its own outcome, and the minimum solves t^{1+b} exp(-n rate t) = b c / (n rate (1 - (1-alpha) u)).  Several modes,
 squares and shape constraints are coupled through the rounds and are optimised jointly, with exact gradients.
 
-References: the error model follows arXiv:2602.16601, equation 12; the optimality results are this package's.
+References
+----------
+arXiv:2602.16601, equation 12, for the error model; the optimality results are this package's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.types import FloatArray
+from ..core.value import Value
 from ..recursion.schedules import Explicit, Schedule, as_schedule
 from .error_models import ErrorModel, PowerLaw
-
-FloatArray = NDArray[np.float64]
 
 SHAPES = ("free", "decreasing", "increasing", "constant")
 OBJECTIVES = ("absolute", "mean_square")
@@ -39,16 +40,21 @@ LARGEST_TIME = 40.0
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SchedulePlan(Value):
     """A planned schedule and what it is predicted to do.
 
     Attributes
     ----------
-    schedule : the times, one a round.
-    bias, variance : (rounds + 1, m) e_n(i) and V_n(i).
-    absolute : (rounds + 1, m) u_n(i).
-    value : the objective after the last round.
-    route : "round_by_round" or "joint".
+    schedule : Explicit
+        The times, one a round.
+    bias, variance : array, shape (rounds + 1, m)
+        e_n(i) and V_n(i).
+    absolute : array, shape (rounds + 1, m)
+        u_n(i).
+    value : float
+        The objective after the last round.
+    route : str
+        "round_by_round", "joint", or "given" for a schedule that was not planned here.
     """
 
     schedule: Explicit
@@ -71,28 +77,56 @@ def plan_schedule(
     total_time: float | None = None,
     floor: float = 0.0,
     rate: float = 0.5,
-) -> Plan:
-    """The truncation times that minimise the error of the last round.
+) -> SchedulePlan:
+    """Return the truncation times that minimise the error of the last round.
+
+        minimise   sum_n w_n u_n(N)     or     sum_n w_n (e_n(N)^2 + V_n(N))
 
     Parameters
     ----------
-    degree : a Hermite degree >= 1, or several.
-    rounds : number of rounds N >= 1.
-    fresh_fraction : alpha in [0, 1].
-    error : the estimation error of a round, a PowerLaw or FinitePool, or any ErrorModel.
-    weights : of the degrees; equal if None.
-    objective : "absolute" (errors add up) or "mean_square" (bias squared plus variance).
-    shape : "free", "decreasing", "increasing" or "constant" in the rounds.
-    total_time : upper bound on the sum of the times, or None.
-    floor : smallest time allowed.
-    rate : of the Ornstein-Uhlenbeck process.
+    degree : int or array of int, shape (m,)
+        Hermite degrees >= 1.
+    rounds : int
+        Number of rounds N >= 1.
+    fresh_fraction : float
+        alpha in [0, 1].
+    error : ErrorModel
+        The estimation error of a round: a PowerLaw, a FinitePool or any other with `deviation` and `slope`.
+    weights : array, shape (m,), optional
+        Of the degrees, >= 0; equal if None.
+    objective : str
+        "absolute" (errors add up) or "mean_square" (bias squared plus variance).
+    shape : str
+        "free", "decreasing", "increasing" or "constant" in the rounds.
+    total_time : float, optional
+        Upper bound on the sum of the times.
+    floor : float
+        Smallest time allowed, >= 0.
+    rate : float
+        Of the Ornstein-Uhlenbeck process, > 0.
 
     Returns
     -------
-    Plan.  With one degree, errors that add up, a PowerLaw and no constraint but a floor, the round-by-round solution,
-    which is the global optimum; otherwise the best of several joint optimisations started at different times.
+    SchedulePlan
+        With one degree, errors that add up, a PowerLaw and no constraint but a floor, the round-by-round solution,
+        which is the global optimum; otherwise the best of several joint optimisations started at different times.
 
-    Raises : ConvergenceError if no joint optimisation converged; InputError for bad arguments.
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+    ConvergenceError
+        If no joint optimisation found feasible times.
+
+    References
+    ----------
+    arXiv:2602.16601, equation 12, for the error model; the optimality results are this package's.
+
+    Examples
+    --------
+    >>> plan = plan_schedule(3, rounds=4, fresh_fraction=0.2, error=PowerLaw(2e-3, 0.5))
+    >>> plan.route, [round(time, 4) for time in plan.schedule.values]
+    ('round_by_round', [0.0077, 0.0078, 0.008, 0.0081])
     """
     degrees = np.atleast_1d(checks.degrees(degree)).astype(float)
     if np.any(degrees < 1):
@@ -121,8 +155,25 @@ def predicted_errors(
     weights: ArrayLike | None = None,
     objective: str = "absolute",
     rate: float = 0.5,
-) -> Plan:
-    """What any schedule is predicted to do under an error model, in the form of a Plan (route "given")."""
+) -> SchedulePlan:
+    """Return what any schedule is predicted to do under an error model, as a SchedulePlan of the route "given".
+
+    Parameters
+    ----------
+    truncation : float, array or Schedule
+        The times of the rounds.
+    degree, rounds, fresh_fraction, error, weights, objective, rate
+        As for `plan_schedule`.
+
+    Returns
+    -------
+    SchedulePlan
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+    """
     degrees = np.atleast_1d(checks.degrees(degree)).astype(float)
     problem = _Problem.of(degrees, weights, rounds, fresh_fraction, error, objective, rate)
     return problem.plan(as_schedule(truncation).times(problem.rounds), "given")
@@ -131,13 +182,37 @@ def predicted_errors(
 def best_constant_truncation(
     degree: int, *, fresh_fraction: float, error: PowerLaw, rate: float = 0.5
 ) -> tuple[Estimate, Estimate]:
-    """The constant time that minimises the error of one mode in the long run, and that error.
+    """Return the constant time that minimises the error of one mode in the long run, and that error.
 
         u_inf(t) = (1 - a^n + c t^{-b}) / (1 - a^n (1 - alpha))
 
-    Returns (time, error).  For small times t* ~ (b c / (n rate))^{1/(1+b)}, independent of alpha, and
-    u_inf ~ n rate t* (1 + 1/b) / alpha; `leading_constant_truncation` gives these.  The time is the global minimiser
-    over (0, 40 / rate], to relative 1e-9; an error >= 1 means that sampling pure noise would do as well.
+    For small errors t* ~ (b c / (n rate))^{1/(1+b)}, independent of alpha, and u_inf ~ n rate t* (1 + 1/b) / alpha.
+
+    Parameters
+    ----------
+    degree : int
+        n >= 1.
+    fresh_fraction : float
+        alpha in (0, 1].
+    error : PowerLaw
+        The estimation error of a round.
+    rate : float
+        Of the Ornstein-Uhlenbeck process, > 0.
+
+    Returns
+    -------
+    time, error : Estimate
+        The global minimiser over (0, 40 / rate], and its value; an error >= 1 means that sampling pure noise would do
+        as well.
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Accuracy
+    --------
+    The time to relative 1e-8, its error to 1e-12.
     """
     from scipy.optimize import minimize_scalar
 
@@ -157,19 +232,6 @@ def best_constant_truncation(
     return Estimate(time, 1e-8 * time, "bound", "quadrature"), Estimate(
         float(best.fun), 1e-12, "bound", "quadrature"
     )
-
-
-def leading_constant_truncation(
-    degree: int, *, fresh_fraction: float, error: PowerLaw, rate: float = 0.5
-) -> tuple[float, float]:
-    """Leading order, for small errors, of the best constant time and of the error it leaves.
-
-    t* = (b c / (n rate))^{1/(1+b)},   u_inf = n rate t* (1 + 1/b) / alpha
-    """
-    n = checks.integer(degree, "degree", minimum=1) * checks.positive(rate, "rate")
-    alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
-    time = (error.exponent * error.scale / n) ** (1.0 / (1.0 + error.exponent))
-    return time, n * time * (1.0 + 1.0 / error.exponent) / alpha
 
 
 @dataclass(frozen=True)
@@ -195,7 +257,7 @@ class _Problem:
         objective: str,
         rate: float,
     ) -> _Problem:
-        """The problem that a caller's arguments describe, each of them checked."""
+        """Return the problem that a caller's arguments describe, each of them checked."""
         share = np.ones(len(degrees)) if weights is None else checks.vector(weights, "weights")
         if share.shape != degrees.shape or share.min() < 0.0:
             raise InputError(f"weights must be >= 0, one a degree ({len(degrees)}), got {weights!r}.")
@@ -209,10 +271,10 @@ class _Problem:
             rate=checks.positive(rate, "rate"),
         )
 
-    def plan(self, times: FloatArray, route: str) -> Plan:
+    def plan(self, times: FloatArray, route: str) -> SchedulePlan:
         bias, variance, absolute = self.propagate(times)
         value = self.weights @ (bias[-1] ** 2 + variance[-1] if self.square else absolute[-1])
-        return Plan(Explicit(times), bias, variance, absolute, float(value), route)
+        return SchedulePlan(Explicit(times), bias, variance, absolute, float(value), route)
 
     def propagate(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         exponent = -self.rate * np.outer(times, self.degrees)
@@ -306,22 +368,20 @@ def _jointly(problem: _Problem, shape: str, floor: float, total_time: float | No
 
     lowest = np.log(SMALLEST_TIME / problem.rate) if monotone else np.log(floor)
     bounds = [(lowest, np.log(cap))] * count
-    if total_time is None:
-        settings: dict[str, Any] = {
-            "method": "L-BFGS-B",
-            "options": {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12},
-        }
-    else:
-        constraint = {
-            "type": "ineq",
-            "fun": lambda p: total_time - times_of(p).sum(),
-            "jac": lambda p: -build.sum(axis=0) * np.exp(p),
-        }
-        settings = {
-            "method": "SLSQP",
-            "constraints": [constraint],
-            "options": {"maxiter": 500, "ftol": 1e-14},
-        }
+    constraints = []
+    if total_time is not None:
+        constraints.append(
+            {
+                "type": "ineq",
+                "fun": lambda p: total_time - times_of(p).sum(),
+                "jac": lambda p: -build.sum(axis=0) * np.exp(p),
+            }
+        )
+    method, options = (
+        ("SLSQP", {"maxiter": 500, "ftol": 1e-14})
+        if constraints
+        else ("L-BFGS-B", {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12})
+    )
     best: tuple[float, FloatArray] | None = None
     last = None
     for start in (1e-4, 1e-3, 1e-2, 0.1, 1.0):
@@ -329,7 +389,9 @@ def _jointly(problem: _Problem, shape: str, floor: float, total_time: float | No
         if total_time is not None:
             level = min(level, 0.9 * total_time / problem.rounds / (problem.rounds if monotone else 1))
         first = np.full(count, np.clip(np.log(level), *bounds[0]))
-        last = minimize(objective, first, jac=True, bounds=bounds, **settings)
+        last = minimize(
+            objective, first, jac=True, bounds=bounds, method=method, constraints=constraints, options=options
+        )
         feasible = total_time is None or times_of(last.x).sum() <= total_time * (1.0 + 1e-9)
         if np.isfinite(last.fun) and feasible and (best is None or last.fun < best[0]):
             best = (float(last.fun), times_of(last.x))

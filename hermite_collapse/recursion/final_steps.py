@@ -10,49 +10,36 @@ last step of DDPM, DDIM and EDM samplers does).  One round maps
     q  ->  q + (1/2 - c) sigma^2 Laplace(q) + O(sigma^4):
 
 variance sigma^2 is added, removed, or, for half a step, left alone up to sigma^4.  "noisy" and "rescaled" are Gaussian
-channels, and everything about them is exact; for the others there are the Gaussian closure, exact for Gaussian laws,
-and the expansion in sigma.
+channels, (a, 1 - a^2) and (1, sigma^2), the rounds of `OrnsteinUhlenbeck` and `VarianceExploding` recursions, and
+everything about them is exact; for the others there are the Gaussian closure, exact for Gaussian laws, and the
+expansion in sigma.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from ..hermite.indices import positions
-from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck
+from ..core.types import FloatArray
 
-FloatArray = NDArray[np.float64]
+DENOISED_FRACTIONS = {"noisy": 0.0, "rescaled": 0.0, "half": 0.5, "full": 1.0}
+"""The c of each final step by its name."""
 
-DENOISED_FRACTIONS = {"rescaled": 0.0, "half": 0.5, "full": 1.0}
-FINAL_STEPS = ("noisy", *DENOISED_FRACTIONS)
+FINAL_STEPS = tuple(DENOISED_FRACTIONS)
+
+IN_DATA_UNITS = ("rescaled", "half", "full")
+"""Final steps that end in the units of the data; "noisy" ends scaled by the signal level."""
 
 
 def denoised_fraction(final_step: str) -> float:
-    """The c of a final step by its name: "rescaled" 0, "half" 1/2, "full" 1."""
-    return DENOISED_FRACTIONS[checks.one_of(final_step, DENOISED_FRACTIONS, "final_step")]
-
-
-def final_step_channel(final_step: str, *, truncation_time: float, rate: float = 0.5) -> GaussianChannel:
-    """The channel of one round that ends at an Ornstein-Uhlenbeck time without denoising.
-
-        noisy     (a, 1 - a^2)          rescaled  (1, sigma^2),  sigma^2 = (1 - a^2)/a^2 = expm1(2 rate t)
-
-    Raises InputError for "half" and "full", which are no channels.
-    """
-    if final_step in ("half", "full"):
-        raise InputError(f"final_step must be 'noisy' or 'rescaled' to be a channel, got {final_step!r}.")
-    checks.one_of(final_step, ("noisy", "rescaled"), "final_step")
-    noisy = OrnsteinUhlenbeck(rate).channel(truncation_time)
-    if final_step == "noisy":
-        return noisy
-    return GaussianChannel(1.0, float(np.expm1(2.0 * rate * truncation_time)))
+    """Return the c of a final step: "noisy" and "rescaled" 0, "half" 1/2, "full" 1."""
+    return DENOISED_FRACTIONS[checks.one_of(final_step, FINAL_STEPS, "final_step")]
 
 
 def variance_after_round(variance: ArrayLike, *, sigma: float, final_step: str) -> FloatArray:
-    """Variance after one round on a Gaussian training law of that variance, in each direction.
+    """Return the variance after one round on a Gaussian training law, in each direction.
 
         (V + (1 - c) s)^2 / (V + s),   s = sigma^2
 
@@ -60,37 +47,71 @@ def variance_after_round(variance: ArrayLike, *, sigma: float, final_step: str) 
 
     Parameters
     ----------
-    variance : V >= 0, any shape.
-    sigma : noise level at the end, data units, >= 0.
-    final_step : "rescaled", "half" or "full".
+    variance : float or array, shape (...)
+        V >= 0, of the training law.
+    sigma : float
+        Noise level at the end, in units of the data, >= 0.
+    final_step : str
+        "rescaled", "half" or "full".
+
+    Returns
+    -------
+    array, shape (...)
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> float(variance_after_round(1.0, sigma=1.0, final_step="full"))
+    0.5
     """
     v, s, c = _inputs(variance, sigma, final_step)
-    return (v + (1.0 - c) * s) ** 2 / np.where(v + s > 0.0, v + s, 1.0)
+    return _after_round(v, s, c)
 
 
 def limit_variance(
     variance: ArrayLike, *, sigma: float, fresh_fraction: float, final_step: str
 ) -> tuple[FloatArray, FloatArray]:
-    """Variances of the limit for Gaussian data of variance v: of the training law, and of the model.
+    """Return the limit's variances for Gaussian data of variance v: of the training law, and of the model.
 
-    The training variance is the positive root of q = alpha v + (1 - alpha)(q + (1 - c) s)^2/(q + s),
+        alpha q^2 + (s - alpha v - 2 (1-alpha)(1-c) s) q - alpha v s - (1-alpha)(1-c)^2 s^2 = 0
 
-        alpha q^2 + (s - alpha v - 2 (1-alpha)(1-c) s) q - alpha v s - (1-alpha)(1-c)^2 s^2 = 0,
-
-    and the model's is (q + (1 - c) s)^2/(q + s).  To first order in s the model's variance is v + (1 - 2c) s/alpha.
-    Under full denoising (c = 1) directions with v well below s/alpha die out.
+    whose positive root q is the training variance, the fixed point of q = alpha v + (1 - alpha)(q + (1 - c) s)^2/(q + s);
+    the model's is (q + (1 - c) s)^2/(q + s).  To first order in s the model's variance is v + (1 - 2c) s/alpha.  Under
+    full denoising (c = 1) directions with v well below s/alpha die out.
 
     Parameters
     ----------
-    variance : v >= 0, any shape.
-    sigma : noise level, data units, >= 0.
-    fresh_fraction : alpha in (0, 1].
-    final_step : "rescaled", "half" or "full".
+    variance : float or array, shape (...)
+        v >= 0, of the data.
+    sigma : float
+        Noise level at the end, in units of the data, >= 0.
+    fresh_fraction : float
+        alpha in (0, 1].
+    final_step : str
+        "rescaled", "half" or "full".
+
+    Returns
+    -------
+    tuple of two arrays, shape (...)
+        Variance of the training law and of the model.
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, or fresh_fraction is 0.
+
+    Examples
+    --------
+    >>> training, model = limit_variance(1.0, sigma=0.1, fresh_fraction=0.5, final_step="full")
+    >>> round(float(model), 3)
+    0.98
     """
     v, s, c = _inputs(variance, sigma, final_step)
-    alpha = checks.fraction(fresh_fraction)
-    if alpha == 0.0:
-        raise InputError("fresh_fraction must be > 0 for a limit that depends on the data, got 0.0.")
+    alpha = _positive_fraction(fresh_fraction)
     linear = s - alpha * v - 2.0 * (1.0 - alpha) * (1.0 - c) * s
     constant = alpha * v * s + (1.0 - alpha) * (1.0 - c) ** 2 * s**2
     root = np.sqrt(linear**2 + 4.0 * alpha * constant)
@@ -98,54 +119,57 @@ def limit_variance(
     with np.errstate(divide="ignore", invalid="ignore"):
         training = np.where(linear > 0.0, 2.0 * constant / (linear + root), (root - linear) / (2.0 * alpha))
     training = np.where(constant == 0.0, np.maximum(-linear / alpha, 0.0), training)
-    return training, variance_after_round(training, sigma=sigma, final_step=final_step)
-
-
-def small_noise_coefficients(
-    coefficients: ArrayLike, indices: ArrayLike, *, sigma: float, final_step: str
-) -> FloatArray:
-    """Hermite coefficients after one round, to second order in sigma, for any training law.
-
-        c_k + (1/2 - c) sigma^2 sum_j sqrt(k_j (k_j - 1)) c_{k - 2 e_j} + O(sigma^4)
-
-    Parameters
-    ----------
-    coefficients : (..., m), of the training law, in data units.
-    indices : (m, d), all multi-indices of a total degree, in the order of `hermite.total_degree_indices`.
-    """
-    values = np.asarray(coefficients, dtype=float)
-    table = checks.degrees(indices, "indices")
-    _, s, c = _inputs(1.0, sigma, final_step)
-    drift = np.zeros_like(values)
-    for axis in range(table.shape[1]):
-        rows = np.flatnonzero(table[:, axis] >= 2)
-        if len(rows):
-            lower = table[rows].copy()
-            lower[:, axis] -= 2
-            k = table[rows, axis].astype(float)
-            drift[..., rows] += np.sqrt(k * (k - 1.0)) * values[..., positions(lower)]
-    return values + (0.5 - c) * s * drift
+    return training, _after_round(training, s, c)
 
 
 def limit_distance(
     fisher_information: float, *, sigma: float, fresh_fraction: float, final_step: str
 ) -> float:
-    """Leading term of W2(limit, data) as sigma tends to 0.
+    """Return the leading term of W2(limit, data) as sigma tends to 0.
 
         abs(1/2 - c) sigma^2 sqrt(J) / alpha,     J = E norm(grad log p*)^2
 
     0 for half a step, whose distance is of order sigma^4.
+
+    Parameters
+    ----------
+    fisher_information : float
+        J >= 0, of the data law.
+    sigma : float
+        Noise level at the end, in units of the data, >= 0.
+    fresh_fraction : float
+        alpha in (0, 1].
+    final_step : str
+        "rescaled", "half" or "full".
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, or fresh_fraction is 0.
     """
     information = checks.nonnegative(fisher_information, "fisher_information")
     _, s, c = _inputs(1.0, sigma, final_step)
-    alpha = checks.fraction(fresh_fraction)
-    if alpha == 0.0:
-        raise InputError("fresh_fraction must be > 0 for a limit that depends on the data, got 0.0.")
-    return abs(0.5 - c) * s * float(np.sqrt(information)) / alpha
+    return abs(0.5 - c) * s * float(np.sqrt(information)) / _positive_fraction(fresh_fraction)
+
+
+def _after_round(v: FloatArray, s: float, c: float) -> FloatArray:
+    return (v + (1.0 - c) * s) ** 2 / np.where(v + s > 0.0, v + s, 1.0)
 
 
 def _inputs(variance: ArrayLike, sigma: float, final_step: str) -> tuple[FloatArray, float, float]:
     v = np.asarray(variance, dtype=float)
     if not np.all(v >= 0.0):
         raise InputError(f"variance must be >= 0, got {variance!r}.")
-    return v, checks.nonnegative(sigma, "sigma") ** 2, denoised_fraction(final_step)
+    step = checks.one_of(final_step, IN_DATA_UNITS, "final_step")
+    return v, checks.nonnegative(sigma, "sigma") ** 2, DENOISED_FRACTIONS[step]
+
+
+def _positive_fraction(fresh_fraction: float) -> float:
+    alpha = checks.fraction(fresh_fraction)
+    if alpha == 0.0:
+        raise InputError("fresh_fraction must be > 0 for a limit that depends on the data, got 0.0.")
+    return alpha

@@ -14,7 +14,6 @@ from hermite_collapse.advice.error_models import FinitePool, PowerLaw, fit_error
 from hermite_collapse.advice.planning import (
     _Problem,
     best_constant_truncation,
-    leading_constant_truncation,
     plan_schedule,
     predicted_errors,
 )
@@ -125,12 +124,12 @@ def test_best_constant_time(scale, exponent, alpha, degree):
 
 
 def test_leading_order_of_the_best_constant_time():
+    """t* ~ (b c / (n rate))^{1/(1+b)} and u_inf ~ n rate t* (1 + 1/b) / alpha as the error c tends to 0."""
     for scale in (1e-6, 1e-8):
-        error = PowerLaw(scale, 0.5)
-        time, level = best_constant_truncation(3, fresh_fraction=0.4, error=error)
-        first, first_level = leading_constant_truncation(3, fresh_fraction=0.4, error=error)
+        time, level = best_constant_truncation(3, fresh_fraction=0.4, error=PowerLaw(scale, 0.5))
+        first = (0.5 * scale / 1.5) ** (1.0 / 1.5)
         assert first == pytest.approx(float(time), rel=20 * float(time))
-        assert first_level == pytest.approx(float(level), rel=20 * float(time))
+        assert 1.5 * first * 3.0 / 0.4 == pytest.approx(float(level), rel=20 * float(time))
 
 
 def test_error_models_are_recovered_from_measurements():

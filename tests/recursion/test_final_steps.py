@@ -8,13 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hermite_collapse as hc
-from hermite_collapse.hermite.indices import total_degree_indices
 from hermite_collapse.recursion import final_steps
 from hermite_collapse.recursion.final_steps import (
-    final_step_channel,
     limit_distance,
     limit_variance,
-    small_noise_coefficients,
     variance_after_round,
 )
 
@@ -168,46 +165,13 @@ def test_limit_variance_of_full_denoising_in_the_form_of_the_quadratic():
     assert limit_variance(0.05, sigma=0.5, fresh_fraction=0.1, final_step="full")[1] < 0.05 / 20
 
 
-def test_small_noise_expansion_is_the_first_two_orders_of_the_exact_channel():
-    law = hc.presets.load("tilted_2d")
-    coefficients = law.hermite_coefficients(6)
-    for sigma in (0.02, 0.04):
-        exact = law.through(hc.GaussianChannel(1.0, sigma**2)).hermite_coefficients(6).values
-        found = small_noise_coefficients(
-            coefficients.values, total_degree_indices(2, 6), sigma=sigma, final_step="rescaled"
-        )
-        assert np.abs(found - exact).max() < 30.0 * sigma**4
-        assert np.abs(coefficients.values - exact).max() > 0.5 * sigma**2
-
-
-def test_small_noise_expansion_of_a_denoised_gaussian():
-    law = hc.GaussianMixture([1.0], [0.4], 0.6)
-    for sigma in (0.02, 0.04):
-        gain = 0.6 / (0.6 + sigma**2)
-        exact = hc.GaussianMixture([1.0], [0.4], 0.6 * gain).hermite_coefficients(5).values
-        found = small_noise_coefficients(
-            law.hermite_coefficients(5).values, total_degree_indices(1, 5), sigma=sigma, final_step="full"
-        )
-        assert np.abs(found - exact).max() < 10.0 * sigma**4
-    half = small_noise_coefficients([1.0, 0.2, 0.3], [[0], [1], [2]], sigma=0.5, final_step="half")
-    assert half.tolist() == [1.0, 0.2, 0.3]
-
-
-def test_channels_of_the_noisy_steps():
-    noisy = final_step_channel("noisy", truncation_time=0.3, rate=0.7)
-    rescaled = final_step_channel("rescaled", truncation_time=0.3, rate=0.7)
-    assert rescaled.scale == 1.0
-    assert rescaled.variance == pytest.approx(noisy.variance / noisy.scale**2, rel=1e-14)
-    with pytest.raises(hc.InputError, match="to be a channel, got 'half'"):
-        final_step_channel("half", truncation_time=0.3)
-
-
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
         (lambda: variance_after_round(-1.0, sigma=0.1, final_step="full"), "variance must be >= 0"),
         (lambda: variance_after_round(1.0, sigma=-0.1, final_step="full"), "sigma must be >= 0"),
         (lambda: variance_after_round(1.0, sigma=0.1, final_step="fully"), "did you mean 'full'"),
+        (lambda: variance_after_round(1.0, sigma=0.1, final_step="noisy"), "final_step must be one of"),
         (
             lambda: limit_variance(1.0, sigma=0.1, fresh_fraction=0.0, final_step="full"),
             "fresh_fraction must be > 0",
