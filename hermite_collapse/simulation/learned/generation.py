@@ -6,7 +6,7 @@ reverse diffusions with it.  The networks of all runs are one batched model.
 
     simulate(recursion, generator="neural", ...)            one recursion, several runs
     simulate_together({name: recursion, ...}, ...)          several recursions at once (`together`)
-    learned_energies(recursion, ...)                        path energies of the networks' errors (`learned_paths`)
+    learned_energies(recursion, ...)                        path energies of the networks' errors (`paths.learned`)
 """
 
 from __future__ import annotations
@@ -30,10 +30,22 @@ from .training import TrainedScores, train_scores
 class NeuralGeneration:
     """Particles by reverse diffusion with a score learned from the round's training set.
 
-    network : architecture.
-    training : how it is trained.
-    reverse : how the reverse diffusion is run, with its final step.
-    checkpoints : where a training in progress is kept, if anywhere; no part of what the run is.
+    Attributes
+    ----------
+    network : ResidualPerceptron, ImageUNet or a CustomArchitecture
+        Architecture of the networks.
+    training : Training
+        How they are trained.
+    reverse : ReverseDiffusion
+        How the reverse diffusion is run, with its final step.
+    checkpoints : Checkpoints or None
+        Where the state of a training in progress is written, if anywhere; no part of what the run is.
+
+    Examples
+    --------
+    >>> generation = NeuralGeneration(ResidualPerceptron(width=32), Training(samples=2000, steps=100))
+    >>> generation.describe()["pool"]
+    2000
     """
 
     network: Architecture = field(default_factory=ResidualPerceptron)
@@ -45,6 +57,7 @@ class NeuralGeneration:
     uses_particles: bool = True
 
     def describe(self) -> dict[str, Any]:
+        """Return what the run is, as JSON values."""
         return {
             "name": self.name,
             "network": self.network.describe(),
@@ -55,19 +68,20 @@ class NeuralGeneration:
         }
 
     def prepare(self, context: RoundContext) -> RoundGenerator:
+        """Train the networks of the coming round."""
         return train_rounds(self, [context])[0]
 
 
 def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext]) -> list[NeuralRound]:
-    """The coming round of several recursions, their networks trained as one batched model."""
+    """Return the coming round of several recursions, their networks trained as one batched model."""
     stops = [Truncation.of(context.recursion, context.round_index) for context in contexts]
     rates = {stop.rate for stop in stops}
     if len(rates) > 1:
         raise InputError(f"recursions must have one rate to be trained together, got {sorted(rates)!r}.")
     rate = rates.pop()
-    pools = [_training_points(generation.training, context) for context in contexts]
+    points = [_training_points(generation.training, context) for context in contexts]
     trained = train_scores(
-        torch.cat(pools),
+        torch.cat(points),
         architecture=generation.network,
         training=generation.training,
         addresses=[
@@ -83,14 +97,14 @@ def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext])
         checkpoints=generation.checkpoints,
     )
     rounds, first = [], 0
-    for context, stop, pool in zip(contexts, stops, pools, strict=True):
-        rounds.append(NeuralRound(generation.reverse, context, stop, pool, trained, first))
+    for context, stop, own in zip(contexts, stops, points, strict=True):
+        rounds.append(NeuralRound(generation.reverse, context, stop, own, trained, first))
         first += context.runs
     return rounds
 
 
 def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
-    """The training set of every run, (runs, samples, d)."""
+    """Draw the training set of every run, (runs, samples, d)."""
     recursion, size = context.recursion, training.samples
     mixture = TrainingMixture(
         context, components_of(recursion.target, context.device), piece=min(size, BLOCK)
@@ -107,8 +121,17 @@ def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
 class NeuralRound:
     """A round whose networks are trained: chunks of its particles, in any order.
 
-    points : (runs, samples, d), the training set of every run.
-    trained : networks of all that were trained together; `first` is the place of this recursion's first run.
+    Parameters
+    ----------
+    reverse : ReverseDiffusion
+    context : RoundContext
+    stop : Truncation
+    points : tensor, shape (runs, samples, d)
+        The training set of every run.
+    trained : TrainedScores
+        Networks of all runs that were trained together.
+    first : int
+        Index of this recursion's first run among them.
     """
 
     def __init__(
@@ -130,9 +153,11 @@ class NeuralRound:
 
     @property
     def bytes_per_row(self) -> int:
+        """Memory that one particle's temporaries take."""
         return 8 * 24 * self.points.shape[2] + 4 * 2048
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
+        """Draw the particles of a chunk, (rows, d)."""
         context, size = self._context, self.points.shape[1]
         runs = [piece.run for piece in chunk.pieces]
         start = context.noise(chunk, "start")

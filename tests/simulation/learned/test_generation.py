@@ -26,7 +26,9 @@ from hermite_collapse.simulation.learned.settings import (
 from hermite_collapse.simulation.paths.learned import learned_energies
 from hermite_collapse.simulation.together import simulate_together
 
-TARGET = hc.GaussianMixture([0.4, 0.6], [[-1.0, 0.5], [0.8, -0.3]], [[0.1, 0.1], [0.15, 0.15]])
+TARGET = hc.GaussianMixture(
+    [0.4, 0.6], [[-1.0, 0.5], [0.8, -0.3]], [[0.1, 0.1], [0.15, 0.15]], covariance_type="diagonal"
+)
 ROUNDS = 3
 
 
