@@ -40,7 +40,7 @@ _PUBLIC = {
     "advise_sampler": "advice.samplers",
     "read_scheduler": "advice.samplers",
     "diagnose": "diagnosis.diagnosis",
-    "required_particles": "diagnosis.diagnosis",
+    "required_particles": "diagnosis.particles",
     "FinitePool": "advice.error_models",
     "PowerLaw": "advice.error_models",
     "fit_error_model": "advice.error_models",

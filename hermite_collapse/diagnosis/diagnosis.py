@@ -14,33 +14,42 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
 from ..recursion.modes import attenuation, mode_contraction
-from ..recursion.recursion import Recursion
-from ..recursion.sampling_error import KURTOSIS_RULE, predict_degree_error
-
-FloatArray = NDArray[np.float64]
+from ..recursion.repetitions import repetitions_to
 
 KINDS = ("factors", "variances", "distances")
 REJECTED_BELOW = 0.01
+STARTS = ((-2.0, -3.0), (0.0, -1.0), (-4.0, -6.0), (2.0, -5.0))
+"""Where fits start: logit of the fresh fraction and logarithm of the truncation time."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, eq=False)
+class Diagnosis(Value):
     """The recursion that fits a curve best.
 
     Attributes
     ----------
-    fresh_fraction, truncation_time : Estimates with standard errors (error 0 for a value that was given); None where
-        the curve does not determine them.
-    plateau : (m,) values in the long run, by column; plateau_error : (m,) their standard errors.
-    rounds : (m,) rounds after which 99 % of the way to the plateau is done.
-    chi_square, freedom, p_value : goodness of fit; p_value is NaN where no standard errors were given.
-    fits : False if the model is rejected at one per cent.
+    fresh_fraction, truncation_time : Estimate or None
+        With standard errors (0 for a value that was given); None where the curve does not determine them.
+    plateau, plateau_error : array, shape (m,)
+        Values in the long run, by column, and their standard errors.
+    rounds : array, shape (m,)
+        Rounds after which 99 % of the way to the plateau is done.
+    chi_square : float
+        Weighted sum of squared deviations at the best fit.
+    freedom : int
+        Its degrees of freedom.
+    p_value : float
+        Of the fit; NaN where no standard errors were given.
+    fits : bool
+        False if the model is rejected at one per cent.
     """
 
     fresh_fraction: Estimate | None
@@ -62,17 +71,12 @@ class Diagnosis:
                 f"{self.freedom} degrees of freedom, p = {self.p_value:.2g}): something other than truncation is at "
                 "work."
             )
-        parts = []
-        for name, value in (
-            ("fresh fraction", self.fresh_fraction),
-            ("truncation time", self.truncation_time),
-        ):
-            if value is not None:
-                parts.append(
-                    f"{name} {value.value:.4g} ± {value.error:.2g}"
-                    if value.error
-                    else f"{name} {value.value:.4g}"
-                )
+        named = (("fresh fraction", self.fresh_fraction), ("truncation time", self.truncation_time))
+        parts = [
+            f"{name} {value.value:.4g}" + (f" ± {value.error:.2g}" if value.error else "")
+            for name, value in named
+            if value is not None
+        ]
         levels = ", ".join(
             f"{p:.4g} ± {e:.2g}" for p, e in zip(self.plateau, self.plateau_error, strict=True)
         )
@@ -94,186 +98,186 @@ def diagnose(
 ) -> Diagnosis:
     """Fit the recursion to a measured curve.
 
+        f_n(i) = g_n + (1 - g_n) kappa_n^i
+
     Parameters
     ----------
-    curve : (r,) or (r, m) values by round; one column a degree, direction or distance.
-    kind : "factors" (f_n(i), row of round 0 about 1), "variances" (of centred directions, in the diffusion's units), or
+    curve : array, shape (r,) or (r, m)
+        Values by round; one column a degree, direction or distance.
+    kind : str
+        "factors" (f_n(i), row of round 0 about 1), "variances" (of centred directions, in the diffusion's units), or
         "distances" (to the data).
-    degrees : (m,) Hermite degree of each column, for "factors"; 1, 2, ... if None.
-    rounds : (r,) round of each row; 0, 1, ... if None.
-    standard_errors : shaped like curve, > 0 where a value is to be used; equal weights if None, and then no goodness
-        of fit.
-    fresh_fraction, truncation_time : held at the given value instead of fitted.
-    rate : of the Ornstein-Uhlenbeck process.
+    degrees : array of int, shape (m,), optional
+        Hermite degree of each column, for "factors"; 1, 2, ... if None.
+    rounds : array, shape (r,), optional
+        Round of each row; 0, 1, ... if None.
+    standard_errors : array, shape of curve, optional
+        > 0 where a value is to be used; equal weights if None, and then no goodness of fit.
+    fresh_fraction, truncation_time : float, optional
+        Held at the given value instead of fitted.
+    rate : float
+        Of the Ornstein-Uhlenbeck process, > 0.
 
     Returns
     -------
-    Diagnosis.  Errors come from the curvature of chi-square at its minimum (scaled by the misfit without standard
-    errors).
+    Diagnosis
 
-    Raises : InputError for curves of wrong shape or too short; ConvergenceError if the fit does not converge.
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, or the curve too short for what is fitted.
+    ConvergenceError
+        If the fit does not converge.
+
+    Accuracy
+    --------
+    Errors come from the curvature of chi-square at its minimum, scaled by the misfit without standard errors.
+
+    References
+    ----------
+    arXiv:2606.13796, Proposition 3.3, for the curve.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=6)
+    >>> diagnosis = diagnose(curve)
+    >>> round(diagnosis.fresh_fraction.value, 6), round(diagnosis.truncation_time.value, 6)
+    (0.3, 0.1)
     """
     form = checks.one_of(kind, KINDS, "kind")
-    values = checks.samples(curve, "curve")
-    index = np.arange(len(values), dtype=float) if rounds is None else checks.vector(rounds, "rounds")
-    if index.shape != (len(values),) or index.min() < 0:
-        raise InputError(f"rounds must be >= 0, one a row of curve ({len(values)}), got {rounds!r}.")
-    sigma = None if standard_errors is None else checks.samples(standard_errors, "standard_errors")
-    if sigma is not None and (sigma.shape != values.shape or sigma.min() < 0.0):
-        raise InputError(
-            f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."
-        )
-    weights = (
-        np.ones_like(values)
-        if sigma is None
-        else np.divide(1.0, sigma, out=np.zeros_like(sigma), where=sigma > 0)
-    )
+    measured = _measured(curve, rounds, standard_errors)
+    columns = measured.values.shape[1]
     held = (
         None if fresh_fraction is None else checks.fraction(fresh_fraction),
         None if truncation_time is None else checks.nonnegative(truncation_time, "truncation_time"),
     )
     if form == "distances":
-        return _fit_saturation(values, index, weights, sigma is not None)
+        return _fit_saturation(measured)
     if form == "variances":
-        start = values[np.argmin(index)]
-        numbers = np.full(values.shape[1], 2)
-
-        def model(alpha: float, time: float) -> FloatArray:
-            return 1.0 + _factors(alpha, time, numbers, index, rate) * (start - 1.0)
-
-        def level(alpha: float, time: float) -> FloatArray:
-            return 1.0 + attenuation(numbers, fresh_fraction=alpha, truncation_time=time, rate=rate) * (
-                start - 1.0
-            )
-    else:
-        numbers = (
-            np.arange(1, values.shape[1] + 1)
-            if degrees is None
-            else np.atleast_1d(checks.degrees(degrees, "degrees"))
+        start = measured.values[np.argmin(measured.rounds)]
+        model = _Model(np.full(columns, 2), 1.0, start - 1.0, checks.positive(rate, "rate"))
+        return _fit_recursion(measured, model, held)
+    numbers = np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
+    if numbers.shape != (columns,):
+        raise InputError(
+            f"degrees must have one entry a column of curve ({columns}), got {numbers.tolist()}."
         )
-        if numbers.shape != (values.shape[1],):
-            raise InputError(
-                f"degrees must have one entry a column of curve ({values.shape[1]}), got {numbers.tolist()}."
-            )
-
-        def model(alpha: float, time: float) -> FloatArray:
-            return _factors(alpha, time, numbers, index, rate)
-
-        def level(alpha: float, time: float) -> FloatArray:
-            return attenuation(numbers, fresh_fraction=alpha, truncation_time=time, rate=rate)
-
-    return _fit_recursion(values, weights, sigma is not None, model, level, held, numbers, rate)
+    return _fit_recursion(
+        measured, _Model(numbers, 0.0, np.ones(columns), checks.positive(rate, "rate")), held
+    )
 
 
-def required_particles(
-    degree: int,
-    effect: float,
-    *,
-    recursion: Recursion,
-    rounds: int,
-    generator: str = "channel",
-    level: float = 0.01,
-    power: float = 0.9,
-) -> int:
-    """Particles needed to see a deviation of the factor f_n by `effect`, in the last round.
+@dataclass(frozen=True)
+class _Measured:
+    """A curve as it is fitted: values (r, m), rounds (r,), and one over the standard errors, 0 for unused values."""
 
-        N = ((z_{1 - level/2} + z_power) / effect)^2 * N Var,    and N >= kurtosis / 0.05
+    values: FloatArray
+    rounds: FloatArray
+    weights: FloatArray
+    has_errors: bool
 
-    Parameters
-    ----------
-    degree : Hermite degree with energy in the data.
-    effect : absolute deviation of the factor to detect, > 0.
-    recursion, rounds, generator : what is simulated; its predicted sampling error is inverted.
-    level, power : of the two-sided test.
-    """
-    from scipy.special import ndtri
+    @property
+    def count(self) -> int:
+        return int(np.sum(self.weights > 0))
 
-    size = checks.positive(effect, "effect")
-    n = checks.integer(degree, "degree", minimum=1)
-    reference = 10**7  # large: the predicted variance times N no longer depends on N
-    predicted = predict_degree_error(recursion, n, rounds=rounds, particles=reference, generator=generator)
-    deviation = predicted.standard_error[-1, n]
-    if not np.isfinite(predicted.expected[-1, n]):
-        raise InputError(f"degree must have energy in the data for its factor to be measured, got {n}.")
-    z = float(ndtri(1.0 - checks.fraction(level, "level") / 2.0) + ndtri(checks.fraction(power, "power")))
-    by_variance = (z / size) ** 2 * deviation**2 * reference
-    return int(np.ceil(max(by_variance, predicted.kurtosis[-1, n] / KURTOSIS_RULE)))
+    def residuals(self, predicted: FloatArray) -> FloatArray:
+        return ((predicted - self.values) * self.weights).reshape(-1)
 
 
-def _factors(alpha: float, time: float, degrees: NDArray, rounds: FloatArray, rate: float) -> FloatArray:
-    """f_n(i) as (rounds, degrees)."""
-    settings = {"fresh_fraction": alpha, "truncation_time": time, "rate": rate}
-    limit, kappa = attenuation(degrees, **settings), mode_contraction(degrees, **settings)
-    return limit + (1.0 - limit) * kappa ** np.asarray(rounds)[:, None]
+@dataclass(frozen=True)
+class _Model:
+    """The curve of the recursion, offset + gain f_n(i) in each column, as a function of alpha and time."""
+
+    degrees: IntArray
+    offset: float
+    gain: FloatArray
+    rate: float
+
+    def plateau(self, alpha: float, time: float) -> FloatArray:
+        return self.offset + self.gain * attenuation(
+            self.degrees, fresh_fraction=alpha, truncation_time=time, rate=self.rate
+        )
+
+    def contraction(self, alpha: float, time: float) -> FloatArray:
+        return mode_contraction(self.degrees, fresh_fraction=alpha, truncation_time=time, rate=self.rate)
+
+    def curve(self, alpha: float, time: float, rounds: FloatArray) -> FloatArray:
+        limit = attenuation(self.degrees, fresh_fraction=alpha, truncation_time=time, rate=self.rate)
+        factors = limit + (1.0 - limit) * self.contraction(alpha, time) ** rounds[:, None]
+        return self.offset + self.gain * factors
+
+
+def _measured(curve: ArrayLike, rounds: ArrayLike | None, standard_errors: ArrayLike | None) -> _Measured:
+    values = checks.samples(curve, "curve")
+    index = np.arange(len(values), dtype=float) if rounds is None else checks.vector(rounds, "rounds")
+    if index.shape != (len(values),) or index.min() < 0:
+        raise InputError(f"rounds must be >= 0, one a row of curve ({len(values)}), got {rounds!r}.")
+    if standard_errors is None:
+        return _Measured(values, index, np.ones_like(values), False)
+    sigma = checks.samples(standard_errors, "standard_errors")
+    if sigma.shape != values.shape or sigma.min() < 0.0:
+        raise InputError(
+            f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."
+        )
+    weights = np.divide(1.0, sigma, out=np.zeros_like(sigma), where=sigma > 0)
+    return _Measured(values, index, weights, True)
 
 
 def _fit_recursion(
-    values: FloatArray,
-    weights: FloatArray,
-    weighted: bool,
-    model: Callable[[float, float], FloatArray],
-    level: Callable[[float, float], FloatArray],
-    held: tuple[float | None, float | None],
-    numbers: NDArray,
-    rate: float,
+    measured: _Measured, model: _Model, held: tuple[float | None, float | None]
 ) -> Diagnosis:
     """Least squares over logit(alpha) and log(time), whichever are free, from several starts."""
+    from scipy.special import expit
+
     free = [k for k in range(2) if held[k] is None]
 
     def parameters(u: FloatArray) -> tuple[float, float]:
-        out = list(held)
-        for k, x in zip(free, u, strict=True):
-            out[k] = float(1.0 / (1.0 + np.exp(-x))) if k == 0 else float(np.exp(x))
-        return out[0], out[1]  # type: ignore[return-value]
+        fitted = dict(zip(free, u, strict=True))
+        alpha = held[0] if held[0] is not None else float(expit(fitted[0]))
+        return alpha, held[1] if held[1] is not None else float(np.exp(fitted[1]))
 
     def residuals(u: FloatArray) -> FloatArray:
-        return ((model(*parameters(u)) - values) * weights).reshape(-1)
+        return measured.residuals(model.curve(*parameters(u), measured.rounds))
 
-    starts = [
-        [x for k, x in enumerate(pair) if k in free]
-        for pair in ((-2.0, -3.0), (0.0, -1.0), (-4.0, -6.0), (2.0, -5.0))
-    ]
-    best, covariance = _least_squares(residuals, starts, int(np.sum(weights > 0)), weighted)
+    starts = [[start[k] for k in free] for start in STARTS]
+    best, covariance = _least_squares(residuals, starts, measured)
     alpha, time = parameters(best)
     slopes = {0: alpha * (1.0 - alpha), 1: time}
     errors = {k: float(np.sqrt(covariance[j, j])) * slopes[k] for j, k in enumerate(free)}
-    plateau_slope = _differences(lambda u: level(*parameters(u)), best)
-    chi_square = float(np.sum(residuals(best) ** 2))
-    kappa = mode_contraction(numbers, fresh_fraction=alpha, truncation_time=time, rate=rate)
+    slope = _differences(lambda u: model.plateau(*parameters(u)), best)
     return _diagnosis(
         Estimate(alpha, errors.get(0, 0.0), "standard_error", "samples"),
         Estimate(time, errors.get(1, 0.0), "standard_error", "samples"),
-        level(alpha, time),
-        np.sqrt(np.einsum("mi,ij,mj->m", plateau_slope, covariance, plateau_slope)),
-        kappa,
-        chi_square,
-        int(np.sum(weights > 0)) - len(free),
-        weighted,
+        model.plateau(alpha, time),
+        np.sqrt(np.einsum("mi,ij,mj->m", slope, covariance, slope)),
+        model.contraction(alpha, time),
+        residuals(best),
+        len(free),
+        measured,
     )
 
 
-def _fit_saturation(values: FloatArray, rounds: FloatArray, weights: FloatArray, weighted: bool) -> Diagnosis:
-    """plateau (1 - kappa^i) with one kappa for all columns; the fresh fraction is not determined by it alone."""
-    columns = values.shape[1]
+def _fit_saturation(measured: _Measured) -> Diagnosis:
+    """Fit plateau (1 - kappa^i) with one kappa for all columns; it does not determine the fresh fraction by itself."""
+    from scipy.special import expit
+
+    columns = measured.values.shape[1]
 
     def residuals(u: FloatArray) -> FloatArray:
-        kappa = 1.0 / (1.0 + np.exp(-u[-1]))
-        return ((u[:-1] * (1.0 - kappa ** rounds[:, None]) - values) * weights).reshape(-1)
+        return measured.residuals(u[:-1] * (1.0 - expit(u[-1]) ** measured.rounds[:, None]))
 
-    top = values[np.argmax(rounds)]
-    best, covariance = _least_squares(
-        residuals, [[*top, x] for x in (0.0, 2.0, 4.0)], int(np.sum(weights > 0)), weighted
-    )
-    kappa = np.full(columns, 1.0 / (1.0 + np.exp(-best[-1])))
+    top = measured.values[np.argmax(measured.rounds)]
+    best, covariance = _least_squares(residuals, [[*top, x] for x in (0.0, 2.0, 4.0)], measured)
     return _diagnosis(
         None,
         None,
         best[:-1],
         np.sqrt(np.diagonal(covariance)[:-1]),
-        kappa,
-        float(np.sum(residuals(best) ** 2)),
-        int(np.sum(weights > 0)) - columns - 1,
-        weighted,
+        np.full(columns, expit(best[-1])),
+        residuals(best),
+        columns + 1,
+        measured,
     )
 
 
@@ -282,53 +286,42 @@ def _diagnosis(
     time: Estimate | None,
     plateau: FloatArray,
     plateau_error: FloatArray,
-    kappa: FloatArray,
-    chi_square: float,
-    freedom: int,
-    weighted: bool,
+    contraction: FloatArray,
+    residuals: FloatArray,
+    fitted: int,
+    measured: _Measured,
 ) -> Diagnosis:
     from scipy.special import gammaincc
 
-    p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0)) if weighted and freedom > 0 else np.nan
-    with np.errstate(divide="ignore"):
-        rounds = np.where(kappa < 1.0, np.ceil(np.log(0.01) / np.log(np.maximum(kappa, 1e-300))), np.inf)
+    chi_square, freedom = float(residuals @ residuals), measured.count - fitted
+    tested = measured.has_errors and freedom > 0
+    p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0)) if tested else np.nan
+    rounds = repetitions_to(0.01, contraction)
     return Diagnosis(
-        alpha,
-        time,
-        plateau,
-        plateau_error,
-        rounds,
-        chi_square,
-        freedom,
-        p_value,
-        not p_value < REJECTED_BELOW,
+        alpha, time, plateau, plateau_error, rounds, chi_square, freedom, p_value, not p_value < REJECTED_BELOW
     )
 
 
 def _least_squares(
-    residuals: Callable[[FloatArray], FloatArray], starts: list[list[float]], count: int, weighted: bool
+    residuals: Callable[[FloatArray], FloatArray], starts: list[list[float]], measured: _Measured
 ) -> tuple[FloatArray, FloatArray]:
-    """Best minimiser over the starts and its covariance."""
+    """Return the best minimiser over the starts and its covariance."""
     from scipy.optimize import least_squares
 
-    if count <= len(starts[0]):
-        raise InputError(
-            f"curve must hold more than {len(starts[0])} usable values for this fit, got {count}."
-        )
-    fits = [
-        least_squares(residuals, np.array(start), x_scale="jac", xtol=1e-14, ftol=1e-14)
-        for start in starts
-        if start
-    ]
-    if not fits:  # nothing is free: the model as given
+    count, free = measured.count, len(starts[0])
+    if count <= free:
+        raise InputError(f"curve must hold more than {free} usable values for this fit, got {count}.")
+    if not free:  # the model as given
         return np.empty(0), np.empty((0, 0))
+    fits = [
+        least_squares(residuals, np.array(start), x_scale="jac", xtol=1e-14, ftol=1e-14) for start in starts
+    ]
     best = min(fits, key=lambda fit: fit.cost)
     if not best.success:
         raise ConvergenceError("the fit of the curve did not converge", value=best.x, bound=best.cost)
-    information = best.jac.T @ best.jac
-    covariance = np.linalg.pinv(information, hermitian=True)
-    if not weighted:
-        covariance = covariance * (2.0 * best.cost / max(count - len(best.x), 1))
+    covariance = np.linalg.pinv(best.jac.T @ best.jac, hermitian=True)
+    if not measured.has_errors:
+        covariance = covariance * (2.0 * best.cost / max(count - free, 1))
     return best.x, covariance
 
 

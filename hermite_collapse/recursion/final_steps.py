@@ -79,8 +79,8 @@ def limit_variance(
 
         alpha q^2 + (s - alpha v - 2 (1-alpha)(1-c) s) q - alpha v s - (1-alpha)(1-c)^2 s^2 = 0
 
-    whose positive root q is the training variance, the fixed point of q = alpha v + (1 - alpha)(q + (1 - c) s)^2/(q + s);
-    the model's is (q + (1 - c) s)^2/(q + s).  To first order in s the model's variance is v + (1 - 2c) s/alpha.  Under
+    Its positive root q is the training variance, the fixed point of q = alpha v + (1 - alpha)(q + (1 - c) s)^2/(q + s),
+    and (q + (1 - c) s)^2/(q + s) the model's.  To first order in s the model's variance is v + (1 - 2c) s/alpha.  Under
     full denoising (c = 1) directions with v well below s/alpha die out.
 
     Parameters

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.diagnosis import diagnose, required_particles
+from hermite_collapse.diagnosis.diagnosis import diagnose
+from hermite_collapse.diagnosis.particles import required_particles
 
 DEGREES = np.array([1, 2, 4])
 

@@ -1,0 +1,70 @@
+"""How many particles a simulation or an experiment needs to see an effect of a given size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core import checks
+from ..core.errors import InputError
+from ..recursion.recursion import Recursion
+from ..recursion.sampling_error import KURTOSIS_RULE, predict_degree_error
+
+REFERENCE = 10**7
+"""Particles at which the predicted variance is read; times N it no longer depends on N."""
+
+
+def required_particles(
+    degree: int,
+    effect: float,
+    *,
+    recursion: Recursion,
+    rounds: int,
+    generator: str = "channel",
+    level: float = 0.01,
+    power: float = 0.9,
+) -> int:
+    """Return the particles needed to see a deviation of the factor f_n by `effect`, in the last round.
+
+        N = ((z_{1 - level/2} + z_power) / effect)^2 * N Var,    and N >= kurtosis / 0.05
+
+    Parameters
+    ----------
+    degree : int
+        Hermite degree with energy in the data, >= 1.
+    effect : float
+        Absolute deviation of the factor to detect, > 0.
+    recursion : Recursion
+        What is simulated.
+    rounds : int
+        The round in which it is to be seen.
+    generator : str
+        "channel", "exact" or "kernel": whose predicted sampling error is inverted.
+    level, power : float
+        Of the two-sided test, in [0, 1].
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, or the degree has no energy in the data.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> required_particles(1, 0.02, recursion=recursion, rounds=5) > 10_000
+    True
+    """
+    from scipy.special import ndtri
+
+    size = checks.positive(effect, "effect")
+    n = checks.integer(degree, "degree", minimum=1)
+    z = float(ndtri(1.0 - checks.fraction(level, "level") / 2.0) + ndtri(checks.fraction(power, "power")))
+    predicted = predict_degree_error(recursion, n, rounds=rounds, particles=REFERENCE, generator=generator)
+    if not np.isfinite(predicted.expected[-1, n]):
+        raise InputError(f"degree must have energy in the data for its factor to be measured, got {n}.")
+    by_variance = (z / size) ** 2 * predicted.standard_error[-1, n] ** 2 * REFERENCE
+    return int(np.ceil(max(by_variance, predicted.kurtosis[-1, n] / KURTOSIS_RULE)))
