@@ -1,16 +1,62 @@
-"""Notebook views for whatever has one.
+"""Views and plots of results: one registry through which lower modules reach reporting and figures.
 
-Views are made of tables and words from the top of the house; objects below only say that they have one, and it is
-looked up by its public name when a notebook asks.
+    class Prediction(Displayed): ...        a notebook shows it as HTML, prediction.plot() draws it
+
+A result knows nothing of tables and axes.  The registry names, by class, the function that shows it; the module of
+that function is imported when it is first needed.
 """
 
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+VIEWS = {
+    "Law": "reporting.notebook:view_law",
+    "Recursion": "reporting.notebook:view_recursion",
+    "Prediction": "reporting.notebook:view_prediction",
+    "Comparison": "reporting.notebook:view_comparison",
+    "SimulatedRecursion": "reporting.notebook:view_record",
+}
+"""Class -> "module:function" that takes a value of it and returns an HTML fragment."""
+
+PLOTS = {"Prediction": "figures.comparison:draw_prediction"}
+"""Class -> "module:function" that takes a value of it, an Axes or None, and returns the Axes drawn on."""
 
 
 class Displayed:
-    """Gives a class the HTML view that `hermite_collapse.notebook_view` knows for it."""
+    """Base of results that notebooks show as HTML and that some function of `figures` draws."""
 
     def _repr_html_(self) -> str:
-        return importlib.import_module("hermite_collapse").notebook_view(self)
+        html: str = shown_by(VIEWS, self)(self)
+        return html
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the result on one Axes, a new one where none is given.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            If there is no single figure of such a result.
+        """
+        drawn: Axes = shown_by(PLOTS, self)(self, axes)
+        return drawn
+
+
+def shown_by(registry: dict[str, str], value: object) -> Any:
+    """Return the function that the registry names for a value, by the most derived of its classes."""
+    for kind in type(value).__mro__:
+        if kind.__name__ in registry:
+            module, name = registry[kind.__name__].split(":")
+            package = __name__.split(".")[0]
+            return getattr(importlib.import_module(f"{package}.{module}"), name)
+    raise InputError(f"value must be one of {', '.join(registry)}, got {type(value).__name__}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Verdict:
     rejected : the tests that were rejected, strongest first.
     strongest : the test with the smallest p-value, rejected or not; None if nothing could be tested.
     adjusted_p_value : Holm-adjusted p-value of the strongest test.
+    critical_z : size that the z-score of a single test of weight 1 must pass to be rejected first; None without tests.
     """
 
     passed: bool
@@ -45,6 +47,7 @@ class Verdict:
     rejected: tuple[Test, ...]
     strongest: Test | None
     adjusted_p_value: float
+    critical_z: float | None = None
 
     @property
     def text(self) -> str:
@@ -90,6 +93,7 @@ def holm(tests: list[Test], level: float, untested: int) -> Verdict:
         rejected=tuple(rejected),
         strongest=ordered[0] if ordered else None,
         adjusted_p_value=min(1.0, ordered[0].p_value * total / ordered[0].weight) if ordered else 1.0,
+        critical_z=-NormalDist().inv_cdf(0.5 * level / total) if ordered else None,
     )
 
 

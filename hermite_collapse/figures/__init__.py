@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from ..core.lazy import lazy_names
 
-_ROOMS = {
+_MODULES = {
     "approach": ("Approach", "approach_figure", "draw_approach"),
     "attenuation": ("MeasuredFactors", "draw_attenuation", "draw_z_scores"),
-    "budget": ("draw_budget", "draw_discount_weights", "draw_discounted_defects"),
-    "comparison": ("comparison_figures", "prediction_figures"),
+    "budget": ("draw_budget", "draw_discount_weights"),
+    "comparison": ("comparison_figures", "draw_prediction", "prediction_figures"),
     "density": ("draw_densities", "draw_density_contours"),
     "heatmap": ("coefficient_figure", "draw_coefficients", "draw_parameter_map"),
     "images": (
@@ -33,6 +33,6 @@ _ROOMS = {
     "spectrum": ("draw_spectrum",),
     "style": ("describe", "new_figure", "panels", "save"),
 }
-_PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
+_PUBLIC = {name: module for module, names in _MODULES.items() for name in names}
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)

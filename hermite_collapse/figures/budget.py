@@ -81,69 +81,6 @@ def draw_budget(
 
 
 @style.style()
-def draw_discounted_defects(
-    axes: Axes | None = None,
-    *,
-    bias: ArrayLike,
-    defects: ArrayLike,
-    contraction: ArrayLike,
-    labels: Sequence[str],
-) -> Axes:
-    """The exact split of each mode's error after N rounds, as a map of modes by rounds.
-
-        c_k(p^_N) - c_k(p*) = -(1 - f_n(N)) c_k(p*) + sum_j kappa_n^(N-1-j) d_k(j)
-
-    One row a mode; the first column is the truncation bias, the others are the defects of the rounds after
-    discounting, the last the sum of the row.
-
-    Parameters
-    ----------
-    bias : (m,) truncation bias of each mode.
-    defects : (N, m) defect of each round and mode, not yet discounted.
-    contraction : (m,) kappa of each mode.
-    labels : m names of the modes.
-    """
-    defect = np.asarray(defects, dtype=float)
-    start, keep = np.asarray(bias, dtype=float), np.asarray(contraction, dtype=float)
-    if defect.ndim != 2 or start.shape != defect.shape[1:] or keep.shape != start.shape:
-        raise InputError(
-            f"bias and contraction must have shape (m,) and defects (N, m), got {start.shape}, {keep.shape} and "
-            f"{defect.shape}."
-        )
-    count, size = defect.shape
-    discounted = defect * keep ** np.arange(count - 1, -1, -1)[:, None]
-    table = np.column_stack([start, discounted.T, start + discounted.sum(axis=0)])
-    axes = style.own_axes(axes, width=style.TEXT, height=0.9 + 0.27 * size)
-    reach = float(np.max(np.abs(table))) or 1.0
-    places = np.concatenate([[0.0], 1.5 + np.arange(count), [count + 2.0]])
-    for place, column in zip(places, table.T, strict=True):
-        shade = axes.pcolormesh(
-            [place - 0.5, place + 0.5],
-            np.arange(size + 1) - 0.5,
-            column[:, None],
-            cmap=style.DIVERGING,
-            norm=Normalize(-reach, reach),
-            edgecolors="face",
-            linewidth=0.1,
-        )
-    axes.set_ylim(size - 0.5, -0.5)
-    axes.set_xlim(-0.5, places[-1] + 0.5)
-    axes.set_yticks(np.arange(size), list(labels))
-    shown = np.arange(count - 1, -1, -max(1, -(-count // 10)))[::-1]
-    axes.set_xticks(
-        [places[0], *places[1 + shown], places[-1]], ["bias", *[str(int(j) + 1) for j in shown], "sum"]
-    )
-    axes.tick_params(length=0.0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set_xlabel("round of the defect, discounted to the last")
-    bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.02, aspect=24)
-    bar.set_label("error of the coefficient")
-    bar.outline.set_visible(False)
-    return axes
-
-
-@style.style()
 def draw_discount_weights(
     axes: Axes | None = None, *, fresh_fraction: float, rounds: int, coherence: str = "incoherent"
 ) -> Axes:

@@ -7,18 +7,21 @@ density itself could not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..laws.aged import AgedLaw
+from ..laws.empirical import EmpiricalLaw
+from ..laws.mixture import GaussianMixture
+from ..laws.protocol import DensityLaw, Law
 from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-FloatArray = NDArray[np.float64]
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
 """Shares of the probability that contours enclose."""
@@ -31,33 +34,58 @@ _PLANE_GRID = 161
 def draw_densities(
     axes: Axes | None = None,
     *,
-    data: Any,
-    rounds: Mapping[int, Any],
-    limit: Any | None = None,
+    data: Law,
+    rounds: Mapping[int, DensityLaw],
+    limit: DensityLaw | None = None,
     samples: ArrayLike | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Densities of one-dimensional laws on one axis.
+    """Draw the densities of one-dimensional laws on one axis.
 
     Parameters
     ----------
-    data : the target, filled; where it has no density, a histogram of its points is filled.
-    rounds : laws of the rounds shown, by round.
-    limit : the limit law, if there is one.
-    samples : (n,) particles of the last simulated round, as a stepped histogram.
-    legend : a legend above the axes.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    data : Law
+        The target, filled; where it has no density, a histogram of its points is filled.
+    rounds : mapping of int to DensityLaw
+        Laws of the rounds shown, by round.
+    limit : DensityLaw, optional
+        The limit law.
+    samples : array, shape (n,), optional
+        Particles of the last simulated round, as a stepped histogram.
+    legend : bool
+        Whether there is a legend above the axes.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a law is not one-dimensional.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> axes = draw_densities(data=recursion.target, rounds={1: recursion.law(1)}, limit=recursion.limit())
+    >>> axes.get_ylabel()
+    'density'
     """
     axes = style.own_axes(axes, height=3.3)
-    last = limit if limit is not None else (rounds[max(rounds)] if rounds else data)
+    last: Law = limit if limit is not None else (rounds[max(rounds)] if rounds else data)
     for law in (data, *rounds.values(), last):
         if law.dimension != 1:
             raise InputError(f"laws drawn as lines must have dimension 1, got dimension {law.dimension}.")
     low, high = _interval([data, last])
     grid = _fine_grid([data, *rounds.values(), last], 0, low, high, _LINE_GRID)
 
-    if has_density(data):
-        axes.fill_between(grid, data.density(grid), color=style.DATA, alpha=0.26, linewidth=0.0, label="data")
-        axes.plot(grid, data.density(grid), color=style.DATA, linewidth=0.9)
+    if (smooth := with_density(data)) is not None:
+        height = smooth.density(grid)
+        axes.fill_between(grid, height, color=style.DATA, alpha=0.26, linewidth=0.0, label="data")
+        axes.plot(grid, height, color=style.DATA, linewidth=0.9)
     else:
         points = np.ravel(points_of(data))
         axes.hist(
@@ -98,19 +126,44 @@ def draw_densities(
 def draw_density_contours(
     axes: Axes | None = None,
     *,
-    data: Any,
-    law: Any,
+    data: Law,
+    law: DensityLaw,
     title: str = "limit",
     colour: str = style.LIMIT,
     window: tuple[float, float, float, float] | None = None,
 ) -> Axes:
-    """A two-dimensional law as lines over the data as filled contours; both enclose the shares `MASSES`.
+    """Draw a two-dimensional law as lines over the data as filled contours; both enclose the shares `MASSES`.
 
     Parameters
     ----------
-    data : the target; points are scattered where it has no density.
-    law : the law drawn as lines.
-    window : x and y range (left, right, bottom, top); from the two laws without it.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    data : Law
+        The target; points are scattered where it has no density.
+    law : DensityLaw
+        The law drawn as lines.
+    title : str
+        Above the axes, in the colour of the lines.
+    colour : str
+        Of the lines.
+    window : tuple of four floats, optional
+        Left, right, bottom and top; from the two laws without it.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a law is not two-dimensional.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.1)
+    >>> draw_density_contours(data=recursion.target, law=recursion.limit()).get_title("left")
+    'limit'
     """
     axes = style.own_axes(axes, width=style.COLUMN, height=style.COLUMN)
     for each in (data, law):
@@ -121,8 +174,8 @@ def draw_density_contours(
     y = _fine_grid([data, law], 1, bottom, top, _PLANE_GRID)
     cells = np.gradient(y)[:, None] * np.gradient(x)
     plane = np.stack(np.meshgrid(x, y, indexing="xy"), axis=-1)
-    if has_density(data):
-        values = data.density(plane)
+    if (smooth := with_density(data)) is not None:
+        values = smooth.density(plane)
         levels = [*enclosing_levels(values, MASSES, cells), np.inf]
         axes.contourf(x, y, values, levels=levels, colors=style.DATA_FILLS)
     else:
@@ -143,7 +196,7 @@ def draw_density_contours(
 def enclosing_levels(
     values: FloatArray, masses: Sequence[float], cells: FloatArray | float = 1.0
 ) -> list[float]:
-    """Density levels, increasing, whose upper sets hold the given shares of what lies on a grid of such cells."""
+    """Return increasing density levels whose upper sets hold the given shares of what lies on a grid of such cells."""
     order = np.argsort(values, axis=None)[::-1]
     flat = np.ravel(values)[order]
     weight = flat * np.broadcast_to(cells, values.shape).ravel()[order]
@@ -151,49 +204,44 @@ def enclosing_levels(
     return [float(level) for level in sorted(np.interp(masses, share, flat))]
 
 
-def plane_window(laws: Sequence[Any]) -> tuple[float, float, float, float]:
-    """Left, right, bottom and top of a window that shows nearly all of each law."""
+def plane_window(laws: Sequence[Law]) -> tuple[float, float, float, float]:
+    """Return left, right, bottom and top of a window that shows nearly all of each law."""
     sides = [_interval([law.project(axis) for law in laws], tail=1.2e-2) for axis in np.eye(2)]
     return (*sides[0], *sides[1])
 
 
-def has_density(law: Any) -> bool:
-    """Whether the law has a density; one with atoms left, such as after a round without truncation, says so."""
-    if not hasattr(law, "density"):
-        return False
-    try:
-        law.density(law.mean)
-    except InputError:
-        return False
-    return True
+def with_density(law: Law) -> DensityLaw | None:
+    """Return the law if it has a density; None for one with atoms left, such as after a round without truncation."""
+    return law if isinstance(law, DensityLaw) and law.has_density else None
 
 
-def _interval(laws: Sequence[Any], tail: float = 6e-4) -> tuple[float, float]:
+def _interval(laws: Sequence[Law], tail: float = 6e-4) -> tuple[float, float]:
     """Where one-dimensional laws are to be seen: outside, densities are below a share `tail` of the peak."""
     ends = []
     for law in laws:
-        if not has_density(law):
+        smooth = with_density(law)
+        if smooth is None:
             points = np.ravel(points_of(law))
             low, high = np.quantile(points, [0.001, 0.999])
             pad = 0.05 * (high - low) or 1.0
-            ends.append((low - pad, high + pad))
+            ends.append((float(low - pad), float(high + pad)))
             continue
         centre, spread = float(law.mean[0]), float(np.sqrt(law.covariance[0, 0]))
         grid = _fine_grid([law], 0, centre - 9.0 * spread, centre + 9.0 * spread, 1501)
-        values = law.density(grid)
-        seen = grid[values > tail * values.max()]
-        ends.append((float(seen[0]), float(seen[-1])))
+        values = smooth.density(grid)
+        visible = grid[values > tail * values.max()]
+        ends.append((float(visible[0]), float(visible[-1])))
     return min(e[0] for e in ends), max(e[1] for e in ends)
 
 
-def _fine_grid(laws: Sequence[Any], axis: int, low: float, high: float, count: int) -> FloatArray:
+def _fine_grid(laws: Sequence[Law], axis: int, low: float, high: float, count: int) -> FloatArray:
     """Even points from `low` to `high`, and more around every component too narrow for them to be seen."""
     even = np.linspace(low, high, count)
     extra = [even]
     for law in laws:
-        mixture = law if hasattr(law, "means") else getattr(law, "mixture", None) if _is_small(law) else None
-        if mixture is None:
+        if not _has_few_components(law):
             continue
+        mixture = law.as_mixture()
         width = np.sqrt(mixture.covariances[:, axis, axis])
         narrow = (width > 0.0) & (width < 2.0 * (even[1] - even[0]))
         around = mixture.means[narrow, axis, None] + width[narrow, None] * np.linspace(-4.5, 4.5, 73)
@@ -202,11 +250,11 @@ def _fine_grid(laws: Sequence[Any], axis: int, low: float, high: float, count: i
     return points[(points >= low) & (points <= high)]
 
 
-def _is_small(law: Any) -> bool:
-    """Whether a law over ages has few enough components to look at each."""
-    return hasattr(law, "bases") and all(
-        len(getattr(base, "weights", ())) in range(1, 33) for base in law.bases
-    )
+def _has_few_components(law: Law) -> bool:
+    """Whether the law is a mixture, or one over ages of mixtures with few enough components to look at each."""
+    if isinstance(law, AgedLaw):
+        return all(isinstance(base, GaussianMixture) and len(base.weights) <= 32 for base in law.bases)
+    return isinstance(law, GaussianMixture)
 
 
 def _edges(points: FloatArray, low: float, high: float) -> FloatArray:
@@ -217,9 +265,9 @@ def _edges(points: FloatArray, low: float, high: float) -> FloatArray:
     return np.linspace(low, high, count + 1)
 
 
-def points_of(law: Any) -> FloatArray:
-    """Points (n, d) that stand for a law without a density: its samples, or draws from it with a fixed seed."""
-    return law.samples if hasattr(law, "samples") else law.sample(4000, np.random.default_rng(0))
+def points_of(law: Law) -> FloatArray:
+    """Return points (n, d) that stand for a law without a density: its samples, or draws with a fixed seed."""
+    return law.samples if isinstance(law, EmpiricalLaw) else law.sample(4000, np.random.default_rng(0))
 
 
 def _thinned(points: FloatArray, count: int) -> FloatArray:
@@ -227,7 +275,7 @@ def _thinned(points: FloatArray, count: int) -> FloatArray:
 
 
 def legend_above(axes: Axes) -> None:
-    """One row of entries above the axes, clear of the data."""
+    """Put the legend in one row above the axes, clear of the data."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
         handles,

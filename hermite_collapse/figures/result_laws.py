@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.numbers import spread_rounds
 from ..laws.empirical import EmpiricalLaw
-from ..recursion import prediction as theory
+from ..laws.protocol import DensityLaw, Law
+from ..recursion.prediction import Prediction
 from ..recursion.recursion import Recursion
 from . import style
-from .density import draw_densities, draw_density_contours, has_density, plane_window
+from .density import draw_densities, draw_density_contours, plane_window, with_density
 from .heatmap import coefficient_figure
 from .projections import projection_figure
 
@@ -20,19 +23,21 @@ if TYPE_CHECKING:
 
     from ..storage.record import SimulatedRecursion
 
+MOST_SAMPLES = {1: 1500}
+"""Samples, by dimension, whose density is drawn without thinning; 400 in higher dimensions."""
+
 
 def density_figure(
-    recursion: Recursion, known: theory.Prediction, simulated: SimulatedRecursion | None
+    recursion: Recursion, prediction: Prediction, simulated: SimulatedRecursion | None
 ) -> Figure | None:
-    """Data, two rounds and the limit: lines, contours or projections by dimension; None without any density."""
+    """Return data, two rounds and the limit as lines, contours or projections; None without any density."""
     drawn = _thinned(recursion)
     try:
-        laws = {i: drawn.law(i) for i in style.select_rounds(known.rounds, count=3)[:2]}
-        limit = None if known.limit is None else drawn.limit()
-    except InputError:
+        early = {i: with_density(drawn.law(i)) for i in spread_rounds(prediction.rounds, count=3)[:2]}
+        limit = None if prediction.limit is None else with_density(drawn.limit())
+    except InputError:  # no law after these rounds can be drawn
         return None
-    laws = {i: law for i, law in laws.items() if has_density(law)}
-    limit = limit if limit is not None and has_density(limit) else None
+    laws = {i: law for i, law in early.items() if law is not None}
     if not laws and limit is None:
         return None
     samples = None
@@ -62,7 +67,7 @@ def density_figure(
     return style.describe(figure, "density", words)
 
 
-def _contour_panels(data: Any, laws: dict[int, Any], limit: Any | None) -> Figure:
+def _contour_panels(data: Law, laws: Mapping[int, DensityLaw], limit: DensityLaw | None) -> Figure:
     panels = [(f"round {i}", laws[i], style.ROUNDS[1 + 2 * j]) for j, i in enumerate(sorted(laws))]
     panels += [] if limit is None else [("limit", limit, style.LIMIT)]
     figure, grid = style.panels(1, len(panels), width=2.4 * len(panels), height=2.75)
@@ -74,11 +79,11 @@ def _contour_panels(data: Any, laws: dict[int, Any], limit: Any | None) -> Figur
     return figure
 
 
-def heat_map(recursion: Recursion, known: theory.Prediction) -> Figure | None:
-    """Hermite coefficients of data and limit, for a law in the plane whose degrees do not mix; else None."""
-    if recursion.dimension != 2 or known.attenuation is None:
+def heat_map(recursion: Recursion, prediction: Prediction) -> Figure | None:
+    """Return Hermite coefficients of data and limit, for a law in the plane whose degrees do not mix; else None."""
+    if recursion.dimension != 2 or prediction.attenuation is None:
         return None
-    degree = max(int(known.degrees[-1]), 10)
+    degree = max(int(prediction.degrees[-1]), 10)
     figure = coefficient_figure(
         coefficients=recursion.target.hermite_coefficients(degree),
         fresh_fraction=recursion.regime.final_fraction,
@@ -96,17 +101,9 @@ def heat_map(recursion: Recursion, known: theory.Prediction) -> Figure | None:
 def _thinned(recursion: Recursion) -> Recursion:
     """The recursion itself, or one on fewer samples where a density from all of them would take long to draw."""
     target = recursion.target
-    most = 1500 if recursion.dimension == 1 else 400
+    most = MOST_SAMPLES.get(recursion.dimension, 400)
     if not isinstance(target, EmpiricalLaw) or len(target.samples) <= most:
         return recursion
     samples = target.samples[np.lexsort(target.samples.T[::-1])]
-    place = np.rint((np.arange(most) + 0.5) / most * len(samples) - 0.5).astype(int)
-    return Recursion(
-        EmpiricalLaw(samples[place]),
-        fresh_fraction=recursion.regime.fresh_fractions,
-        truncation=recursion.schedule,
-        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
-        blur=recursion.blur,
-        process=recursion.process,
-        initial=recursion.initial,
-    )
+    selected = np.rint((np.arange(most) + 0.5) / most * len(samples) - 0.5).astype(int)
+    return recursion.replace(target=EmpiricalLaw(samples[selected], scale=1.0))

@@ -118,7 +118,7 @@ def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree:
             truncation=recursion.schedule,
             rounds=count,
             rate=recursion.rate,
-            regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
+            regime=recursion.regime,
         )[1:]
         found = [kl(recursion.law(i), recursion.target) for i in range(1, count + 1)]
         divergences[name] = [float(e) for e in found]

@@ -166,14 +166,6 @@ def round_colour(position: int, count: int) -> str:
     return ROUNDS[round(share * (len(ROUNDS) - 1))]
 
 
-def select_rounds(last: int, *, count: int = 4) -> tuple[int, ...]:
-    """At most `count` rounds from 1 to `last`, spread evenly in ratio: those whose laws differ to the eye."""
-    if last <= count:
-        return tuple(range(1, last + 1))
-    spread = np.unique(np.rint(np.geomspace(1.0, last, count)).astype(int))
-    return tuple(int(i) for i in spread)
-
-
 def spread_labels(
     positions: ArrayLike, gap: float, *, low: float = -np.inf, high: float = np.inf
 ) -> NDArray[np.float64]:

@@ -1,48 +1,59 @@
-"""Short views of results in notebooks.
+"""Short views of results in notebooks: small tables and a sentence or two, as HTML fragments.
 
-Laws, recursions, predictions, comparisons and records show themselves as small tables in a notebook, through
-`notebook_view`; the objects themselves know nothing of tables.
+Colours and fonts are the notebook's own, so a view reads in light and dark alike.  `core.display` names the view of
+each class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..comparison.comparison import Comparison
-from ..core.errors import InputError
-from ..laws.protocol import Law
-from ..recursion.prediction import Prediction
-from ..recursion.recursion import Recursion
-from ..storage.record import SimulatedRecursion
+from ..core.display import VIEWS, shown_by
+from ..core.numbers import grouped, significant
 from . import tables, words
-from .page import significant
 
 if TYPE_CHECKING:
-    from .tables import Table
+    from ..comparison.comparison import Comparison
+    from ..laws.protocol import Law
+    from ..recursion.prediction import Prediction
+    from ..recursion.recursion import Recursion
+    from ..storage.record import SimulatedRecursion
 
 MOST_ROWS = 12
 """Rows of a table that a view shows."""
 
 
-def notebook_view(value: Any) -> str:
-    """HTML fragment that says what a law, recursion, prediction, comparison or record holds.
+def notebook_view(value: object) -> str:
+    """Return an HTML fragment that says what a law, recursion, prediction, comparison or record holds.
 
-    Colours and fonts are the notebook's own, so it reads in light and dark alike.
+    Parameters
+    ----------
+    value : Law, Recursion, Prediction, Comparison or SimulatedRecursion
 
-    Raises : InputError for anything else.
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If value is anything else.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> "axis 1" in hc.notebook_view(hc.presets.load("two_modes_1d"))
+    True
     """
-    for kind, view in _VIEWS.items():
-        if isinstance(value, kind):
-            return view(value)
-    names = ", ".join(kind.__name__ for kind in _VIEWS)
-    raise InputError(f"value must be one of {names}, got {type(value).__name__}.")
+    view: str = shown_by(VIEWS, value)(value)
+    return view
 
 
-def _law(law: Law) -> str:
+def view_law(law: Law) -> str:
+    """Return mean and standard deviation by axis."""
     shown = range(min(law.dimension, MOST_ROWS))
     mean, spread = law.mean, np.sqrt(np.diag(law.covariance))
     facts = [
@@ -53,34 +64,39 @@ def _law(law: Law) -> str:
     return _facts(repr(law), facts) + more
 
 
-def _recursion(recursion: Recursion) -> str:
-    said = " ".join(words.prediction(recursion))
-    return _facts("Recursion", words.question(recursion)) + f"<p>{escape(said)}</p>"
+def view_recursion(recursion: Recursion) -> str:
+    """Return the settings and the prediction in sentences."""
+    sentences = " ".join(words.prediction(recursion))
+    return _facts("Recursion", words.question(recursion)) + f"<p>{escape(sentences)}</p>"
 
 
-def _prediction(known: Prediction) -> str:
-    table = tables.prediction_table(known)
-    said = " ".join(words.prediction(known.recursion))
-    return f"<p>{escape(said)}</p>" + ("" if table is None else _grid(table))
+def view_prediction(prediction: Prediction) -> str:
+    """Return the prediction in sentences and its table of degrees."""
+    sentences = " ".join(words.prediction(prediction.recursion))
+    table = tables.prediction_table(prediction)
+    return f"<p>{escape(sentences)}</p>" + ("" if table is None else tables.html(table.first(MOST_ROWS)))
 
 
-def _comparison(comparison: Comparison) -> str:
+def view_comparison(comparison: Comparison) -> str:
+    """Return the verdict and the table of measured values."""
+    table = tables.comparison_table(comparison).first(MOST_ROWS)
     verdict = comparison.verdict
-    head = "Not tested" if verdict.strongest is None else "Agreement" if verdict.passed else "Disagreement"
-    return f"<p><b>{head}.</b> {escape(verdict.text)}</p>" + _grid(tables.comparison_table(comparison))
+    return f"<p><b>{words.verdict_head(verdict)}.</b> {escape(verdict.text)}</p>{tables.html(table)}"
 
 
-def _record(simulated: SimulatedRecursion) -> str:
+def view_record(simulated: SimulatedRecursion) -> str:
+    """Return what was simulated and how long it took."""
+    seconds = simulated.wall_seconds[simulated.wall_seconds > 0].sum()
     facts = [
         ("generator", simulated.generator),
         ("rounds", str(simulated.rounds)),
-        ("particles", f"{simulated.particles:,}".replace(",", "\u202f")),
+        ("particles", grouped(simulated.particles)),
         ("runs", str(simulated.runs)),
         ("dimension", str(simulated.dimension)),
         ("highest degree", str(simulated.degree)),
         ("seed", str(simulated.seed)),
         ("device", simulated.device),
-        ("wall time", f"{significant(float(simulated.wall_seconds[simulated.wall_seconds > 0].sum()), 2)} s"),
+        ("wall time", f"{significant(float(seconds), 2)} s"),
     ]
     return _facts("Simulated recursion", facts)
 
@@ -92,23 +108,3 @@ def _facts(title: str, facts: list[tuple[str, str]]) -> str:
         for name, value in facts
     )
     return f"<p><b>{escape(title)}</b></p><table>{rows}</table>"
-
-
-def _grid(table: Table) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.cells) + "</tr>"
-        for row in table.rows[:MOST_ROWS]
-    )
-    left_out = len(table.rows) - MOST_ROWS
-    more = f"<p>and {left_out} more rows</p>" if left_out > 0 else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
-
-
-_VIEWS: dict[type, Callable[[Any], str]] = {
-    Law: _law,
-    Recursion: _recursion,
-    Prediction: _prediction,
-    Comparison: _comparison,
-    SimulatedRecursion: _record,
-}

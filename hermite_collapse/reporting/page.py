@@ -1,12 +1,10 @@
 """Self-contained pages: one template environment, one style sheet, figures inlined as SVG.
 
-A page written here refers to nothing outside itself: style, script and figures are in the file, so it opens
-offline, from a mail attachment or an archive, and looks the same. `external_references` says so by
-reading the finished text.
-
-Another part of the package, or a user, adds templates of his own that extend `base.html.j2`::
-
     page.render("claims.html.j2", folder=Path(__file__).parent, title="Claims", rows=rows)
+
+A page refers to nothing outside itself: style, script and figures are in the file, so it opens offline, from a mail
+attachment or an archive, and looks the same.  `external_references` checks the finished text.  Templates of other
+folders extend `base.html.j2`.
 """
 
 from __future__ import annotations
@@ -16,10 +14,11 @@ from functools import lru_cache
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from ..core.numbers import significant
 from ..figures import style
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ _EXTERNAL = re.compile(
 
 @lru_cache(maxsize=8)
 def environment(folder: Path | None = None) -> Environment:
-    """Jinja2 environment over the package's templates, those of `folder` first; everything is escaped."""
+    """Return the Jinja2 environment over the package's templates, those of `folder` first; everything is escaped."""
     from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
     own = PackageLoader("hermite_collapse.reporting", "templates")
@@ -63,37 +62,66 @@ def environment(folder: Path | None = None) -> Environment:
 
 @lru_cache(maxsize=1)
 def style_sheet() -> Markup:
-    """The style sheet of every page, to stand inside a <style> element."""
+    """Return the style sheet of every page, to stand inside a <style> element."""
     return Markup(files("hermite_collapse.reporting").joinpath("templates/page.css").read_text("utf-8"))
 
 
-def render(template: str, *, title: str, folder: Path | None = None, **context: Any) -> str:
-    """Text of one page from a template that extends `base.html.j2`.
+def render(template: str, *, title: str, folder: Path | None = None, **context: object) -> str:
+    """Return the text of one page from a template that extends `base.html.j2`.
 
     Parameters
     ----------
-    template : str         name within the package's templates or `folder`
-    title : str            heading and title of the page
-    folder : Path          further templates, looked at first
-    **context              whatever the template names; also `kicker` and `colophon` (lines above and below)
+    template : str
+        Name within the package's templates or `folder`.
+    title : str
+        Heading and title of the page.
+    folder : Path, optional
+        Further templates, looked at first.
+    **context : object
+        Whatever the template names; also `kicker` and `colophon`, the lines above and below.
 
-    Raises : jinja2.UndefinedError if the template names something that is not given.
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        If the template names something that is not given.
+
+    Examples
+    --------
+    >>> "<h1>A title</h1>" in render("base.html.j2", title="A title", body="text")
+    True
     """
-    known: dict[str, Any] = {"kicker": "", "colophon": "", "body": "", "style_sheet": style_sheet()}
-    return environment(folder).get_template(template).render({**known, **context, "title": title})
+    defaults = {"kicker": "", "colophon": "", "body": "", "style_sheet": style_sheet()}
+    return environment(folder).get_template(template).render({**defaults, **context, "title": title})
 
 
 def external_references(text: str) -> list[str]:
-    """Every place where a page would reach outside itself, with a little of what surrounds it."""
+    """Return every reference of a page to the outside, with a little of the text around it."""
     return [text[max(0, m.start() - 20) : m.end() + 60] for m in _EXTERNAL.finditer(text)]
 
 
 def inline_svg(figure: Figure, *, name: str | None = None, description: str | None = None) -> Markup:
-    """The figure as an SVG element for a page.
+    """Return the figure as an SVG element for a page.
 
-    Colours that carry a role become the page's custom properties, identifiers get the figure's name in front
-    so that several figures can share a page, and the description (else the figure's label) is its alternative
-    text. Its width follows the page, from 0.68 to 1.3 times the figure's own size.
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    name : str, optional
+        Put before identifiers, so that several figures can share a page; else the figure's own name.
+    description : str, optional
+        Alternative text; else the figure's label.
+
+    Returns
+    -------
+    Markup
+
+    Notes
+    -----
+    Colours that carry a role become the page's custom properties.  The width follows the page, from 0.68 to 1.3
+    times the figure's own.
     """
     name = re.sub(r"[^a-z0-9]+", "-", (name or figure.get_gid() or "figure").lower()).strip("-")
     words = description if description is not None else str(figure.get_label() or name)
@@ -123,22 +151,3 @@ def _with_variables(match: re.Match[str]) -> str:
         lambda m: f"var({_VARIABLES[m.group()]})" if m.group() in _VARIABLES else m.group(),
         match.group(),
     )
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """A number for people: `digits` significant digits, a true minus sign, powers of ten written out.
-
-    >>> significant(0.034567), significant(-1234567.0), significant(2.5e-9)
-    ('0.0346', '−1.23 × 10⁶', '2.5 × 10⁻⁹')
-    """
-    value = float(value)
-    if value != value:
-        return "–"
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.{digits}g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        text = f"{mantissa} × 10{raised}"
-    return text.replace("-", "−")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from ..comparison.shares import error_shares as error_shares
+from ..core.estimates import Estimate
 from ..laws.mixture import GaussianMixture
-from ..recursion import prediction as theory
+from ..recursion.prediction import Prediction, predict
 from ..recursion.schedules import Constant
-from ..storage import folder as runfolder
+from ..storage.folder import write_atomically
 from . import page, tables, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..comparison.comparison import Comparison
+    from ..laws.protocol import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
 
@@ -37,23 +40,41 @@ def write_report(
     config_text: str = "",
     command: str = "",
     figures: Mapping[str, Figure] | None = None,
-    prediction: theory.Prediction | None = None,
-    budget: Mapping[str, Any] | None = None,
+    prediction: Prediction | None = None,
+    budget: Mapping[str, Estimate | float] | None = None,
 ) -> Path:
     """Write `report.html` into a folder and return its path.
 
     Parameters
     ----------
-    folder : made if need be; the page is written atomically.
-    comparison, simulated : the comparison and the record, both None for a report of the theory alone.
-    recursion : what was asked.
-    config_text : the configuration as run, TOML.
-    command : the command line that repeats it.
-    figures : by name, with captions as labels; made here where not given.
-    prediction : the theory, where it is at hand; else made here, of 12 rounds and degree 8 if there is no record.
-    budget : name of a part -> its contribution (number or Estimate) to the error of the result.
+    folder : path
+        Made where it is missing; the page is written atomically.
+    comparison, simulated : Comparison and SimulatedRecursion, or None
+        Both None for a report of the theory alone.
+    recursion : Recursion
+        What was asked.
+    config_text : str
+        The configuration as run, TOML.
+    command : str
+        The command line that repeats it.
+    figures : mapping of str to Figure, optional
+        By name, with captions as labels; made here where not given.
+    prediction : Prediction, optional
+        Made here where not given, of 12 rounds and degree 8 if there is no record.
+    budget : mapping of str to Estimate or float, optional
+        Name of a part and its contribution to the error of the result, as `error_shares` gives them.
 
-    The page refers to nothing outside itself.
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc, tempfile
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(folder, comparison=None, recursion=recursion, simulated=None, figures={}).name
+    'report.html'
     """
     text = report_text(
         comparison=comparison,
@@ -67,7 +88,7 @@ def write_report(
     )
     path = Path(folder) / REPORT
     path.parent.mkdir(parents=True, exist_ok=True)
-    runfolder.write_atomically(path, text.encode("utf-8"))
+    write_atomically(path, text.encode("utf-8"))
     return path
 
 
@@ -79,25 +100,30 @@ def report_text(
     config_text: str = "",
     command: str = "",
     figures: Mapping[str, Figure] | None = None,
-    prediction: theory.Prediction | None = None,
-    budget: Mapping[str, Any] | None = None,
+    prediction: Prediction | None = None,
+    budget: Mapping[str, Estimate | float] | None = None,
 ) -> str:
-    """The text of the page that `write_report` writes; arguments as there."""
+    """Return the text of the page that `write_report` writes; arguments as there.
+
+    Returns
+    -------
+    str
+        HTML that refers to nothing outside itself.
+    """
     from ..figures.comparison import comparison_figures, prediction_figures
 
-    known = prediction
-    if known is None:
+    if prediction is None:
         rounds = simulated.rounds if simulated is not None else 12
         degree = max(1, simulated.degree) if simulated is not None else 8
-        known = theory.predict(recursion, rounds=rounds, degree=degree)
+        prediction = predict(recursion, rounds=rounds, degree=degree)
     if figures is None:
         figures = (
-            prediction_figures(known)
+            prediction_figures(prediction)
             if comparison is None or simulated is None
-            else comparison_figures(comparison, recursion, simulated, prediction=known)
+            else comparison_figures(comparison, recursion, simulated, prediction=prediction)
         )
-    explorer = explorer_data(recursion, highest_degree=int(known.degrees[-1]))
-    table = tables.prediction_table(known) if comparison is None else tables.comparison_table(comparison)
+    explorer = explorer_data(recursion, highest_degree=int(prediction.degrees[-1]))
+    table = tables.prediction_table(prediction) if comparison is None else tables.comparison_table(comparison)
     return page.render(
         "report.html.j2",
         title=_title(recursion, comparison),
@@ -110,9 +136,9 @@ def report_text(
             for name, figure in figures.items()
         ],
         table=table,
-        distances=tables.distance_table(known),
+        distances=tables.distance_table(prediction),
         budget=None if budget is None else tables.budget_table(budget),
-        caveats=[*known.notes, *words.caveats(recursion, simulated=simulated, comparison=comparison)],
+        caveats=[*prediction.notes, *words.caveats(recursion, simulated=simulated, comparison=comparison)],
         explorer=explorer,
         explorer_script=_script(),
         config_text=config_text.strip(),
@@ -123,7 +149,7 @@ def report_text(
 
 
 def explorer_data(recursion: Recursion, *, highest_degree: int) -> dict[str, Any] | None:
-    """What the sliders start from: parameters and, for mixtures, a one-dimensional law to carry through.
+    """Return what the sliders start from: parameters and, for mixtures, a one-dimensional law to carry through.
 
     None where the closed forms do not describe the recursion (blur, variance-exploding rounds, a table).
     """
@@ -139,7 +165,7 @@ def explorer_data(recursion: Recursion, *, highest_degree: int) -> dict[str, Any
     }
 
 
-def _shown_law(target: Any) -> dict[str, Any] | None:
+def _shown_law(target: Law) -> dict[str, Any] | None:
     """A one-dimensional mixture that stands for the target: itself, or its projection on the widest direction."""
     if not isinstance(target, GaussianMixture) or len(target.weights) > 64:
         return None
@@ -181,27 +207,14 @@ def _title(recursion: Recursion, comparison: Comparison | None) -> str:
 def _verdict(comparison: Comparison | None) -> dict[str, str] | None:
     if comparison is None:
         return None
-    verdict = comparison.verdict
-    if verdict.strongest is None:
-        return {"tone": "open", "head": "Not tested.", "text": verdict.text}
-    return {
-        "tone": "good" if verdict.passed else "bad",
-        "head": "Agreement." if verdict.passed else "Disagreement.",
-        "text": verdict.text.replace("= -", "= −"),
-    }
+    head = words.verdict_head(comparison.verdict)
+    tone = {"Agreement": "good", "Disagreement": "bad"}.get(head, "open")
+    return {"tone": tone, "head": f"{head}.", "text": comparison.verdict.text.replace("= -", "= −")}
 
 
 def _versions(simulated: SimulatedRecursion | None) -> str:
     from .. import __version__
 
-    known: Sequence[str] = [f"hermite_collapse {__version__}"]
-    if simulated is not None:
-        known = [
-            *known,
-            *(
-                f"{name} {version}"
-                for name, version in simulated.versions.items()
-                if name != "hermite_collapse"
-            ),
-        ]
-    return "Versions: " + ", ".join(known) + "."
+    others = {} if simulated is None else simulated.versions
+    names = [f"{name} {version}" for name, version in others.items() if name != "hermite_collapse"]
+    return f"Versions: {', '.join([f'hermite_collapse {__version__}', *names])}."

@@ -1,20 +1,20 @@
-"""The tables of a report: head, rows, and the words above them; numbers already written for people."""
+"""The tables of a page: head, rows and the words above them, numbers already written for people.
+
+`html` is the one place where a table becomes HTML; the page's template calls the same macro.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..comparison.step_size import step_size_effect
 from ..core.estimates import Estimate
-from ..figures.comparison import critical_z
-from ..figures.style import select_rounds
+from ..core.numbers import significant, spread_rounds, true_minus, with_error
 from ..recursion.prediction import METRIC_NAMES
-from ..recursion.sampling_error import degree_combinations
-from .page import significant
 
 if TYPE_CHECKING:
     from ..comparison.comparison import Comparison
@@ -26,7 +26,14 @@ LONGEST = 60
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of one row; `kind` is any of the classes "untested", "reject" and "group", the first of a group."""
+    """One row of a table.
+
+    Attributes
+    ----------
+    cells : tuple of str
+    kind : str
+        Any of the classes "untested", "reject" and "group", the first row of a group.
+    """
 
     cells: tuple[str, ...]
     kind: str = ""
@@ -36,7 +43,17 @@ class Row:
 class Table:
     """A table with the sentence above it and, where rows were left out, the one below.
 
-    text_columns : columns that hold words, set flush left.
+    Attributes
+    ----------
+    head : tuple of str
+    rows : tuple of Row
+    words : str
+        The sentence above.
+    more : str
+        The sentence below.
+    title : str
+    text_columns : tuple of int
+        Columns that hold words, set flush left.
     """
 
     head: tuple[str, ...]
@@ -44,11 +61,25 @@ class Table:
     words: str = ""
     more: str = ""
     title: str = ""
-    text_columns: tuple[int, ...] = field(default=())
+    text_columns: tuple[int, ...] = ()
+
+    def first(self, count: int) -> Table:
+        """Return the table with its first rows only, and the number of the others below it."""
+        left_out = len(self.rows) - count
+        if left_out <= 0:
+            return self
+        return replace(self, rows=self.rows[:count], more=f"and {left_out} more rows")
+
+
+def html(table: Table) -> str:
+    """Return a table as an HTML fragment."""
+    from .page import environment
+
+    return str(environment().get_template("table.html.j2").module.grid(table))  # type: ignore[attr-defined]
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Predicted and measured factor of each degree and round, or coefficients of modes where degrees mix."""
+    """Return predicted and measured factors of each degree and round, or coefficients where degrees mix."""
     if comparison.degrees is not None and comparison.measured_factors is not None:
         what, name = "share of the degree kept", "degree"
         labels = [str(n) for n in range(comparison.degrees.expected.shape[1])]
@@ -61,20 +92,20 @@ def comparison_table(comparison: Comparison) -> Table:
         expected, measured, error = comparison.modes.expected, comparison.measured, comparison.standard_error
         z, tested = comparison.z, comparison.tested
     assert error is not None and z is not None
-    shown = select_rounds(comparison.rounds)
-    places = [
+    shown = spread_rounds(comparison.rounds)
+    entries = [
         (i, s) for i in shown for s in range(len(labels)) if np.isfinite(expected[i, s]) and error[i, s] > 0.0
     ]
-    kept, more = places, ""
-    if len(places) > LONGEST:
+    selected, more = entries, ""
+    if len(entries) > LONGEST:
         # The largest deviations, in order: a table of thousands of rows is read by nobody.
-        strongest = sorted(places, key=lambda p: -abs(z[p]) if tested[p] else 0.0)[:LONGEST]
-        kept = sorted(strongest)
-        more = f"The {LONGEST} strongest deviations of {len(places)} rows; all are in the results file."
-    effect = _step_size_effect(comparison, by_degree=name == "degree")
-    critical = critical_z(comparison) or np.inf
+        strongest = sorted(entries, key=lambda e: -abs(z[e]) if tested[e] else 0.0)[:LONGEST]
+        selected = sorted(strongest)
+        more = f"The {LONGEST} strongest deviations of {len(entries)} rows; all are in the results file."
+    effect = step_size_effect(comparison, by_degree=name == "degree")
+    critical = comparison.verdict.critical_z or np.inf
     rows, before = [], None
-    for i, s in kept:
+    for i, s in selected:
         cells = [
             "" if i == before else str(i),
             labels[s],
@@ -90,7 +121,7 @@ def comparison_table(comparison: Comparison) -> Table:
             kind += " untested"
         elif abs(z[i, s]) > critical:
             kind += " reject"
-        rows.append(Row(tuple(c.replace("-", "−") for c in cells), kind.strip()))
+        rows.append(Row(tuple(map(true_minus, cells)), kind.strip()))
         before = i
     head = ["round", name, "predicted", "measured", "standard error"]
     head += ["step-size effect"] if effect is not None else []
@@ -102,63 +133,45 @@ def comparison_table(comparison: Comparison) -> Table:
     return Table((*head, "z"), tuple(rows), words, more)
 
 
-def _step_size_effect(
-    comparison: Comparison, *, by_degree: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Effect of the sampler's step size and its standard error, on modes or on the factors of degrees.
-
-    For a degree the standard error is Minkowski's bound: errors of its modes may all point the same way.
-    """
-    effect, error = comparison.discretisation, comparison.discretisation_error
-    if effect is None or error is None:
-        return None
-    if not by_degree:
-        return effect, error
-    rows = degree_combinations(comparison.indices, comparison.modes.expected[0])
-    return effect @ rows.T, error @ np.abs(rows).T
-
-
 def _implied(comparison: Comparison) -> str:
     """What fresh fraction and truncation the measurements themselves imply."""
     parts = []
     if comparison.implied_fresh_fraction is not None:
-        parts.append(f"a fresh fraction of {_with_error(comparison.implied_fresh_fraction)}")
+        parts.append(f"a fresh fraction of {with_error(comparison.implied_fresh_fraction)}")
     if comparison.implied_truncation is not None:
-        parts.append(
-            f"truncation times of {_with_error(comparison.implied_truncation)} times those asked for"
-        )
+        parts.append(f"truncation times of {with_error(comparison.implied_truncation)} times those asked for")
     return f" Taken together, the measurements imply {' and '.join(parts)}." if parts else ""
 
 
-def prediction_table(known: Prediction) -> Table | None:
-    """Share of each degree after some rounds and in the limit."""
-    if known.factors is None:
+def prediction_table(prediction: Prediction) -> Table | None:
+    """Return the share of each degree after some rounds and in the limit; None where degrees mix."""
+    if prediction.factors is None:
         return None
-    shown = select_rounds(known.rounds)
+    shown = spread_rounds(prediction.rounds)
     head = ["degree", *(f"round {i}" for i in shown)]
-    columns = [known.factors[i] for i in shown]
-    if known.attenuation is not None:
+    columns = [prediction.factors[i] for i in shown]
+    if prediction.attenuation is not None:
         head.append("limit")
-        columns.append(known.attenuation)
+        columns.append(prediction.attenuation)
     rows = tuple(
         Row((str(int(n)), *(f"{column[j]:.4f}" for column in columns)))
-        for j, n in enumerate(known.degrees)
+        for j, n in enumerate(prediction.degrees)
         if n > 0
     )
     return Table(tuple(head), rows, "Share of each Hermite degree of the data that is kept.")
 
 
-def distance_table(known: Prediction) -> Table | None:
-    """Distances of the limit law to the data, and the rates of approach, proved and in the end."""
-    to_data = known.distances_to_data()
-    names = [name for name in METRIC_NAMES if name in to_data or name in known.rates]
+def distance_table(prediction: Prediction) -> Table | None:
+    """Return distances of the limit law to the data and the rates of approach; None without either."""
+    to_data = prediction.distances_to_data()
+    names = [name for name in METRIC_NAMES if name in to_data or name in prediction.rates]
     if not names:
         return None
-    final = known.final_rates
+    final = prediction.final_rates
     rows = []
     for name in names:
-        distance = _with_error(to_data[name]) if name in to_data else "–"
-        proved = significant(known.rates[name], 4) if name in known.rates else "–"
+        distance = with_error(to_data[name]) if name in to_data else "–"
+        proved = significant(prediction.rates[name], 4) if name in prediction.rates else "–"
         tends = significant(final[name], 4) if name in final else "–"
         rows.append(Row((METRIC_NAMES[name], distance, proved, tends)))
     words = "Distance of the limit law to the data, and the factor by which one round brings the law closer to it."
@@ -171,10 +184,10 @@ def distance_table(known: Prediction) -> Table | None:
     )
 
 
-def budget_table(budget: Mapping[str, Any]) -> Table:
-    """Parts of the distance of the last round's coefficients to the data's, as `shares.error_shares` finds them."""
+def budget_table(budget: Mapping[str, Estimate | float]) -> Table:
+    """Return the parts of the last round's distance to the data, as `comparison.shares.error_shares` gives them."""
     rows = tuple(
-        Row((name, _with_error(value) if isinstance(value, Estimate) else significant(float(value))))
+        Row((name, with_error(value) if isinstance(value, Estimate) else significant(float(value))))
         for name, value in budget.items()
     )
     words = (
@@ -182,21 +195,3 @@ def budget_table(budget: Mapping[str, Any]) -> Table:
         "the highest degree tested. What is left over is zero, within its error, if nothing else is at work."
     )
     return Table(("source", "contribution"), rows, words, text_columns=(0,))
-
-
-def _with_error(estimate: Estimate) -> str:
-    """A value with as many digits as its error supports, at most five significant ones."""
-    value, error = float(estimate), float(estimate.error)
-    if not np.isfinite(value):
-        return significant(value)
-    if error <= 1e-5 * abs(value):
-        return significant(value, 4)
-    if error >= abs(value):
-        # Only a bound of the size is known: a value below its own error has no digits to print.
-        return (
-            f"at most {significant(abs(value) + error, 2)}"
-            if estimate.kind == "bound"
-            else f"0 ± {significant(error, 2)}"
-        )
-    digits = int(np.clip(np.ceil(np.log10(abs(value) / error)) + 2, 1, 5)) if value else 1
-    return f"{significant(value, digits)} ± {significant(error, 2)}"

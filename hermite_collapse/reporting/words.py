@@ -5,18 +5,25 @@ Every sentence is computed from the recursion or the record; none is printed whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..comparison.step_size import largest_step_size_effect
+from ..core.errors import InputError
+from ..core.numbers import grouped, percent, significant
+from ..distances.finiteness import chi_square_finiteness
 from ..laws.channels import OrnsteinUhlenbeck
 from ..laws.empirical import EmpiricalLaw
 from ..laws.mixture import GaussianMixture
 from ..recursion import modes
-from .page import significant
+from ..recursion.repetitions import repetitions_to
+from ..recursion.schedules import Constant, Explicit
 
 if TYPE_CHECKING:
     from ..comparison.comparison import Comparison
+    from ..core.significance import Verdict
+    from ..laws.protocol import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
 
@@ -29,13 +36,13 @@ _REGIMES = {
 
 
 def question(recursion: Recursion, simulated: SimulatedRecursion | None = None) -> list[tuple[str, str]]:
-    """What was asked, as pairs of a name and its value with units."""
+    """Return what was asked, as pairs of a name and its value with units."""
     target = recursion.target
     if isinstance(target, GaussianMixture):
         count = len(target.weights)
         law = f"mixture of {count} Gaussian{'s' * (count > 1)} in {_dimensions(target.dimension)}"
     elif isinstance(target, EmpiricalLaw):
-        law = f"empirical law of {_count(len(target.samples))} samples in {_dimensions(target.dimension)}"
+        law = f"empirical law of {grouped(len(target.samples))} samples in {_dimensions(target.dimension)}"
     else:
         law = f"{type(target).__name__} in {_dimensions(target.dimension)}"
     fractions = np.atleast_1d(np.asarray(recursion.fresh_fraction, dtype=float))
@@ -55,7 +62,7 @@ def question(recursion: Recursion, simulated: SimulatedRecursion | None = None) 
     if simulated is not None:
         runs = f", {simulated.runs} runs" if simulated.runs > 1 else ""
         facts.append(
-            ("simulation", f"{simulated.rounds} rounds of {_count(simulated.particles)} particles{runs}")
+            ("simulation", f"{simulated.rounds} rounds of {grouped(simulated.particles)} particles{runs}")
         )
         facts.append(("generator", _generator(simulated)))
         facts.append(("seed and device", f"{simulated.seed}, {simulated.device}"))
@@ -63,7 +70,7 @@ def question(recursion: Recursion, simulated: SimulatedRecursion | None = None) 
 
 
 def prediction(recursion: Recursion) -> list[str]:
-    """The prediction in two sentences with numbers: what the limit keeps, and how fast it is reached."""
+    """Return the prediction in two sentences with numbers: what the limit keeps, and how fast it is reached."""
     if not recursion.is_diagonal:
         return _mixing_prediction(recursion)
     if _is_standard_normal(recursion.target) and recursion.initial is None:
@@ -94,7 +101,7 @@ def prediction(recursion: Recursion) -> list[str]:
         half = modes.half_degree(fresh_fraction=alpha, truncation_time=time, rate=rate)
         shown = [1, 2, 4, 8]
         share = modes.attenuation(shown, fresh_fraction=alpha, truncation_time=time, rate=rate)
-        kept = [f"{_percent(g)} of degree {n}" for n, g in zip(shown, share, strict=True)]
+        kept = [f"{percent(g)} of degree {n}" for n, g in zip(shown, share, strict=True)]
         first = (
             f"In the limit the model keeps {', '.join(kept[:-1])} and {kept[-1]} of the data’s Hermite modes; half of "
             f"the amplitude is left at degree {significant(half)}, and finer detail fades."
@@ -108,12 +115,12 @@ def caveats(
     simulated: SimulatedRecursion | None = None,
     comparison: Comparison | None = None,
 ) -> list[str]:
-    """What a reader must know before trusting the numbers; only what applies to this result."""
+    """Return what a reader must know before using the numbers; only what applies to this result."""
     notes: list[str] = []
     target = recursion.target
     if isinstance(target, EmpiricalLaw):
         notes.append(
-            f"The data are a sample of {_count(len(target.samples))} points, and the law studied is exactly the one "
+            f"The data are a sample of {grouped(len(target.samples))} points, and the law studied is exactly the one "
             "that puts equal mass on each of them. How far it is from the population behind it is a separate "
             "matter: that error enters no z-score here." + _population_error(target)
         )
@@ -150,16 +157,7 @@ def caveats(
 
 def _step_size(comparison: Comparison) -> list[str]:
     """Said where the sampler's steps move some tested coefficient by more than its statistical error."""
-    if comparison.discretisation is None:
-        return []
-    error = comparison.standard_error
-    moved = np.divide(
-        np.abs(comparison.discretisation),
-        error,
-        out=np.zeros_like(error),
-        where=comparison.tested & (error > 0.0),
-    )
-    largest = float(moved.max(initial=0.0))
+    largest = largest_step_size_effect(comparison)
     if largest <= 1.0:
         return []
     return [
@@ -171,10 +169,12 @@ def _step_size(comparison: Comparison) -> list[str]:
 
 def _population_error(target: EmpiricalLaw) -> str:
     """How far the sample's coefficients are from the population's, as root mean squares of two degrees."""
-    found = target.hermite_coefficients(2)
-    if found.standard_error is None:
+    coefficients = target.hermite_coefficients(2)
+    if coefficients.standard_error is None:
         return ""
-    size = [float(np.sqrt(np.mean(found.standard_error[found.degrees == n] ** 2))) for n in (1, 2)]
+    size = [
+        float(np.sqrt(np.mean(coefficients.standard_error[coefficients.degrees == n] ** 2))) for n in (1, 2)
+    ]
     return (
         f" Its Hermite coefficients differ from the population’s by about {significant(size[0], 2)} at degree 1 and "
         f"{significant(size[1], 2)} at degree 2, if the points are independent."
@@ -196,7 +196,7 @@ def _mixing_prediction(recursion: Recursion) -> list[str]:
     ]
 
 
-def _is_standard_normal(law: Any) -> bool:
+def _is_standard_normal(law: Law) -> bool:
     return isinstance(law, GaussianMixture) and not np.any(law.means) and bool(np.all(law.variances == 1.0))
 
 
@@ -222,7 +222,7 @@ def _speed(recursion: Recursion) -> str:
         return "No contraction rate is proved in this case."
     both = " and ".join(f"{significant(rate)} in {name}" for name, rate in rates.items())
     best = min(rates, key=lambda name: rates[name])
-    rounds = int(np.ceil(np.log(0.01) / np.log(rates[best]))) if rates[best] > 0.0 else 1
+    rounds = int(repetitions_to(0.01, rates[best]))
     return (
         f"Each round multiplies the distance to the limit by at most {both}, so that {rounds} "
         f"round{'s' * (rounds > 1)} take{'s' * (rounds == 1)} away 99 % of it in {best}."
@@ -230,41 +230,35 @@ def _speed(recursion: Recursion) -> str:
 
 
 def _square_integrability(recursion: Recursion, target: GaussianMixture) -> list[str]:
-    largest = float(np.max(target.variances[target.weights > 0.0]))
-    if largest < 2.0:
+    if target.hermite_coefficients(1).square_integrable:
         return []
+    largest = float(np.max(target.variances[target.weights > 0.0]))
     note = (
         f"The data are not in L²(γ): a component has variance {significant(largest)} ≥ 2 in some direction. Hermite "
         "coefficients exist and obey the theory, but their series does not converge to the density; densities "
         "are computed from the mixture itself."
     )
-    if recursion.is_diagonal and recursion.regime.final_fraction > 0.0 and recursion.schedule.final > 0.0:
-        scale = recursion.channel(0).scale if recursion.has_constant_rounds else None
-        if scale is not None:
-            inside = scale**2 * (largest - 1.0) < 1.0
-            note += f" The limit law is {'in' if inside else 'outside'} L²(γ)."
+    alpha, time = recursion.regime.final_fraction, recursion.schedule.final
+    if recursion.is_diagonal and recursion.has_constant_rounds and alpha > 0.0 and time > 0.0:
+        inside = recursion.limit().hermite_coefficients(1).square_integrable
+        note += f" The limit law is {'in' if inside else 'outside'} L²(γ)."
     return [note]
 
 
 def _infinite_divergences(recursion: Recursion, target: GaussianMixture) -> list[str]:
-    """chi2(p_inf || p*) is infinite as soon as, in some direction, all components have a tail thin enough.
-
-    Old ages tend to N(0, I), whose square divided by the data's density then grows along that direction: it
-    suffices that u^T S_k^{-1} u > 2 for every component k and one unit vector u.
-    """
     ages = recursion.is_diagonal and recursion.schedule.final > 0.0 and recursion.regime.final_fraction < 1.0
     if not ages or not target.has_density or recursion.regime.name == "table":
         return []
-    precisions = np.linalg.inv(target.covariances[target.weights > 0.0])
-    candidates = np.concatenate([np.eye(target.dimension), *np.linalg.eigh(precisions)[1].swapaxes(1, 2)])
-    thin = np.einsum("ui,kij,uj->uk", candidates, precisions, candidates).min(axis=1)
-    if np.max(thin) <= 2.0:
+    try:
+        finiteness = chi_square_finiteness(recursion.limit(), target)
+    except InputError:  # no limit law
+        return []
+    if not finiteness.is_infinite:
         return []
     return [
-        "The chi-square divergence of the limit from the data is infinite: along some direction every component of "
-        "the data has variance below 1/2, and the tails of late rounds are heavier than chi-square forgives. Any "
-        "finite estimate of it measures the sample size. Divergences from the limit, and distances that smooth "
-        "first, are finite."
+        "The chi-square divergence of the limit from the data is infinite: along some direction the tails of late "
+        "rounds are heavier than chi-square forgives. Any finite estimate of it measures the sample size. Divergences "
+        "from the limit, and distances that smooth first, are finite."
     ]
 
 
@@ -273,14 +267,13 @@ def _truncation(recursion: Recursion) -> str:
     symbol, unit = ("σ²", "noise variance in squared data units")
     if isinstance(recursion.process, OrnsteinUhlenbeck):
         symbol, unit = "t₀", f"Ornstein–Uhlenbeck time, rate θ = {recursion.process.rate:g}"
-    values = [
-        (name, value) for name, value in vars(schedule).items() if np.ndim(value) == 0 and name != "time"
-    ]
-    if hasattr(schedule, "time"):
-        shape = "" if type(schedule).__name__ == "Constant" else f"{type(schedule).__name__.lower()} from "
-        rest = "".join(f", {name} {value:g}" for name, value in values)
-        return f"{shape}{symbol} = {schedule.time:g}{rest} ({unit})"
-    return f"{symbol} = {', '.join(f'{t:g}' for t in schedule.times(6))}, … ({unit})"
+    if isinstance(schedule, Explicit):
+        return f"{symbol} = {', '.join(f'{t:g}' for t in schedule.times(6))}, … ({unit})"
+    settings = dict(vars(schedule))
+    time = settings.pop("time")
+    kind = "" if isinstance(schedule, Constant) else f"{type(schedule).__name__.lower()} from "
+    rest = "".join(f", {name} {value:g}" for name, value in settings.items())
+    return f"{kind}{symbol} = {time:g}{rest} ({unit})"
 
 
 def _generator(simulated: SimulatedRecursion) -> str:
@@ -296,14 +289,12 @@ def _generator(simulated: SimulatedRecursion) -> str:
     return words
 
 
+def verdict_head(verdict: Verdict) -> str:
+    """Return the verdict in one word or two."""
+    if verdict.strongest is None:
+        return "Not tested"
+    return "Agreement" if verdict.passed else "Disagreement"
+
+
 def _dimensions(d: int) -> str:
     return f"{d} dimension{'s' * (d > 1)}"
-
-
-def _count(n: int) -> str:
-    return f"{n:,}".replace(",", "\u202f")
-
-
-def _percent(share: float) -> str:
-    value = 100.0 * float(share)
-    return f"{value:.0f} %" if value >= 9.95 else f"{significant(value, 2)} %"

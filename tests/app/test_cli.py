@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from hermite_collapse.app.cli.app import COMMANDS, run
-from hermite_collapse.app.cli.output import format_cell, plain, table_lines
+from hermite_collapse.app.cli.output import plain
 from hermite_collapse.app.config import Config, key_sections, load_config, parse_config
 from hermite_collapse.app.run import load
-from hermite_collapse.core.estimates import Estimate
 
 SMALL = ["--particles", "20000", "--rounds", "3", "--degree", "4"]
 
@@ -495,40 +494,6 @@ def test_schedule_converts_and_plans(tmp_path, capsys):
     assert planned.schedule == "explicit" and list(planned.truncation_times) == plan["times"]
     status, out, _ = call("schedule", "--known", "ddpm", capsys=capsys)
     assert status == 0 and "Truncation is not your problem" in out
-
-
-def test_tables_fit_and_align():
-    columns = ["name", *(f"column {i}" for i in range(12))]
-    lines = table_lines(columns, [["a", *np.linspace(0.001, 12.5, 12)], ["bcd", *([float("inf")] * 12)]])
-    assert max(map(len, lines)) <= 80
-    assert sum(line.startswith("name") for line in lines) > 1
-    assert table_lines(["a", "b"], [["x", 1.0], ["yy", 20.5]]) == [
-        "a         b",
-        "x         1",
-        "yy  20.5000",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (3, "3"),
-        (0.5, "0.5000"),
-        (1e-9, "1.000e-09"),
-        (np.inf, "infinite"),
-        (-np.inf, "-infinite"),
-        (None, "-"),
-        (True, "yes"),
-        ("word", "word"),
-        (12345.6, "1.235e+04"),
-        (np.nan, "nan"),
-        (Estimate(0.1, 0.02, "standard_error"), "0.1000 ± 0.0200"),
-        (Estimate(4.2e-6, 3e-7, "standard_error"), "4.200e-06 ± 3.0e-07"),
-    ],
-)
-def test_cells(value, text):
-    assert format_cell(value) == text
 
 
 def test_json_holds_everything_without_nan():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core import checks
-from ...core.estimates import Estimate
 from ..config import Config
 from .options import command as _command
 from .output import Output
 from .predict import multi_index, print_caveats, print_distances, title
 from .simulate import Resume, simulate, start
+
+if TYPE_CHECKING:
+    from ...comparison.comparison import Comparison
+    from ...core.estimates import Estimate
+    from ...recursion.prediction import Prediction
 
 
 def run(config: Config, output: Output, *, resume: Resume = False) -> int:
@@ -133,41 +137,17 @@ def print_rates(prediction: Any, observed: dict[str, Any], output: Output) -> No
     )
 
 
-def observed_rates(prediction: Any, comparison: Any) -> dict[str, dict[str, Any]]:
-    """Observed factor of one round, by metric: of the exact laws in the last round, and of the simulated modes."""
-    law, simulated = {}, {}
-    for metric, row in prediction.approach().items():
-        pair = [e for e in row if np.isfinite(e.value) and e.value > 0.0 and e.error <= 0.003 * e.value][-2:]
-        if len(pair) == 2:
-            law[metric] = pair[1].value / pair[0].value
-    if (found := simulated_rate(prediction, comparison)) is not None:
-        simulated["l2_gamma"] = found
-    return {"exact law": law, "simulated": simulated}
+def observed_rates(prediction: Prediction, comparison: Comparison) -> dict[str, dict[str, float | Estimate]]:
+    """Return the observed factor of one round by metric, of the exact laws' last round and of the simulated modes."""
+    from ...comparison.approach import observed_rate, simulated_rate
 
-
-def simulated_rate(prediction: Any, comparison: Any) -> Estimate | None:
-    """Mean factor of one round on the distance of measured coefficients to those of the limit.
-
-        (D_k / D_0)^(1/k),   D_i^2 = sum_n (c^_n(i) - c_n(inf))^2 - sum_n Var c^_n(i)
-
-    over the modes that are tested, up to the last round k at which D_k^2 stands out of its noise five times.
-    D_0 is exact: the start is known.
-    """
-    if prediction.limit_coefficients is None or comparison.measured.shape != prediction.coefficients.shape:
-        return None
-    modes = comparison.tested[1:].all(axis=0) & (comparison.indices.sum(axis=1) > 0)
-    gap = comparison.measured[:, modes] - prediction.limit_coefficients[modes]
-    variance = comparison.standard_error[:, modes] ** 2
-    square = (gap**2 - variance).sum(axis=1)
-    # The standard deviation of a sum is at most the sum of theirs, however the modes are correlated.
-    noise = (2.0 * np.abs(gap) * np.sqrt(variance) + np.sqrt(2.0) * variance).sum(axis=1)
-    start = float(((prediction.coefficients[0] - prediction.limit_coefficients)[modes] ** 2).sum())
-    clear = np.flatnonzero(square[1:] > 5.0 * noise[1:]) + 1
-    if start <= 0.0 or len(clear) == 0:
-        return None
-    k = int(clear[-1])
-    rate = float((square[k] / start) ** (0.5 / k))
-    return Estimate(rate, float(rate * noise[k] / (2.0 * k * square[k])), "standard_error", "samples")
+    rows = prediction.approach().items()
+    rates = {name: observed_rate([e.value for e in row], [e.error for e in row]) for name, row in rows}
+    simulated = simulated_rate(prediction, comparison)
+    return {
+        "exact law": {name: rate for name, rate in rates.items() if rate is not None},
+        "simulated": {} if simulated is None else {"l2_gamma": simulated},
+    }
 
 
 def print_target_error(results: Any, output: Output) -> None:

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import InputError
+from ...reporting.terminal import WIDTH, table_lines
 from ...storage.folder import write_atomically
 
 if TYPE_CHECKING:
     from ..config import Config
-
-WIDTH = 80
 
 
 @dataclass
@@ -73,7 +72,7 @@ class Output:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Rows under right-aligned columns (the first one left-aligned where it holds words)."""
         if not self.as_json:
-            self.lines(table_lines(columns, rows))
+            self.lines(table_lines(columns, rows, bold=_takes_bold()))
 
     def make_folder(self, config: Config, default: str | None = None) -> Path:
         """The folder, made, with the configuration as run in it; the last thing before results are written."""
@@ -114,53 +113,6 @@ class Output:
         print(text, file=sys.stderr, flush=True)
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """A table in lines of at most 80 columns; one too wide goes on in blocks that repeat its first column."""
-    cells = [[format_cell(cell) for cell in row] for row in rows]
-    widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(columns)]
-    left = [all(not _is_number(row[i]) for row in rows) for i in range(len(columns))]
-    blocks, block, used = [], [0], widths[0]
-    for i in range(1, len(columns)):
-        if used + 2 + widths[i] > WIDTH and len(block) > 1:
-            blocks.append(block)
-            block, used = [0], widths[0]
-        block.append(i)
-        used += 2 + widths[i]
-    blocks.append(block)
-    lines: list[str] = []
-    for number, chosen in enumerate(blocks):
-        if number:
-            lines.append("")
-
-        def line(entries: Sequence[str], chosen: list[int] = chosen) -> str:
-            parts = [entries[i].ljust(widths[i]) if left[i] else entries[i].rjust(widths[i]) for i in chosen]
-            return "  ".join(parts).rstrip()
-
-        lines.append(_bold(line(columns)))
-        lines.extend(line(row) for row in cells)
-    return lines
-
-
-def format_cell(value: Any) -> str:
-    """A number to four or five significant digits, a word as it is."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if getattr(value, "kind", None) == "standard_error":
-        if 0.0 < value.error < 5e-5 or value.error >= 1e4:
-            return f"{value.value:.3e} ± {value.error:.1e}"
-        return f"{value.value:.4f} ± {value.error:.4f}"
-    if _is_number(value):
-        number = float(value)
-        if isinstance(value, int) or (number.is_integer() and abs(number) < 1e5 and number == int(value)):
-            return str(int(value)) if isinstance(value, int) else f"{number:.0f}" if number else "0"
-        if math.isinf(number):
-            return "infinite" if number > 0 else "-infinite"
-        return f"{number:.4f}" if 1e-3 <= abs(number) < 1e4 else f"{number:.3e}"
-    return str(value)
-
-
 def plain(value: Any) -> Any:
     """Numbers, arrays, paths and estimates as JSON holds them; "inf", "-inf" and "nan" as words."""
     if isinstance(value, Mapping):
@@ -180,10 +132,10 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, str | bool | None) and hasattr(value, "__float__")
+def _takes_bold() -> bool:
+    """Whether standard output is a terminal that shows bold letters."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _bold(text: str) -> str:
-    terminal = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return f"\033[1m{text}\033[0m" if terminal else text
+    return f"\033[1m{text}\033[0m" if _takes_bold() else text

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.numbers import spread_rounds
 from ..config import Config
 from .options import command as _command
 from .output import Output
@@ -56,7 +57,7 @@ def title(config: Config, output: Output) -> None:
 
 def print_modes(prediction: Any, output: Output) -> None:
     """Share of each degree kept, by round; coefficients where degrees mix."""
-    rounds = chosen_rounds(prediction.rounds)
+    rounds = spread_rounds(prediction.rounds)
     if prediction.factors is not None:
         output.heading("Share of each Hermite degree kept (1: as in the data)")
         columns = ["degree", *(f"round {i}" for i in rounds)]
@@ -126,13 +127,6 @@ def print_caveats(caveats: list[str], output: Output) -> None:
         output.heading("To know")
         for text in caveats:
             output.text(text, indent="- ")
-
-
-def chosen_rounds(rounds: int, count: int = 4) -> list[int]:
-    """Up to `count` rounds from 1 to the last, evenly spread in the logarithm."""
-    if rounds <= count:
-        return list(range(1, rounds + 1))
-    return sorted({round(float(i)) for i in np.geomspace(1, rounds, count)})
 
 
 def multi_index(index: np.ndarray) -> str:

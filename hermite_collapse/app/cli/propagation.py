@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.numbers import spread_rounds
 from .output import Output
-from .predict import chosen_rounds
 
 if TYPE_CHECKING:
     from ...bounds.propagation.drift import DriftRegime
@@ -78,7 +78,7 @@ def show(found: dict[str, Any], output: Output) -> None:
             f"Chi-square from the data is infinite from round {first} on: any finite estimate of it then measures "
             "the number of samples. What is finite below says the same about the bulk."
         )
-    shown = [rows[i] for i in chosen_rounds(len(rows) - 1, 6)]
+    shown = [rows[i] for i in spread_rounds(len(rows) - 1, count=6)]
     output.table(
         ["round", "chi2 from data", "chi2 from limit", "Mehler from data", "from limit", "L2(gamma)"],
         [[row.round, row.target, row.limit, row.mehler, row.mehler_limit, row.l2_gamma] for row in shown],

@@ -10,10 +10,10 @@ from cyclopts import Parameter
 
 from ...core import checks
 from ...core.errors import InputError
+from ...core.numbers import spread_rounds
 from ..config import Config
 from .options import command as _command
 from .output import Output
-from .predict import chosen_rounds
 
 AlphaBar = Annotated[
     float | None,
@@ -177,7 +177,7 @@ def _advice(config: Config, known: str | None, file: Path | None, data_scale: fl
         else read_scheduler(str(file), data_scale=data_scale, step=step)
     )
     return advise_sampler(
-        truncation, fresh_fraction=config.recursion.fresh_fraction, degree=config.analysis.degree
+        truncation, fresh_fraction=config.recursion.fresh_fraction, degree=config.analysis.degree_in(1)
     )
 
 
@@ -201,7 +201,7 @@ def _limits(config: Config, fidelity: float) -> dict[str, Any]:
     from ...laws.channels import alpha_bar_from_time, sigma_from_time
     from ...recursion.modes import largest_truncation
 
-    section, degrees = config.recursion, np.arange(1, config.analysis.degree + 1)
+    section, degrees = config.recursion, np.arange(1, config.analysis.degree_in(1) + 1)
     times = np.atleast_1d(
         largest_truncation(
             degrees, fidelity=fidelity, fresh_fraction=section.fresh_fraction, rate=section.rate
@@ -269,7 +269,7 @@ def _print_plan(plan: dict[str, Any], output: Output) -> None:
     error = plan["error"]
     degrees = ", ".join(str(n) for n in plan["degrees"])
     output.heading(f"Planned times, for degree {degrees} and errors {error.scale:g} * t^-{error.exponent:g}")
-    shown = chosen_rounds(len(times), count=8)
+    shown = spread_rounds(len(times), count=8)
     output.table(
         ["round", "time", *(f"bias, degree {n}" for n in plan["degrees"])],
         [[i, times[i - 1], *(float(b) for b in planned.bias[i])] for i in shown],
