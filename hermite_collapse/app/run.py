@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
-from ..storage import folder as runfolder
+from ..storage.folder import write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from .config import Config, load_config
 
@@ -169,7 +169,7 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
     existed, file = results.folder.exists(), results.folder / CONFIG
     fresh = not file.exists()
     results.folder.mkdir(parents=True, exist_ok=True)
-    runfolder.write_atomically(file, results.config.to_toml(results.folder).encode())
+    write_atomically(file, results.config.to_toml(results.folder).encode())
     try:
         record = simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
         if results.is_refined:

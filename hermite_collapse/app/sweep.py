@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..storage import folder as runfolder
+from ..storage.folder import read_arrays, read_json, write_arrays, write_json
 from .config import Config, key_sections, parse_config
 from .run import DATASET, write_dataset
 
@@ -140,7 +140,7 @@ def run_sweep(
     del manifest["sweep"]["sweep"]["workers"]
     manifest["sweep"]["sweep"].pop("scheduler", None)
     if (path / MANIFEST).exists():
-        if runfolder.read_json(path / MANIFEST) != manifest:
+        if read_json(path / MANIFEST) != manifest:
             raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with another one.")
     elif path.exists() and any(path.iterdir()):
         raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with other files.")
@@ -152,12 +152,12 @@ def run_sweep(
     for index, point in _results(jobs, sweep.config):
         if not (path / MANIFEST).exists():  # only now is it certain that there is something to keep
             path.mkdir(parents=True, exist_ok=True)
-            runfolder.write_json(path / MANIFEST, manifest)
-        runfolder.write_arrays(_file(path, index), point)
+            write_json(path / MANIFEST, manifest)
+        write_arrays(_file(path, index), point)
         done += 1
         if progress is not None:
             progress(done, total)
-    dataset = gather(sweep, [runfolder.read_arrays(_file(path, i)) for i in range(total)])
+    dataset = gather(sweep, [read_arrays(_file(path, i)) for i in range(total)])
     write_dataset(dataset, path / DATASET)
     return dataset
 
@@ -167,7 +167,7 @@ def finished_points(folder: str | os.PathLike[str]) -> tuple[int, int]:
     path = Path(folder)
     if not (path / MANIFEST).exists():
         return 0, 0
-    total = int(runfolder.read_json(path / MANIFEST)["points"])
+    total = int(read_json(path / MANIFEST)["points"])
     return sum(_file(path, i).exists() for i in range(total)), total
 
 

@@ -13,46 +13,68 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import IntArray
 
-IntArray = NDArray[np.int64]
+MODES_ONE_BY_ONE = 2500
+"""Number of modes up to which results are tested and combined mode by mode unless a degree is asked for."""
+
+HIGHEST_DEFAULT = 8
+"""Highest degree that is used unless one is asked for."""
 
 _LARGEST_COUNT = 1 << 28  # 2 GB
 
 
 def index_count(dimension: int, degree: int) -> int:
-    """Number of multi-indices up to a total degree.
-
-        binom(dimension + degree, dimension)
-
-    Parameters
-    ----------
-    dimension : d >= 1.
-    degree : n >= 0.
-    """
+    """Return the number of multi-indices up to a total degree, binom(dimension + degree, dimension)."""
     dimension = checks.integer(dimension, "dimension", 1)
     degree = checks.integer(degree, "degree")
     return math.comb(dimension + degree, dimension)
 
 
-def total_degree_indices(dimension: int, degree: int) -> IntArray:
-    """All multi-indices up to a total degree, by degree, then ascending lexicographic.
+def default_degree(dimension: int) -> int:
+    """Return the degree to use in a dimension where none is asked for: few enough modes to treat one by one.
+
+        max { n <= 8 : binom(d + n, n) <= 2500 },  at least 1
 
     Parameters
     ----------
-    dimension : d >= 1.
-    degree : n >= 0.
+    dimension : int
+        d >= 1.
 
     Returns
     -------
-    (m, d) array of int64, m = index_count(dimension, degree); read-only.
+    int
+        8 up to d = 5, 4 at d = 10, 2 at d = 64, 1 from d = 70 on.
+    """
+    degree = HIGHEST_DEFAULT
+    while degree > 1 and index_count(dimension, degree) > MODES_ONE_BY_ONE:
+        degree -= 1
+    return degree
+
+
+def total_degree_indices(dimension: int, degree: int) -> IntArray:
+    """Return all multi-indices up to a total degree, by degree, then ascending lexicographic.
+
+    Parameters
+    ----------
+    dimension : int
+        d >= 1.
+    degree : int
+        n >= 0.
+
+    Returns
+    -------
+    array of int, shape (m, d)
+        m = index_count(dimension, degree); read-only.
 
     Raises
     ------
-    InputError if the table would hold more than 2^28 numbers.
+    InputError
+        If the table would hold more than 2^28 numbers.
     """
     count = index_count(dimension, degree)
     if count * dimension > _LARGEST_COUNT:
@@ -71,7 +93,7 @@ def _table(dimension: int, degree: int) -> IntArray:
 
 
 def _from_axes(dimension: int, degree: int) -> IntArray:
-    """One axis after the other, for few axes.
+    """Build the table one axis after the other, for few axes.
 
     blocks[n] holds, for the last j axes, the indices of degree n in order; one more axis in front gives
     (0, blocks[n]), (1, blocks[n-1]), ..., (n, blocks[0]).
@@ -86,10 +108,11 @@ def _from_axes(dimension: int, degree: int) -> IntArray:
 
 
 def _from_words(dimension: int, degree: int) -> IntArray:
-    """One degree after the other, for many axes: an index of degree n is a word of n axes in ascending order.
+    """Build the table one degree after the other, for many axes.
 
-    Ascending lexicographic indices are descending words, so the words of n letters that begin with axis f are f in
-    front of the first binom(d - 1 - f + n - 1, n - 1) words of n - 1 letters: those with letters >= f.
+    An index of degree n is a word of n axes in ascending order.  Ascending lexicographic indices are descending words,
+    so the words of n letters that begin with axis f are f in front of the first binom(d - 1 - f + n - 1, n - 1) words
+    of n - 1 letters: those with letters >= f.
     """
     starts = np.cumsum([0] + [math.comb(dimension - 1 + n, n) for n in range(degree + 1)])
     table = np.zeros((starts[-1], dimension), dtype=np.int64)
@@ -107,19 +130,30 @@ def _from_words(dimension: int, degree: int) -> IntArray:
     return table
 
 
+def as_indices(indices: ArrayLike, dimension: int) -> IntArray:
+    """Return multi-indices that a user gave as an array (m, d); in one dimension (m,) will do."""
+    rows = checks.degrees(indices, "indices")
+    if rows.ndim == 1 and dimension == 1:
+        rows = rows[:, None]
+    if rows.ndim != 2 or rows.shape[1] != dimension:
+        raise InputError(f"indices must have shape (m, {dimension}), got {rows.shape}.")
+    return rows
+
+
 def positions(indices: ArrayLike) -> IntArray:
-    r"""Positions of multi-indices in the order of `total_degree_indices`.
+    r"""Return the positions of multi-indices in the order of `total_degree_indices`.
 
         p(k) = binom(d - 1 + n, d) + sum_j sum_{i < k_j} binom(r_j - i + d - 2 - j, d - 2 - j),
         r_j = k_j + ... + k_d
 
     Parameters
     ----------
-    indices : (m, d) integers >= 0.
+    indices : array of int, shape (m, d)
+        Entries >= 0.
 
     Returns
     -------
-    (m,) int64.
+    array of int, shape (m,)
     """
     indices = np.atleast_2d(checks.degrees(indices, "indices"))
     dimension = indices.shape[1]
@@ -127,14 +161,14 @@ def positions(indices: ArrayLike) -> IntArray:
     remaining = indices.sum(axis=1)
     # binom(r + left, r), indexed by the number that stays small, r <= degree + 1
     table = _binomials(dimension + degree, degree)
-    place = np.where(remaining > 0, table[dimension + remaining - 1, np.maximum(remaining - 1, 0)], 0)
+    position = np.where(remaining > 0, table[dimension + remaining - 1, np.maximum(remaining - 1, 0)], 0)
     for axis in range(dimension - 1):
         left = dimension - 1 - axis  # axes after this one
         # sum_{i<k} C(r-i+left-1, left-1) telescopes to C(r+left, left) - C(r-k+left, left)
         after = remaining - indices[:, axis]
-        place += table[remaining + left, remaining] - table[after + left, after]
+        position += table[remaining + left, remaining] - table[after + left, after]
         remaining = after
-    return place
+    return position
 
 
 @lru_cache(maxsize=8)
@@ -151,8 +185,10 @@ class Ancestry(NamedTuple):
 
     Attributes
     ----------
-    axis : (m,) axis raised last; -1 for k = 0.
-    parent : (m,) position of k - e_axis; -1 for k = 0.
+    axis : array of int, shape (m,)
+        Axis raised last; -1 for k = 0.
+    parent : array of int, shape (m,)
+        Position of k - e_axis; -1 for k = 0.
     """
 
     axis: IntArray
@@ -161,7 +197,7 @@ class Ancestry(NamedTuple):
 
 @lru_cache(maxsize=32)
 def ancestry(dimension: int, degree: int) -> Ancestry:
-    """Parents of all multi-indices up to a degree, raising the last axis that is not zero."""
+    """Return the parents of all multi-indices up to a degree, raising the last axis that is not zero."""
     table = total_degree_indices(dimension, degree)
     axis = dimension - 1 - np.argmax(table[:, ::-1] > 0, axis=1)
     axis[0] = -1

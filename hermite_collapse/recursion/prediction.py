@@ -22,7 +22,7 @@ from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
-from ..hermite.indices import index_count
+from ..hermite.indices import default_degree, index_count
 from .modes import attenuation, contraction_rate, half_degree, mode_contraction
 from .recursion import Recursion
 
@@ -168,21 +168,22 @@ class Prediction(Displayed):
         return xarray.Dataset(data, coords=coords, attrs=attributes)
 
 
-def predict(recursion: Recursion, *, rounds: int, degree: int = 8) -> Prediction:
+def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> Prediction:
     """The theory of a recursion, without simulating anything.
 
     Parameters
     ----------
     recursion : a `Recursion`.
     rounds : number of rounds, >= 1.
-    degree : highest Hermite degree, >= 1.
+    degree : highest Hermite degree, >= 1; `default_degree` unless given.
 
     Raises
     ------
     InputError : an argument outside its range, or a target of which the recursion cannot be predicted.
     """
     count = checks.integer(rounds, "rounds", 1)
-    degrees = np.arange(checks.integer(degree, "degree", 1) + 1)
+    highest = default_degree(recursion.dimension) if degree is None else checks.integer(degree, "degree", 1)
+    degrees = np.arange(highest + 1)
     factors = None
     if recursion.is_diagonal and recursion.initial is None:
         factors = recursion.mode_factors(degrees, rounds=count)

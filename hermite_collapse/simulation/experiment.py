@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..core import checks
 from ..core.errors import InputError
+from ..recursion.recursion import Recursion
 from ..storage.record import SimulatedRecursion
-from . import devices
 from .attention import KernelGeneration
-from .generations import ChannelGeneration, ExactGeneration, Generation, ReverseDiffusion, Truncation
+from .closed_form import ChannelGeneration, ExactGeneration
+from .generations import Generation
 from .learned.generation import NeuralGeneration
 from .learned.settings import Training
-from .rounds import Plan, Run
+from .reverse import ReverseDiffusion
+from .rounds import run_rounds
 from .samplers import ExponentialMultistep, Sampler
-from .words import GENERATORS, KEEPS
+from .settings import RunSettings
+from .words import GENERATORS
 
 
 def simulate(
-    recursion: Any,
+    recursion: Recursion,
     *,
     rounds: int,
     particles: int,
     generator: str | Generation = "channel",
-    degree: int = 8,
+    degree: int | None = None,
     runs: int = 1,
     sampler: Sampler | None = None,
     steps: int | None = None,
@@ -54,73 +55,71 @@ def simulate(
 
     Parameters
     ----------
-    recursion : a `Recursion`.
-    rounds, particles : number of rounds, and of particles N in each.
-    generator : a name above, or a `Generation` object.
-    degree : coefficients of all multi-indices of total degree <= degree are recorded.
-    runs : independent repetitions, computed together.
-    sampler, steps, start, horizon : of the reverse diffusion, see `ReverseDiffusion`; not for "channel".
-    pool : points in the pool of "kernel", the number of particles if None; training points of "neural".
-    keep : "statistics" keeps no particles, "last" those of the last round, "all" those of every round.
-    products : whether to record the means of h_j h_k as well.
-    device : "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
-    seed : integer >= 0.  Equal seeds give equal bytes on one device, whatever the chunk size and number of threads.
-    folder : where to write every round; a folder of the same run is continued where it stopped.
-    chunk : particles worked on together, rounded to whole blocks of 8192; chosen for the device if None.
-    progress : whether to show a progress bar on standard error; if None, only on a terminal.
+    recursion : Recursion
+        What is simulated.
+    rounds, particles : int
+        Number of rounds >= 0, and of particles N >= 1 in each.
+    generator : str or Generation
+        A name above, or an object.
+    degree : int, optional
+        Coefficients of all multi-indices of total degree <= degree are recorded; a degree that fits the dimension if
+        None.
+    runs : int
+        Independent repetitions, computed together.
+    sampler, steps, start, horizon
+        Of the reverse diffusion, as for `ReverseDiffusion`; not for "channel".
+    pool : int, optional
+        Points in the pool of "kernel", the number of particles if None; training points of "neural".
+    keep : str
+        "statistics" keeps no particles, "last" those of the last round, "all" those of every round.
+    products : bool
+        Whether to record the means of h_j h_k as well.
+    device : str or torch.device
+        "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
+    seed : int
+        Seed >= 0.  Equal seeds give equal bytes on one device, whatever the chunk size and number of threads.
+    folder : path, optional
+        Where to write every round; a folder of the same run is continued where it stopped.
+    chunk : int, optional
+        Particles worked on together, rounded to whole blocks of 8192; chosen for the device if None.
+    progress : bool, optional
+        Whether to show a progress bar on standard error; if None, only on a terminal.
 
     Returns
     -------
     SimulatedRecursion
 
-    Raises   : InputError for arguments out of range, a device that is not there, or a folder of another run.
-    Memory   : particles x runs x dimension x 8 bytes for each earlier round that a coming round draws from, besides
-        the chunk; when memory runs out the round is done again in smaller chunks, and `notes` says so.
+    Raises
+    ------
+    InputError
+        If an argument is out of range, the device is not there, or the folder holds another run.
+
+    Cost
+    ----
+    particles x runs x dimension x 8 bytes for each earlier round that a coming round draws from, besides the chunk;
+    when memory runs out the particles of the round are made again in smaller chunks, and `notes` says so.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> hc.simulation.simulate(recursion, rounds=2, particles=100, degree=4, device="cpu").coefficients.shape
+    (1, 3, 5)
     """
-    plan = Plan(
-        recursion=recursion,
-        rounds=checks.integer(rounds, "rounds"),
-        particles=checks.integer(particles, "particles", minimum=1),
-        generation=_as_generation(
-            generator, sampler=sampler, steps=steps, start=start, horizon=horizon, pool=pool
-        ),
-        degree=checks.integer(degree, "degree"),
-        runs=checks.integer(runs, "runs", minimum=1),
-        keep=checks.one_of(keep, KEEPS, "keep"),
-        products=bool(products),
-        device=devices.choose_device(device),
-        seed=checks.integer(seed, "seed"),
-        chunk=None if chunk is None else checks.integer(chunk, "chunk", minimum=1),
+    settings = RunSettings.of(
+        {"recursion": recursion},
+        _as_generation(generator, sampler=sampler, steps=steps, start=start, horizon=horizon, pool=pool),
+        rounds=rounds,
+        particles=particles,
+        degree=degree,
+        runs=runs,
+        keep=keep,
+        products=products,
+        device=device,
+        seed=seed,
+        chunk=chunk,
     )
-    if hasattr(plan.generation, "reverse"):
-        for index in range(plan.rounds):  # before a folder is begun
-            Truncation.of(recursion, index)
-    return Run(plan, folder, progress).finish()
-
-
-def simulate_many(
-    recursions: Mapping[str, Any], *, folder: str | os.PathLike[str] | None = None, **options: Any
-) -> dict[str, SimulatedRecursion]:
-    """Simulate several recursions, each with the same options and random numbers.
-
-    Parameters
-    ----------
-    recursions : by name; names are also the names of their folders.
-    folder : where a folder of each is made; what is complete is not done again.
-    options : of `simulate`.
-
-    Returns
-    -------
-    The records by name.  Differences between recursions are less noisy than the recursions themselves, as they share
-    their noise.
-    """
-    for name in recursions:
-        if Path(name).name != name or name in ("", ".", ".."):
-            raise InputError(f"recursions must have names that can name a folder, got {name!r}.")
-    return {
-        name: simulate(recursion, folder=None if folder is None else Path(folder) / name, **options)
-        for name, recursion in recursions.items()
-    }
+    return run_rounds(settings, folder=folder, progress=progress)["recursion"]
 
 
 def _as_generation(
@@ -132,18 +131,16 @@ def _as_generation(
     horizon: float | None,
     pool: int | None,
 ) -> Generation:
-    given: dict[str, Any] = {"sampler": sampler, "steps": steps, "horizon": horizon, "pool": pool}
-    named = {name: value for name, value in given.items() if value is not None}
+    given = {"sampler": sampler, "steps": steps, "horizon": horizon, "pool": pool}
+    named: Mapping[str, object] = {name: value for name, value in given.items() if value is not None}
     if start != "marginal":
-        named["start"] = start
-    if not isinstance(generator, str):
-        if not hasattr(generator, "prepare"):
-            raise InputError(
-                f"generator must be one of {', '.join(map(repr, GENERATORS))}, got {generator!r}."
-            )
+        named = {**named, "start": start}
+    if isinstance(generator, Generation):
         for name, value in named.items():
             raise InputError(f"{name} must be set in the generator object where there is one, got {value!r}.")
         return generator
+    if not isinstance(generator, str):
+        raise InputError(f"generator must be one of {', '.join(map(repr, GENERATORS))}, got {generator!r}.")
     checks.one_of(generator, GENERATORS, "generator")
     if generator == "channel":
         for name, value in named.items():
@@ -158,8 +155,7 @@ def _as_generation(
         horizon=horizon,
     )
     if generator == "kernel":
-        size = None if pool is None else checks.integer(pool, "pool", minimum=1)
-        return KernelGeneration(reverse, pool=size)
+        return KernelGeneration(reverse, pool=pool)
     if generator == "neural":
         training = Training() if pool is None else Training(samples=pool)
         return NeuralGeneration(training=training, reverse=reverse)

@@ -1,220 +1,123 @@
-"""Several recursions with learned scores side by side, their networks trained as one batched model.
-
-A round of all of them is one unit: it is written whole or not at all, so that after an interruption the same networks
-are trained together again, and the bytes come out the same.
-"""
+"""Several recursions: one after the other with shared noise, or side by side with one batched model."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..core import checks
 from ..core.errors import InputError
-from ..hermite.indices import total_degree_indices
-from ..storage.folder import RunFolder
+from ..recursion.recursion import Recursion
 from ..storage.record import SimulatedRecursion
-from . import devices
-from .generations import RoundContext
-from .laws import components_of
-from .learned.generation import NeuralGeneration, train_rounds
-from .noise import BLOCK, Chunk, NoiseStream, plan_chunks, seed_from
-from .rounds import describe_recursion
-from .statistics import HermiteStatistics
+from .experiment import simulate
+from .generations import Generation
+from .learned.generation import NeuralGeneration
+from .rounds import run_rounds
+from .settings import RunSettings
+
+
+def simulate_many(
+    recursions: Mapping[str, Recursion], *, folder: str | os.PathLike[str] | None = None, **options: Any
+) -> dict[str, SimulatedRecursion]:
+    """Simulate several recursions one after the other, each with the same options and random numbers.
+
+    Parameters
+    ----------
+    recursions : mapping of str to Recursion
+        Names are also the names of their folders.
+    folder : path, optional
+        Where a folder of each is made; what is complete is not done again.
+    **options
+        Of `simulate`.
+
+    Returns
+    -------
+    dict of str to SimulatedRecursion
+        Differences between recursions are less noisy than the recursions themselves, as they share their noise.
+
+    Raises
+    ------
+    InputError
+        If a name cannot name a folder, or as `simulate`.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> target = hc.presets.load("two_modes_1d")
+    >>> recursions = {str(t): hc.Recursion(target, fresh_fraction=0.3, truncation=t) for t in (0.1, 0.2)}
+    >>> list(hc.simulation.simulate_many(recursions, rounds=1, particles=50, degree=2, device="cpu"))
+    ['0.1', '0.2']
+    """
+    for name in recursions:
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise InputError(f"recursions must have names that can name a folder, got {name!r}.")
+    return {
+        name: simulate(recursion, folder=None if folder is None else Path(folder) / name, **options)
+        for name, recursion in recursions.items()
+    }
 
 
 def simulate_together(
-    recursions: Mapping[str, Any],
+    recursions: Mapping[str, Recursion],
     *,
     rounds: int,
     particles: int,
-    generation: NeuralGeneration | None = None,
-    degree: int = 8,
+    generation: Generation | None = None,
+    degree: int | None = None,
     runs: int = 1,
     device: str | torch.device = "auto",
     seed: int = 0,
     folder: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> dict[str, SimulatedRecursion]:
-    """Simulate several recursions with learned scores, all their networks trained as one batched model.
+    """Simulate several recursions side by side; learned scores of all of them are trained as one batched model.
 
     Parameters
     ----------
-    recursions : by name; of one dimension and one rate, with regime "replace".  Fresh fractions, truncation
-        schedules and targets may differ.
-    rounds, particles, degree, runs, device, seed : as for `simulate`.  Each recursion has a seed of its own,
-        made from `seed` and its place.
-    generation : how networks are made, trained and run.
-    folder : where every round is written; a folder of the same simulation is continued where it stopped.
+    recursions : mapping of str to Recursion
+        Of one dimension, and of one rate for learned scores; fresh fractions, regimes, truncation schedules and
+        targets may differ.
+    rounds, particles, degree, runs, device, seed, progress
+        As for `simulate`.  Each recursion has a seed of its own, made from `seed` and its number.
+    generation : Generation, optional
+        How particles are made; `NeuralGeneration()` if None.
+    folder : path, optional
+        Where every round is written; a folder of the same simulation is continued where it stopped.
 
     Returns
     -------
-    The record of each recursion by name.
+    dict of str to SimulatedRecursion
 
-    Raises : InputError as `simulate`; TrainingPaused when the checkpoints' deadline has passed.
+    Raises
+    ------
+    InputError
+        If there is no recursion, dimensions or rates differ, or as `simulate`.
+    TrainingPaused
+        If the checkpoints' deadline has passed.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> target = hc.presets.load("two_modes_1d")
+    >>> recursions = {str(a): hc.Recursion(target, fresh_fraction=a, truncation=0.1) for a in (0.1, 0.5)}
+    >>> generation = hc.simulation.ChannelGeneration()
+    >>> records = hc.simulation.simulate_together(
+    ...     recursions, rounds=1, particles=50, generation=generation, degree=2, device="cpu"
+    ... )
+    >>> records["0.5"].recursion["fresh_fraction"]
+    0.5
     """
-    if not recursions:
-        raise InputError("recursions must hold at least one recursion, got none.")
-    dimensions = sorted({recursion.dimension for recursion in recursions.values()})
-    if len(dimensions) > 1:
-        raise InputError(f"recursions must have one dimension, got {dimensions!r}.")
-    for name, recursion in recursions.items():
-        if getattr(recursion.regime, "name", recursion.regime) != "replace":
-            raise InputError(
-                f'recursions must have regime "replace" to run together, got {name!r} without it.'
-            )
-    together = _Together(
-        recursions=dict(recursions),
-        rounds=checks.integer(rounds, "rounds"),
-        particles=checks.integer(particles, "particles", minimum=1),
-        generation=NeuralGeneration() if generation is None else generation,
-        degree=checks.integer(degree, "degree"),
-        runs=checks.integer(runs, "runs", minimum=1),
-        device=devices.choose_device(device),
-        seed=checks.integer(seed, "seed"),
+    settings = RunSettings.of(
+        recursions,
+        NeuralGeneration() if generation is None else generation,
+        rounds=rounds,
+        particles=particles,
+        degree=degree,
+        runs=runs,
+        device=device,
+        seed=seed,
     )
-    return together.finish(folder)
-
-
-@dataclass(frozen=True)
-class _Together:
-    """The validated arguments of `simulate_together`, and its rounds."""
-
-    recursions: dict[str, Any]
-    rounds: int
-    particles: int
-    generation: NeuralGeneration
-    degree: int
-    runs: int
-    device: torch.device
-    seed: int
-
-    @property
-    def dimension(self) -> int:
-        return next(iter(self.recursions.values())).dimension
-
-    def seed_of(self, place: int) -> int:
-        return self.seed if place == 0 else seed_from(self.seed, place)
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that decides the bytes."""
-        return {
-            "degree": self.degree,
-            "device": devices.describe_device(self.device),
-            "generator": self.generation.describe(),
-            "particles": self.particles,
-            "recursions": {n: describe_recursion(r, self.rounds) for n, r in self.recursions.items()},
-            "rounds": self.rounds,
-            "runs": self.runs,
-            "seed": self.seed,
-            "versions": devices.describe_versions(),
-        }
-
-    def finish(self, path: str | os.PathLike[str] | None) -> dict[str, SimulatedRecursion]:
-        folder = None if path is None else RunFolder(Path(path), self.describe())
-        done: list[dict[str, NDArray]] = []
-        seconds: list[float] = []
-        last: NDArray | None = None
-        if folder is not None and folder.complete_rounds():
-            complete, timings = folder.complete_rounds(), folder.read_timings()
-            done = [folder.read_statistics(i) for i in range(complete)]
-            seconds = [timings.get(i, np.nan) for i in range(complete)]
-            if complete <= self.rounds:
-                last = folder.read_particles(complete - 1)
-        for index in range(len(done), self.rounds + 1):
-            began = time.perf_counter()
-            last, statistics = self._one_round(index, last)
-            done.append(statistics)
-            seconds.append(time.perf_counter() - began)
-            if folder is not None:
-                wanted = last if index < self.rounds else None
-                folder.write_round(index, statistics, wanted, obsolete=[index - 1] if index else [])
-                folder.write_timing(index, seconds[-1])
-        return {name: self._record(name, place, done, seconds) for place, name in enumerate(self.recursions)}
-
-    def _one_round(self, index: int, last: NDArray | None) -> tuple[NDArray, dict[str, NDArray]]:
-        """Particles (recursions, runs, N, d) and statistics of one round, named "recursion/statistic"."""
-        if index == 0:
-            produce = [
-                initial_particles(recursion, self.particles, self.seed_of(place), self.device)
-                for place, recursion in enumerate(self.recursions.values())
-            ]
-        else:
-            assert last is not None
-            contexts = [
-                RoundContext(
-                    recursion,
-                    index - 1,
-                    self.runs,
-                    self.particles,
-                    self.seed_of(place),
-                    self.device,
-                    {index - 1: torch.as_tensor(last[place], device=self.device)},
-                )
-                for place, recursion in enumerate(self.recursions.values())
-            ]
-            produce = [made.particles for made in train_rounds(self.generation, contexts)]
-        everything = np.empty((len(self.recursions), self.runs, self.particles, self.dimension))
-        statistics: dict[str, NDArray] = {}
-        for place, (name, make) in enumerate(zip(self.recursions, produce, strict=True)):
-            accumulator = HermiteStatistics(
-                self.dimension,
-                self.degree,
-                runs=self.runs,
-                particles=self.particles,
-                products=False,
-                device=self.device,
-            )
-            rows = everything[place].reshape(-1, self.dimension)
-            for chunk in plan_chunks(self.runs, self.particles, BLOCK):
-                x = make(chunk)
-                rows[chunk.start : chunk.stop] = x.cpu().numpy()
-                accumulator.add(x, chunk)
-            statistics |= {f"{name}/{key}": value for key, value in accumulator.result().arrays().items()}
-        return everything, statistics
-
-    def _record(
-        self, name: str, place: int, done: Sequence[Mapping[str, NDArray]], seconds: Sequence[float]
-    ) -> SimulatedRecursion:
-        recursion = self.recursions[name]
-        prefix = f"{name}/"
-        keys = [key for key in done[0] if key.startswith(prefix)]
-        stacked = {key[len(prefix) :]: np.stack([part[key] for part in done], axis=1) for key in keys}
-        described = self.generation.describe()
-        return SimulatedRecursion(
-            indices=total_degree_indices(self.dimension, self.degree),
-            truncation_times=np.asarray(recursion.schedule.times(self.rounds), dtype=float),
-            wall_seconds=np.array(seconds),
-            generator=self.generation.name,
-            particles=self.particles,
-            seed=self.seed_of(place),
-            device=devices.describe_device(self.device),
-            versions=devices.describe_versions(),
-            pool=described["pool"],
-            sampler=described["sampler"],
-            steps=described["steps"],
-            recursion=describe_recursion(recursion, self.rounds),
-            **stacked,  # type: ignore[arg-type]
-        )
-
-
-def initial_particles(
-    recursion: Any, particles: int, seed: int, device: torch.device
-) -> Callable[[Chunk], torch.Tensor]:
-    """Independent particles of p_0 by chunks, as `simulate` draws them."""
-    law = recursion.target if recursion.initial is None else recursion.initial
-    components = components_of(law, device)
-
-    def draw(chunk: Chunk) -> torch.Tensor:
-        noise = NoiseStream(chunk.pieces, seed=seed, round_index=0, purpose="initial", device=device)
-        uniforms = noise.uniform(1)[:, 0]
-        return components.draw(uniforms, noise.normal(components.dimension), piece=min(particles, BLOCK))
-
-    return draw
+    return run_rounds(settings, folder=folder, progress=progress)

@@ -138,7 +138,8 @@ def _read_npy(file: Path) -> NDArray[np.generic]:
         if stream.read(6) != b"\x93NUMPY":  # np.load would take it for a pickle and advise to trust it
             raise ValueError("a file that NumPy did not write")
     try:
-        return cast("NDArray[np.generic]", np.load(file, mmap_mode="r", allow_pickle=False))
+        # Copy on write: nothing reaches the file, and kernels take the array, which must be writable, as it is.
+        return cast("NDArray[np.generic]", np.load(file, mmap_mode="c", allow_pickle=False))
     except ValueError as error:
         if "Python objects" in str(error):
             raise ValueError("an array of Python objects") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.display import Displayed
 from ..core.errors import InputError
-from . import folder as runfolder
+from .folder import read_arrays, read_json, read_timings, write_arrays, write_json, write_timings
 
 ARRAYS = "record.npz"
 DOCUMENT = "record.json"
@@ -126,26 +126,26 @@ class SimulatedRecursion(Displayed):
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         arrays, document = self._parts()
-        runfolder.write_timings(path, dict(enumerate(self.wall_seconds.tolist())), self.notes)
-        runfolder.write_arrays(path / ARRAYS, arrays)
-        runfolder.write_json(path / DOCUMENT, document)
+        write_timings(path, dict(enumerate(self.wall_seconds.tolist())), self.notes)
+        write_arrays(path / ARRAYS, arrays)
+        write_json(path / DOCUMENT, document)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> SimulatedRecursion:
         """Read what `save` wrote; InputError if the folder holds no complete record."""
         path = Path(folder)
-        document = runfolder.read_json(path / DOCUMENT)
+        document = read_json(path / DOCUMENT)
         version = document.pop("record_version", None) if isinstance(document, dict) else None
         if version != _VERSION:
             raise InputError(
                 f"folder must hold a record of version {_VERSION}, got version {version!r} in {path}."
             )
-        arrays = runfolder.read_arrays(path / ARRAYS)
+        arrays = read_arrays(path / ARRAYS)
         known = {f.name for f in fields(cls)}
         unknown = (set(document) | set(arrays)) - known
         if unknown:
             raise InputError(f"folder must hold known fields only, got {sorted(unknown)!r} in {path}.")
-        seconds, notes = runfolder.read_timings(path)
+        seconds, notes = read_timings(path)
         try:
             rounds = arrays["coefficients"].shape[1]
             wall_seconds = np.array([seconds.get(i, np.nan) for i in range(rounds)])

@@ -8,7 +8,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from hermite_collapse.app.config import Config, key_sections, load_config, parse_config, sections, template
+from hermite_collapse.app.config import Config, key_sections, load_config, parse_config, sections
+from hermite_collapse.app.template import template
 from hermite_collapse.core.errors import InputError
 
 

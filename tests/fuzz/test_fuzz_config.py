@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermite_collapse.app.cli.app import run
-from hermite_collapse.app.config import Config, key_sections, load_config, parse_config, sections, template
+from hermite_collapse.app.config import Config, key_sections, load_config, parse_config, sections
+from hermite_collapse.app.template import template
 from hermite_collapse.core.errors import InputError
 
 EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 500

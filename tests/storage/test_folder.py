@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,8 +12,7 @@ import numpy as np
 import pytest
 
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.storage import folder as runfolder
-from hermite_collapse.storage.folder import RunFolder
+from hermite_collapse.storage.folder import TIMINGS, RunFolder, write_atomically
 
 pytest.importorskip("torch")
 
@@ -23,7 +23,6 @@ KILLER = textwrap.dedent(
     import torch
     torch.set_num_threads(1)
     import hermite_collapse as hc
-    from hermite_collapse import runfolder
     from hermite_collapse.simulation import simulate
 
     root, keep, regime = sys.argv[1:4]
@@ -33,7 +32,7 @@ KILLER = textwrap.dedent(
 
     def run(folder, *, half_write_at=None):
         if half_write_at is not None:
-            whole, calls = runfolder.os.fsync, [0]
+            whole, calls = os.fsync, [0]
             def fsync(handle):
                 calls[0] += 1
                 if calls[0] == half_write_at:
@@ -44,7 +43,7 @@ KILLER = textwrap.dedent(
                         pass  # a directory
                     os.kill(os.getpid(), signal.SIGKILL)
                 whole(handle)
-            runfolder.os.fsync = fsync
+            os.fsync = fsync
         simulate(recursion, rounds=12, particles=400, degree=3, runs=2, keep=keep, device="cpu", folder=folder)
 
     def attempt(folder, delay=None, **options):
@@ -89,7 +88,7 @@ def test_runs_killed_at_random_instants_end_with_the_same_bytes(tmp_path, keep, 
     assert json.loads(done.stdout)["kills"] >= 20
 
     def contents(folder):
-        return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != runfolder.TIMINGS}
+        return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != TIMINGS}
 
     whole = contents(tmp_path / "whole")
     assert {"manifest.json", "record.json", "record.npz", "round-00012.npz"} <= set(whole)
@@ -128,13 +127,13 @@ def test_rounds_count_only_when_their_statistics_are_there(tmp_path):
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     target = tmp_path / "file"
-    runfolder.write_atomically(target, b"old")
+    write_atomically(target, b"old")
 
     def broken(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(runfolder.os, "replace", broken)
+    monkeypatch.setattr(os, "replace", broken)
     with pytest.raises(OSError, match="disk full"):
-        runfolder.write_atomically(target, b"new")
+        write_atomically(target, b"new")
     assert target.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

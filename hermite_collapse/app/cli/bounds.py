@@ -113,7 +113,7 @@ def _proved(
         "rate": section.rate,
     }
     ball = bounds.ball_radius(defect, **setting)
-    degrees = list(range(1, config.analysis.degree + 1))
+    degrees = list(range(1, config.analysis.degree_in(recursion.dimension) + 1))
     radii = bounds.mode_radius(degrees, mode_defect, **setting)
     rates = _rates(recursion, setting)
     rounds = _rounds(recursion, tolerance)

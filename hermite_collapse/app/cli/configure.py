@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...core.errors import InputError
-from ..config import Config, template
+from ..config import Config
+from ..template import template
 from .options import command as _command
 from .output import Output
 

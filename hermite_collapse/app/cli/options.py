@@ -15,7 +15,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from cyclopts import CoercionError, Group, Parameter, Token
 
-from ..config import Config, Section, load_config, sections
+from ..config import Config, load_config, sections
+from ..schema import Section
 from .output import Output
 
 # Shared by every command, whatever sections it uses.

@@ -33,8 +33,8 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     from ...storage.samples import read_samples
 
     count = checks.integer(most, "most", 4)
-    degree = config.analysis.degree
     law = config.target.build_law()
+    degree = config.analysis.degree_in(law.dimension)
     other = None if against is None else read_samples(against, scale=config.target.scale)
     samples = getattr(law, "samples", None)
     if other is not None and samples is None:

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ...core.errors import ConvergenceError, InputError
 from ...core.types import FloatArray, IntArray
-from ...storage import folder as runfolder
+from ...storage.folder import read_arrays, write_arrays
 from ..noise import NoiseStream, Piece, seed_from
 from ..scores import Level
 from .denoiser import Preconditioning
@@ -257,7 +257,7 @@ class TrainingJob:
         }
         arrays["losses"] = np.reshape(self.losses, (-1, len(self.addresses)))
         arrays["step"], arrays["job"] = np.array([self.step]), self._digest()
-        runfolder.write_arrays(path, arrays)
+        write_arrays(path, arrays)
         series = path.name.rpartition("-")[0]
         for other in path.parent.glob(f"{series}-*.npz"):
             if other.name < path.name:
@@ -275,7 +275,7 @@ class TrainingJob:
         if checkpoints is None or not self._file(checkpoints).exists():
             return
         path = self._file(checkpoints)
-        stored = runfolder.read_arrays(path)
+        stored = read_arrays(path)
         if not np.array_equal(stored.get("job", np.empty(0)), self._digest()):
             raise InputError(f"folder must hold the state of this training, got another's in {str(path)!r}.")
         self.step = int(stored["step"][0])
