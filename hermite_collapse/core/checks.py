@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 from .types import FloatArray, IntArray
+from .value import writable
 
 # Second moments that a diffusion's own coordinates can have.
 SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
@@ -124,14 +125,24 @@ def samples(value: Any, name: str = "samples", minimum: int = 1) -> FloatArray:
     return array
 
 
-def diffusion_units(array: FloatArray, name: str) -> None:
-    """Samples (n, d) in the diffusion's own coordinates: no E x_j^2 above 25, their average not below 0.01.
+def second_moments(samples: FloatArray) -> FloatArray:
+    """Return E x_j^2 by axis of samples (n, d), shape (d,)."""
+    return np.asarray(np.einsum("ij,ij->j", samples, samples) / len(samples))
 
-    Pixels of 0 to 255, metres or dollars give predictions that look fine and mean nothing.
+
+def are_diffusion_units(moments: FloatArray) -> bool:
+    """Whether second moments E x_j^2, shape (d,), can be those of a diffusion's own coordinates."""
+    return bool(moments.max() <= LARGEST_MOMENT and moments.mean() >= SMALLEST_MOMENT)
+
+
+def diffusion_units(moments: FloatArray, name: str) -> None:
+    """Refuse samples whose second moments E x_j^2, shape (d,), are not those of a diffusion's own coordinates.
+
+    None may be above 25, their average not below 0.01: pixels of 0 to 255, metres or dollars give predictions that
+    look fine and mean nothing.
     """
-    moments = np.einsum("ij,ij->j", array, array) / len(array)
-    largest, average = float(moments.max()), float(moments.mean())
-    if largest > LARGEST_MOMENT or average < SMALLEST_MOMENT:
+    if not are_diffusion_units(moments):
+        largest, average = float(moments.max()), float(moments.mean())
         value = f"one of {largest:.4g}" if largest > LARGEST_MOMENT else f"an average of {average:.4g}"
         raise InputError(
             f"{name} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "
@@ -161,13 +172,19 @@ def _float_array(value: Any, name: str) -> FloatArray:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        return np.asarray(
-            array, dtype=np.float64, order="C"
-        )  # unlike ascontiguousarray, keeps a scalar a scalar
+        # Unlike ascontiguousarray, asarray keeps a scalar a scalar.
+        return writable(np.asarray(array, dtype=np.float64, order="C"))
     except (TypeError, ValueError):
         raise InputError(
             f"{name} must hold real numbers in a rectangular array, got {_brief(value)}."
         ) from None
+
+
+def real_array(value: ArrayLike, name: str) -> FloatArray:
+    """Return finite real numbers of any shape as float64."""
+    array = _float_array(value, name)
+    finite(array, name)
+    return array
 
 
 def finite(array: FloatArray, name: str) -> None:
@@ -180,9 +197,9 @@ def finite(array: FloatArray, name: str) -> None:
 
 
 def _first(bad: NDArray[np.bool_]) -> int | tuple[int, ...]:
-    """Where the first True stands."""
-    place = tuple(int(i) for i in np.argwhere(bad)[0])
-    return place[0] if len(place) == 1 else place
+    """Return the index of the first True."""
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    return index[0] if len(index) == 1 else index
 
 
 def _brief(value: Any) -> str:

@@ -48,6 +48,11 @@ def writable(array: Array) -> Array:
     return view
 
 
+def plain(array: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """Return a Python float for an array without axes, the array otherwise."""
+    return float(array) if np.ndim(array) == 0 else array
+
+
 class Value:
     """Base of immutable values.
 

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
 
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 _CHUNK_ENTRIES = 1 << 20
 _SMALLEST_CHUNK = 1 << 10
 _LANES = 16
 _SMALL_TASK = 1 << 16  # points x components x axes: below, starting threads costs more than the sums
-
-Array = NDArray[np.float64]
 
 
 class _Group(NamedTuple):
@@ -31,19 +30,19 @@ class _Group(NamedTuple):
     log_heights: log of weight times density at the mean; roots: 1 / sqrt(2 variance).
     """
 
-    frame: Array | None
-    centre: Array
-    log_heights: Array
-    means: Array
-    roots: Array
+    frame: FloatArray | None
+    centre: FloatArray
+    log_heights: FloatArray
+    means: FloatArray
+    roots: FloatArray
 
 
 def _groups(
-    log_weights: Array,
-    means: Array,
-    variances: Array,
-    frames: Array | None,
-    frame_of: NDArray[np.int64] | None,
+    log_weights: FloatArray,
+    means: FloatArray,
+    variances: FloatArray,
+    frames: FloatArray | None,
+    frame_of: IntArray | None,
 ) -> list[_Group]:
     log_weights = np.ascontiguousarray(log_weights, dtype=np.float64)
     means = np.ascontiguousarray(means, dtype=np.float64)
@@ -58,12 +57,12 @@ def _groups(
             "covariances must be positive definite for a density to exist: "
             f"component {used[worst]} has variance {smallest[worst]:.6g} in one direction."
         )
-    chosen: list[tuple[int | None, NDArray[np.intp]]] = [(None, used)]
+    memberships: list[tuple[int | None, NDArray[np.intp]]] = [(None, used)]
     if frames is not None:
         owner = np.zeros(len(used), dtype=np.int64) if frame_of is None else np.asarray(frame_of)[used]
-        chosen = [(f, used[owner == f]) for f in range(len(frames))]
+        memberships = [(f, used[owner == f]) for f in range(len(frames))]
     groups = []
-    for f, members in chosen:
+    for f, members in memberships:
         if len(members) == 0:
             continue
         # The rotation loses eps * |x - centre| absolutely: the means' own middle keeps that small for laws
@@ -81,7 +80,7 @@ def _groups(
     return groups
 
 
-def _evaluate(x: Array, groups: list[_Group], with_slope: bool) -> tuple[Array, Array]:
+def _evaluate(x: FloatArray, groups: list[_Group], with_slope: bool) -> tuple[FloatArray, FloatArray]:
     """Log-density (n,), and the gradient (n, d) or an empty array."""
     count, dimension = x.shape
     log_density = np.empty(count)
@@ -107,7 +106,7 @@ def _evaluate(x: Array, groups: list[_Group], with_slope: bool) -> tuple[Array, 
     return log_density, score
 
 
-def _group_sums(x: Array, group: _Group, with_slope: bool) -> tuple[Array, Array, Array]:
+def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
     from ..hermite._jit import parallel_region
     from . import _kernels_log_density as kernels
@@ -138,30 +137,42 @@ def _group_sums(x: Array, group: _Group, with_slope: bool) -> tuple[Array, Array
 
 
 def mixture_log_density(
-    x: Array,
-    log_weights: Array,
-    means: Array,
-    variances: Array,
-    frames: Array | None = None,
-    frame_of: NDArray[np.int64] | None = None,
-) -> Array:
-    """Log-density of a Gaussian mixture at many points.
+    x: FloatArray,
+    log_weights: FloatArray,
+    means: FloatArray,
+    variances: FloatArray,
+    frames: FloatArray | None = None,
+    frame_of: IntArray | None = None,
+) -> FloatArray:
+    """Return the log-density of a Gaussian mixture at many points.
 
     Parameters
     ----------
-    x : (n, d)                  points
-    log_weights : (K,)          log w_k; -inf leaves the component out
-    means : (K, d)              in the original coordinates
-    variances : (K, d)          eigenvalues of the covariances, all positive
-    frames : (F, d, d) or None  orthogonal matrices whose columns are eigenvectors; None: the coordinate axes
-    frame_of : (K,) or None     frame of each component; None: all in frame 0
+    x : array, shape (n, d)
+    log_weights : array, shape (K,)
+        log w_k; -inf leaves the component out.
+    means : array, shape (K, d)
+        In the original coordinates.
+    variances : array, shape (K, d)
+        Eigenvalues of the covariances, all positive.
+    frames : array, shape (F, d, d), or None
+        Orthogonal matrices whose columns are eigenvectors; None for the coordinate axes.
+    frame_of : array of int, shape (K,), or None
+        Frame of each component; None for frame 0.
 
     Returns
     -------
-    (n,) log p(x).  In the far tail the value is the true one: nothing underflows.  -inf at infinity.
+    array, shape (n,)
+        log p(x).  In the far tail the value is the true one: nothing underflows.  -inf at infinity.
 
-    Accuracy : relative 1e-13, absolute where abs(log p) < 1.
-    Raises   : InputError if a component of positive weight has a variance that is not positive: it has no density.
+    Raises
+    ------
+    InputError
+        If a component of positive weight has a variance that is not positive: it has no density.
+
+    Accuracy
+    --------
+    Relative 1e-13, absolute where abs(log p) < 1.
     """
     x = np.ascontiguousarray(x, dtype=np.float64)
     groups = _groups(log_weights, means, variances, frames, frame_of)
@@ -174,23 +185,36 @@ def mixture_log_density(
 
 
 def mixture_log_density_and_score(
-    x: Array,
-    log_weights: Array,
-    means: Array,
-    variances: Array,
-    frames: Array | None = None,
-    frame_of: NDArray[np.int64] | None = None,
-) -> tuple[Array, Array]:
-    """Log-density (n,) and its gradient (n, d), in one pass.  Arguments: `mixture_log_density`.
+    x: FloatArray,
+    log_weights: FloatArray,
+    means: FloatArray,
+    variances: FloatArray,
+    frames: FloatArray | None = None,
+    frame_of: IntArray | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the log-density (n,) and its gradient (n, d) in one pass; arguments as for `mixture_log_density`.
 
-    Accuracy : the score to 1e-12 of its norm.
-    Raises   : as there, and InputError at points where the log-density is not finite.
+    Raises
+    ------
+    InputError
+        As there, and at points where the log-density is not finite.
+
+    Accuracy
+    --------
+    The score to 1e-12 of its norm.
     """
     x = np.ascontiguousarray(x, dtype=np.float64)
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        raise _no_score(x[int(np.argmin(finite))])
     log_density, score = _evaluate(x, _groups(log_weights, means, variances, frames, frame_of), True)
-    if not np.isfinite(log_density).all():
-        worst = int(np.argmin(np.isfinite(log_density)))
-        raise InputError(
-            f"x must lie where the log-density is a double for it to have a score, got {x[worst].tolist()}."
-        )
+    finite = np.isfinite(log_density)
+    if not finite.all():
+        raise _no_score(x[int(np.argmin(finite))])
     return log_density, score
+
+
+def _no_score(point: FloatArray) -> InputError:
+    return InputError(
+        f"x must lie where the log-density is a double for it to have a score, got {point.tolist()}."
+    )

@@ -11,24 +11,30 @@ have w = 0 and are diagonal; blur and variance-exploding channels feed degree n 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..core.types import FloatArray, IntArray
 from .channels import GaussianChannel
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def through_channel(values: FloatArray, indices: IntArray, channel: GaussianChannel) -> FloatArray:
-    """Coefficients of the law after the channel.
+    """Return the coefficients of the law after the channel.
 
     Parameters
     ----------
-    values : (..., m) coefficients; leading axes are carried along.
-    indices : (m, d) multi-indices, closed under k -> k - 2 e_i (all of total degree <= n, for example).
-    channel : the channel.
+    values : array, shape (..., m)
+        Coefficients; leading axes are carried along.
+    indices : array of int, shape (m, d)
+        Multi-indices, closed under k -> k - 2 e_i (all of total degree <= n, for example).
+    channel : GaussianChannel
 
-    Cost : O(m d n) beyond the diagonal part; exact up to rounding of sums of n / 2 terms.
+    Returns
+    -------
+    array, shape (..., m)
+        Exact up to rounding of sums of n / 2 terms.
+
+    Cost
+    ----
+    O(m d n) beyond the diagonal part.
     """
     degree = indices.sum(axis=1)
     result = values * channel.scale**degree
@@ -44,19 +50,19 @@ def through_channel(values: FloatArray, indices: IntArray, channel: GaussianChan
 
 
 def channel_matrix(indices: IntArray, channel: GaussianChannel) -> FloatArray:
-    """The channel as a matrix (m, m) on coefficients; diagonal for Ornstein-Uhlenbeck channels."""
+    """Return the channel as a matrix (m, m) on coefficients; diagonal for Ornstein-Uhlenbeck channels."""
     return through_channel(np.eye(len(indices)), indices, channel).T
 
 
 def channel_excess(channel: GaussianChannel) -> float:
-    """w = scale^2 + variance - 1, exactly zero for Ornstein-Uhlenbeck channels."""
+    """Return w = scale^2 + variance - 1, exactly zero for Ornstein-Uhlenbeck channels."""
     if channel.is_ornstein_uhlenbeck:
         return 0.0
-    return channel.variance - (1.0 - channel.scale) * (1.0 + channel.scale)
+    return channel.variance - channel.loss
 
 
 def _lowering(indices: IntArray) -> tuple[IntArray, FloatArray]:
-    """Position of k - 2 e_i for each index k and axis i (m, d; m where there is none), and sqrt(k_i (k_i - 1))."""
+    """Return the position of k - 2 e_i for each index and axis (m where there is none), and sqrt(k_i (k_i - 1))."""
     position = {tuple(k): j for j, k in enumerate(indices.tolist())}
     count, dimension = indices.shape
     sources = np.full((count, dimension), count, dtype=np.int64)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.types import FloatArray, Seed
+from .aged import AgedLaw
 from .channels import GaussianChannel
+from .mixture import GaussianMixture, orthonormal_columns
 from .protocol import Law
 
 if TYPE_CHECKING:
     from ..hermite.coefficients import HermiteCoefficients
-    from .aged import AgedLaw
-    from .mixture import GaussianMixture
-
-FloatArray = NDArray[np.float64]
 
 
 class EmpiricalLaw(Law):
@@ -24,19 +24,46 @@ class EmpiricalLaw(Law):
 
     Parameters
     ----------
-    samples : (n, d) or (n,); array, torch tensor or data frame of finite numbers, in the units of the diffusion.
-    scale : a number > 0 by which the samples are divided first.  Without it a `Recursion` refuses samples that do not
-        look like a diffusion's own coordinates: a second moment above 25, or their average below 0.01.
+    samples : array, shape (n, d) or (n,)
+        Array, torch tensor or data frame of finite numbers, in the units of the diffusion.  Not copied.
+    scale : float, optional
+        A number > 0 by which the samples are divided first.  Without it a `Recursion` refuses samples that do not look
+        like a diffusion's own coordinates: a second moment above 25, or their average below 0.01.
 
-    It has no density; its image under any channel with positive variance does.  As the target of a recursion it is
-    the data law exactly: its own sampling error concerns the population behind it, and is what `standard_error` of
-    `hermite_coefficients` states.
+    Attributes
+    ----------
+    samples : array, shape (n, d)
+        Read-only.
+    scale : float or None
+
+    Raises
+    ------
+    InputError
+        If samples are not a non-empty rectangular array of finite numbers.
+
+    Notes
+    -----
+    The law has no density; its image under any channel with positive variance does.  As the target of a recursion it
+    is the data law exactly: its own sampling error concerns the population behind it, and is what `standard_error` of
+    `hermite_coefficients` states.  Mean, covariance and coefficients are computed once.
+
+    Examples
+    --------
+    >>> law = EmpiricalLaw([0.0, 1.0, 2.0])
+    >>> law.mean.tolist(), law.covariance.round(4).tolist()
+    ([1.0], [[0.6667]])
     """
+
+    _fields = ("samples", "scale")
+
+    samples: FloatArray
+    scale: float | None
 
     def __init__(self, samples: ArrayLike, *, scale: float | None = None) -> None:
         data = checks.samples(samples)
-        self.scale = None if scale is None else checks.positive(scale, "scale")
-        self.samples = data if self.scale in (None, 1.0) else data / self.scale
+        factor = None if scale is None else checks.positive(scale, "scale")
+        self._set("scale", factor)
+        self._set("samples", data if factor in (None, 1.0) else data / factor)
 
     def __repr__(self) -> str:
         return f"EmpiricalLaw({len(self.samples)} samples in dimension {self.dimension})"
@@ -46,48 +73,52 @@ class EmpiricalLaw(Law):
         return self.samples.shape[1]
 
     @property
+    def has_density(self) -> bool:
+        return False
+
+    @cached_property
     def mean(self) -> FloatArray:
         return self.samples.mean(axis=0)
 
-    @property
+    @cached_property
     def covariance(self) -> FloatArray:
         """Covariance of the empirical law itself: divisor n."""
         centred = self.samples - self.mean
-        return centred.T @ centred / len(centred)
+        return np.asarray(centred.T @ centred / len(centred))
 
-    def sample(self, n: int, rng: Any = None) -> FloatArray:
+    @cached_property
+    def squares(self) -> FloatArray:
+        """E x_j^2 by axis, shape (d,)."""
+        return checks.second_moments(self.samples)
+
+    def sample(self, n: int, rng: Seed = None) -> FloatArray:
         generator = np.random.default_rng(rng)
         return self.samples[generator.integers(len(self.samples), size=checks.integer(n, "n"))]
 
     def through(self, channel: GaussianChannel) -> AgedLaw:
-        from .aged import AgedLaw
-
-        return AgedLaw(
-            (self,),
-            np.ones(1),
-            np.array([channel.scale]),
-            np.array([channel.variance]),
-            np.zeros(1, dtype=np.int64),
-        )
+        return AgedLaw.single(self, channel)
 
     def project(self, direction: ArrayLike) -> EmpiricalLaw:
-        """The empirical law of the samples along a direction (d,) or orthonormal columns (d, k)."""
-        from .mixture import orthonormal_columns
-
+        """Return the empirical law of the samples along a direction (d,) or orthonormal columns (d, k)."""
         return EmpiricalLaw(self.samples @ orthonormal_columns(direction, self.dimension), scale=1.0)
 
-    def as_mixture(self) -> GaussianMixture:
-        """The same law as a mixture of n components of zero covariance."""
-        from .mixture import GaussianMixture
+    @cached_property
+    def _mixture(self) -> GaussianMixture:
+        n, d = self.samples.shape
+        variances = np.broadcast_to(0.0, (n, d))
+        return GaussianMixture.from_spectra(np.full(n, 1.0 / n), self.samples, variances)
 
-        n = len(self.samples)
-        return GaussianMixture._from_spectra(np.full(n, 1.0 / n), self.samples, np.zeros_like(self.samples))
+    def as_mixture(self) -> GaussianMixture:
+        return self._mixture
 
     def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
-        """Sample means of h_k: exact for this law; `standard_error` is that of the population's coefficients."""
-        from ..hermite.coefficients import sample_coefficients
+        """Return sample means of h_k: exact for this law; `standard_error` is that of the population's coefficients."""
+        known: dict[int, HermiteCoefficients] = self.__dict__.setdefault("_coefficients", {})
+        if degree not in known:
+            from ..hermite.sums import sample_coefficients
 
-        return sample_coefficients(self.samples, degree)
+            known[degree] = sample_coefficients(self.samples, degree)
+        return known[degree]
 
     def second_moments(self, indices: ArrayLike) -> FloatArray:
         return self.as_mixture().second_moments(indices)

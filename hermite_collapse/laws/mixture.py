@@ -6,21 +6,25 @@ frame and maps l to A^2 l + v, so that all ages of a component share one rotatio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray, Seed
 from .channels import GaussianChannel
 from .protocol import DensityLaw
 
 if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture as SklearnMixture
+
     from ..hermite.coefficients import HermiteCoefficients
 
-FloatArray = NDArray[np.float64]
+COVARIANCE_TYPES = ("spherical", "diagonal", "full", "shared")
 
 
 class GaussianMixture(DensityLaw):
@@ -28,22 +32,32 @@ class GaussianMixture(DensityLaw):
 
     Parameters
     ----------
-    weights : (K,), >= 0, sum 1.
-    means : (K, d), or (K,) in one dimension.
-    covariances : scalar (shared, isotropic), (K,) (isotropic), (K, d) or (1, d) (diagonal), (K, d, d) or
-        (1, d, d) (full, or shared full).  Positive semi-definite; a zero eigenvalue is allowed, and then the law
-        has no density.
+    weights : array, shape (K,)
+        >= 0, sum 1.
+    means : array, shape (K, d), or (K,) in one dimension
+    covariances : array
+        Scalar (every component isotropic), (K,) (isotropic), (K, d) or (1, d) (diagonal), (K, d, d) (full) or
+        (1, d, d) (full, the same for all).  Positive semi-definite; a zero eigenvalue is allowed, and then the law has
+        no density.
+    covariance_type : str, optional
+        "spherical", "diagonal", "full" or "shared": how to read covariances.  Needed where the shape does not tell: a
+        square (d, d) with K = d components may hold a row of variances for each component or one matrix for all.
 
     Attributes
     ----------
-    weights (K,), means (K, d), variances (K, d) : eigenvalues of the covariances.
-    frames (F, d, d), frame_of (K,) : orthogonal matrices whose columns are the eigenvectors and the frame of
-        each component; None when every covariance is diagonal.
+    weights : array, shape (K,)
+    means, variances : array, shape (K, d)
+        Means, and eigenvalues of the covariances.
+    frames : array, shape (F, d, d), or None
+        Orthogonal matrices whose columns are the eigenvectors; None when every covariance is diagonal.
+    frame_of : array of int, shape (K,), or None
+        The frame of each component.
 
     Raises
     ------
-    InputError for weights that are negative or do not sum to 1, shapes that do not match, and covariances that
-    are not symmetric or have a negative eigenvalue.
+    InputError
+        For weights that are negative or do not sum to 1, shapes that do not match or can be read in two ways, and
+        covariances that are not symmetric or have a negative eigenvalue.
 
     Examples
     --------
@@ -54,38 +68,87 @@ class GaussianMixture(DensityLaw):
     [1.0, 0.0, 0.0, -0.2143]
     """
 
-    def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
-        self.weights = checks.probabilities(weights)
-        self.means = checks.samples(means, "means")
-        count, dimension = self.means.shape
-        if len(self.weights) != count:
-            raise InputError(f"means must have one row a weight ({len(self.weights)}), got {count}.")
-        self.variances, self.frames, self.frame_of = _spectra(covariances, count, dimension)
+    _fields = ("weights", "means", "variances", "frames", "frame_of")
+
+    weights: FloatArray
+    means: FloatArray
+    variances: FloatArray
+    frames: FloatArray | None
+    frame_of: IntArray | None
+
+    def __init__(
+        self,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str | None = None,
+    ) -> None:
+        share = checks.probabilities(weights)
+        centres = checks.samples(means, "means").copy()
+        count, dimension = centres.shape
+        if len(share) != count:
+            raise InputError(f"means must have one row a weight ({len(share)}), got {count}.")
+        self._fill(share, centres, *_spectra(covariances, count, dimension, covariance_type))
+
+    def _fill(
+        self,
+        weights: FloatArray,
+        means: FloatArray,
+        variances: FloatArray,
+        frames: FloatArray | None,
+        frame_of: IntArray | None,
+    ) -> None:
+        for name, value in zip(self._fields, (weights, means, variances, frames, frame_of), strict=True):
+            self._set(name, value)
 
     @classmethod
-    def _from_spectra(
+    def from_spectra(
         cls,
         weights: FloatArray,
         means: FloatArray,
         variances: FloatArray,
         frames: FloatArray | None = None,
-        frame_of: NDArray[np.int64] | None = None,
+        frame_of: IntArray | None = None,
     ) -> GaussianMixture:
-        """A mixture from arrays already in canonical form; nothing is checked or copied."""
+        """Return a mixture from arrays in canonical form (see the attributes); nothing is checked or copied."""
         law = cls.__new__(cls)
-        law.weights, law.means, law.variances = weights, means, variances
-        law.frames, law.frame_of = frames, frame_of
+        law._fill(weights, means, variances, frames, frame_of)
         return law
 
+    def _arguments(self) -> dict[str, Any]:
+        kind = "diagonal" if self.frames is None else "full"
+        return {
+            "weights": self.weights,
+            "means": self.means,
+            "covariances": self.variances if self.frames is None else self.covariances,
+            "covariance_type": kind,
+        }
+
+    def replace(self, **changes: Any) -> GaussianMixture:
+        """Return a copy with other weights, means or covariances."""
+        if "covariances" in changes:
+            changes = {"covariance_type": None, **changes}
+        return GaussianMixture(**{**self._arguments(), **changes})
+
     @classmethod
-    def from_sklearn(cls, estimator: Any) -> GaussianMixture:
-        """The mixture fitted by `sklearn.mixture.GaussianMixture`, of any covariance type."""
-        kind = getattr(estimator, "covariance_type", None)
-        if kind is None or not hasattr(estimator, "means_"):
-            raise InputError(f"estimator must be a fitted sklearn GaussianMixture, got {estimator!r}.")
-        covariances = np.asarray(estimator.covariances_, dtype=float)
-        shared = covariances[None] if kind == "tied" else covariances
-        return cls(estimator.weights_ / estimator.weights_.sum(), estimator.means_, shared)
+    def from_sklearn(cls, estimator: SklearnMixture) -> GaussianMixture:
+        """Return the mixture fitted by `sklearn.mixture.GaussianMixture`, of any covariance type.
+
+        Raises
+        ------
+        InputError
+            If the estimator is no fitted sklearn mixture.
+        """
+        try:
+            kind = _SKLEARN_TYPES[estimator.covariance_type]
+            weights = np.asarray(estimator.weights_, dtype=float)
+            means, covariances = estimator.means_, np.asarray(estimator.covariances_, dtype=float)
+        except (AttributeError, KeyError):
+            raise InputError(
+                f"estimator must be a fitted sklearn GaussianMixture, got {estimator!r}."
+            ) from None
+        return cls(weights / weights.sum(), means, covariances, covariance_type=kind)
 
     @classmethod
     def fit(
@@ -113,35 +176,33 @@ class GaussianMixture(DensityLaw):
     def dimension(self) -> int:
         return self.means.shape[1]
 
-    @property
+    @cached_property
     def mean(self) -> FloatArray:
-        return self.weights @ self.means
+        return np.asarray(self.weights @ self.means)
 
-    @property
+    @cached_property
     def covariance(self) -> FloatArray:
         centred = self.means - self.mean
         spread = (self.weights[:, None] * centred).T @ centred
         if self.frames is None:
-            return spread + np.diag(self.weights @ self.variances)
-        return spread + np.einsum("k,kij->ij", self.weights, self.covariances)
+            return np.asarray(spread + np.diag(self.weights @ self.variances))
+        return np.asarray(spread + np.einsum("k,kij->ij", self.weights, self.covariances))
 
     @property
     def covariances(self) -> FloatArray:
         """Component covariances, shape (K, d, d)."""
-        if self.frames is None:
-            return self.variances[:, :, None] * np.eye(self.dimension)
+        if self.frames is None or self.frame_of is None:
+            return np.asarray(self.variances[:, :, None] * np.eye(self.dimension))
         rotation = self.frames[self.frame_of]
-        return (rotation * self.variances[:, None, :]) @ rotation.transpose(0, 2, 1)
-
-    @cached_property
-    def _spread(self) -> FloatArray:
-        """Covariances in the form the Hermite routines take: (K, d) if diagonal, else (K, d, d)."""
-        return self.variances if self.frames is None else self.covariances
+        return np.asarray((rotation * self.variances[:, None, :]) @ rotation.transpose(0, 2, 1))
 
     @property
     def has_density(self) -> bool:
         """Whether every component of positive weight has a density."""
         return bool(np.all(self.variances[self.weights > 0.0] > 0.0))
+
+    def as_mixture(self) -> GaussianMixture:
+        return self
 
     def _log_density_and_score(self, x: FloatArray, score: bool) -> tuple[FloatArray, FloatArray | None]:
         from ._log_density import mixture_log_density, mixture_log_density_and_score
@@ -156,7 +217,7 @@ class GaussianMixture(DensityLaw):
         arguments = (x, log_weights, self.means, self.variances, self.frames, self.frame_of)
         return mixture_log_density_and_score(*arguments) if score else (mixture_log_density(*arguments), None)
 
-    def sample(self, n: int, rng: Any = None) -> FloatArray:
+    def sample(self, n: int, rng: Seed = None) -> FloatArray:
         generator = np.random.default_rng(rng)
         count = checks.integer(n, "n")
         label = generator.choice(len(self.weights), size=count, p=self.weights)
@@ -165,12 +226,12 @@ class GaussianMixture(DensityLaw):
             assert self.frame_of is not None
             frame = self.frame_of[label]
             for index, rotation in enumerate(self.frames):
-                chosen = frame == index
-                noise[chosen] = noise[chosen] @ rotation.T
+                selected = frame == index
+                noise[selected] = noise[selected] @ rotation.T
         return self.means[label] + noise
 
     def through(self, channel: GaussianChannel) -> GaussianMixture:
-        return GaussianMixture._from_spectra(
+        return GaussianMixture.from_spectra(
             self.weights,
             channel.scale * self.means,
             channel.scale**2 * self.variances + channel.variance,
@@ -179,48 +240,49 @@ class GaussianMixture(DensityLaw):
         )
 
     def project(self, direction: ArrayLike) -> GaussianMixture:
-        """The marginal law along a direction (d,), normalised here, or orthonormal columns (d, k).
+        """Return the marginal law along a direction (d,), normalised here, or orthonormal columns (d, k).
 
         Projections of an Ornstein-Uhlenbeck recursion are Ornstein-Uhlenbeck recursions of the projected law.
         """
         basis = orthonormal_columns(direction, self.dimension)
         covariances = np.einsum("ia,kij,jb->kab", basis, self.covariances, basis, optimize=True)
-        return GaussianMixture(self.weights, self.means @ basis, covariances)
+        return GaussianMixture(self.weights, self.means @ basis, covariances, covariance_type="full")
 
     def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
         from ..hermite.coefficients import mixture_coefficients
 
-        return mixture_coefficients(self.weights, self.means, self._spread, degree)
+        return mixture_coefficients(self, degree)
 
     def degree_energy(self, degree: int) -> FloatArray:
-        """Exact energies sum_{abs(k)=n} c_k^2 for n = 0..degree, shape (degree + 1,); any dimension."""
+        """Return the exact energies sum_{abs(k)=n} c_k^2 for n = 0..degree, shape (degree + 1,); any dimension."""
         from ..hermite.degree import mixture_degree_energy
 
         return mixture_degree_energy(self, degree)
 
     def second_moments(self, indices: ArrayLike) -> FloatArray:
+        from ..hermite.indices import as_indices
         from ..hermite.moments import second_moments
 
-        return second_moments(self.weights, self.means, self._spread, checks.degrees(indices, "indices"))
+        return second_moments(self, as_indices(indices, self.dimension))
 
 
-def mixture_of(laws: list[GaussianMixture], weights: FloatArray) -> GaussianMixture:
-    """The mixture of mixtures, flattened; components of weight 0 are dropped."""
-    kept = [(law, w) for law, w in zip(laws, weights, strict=True) if w > 0.0]
-    frames, frame_of = _joined_frames([law for law, _ in kept])
-    flat_weights = np.concatenate([w * law.weights for law, w in kept])
-    return GaussianMixture._from_spectra(
+def joined_mixture(laws: Sequence[GaussianMixture], weights: FloatArray) -> GaussianMixture:
+    """Return the mixture of mixtures, flattened; laws of weight 0 are left out."""
+    used = [(law, w) for law, w in zip(laws, weights, strict=True) if w > 0.0]
+    frames, frame_of = _joined_frames([law for law, _ in used])
+    flat_weights = np.concatenate([w * law.weights for law, w in used])
+    return GaussianMixture.from_spectra(
         flat_weights / flat_weights.sum(),
-        np.concatenate([law.means for law, _ in kept]),
-        np.concatenate([law.variances for law, _ in kept]),
+        np.concatenate([law.means for law, _ in used]),
+        np.concatenate([law.variances for law, _ in used]),
         frames,
         frame_of,
     )
 
 
 def orthonormal_columns(direction: ArrayLike, dimension: int) -> FloatArray:
-    """A direction (d,) normalised to (d, 1), or orthonormal columns (d, k) as they are."""
-    basis = np.asarray(direction, dtype=float)
+    """Return a direction (d,) normalised to (d, 1), or orthonormal columns (d, k) as they are."""
+    basis = checks.real_array(direction, "direction")
     if basis.ndim == 1:
         length = np.linalg.norm(basis)
         if basis.shape != (dimension,) or not 0.0 < length < np.inf:
@@ -235,8 +297,8 @@ def orthonormal_columns(direction: ArrayLike, dimension: int) -> FloatArray:
     return basis
 
 
-def _joined_frames(laws: list[GaussianMixture]) -> tuple[FloatArray | None, NDArray[np.int64] | None]:
-    """One list of frames for several mixtures; ages of one mixture share theirs."""
+def _joined_frames(laws: Sequence[GaussianMixture]) -> tuple[FloatArray | None, IntArray | None]:
+    """Return one list of frames for several mixtures; ages of one mixture share theirs."""
     if all(law.frames is None for law in laws):
         return None, None
     frames: list[FloatArray] = []
@@ -254,29 +316,44 @@ def _joined_frames(laws: list[GaussianMixture]) -> tuple[FloatArray | None, NDAr
     return np.concatenate(frames), np.concatenate(frame_of)
 
 
-def _spectra(
-    covariances: ArrayLike, count: int, dimension: int
-) -> tuple[FloatArray, FloatArray | None, NDArray[np.int64] | None]:
-    """Eigenvalues (K, d), frames and frame index of covariances in any accepted form."""
-    try:
-        array = np.asarray(covariances, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"covariances must hold real numbers, got {covariances!r}.") from None
-    checks.finite(array, "covariances")
+Spectra = tuple[FloatArray, FloatArray | None, IntArray | None]
+
+_SKLEARN_TYPES = {"spherical": "spherical", "diag": "diagonal", "full": "full", "tied": "shared"}
+
+
+def _spectra(covariances: ArrayLike, count: int, dimension: int, kind: str | None) -> Spectra:
+    """Return eigenvalues (K, d), frames and frame index of covariances in any accepted form."""
+    array = checks.real_array(covariances, "covariances")
+    if kind is not None:
+        checks.one_of(kind, COVARIANCE_TYPES, "covariance_type")
     shape = (count, dimension)
-    if array.ndim == 0:
-        variances = np.full(shape, float(array))
-    elif array.shape == (count,):
-        variances = np.repeat(array[:, None], dimension, axis=1)
-    elif array.shape in (shape, (1, dimension)):
-        variances = np.broadcast_to(array, shape).copy()
-    elif array.shape in ((*shape, dimension), (1, dimension, dimension)):
-        return _full_spectra(array, count, dimension)
-    else:
+    square = array.shape == (dimension, dimension) and dimension > 1
+    if kind is None and square and count == dimension:
         raise InputError(
-            f"covariances must be a scalar or have shape ({count},), ({count}, {dimension}), "
-            f"({count}, {dimension}, {dimension}) or (1, {dimension}, {dimension}), got {array.shape}."
+            f"covariances must have three axes, or covariance_type be given, where there are as many components as "
+            f"dimensions ({count}), since a square can be one row of variances for each component ('diagonal') or one "
+            f"matrix for all ('shared'), got shape {array.shape}."
         )
+    if kind is None and square and count == 1:
+        kind = "shared"
+    accepted: dict[str, tuple[tuple[int, ...], ...]] = {
+        "spherical": ((), (count,)),
+        "diagonal": (shape, (1, dimension)),
+        "full": ((*shape, dimension),),
+        "shared": ((1, dimension, dimension),)
+        if kind is None
+        else ((1, dimension, dimension), shape[1:] * 2),
+    }
+    considered = [name for name in accepted if kind in (None, name)]
+    name = next((name for name in considered if array.shape in accepted[name]), None)
+    if name is None:
+        forms = dict.fromkeys(str(form) for name in considered for form in accepted[name] if form)
+        scalar = "be a scalar or " if "spherical" in considered else ""
+        raise InputError(f"covariances must {scalar}have shape {' or '.join(forms)}, got {array.shape}.")
+    if name in ("full", "shared"):
+        return _full_spectra(array.reshape(-1, dimension, dimension), count, dimension)
+    spread = array.reshape(-1, 1) if name == "spherical" else array
+    variances = np.broadcast_to(spread, shape).copy()
     if variances.min() < 0.0:
         raise InputError(
             f"covariances must be positive semi-definite, got a variance of {float(variances.min())!r}."
@@ -284,9 +361,7 @@ def _spectra(
     return variances, None, None
 
 
-def _full_spectra(
-    array: FloatArray, count: int, dimension: int
-) -> tuple[FloatArray, FloatArray | None, NDArray[np.int64] | None]:
+def _full_spectra(array: FloatArray, count: int, dimension: int) -> Spectra:
     size = np.abs(array).max()
     asymmetry = np.abs(array - array.transpose(0, 2, 1)).max()
     if asymmetry > 1e-10 * size:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.display import Displayed
-from .channels import GaussianChannel
+from ..core.types import FloatArray, Seed
+from ..core.value import Value
 
 if TYPE_CHECKING:
     from ..hermite.coefficients import HermiteCoefficients
+    from .channels import GaussianChannel
+    from .mixture import GaussianMixture
 
-FloatArray = NDArray[np.float64]
 
+class Law(Displayed, Value, ABC):
+    """A probability law on R^d: an immutable value.
 
-class Law(Displayed, ABC):
-    """A probability law on R^d."""
+    Attributes
+    ----------
+    dimension : int
+        d.
+    mean : array, shape (d,)
+    covariance : array, shape (d, d)
+    has_density : bool
+        Whether the law has a density.
+    """
 
     @property
     @abstractmethod
@@ -36,21 +47,44 @@ class Law(Displayed, ABC):
     def covariance(self) -> FloatArray:
         """Cov X, shape (d, d)."""
 
+    @property
     @abstractmethod
-    def sample(self, n: int, rng: Any = None) -> FloatArray:
-        """n independent draws, shape (n, d); rng is anything `numpy.random.default_rng` takes."""
+    def has_density(self) -> bool:
+        """Whether the law has a density."""
+
+    @property
+    def unbounded_ages(self) -> bool:
+        """Whether the law stands for an average over infinitely many ages."""
+        return False
+
+    @property
+    def tail_channel(self) -> GaussianChannel | None:
+        """Where the channels of ever older ages tend; None without unbounded ages, or if their variance grows."""
+        return None
+
+    @abstractmethod
+    def as_mixture(self) -> GaussianMixture:
+        """Return the same law as one Gaussian mixture; samples become components of zero covariance."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: Seed = None) -> FloatArray:
+        """Draw n independent points, shape (n, d); rng is anything `numpy.random.default_rng` takes."""
 
     @abstractmethod
     def through(self, channel: GaussianChannel) -> Law:
-        """The law of scale X + sqrt(variance) Z."""
+        """Return the law of scale X + sqrt(variance) Z."""
+
+    @abstractmethod
+    def project(self, direction: ArrayLike) -> Law:
+        """Return the marginal law along a direction (d,), normalised here, or orthonormal columns (d, k)."""
 
     @abstractmethod
     def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
-        """Coefficients c_k = E h_k(X) of all multi-indices of total degree <= degree."""
+        """Return the coefficients c_k = E h_k(X) of all multi-indices of total degree <= degree."""
 
     @abstractmethod
     def second_moments(self, indices: ArrayLike) -> FloatArray:
-        """E h_k(X)^2 for each row k of indices (m, d); shape (m,)."""
+        """Return E h_k(X)^2 for each row k of indices (m, d), shape (m,)."""
 
 
 class DensityLaw(Law):
@@ -58,19 +92,19 @@ class DensityLaw(Law):
 
     @abstractmethod
     def _log_density_and_score(self, x: FloatArray, score: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Log density (n,) and, if asked, score (n, d) at the points x (n, d)."""
+        """Return the log density (n,) and, if asked, the score (n, d) at the points x (n, d)."""
 
     def log_density(self, x: ArrayLike) -> FloatArray:
-        """log p(x), shape (...); finite wherever the true value is representable, far tails included."""
+        """Return log p(x), shape (...), for x of shape (..., d); finite wherever the true value is representable."""
         flat, leading = checks.points(x, self.dimension)
         return self._log_density_and_score(flat, score=False)[0].reshape(leading)
 
     def density(self, x: ArrayLike) -> FloatArray:
-        """p(x), shape (...)."""
-        return np.exp(self.log_density(x))
+        """Return p(x), shape (...), for x of shape (..., d)."""
+        return np.asarray(np.exp(self.log_density(x)))
 
     def score(self, x: ArrayLike) -> FloatArray:
-        """grad log p(x), shaped like x."""
+        """Return grad log p(x), shaped like x."""
         flat, _ = checks.points(x, self.dimension)
         gradient = self._log_density_and_score(flat, score=True)[1]
         assert gradient is not None

@@ -19,11 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
 from ..core.errors import InputError
-from ..laws.channels import _plain
+from ..core.types import FloatArray
+from ..core.value import plain
 from .regimes import as_regime
 from .schedules import Schedule, as_schedule
-
-FloatArray = NDArray[np.float64]
 
 METRICS = ("total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2", "l2_gamma")
 
@@ -60,7 +59,7 @@ def attenuation(
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     growth = _growth(checks.degrees(degree) * x)
-    return _plain(_share(alpha, growth))
+    return plain(_share(alpha, growth))
 
 
 def attenuation_loss(
@@ -71,7 +70,7 @@ def attenuation_loss(
     Arguments, errors and references as for `attenuation`.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return _plain(_loss(alpha, _growth(checks.degrees(degree) * x)))
+    return plain(_loss(alpha, _growth(checks.degrees(degree) * x)))
 
 
 def mode_contraction(
@@ -85,7 +84,7 @@ def mode_contraction(
     References : arXiv:2606.13796, Proposition 3.3.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return _plain((1.0 - alpha) * np.exp(-checks.degrees(degree) * x))
+    return plain((1.0 - alpha) * np.exp(-checks.degrees(degree) * x))
 
 
 def contraction_rate(
@@ -219,7 +218,7 @@ def largest_truncation(
     if np.any(n < 1):
         raise InputError(f"degree must be >= 1 here, since degree 0 is never attenuated, got {degree!r}.")
     budget = np.log1p(checks.fraction(fresh_fraction) * _odds(fidelity))
-    return _plain(budget / (checks.positive(rate, "rate") * n))
+    return plain(budget / (checks.positive(rate, "rate") * n))
 
 
 def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatArray:
@@ -229,7 +228,7 @@ def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatAr
     0 <= lambda/(lambda+n) - g_n <= (alpha/2) (1 - g_n) (1 - lambda/(lambda+n)).
     """
     level = checks.positive(filter_degree, "filter_degree")
-    return _plain(level / (level + checks.degrees(degree)))
+    return plain(level / (level + checks.degrees(degree)))
 
 
 def _parameters(fresh_fraction: Any, truncation_time: Any, rate: Any) -> tuple[float, float]:

@@ -3,8 +3,7 @@
     q_i = w_i p* + sum_j v_ij p_j          training law of round i (`regimes`)
     p_{i+1} = C_i q_i                      perfect score, exact sampling; C_i blur, then truncation at t_i
 
-Unrolled, every law is an average of channels applied to the data: a sample's age is the number of generations
-between it and real data, and p_i is the law of the data carried through that many channels (its genealogy).
+Unrolled, every law is an average of channels applied to the data (`genealogy`).
 
 References: arXiv:2606.13796, Theorem 3.1, Corollary 3.2, Proposition 3.3, Theorem 4.1.
 """
@@ -12,58 +11,63 @@ References: arXiv:2606.13796, Theorem 3.1, Corollary 3.2, Proposition 3.3, Theor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import Value
 from ..laws.aged import AgedLaw
-from ..laws.ages import BLOCK_NODES, geometric_ages, ornstein_uhlenbeck_ages
+from ..laws.ages import AgeRule, attractor
 from ..laws.channel_action import through_channel
-from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck, Process, channel_powers
+from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck, Process
+from ..laws.conversion import as_law
 from ..laws.empirical import EmpiricalLaw
 from ..laws.protocol import Law
+from .genealogy import EXACT_ROUNDS, Ages, compressed_replacement_ages, joined, merged, replacement_ages
 from .modes import contraction_rate, mode_factors
-from .regimes import as_regime
+from .regimes import Regime, as_regime
 from .schedules import Constant, Schedule, as_schedule
 
-FloatArray = NDArray[np.float64]
 
-MAXIMUM_AGES = 4096
-EXACT_ROUNDS = 64  # longer replacement runs at constant time use the compressed geometric ages
-
-
-class _Ages(NamedTuple):
-    """A law as ages: weight, channel and root (0 the data, 1 the initial law) of each."""
-
-    weights: FloatArray
-    scales: FloatArray
-    variances: FloatArray
-    roots: NDArray[np.int64]
-
-
-class Recursion(Displayed):
-    """A recursively trained diffusion model with perfect scores.
+class Recursion(Displayed, Value):
+    """A recursively trained diffusion model with perfect scores: an immutable value.
 
     Parameters
     ----------
-    target : data law p*, a GaussianMixture or an EmpiricalLaw.
-    fresh_fraction : share of fresh real data in each round's training set, in [0, 1]; one value, or one a round (the
-        last holds on).
-    truncation : truncation time (dimensionless OU time; the noise variance sigma^2 for `VarianceExploding`), one a
-        round, or a schedule.
-    regime : "replace", "accumulate", "accumulate_with_fresh", or a table of weights (`regimes`).
-    blur : bandwidth h of a Gaussian kernel density estimate in front of every round, data units, >= 0.
-    process : OrnsteinUhlenbeck(rate) or VarianceExploding().
-    initial : law p_0 of the first model; the data law if None.
+    target : Law or array, shape (n, d) or (n,)
+        Data law p*: a GaussianMixture, an EmpiricalLaw, or samples in the units of the diffusion.
+    fresh_fraction : float or sequence of float
+        Share of fresh real data in each round's training set, in [0, 1]; one value, or one a round (the last holds on).
+    truncation : float, sequence of float, or Schedule
+        Truncation time (dimensionless OU time; the noise variance sigma^2 for `VarianceExploding`), one a round, or a
+        schedule.
+    regime : str, array or Regime
+        "replace", "accumulate", "accumulate_with_fresh", or a table of weights (`regimes`).
+    blur : float
+        Bandwidth h >= 0 of a Gaussian kernel density estimate in front of every round, data units.
+    process : Process, optional
+        OrnsteinUhlenbeck(rate), the default, or VarianceExploding().
+    initial : Law or array, optional
+        Law p_0 of the first model; the data law if left out.
+
+    Attributes
+    ----------
+    target, initial : Law
+    schedule : Schedule
+    regime : Regime
+    blur : float
+    process : Process
 
     Raises
     ------
-    InputError for parameters out of range, laws of different dimensions, and samples that are not in the diffusion's
-    units unless their `scale` was given.
+    InputError
+        For parameters out of range, laws of different dimensions, and samples that are not in the diffusion's units
+        unless their `scale` was given.
 
     Examples
     --------
@@ -75,38 +79,52 @@ class Recursion(Displayed):
     [[1.0, 1.0], [0.9512, 0.9048], [0.9188, 0.8446]]
     """
 
+    _fields = ("target", "schedule", "regime", "blur", "process", "initial")
+
+    target: Law
+    schedule: Schedule
+    regime: Regime
+    blur: float
+    process: Process
+    initial: Law | None
+
     def __init__(
         self,
-        target: Law,
+        target: Law | ArrayLike,
         *,
         fresh_fraction: float | Sequence[float],
         truncation: float | Sequence[float] | Schedule,
-        regime: str | ArrayLike = "replace",
+        regime: str | ArrayLike | Regime = "replace",
         blur: float = 0.0,
         process: Process | None = None,
-        initial: Law | None = None,
+        initial: Law | ArrayLike | None = None,
     ) -> None:
-        for name, law in (("target", target), ("initial", initial)):
-            if not isinstance(law, Law) and (name == "target" or law is not None):
-                raise InputError(
-                    f"{name} must be a law (GaussianMixture, EmpiricalLaw), got {type(law).__name__}."
-                )
-            if isinstance(law, EmpiricalLaw) and law.scale is None:
-                checks.diffusion_units(law.samples, name)
-        if process is not None and not hasattr(process, "channel"):
+        data = _law_in_units(target, "target")
+        start = None if initial is None else _law_in_units(initial, "initial")
+        if process is not None and not isinstance(process, Process):
             raise InputError(
                 f"process must be OrnsteinUhlenbeck(...) or VarianceExploding(), got {process!r}."
             )
-        if initial is not None and initial.dimension != target.dimension:
+        if start is not None and start.dimension != data.dimension:
             raise InputError(
-                f"initial must have the dimension of target, {target.dimension}, got {initial.dimension}."
+                f"initial must have the dimension of target, {data.dimension}, got {start.dimension}."
             )
-        self.target, self.initial = target, initial
-        self.schedule = as_schedule(truncation)
-        self.regime = as_regime(regime, fresh_fraction)
-        self.blur = checks.nonnegative(blur, "blur")
-        self.process: Process = OrnsteinUhlenbeck() if process is None else process
-        self._known_ages: dict[int, _Ages] = {}
+        self._set("target", data)
+        self._set("initial", start)
+        self._set("schedule", as_schedule(truncation))
+        self._set("regime", as_regime(regime, fresh_fraction))
+        self._set("blur", checks.nonnegative(blur, "blur"))
+        self._set("process", OrnsteinUhlenbeck() if process is None else process)
+
+    def _arguments(self) -> dict[str, Any]:
+        names = ("target", "fresh_fraction", "regime", "blur", "process", "initial")
+        return {name: getattr(self, name) for name in names} | {"truncation": self.schedule}
+
+    def replace(self, **changes: Any) -> Recursion:
+        """Return a copy with other values for some of the arguments of the constructor."""
+        if "fresh_fraction" in changes and "regime" not in changes:
+            changes["regime"] = self.regime.name if self.regime.table is None else self.regime.table
+        return Recursion(**{**self._arguments(), **changes})
 
     def __repr__(self) -> str:
         parts = [f"{self.target!r}", f"fresh_fraction={self.fresh_fraction}", f"truncation={self.schedule}"]
@@ -129,12 +147,12 @@ class Recursion(Displayed):
     @property
     def rate(self) -> float:
         """Rate of the Ornstein-Uhlenbeck process; an error for processes that mix Hermite degrees."""
-        if not self.is_diagonal:
+        if not isinstance(self.process, OrnsteinUhlenbeck) or self.blur != 0.0:
             raise InputError(
                 "process must be OrnsteinUhlenbeck without blur for Hermite modes to evolve one by one, got "
                 f"process={self.process}, blur={self.blur:g}; `coefficients` carries all modes together."
             )
-        return self.process.rate  # type: ignore[union-attr]
+        return self.process.rate
 
     @property
     def is_diagonal(self) -> bool:
@@ -147,7 +165,7 @@ class Recursion(Displayed):
         return isinstance(self.schedule, Constant) and len(self.regime.fresh_fractions) == 1
 
     def channel(self, round_index: int) -> GaussianChannel:
-        """The channel of round i = 0, 1, ...: kernel blur, then truncation."""
+        """Return the channel of round i = 0, 1, ...: kernel blur, then truncation."""
         times = self.schedule.times(checks.integer(round_index, "round_index") + 1)
         return self._channel_at(float(times[-1]))
 
@@ -155,36 +173,67 @@ class Recursion(Displayed):
         return self.process.channel(time).after(GaussianChannel(1.0, self.blur**2))
 
     def mixing(self, round_index: int) -> tuple[float, FloatArray]:
-        """Weight of p* and weights of p_0, ..., p_i in the training law of round i."""
+        """Return the weight of p* and the weights of p_0, ..., p_i in the training law of round i."""
         return self.regime.mixing(checks.integer(round_index, "round_index"))
 
     def law(self, rounds: int) -> AgedLaw:
-        """The exact law p_i of the model after `rounds` rounds.
+        """Return the exact law p_i of the model after `rounds` rounds.
 
-        Raises InputError where the number of distinct ages grows beyond bounds (accumulation under varying times: it
-        doubles every round); `mode_factors` and `coefficients` are available there.
+        Parameters
+        ----------
+        rounds : int
+            >= 0.
+
+        Returns
+        -------
+        AgedLaw
+
+        Raises
+        ------
+        InputError
+            Where the number of distinct ages grows beyond bounds (accumulation under varying times: it doubles every
+            round); `mode_factors` and `coefficients` are available there.
         """
         return self._aged(self._law_ages(checks.integer(rounds, "rounds")))
 
     def training_law(self, round_index: int) -> AgedLaw:
-        """The law q_i that round i is trained on."""
+        """Return the law q_i that round i is trained on."""
         return self._aged(self._training_ages(checks.integer(round_index, "round_index")))
 
     def limit(self, ages: int = 32) -> AgedLaw:
-        """The limit law p_inf.
+        """Return the limit law p_inf.
 
             p_inf = sum_{k >= 1} alpha (1-alpha)^{k-1} C^k p*
 
-        For Ornstein-Uhlenbeck rounds an average over `ages` Gauss nodes, exact in every moment and Hermite coefficient
-        of degree < 2 ages; for other rounds the dyadic rule of `laws.ages` with ages / 2 nodes a
-        block (at least 14).  `error_bound` of the result is its
-        measured change when the nodes are doubled.
+        Parameters
+        ----------
+        ages : int
+            Number of Gauss nodes for Ornstein-Uhlenbeck rounds; other rounds take the dyadic rule of `laws.ages` with
+            ages / 2 nodes a block (at least 14).
 
-        Schedules count by their final time and fresh fraction (annealing theorem).  Without fresh data the limit is the
-        standard normal, or the initial law carried through the total time if that is finite.
+        Returns
+        -------
+        AgedLaw
+            With `error_bound`.
 
-        Raises InputError where there is no limit (no fresh data and a channel of scale 1 whose variance adds up).
-        References : arXiv:2606.13796, Theorem 3.1, Corollary 3.2, Theorem 4.1.
+        Raises
+        ------
+        InputError
+            Where there is no limit: no fresh data and a channel of scale 1 whose variance adds up.
+
+        Accuracy
+        --------
+        For Ornstein-Uhlenbeck rounds every moment and Hermite coefficient of degree < 2 ages is exact up to rounding,
+        about 1e-14 of the largest term of its sum over ages; the density is as exact as `error_bound` says.
+
+        Notes
+        -----
+        Schedules count by their final time and fresh fraction (annealing theorem).  Without fresh data the limit is
+        the standard normal, or the initial law carried through the total time if that is finite.
+
+        References
+        ----------
+        arXiv:2606.13796, Theorem 3.1, Corollary 3.2, Theorem 4.1.
         """
         count = checks.integer(ages, "ages", minimum=1)
         if self.regime.name == "table":
@@ -198,31 +247,18 @@ class Recursion(Displayed):
         if alpha == 0.0:
             return self._limit_without_fresh_data(final)
         if final.is_identity:
-            return self._single_age(self.target, GaussianChannel.identity())
-        if self.is_diagonal:
-            exponent = self.process.rate * self.schedule.final  # type: ignore[union-attr]
-            scales, weights = ornstein_uhlenbeck_ages(alpha, exponent, count)
-            variances = (1.0 - scales) * (1.0 + scales)
-        else:
-            powers, weights = geometric_ages(alpha, nodes=max(BLOCK_NODES, count // 2))
-            scales, variances = channel_powers(final, powers)
-        return AgedLaw(
-            (self.target,),
-            weights / weights.sum(),
-            scales,
-            variances,
-            np.zeros(len(weights), dtype=np.int64),
-            unbounded_ages=alpha < 1.0,
-            refine=(lambda: self.limit(2 * count)) if alpha < 1.0 else None,
-        )
+            return AgedLaw.single(self.target, GaussianChannel.identity())
+        if alpha == 1.0:
+            return AgedLaw.single(self.target, final)
+        return AgedLaw.of_rule(self.target, AgeRule(alpha, final, count))
 
     def _limit_of_accumulation(self, final: GaussianChannel) -> AgedLaw:
         """The data are diluted away; collapse is slow (a power of the round) but complete unless nothing collapses."""
         if not isinstance(self.schedule, Constant):
             raise InputError("truncation must be constant for the limit of accumulation, got a schedule.")
         if final.is_identity:
-            return self._single_age(self.target, final)
-        return self._single_age(self.target, self._attractor(final))
+            return AgedLaw.single(self.target, final)
+        return AgedLaw.single(self.target, _attractor(final))
 
     def _limit_without_fresh_data(self, final: GaussianChannel) -> AgedLaw:
         root = self.target if self.initial is None or self.regime.name != "replace" else self.initial
@@ -231,30 +267,22 @@ class Recursion(Displayed):
                 "fresh_fraction must stay positive or be 0 throughout for a limit law, got a change to 0."
             )
         if not final.is_identity:
-            return self._single_age(root, self._attractor(final))
+            return AgedLaw.single(root, _attractor(final))
         if self.schedule.total < np.inf and self.regime.name == "replace":
-            return self._single_age(root, self.process.channel(self.schedule.total))
+            return AgedLaw.single(root, self.process.channel(self.schedule.total))
         if self.schedule.total < np.inf:
             raise InputError(
                 "regime must be 'replace' for the limit of a vanishing schedule without fresh data."
             )
-        return self._single_age(root, self._attractor(self._channel_at(1.0)))
-
-    @staticmethod
-    def _attractor(channel: GaussianChannel) -> GaussianChannel:
-        """The channel that infinitely many repetitions tend to."""
-        if channel.scale == 1.0:
-            raise InputError(
-                f"fresh_fraction must be > 0 for a limit law when every round adds variance {channel.variance:g} at "
-                "scale 1, got 0.0."
-            )
-        excess = (1.0 - channel.scale) * (1.0 + channel.scale)
-        return GaussianChannel(0.0, channel.variance / excess)
+        return AgedLaw.single(root, _attractor(self._channel_at(1.0)))
 
     def mode_factors(self, degree: ArrayLike, *, rounds: int) -> FloatArray:
-        """Factors f_n(i) on the data's modes, shape (rounds + 1, len(degree)); p_0 must be the data law.
+        """Return the factors f_n(i) on the data's modes, shape (rounds + 1, len(degree)).
 
-        Raises InputError for blur and variance-exploding rounds, which mix degrees.
+        Raises
+        ------
+        InputError
+            For an initial law, and for blur and variance-exploding rounds, which mix degrees.
         """
         if self.initial is not None:
             raise InputError(
@@ -266,15 +294,15 @@ class Recursion(Displayed):
             truncation=self.schedule,
             rounds=rounds,
             rate=self.rate,
-            regime=self.regime.name if self.regime.table is None else self.regime.table,
+            regime=self.regime,
         )
 
     def coefficients(self, degree: int, *, rounds: int) -> FloatArray:
-        """Hermite coefficients of p_0, ..., p_rounds, shape (rounds + 1, m), in the order of `total_degree_indices`.
+        """Return the Hermite coefficients of p_0, ..., p_rounds, shape (rounds + 1, m).
 
             c(i+1) = L_i (w_i c* + sum_j v_ij c(j)),   L_i the action of channel i on coefficients
 
-        Exact for every process, regime, schedule, blur and initial law.
+        Exact for every process, regime, schedule, blur and initial law; modes in the order of `total_degree_indices`.
         """
         count = checks.integer(rounds, "rounds")
         data = self.target.hermite_coefficients(degree)
@@ -289,10 +317,17 @@ class Recursion(Displayed):
         return values
 
     def rounds_to(self, tolerance: float, *, metric: str) -> float:
-        """Rounds after which the distance to the limit law is proved to be at most `tolerance` times the initial one.
+        """Return the rounds after which the distance to the limit law is proved to be `tolerance` times the first.
 
-        An integer as a float: 0 where fresh data alone suffice, infinity where the proved rate is 1.  Needs constant
-        rounds of replacement with Ornstein-Uhlenbeck truncation or any channel at alpha > 0.
+        Returns
+        -------
+        float
+            An integer as a float: 0 where fresh data alone suffice, infinity where the proved rate is 1.
+
+        Raises
+        ------
+        InputError
+            Unless rounds are replacement with a constant time and fresh fraction.
         """
         if not self.has_constant_rounds or self.regime.name != "replace":
             raise InputError(
@@ -302,7 +337,7 @@ class Recursion(Displayed):
         channel = self.channel(0)
         rate = contraction_rate(
             fresh_fraction=self.regime.final_fraction,
-            truncation_time=-np.log(channel.scale) if channel.scale > 0.0 else np.inf,
+            truncation_time=min(channel.decay, 1e4),  # beyond about 745 the scale is 0
             metric=metric,
             rate=1.0,
         )
@@ -310,7 +345,7 @@ class Recursion(Displayed):
             return np.inf if level < 1.0 else 0.0
         return float(max(0.0, np.ceil(np.log(level) / np.log(rate)))) if rate > 0.0 else 1.0
 
-    def _aged(self, ages: _Ages) -> AgedLaw:
+    def _aged(self, ages: Ages) -> AgedLaw:
         roots = (self.target,) if self.initial is None else (self.target, self.initial)
         used = np.unique(ages.roots)
         return AgedLaw(
@@ -321,97 +356,43 @@ class Recursion(Displayed):
             np.searchsorted(used, ages.roots),
         )
 
-    def _single_age(self, root: Law, channel: GaussianChannel) -> AgedLaw:
-        return AgedLaw(
-            (root,),
-            np.ones(1),
-            np.array([channel.scale]),
-            np.array([channel.variance]),
-            np.zeros(1, dtype=np.int64),
-        )
+    def _law_ages(self, rounds: int) -> Ages:
+        known: dict[int, Ages] = self.__dict__.setdefault("_known_ages", {})
+        if rounds not in known:
+            known[rounds] = self._new_law_ages(rounds)
+        return known[rounds]
 
-    @property
-    def _initial_root(self) -> int:
-        return 0 if self.initial is None else 1
-
-    def _law_ages(self, rounds: int) -> _Ages:
-        if rounds not in self._known_ages:
-            self._known_ages[rounds] = self._new_law_ages(rounds)
-        return self._known_ages[rounds]
-
-    def _new_law_ages(self, rounds: int) -> _Ages:
+    def _new_law_ages(self, rounds: int) -> Ages:
+        root = 0 if self.initial is None else 1
         if rounds == 0:
-            return _Ages(np.ones(1), np.ones(1), np.zeros(1), np.array([self._initial_root]))
-        if self.regime.name == "replace":
-            return _merged(self._replacement_ages(rounds))
-        channel = self.channel(rounds - 1)
-        before = self._training_ages(rounds - 1)
-        return _merged(
-            before._replace(
-                scales=channel.scale * before.scales,
-                variances=channel.scale**2 * before.variances + channel.variance,
-            )
-        )
-
-    def _training_ages(self, round_index: int) -> _Ages:
-        fresh, earlier = self.mixing(round_index)
-        parts = [_Ages(np.array([fresh]), np.ones(1), np.zeros(1), np.zeros(1, dtype=np.int64))]
-        for j in np.flatnonzero(earlier):
-            ages = self._law_ages(int(j))
-            parts.append(ages._replace(weights=earlier[j] * ages.weights))
-        joined = _merged(_Ages(*(np.concatenate(columns) for columns in zip(*parts, strict=True))))
-        if len(joined.weights) > MAXIMUM_AGES:
-            raise InputError(
-                f"law must have at most {MAXIMUM_AGES} distinct ages, got {len(joined.weights)} after round "
-                f"{round_index}: accumulation under varying times doubles them every round; use `mode_factors` or "
-                "`coefficients`."
-            )
-        return joined
-
-    def _replacement_ages(self, rounds: int) -> _Ages:
-        """Ages 1..rounds of the data and age `rounds` of the initial law."""
-        last = np.array([self._initial_root])
+            return Ages.youngest(root)
+        if self.regime.name != "replace":
+            return merged(self._training_ages(rounds - 1).through(self.channel(rounds - 1)))
         if self.has_constant_rounds and rounds > EXACT_ROUNDS:
-            alpha = self.regime.final_fraction
-            if alpha > 0.0:
-                powers, weights = geometric_ages(alpha, rounds)
-            else:
-                powers, weights = np.empty(0), np.empty(0)
-            scales, variances = channel_powers(self.channel(0), np.append(powers, float(rounds)))
-            rest = np.exp(rounds * np.log1p(-alpha)) if alpha < 1.0 else 0.0
-            return _Ages(
-                np.append(weights, rest),
-                scales,
-                variances,
-                np.concatenate([np.zeros(len(powers), dtype=np.int64), last]),
-            )
-        weights, scales, variances = np.empty(rounds + 1), np.empty(rounds + 1), np.empty(rounds + 1)
-        chain, keep = GaussianChannel.identity(), 1.0
-        for k in range(rounds):
-            i = rounds - 1 - k
-            alpha = self.regime.fresh_fraction(i)
-            chain = (
-                chain.after(self.channel(i)) if not self.has_constant_rounds else self.channel(0).power(k + 1)
-            )
-            weights[k], scales[k], variances[k] = keep * alpha, chain.scale, chain.variance
-            keep *= 1.0 - alpha
-        weights[rounds], scales[rounds], variances[rounds] = keep, chain.scale, chain.variance
-        return _Ages(weights, scales, variances, np.concatenate([np.zeros(rounds, dtype=np.int64), last]))
+            return compressed_replacement_ages(self.channel(0), self.regime.final_fraction, rounds, root)
+        channels = [self._channel_at(float(time)) for time in self.schedule.times(rounds)]
+        return replacement_ages(channels, [self.regime.fresh_fraction(i) for i in range(rounds)], root)
+
+    def _training_ages(self, round_index: int) -> Ages:
+        fresh, earlier = self.mixing(round_index)
+        parts = [Ages.youngest(0, fresh)]
+        parts += [self._law_ages(int(j)).weighted(earlier[j]) for j in np.flatnonzero(earlier)]
+        return joined(parts, round_index)
 
 
-def _merged(ages: _Ages) -> _Ages:
-    """Ages of equal root and channel (to twelve digits) put together, ages of no weight dropped; newest first."""
-    used = ages.weights > 0.0
-    weights, scales, variances, roots = _Ages(
-        ages.weights[used], ages.scales[used], ages.variances[used], ages.roots[used]
-    )
-    keys = np.stack([roots, _rounded(-scales), _rounded(variances)], axis=1)
-    _, first, label = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(label.reshape(-1), weights=weights).astype(np.float64)
-    return _Ages(total, scales[first], variances[first], roots[first])
+def _attractor(channel: GaussianChannel) -> GaussianChannel:
+    """Return the channel that infinitely many rounds without fresh data tend to."""
+    if channel.decay == 0.0:
+        raise InputError(
+            f"fresh_fraction must be > 0 for a limit law when every round adds variance {channel.variance:g} at "
+            "scale 1, got 0.0."
+        )
+    return attractor(channel)
 
 
-def _rounded(values: FloatArray) -> FloatArray:
-    """Twelve significant digits."""
-    size = 10.0 ** np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
-    return np.where(values == 0.0, 0.0, np.round(values / size, 12) * size)
+def _law_in_units(law: Law | ArrayLike, name: str) -> Law:
+    """Return what a user passed as a law; refuse samples that are not in the units of a diffusion."""
+    result = as_law(law, name)
+    if isinstance(result, EmpiricalLaw) and result.scale is None:
+        checks.diffusion_units(result.squares, name)
+    return result

@@ -14,31 +14,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import Value
 
 NAMES = ("replace", "accumulate", "accumulate_with_fresh")
 
 
-@dataclass(frozen=True)
-class Regime:
+@dataclass(frozen=True, eq=False)
+class Regime(Value):
     """The mixing weights of every round.
 
     Parameters
     ----------
-    name : "replace", "accumulate", "accumulate_with_fresh" or "table".
-    fresh_fractions : share of fresh data by round; the last value holds for every later round.
-    table : rows of weights for the name "table", shape (rounds, rounds + 1), row i zero beyond column i + 1.
+    name : str
+        "replace", "accumulate", "accumulate_with_fresh" or "table".
+    fresh_fractions : tuple of float
+        Share of fresh data by round; the last value holds for every later round.
+    table : array, shape (rounds, rounds + 1), optional
+        Rows of weights for the name "table", row i zero beyond column i + 1.
     """
 
     name: str
     fresh_fractions: tuple[float, ...]
-    table: NDArray[np.float64] | None = None
+    table: FloatArray | None = None
 
     def fresh_fraction(self, round_index: int) -> float:
-        """The share of fresh data in round i."""
+        """Return the share of fresh data in round i."""
         return self.fresh_fractions[min(round_index, len(self.fresh_fractions) - 1)]
 
     @property
@@ -46,12 +51,11 @@ class Regime:
         """The share of fresh data in all late rounds."""
         return self.fresh_fractions[-1]
 
-    def mixing(self, round_index: int) -> tuple[float, NDArray[np.float64]]:
-        """The weight of p* and the weights of p_0, ..., p_i in the training law of round i; they sum to 1."""
+    def mixing(self, round_index: int) -> tuple[float, FloatArray]:
+        """Return the weight of p* and the weights of p_0, ..., p_i in the training law of round i; they sum to 1."""
         i = round_index
         earlier = np.zeros(i + 1)
-        if self.name == "table":
-            assert self.table is not None
+        if self.table is not None:
             if i >= len(self.table):
                 raise InputError(
                     f"regime must hold a row of weights for every round, got {len(self.table)} rows."
@@ -70,8 +74,17 @@ class Regime:
         return alpha, earlier
 
 
-def as_regime(regime: str | ArrayLike, fresh_fraction: ArrayLike) -> Regime:
-    """A regime from its name or a table of weights, with one fresh fraction or one a round."""
+def as_regime(regime: str | ArrayLike | Regime, fresh_fraction: ArrayLike | None = None) -> Regime:
+    """Return a regime as it is, or from its name or a table of weights with one fresh fraction or one a round.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, fractions outside [0, 1], fresh data in the regime "accumulate", or a table that is no
+        table of weights.
+    """
+    if isinstance(regime, Regime):
+        return regime
     fractions = tuple(
         checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=object))
     )
@@ -87,8 +100,8 @@ def as_regime(regime: str | ArrayLike, fresh_fraction: ArrayLike) -> Regime:
     return Regime(name, fractions)
 
 
-def _weight_table(regime: ArrayLike) -> NDArray[np.float64]:
-    table = np.asarray(regime, dtype=float)
+def _weight_table(regime: ArrayLike) -> FloatArray:
+    table = np.array(regime, dtype=float)
     if table.ndim != 2 or table.shape[1] < 2 or table.shape[1] < table.shape[0] + 1:
         raise InputError(
             f"regime must be a name or a table of shape (rounds, rounds + 1), got an array of shape {table.shape}."

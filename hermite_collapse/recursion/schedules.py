@@ -6,29 +6,53 @@ sum (infinite where it diverges), which decides what recursion without fresh dat
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
 
 
-class Schedule(Protocol):
+class Schedule(ABC):
     """What every schedule offers."""
 
     @property
-    def final(self) -> float: ...
+    @abstractmethod
+    def final(self) -> float:
+        """The limit of the times."""
+
     @property
-    def total(self) -> float: ...
-    def times(self, rounds: int) -> NDArray[np.float64]: ...
+    @abstractmethod
+    def total(self) -> float:
+        """The sum of the times; infinite where it diverges."""
+
+    @abstractmethod
+    def _times(self, rounds: int) -> FloatArray:
+        """Return the first `rounds` times, shape (rounds,)."""
+
+    def times(self, rounds: int) -> FloatArray:
+        """Return the first `rounds` times, shape (rounds,)."""
+        return self._times(checks.integer(rounds, "rounds"))
 
 
 @dataclass(frozen=True)
-class Constant:
-    """t_i = time."""
+class Constant(Schedule):
+    """t_i = time.
+
+    Parameters
+    ----------
+    time : float
+        >= 0.
+
+    Examples
+    --------
+    >>> Constant(0.1).times(3).tolist()
+    [0.1, 0.1, 0.1]
+    """
 
     time: float
 
@@ -43,14 +67,26 @@ class Constant:
     def total(self) -> float:
         return np.inf if self.time > 0.0 else 0.0
 
-    def times(self, rounds: int) -> NDArray[np.float64]:
-        """The first `rounds` times, shape (rounds,)."""
-        return np.full(checks.integer(rounds, "rounds"), self.time)
+    def _times(self, rounds: int) -> FloatArray:
+        return np.full(rounds, self.time)
 
 
 @dataclass(frozen=True)
-class Polynomial:
-    """t_i = time / (1 + i)^exponent, exponent > 0."""
+class Polynomial(Schedule):
+    """t_i = time / (1 + i)^exponent.
+
+    Parameters
+    ----------
+    time : float
+        >= 0.
+    exponent : float
+        > 0.
+
+    Examples
+    --------
+    >>> Polynomial(0.6, 1.0).times(3).round(3).tolist()
+    [0.6, 0.3, 0.2]
+    """
 
     time: float
     exponent: float
@@ -73,14 +109,28 @@ class Polynomial:
 
         return self.time * float(zeta(self.exponent))
 
-    def times(self, rounds: int) -> NDArray[np.float64]:
-        """The first `rounds` times, shape (rounds,)."""
-        return self.time * np.arange(1.0, checks.integer(rounds, "rounds") + 1.0) ** -self.exponent
+    def _times(self, rounds: int) -> FloatArray:
+        return np.asarray(self.time * np.arange(1.0, rounds + 1.0) ** -self.exponent)
 
 
 @dataclass(frozen=True)
-class Geometric:
-    """t_i = max(time * ratio^i, floor), 0 < ratio < 1."""
+class Geometric(Schedule):
+    """t_i = max(time * ratio^i, floor).
+
+    Parameters
+    ----------
+    time : float
+        >= 0.
+    ratio : float
+        In (0, 1).
+    floor : float
+        >= 0.
+
+    Examples
+    --------
+    >>> Geometric(0.4, 0.5, floor=0.15).times(3).tolist()
+    [0.4, 0.2, 0.15]
+    """
 
     time: float
     ratio: float
@@ -102,15 +152,24 @@ class Geometric:
     def total(self) -> float:
         return np.inf if self.floor > 0.0 else self.time / (1.0 - self.ratio)
 
-    def times(self, rounds: int) -> NDArray[np.float64]:
-        """The first `rounds` times, shape (rounds,)."""
-        powers = self.ratio ** np.arange(checks.integer(rounds, "rounds"))
-        return np.maximum(self.time * powers, self.floor)
+    def _times(self, rounds: int) -> FloatArray:
+        return np.asarray(np.maximum(self.time * self.ratio ** np.arange(rounds), self.floor))
 
 
 @dataclass(frozen=True)
-class Explicit:
-    """Times written out, one a round; the last one holds for every later round."""
+class Explicit(Schedule):
+    """Times written out, one a round; the last one holds for every later round.
+
+    Parameters
+    ----------
+    times : sequence of float
+        At least one, each >= 0.
+
+    Examples
+    --------
+    >>> Explicit([0.3, 0.1]).times(4).tolist()
+    [0.3, 0.1, 0.1, 0.1]
+    """
 
     values: tuple[float, ...]
 
@@ -128,16 +187,15 @@ class Explicit:
     def total(self) -> float:
         return np.inf if self.final > 0.0 else float(sum(self.values))
 
-    def times(self, rounds: int) -> NDArray[np.float64]:
-        """The first `rounds` times, shape (rounds,)."""
+    def _times(self, rounds: int) -> FloatArray:
         last = len(self.values) - 1
-        return np.array(self.values)[np.minimum(np.arange(checks.integer(rounds, "rounds")), last)]
+        return np.array(self.values)[np.minimum(np.arange(rounds), last)]
 
 
 def as_schedule(truncation: float | ArrayLike | Schedule) -> Schedule:
-    """A schedule from a time (constant), a sequence of times, or a schedule."""
-    if hasattr(truncation, "times"):
-        return truncation  # type: ignore[return-value]
-    if np.ndim(truncation) == 0:  # type: ignore[arg-type]
+    """Return a schedule as it is, a time as a constant schedule, a sequence of times as an explicit one."""
+    if isinstance(truncation, Schedule):
+        return truncation
+    if np.ndim(truncation) == 0:
         return Constant(truncation)  # type: ignore[arg-type]
-    return Explicit(truncation)  # type: ignore[arg-type]
+    return Explicit(truncation)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.laws.mixture import mixture_of
+from hermite_collapse.laws.mixture import joined_mixture
 
 TARGET = hc.presets.load("three_modes_1d")
 OTHER = hc.GaussianMixture([1.0], [0.5], 0.3)
@@ -18,7 +18,7 @@ def iterated(recursion, rounds):
     laws = [recursion.initial or recursion.target]
     for i in range(rounds):
         fresh, earlier = recursion.mixing(i)
-        training = mixture_of([recursion.target, *laws], np.array([fresh, *earlier]))
+        training = joined_mixture([recursion.target, *laws], np.array([fresh, *earlier]))
         laws.append(training.through(recursion.channel(i)))
     return laws
 
@@ -59,7 +59,7 @@ def test_laws_agree_with_iteration(case):
         np.testing.assert_allclose(exact.mean, law.mean, rtol=1e-12)
         np.testing.assert_allclose(exact.covariance, law.covariance, rtol=1e-12)
     fresh, earlier = recursion.mixing(3)
-    training = mixture_of([recursion.target, *laws[:4]], np.array([fresh, *earlier]))
+    training = joined_mixture([recursion.target, *laws[:4]], np.array([fresh, *earlier]))
     np.testing.assert_allclose(
         recursion.training_law(3).log_density(X), training.log_density(X), rtol=0, atol=1e-12
     )
@@ -92,7 +92,7 @@ def test_the_limit_is_where_long_runs_arrive(case):
 def test_the_limit_is_a_fixed_point():
     recursion = hc.Recursion(TARGET, fresh_fraction=0.15, truncation=0.2)
     limit = recursion.limit()
-    again = mixture_of([TARGET, limit.mixture], np.array([0.15, 0.85])).through(recursion.channel(0))
+    again = joined_mixture([TARGET, limit.mixture], np.array([0.15, 0.85])).through(recursion.channel(0))
     np.testing.assert_allclose(again.log_density(X), limit.log_density(X), rtol=0, atol=1e-12)
 
 
