@@ -7,7 +7,7 @@ in float64, in blocks of pairs; K_32 reaches 1e63 in 784 dimensions, beyond floa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from ..core import checks
 from ..core.errors import InputError
 from ..hermite.degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
-from ..hermite.degree_sums import usable
+from ..hermite.degree_sums import two_sample_sums, usable
 from ..hermite.pair_sums import OneSampleSums, TwoSampleSums
 
 _BLOCK = {
@@ -49,6 +49,19 @@ def degree_spectrum(
     if first.shape[1] != second.shape[1]:
         raise InputError(f"x and y must have the same dimension, got {first.shape[1]} and {second.shape[1]}.")
     return two_sample_spectrum(_two_samples(first, second, degree), first.shape[1])
+
+
+def two_sample_sums_on(
+    device: str | torch.device,
+) -> Callable[[np.ndarray, np.ndarray, int], TwoSampleSums]:
+    """Return the sums over pairs of two arrays, for `image_statistics.degree_factors`, computed on a device."""
+    if torch.device(device).type == "cpu":
+        return two_sample_sums
+
+    def sums(x: np.ndarray, y: np.ndarray, degree: int) -> TwoSampleSums:
+        return _two_samples(*(torch.as_tensor(a, device=device) for a in (x, y)), degree)
+
+    return sums
 
 
 def _tensor(value: Any, name: str, minimum: int, device: torch.device) -> torch.Tensor:

@@ -22,15 +22,17 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 from hermite_collapse.advice.error_models import PowerLaw
 from hermite_collapse.advice.planning import plan_schedule
+from hermite_collapse.core.numbers import spread_rounds
 from hermite_collapse.figures import images as drawings
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
+from hermite_collapse.simulation.devices import choose_device
 from hermite_collapse.simulation.learned.generation import NeuralGeneration
+from hermite_collapse.simulation.learned.image_features import random_convolution_features
 from hermite_collapse.simulation.learned.image_spectra import (
     frechet_distance,
     high_frequency_loss,
     high_frequency_power,
     radial_power,
-    random_convolution_features,
 )
 from hermite_collapse.simulation.learned.image_statistics import (
     degree_factors,
@@ -40,6 +42,7 @@ from hermite_collapse.simulation.learned.image_statistics import (
     second_moment,
 )
 from hermite_collapse.simulation.learned.settings import Checkpoints, ImageUNet, Training
+from hermite_collapse.simulation.spectrum import two_sample_sums_on
 from hermite_collapse.storage.images import ImageData, load_images, to_pixels
 
 from ..experiment import Experiment, Result, Settings, holm
@@ -82,9 +85,7 @@ def fashion_ideal(settings: Settings) -> Result:
     return ideal(settings, few, particles=8000 if settings.is_full else 2500)
 
 
-def ideal(
-    settings: Settings, data: ImageData, *, particles: int, rounds: int = 4, degree: int = 4
-) -> Result:
+def ideal(settings: Settings, data: ImageData, *, particles: int, rounds: int = 4, degree: int = 4) -> Result:
     """Degree factors, projections, second moments and D_HF of ideal rounds; a time 30 % too long must be rejected."""
     recursion = recursion_on(data, FRESH, TIME)
     record = simulate(
@@ -106,7 +107,7 @@ def ideal(
         recursion=recursion_on(data, FRESH, 1.3 * TIME),
         held_out=data.held_out[:1000],
         degree=degree,
-        device=settings.device,
+        pair_sums=two_sample_sums_on(choose_device(settings.device)),
     )
     rejected = not holm(control.z[1:], settings.level)[0]
     errors = curves["degrees"].factor_errors[-1]
@@ -131,7 +132,13 @@ def measure(
     """Everything that is measured on the particles of a run: curves, numbers for the record, arrays."""
     held_out = data.held_out[:1000]
     options = {"recursion": recursion, "independent": independent}
-    by_degree = degree_factors(rounds, held_out=held_out, degree=degree, device=settings.device, **options)
+    by_degree = degree_factors(
+        rounds,
+        held_out=held_out,
+        degree=degree,
+        pair_sums=two_sample_sums_on(choose_device(settings.device)),
+        **options,
+    )
     along = projection_curves(
         rounds, directions=principal_directions(data.train, min(6, data.dimension)), degree=4, **options
     )
@@ -325,7 +332,7 @@ def draw(
     axes = drawings.draw_radial_power(
         frequency=arrays["radial.frequency"],
         data=arrays["radial.data"],
-        rounds={i: arrays["radial.power"][i] for i in figures.style.select_rounds(rounds[-1])},
+        rounds={i: arrays["radial.power"][i] for i in spread_rounds(rounds[-1])},
         cutoff=CUTOFF,
     )
     figures.save(axes.figure, folder / "spectra")

@@ -13,21 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from ...core.errors import InputError
-from ..generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
+from ..generations import Generation, RoundContext, RoundGenerator, TrainingMixture
 from ..laws import components_of
-from ..noise import BLOCK, Chunk, plan_chunks
+from ..noise import BLOCK, Chunk, member_of, plan_chunks
+from ..reverse import ReverseDiffusion, Truncation
 from .networks import Architecture
 from .settings import Address, Checkpoints, ResidualPerceptron, Training
 from .training import TrainedScores, train_scores
 
 
 @dataclass(frozen=True)
-class NeuralGeneration:
+class NeuralGeneration(Generation):
     """Particles by reverse diffusion with a score learned from the round's training set.
 
     Attributes
@@ -53,8 +54,7 @@ class NeuralGeneration:
     reverse: ReverseDiffusion = field(default_factory=ReverseDiffusion)
     checkpoints: Checkpoints | None = None
 
-    name: str = "neural"
-    uses_particles: bool = True
+    name: ClassVar[str] = "neural"
 
     def describe(self) -> dict[str, Any]:
         """Return what the run is, as JSON values."""
@@ -70,6 +70,10 @@ class NeuralGeneration:
     def prepare(self, context: RoundContext) -> RoundGenerator:
         """Train the networks of the coming round."""
         return train_rounds(self, [context])[0]
+
+    def prepare_together(self, contexts: Sequence[RoundContext]) -> Sequence[RoundGenerator]:
+        """Train the networks of the coming round of several recursions as one batched model."""
+        return train_rounds(self, contexts)
 
 
 def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext]) -> list[NeuralRound]:
@@ -118,7 +122,7 @@ def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
     return torch.cat(parts).view(context.runs, size, recursion.dimension)
 
 
-class NeuralRound:
+class NeuralRound(RoundGenerator):
     """A round whose networks are trained: chunks of its particles, in any order.
 
     Parameters
@@ -161,7 +165,7 @@ class NeuralRound:
         context, size = self._context, self.points.shape[1]
         runs = [piece.run for piece in chunk.pieces]
         start = context.noise(chunk, "start")
-        member = (start.uniform(1)[:, 0] * size).long().clamp_(max=size - 1)
+        member = member_of(start.uniform(1)[:, 0], size)
         run = torch.repeat_interleave(torch.tensor(runs, device=context.device), chunk.pieces[0].rows)
         denoiser = self.trained.denoiser([self.first + r for r in runs], rate=self._stop.rate)
         x = self._reverse.run(

@@ -18,41 +18,48 @@ particles drawn independently given a network it is Var(g)/N, about the network'
 Since y is fixed and E_{p*} g is exact, the ratio of a measured average to it is unbiased, and the noise of the held-out
 images, which limits estimates of E_n itself, does not enter.
 
-References : arXiv:2606.13796, Proposition 3.3.
+References: arXiv:2606.13796, Proposition 3.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...core import checks
 from ...core.errors import InputError
+from ...core.types import FloatArray, IntArray
+from ...core.value import Value
 from ...hermite.basis import hermite_values
 from ...hermite.degree_sums import two_sample_sums
-from ..spectrum import _two_samples as two_sample_sums_on_device
+from ...hermite.pair_sums import TwoSampleSums
+from ...laws.empirical import EmpiricalLaw
+from ...recursion.recursion import Recursion
 
-FloatArray = NDArray[np.float64]
+# Values (n, m) of m functionals at samples (n, d).
+Functionals = Callable[[FloatArray], FloatArray]
 
 
-@dataclass(frozen=True)
-class FunctionalCurves:
+@dataclass(frozen=True, eq=False)
+class FunctionalCurves(Value):
     """Averages of functionals by round, beside what ideal rounds would give.
 
     Attributes
     ----------
-    degree : (m,) of each functional.
-    data : (m,) averages over the training images, exact.
-    measured, standard_error : (rounds + 1, m), averages over the particles; their error about the law they come from.
-    predicted : (rounds + 1, m), f_n(i) times `data`.
+    degree : array of int, shape (m,)
+        Of each functional.
+    data : array, shape (m,)
+        Averages over the training images, exact.
+    measured, standard_error : array, shape (rounds + 1, m)
+        Averages over the particles; their error about the law they come from.
+    predicted : array, shape (rounds + 1, m)
+        f_n(i) times `data`.
     """
 
-    degree: NDArray[np.int64]
+    degree: IntArray
     data: FloatArray
     measured: FloatArray
     standard_error: FloatArray
@@ -67,7 +74,7 @@ class FunctionalCurves:
 
     @property
     def factors(self) -> FloatArray:
-        """measured / data, to be held against f_n(i)."""
+        """measured / data, to be compared with f_n(i)."""
         return self.measured / self.data
 
     @property
@@ -79,39 +86,44 @@ class FunctionalCurves:
 def degree_factors(
     rounds: Sequence[ArrayLike],
     *,
-    recursion: Any,
+    recursion: Recursion,
     held_out: ArrayLike,
     degree: int,
     independent: bool = False,
-    device: str | torch.device = "cpu",
+    pair_sums: Callable[[FloatArray, FloatArray, int], TwoSampleSums] = two_sample_sums,
 ) -> FunctionalCurves:
-    """Projections of each round on the held-out images, degree by degree.
+    """Return projections of each round on the held-out images, degree by degree.
 
         <c_n(p_i), c_n(held out)>  =  f_n(i) <c_n(p*), c_n(held out)>
 
     Parameters
     ----------
-    rounds : particles (N, d) of rounds 0, 1, ...
-    recursion : whose target is the empirical law of the training images.
-    held_out : (M, d) images that nothing was trained on.
-    degree : degrees 1 .. degree; those above the resolvable degree of the data have a small `data` and say little.
-    independent : whether particles are independent given the round's network, not handed from round to round.
-    device : where the sums over pairs are done.
+    rounds : sequence of arrays, shape (N, d)
+        Particles of rounds 0, 1, ...
+    recursion : Recursion
+        Its target is the empirical law of the training images.
+    held_out : array, shape (M, d)
+        Images that nothing was trained on.
+    degree : int
+        Degrees 1 to `degree`; those above the resolvable degree of the data have a small `data` and say little.
+    independent : bool
+        Whether particles are independent given the round's network, not passed on from round to round.
+    pair_sums : function
+        (x, y, degree) -> sums over pairs; `simulation.spectrum.two_sample_sums_on` makes one for a GPU.
 
-    Cost : len(train) + rounds N products with every held-out image.
+    Returns
+    -------
+    FunctionalCurves
+
+    Cost
+    ----
+    len(train) + rounds * N products with every held-out image.
     """
     count = checks.integer(degree, "degree", minimum=1)
     other = checks.samples(held_out, "held_out", 2)
-    place = torch.device(device)
 
     def functionals(x: FloatArray) -> FloatArray:
-        if place.type == "cpu":
-            sums = two_sample_sums(x, other, count)
-        else:
-            sums = two_sample_sums_on_device(
-                torch.as_tensor(x, device=place), torch.as_tensor(other, device=place), count
-            )
-        return sums.rows[:, 1:] / len(other)
+        return pair_sums(x, other, count).rows[:, 1:] / len(other)
 
     return _curves(rounds, recursion, functionals, np.arange(1, count + 1), independent)
 
@@ -119,18 +131,27 @@ def degree_factors(
 def projection_curves(
     rounds: Sequence[ArrayLike],
     *,
-    recursion: Any,
+    recursion: Recursion,
     directions: ArrayLike,
     degree: int,
     independent: bool = False,
 ) -> FunctionalCurves:
-    """Hermite coefficients along directions: functionals h_1(u_1 . x), ..., h_degree(u_1 . x), h_1(u_2 . x), ...
+    """Return Hermite coefficients along directions by round.
+
+        h_1(u_1 . x), ..., h_degree(u_1 . x), h_1(u_2 . x), ...
 
     Parameters
     ----------
-    rounds, recursion, independent : as for `degree_factors`.
-    directions : (k, d), of length 1.
-    degree : largest n; there are k * degree functionals.
+    rounds, recursion, independent
+        As for `degree_factors`.
+    directions : array, shape (k, d)
+        Of length 1.
+    degree : int
+        Largest n; there are k * degree functionals.
+
+    Returns
+    -------
+    FunctionalCurves
     """
     u = checks.samples(directions, "directions")
     if not np.allclose(np.sum(u**2, axis=1), 1.0, atol=1e-8):
@@ -146,7 +167,18 @@ def projection_curves(
 
 
 def principal_directions(samples: ArrayLike, count: int) -> FloatArray:
-    """The leading principal directions of samples (n, d), as rows of length 1; shape (count, d)."""
+    """Return the leading principal directions of samples (n, d), as rows of length 1.
+
+    Parameters
+    ----------
+    samples : array, shape (n, d)
+    count : int
+        In [1, d].
+
+    Returns
+    -------
+    array, shape (count, d)
+    """
     x = checks.samples(samples, minimum=2)
     if not 1 <= checks.integer(count, "count", minimum=1) <= x.shape[1]:
         raise InputError(f"count must be at most the dimension, {x.shape[1]}, got {count}.")
@@ -158,18 +190,25 @@ def principal_directions(samples: ArrayLike, count: int) -> FloatArray:
 def quadratic_curves(
     rounds: Sequence[ArrayLike],
     *,
-    recursion: Any,
-    forms: Sequence[Any],
+    recursion: Recursion,
+    forms: Sequence[Functionals],
     traces: ArrayLike,
     independent: bool = False,
 ) -> FunctionalCurves:
-    """Quadratic forms less their values for white noise: functionals x' Q x - tr Q, of degree 2.
+    """Return quadratic forms less their values for white noise by round: x' Q x - tr Q, of degree 2.
 
     Parameters
     ----------
-    rounds, recursion, independent : as for `degree_factors`.
-    forms : functions of samples (n, d) that return x' Q x, shape (n,).
-    traces : tr Q of each.
+    rounds, recursion, independent
+        As for `degree_factors`.
+    forms : sequence of functions
+        Of samples (n, d), each returns x' Q x, shape (n,).
+    traces : array, shape (m,)
+        tr Q of each.
+
+    Returns
+    -------
+    FunctionalCurves
     """
     trace = checks.vector(traces, "traces")
 
@@ -180,38 +219,33 @@ def quadratic_curves(
 
 
 def second_moment(x: FloatArray) -> FloatArray:
-    """norm(x)^2 / d of samples (n, d): a quadratic form of trace 1."""
-    return np.einsum("nd,nd->n", x, x) / x.shape[1]
+    """Return norm(x)^2 / d of samples (n, d): a quadratic form of trace 1."""
+    return np.asarray(np.einsum("nd,nd->n", x, x) / x.shape[1])
 
 
 def _curves(
     rounds: Sequence[ArrayLike],
-    recursion: Any,
-    functionals: Any,
-    degrees: NDArray[np.int64],
+    recursion: Recursion,
+    functionals: Functionals,
+    degrees: IntArray,
     independent: bool,
 ) -> FunctionalCurves:
-    if not hasattr(recursion.target, "samples") or recursion.initial is not None:
+    if not isinstance(recursion.target, EmpiricalLaw) or recursion.initial is not None:
         raise InputError(
             "recursion must start from the empirical law of its training images, got another law."
         )
-    data = functionals(recursion.target.samples)
-    measured, variances, counts = [], [], []
-    for x in rounds:
-        values = functionals(checks.samples(x, "rounds", 2))
-        measured.append(values.mean(axis=0))
-        variances.append(values.var(axis=0, ddof=1))
-        counts.append(len(values))
-    last = len(measured) - 1
-    factors = recursion.mode_factors(degrees, rounds=last)
-    exact = data.mean(axis=0)
-    spread = [v / n for v, n in zip(variances, counts, strict=True)]
+    if not independent and recursion.regime.name != "replace":
+        raise InputError('recursion must have regime "replace" for its error bars, got another.')
+    data = functionals(recursion.target.samples).mean(axis=0)
+    values = [functionals(checks.samples(x, "rounds", 2)) for x in rounds]
+    variances = [v.var(axis=0, ddof=1) / len(v) for v in values]
+    last = len(values) - 1
     if not independent:
         times = recursion.schedule.times(max(last, 1))
         for i in range(last):
-            _, earlier = recursion.mixing(i)
-            if np.any(earlier[:i] > 0.0):
-                raise InputError('recursion must have regime "replace" for its error bars, got another.')
-            kappa = float(earlier[i]) * np.exp(-degrees * recursion.rate * float(times[i]))
-            spread[i + 1] = spread[i + 1] + kappa**2 * (1.0 - 1.0 / counts[i]) * spread[i]
-    return FunctionalCurves(degrees, exact, np.stack(measured), np.sqrt(np.stack(spread)), factors * exact)
+            share = 1.0 - recursion.regime.fresh_fraction(i)
+            kappa = share * np.exp(-degrees * recursion.rate * float(times[i]))
+            variances[i + 1] = variances[i + 1] + kappa**2 * (1.0 - 1.0 / len(values[i])) * variances[i]
+    measured = np.stack([v.mean(axis=0) for v in values])
+    predicted = recursion.mode_factors(degrees, rounds=last) * data
+    return FunctionalCurves(degrees, data, measured, np.sqrt(np.stack(variances)), predicted)

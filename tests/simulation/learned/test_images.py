@@ -18,12 +18,12 @@ import torch
 import hermite_collapse as hc
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
 from hermite_collapse.simulation.learned.generation import NeuralGeneration
+from hermite_collapse.simulation.learned.image_features import random_convolution_features
 from hermite_collapse.simulation.learned.image_spectra import (
     frechet_distance,
     high_frequency_loss,
     high_frequency_power,
     radial_power,
-    random_convolution_features,
 )
 from hermite_collapse.simulation.learned.image_statistics import (
     degree_factors,
