@@ -1,4 +1,8 @@
-r"""How the coefficients of several axes are split into a left and a right factor.
+r"""What the kernels of sample sums are given: recurrences of one axis, and the factors of several axes.
+
+One axis: the polynomials are scaled to g_k = s_k h_k, so that each step of the recurrence has a single constant.
+
+Several axes: every polynomial is a product of a left and a right one,
 
     h_k(x) = left_p(x) right_q(x)
 
@@ -20,11 +24,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..core.types import FloatArray, IntArray
+from .halves import Growth, growth, halves
 from .indices import ancestry, positions, total_degree_indices
-
-IntArray = NDArray[np.int64]
 
 _ROWS_IN_CACHE = 1024  # of 128 doubles: a second-level cache
 _NONE = np.zeros(0, dtype=np.int64)
@@ -35,10 +38,14 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    left_parent, left_factor, right_parent, right_factor : how rows grow, row = parent row * factor row.
-    tiles : (t, 4) first left row, first right row, number of right rows, place in the output.
-    size : length of the output.
-    place : (m,) place of each coefficient in the output.
+    left_parent, left_factor, right_parent, right_factor : array of int
+        How rows grow, row = parent row * factor row.
+    tiles : array of int, shape (t, 4)
+        First left row, first right row, number of right rows, position in the output.
+    size : int
+        Length of the output.
+    position : array of int, shape (m,)
+        Position of each coefficient in the output.
     """
 
     left_parent: IntArray
@@ -47,73 +54,78 @@ class Plan(NamedTuple):
     right_factor: IntArray
     tiles: IntArray
     size: int
-    place: IntArray
+    position: IntArray
+
+
+@lru_cache(maxsize=16)
+def line_constants(degree: int) -> tuple[FloatArray, FloatArray]:
+    """Return the a_k of the kernel's recurrence, padded to whole sweeps of four degrees, and s_k of g_k = s_k h_k."""
+    width = 2 + 4 * -(-(max(degree, 1) - 1) // 4)
+    scale = np.ones(width + 1)
+    for k in range(1, width):
+        scale[k + 1] = scale[k - 1] * np.sqrt((k + 1.0) / k)
+    steps = scale[1:] / (scale[:-1] * np.sqrt(np.arange(1.0, width + 1)))
+    return steps, scale
 
 
 @lru_cache(maxsize=16)
 def plan(dimension: int, degree: int) -> Plan:
-    """The cheaper plan for all multi-indices up to a degree; dimension >= 2, degree >= 1."""
+    """Return the cheaper plan for all multi-indices up to a degree; dimension >= 2, degree >= 1."""
     split = dimension // 2
     half_rows = math.comb(split + degree, degree) + math.comb(dimension - split + degree, degree)
     last_rows = math.comb(dimension + degree - 2, degree - 1) + dimension * degree
     if half_rows <= max(_ROWS_IN_CACHE, last_rows):
-        return _halves(dimension, degree, split)
+        return _halves(dimension, degree)
     return _last_axis(dimension, degree)
 
 
-def _halves(dimension: int, degree: int, split: int) -> Plan:
-    left_parent, left_factor = growth(split, degree, 0, dimension, multiple=4)
-    right_parent, right_factor = growth(dimension - split, degree, split, dimension, multiple=2)
-    left = total_degree_indices(split, degree).sum(axis=1)
-    firsts = np.arange(0, len(left), 4)
-    reach = np.array([math.comb(dimension - split + degree - n, degree - n) for n in range(degree + 1)])
-    counts = reach[left[firsts]]
+def factor_rows(rule: Growth, first_axis: int, dimension: int) -> IntArray:
+    """Return the row of each product's last factor in a table of h_e(x_j), by e >= 1 and then by axis."""
+    return np.where(rule.axis >= 0, (rule.exponent - 1) * dimension + first_axis + rule.axis, 0)
+
+
+def _halves(dimension: int, degree: int) -> Plan:
+    parts = halves(dimension, degree)
+    levels = np.repeat(np.arange(degree + 1), np.diff(parts.starts))
+    firsts = np.arange(0, len(levels), 4)
+    counts = parts.widths[levels[firsts]]
     counts += counts % 2
-    places = np.concatenate([[0], np.cumsum(4 * counts)])
-    tiles = np.stack([firsts, np.zeros_like(firsts), counts, places[:-1]], axis=1)
-    indices = total_degree_indices(dimension, degree)
-    p, q = positions(indices[:, :split]), positions(indices[:, split:])
-    place = places[p // 4] + 4 * q + p % 4
-    return Plan(left_parent, left_factor, right_parent, right_factor, tiles, int(places[-1]), place)
+    bounds = np.concatenate([[0], np.cumsum(4 * counts)])
+    tiles = np.stack([firsts, np.zeros_like(firsts), counts, bounds[:-1]], axis=1)
+    return Plan(
+        _padded(parts.left.parent, 4),
+        _padded(factor_rows(parts.left, 0, dimension), 4),
+        _padded(parts.right.parent, 2),
+        _padded(factor_rows(parts.right, parts.split, dimension), 2),
+        tiles,
+        int(bounds[-1]),
+        bounds[parts.row // 4] + 4 * parts.column + parts.row % 4,
+    )
 
 
-def growth(
-    axes: int, degree: int, offset: int, dimension: int, multiple: int = 1
-) -> tuple[IntArray, IntArray]:
-    """Parent and factor of each index over some axes; the factor is the whole power of the last axis."""
-    indices = total_degree_indices(axes, degree)
-    last = ancestry(axes, degree).axis
-    rows = np.arange(len(indices))
-    exponent = np.where(last >= 0, indices[rows, last], 0)
-    smaller = indices.copy()
-    smaller[rows, last] = 0
-    parent = positions(smaller)
-    factor = np.where(last >= 0, (exponent - 1) * dimension + offset + last, 0)
-    pad = -len(parent) % multiple
-    # a padding row repeats the last row's product; its results are dropped
-    return np.pad(parent, (0, pad), mode="edge"), np.pad(factor, (0, pad), mode="edge")
+def _padded(rows: IntArray, multiple: int) -> IntArray:
+    """Return the rows up to a multiple; a padding row repeats the last row's product, its results are dropped."""
+    return np.pad(rows, (0, -len(rows) % multiple), mode="edge")
 
 
 def _last_axis(dimension: int, degree: int) -> Plan:
-    prefixes = total_degree_indices(dimension - 1, degree - 1)
-    last = ancestry(dimension - 1, degree - 1).axis
-    size = prefixes.sum(axis=1)
-    order = np.lexsort((last, size))
+    size = total_degree_indices(dimension - 1, degree - 1).sum(axis=1)
+    rule = growth(dimension - 1, degree - 1)
+    order = np.lexsort((rule.axis, size))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    parent, factor = growth(dimension - 1, degree - 1, 0, dimension, multiple=1)
-    parent, factor = rank[parent[order]], factor[order]
-    pad = -len(parent) % 4
-    parent, factor = np.pad(parent, (0, pad), mode="edge"), np.pad(factor, (0, pad), mode="edge")
-    size, last = size[order], last[order]
-    tiles, base, at = [], {}, 0
+    parent = _padded(rank[rule.parent[order]], 4)
+    factor = _padded(factor_rows(rule, 0, dimension)[order], 4)
+    size, last = size[order], rule.axis[order]
+    lookup = np.zeros((len(parent) // 4, degree + 1), dtype=np.int64)
+    tiles, at = [], 0
     for first in range(0, len(size), 4):
         lowest = int(size[first])
         after = int(last[first : first + 4].min()) + 1
         for exponent in range(1, degree - lowest + 1):
             count = dimension - after
             start = (exponent - 1) * dimension + after
-            base[first // 4, exponent] = at - 4 * after
+            lookup[first // 4, exponent] = at - 4 * after
             tiles.append((first, start, count + count % 2, at))
             at += 4 * (count + count % 2)
     indices = total_degree_indices(dimension, degree)
@@ -123,9 +135,6 @@ def _last_axis(dimension: int, degree: int) -> Plan:
     prefix = indices.copy()
     prefix[rows, final] = 0
     row = rank[positions(prefix[:, :-1])]
-    lookup = np.zeros((len(parent) // 4, degree + 1), dtype=np.int64)
-    for (tile, exponent), value in base.items():
-        lookup[tile, exponent] = value
-    place = lookup[row // 4, exponents] + 4 * final + row % 4
-    place[0] = at  # the constant is no product of this plan: its slot stays zero and the count replaces it
-    return Plan(parent, factor, _NONE, _NONE, np.array(tiles, dtype=np.int64), at + 4, place)
+    position = lookup[row // 4, exponents] + 4 * final + row % 4
+    position[0] = at  # the constant is no product of this plan: its slot stays zero and the count replaces it
+    return Plan(parent, factor, _NONE, _NONE, np.array(tiles, dtype=np.int64), at + 4, position)

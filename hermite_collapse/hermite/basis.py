@@ -9,36 +9,41 @@ values * exp(log_scale).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from .gauss import GaussRule, gauss_rule
-
-__all__ = ["GaussRule", "gauss_rule", "hermite_values", "hermite_values_scaled"]
-
-FloatArray = NDArray[np.float64]
+from ..core.types import FloatArray
 
 _BIG = 2.0**256  # a running value beyond this is scaled down by a power of two, which is exact
 
 
 def hermite_values(x: ArrayLike, degree: int) -> FloatArray:
-    r"""Orthonormal probabilists' Hermite polynomials at points.
+    r"""Return the orthonormal probabilists' Hermite polynomials at points.
 
         h_k(x) = He_k(x) / sqrt(k!),     k = 0, ..., degree
 
     Parameters
     ----------
-    x : array, shape (...), finite.
-    degree : largest degree, >= 0.
+    x : array, shape (...)
+        Finite.
+    degree : int
+        Largest degree, >= 0.
 
     Returns
     -------
-    (..., degree + 1) array of h_0(x), ..., h_degree(x).
+    array, shape (..., degree + 1)
+        h_0(x), ..., h_degree(x).
 
-    Accuracy : relative to max(abs(h_{k-1}), abs(h_k), abs(h_{k+1})) at the same x, below 1e-13 to degree 1000 and
-        abs(x) <= 60; near a zero of h_k that is what the rounding of x alone allows.
-    Raises   : InputError if a value does not fit a double, which needs abs(x) > 53; hermite_values_scaled takes it.
+    Raises
+    ------
+    InputError
+        If a value does not fit a double, which needs abs(x) > 53; hermite_values_scaled takes it.
+
+    Accuracy
+    --------
+    Relative to max(abs(h_{k-1}), abs(h_k), abs(h_{k+1})) at the same x, below 1e-13 to degree 1000 and
+    abs(x) <= 60; near a zero of h_k that is what the rounding of x alone allows.
     """
     points, shape = _points(x)
     degree = checks.integer(degree, "degree")
@@ -61,7 +66,7 @@ def hermite_values(x: ArrayLike, degree: int) -> FloatArray:
 
 
 def hermite_values_scaled(x: ArrayLike, degree: int) -> tuple[FloatArray, FloatArray]:
-    r"""Orthonormal Hermite polynomials with a logarithmic scale, for any finite point and any degree.
+    r"""Return the orthonormal Hermite polynomials with a logarithmic scale, at any finite point.
 
         h_k(x) = values_k exp(log_scale_k),     log_scale_k = e_k log 2,
 
@@ -69,14 +74,18 @@ def hermite_values_scaled(x: ArrayLike, degree: int) -> tuple[FloatArray, FloatA
 
     Parameters
     ----------
-    x : array, shape (...), finite.
-    degree : largest degree, >= 0.
+    x : array, shape (...)
+        Finite.
+    degree : int
+        Largest degree, >= 0.
 
     Returns
     -------
-    values, log_scale : two arrays, shape (..., degree + 1).
+    values, log_scale : array, shape (..., degree + 1)
 
-    Accuracy : of `values`, as for hermite_values; log(abs(values)) + log_scale adds the rounding of the larger term.
+    Accuracy
+    --------
+    Of `values`, as for hermite_values; log(abs(values)) + log_scale adds the rounding of the larger term.
     """
     points, shape = _points(x)
     degree = checks.integer(degree, "degree")
@@ -97,6 +106,7 @@ def hermite_values_scaled(x: ArrayLike, degree: int) -> tuple[FloatArray, FloatA
 
 
 def _points(x: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
+    """Return all points in one row, and the shape they came in."""
     try:
         shape = np.shape(x)
     except ValueError:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.types import FloatArray, IntArray
 from .indices import positions
+from .mixture import Mixture
 
 _BLOCK = 1 << 21  # numbers held at once: 16 MB an array
 
@@ -27,11 +28,18 @@ _BLOCK = 1 << 21  # numbers held at once: 16 MB an array
 class _Expansion(NamedTuple):
     """Pairs l <= k, sorted by l.
 
-    factor : (e, w) rows of the table of one-dimensional coefficients whose product is the pair's, padded.
-    row : (e,) which h_k the pair belongs to.
-    starts : where each l begins.
-    binomial : (e,) square root of the product of the binomials.
-    table : (t, 3) axis, k_a - l_a and l_a of each one-dimensional coefficient; the last row is the factor 1.
+    Attributes
+    ----------
+    factor : array of int, shape (e, w)
+        Rows of the table of one-dimensional coefficients whose product is the pair's, padded.
+    row : array of int, shape (e,)
+        Which h_k the pair belongs to.
+    starts : array of int
+        Where each l begins.
+    binomial : array, shape (e,)
+        Square root of the product of the binomials.
+    table : array of int, shape (t, 3)
+        Axis, k_a - l_a and l_a of each one-dimensional coefficient; the last row is the factor 1.
     """
 
     factor: IntArray
@@ -41,20 +49,14 @@ class _Expansion(NamedTuple):
     table: IntArray
 
 
-def combined_second_moments(
-    weights: FloatArray,
-    means: FloatArray,
-    variances: FloatArray,
-    indices: IntArray,
-    combinations: FloatArray,
-) -> FloatArray:
+def combined_second_moments(mixture: Mixture, indices: IntArray, combinations: FloatArray) -> FloatArray:
     """Return the matrix E f_r(X) f_q(X) of the sums f_r = sum_k c_rk h_k under a mixture of diagonal Gaussians.
 
     Parameters
     ----------
-    weights, means, variances : arrays, shapes (K,), (K, d) and (K, d)
-        The components.
-    indices : int array, shape (m, d)
+    mixture : Mixture
+        With diagonal covariances.
+    indices : array of int, shape (m, d)
         The multi-indices k.
     combinations : array, shape (r, m)
         The coefficients c_rk.
@@ -63,6 +65,7 @@ def combined_second_moments(
     -------
     array, shape (r, r)
     """
+    weights, means, variances = mixture.weights, mixture.means, mixture.variances
     expansion = _expansion(indices.tobytes(), indices.shape)
     count, pairs = len(combinations), len(expansion.row)
     highest = int(indices.max(initial=0))

@@ -11,77 +11,81 @@ Mehler's formula sum_n r^n K_n = (1 - r^2)^(-d/2) exp((r b - r^2 A) / (1 - r^2))
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
 from .degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums
-from .determinant import Components, components, pair_coefficients
-from .pair_sums import OneSampleSums, TwoSampleSums, shared_covariance
-
-Array = NDArray[np.float64]
+from .determinant import pair_coefficients, signed_mixture
+from .mixture import Mixture
+from .pair_sums import OneSampleSums, TwoSampleSums
 
 _LARGEST_TABLE = 1 << 24  # entries of one table of pair coefficients
 _SIGMAS = 3.0
 
 
-@dataclass(frozen=True)
-class DegreeSpectrum:
+@dataclass(frozen=True, eq=False)
+class DegreeSpectrum(Value):
     """Energies by degree with their errors.
 
     Attributes
     ----------
-    degree : (n+1,) 0 .. n.
-    energy : (n+1,) unbiased estimates of E_n(p), or of sum_{abs(k)=n} c_k(p) c_k(q) for two samples; may be negative.
-    standard_error : (n+1,) of each energy.
-    noise_floor : (n+1,) standard error where both samples come from N(0, I): sqrt(2 binom(d-1+n, n) / (N (N-1))) for
-        one sample, sqrt(binom(d-1+n, n) / (N M)) for two.
-    resolvable_degree : the highest n whose energy exceeds 3 times both its standard error and the noise floor, in
-        absolute value; 0 if there is none.
+    degree : array of int, shape (n + 1,)
+        0 .. n.
+    energy : array, shape (n + 1,)
+        Unbiased estimates of E_n(p), or of sum_{abs(k)=n} c_k(p) c_k(q) for two samples; may be negative.
+    standard_error : array, shape (n + 1,)
+        One standard error of each energy.
+    noise_floor : array, shape (n + 1,)
+        Standard error where both samples come from N(0, I): sqrt(2 binom(d-1+n, n) / (N (N-1))) for one sample,
+        sqrt(binom(d-1+n, n) / (N M)) for two.
+    resolvable_degree : int
+        The highest n whose energy exceeds 3 times both its standard error and the noise floor, in absolute value; 0 if
+        there is none.
     """
 
-    degree: NDArray[np.int64]
-    energy: Array
-    standard_error: Array
-    noise_floor: Array
+    degree: IntArray
+    energy: FloatArray
+    standard_error: FloatArray
+    noise_floor: FloatArray
     resolvable_degree: int
 
 
-@dataclass(frozen=True)
-class DegreeResidual:
-    """The statistic <c_n(p), c_n(q)> - f_n E_n(q), by degree: zero in expectation where c_n(p) = f_n c_n(q).
-
-    Attributes
-    ----------
-    degree, residual, standard_error : (n+1,) each.
-    """
-
-    degree: NDArray[np.int64]
-    residual: Array
-    standard_error: Array
-
-
-def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> Array:
-    r"""Sums of products of Hermite polynomials over all multi-indices of one degree.
+def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> FloatArray:
+    r"""Return the sums of products of Hermite polynomials over all multi-indices of one degree.
 
         K_n(x, y) = sum_{abs(k) = n} h_k(x) h_k(y),      n = 0 .. degree
 
     Parameters
     ----------
-    x, y : (..., d) points, broadcast against each other; any d.
-    degree : largest n.
+    x, y : array, shape (..., d)
+        Points, broadcast against each other; any d.
+    degree : int
+        Largest n.
 
     Returns
     -------
-    (..., degree + 1)
+    array, shape (..., degree + 1)
 
-    Accuracy : relative to sqrt(K_n(x, x) K_n(y, y)), for d from 10 to 3072, n to 32 and |x|^2 / d from 0.01 to 20,
-        the recurrence loses at most 1e-15, and the rounding of x . y and the norms n times as much as they lose: in
-        all within (1 + n) 1e-15.  For d = 1, 2 and n to 200 within 1e-13 of the largest K_m(x, x), m near n.
-    Raises   : InputError where a value exceeds the largest double.
+    Raises
+    ------
+    InputError
+        Where a value exceeds the largest double.
+
+    Accuracy
+    --------
+    Relative to sqrt(K_n(x, x) K_n(y, y)), for d from 10 to 3072, n to 32 and |x|^2 / d from 0.01 to 20, the recurrence
+    loses at most 1e-15, and the rounding of x . y and the norms n times as much as they lose: in all within
+    (1 + n) 1e-15.  For d = 1, 2 and n to 200 within 1e-13 of the largest K_m(x, x), m near n.
+
+    Examples
+    --------
+    >>> degree_kernel([1.0, 2.0], [0.5, -1.0], 2).tolist()  # 1, x . y, ...
+    [1.0, -1.5, 2.0]
     """
     degree = checks.integer(degree, "degree")
     left, right = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -114,26 +118,48 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> Array:
 
 
 def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) -> DegreeSpectrum:
-    r"""Hermite energies by degree from samples, or inner products of two samples' coefficients.
+    r"""Estimate the Hermite energies by degree from samples, or inner products of two samples' coefficients.
 
         E_n = mean over i != j of K_n(x_i, x_j)          <c_n(p), c_n(q)> = mean over i, j of K_n(x_i, y_j)
 
     Parameters
     ----------
-    x : (N, d) or (N,), N >= 4 (N >= 2 with y).
-    y : (M, d) or (M,) independent of x, or None for x with itself.
-    degree : largest n.
+    x : array, shape (N, d) or (N,)
+        N >= 4 (N >= 2 with y).
+    y : array, shape (M, d) or (M,), or None
+        Independent of x; None for x with itself.
+    degree : int
+        Largest n.
 
     Returns
     -------
     DegreeSpectrum
 
-    Accuracy : the estimates are unbiased.  Statistics is the limit, not arithmetic: for near-Gaussian data the noise
-        floor is sqrt(2 binom(d-1+n, n)) / N; heavy tails of K_n make the standard errors themselves uncertain at
-        high degree.  In low dimension and without signal, standard errors come out up to 1.5 times too large.
-    Cost : one product of all pairs of points, and 8 operations a pair and degree.
-    Raises : InputError for too few samples, or where a value exceeds the largest double.
-    References : in the recursion <c_n(p_i), c_n(p*)> = f_n(i) E_n(p*), arXiv:2606.13796, Proposition 3.3.
+    Raises
+    ------
+    InputError
+        For too few samples, or where a value exceeds the largest double.
+
+    Accuracy
+    --------
+    The estimates are unbiased.  Statistics is the limit, not arithmetic: for near-Gaussian data the noise floor is
+    sqrt(2 binom(d-1+n, n)) / N; heavy tails of K_n make the standard errors themselves uncertain at high degree.  In
+    low dimension and without signal, standard errors come out up to 1.5 times too large.
+
+    Cost
+    ----
+    One product of all pairs of points, and 8 operations a pair and degree.
+
+    References
+    ----------
+    In the recursion <c_n(p_i), c_n(p*)> = f_n(i) E_n(p*): arXiv:2606.13796, Proposition 3.3.
+
+    Examples
+    --------
+    >>> samples = 0.8 + np.random.default_rng(0).standard_normal((500, 3))  # E_n = (3 * 0.64)^n / n!
+    >>> spectrum = degree_spectrum(samples, degree=2)
+    >>> spectrum.energy.round(1).tolist()
+    [1.0, 1.9, 1.8]
     """
     degree = checks.integer(degree, "degree")
     if y is None:
@@ -144,39 +170,8 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
     return two_sample_spectrum(two_sample_sums(first, second, degree), first.shape[1])
 
 
-def degree_residual(x: ArrayLike, y: ArrayLike, *, factors: ArrayLike) -> DegreeResidual:
-    r"""Test statistic of c_n(p) = f_n c_n(q), degree by degree.
-
-        mean over i, j of K_n(x_i, y_j)  -  f_n  mean over j != l of K_n(y_j, y_l)
-
-    The ratio of the two averages would be biased.  Both share y, and the standard error counts it.
-
-    Parameters
-    ----------
-    x : (N, d) samples of p, N >= 2.
-    y : (M, d) samples of q, M >= 4, independent of x: real samples the model was not trained on.
-    factors : (n+1,) f_0 .. f_n, such as mode_factors(range(n + 1), ...)[rounds].
-
-    References : arXiv:2606.13796, Proposition 3.3.
-    """
-    factors = checks.vector(factors, "factors")
-    first, second = checks.samples(x, "x", 2), checks.samples(y, "y", 4)
-    _same_dimension(first, second)
-    degree = len(factors) - 1
-    cross, own = two_sample_sums(first, second, degree), one_sample_sums(second, degree)
-    covariance = shared_covariance(own, cross.columns, len(first))
-    variance = cross.unbiased_variance() + factors**2 * own.unbiased_variance() - 2.0 * factors * covariance
-    # What is left when all first-order terms cancel or vanish: the estimate may not fall below it.
-    least = cross.degenerate_variance() + factors**2 * own.degenerate_variance()
-    residual = cross.mean - factors * own.mean
-    residual[0] = 1.0 - factors[0]
-    error = np.sqrt(np.maximum(variance, least))
-    error[0] = 0.0
-    return DegreeResidual(np.arange(degree + 1), residual, error)
-
-
-def mixture_degree_energy(law: Any, degree: int, *, other: Any = None) -> Array:
-    r"""Hermite energies by degree of a mixture of Gaussians, or inner products of two mixtures' coefficients.
+def mixture_degree_energy(law: Mixture, degree: int, *, other: Mixture | None = None) -> FloatArray:
+    r"""Return the Hermite energies by degree of a mixture, or the inner products of two mixtures' coefficients.
 
         sum_n r^n <c_n, c_n'> = sum_{k,l} w_k w_l' F_kl(r)
 
@@ -184,45 +179,50 @@ def mixture_degree_energy(law: Any, degree: int, *, other: Any = None) -> Array:
 
     Parameters
     ----------
-    law, other : mixtures (.weights, .means, .variances, .frames, .covariances), or triples (weights, means,
-        covariances).  other=None: the law with itself.
-    degree : largest n.
+    law, other : Mixture
+        Of one dimension; without other, the law with itself.
+    degree : int
+        Largest n.
 
     Returns
     -------
-    (degree + 1,)
+    array, shape (degree + 1,)
 
-    Accuracy : about 1e-13 of sum_kl abs(w_k w_l' F_n,kl); means that cancel between components cost digits.
-    Raises : InputError where a value exceeds the largest double.
+    Raises
+    ------
+    InputError
+        Where a value exceeds the largest double.
+
+    Accuracy
+    --------
+    About 1e-13 of sum_kl abs(w_k w_l' F_n,kl); means that cancel between components cost digits.
     """
     degree = checks.integer(degree, "degree")
-    first = components(law)
-    second = first if other is None else components(other)
-    _same_dimension(first.means, second.means)
+    first = signed_mixture(law)
+    second = first if other is None else signed_mixture(other)
     energy = np.zeros(degree + 1)
     step = max(1, _LARGEST_TABLE // ((degree + 1) * len(second.weights)))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(first.weights), step):
-            part = Components(*(array[start : start + step] for array in first))
-            energy += np.einsum(
-                "k,nkl,l->n", part.weights, pair_coefficients(part, second, degree), second.weights
-            )
+            part = first.rows(start, start + step)
+            table = pair_coefficients(part, second, degree)
+            energy += np.einsum("k,nkl,l->n", part.weights, table, second.weights)
     _require_finite(energy)
     return energy
 
 
 def one_sample_spectrum(sums: OneSampleSums, dimension: int) -> DegreeSpectrum:
-    """Spectrum of one sample from its sums over pairs."""
+    """Return the spectrum of one sample from its sums over pairs."""
     count = float(len(sums.rows))
     return _spectrum(sums.mean, sums.variance(), dimension, 2.0 / (count * (count - 1.0)))
 
 
 def two_sample_spectrum(sums: TwoSampleSums, dimension: int) -> DegreeSpectrum:
-    """Spectrum of two samples from their sums over pairs."""
+    """Return the spectrum of two samples from their sums over pairs."""
     return _spectrum(sums.mean, sums.variance(), dimension, 1.0 / (float(len(sums.rows)) * len(sums.columns)))
 
 
-def _spectrum(energy: Array, variance: Array, dimension: int, scale: float) -> DegreeSpectrum:
+def _spectrum(energy: FloatArray, variance: FloatArray, dimension: int, scale: float) -> DegreeSpectrum:
     degree = np.arange(len(energy))
     # binom(d-1+n, n) = prod_{j<=n} (d-1+j)/j, which is E K_n(X, X')^2 for N(0, I)
     floor = np.sqrt(scale * np.cumprod(np.append(1.0, (dimension - 1.0 + degree[1:]) / degree[1:])))
@@ -235,11 +235,11 @@ def _spectrum(energy: Array, variance: Array, dimension: int, scale: float) -> D
     return DegreeSpectrum(degree, energy, error, floor, resolvable)
 
 
-def _same_dimension(x: Array, y: Array) -> None:
+def _same_dimension(x: FloatArray, y: FloatArray) -> None:
     if x.shape[1] != y.shape[1]:
         raise InputError(f"x and y must have the same dimension, got {x.shape[1]} and {y.shape[1]}.")
 
 
-def _require_finite(values: Array) -> None:
+def _require_finite(values: FloatArray) -> None:
     if not np.isfinite(values).all():
         raise InputError(TOO_LARGE)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.types import FloatArray
 from .pair_sums import OneSampleSums, TwoSampleSums
 
-Array = NDArray[np.float64]
 Sums = TypeVar("Sums", OneSampleSums, TwoSampleSums)
 
 _PANEL_ROWS = 512
@@ -22,8 +21,8 @@ TOO_LARGE = (
 )
 
 
-def one_sample_sums(x: Array, degree: int) -> OneSampleSums:
-    """Sums of K_0 .. K_degree over the pairs i != j: panels of scalar products, upper triangle only."""
+def one_sample_sums(x: FloatArray, degree: int) -> OneSampleSums:
+    """Return the sums of K_0 .. K_degree over the pairs i != j: panels of scalar products, upper triangle only."""
     count = len(x)
     rows = np.zeros((count, _width(degree)))
     squares = np.zeros(_width(degree))
@@ -50,8 +49,8 @@ def one_sample_sums(x: Array, degree: int) -> OneSampleSums:
     return usable(OneSampleSums(rows, squares))
 
 
-def two_sample_sums(x: Array, y: Array, degree: int) -> TwoSampleSums:
-    """Sums of K_0 .. K_degree over all pairs of two samples."""
+def two_sample_sums(x: FloatArray, y: FloatArray, degree: int) -> TwoSampleSums:
+    """Return the sums of K_0 .. K_degree over all pairs of two samples."""
     rows = np.zeros((len(x), _width(degree)))
     columns = np.zeros((len(y), _width(degree)))
     squares = np.zeros(_width(degree))
@@ -79,8 +78,8 @@ def two_sample_sums(x: Array, y: Array, degree: int) -> TwoSampleSums:
     return usable(TwoSampleSums(rows, columns, squares))
 
 
-def _memory(rows: int, columns: int) -> Array:
-    """Room for one panel, reused by all: it stays in cache, and starts on a cache line."""
+def _memory(rows: int, columns: int) -> FloatArray:
+    """Return room for one panel, reused by all: it stays in cache, and starts on a cache line."""
     size = min(rows, _PANEL_ROWS) * min(columns, _PANEL_COLUMNS)
     memory = np.empty(size + 8)
     start = -(memory.ctypes.data // 8) % 8
@@ -88,9 +87,15 @@ def _memory(rows: int, columns: int) -> Array:
 
 
 def _panel(
-    memory: Array, x: Array, y: Array, norms: Array, other_norms: Array, degree: int, first: int
-) -> tuple[Array, Array, Array]:
-    """Row sums, column sums and sums of squares of K_1, K_2, ... over one panel."""
+    memory: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    norms: FloatArray,
+    other_norms: FloatArray,
+    degree: int,
+    first: int,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return row sums, column sums and sums of squares of K_1, K_2, ... over one panel."""
     from ._jit import parallel_region
     from ._kernels_degree import degree_panel_lane, degree_panel_sums
 
@@ -111,17 +116,17 @@ def _panel(
 
 
 def _width(degree: int) -> int:
-    """The kernel works on four degrees at a time."""
+    """Return the number of degrees computed: the kernel works on four degrees at a time."""
     return 4 * max(1, -(-degree // 4))
 
 
-def _with_degree_zero(sums: Array, degree: int, constant: float) -> Array:
-    """The degrees asked for, with K_0 = 1 in front."""
+def _with_degree_zero(sums: FloatArray, degree: int, constant: float) -> FloatArray:
+    """Return the sums of the degrees asked for, with K_0 = 1 in front."""
     return np.concatenate([np.full((*sums.shape[:-1], 1), constant), sums[..., :degree]], axis=-1)
 
 
 def usable(sums: Sums) -> Sums:
-    """The sums themselves; InputError if they or their squares overflow."""
+    """Return the sums themselves; InputError if they or their squares overflow."""
     if not sums.finite:
         raise InputError(TOO_LARGE)
     return sums

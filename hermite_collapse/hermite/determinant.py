@@ -17,66 +17,44 @@ so no branch of the square root is ever chosen; the values at one r (where the s
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core import checks
-from ..core.errors import InputError
-
-Array = NDArray[np.float64]
+from ..core.types import FloatArray
+from .mixture import Mixture, spread
 
 
-class Components(NamedTuple):
+class SignedMixture(NamedTuple):
     """Weights (K,) of either sign, means (K, d), covariances minus I: diagonals (K, d), or full (K, d, d)."""
 
-    weights: Array
-    means: Array
-    excess: Array
+    weights: FloatArray
+    means: FloatArray
+    excess: FloatArray
 
     @property
     def diagonal(self) -> bool:
+        """Whether every covariance is diagonal."""
         return self.excess.ndim == 2
 
-    def full(self) -> Array:
-        """(K, d, d)"""
+    def full(self) -> FloatArray:
+        """Return the covariances minus I as matrices, shape (K, d, d)."""
         return self.excess[:, :, None] * np.eye(self.means.shape[1]) if self.diagonal else self.excess
 
-
-def components(law: Any) -> Components:
-    """Components of a mixture (.weights, .means, .variances, .frames, .covariances) or of a triple (weights, means,
-    covariances), covariances scalar, (K,), (K, d), (K, d, d) or (1, d, d)."""
-    if not isinstance(law, tuple):
-        law = (law.weights, law.means, law.variances if law.frames is None else law.covariances)
-    weights = checks.vector(law[0], "weights")
-    means = checks.samples(law[1], "means")
-    count, dimension = means.shape
-    if len(weights) != count:
-        raise InputError(f"means must have one row per weight, got {count} for {len(weights)} weights.")
-    given = np.asarray(law[2], dtype=np.float64)
-    if not np.isfinite(given).all():
-        raise InputError(
-            f"covariances must be finite, got {int((~np.isfinite(given)).sum())} entries that are not."
-        )
-    if given.ndim == 3 and given.shape[0] in (1, count) and given.shape[1:] == (dimension, dimension):
-        given = np.broadcast_to(given, (count, dimension, dimension))
-        diagonal = np.diagonal(given, axis1=1, axis2=2)
-        if np.count_nonzero(given) > np.count_nonzero(diagonal):
-            return Components(weights, means, given - np.eye(dimension))
-        given = diagonal
-    elif given.shape in ((), (count,)):
-        given = np.broadcast_to(given.reshape(-1, 1), (count, dimension))
-    elif given.shape != (count, dimension):
-        raise InputError(
-            f"covariances must be a number or have shape ({count},), ({count}, {dimension}), "
-            f"({count}, {dimension}, {dimension}) or (1, {dimension}, {dimension}), got {given.shape}."
-        )
-    return Components(weights, means, given - 1.0)
+    def rows(self, start: int, stop: int) -> SignedMixture:
+        """Return some of the components."""
+        return SignedMixture(*(array[start:stop] for array in self))
 
 
-def pair_coefficients(first: Components, second: Components, degree: int) -> Array:
-    """(degree + 1, K, L) the coefficients F_n of every pair of components."""
+def signed_mixture(mixture: Mixture) -> SignedMixture:
+    """Return the components of a mixture."""
+    variances, full = spread(mixture)
+    excess = variances - 1.0 if full is None else full - np.eye(mixture.means.shape[1])
+    return SignedMixture(mixture.weights, mixture.means, excess)
+
+
+def pair_coefficients(first: SignedMixture, second: SignedMixture, degree: int) -> FloatArray:
+    """Return the coefficients F_n (degree + 1, K, L) of every pair of components."""
     logs = _log_coefficients(first, second, degree)
     values = np.zeros_like(logs)
     values[0] = 1.0
@@ -86,8 +64,8 @@ def pair_coefficients(first: Components, second: Components, degree: int) -> Arr
     return values
 
 
-def pair_log_values(first: Components, second: Components, ratio: float) -> Array:
-    """(K, L) log F(r) of every pair of components; r must be inside the radius of convergence of each."""
+def pair_log_values(first: SignedMixture, second: SignedMixture, ratio: float) -> FloatArray:
+    """Return log F(r) (K, L) of every pair of components; r must be inside the radius of convergence of each."""
     square = ratio**2
     if first.diagonal and second.diagonal:
         m, a = second.means, second.excess
@@ -117,8 +95,8 @@ def pair_log_values(first: Components, second: Components, ratio: float) -> Arra
     return result
 
 
-def _log_coefficients(first: Components, second: Components, degree: int) -> Array:
-    """(degree + 1, K, L) the coefficients L_n of log F."""
+def _log_coefficients(first: SignedMixture, second: SignedMixture, degree: int) -> FloatArray:
+    """Return the coefficients L_n (degree + 1, K, L) of log F."""
     logs = np.zeros((degree + 1, len(first.weights), len(second.weights)))
     if first.diagonal and second.diagonal:
         m, a, other, b = first.means, first.excess, second.means, second.excess
@@ -140,7 +118,9 @@ def _log_coefficients(first: Components, second: Components, degree: int) -> Arr
     return logs
 
 
-def _log_coefficients_full(mean: Array, a: Array, other: Array, b: Array, degree: int) -> Array:
+def _log_coefficients_full(
+    mean: FloatArray, a: FloatArray, other: FloatArray, b: FloatArray, degree: int
+) -> FloatArray:
     logs = np.zeros(degree + 1)
     eigenvalues = np.linalg.eigvals(a @ b)
     power = np.ones_like(eigenvalues)

@@ -10,8 +10,7 @@ Two samples: U = mean of K(x_i, y_j).  With zeta_x = Cov(K(X, Y), K(X, Y')), zet
 
 Sums over rows, columns and squares give an unbiased estimate of each zeta, and so of the variance.  zeta_1, zeta_x and
 zeta_y are variances: `variance` cuts their estimates at 0, and where they vanish (the degenerate case, no signal) the
-second-order term remains.  Statistics that combine averages use the uncut estimates, where first-order terms cancel
-as they should.  All sums are arrays with the kernels (degrees) last.
+second-order term remains.  All sums are arrays with the kernels (degrees) last.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from ..core.types import FloatArray
+from ..core.value import Value
 
 
-@dataclass(frozen=True)
-class OneSampleSums:
+@dataclass(frozen=True, eq=False)
+class OneSampleSums(Value):
     """Sums over the ordered pairs i != j of one sample: rows (N, w), squares (w,)."""
 
-    rows: Array
-    squares: Array
+    rows: FloatArray
+    squares: FloatArray
 
     @property
     def finite(self) -> bool:
@@ -37,13 +36,13 @@ class OneSampleSums:
         return _finite(self.squares, float(len(self.rows)) ** 2)
 
     @property
-    def mean(self) -> Array:
-        """(w,) the U-statistic."""
+    def mean(self) -> FloatArray:
+        """The U-statistic, shape (w,)."""
         count = len(self.rows)
         return self.rows.sum(axis=0) / (count * (count - 1.0))
 
-    def zetas(self) -> tuple[Array, Array]:
-        """(w,) estimates of zeta_1 and zeta_2, possibly negative; N >= 4.
+    def zetas(self) -> tuple[FloatArray, FloatArray]:
+        """Return estimates of zeta_1 and zeta_2, shape (w,), possibly negative; N >= 4.
 
         mean(K_12 K_34) over distinct indices is (T^2 - 4 sum R_i^2 + 2 Q) / (N (N-1) (N-2) (N-3)), and
         mean(K_12 K_13) is (sum R_i^2 - Q) / (N (N-1) (N-2)), with T the sum, R_i the row sums, Q the squares.
@@ -56,32 +55,23 @@ class OneSampleSums:
         second = self.squares / (n * (n - 1)) - square
         return first, second
 
-    def unbiased_variance(self) -> Array:
-        """(w,) unbiased estimate of the variance of the mean, possibly negative."""
+    def variance(self) -> FloatArray:
+        """Return an estimate of the variance of the mean, shape (w,), >= 0."""
+        return self.combined(*(np.maximum(zeta, 0.0) for zeta in self.zetas()))
+
+    def combined(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        """Return the variance of the mean for given zeta_1 and zeta_2; unbiased where they are."""
         n = float(len(self.rows))
-        first, second = self.zetas()
         return (4.0 * (n - 2) * first + 2.0 * second) / (n * (n - 1))
 
-    def variance(self) -> Array:
-        """(w,) estimate of the variance of the mean, >= 0."""
-        n = float(len(self.rows))
-        first, second = self.zetas()
-        return (4.0 * (n - 2) * np.maximum(first, 0.0) + 2.0 * np.maximum(second, 0.0)) / (n * (n - 1))
 
-    def degenerate_variance(self) -> Array:
-        """(w,) the part of the variance that is left when the means given one index are constant."""
-        n = float(len(self.rows))
-        first, second = self.zetas()
-        return 2.0 * np.maximum(second - 2.0 * np.maximum(first, 0.0), 0.0) / (n * (n - 1))
-
-
-@dataclass(frozen=True)
-class TwoSampleSums:
+@dataclass(frozen=True, eq=False)
+class TwoSampleSums(Value):
     """Sums over all pairs of two samples: rows (N, w), columns (M, w), squares (w,)."""
 
-    rows: Array
-    columns: Array
-    squares: Array
+    rows: FloatArray
+    columns: FloatArray
+    squares: FloatArray
 
     @property
     def finite(self) -> bool:
@@ -89,12 +79,12 @@ class TwoSampleSums:
         return _finite(self.squares, float(len(self.rows)) * len(self.columns))
 
     @property
-    def mean(self) -> Array:
-        """(w,) the U-statistic."""
+    def mean(self) -> FloatArray:
+        """The U-statistic, shape (w,)."""
         return self.rows.sum(axis=0) / (float(len(self.rows)) * len(self.columns))
 
-    def zetas(self) -> tuple[Array, Array, Array]:
-        """(w,) estimates of zeta_x, zeta_y and zeta_xy, possibly negative; N, M >= 2."""
+    def zetas(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return estimates of zeta_x, zeta_y and zeta_xy, shape (w,), possibly negative; N, M >= 2."""
         n, m = float(len(self.rows)), float(len(self.columns))
         total = self.rows.sum(axis=0)
         row_squares = np.square(self.rows).sum(axis=0)
@@ -105,40 +95,15 @@ class TwoSampleSums:
         both = self.squares / (n * m) - square
         return over_x, over_y, both
 
-    def unbiased_variance(self) -> Array:
-        """(w,) unbiased estimate of the variance of the mean, possibly negative."""
+    def variance(self) -> FloatArray:
+        """Return an estimate of the variance of the mean, shape (w,), >= 0."""
+        return self.combined(*(np.maximum(zeta, 0.0) for zeta in self.zetas()))
+
+    def combined(self, over_x: FloatArray, over_y: FloatArray, both: FloatArray) -> FloatArray:
+        """Return the variance of the mean for given zeta_x, zeta_y and zeta_xy; unbiased where they are."""
         n, m = float(len(self.rows)), float(len(self.columns))
-        over_x, over_y, both = self.zetas()
         return ((m - 1) * over_x + (n - 1) * over_y + both) / (n * m)
 
-    def variance(self) -> Array:
-        """(w,) estimate of the variance of the mean, >= 0."""
-        n, m = float(len(self.rows)), float(len(self.columns))
-        over_x, over_y, both = (np.maximum(zeta, 0.0) for zeta in self.zetas())
-        return ((m - 1) * over_x + (n - 1) * over_y + both) / (n * m)
 
-    def degenerate_variance(self) -> Array:
-        """(w,) the part of the variance that is left when the means given one index are constant."""
-        over_x, over_y, both = self.zetas()
-        left = both - np.maximum(over_x, 0.0) - np.maximum(over_y, 0.0)
-        return np.maximum(left, 0.0) / (float(len(self.rows)) * len(self.columns))
-
-
-def _finite(squares: Array, pairs: float) -> bool:
+def _finite(squares: FloatArray, pairs: float) -> bool:
     return bool(np.all(squares < np.finfo(np.float64).max / (4.0 * pairs)))
-
-
-def shared_covariance(own: OneSampleSums, cross: Array, other_count: int) -> Array:
-    r"""Unbiased estimate of the covariance of the one-sample mean of Y and the two-sample mean of X and Y.
-
-        Cov(U_yy, U_xy) = (2 / M) Cov(E[K(X, Y) | Y], E[K(Y', Y) | Y])                     exactly,
-
-    from the row sums R_j over Y (`own.rows`) and C_j over the N points of X (`cross`):
-    mean(K(x_i, y_j) K(y_j, y_l)) = sum_j C_j R_j / (N M (M-1)), and the product of the means over distinct j, l, m
-    is (T_xy T_yy - 2 sum_j C_j R_j) / (N M (M-1) (M-2)).
-    """
-    n, m = float(other_count), float(len(own.rows))
-    joint = (own.rows * cross).sum(axis=0)
-    product = cross.sum(axis=0) * own.rows.sum(axis=0)
-    apart = (product - 2.0 * joint) / (n * m * (m - 1) * (m - 2))
-    return 2.0 / m * (joint / (n * m * (m - 1)) - apart)

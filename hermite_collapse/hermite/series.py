@@ -9,19 +9,20 @@ negative, which `log_density` reports as -inf and `log_absolute` with its sign.
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from ._plan import growth
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value, writable
+from ._plan import factor_rows, line_constants
 from .basis import hermite_values, hermite_values_scaled
-from .coefficients import HermiteCoefficients
-from .indices import index_count, positions
-from .sums import line_constants
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from .halves import Growth, halves
+from .indices import positions
 
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 # abs(prod h_k) <= exp(norm(x)^2 / 4): below this exponent no term of the series, nor their sum, leaves double precision
@@ -29,54 +30,51 @@ _LARGEST_EXPONENT = 600.0
 _CHUNK = 1 << 21
 
 
-class DensitySeries:
-    """Truncated Hermite series of a density.
+@dataclass(frozen=True, eq=False)
+class DensitySeries(Value):
+    """Truncated Hermite series of a density, as `HermiteCoefficients.series` makes it.
 
-    Parameters
+    Attributes
     ----------
-    coefficients : HermiteCoefficients of the law.
-
-    Raises
-    ------
-    InputError if the law is known to lie outside L2(gamma) (`coefficients.square_integrable` is False).  None,
-    unknown, is accepted: the caller vouches for the law.
+    indices : array of int, shape (m, d)
+        Multi-indices of the coefficients.
+    values : array, shape (m,)
+        The coefficients.
     """
 
-    def __init__(self, coefficients: HermiteCoefficients) -> None:
-        if coefficients.square_integrable is False:
-            raise InputError(
-                "coefficients must belong to a law in L2(gamma) for its series to converge, got one with a covariance "
-                "eigenvalue >= 2: use the exact density of the law (GaussianMixture.log_density)."
-            )
-        self.coefficients = coefficients
+    indices: IntArray
+    values: FloatArray
 
     @property
     def dimension(self) -> int:
         """Number of axes d."""
-        return self.coefficients.dimension
+        return self.indices.shape[1]
 
     @property
     def degree(self) -> int:
         """Degree of truncation N."""
-        return self.coefficients.degree
+        return int(self.indices.sum(axis=1).max())
 
     def density(self, x: ArrayLike) -> FloatArray:
-        r"""The truncated series at points; negative where the truncation makes it so.
+        r"""Return the truncated series at points; negative where the truncation makes it so.
 
             gamma(x) sum_k c_k h_k(x)
 
         Parameters
         ----------
-        x : (..., d), in one dimension also (...).
+        x : array, shape (..., d)
+            In one dimension also (...).
 
         Returns
         -------
-        (...) array.
+        array, shape (...)
 
-        Accuracy : absolute, see rounding_bound.
+        Accuracy
+        --------
+        Absolute, see log_rounding_bound.
         """
         points, leading = self._points(x)
-        sums, shift = self._sums(points, self.coefficients.values, envelope=False)
+        sums, shift = self._sums(points, self.values, envelope=False)
         log_gamma = self._log_gamma(points)
         far = np.flatnonzero((log_gamma < -_LARGEST_EXPONENT) | (shift != 0.0))
         density = sums * np.exp(log_gamma)
@@ -87,7 +85,7 @@ class DensitySeries:
         return density.reshape(leading)
 
     def log_density(self, x: ArrayLike) -> FloatArray:
-        """Logarithm of the truncated series; -inf where the series is not positive.  Never NaN.
+        """Return the logarithm of the truncated series; -inf where the series is not positive.  Never NaN.
 
         Where the terms cancel (far from the bulk, at high degree) only the digits above log_rounding_bound are known.
         """
@@ -95,19 +93,15 @@ class DensitySeries:
         return np.where(sign > 0.0, size, -np.inf)
 
     def log_absolute(self, x: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """log(abs(series)) and the sign of the series (-1, 0 or 1), as numpy.linalg.slogdet has them."""
+        """Return log(abs(series)) and the sign of the series (-1, 0 or 1), as numpy.linalg.slogdet has them."""
         points, leading = self._points(x)
-        sums, shift = self._sums(points, self.coefficients.values, envelope=False)
+        sums, shift = self._sums(points, self.values, envelope=False)
         with np.errstate(divide="ignore"):
             size = np.log(np.abs(sums)) + shift + self._log_gamma(points)
         return size.reshape(leading), np.sign(sums).reshape(leading)
 
-    def rounding_bound(self, x: ArrayLike) -> FloatArray:
-        """Bound on the rounding error of density(x), for exact coefficients: the exponential of log_rounding_bound."""
-        return np.exp(self.log_rounding_bound(x))
-
     def log_rounding_bound(self, x: ArrayLike) -> FloatArray:
-        r"""Logarithm of a bound on the rounding error of density(x), for exact coefficients.
+        r"""Return the logarithm of a bound on the rounding error of density(x), for exact coefficients.
 
             2^-52 (2 N + 2 d + log2(m) + 8 + norm(x)^2) gamma(x) sum_k abs(c_k) e_k(x),
             e_k(x) = prod_j max(abs(h_{k_j}(x_j)), abs(h_{k_j - 1}(x_j)))
@@ -116,11 +110,11 @@ class DensitySeries:
         each step of the recurrence, and an ulp of norm(x)^2 in the logarithm of gamma.
         """
         points, leading = self._points(x)
-        sums, shift = self._sums(points, np.abs(self.coefficients.values), envelope=True)
+        sums, shift = self._sums(points, np.abs(self.values), envelope=True)
         factor = (
             2.0 * self.degree
             + 2.0 * self.dimension
-            + np.log2(len(self.coefficients))
+            + np.log2(len(self.values))
             + 8.0
             + (points**2).sum(axis=1)
         )
@@ -146,17 +140,17 @@ class DensitySeries:
         far = 0.25 * (points**2).sum(axis=1) > headroom
         near_rows, far_rows = np.flatnonzero(~far), np.flatnonzero(far)
         if self.dimension == 1 and not envelope:
-            degrees = self.coefficients.indices[:, 0]
+            degrees = self.indices[:, 0]
             if not len(far_rows):
                 return _line(points[:, 0], values, degrees), shift
             sums[near_rows] = _line(points[near_rows, 0], values, degrees)
         else:
-            halves = _Halves(self.coefficients.indices, values, self.degree)
-            step = max(64, _CHUNK // halves.width)
+            products = _Products(self.indices, values, self.degree)
+            step = max(64, _CHUNK // products.width)
             for start in range(0, len(near_rows), step):
                 rows = near_rows[start : start + step]
                 table = hermite_values(points[rows], self.degree)
-                sums[rows] = halves.sums(_envelope(np.abs(table)) if envelope else table)
+                sums[rows] = products.sums(_envelope(np.abs(table)) if envelope else table)
         step = max(1, _CHUNK // (len(values) + self.dimension * (self.degree + 1)))
         for start in range(0, len(far_rows), step):
             rows = far_rows[start : start + step]
@@ -172,7 +166,7 @@ class DensitySeries:
         if envelope:
             log_table = _envelope(log_table)
         signs = np.broadcast_to(np.sign(values), log_terms.shape).copy()
-        indices = self.coefficients.indices
+        indices = self.indices
         for axis in range(self.dimension):
             log_terms += log_table[:, axis][:, indices[:, axis]]
             if not envelope:
@@ -190,7 +184,7 @@ def _envelope(size: FloatArray) -> FloatArray:
 
 
 def _line(x: FloatArray, values: FloatArray, degrees: IntArray) -> FloatArray:
-    """One axis: the compiled recurrence."""
+    """Return the sums on one axis by the compiled recurrence."""
     from ._jit import parallel_region
     from ._kernels_series import line_series
 
@@ -200,52 +194,45 @@ def _line(x: FloatArray, values: FloatArray, degrees: IntArray) -> FloatArray:
     terms /= scale[: len(terms)]
     out = np.empty(len(x))
     with parallel_region:
-        # writable, because a read-only array would be compiled for once more
-        line_series(np.require(x, np.float64, ["C", "W"]), steps, terms, out)
+        line_series(writable(np.ascontiguousarray(x)), steps, terms, out)
     return out
 
 
-class _Halves:
-    """sum_k values_k h_k as matrix products: polynomials of the first axes times polynomials of the others.
-
-    A left polynomial of degree n meets the right ones up to degree N - n: one product for each n, no more flops than
-    two for each coefficient and point.
-    """
+class _Products:
+    """sum_k values_k h_k as matrix products of the two halves: two flops for each coefficient and point."""
 
     def __init__(self, indices: IntArray, values: FloatArray, degree: int) -> None:
-        dimension = indices.shape[1]
-        split = dimension // 2
-        self.left = growth(split, degree, 0, dimension) if split else None
-        self.right = growth(dimension - split, degree, split, dimension)
-        self.width = len(self.right[0]) + (len(self.left[0]) if self.left else 0) + dimension * (degree + 1)
-        p = positions(indices[:, :split]) if split else np.zeros(len(indices), dtype=np.int64)
-        q = positions(indices[:, split:])
-        bounds = [index_count(split, n) for n in range(degree + 1)] if split else [1]
+        self.dimension = indices.shape[1]
+        self.halves = halves(self.dimension, degree)
+        self.width = (
+            len(self.halves.left.parent) + len(self.halves.right.parent) + self.dimension * (degree + 1)
+        )
+        chosen = positions(indices)
+        row, column = self.halves.row[chosen], self.halves.column[chosen]
         self.blocks = []
-        for n, (start, stop) in enumerate(zip([0, *bounds[:-1]], bounds, strict=True)):
-            chosen = (p >= start) & (p < stop)
-            block = np.zeros((stop - start, index_count(dimension - split, degree - n)))
-            np.add.at(block, (p[chosen] - start, q[chosen]), values[chosen])
-            self.blocks.append((start, stop, block))
+        for n, (start, stop) in enumerate(itertools.pairwise(self.halves.starts.tolist())):
+            inside = (row >= start) & (row < stop)
+            block = np.zeros((stop - start, int(self.halves.widths[n])))
+            np.add.at(block, (row[inside] - start, column[inside]), values[inside])
+            if stop > start:
+                self.blocks.append((start, stop, block))
 
     def sums(self, table: FloatArray) -> FloatArray:
-        """The sum at each point, from the values (n, d, degree + 1) of the polynomials on each axis."""
+        """Return the sum at each point, from the values (n, d, degree + 1) of the polynomials on each axis."""
         factors = np.ascontiguousarray(table[:, :, 1:].transpose(2, 1, 0)).reshape(-1, len(table))
-        right = _grow(self.right, factors, len(table))
-        if self.left is None:
-            return self.blocks[0][2][0] @ right
-        left = _grow(self.left, factors, len(table))
+        left = _grow(self.halves.left, 0, factors, self.dimension, len(table))
+        right = _grow(self.halves.right, self.halves.split, factors, self.dimension, len(table))
         total = np.zeros(len(table))
         for start, stop, block in self.blocks:
             total += np.einsum("pn,pn->n", left[start:stop], block @ right[: block.shape[1]])
         return total
 
 
-def _grow(rule: tuple[IntArray, IntArray], factors: FloatArray, count: int) -> FloatArray:
-    """All products, each its parent times one factor."""
-    parent, factor = rule
-    rows = np.empty((len(parent), count))
+def _grow(rule: Growth, first_axis: int, factors: FloatArray, dimension: int, count: int) -> FloatArray:
+    """Return all products, each its parent times one factor."""
+    factor = factor_rows(rule, first_axis, dimension)
+    rows = np.empty((len(factor), count))
     rows[0] = 1.0
-    for r in range(1, len(parent)):
-        np.multiply(rows[parent[r]], factors[factor[r]], out=rows[r])
+    for r in range(1, len(factor)):
+        np.multiply(rows[rule.parent[r]], factors[factor[r]], out=rows[r])
     return rows

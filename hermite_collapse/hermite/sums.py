@@ -7,35 +7,84 @@ bits.  Memory: two numbers per coefficient for each level of the tree that is op
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import writable
+from ._plan import line_constants, plan
 from .coefficients import HermiteCoefficients
 from .indices import index_count, total_degree_indices
-
-FloatArray = NDArray[np.float64]
 
 BLOCK = 8192
 _PIECE_ENTRIES = 1 << 23  # numbers held at once, of the input and of the block sums
 
 
-class SampleSums:
-    """Running sums of h_k and h_k^2 over samples, for all multi-indices up to a degree.
+class Source(Protocol):
+    """What samples are read from piece by piece: arrays, memory-mapped files and whatever else slices to arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n,) or (n, d)."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the entries."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> ArrayLike: ...
+
+
+Samples = ArrayLike | Source
+
+
+def sample_coefficients(samples: Samples, degree: int) -> HermiteCoefficients:
+    r"""Return the Hermite coefficients of the law that samples come from, in one pass, with standard errors.
+
+        c_k = (1/n) sum_i h_k(x_i),     standard_error_k^2 = (mean of h_k^2 - c_k^2) / (n - 1)
 
     Parameters
     ----------
-    dimension : number of axes d.
-    degree : largest total degree.
-    first_block : the block of 8192 samples that the first sample to be added begins.
+    samples : array, shape (n,) or (n, d)
+        n >= 2; arrays, memory-mapped files, tensors, data frames.
+    degree : int
+        Largest total degree.
+
+    Returns
+    -------
+    HermiteCoefficients
+        With `standard_error`.
+
+    Raises
+    ------
+    InputError
+        For fewer than two samples, for NaN and infinite samples (how many, and the first), or for samples so large
+        that a square h_k^2 leaves double precision (abs(x) > 37 at high degree).
+    """
+    source = as_source(samples)
+    return SampleSums(_dimension(source), degree).add(source).coefficients()
+
+
+class SampleSums:
+    """Running sums of h_k and h_k^2 over samples, for all multi-indices up to a degree.
 
     Feed it with `add`, join the parts with `merge`, read `coefficients()`.  The result does not depend on how the
     samples were cut into parts, as long as each part that is merged begins at its own block.
+
+    Parameters
+    ----------
+    dimension : int
+        Number of axes d.
+    degree : int
+        Largest total degree.
+    first_block : int
+        The block of 8192 samples that the first sample to be added begins.
     """
 
     def __init__(self, dimension: int, degree: int, *, first_block: int = 0) -> None:
@@ -43,7 +92,7 @@ class SampleSums:
         self.degree = checks.integer(degree, "degree")
         self._next = checks.integer(first_block, "first_block")
         self._width = index_count(self.dimension, self.degree)
-        # (level, place): the sums over blocks place << level to (place + 1) << level
+        # (level, position): the sums over blocks position << level to (position + 1) << level
         self._nodes: dict[tuple[int, int], FloatArray] = {}
         self._rest: dict[int, FloatArray] = {}  # samples of blocks that are not full yet
         self._full = 0
@@ -53,19 +102,22 @@ class SampleSums:
         """Number of samples added."""
         return self._full * BLOCK + sum(len(rest) for rest in self._rest.values())
 
-    def add(self, samples: Any) -> SampleSums:
-        """Add the samples that follow those added so far; returns self.
+    def add(self, samples: Samples) -> SampleSums:
+        """Add the samples that follow those added so far, and return self.
 
         Parameters
         ----------
-        samples : (n,) or (n, d): arrays, memory-mapped files and whatever else slices to arrays (read piece by
-            piece), tensors, data frames.
+        samples : array, shape (n,) or (n, d)
+            What can be sliced is read piece by piece.
 
-        Raises : InputError for NaN or infinite samples, or samples too large for h_k^2 to fit a double; what was read
-            before the bad piece stays added.
+        Raises
+        ------
+        InputError
+            For NaN or infinite samples, or samples too large for h_k^2 to fit a double; what was read before the bad
+            piece stays added.
         """
         source = as_source(samples)
-        if (1 if len(source.shape) == 1 else source.shape[1]) != self.dimension:
+        if _dimension(source) != self.dimension:
             raise InputError(
                 f"samples must have dimension {self.dimension}, got an array of shape {tuple(source.shape)}."
             )
@@ -84,9 +136,12 @@ class SampleSums:
         return self
 
     def merge(self, other: SampleSums) -> SampleSums:
-        """Add the sums of other blocks of the same sample; returns self.
+        """Add the sums of other blocks of the same sample, and return self.
 
-        Raises : InputError if dimension or degree differ, or if a block is in both.
+        Raises
+        ------
+        InputError
+            If dimension or degree differ, or if a block is in both.
         """
         if (other.dimension, other.degree) != (self.dimension, self.degree):
             raise InputError(
@@ -97,22 +152,27 @@ class SampleSums:
         for (_, stop), (start, _) in pairwise(spans):
             if start < stop:
                 raise InputError(f"other must hold other blocks, got block {start} which is already there.")
-        for (level, place), node in other._nodes.items():
-            self._insert(level, place, node)
+        for (level, position), node in other._nodes.items():
+            self._insert(level, position, node)
         self._rest.update({block: rest.copy() for block, rest in other._rest.items()})
         self._full += other._full
         self._next = max(self._next, other._next)
         return self
 
     def coefficients(self) -> HermiteCoefficients:
-        r"""The coefficients of all samples so far, with standard errors.
+        r"""Return the coefficients of all samples so far, with standard errors.
 
             c_k = (1/n) sum h_k,     standard_error_k^2 = ((1/n) sum h_k^2 - c_k^2) / (n - 1)
 
+        Raises
+        ------
+        InputError
+            For fewer than two samples.
+
+        Notes
+        -----
         A variance below what the rounding of the two sums resolves, 2^-50 of the mean square, is replaced by that
         figure: a standard error is never reported smaller than it can be known.
-
-        Raises : InputError for fewer than two samples.
         """
         count = self.count
         if count < 2:
@@ -126,10 +186,10 @@ class SampleSums:
         )
 
     def _spans(self) -> list[tuple[int, int]]:
-        full = [(place << level, (place + 1) << level) for level, place in self._nodes]
+        full = [(position << level, (position + 1) << level) for level, position in self._nodes]
         return full + [(block, block + 1) for block in self._rest]
 
-    def _take(self, samples: FloatArray, source: Any) -> None:
+    def _take(self, samples: FloatArray, source: Source) -> None:
         """Sum whole blocks of samples beginning at block `_next`, keep what is left."""
         whole = len(samples) // BLOCK
         if whole:
@@ -152,15 +212,15 @@ class SampleSums:
             _require_finite(rest, source)
             self._rest[self._next] = rest.copy()
 
-    def _insert(self, level: int, place: int, node: FloatArray) -> None:
-        while (sibling := self._nodes.pop((level, place ^ 1), None)) is not None:
+    def _insert(self, level: int, position: int, node: FloatArray) -> None:
+        while (sibling := self._nodes.pop((level, position ^ 1), None)) is not None:
             node = node + sibling  # addition of two numbers commutes exactly
-            level, place = level + 1, place // 2
-        self._nodes[level, place] = node
+            level, position = level + 1, position // 2
+        self._nodes[level, position] = node
 
     def _total(self) -> FloatArray:
-        """(2, m) sums of h_k and h_k^2, the open nodes added in the order of their samples."""
-        parts = [(place << level, node) for (level, place), node in self._nodes.items()]
+        """Return the (2, m) sums of h_k and h_k^2, the open nodes added in the order of their samples."""
+        parts = [(position << level, node) for (level, position), node in self._nodes.items()]
         parts += [(block, _block_sums(rest, self.degree, rest)[0]) for block, rest in self._rest.items()]
         total = np.zeros((2, self._width))
         for _, node in sorted(parts, key=lambda part: part[0]):
@@ -168,8 +228,8 @@ class SampleSums:
         return total
 
 
-def _block_sums(samples: FloatArray, degree: int, source: Any) -> FloatArray:
-    """(blocks, 2, m) sums of h_k and h_k^2 for each block of samples (n, d)."""
+def _block_sums(samples: FloatArray, degree: int, source: Source) -> FloatArray:
+    """Return the (blocks, 2, m) sums of h_k and h_k^2 for each block of samples (n, d)."""
     raw = _line(samples, degree) if samples.shape[1] == 1 else _plane(samples, degree)
     if not np.isfinite(raw).all():
         _require_finite(samples, source)
@@ -197,32 +257,20 @@ def _line(samples: FloatArray, degree: int) -> FloatArray:
     return out
 
 
-@lru_cache(maxsize=16)
-def line_constants(degree: int) -> tuple[FloatArray, FloatArray]:
-    """a_k of the kernel's recurrence, padded to whole sweeps of four degrees, and the scale s_k of g_k = s_k h_k."""
-    width = 2 + 4 * -(-(max(degree, 1) - 1) // 4)
-    scale = np.ones(width + 1)
-    for k in range(1, width):
-        scale[k + 1] = scale[k - 1] * np.sqrt((k + 1.0) / k)
-    steps = scale[1:] / (scale[:-1] * np.sqrt(np.arange(1.0, width + 1)))
-    return steps, scale
-
-
 def _plane(samples: FloatArray, degree: int) -> FloatArray:
     from ._jit import parallel_region
     from ._kernels_samples import plane_sums
-    from ._plan import plan
 
-    shape = plan(samples.shape[1], max(degree, 1))
+    layout = plan(samples.shape[1], max(degree, 1))
     blocks = -(-len(samples) // BLOCK)
-    result = np.empty((blocks, 2, len(shape.place)))
-    step = max(2, _PIECE_ENTRIES // (2 * shape.size))
+    result = np.empty((blocks, 2, len(layout.position)))
+    step = max(2, _PIECE_ENTRIES // (2 * layout.size))
     for first in range(0, blocks, step):
         part = samples[first * BLOCK : (first + step) * BLOCK]
-        out = np.empty((-(-len(part) // BLOCK), 2, shape.size))
+        out = np.empty((-(-len(part) // BLOCK), 2, layout.size))
         with parallel_region:
-            plane_sums(part, max(degree, 1), *shape[:5], out)
-        result[first : first + step] = out[:, :, shape.place]
+            plane_sums(part, max(degree, 1), *layout[:5], out)
+        result[first : first + step] = out[:, :, layout.position]
     result[:, :, 0] = 0.0
     result[:, :, 0] += np.minimum(BLOCK, len(samples) - BLOCK * np.arange(blocks))[:, None]
     if degree == 0 and np.isfinite(result).all():
@@ -230,13 +278,13 @@ def _plane(samples: FloatArray, degree: int) -> FloatArray:
     return result
 
 
-def as_source(samples: Any) -> Any:
-    """Samples as something with shape and slices that are arrays of real numbers, read lazily where it can be."""
+def as_source(samples: Samples) -> Source:
+    """Return samples as something with shape and slices that are real numbers, read lazily where it can be."""
     if hasattr(samples, "detach"):  # a torch tensor, possibly on another device
         samples = samples.detach().cpu().numpy()
-    lazy = hasattr(samples, "shape") and hasattr(samples, "dtype") and hasattr(samples, "__getitem__")
+    lazy = all(hasattr(samples, name) for name in ("shape", "dtype", "__getitem__"))
     try:
-        source = samples if lazy else np.asarray(samples)
+        source = cast(Source, samples) if lazy else np.asarray(samples)
     except ValueError:
         raise InputError(
             "samples must hold real numbers in a rectangular array, got rows of unequal length."
@@ -248,14 +296,17 @@ def as_source(samples: Any) -> Any:
     return source
 
 
-def _read(source: Any, start: int, stop: int) -> FloatArray:
-    # a read-only array is another type to the compiler: it would be compiled for once more
-    part = np.require(source[start:stop], np.float64, ["C", "W"])
+def _dimension(source: Source) -> int:
+    return 1 if len(source.shape) == 1 else source.shape[1]
+
+
+def _read(source: Source, start: int, stop: int) -> FloatArray:
+    part = writable(np.ascontiguousarray(source[start:stop], dtype=np.float64))
     return part.reshape(len(part), -1)
 
 
-def _require_finite(samples: FloatArray, source: Any) -> None:
-    """Say how many entries of the whole input are not finite, and where the first one is; read piece by piece."""
+def _require_finite(samples: FloatArray, source: Source) -> None:
+    """Refuse an input that is not finite, with the number of bad entries of all of it and where the first one is."""
     if np.isfinite(samples).all():
         return
     bad, first = 0, None

@@ -75,7 +75,6 @@ class DiagonalOperator:
                 coefficients,
                 values=scale * coefficients.values,
                 standard_error=None if errors is None else np.abs(scale) * errors,
-                error_estimate=None,
                 square_integrable=None,
             )
         array = np.asarray(coefficients, dtype=float)

@@ -29,7 +29,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..hermite.combined_moments import combined_second_moments
 from ..hermite.moments import fourth_moment_bound, product_moments
-from ..laws.aged import AgedLaw, _as_mixture
+from ..laws.aged import AgedLaw
 from ..laws.channel_action import channel_matrix
 from ..laws.channels import GaussianChannel
 from ..laws.mixture import GaussianMixture
@@ -176,14 +176,12 @@ class _Statistics:
         if not self.joint:
             return law.second_moments(self.indices)
         if self.combinations is not None and law.frames is None:
-            return combined_second_moments(
-                law.weights, law.means, law.variances, self.indices, self.combinations
-            )
-        products = product_moments(law.weights, law.means, law._spread, self.indices)
+            return combined_second_moments(law, self.indices, self.combinations)
+        products = product_moments(law, self.indices)
         return products if self.combinations is None else self.combinations @ products @ self.combinations.T
 
     def _fourth_moments(self, law: GaussianMixture) -> FloatArray:
-        moments = fourth_moment_bound(law.weights, law.means, law._spread, self.indices)
+        moments = fourth_moment_bound(law, self.indices)
         if self.combinations is None:
             return moments
         return (np.abs(self.combinations) @ moments**0.25) ** 4  # Minkowski
@@ -201,7 +199,7 @@ class _AgeAverage:
         for weight, scale, variance, base in law._ages():
             key = (id(base), f"{scale:.12e}", f"{variance:.12e}")
             if key not in self._known:
-                self._known[key] = self._moments(_as_mixture(base).through(GaussianChannel(scale, variance)))
+                self._known[key] = self._moments(base.as_mixture().through(GaussianChannel(scale, variance)))
             total = total + weight * self._known[key]
         return total
 

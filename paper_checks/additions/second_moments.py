@@ -144,9 +144,8 @@ def samples(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    moments = subject.fetch("hermite.moments.second_moments")
-    indices = np.arange(31)[:, None]
-    table = np.asarray(moments(np.array([1.0]), np.array([[1.2]]), np.array([[0.2]]), indices))
+    moments, mixture = subject.fetch("hermite.moments.second_moments"), subject.fetch("GaussianMixture")
+    table = np.asarray(moments(mixture([1.0], [1.2], [0.2]), np.arange(31)[:, None]))
     with mpmath.workdps(90):
         for k in (0, 1, 5, 12, 30):
             yield f"E h_{k}^2", table[k], second_moment(definition.law((1, mpf(1.2), mpf(0.2))), k)

@@ -23,9 +23,8 @@ from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.config import parse_config
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite import distributed
-from hermite_collapse.hermite.coefficients import sample_coefficients
 from hermite_collapse.hermite.degree_sums import one_sample_sums
-from hermite_collapse.hermite.sums import BLOCK, SampleSums
+from hermite_collapse.hermite.sums import BLOCK, SampleSums, sample_coefficients
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")

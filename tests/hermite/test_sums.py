@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite import _plan
 from hermite_collapse.hermite.basis import hermite_values
-from hermite_collapse.hermite.coefficients import sample_coefficients
 from hermite_collapse.hermite.indices import total_degree_indices
-from hermite_collapse.hermite.sums import BLOCK, SampleSums
+from hermite_collapse.hermite.sums import BLOCK, SampleSums, sample_coefficients
 
 
 def twin(samples: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from hermite_collapse.hermite.coefficients import mixture_coefficients, sample_coefficients
+import hermite_collapse as hc
 from hermite_collapse.hermite.indices import index_count
+from hermite_collapse.hermite.sums import sample_coefficients
 
 from . import timing
 
@@ -74,7 +75,7 @@ _COLD = """
     import time
     import numpy as np
     from numpy.polynomial.hermite_e import hermevander
-    from hermite_collapse.hermite.coefficients import sample_coefficients
+    from hermite_collapse.hermite.sums import sample_coefficients
     samples = np.random.default_rng(0).normal(size=1_000_000)
     sample_coefficients(samples[:20_000], 64)
     start = time.perf_counter()
@@ -126,11 +127,11 @@ def _plane() -> list[dict[str, Any]]:
 def _series() -> list[dict[str, Any]]:
     from numpy.polynomial.hermite_e import hermeval
 
-    series = mixture_coefficients([0.3, 0.7], [1.0, -2.0], [0.5, 0.8], _DEGREE).series()
+    series = hc.GaussianMixture([0.3, 0.7], [1.0, -2.0], [0.5, 0.8]).hermite_coefficients(_DEGREE).series()
     x = np.random.default_rng(3).normal(size=_SAMPLES)
     # the same polynomial in the basis He_k
     factorials = np.array([math.factorial(k) for k in range(_DEGREE + 1)], dtype=float)
-    plain = series.coefficients.values / np.sqrt(factorials)
+    plain = series.values / np.sqrt(factorials)
 
     def numpy_density() -> None:
         hermeval(x, plain) * np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
@@ -147,7 +148,7 @@ def _series() -> list[dict[str, Any]]:
 
 _MEMORY = """
     import sys, numpy as np
-    from hermite_collapse.hermite.coefficients import sample_coefficients
+    from hermite_collapse.hermite.sums import sample_coefficients
     from validation.benchmarks.timing import peak_memory
     path, dimension, degree = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     samples = np.memmap(path, dtype=np.float32, mode="r").reshape(-1, dimension)
@@ -199,7 +200,7 @@ _SECOND = """
     import numba
     samples = np.random.default_rng(0).normal(size=(20000, 3))
     start, used = time.perf_counter(), time.process_time()
-    from hermite_collapse.hermite.coefficients import sample_coefficients
+    from hermite_collapse.hermite.sums import sample_coefficients
     sample_coefficients(samples[:, 0].copy(), 16)
     sample_coefficients(samples, 4)
     print(time.perf_counter() - start, time.process_time() - used)
