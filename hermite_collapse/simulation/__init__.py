@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from .attention import plain_means as plain_means
     from .budget import ErrorBudget as ErrorBudget
     from .budget import error_budget as error_budget
+    from .closed_form import ChannelGeneration as ChannelGeneration
+    from .closed_form import ExactGeneration as ExactGeneration
     from .experiment import simulate as simulate
-    from .experiment import simulate_many as simulate_many
-    from .generations import ChannelGeneration as ChannelGeneration
-    from .generations import ExactGeneration as ExactGeneration
-    from .generations import ReverseDiffusion as ReverseDiffusion
     from .grids import time_grid as time_grid
     from .learned.generation import NeuralGeneration as NeuralGeneration
     from .learned.settings import Checkpoints as Checkpoints
@@ -64,6 +62,7 @@ if TYPE_CHECKING:
     from .paths.perturbations import RandomFeatureError as RandomFeatureError
     from .paths.perturbations import TimeOnlyError as TimeOnlyError
     from .paths.perturbations import supremum_energy as supremum_energy
+    from .reverse import ReverseDiffusion as ReverseDiffusion
     from .samplers import EulerMaruyama as EulerMaruyama
     from .samplers import ExponentialMultistep as ExponentialMultistep
     from .samplers import ProbabilityFlowHeun as ProbabilityFlowHeun
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from .scores import MixtureDenoiser as MixtureDenoiser
     from .scores import ScoreDenoiser as ScoreDenoiser
     from .scores import score_of as score_of
+    from .together import simulate_many as simulate_many
     from .together import simulate_together as simulate_together
 
 # Public name -> module below this package that holds it.
@@ -83,10 +83,10 @@ _PUBLIC = {
     "ErrorBudget": "budget",
     "error_budget": "budget",
     "simulate": "experiment",
-    "simulate_many": "experiment",
-    "ChannelGeneration": "generations",
-    "ExactGeneration": "generations",
-    "ReverseDiffusion": "generations",
+    "simulate_many": "together",
+    "ChannelGeneration": "closed_form",
+    "ExactGeneration": "closed_form",
+    "ReverseDiffusion": "reverse",
     "time_grid": "grids",
     "NeuralGeneration": "learned.generation",
     "ImageUNet": "learned.settings",

@@ -15,17 +15,19 @@ the least precision that carries them, so neither TF32 nor half precision is use
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as functional
 
-from ..core.errors import InputError
-from .generations import ReverseDiffusion, RoundContext, RoundGenerator, TrainingMixture, Truncation
+from ..core import checks
+from .generations import Generation, RoundContext, RoundGenerator, TrainingMixture
 from .laws import components_of
-from .noise import BLOCK, Chunk, plan_chunks
+from .noise import BLOCK, Chunk, member_of, plan_chunks
+from .reverse import ReverseDiffusion, Truncation
 from .scores import Level
+from .words import PRECISIONS
 
-PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 # The memory-efficient kernels want rows of whole 16-byte words: four float32 numbers.
 _ALIGNMENT = 4
 # Largest number of weights the plain float64 route holds at once.
@@ -52,7 +54,7 @@ def attention_means(
 
     Accuracy : in float32 about 1e-7 max abs(logit) times the spread of the points that share the weight.
     """
-    dtype = PRECISIONS[precision]
+    dtype = torch.float32 if precision == "float32" else torch.float64
     keys, values, centre = _prepared(points, scale, variance, dtype)
     rows = queries - scale * centre
     asked = queries.new_zeros((*queries.shape[:-1], keys.shape[-1]), dtype=dtype)
@@ -125,7 +127,7 @@ class PoolDenoiser:
 
 
 @dataclass(frozen=True)
-class KernelGeneration:
+class KernelGeneration(Generation):
     """Particles from the smoothed empirical law of a pool, by reverse diffusion with the pool's own score.
 
     Each round a pool of M points is drawn from the training set (fresh data with probability alpha, else earlier
@@ -139,14 +141,14 @@ class KernelGeneration:
     pool: int | None = None
     precision: str = "float32"
 
-    name: str = "kernel"
-    uses_particles: bool = True
+    name: ClassVar[str] = "kernel"
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision must be 'float32' or 'float64', got {self.precision!r}.")
+        checks.one_of(self.precision, PRECISIONS, "precision")
+        if self.pool is not None:
+            checks.integer(self.pool, "pool", minimum=1)
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "pool": self.pool,
@@ -159,7 +161,7 @@ class KernelGeneration:
         return _KernelRound(self, context)
 
 
-class _KernelRound:
+class _KernelRound(RoundGenerator):
     splits_work = True  # fused attention uses all threads, query block by query block
 
     def __init__(self, generation: KernelGeneration, context: RoundContext) -> None:
@@ -183,7 +185,7 @@ class _KernelRound:
         # A chunk holds pieces of one run, or one piece of each of several runs.
         pools = self._pools[run[:1]] if len(set(run.tolist())) == 1 else self._pools[run]
         start = context.noise(chunk, "start")
-        member = (start.uniform(1)[:, 0] * self._size).long().clamp_(max=self._size - 1)
+        member = member_of(start.uniform(1)[:, 0], self._size)
         rows = torch.repeat_interleave(run, chunk.pieces[0].rows)
         origin = self._pools[rows, member] + blur * start.normal(self._pools.shape[2])
         denoiser = PoolDenoiser(pools, blur, self._stop.rate, self._generation.precision)

@@ -30,9 +30,10 @@ from ..recursion.identity import accumulate_defects
 from .attention import KernelGeneration
 from .devices import choose_device
 from .experiment import simulate
-from .generations import ExactGeneration, ReverseDiffusion
+from .closed_form import ExactGeneration
 from .laws import components_of
-from .noise import BLOCK, NoiseStream, plan_chunks
+from .noise import BLOCK, NoiseStream, plan_chunks, seed_of_part
+from .reverse import ReverseDiffusion
 from .samplers import ExponentialMultistep, Sampler
 from .statistics import HermiteStatistics
 
@@ -170,7 +171,7 @@ def error_budget(
 
     def run(generation: Any, number: int, **more: Any) -> Any:
         # Seeds apart, so that the measurements are independent; number equal where they are to share their noise.
-        return simulate(recursion, generator=generation, seed=_derived(seed, number), **options, **more)
+        return simulate(recursion, generator=generation, seed=seed_of_part(seed, number), **options, **more)
 
     full = run(KernelGeneration(coarse, pool=size), 0)
     discretised = run(ExactGeneration(replace(coarse, start="marginal")), 1)
@@ -192,7 +193,7 @@ def error_budget(
     zero = np.zeros_like(exact)
     deviation = full.coefficients - data
     spread = deviation.var(axis=0, ddof=1)
-    variance = _variances(recursion, exact_start, size, degree, choose_device(device), _derived(seed, 3))
+    variance = _variances(recursion, exact_start, size, degree, choose_device(device), seed_of_part(seed, 3))
     return ErrorBudget(
         indices=indices,
         bias=np.stack([ideal - data, exact - ideal, *(carried[name].mean(0) for name in BIASES[2:])]),
@@ -278,8 +279,3 @@ def _without_blur(recursion: Any) -> Any:
 
 def _standard_error(values: FloatArray) -> FloatArray:
     return values.std(axis=0, ddof=1) / np.sqrt(len(values))
-
-
-def _derived(seed: int, number: int) -> int:
-    """A seed for one of the measurements, far from what a user would choose next."""
-    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1, np.uint64)[0] >> 1)

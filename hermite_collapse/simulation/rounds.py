@@ -1,117 +1,114 @@
-"""A simulation under way: what was asked for, and the rounds one after another, in memory or in a folder."""
+"""The loop over the rounds of a simulation, in memory or in a folder that a killed run is continued from.
+
+A round of all recursions that run side by side is one unit: it is written whole or not at all, so that after an
+interruption the same particles are made together again, and the bytes come out the same.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import math
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..hermite.indices import total_degree_indices
+from ..core.progress import progress_bar
+from ..core.types import FloatArray
 from ..storage.folder import RunFolder, read_timings
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from . import devices
-from .generations import Generation, RoundContext
-from .laws import components_of
-from .noise import BLOCK, Chunk, NoiseStream, plan_chunks
-from .progress import progress_bar
+from .generations import InitialRound, RoundContext, RoundGenerator
+from .noise import BLOCK, plan_chunks
+from .records import describe_run, make_record
+from .settings import RunSettings
 from .statistics import HermiteStatistics
 from .workers import made_in_order, one_thread_each
 
-
-@dataclass(frozen=True)
-class Plan:
-    """The validated arguments of one simulation."""
-
-    recursion: Any
-    rounds: int
-    particles: int
-    generation: Generation
-    degree: int
-    runs: int
-    keep: str
-    products: bool
-    device: torch.device
-    seed: int
-    chunk: int | None
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that decides the bytes of the run."""
-        return {
-            "degree": self.degree,
-            "device": devices.describe_device(self.device),
-            "generator": self.generation.describe(),
-            "keep": self.keep,
-            "particles": self.particles,
-            "products": self.products,
-            "recursion": describe_recursion(self.recursion, self.rounds),
-            "rounds": self.rounds,
-            "runs": self.runs,
-            "seed": self.seed,
-            "versions": devices.describe_versions(),
-        }
-
-    def needed(self, complete: int) -> set[int]:
-        """The rounds whose particles are still wanted when rounds 0..complete-1 are done."""
-        if self.keep == "all":
-            return set(range(complete))
-        wanted = {complete - 1} if self.keep == "last" and complete == self.rounds + 1 else set()
-        if self.generation.uses_particles:
-            for i in range(complete - 1, self.rounds):
-                earlier = self.recursion.mixing(i)[1]
-                wanted.update(j for j in np.flatnonzero(earlier[:complete]).tolist())
-                if self._only_last_counts and i > complete:
-                    break
-        return wanted
-
-    @property
-    def _only_last_counts(self) -> bool:
-        return getattr(self.recursion.regime, "name", self.recursion.regime) == "replace"
+Advance = Callable[[int, int, str], None]
 
 
-class Run:
-    """The state of a simulation under way: particles by round, statistics by round, and the folder."""
+def run_rounds(
+    settings: RunSettings,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    seconds: float = math.inf,
+) -> dict[str, SimulatedRecursion]:
+    """Do the rounds of a simulation that are left to do, and return the records by name.
 
-    def __init__(self, plan: Plan, folder: str | os.PathLike[str] | None, progress: bool | None) -> None:
-        self.plan = plan
+    Parameters
+    ----------
+    settings : RunSettings
+        What is asked for.
+    folder : path, optional
+        Where every round is written; a folder of the same run is continued where it stopped.
+    progress : bool, optional
+        Whether to show a progress bar on standard error; if None, only on a terminal.
+    seconds : float
+        No round is begun after so many seconds; the records are then of the rounds done, at least round 0, and the
+        same call with the same folder goes on.
+
+    Returns
+    -------
+    dict of str to SimulatedRecursion
+
+    Raises
+    ------
+    InputError
+        If the folder holds another run.
+    """
+    return _Rounds(settings, folder, progress).finish(time.monotonic() + seconds)
+
+
+class _Rounds:
+    """A simulation under way: particles by round, statistics by round, and the folder.
+
+    Arrays have the runs in front, those of the first recursion first.
+    """
+
+    def __init__(
+        self, settings: RunSettings, folder: str | os.PathLike[str] | None, progress: bool | None
+    ) -> None:
+        self.settings = settings
         self.progress = progress
         self.notes: list[str] = []
-        self.chunk_limit = plan.chunk
-        self.statistics: list[dict[str, NDArray]] = []
+        self.chunk_limit = settings.chunk
+        self.statistics: list[dict[str, FloatArray]] = []
         self.seconds: list[float] = []
         self.particles: dict[int, torch.Tensor] = {}
-        self.folder = None if folder is None else RunFolder(Path(folder), plan.describe())
-        self._accumulator: HermiteStatistics | None = None
+        self.folder = None if folder is None else RunFolder(Path(folder), describe_run(settings))
+        self.accumulator = HermiteStatistics(
+            settings.dimension,
+            settings.degree,
+            runs=settings.runs,
+            particles=settings.particles,
+            products=settings.products,
+            device=settings.device,
+        )
 
-    def finish(self) -> SimulatedRecursion:
-        """Do what is left to do, and return the record."""
-        if self.folder is not None and (self.folder.path / DOCUMENT).exists():
-            self.folder.remove_particles(range(self.plan.rounds + 1))
-            return SimulatedRecursion.load(self.folder.path)
+    def finish(self, deadline: float) -> dict[str, SimulatedRecursion]:
+        """Do what is left to do before the deadline, and return the records."""
+        settings, names = self.settings, self.settings.names
+        all_rounds = range(settings.rounds + 1)
+        if self.folder is not None and len(names) == 1 and (self.folder.path / DOCUMENT).exists():
+            self.folder.remove_particles(all_rounds)
+            return {names[0]: SimulatedRecursion.load(self.folder.path)}
         self._resume()
-        done = len(self.statistics)
-        with progress_bar(
-            f"simulate ({self.plan.generation.name})",
-            rounds=self.plan.rounds,
-            rows=self.plan.runs * self.plan.particles,
-            done=done,
-            wanted=self.progress,
-        ) as advance:
-            for index in range(done, self.plan.rounds + 1):
+        with progress_bar(f"simulate ({settings.generation.name})", wanted=self.progress) as advance:
+            for index in all_rounds[len(self.statistics) :]:
+                if index > 0 and time.monotonic() > deadline:
+                    break
                 self._one_round(index, advance)
-        record = self._record()
-        if self.folder is not None:
-            record.save(self.folder.path)
-            self.folder.remove_particles(range(self.plan.rounds + 1))
-        return record
+        records = {name: self._record(index) for index, name in enumerate(names)}
+        if self.folder is not None and len(self.statistics) == len(all_rounds):
+            if len(names) == 1:
+                records[names[0]].save(self.folder.path)
+            self.folder.remove_particles(all_rounds)
+        return records
 
     def _resume(self) -> None:
         if self.folder is None:
@@ -119,108 +116,110 @@ class Run:
         complete = self.folder.complete_rounds()
         timings, notes = read_timings(self.folder.path)
         self.notes.extend(notes)
-        needed = self.plan.needed(complete) if complete else set()
+        needed = self.settings.needed(complete) if complete else set()
         self.folder.remove_particles(set(range(complete)) - needed)
         for index in range(complete):
             self.statistics.append(self.folder.read_statistics(index))
             self.seconds.append(timings.get(index, np.nan))
         for index in sorted(needed):
             stored = self.folder.read_particles(index)
-            self.particles[index] = torch.as_tensor(stored, device=self.plan.device)
+            self.particles[index] = torch.as_tensor(stored, device=self.settings.device)
 
-    def _one_round(self, index: int, advance: Callable[[int], None]) -> None:
+    def _one_round(self, index: int, advance: Advance) -> None:
         begin = time.perf_counter()
+        settings = self.settings
+        generators = self._generators(index)
         while True:
             try:
-                particles, statistics = self._attempt(index, advance)
+                particles, statistics = self._attempt(index, generators, advance)
                 break
             except (RuntimeError, MemoryError) as problem:
                 if not devices.is_out_of_memory(problem) or not self._shrink(index):
                     raise
-        devices.synchronize(self.plan.device)
+        devices.synchronize(settings.device)
         if particles is not None:
             self.particles[index] = particles
         self.statistics.append(statistics)
         self.seconds.append(time.perf_counter() - begin)
-        needed = self.plan.needed(index + 1)
+        needed = settings.needed(index + 1)
         obsolete = [j for j in self.particles if j not in needed]
         if self.folder is not None:
-            wanted = None if particles is None else particles.cpu().numpy()
-            self.folder.write_round(index, statistics, wanted, obsolete=obsolete)
+            stored = None if particles is None else particles.cpu().numpy()
+            self.folder.write_round(index, statistics, stored, obsolete=obsolete)
             self.folder.write_timing(index, self.seconds[-1], self.notes)
         for j in obsolete:
             del self.particles[j]
 
+    def _generators(self, index: int) -> Sequence[RoundGenerator]:
+        """What makes the particles of the round, one a recursion."""
+        settings = self.settings
+        if index == 0:
+            return [
+                InitialRound(
+                    recursion,
+                    particles=settings.particles,
+                    seed=settings.seed_of(number),
+                    device=settings.device,
+                )
+                for number, recursion in enumerate(settings.recursions)
+            ]
+        contexts = [
+            RoundContext(
+                recursion,
+                index - 1,
+                settings.runs,
+                settings.particles,
+                settings.seed_of(number),
+                settings.device,
+                {j: rows[settings.runs_of(number)] for j, rows in self.particles.items()},
+            )
+            for number, recursion in enumerate(settings.recursions)
+        ]
+        return settings.generation.prepare_together(contexts)
+
     def _attempt(
-        self, index: int, advance: Callable[[int], None]
-    ) -> tuple[torch.Tensor | None, dict[str, NDArray]]:
+        self, index: int, generators: Sequence[RoundGenerator], advance: Advance
+    ) -> tuple[torch.Tensor | None, dict[str, FloatArray]]:
         """The statistics of a round, and its particles if a later round or the user wants them."""
-        plan = self.plan
-        produce, bytes_per_row, splits = self._producer(index)
+        settings = self.settings
         if self.chunk_limit is None:
-            self.chunk_limit = devices.default_chunk(plan.device, bytes_per_row)
-        shape = (plan.runs, plan.particles, plan.recursion.dimension)
+            largest = max(generator.bytes_per_row for generator in generators)
+            self.chunk_limit = devices.default_chunk(settings.device, largest)
         particles = None
-        if index in plan.needed(index + 1):
-            particles = torch.empty(shape, dtype=torch.float64, device=plan.device)
-        accumulator = self._statistics()
-        chunks = plan_chunks(plan.runs, plan.particles, self.chunk_limit)
-        results = made_in_order(produce, chunks, device=plan.device, splits=splits)
-        for chunk, made in zip(chunks, results, strict=True):
+        if index in settings.needed(index + 1):
+            shape = (settings.run_count, settings.particles, settings.dimension)
+            particles = torch.empty(shape, dtype=torch.float64, device=settings.device)
+        parts: list[dict[str, FloatArray]] = []
+        chunks = plan_chunks(settings.runs, settings.particles, self.chunk_limit)
+        done = index * settings.rows
+        for number, generator in enumerate(generators):
+            rows = None
             if particles is not None:
-                particles.view(-1, shape[2])[chunk.start : chunk.stop] = made
-            with one_thread_each():  # sums split between threads would depend on their number
-                accumulator.add(made, chunk)
-            advance(chunk.rows)
-        return particles, accumulator.result().arrays()
-
-    def _producer(self, index: int) -> tuple[Callable[[Chunk], torch.Tensor], int, bool]:
-        """What makes a chunk of the round, its bytes a row, and whether it splits its own work between threads."""
-        plan = self.plan
-        if index > 0:
-            context = RoundContext(
-                plan.recursion, index - 1, plan.runs, plan.particles, plan.seed, plan.device, self.particles
+                rows = particles[settings.runs_of(number)].view(-1, settings.dimension)
+            self.accumulator.reset()
+            results = made_in_order(
+                generator.particles, chunks, device=settings.device, splits=generator.splits_work
             )
-            prepared = plan.generation.prepare(context)
-            splits = getattr(prepared, "splits_work", False)
-            return prepared.particles, prepared.bytes_per_row, splits
-        law = plan.recursion.target if plan.recursion.initial is None else plan.recursion.initial
-        components = components_of(law, plan.device)
-
-        def initial(chunk: Chunk) -> torch.Tensor:
-            noise = NoiseStream(
-                chunk.pieces, seed=plan.seed, round_index=0, purpose="initial", device=plan.device
-            )
-            uniforms = noise.uniform(1)[:, 0]
-            return components.draw(
-                uniforms, noise.normal(components.dimension), piece=min(plan.particles, BLOCK)
-            )
-
-        return initial, 8 * 10 * components.dimension, False
-
-    def _statistics(self) -> HermiteStatistics:
-        if self._accumulator is None:
-            plan = self.plan
-            self._accumulator = HermiteStatistics(
-                plan.recursion.dimension,
-                plan.degree,
-                runs=plan.runs,
-                particles=plan.particles,
-                products=plan.products,
-                device=plan.device,
-            )
-        self._accumulator.reset()
-        return self._accumulator
+            for chunk, made in zip(chunks, results, strict=True):
+                if rows is not None:
+                    rows[chunk.start : chunk.stop] = made
+                with one_thread_each():  # sums split between threads would depend on their number
+                    self.accumulator.add(made, chunk)
+                done += chunk.rows
+                total = (settings.rounds + 1) * settings.rows
+                advance(done, total, f"round {done // settings.rows}/{settings.rounds}")
+            parts.append(self.accumulator.result().arrays())
+        return particles, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _shrink(self, index: int) -> bool:
         """Halve the chunk after memory ran out; False if it cannot be smaller."""
         assert self.chunk_limit is not None
-        smallest = min(self.plan.particles, BLOCK)
+        smallest = min(self.settings.particles, BLOCK)
         if self.chunk_limit <= smallest:
             return False
-        largest = self.plan.runs * self.plan.particles
+        largest = self.settings.runs * self.settings.particles
         self.chunk_limit = max(smallest, min(self.chunk_limit, largest) // 2)
-        devices.release_memory(self.plan.device)
+        devices.release_memory(self.settings.device)
         note = (
             f"Memory ran out in round {index}: it was done again in chunks of {self.chunk_limit} particles."
         )
@@ -228,63 +227,16 @@ class Run:
         print(note, file=sys.stderr)
         return True
 
-    def _record(self) -> SimulatedRecursion:
-        plan = self.plan
-        described = plan.generation.describe()
+    def _record(self, index: int) -> SimulatedRecursion:
+        """The record of one recursion, of the rounds done."""
+        settings, runs = self.settings, self.settings.runs_of(index)
         stacked = {
-            name: np.stack([statistics[name] for statistics in self.statistics], axis=1)
+            name: np.stack([statistics[name][runs] for statistics in self.statistics], axis=1)
             for name in self.statistics[0]
         }
         samples = None
-        if plan.keep != "statistics":
-            kept = range(plan.rounds + 1) if plan.keep == "all" else [plan.rounds]
-            samples = np.stack([self.particles[j].cpu().numpy() for j in kept], axis=1)
-        return SimulatedRecursion(
-            indices=total_degree_indices(plan.recursion.dimension, plan.degree),
-            truncation_times=np.asarray(plan.recursion.schedule.times(plan.rounds), dtype=float),
-            wall_seconds=np.array(self.seconds),
-            generator=plan.generation.name,
-            particles=plan.particles,
-            seed=plan.seed,
-            device=devices.describe_device(plan.device),
-            versions=devices.describe_versions(),
-            pool=(described["pool"] or plan.particles) if "pool" in described else None,
-            sampler=described.get("sampler"),
-            steps=described.get("steps"),
-            recursion=describe_recursion(plan.recursion, plan.rounds),
-            notes=tuple(self.notes),
-            samples=samples,
-            **stacked,
-        )
-
-
-def describe_recursion(recursion: Any, rounds: int) -> dict[str, Any]:
-    """The parameters of a recursion as JSON values, its laws by digest."""
-    regime = recursion.regime
-    table = getattr(regime, "table", None)
-    fraction = recursion.fresh_fraction
-    return {
-        "blur": float(recursion.blur),
-        "dimension": int(recursion.dimension),
-        "fresh_fraction": list(fraction) if isinstance(fraction, tuple) else float(fraction),
-        "initial": None if recursion.initial is None else _digest(recursion.initial),
-        "process": repr(recursion.process),
-        "regime": getattr(regime, "name", regime),
-        "target": _digest(recursion.target),
-        "truncation": [float(t) for t in recursion.schedule.times(rounds)],
-        **(
-            {}
-            if table is None
-            else {"weights": hashlib.sha256(np.ascontiguousarray(table).tobytes()).hexdigest()}
-        ),
-    }
-
-
-def _digest(law: Any) -> str:
-    names = (
-        ["samples"] if hasattr(law, "samples") else ["weights", "means", "variances", "frames", "frame_of"]
-    )
-    digest = hashlib.sha256(type(law).__name__.encode())
-    for array in (getattr(law, name) for name in names):
-        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+        complete = len(self.statistics)
+        if settings.keep == "all" or (settings.keep == "last" and complete == settings.rounds + 1):
+            stored = range(complete) if settings.keep == "all" else [settings.rounds]
+            samples = np.stack([self.particles[j][runs].cpu().numpy() for j in stored], axis=1)
+        return make_record(settings, index, stacked, seconds=self.seconds, notes=self.notes, samples=samples)

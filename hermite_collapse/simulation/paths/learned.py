@@ -7,7 +7,6 @@ far the network is from its training set, not from the law behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +19,12 @@ from ...core.errors import InputError
 from ...laws.channels import GaussianChannel
 from .. import devices
 from ..attention import PoolDenoiser
-from ..generations import RoundContext, Truncation
+from ..generations import InitialRound, RoundContext, RoundGenerator
 from ..laws import components_of
 from ..learned.generation import NeuralGeneration, NeuralRound, train_rounds
 from ..noise import BLOCK, NoiseStream, plan_chunks
+from ..reverse import Truncation
 from ..scores import Denoiser, Level, MixtureDenoiser, score_of
-from ..together import initial_particles
 from .energies import ReverseProcess, follow_paths, path_energy, time_nodes, weight_check
 
 FloatArray = NDArray[np.float64]
@@ -80,14 +79,14 @@ def learned_energies(
     generation = NeuralGeneration() if generation is None else generation
     place, count = devices.choose_device(device), checks.integer(runs, "runs", minimum=1)
     n, dimension = checks.integer(particles, "particles", minimum=1), recursion.dimension
-    produce: Callable[..., torch.Tensor] = initial_particles(recursion, n, seed, place)
+    coming: RoundGenerator = InitialRound(recursion, particles=n, seed=seed, device=place)
     table: list[list[tuple[float, ...]]] = []
     references = []
     for i in range(checks.integer(rounds, "rounds", minimum=1)):
-        rows = torch.cat([produce(chunk) for chunk in plan_chunks(count, n, BLOCK)])
+        rows = torch.cat([coming.particles(chunk) for chunk in plan_chunks(count, n, BLOCK)])
         context = RoundContext(recursion, i, count, n, seed, place, {i: rows.view(count, n, dimension)})
         made = train_rounds(generation, [context])[0]
-        produce = made.particles
+        coming = made
         references.append("exact" if i == 0 else "training set")
         table.append([_energies(made, context, run, paths=paths, steps=steps) for run in range(count)])
     values = np.array(table)

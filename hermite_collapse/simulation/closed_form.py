@@ -1,0 +1,121 @@
+"""The two generators that know the laws of the rounds in closed form.
+
+    channel   a particle of the training mixture, then the exact Gaussian channel of the round
+    exact     independent particles by reverse diffusion with the closed-form score of the exact training law
+
+`channel` is the reference: no score, no time steps, only sampling noise that the rounds pass on.  `exact` tests
+scores and samplers: a wrong sign or a coarse grid shows.  Only `channel` may use the channel to make particles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+
+from ..laws.channels import GaussianChannel
+from .generations import Generation, RoundContext, RoundGenerator, TrainingMixture
+from .laws import components_of
+from .noise import Chunk
+from .reverse import ReverseDiffusion, Truncation
+from .scores import Denoiser, MixtureDenoiser
+
+
+@dataclass(frozen=True)
+class ChannelGeneration(Generation):
+    """Each particle: fresh with probability alpha, else an earlier particle, carried through the exact channel.
+
+    Examples
+    --------
+    >>> ChannelGeneration().describe()
+    {'name': 'channel'}
+    """
+
+    name: ClassVar[str] = "channel"
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def prepare(self, context: RoundContext) -> RoundGenerator:
+        return _ChannelRound(context)
+
+
+class _ChannelRound(RoundGenerator):
+    """Particles of the training mixture carried through the channel of the round."""
+
+    def __init__(self, context: RoundContext) -> None:
+        self._context = context
+        self._channel = context.recursion.channel(context.round_index)
+        self._training = TrainingMixture(context, components_of(context.recursion.target, context.device))
+
+    @property
+    def bytes_per_row(self) -> int:
+        return 8 * 10 * self._context.recursion.dimension
+
+    def particles(self, chunk: Chunk) -> torch.Tensor:
+        parents = self._training.draw(chunk, "parents")
+        noise = self._context.noise(chunk, "channel").normal(parents.shape[1])
+        return self._channel.scale * parents + self._channel.variance**0.5 * noise
+
+
+@dataclass(frozen=True)
+class ExactGeneration(Generation):
+    """Independent particles of each round by reverse diffusion with the closed-form score of its training law.
+
+    Parameters
+    ----------
+    reverse : ReverseDiffusion
+        How the reverse diffusion is run.
+    wrap : function of a Denoiser, optional
+        Returns the denoiser to use instead, for experiments with wrong scores; recorded by its name.
+
+    Examples
+    --------
+    >>> ExactGeneration(ReverseDiffusion(steps=25)).describe()["steps"]
+    25
+    """
+
+    reverse: ReverseDiffusion = field(default_factory=ReverseDiffusion)
+    wrap: Callable[[Denoiser], Denoiser] | None = None
+
+    name: ClassVar[str] = "exact"
+    uses_particles: ClassVar[bool] = False
+
+    def describe(self) -> dict[str, Any]:
+        wrapped = {} if self.wrap is None else {"wrap": getattr(self.wrap, "__name__", repr(self.wrap))}
+        return {
+            "name": self.name,
+            **wrapped,
+            "steps": self.reverse.step_count,
+            "sampler": self.reverse.describe(),
+        }
+
+    def prepare(self, context: RoundContext) -> RoundGenerator:
+        return _ExactRound(self, context)
+
+
+class _ExactRound(RoundGenerator):
+    """Reverse diffusions with the score of the exact training law of the round."""
+
+    def __init__(self, generation: ExactGeneration, context: RoundContext) -> None:
+        recursion, i = context.recursion, context.round_index
+        self._context = context
+        self._reverse = generation.reverse
+        self._stop = Truncation.of(recursion, i)
+        law = components_of(recursion.training_law(i), context.device)
+        self._law = law.through(GaussianChannel(1.0, recursion.blur**2))
+        denoiser: Denoiser = MixtureDenoiser(self._law, rate=self._stop.rate, piece=context.piece)
+        self._denoiser = denoiser if generation.wrap is None else generation.wrap(denoiser)
+
+    @property
+    def bytes_per_row(self) -> int:
+        return 8 * (4 * min(self._law.count, 2048) + 12 * self._law.dimension)
+
+    def particles(self, chunk: Chunk) -> torch.Tensor:
+        start = self._context.noise(chunk, "start")
+        origin = self._law.sample(start, piece=self._context.piece)
+        path = self._context.noise(chunk, "path")
+        x = self._reverse.run(origin, self._denoiser, self._stop.time, start, path)
+        return self._stop.unscale * x

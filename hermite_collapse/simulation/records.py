@@ -1,0 +1,118 @@
+"""What a finished simulation leaves behind: the record, and what decides its bytes as JSON values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.types import FloatArray
+from ..hermite.indices import total_degree_indices
+from ..laws.empirical import EmpiricalLaw
+from ..laws.protocol import Law
+from ..recursion.recursion import Recursion
+from ..storage.record import SimulatedRecursion
+from . import devices
+from .settings import RunSettings
+
+
+def make_record(
+    settings: RunSettings,
+    index: int,
+    statistics: Mapping[str, FloatArray],
+    *,
+    seconds: list[float],
+    notes: list[str],
+    samples: FloatArray | None,
+) -> SimulatedRecursion:
+    """Return the record of one of the recursions.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What was asked for.
+    index : int
+        Which of its recursions.
+    statistics : mapping of str to array, shape (R, n + 1, ...)
+        Statistics of the runs by name, of the rounds done.
+    seconds : list of float
+        Wall time of each round.
+    notes : list of str
+        Sentences that a reader should see.
+    samples : array, shape (R, n + 1 or 1, N, d), or None
+        The particles that are kept.
+
+    Returns
+    -------
+    SimulatedRecursion
+    """
+    recursion = settings.recursions[index]
+    rounds = len(seconds) - 1
+    described = settings.generation.describe()
+    return SimulatedRecursion(
+        indices=total_degree_indices(recursion.dimension, settings.degree),
+        truncation_times=np.asarray(recursion.schedule.times(rounds), dtype=float),
+        wall_seconds=np.array(seconds),
+        generator=settings.generation.name,
+        particles=settings.particles,
+        seed=settings.seed_of(index),
+        device=devices.describe_device(settings.device),
+        versions=devices.describe_versions(),
+        pool=(described["pool"] or settings.particles) if "pool" in described else None,
+        sampler=described.get("sampler"),
+        steps=described.get("steps"),
+        recursion=describe_recursion(recursion, rounds),
+        notes=tuple(notes),
+        samples=samples,
+        **statistics,
+    )
+
+
+def describe_run(settings: RunSettings) -> dict[str, Any]:
+    """Return everything that decides the bytes of a run, as JSON values."""
+    described = [describe_recursion(recursion, settings.rounds) for recursion in settings.recursions]
+    return {
+        "degree": settings.degree,
+        "device": devices.describe_device(settings.device),
+        "generator": settings.generation.describe(),
+        "keep": settings.keep,
+        "particles": settings.particles,
+        "products": settings.products,
+        "recursion": described[0] if len(described) == 1 else described,
+        "rounds": settings.rounds,
+        "runs": settings.runs,
+        "seed": settings.seed,
+        "versions": devices.describe_versions(),
+    }
+
+
+def describe_recursion(recursion: Recursion, rounds: int) -> dict[str, Any]:
+    """Return the parameters of a recursion as JSON values, its laws by digest."""
+    regime, fraction = recursion.regime, recursion.fresh_fraction
+    described = {
+        "blur": float(recursion.blur),
+        "dimension": int(recursion.dimension),
+        "fresh_fraction": list(fraction) if isinstance(fraction, tuple) else float(fraction),
+        "initial": None if recursion.initial is None else _digest(recursion.initial),
+        "process": repr(recursion.process),
+        "regime": regime.name,
+        "target": _digest(recursion.target),
+        "truncation": [float(t) for t in recursion.schedule.times(rounds)],
+    }
+    if regime.table is not None:
+        described["weights"] = hashlib.sha256(np.ascontiguousarray(regime.table).tobytes()).hexdigest()
+    return described
+
+
+def _digest(law: Law) -> str:
+    if isinstance(law, EmpiricalLaw):
+        arrays = [law.samples]
+    else:
+        mixture = law.as_mixture()
+        arrays = [mixture.weights, mixture.means, mixture.variances, mixture.frames, mixture.frame_of]
+    digest = hashlib.sha256(type(law).__name__.encode())
+    for array in arrays:
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""How a reverse diffusion makes the particles of a round, and where it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..core import checks
+from ..core.errors import InputError
+from ..laws.channels import OrnsteinUhlenbeck, VarianceExploding
+from ..recursion.recursion import Recursion
+from .noise import NoiseStream
+from .samplers import ExponentialMultistep, Sampler
+from .scores import Denoiser, Level
+from .words import STARTS
+
+# In units of 1 / rate: signal scale exp(-4) at the horizon.
+_HORIZON = 4.0
+
+
+@dataclass(frozen=True)
+class ReverseDiffusion:
+    """How a reverse diffusion is run: sampler, number of steps, start and horizon.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        How a particle is carried back in time, and its final step.
+    steps : int, optional
+        Steps of its time grid; the sampler's own default if None.
+    start : str
+        "marginal", the exact law at the horizon; "normal", the standard normal, whose difference from it is the
+        finite-horizon defect.
+    horizon : float, optional
+        Ornstein-Uhlenbeck time at which the reverse diffusion starts; 4 / rate if None.
+
+    Raises
+    ------
+    InputError
+        If the sampler is no `Sampler`, the start is unknown, steps < 1, or the horizon is not positive.
+
+    Examples
+    --------
+    >>> ReverseDiffusion(steps=40, start="normal").step_count
+    40
+    """
+
+    sampler: Sampler = field(default_factory=ExponentialMultistep)
+    steps: int | None = None
+    start: str = "marginal"
+    horizon: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sampler, Sampler):
+            raise InputError(
+                f"sampler must be a sampler such as ExponentialMultistep(), got {self.sampler!r}."
+            )
+        if self.steps is not None:
+            checks.integer(self.steps, "steps", minimum=1)
+        checks.one_of(self.start, STARTS, "start")
+        if self.horizon is not None:
+            checks.positive(self.horizon, "horizon")
+
+    @property
+    def step_count(self) -> int:
+        """The number of steps taken."""
+        return self.sampler.default_steps if self.steps is None else self.steps
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is run as JSON values: the sampler, the start and the horizon."""
+        return {**self.sampler.describe(), "start": self.start, "horizon": self.horizon}
+
+    def horizon_for(self, rate: float) -> float:
+        """Return the horizon of a process of that rate."""
+        return _HORIZON / rate if self.horizon is None else self.horizon
+
+    def run(
+        self,
+        origin: torch.Tensor,
+        denoiser: Denoiser,
+        stop: float,
+        start_noise: NoiseStream,
+        path: NoiseStream,
+    ) -> torch.Tensor:
+        """Return particles at time `stop`.
+
+        Parameters
+        ----------
+        origin : tensor, shape (n, d)
+            Points of the law at time 0; only the marginal start uses them.
+        denoiser : Denoiser
+            E[X_0 | X_t], with its rate.
+        stop : float
+            Ornstein-Uhlenbeck time > 0.
+        start_noise, path : NoiseStream
+            Random numbers of the start and of the steps.
+
+        Returns
+        -------
+        tensor, shape (n, d)
+        """
+        begin = Level.at(self.horizon_for(denoiser.rate), denoiser.rate)
+        x = start_noise.normal(origin.shape[1])
+        if self.start == "marginal":
+            x = begin.scale * origin + begin.variance**0.5 * x
+        return self.sampler.run(x, denoiser, path, steps=self.step_count, start=begin.time, stop=stop)
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Where the reverse diffusion of a round stops, in the coordinates of an Ornstein-Uhlenbeck process.
+
+    A variance-exploding round at noise variance s is the Ornstein-Uhlenbeck round at time log1p(s) / (2 rate), divided
+    by its signal scale.
+    """
+
+    time: float
+    rate: float
+    unscale: float
+
+    @classmethod
+    def of(cls, recursion: Recursion, round_index: int) -> Truncation:
+        """Return where round `round_index` stops; InputError at time 0, which a reverse diffusion cannot reach."""
+        time = float(recursion.schedule.times(round_index + 1)[-1])
+        if time == 0.0:
+            raise InputError(
+                "truncation must be > 0 in every round for a reverse diffusion, which cannot end at time 0, got 0.0 "
+                f"in round {round_index}; use generator='channel'."
+            )
+        if isinstance(recursion.process, VarianceExploding):
+            ou_time, rate = float(np.log1p(time)), 0.5
+            return cls(ou_time, rate, 1.0 / OrnsteinUhlenbeck(rate).channel(ou_time).scale)
+        return cls(time, recursion.process.rate, 1.0)
