@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..comparison.approach import observed_rate, reliable
 from ..core.errors import InputError
+from ..core.types import BoolArray
+from ..core.value import Value
 from . import style
 
 if TYPE_CHECKING:
@@ -18,16 +21,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Approach:
+@dataclass(frozen=True, eq=False)
+class Approach(Value):
     """Distances d_0, d_1, ... of the rounds to the limit in one metric.
 
-    name : the metric in words, as a title.
-    values : (rounds + 1,) distances; infinite ones are left out and said to be infinite.
-    errors : (rounds + 1,) bound or standard error of each.
-    proved_rate : factor a round that cannot be exceeded, d_i <= rate^i d_0; None where nothing is proved.
-    asymptotic_rate : factor a round in the end, where known.
-    measured, measured_errors : the same distances from a simulation, if any.
+    Parameters
+    ----------
+    name : str
+        The metric in words, as a title.
+    values : array, shape (rounds + 1,)
+        Distances; infinite ones are left out of a figure, which says so.
+    errors : float or array, shape (rounds + 1,)
+        Bound or standard error of each.
+    proved_rate : float, optional
+        Factor a round that cannot be exceeded, d_i <= rate^i d_0.
+    asymptotic_rate : float, optional
+        Factor a round in the end.
+    measured, measured_errors : array, shape (rounds + 1,), optional
+        The same distances from a simulation.
+
+    Raises
+    ------
+    InputError
+        If values are not distances.
+
+    Examples
+    --------
+    >>> Approach("total variation", [0.4, 0.2, 0.1]).observed_rate
+    0.5
     """
 
     name: str
@@ -42,34 +63,45 @@ class Approach:
         values = np.atleast_1d(np.asarray(self.values, dtype=float))
         if values.ndim != 1 or np.any(np.isnan(values)) or np.any(values < 0.0):
             raise InputError(f"values must be distances >= 0, one a round, got {self.values!r}.")
-        object.__setattr__(self, "values", values)
-        object.__setattr__(
-            self, "errors", np.broadcast_to(np.asarray(self.errors, dtype=float), values.shape)
-        )
+        self._set("values", values)
+        self._set("errors", np.broadcast_to(np.asarray(self.errors, dtype=float), values.shape))
 
     @property
-    def reliable(self) -> NDArray[np.bool_]:
+    def reliable(self) -> BoolArray:
         """Rounds whose distance is finite, positive and known to half of itself."""
-        values, errors = np.asarray(self.values), np.asarray(self.errors)
-        return np.isfinite(values) & (values > 0.0) & (errors <= 0.5 * values)
+        return reliable(self.values, self.errors)
 
     @property
     def observed_rate(self) -> float | None:
-        """Factor of the last round between two reliable distances; None without such a pair."""
-        values, errors = np.asarray(self.values), np.asarray(self.errors)
-        sharp = self.reliable & (errors <= 0.003 * np.where(np.isfinite(values), values, 0.0))
-        pairs = np.flatnonzero(sharp[1:] & sharp[:-1])
-        if pairs.size == 0:
-            return None
-        return float(values[pairs[-1] + 1] / values[pairs[-1]])
+        """Factor of the last round between two sharply known distances; None without such a pair."""
+        return observed_rate(self.values, self.errors)
 
 
 @style.style()
 def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str = style.ROUNDS[3]) -> Axes:
-    """One metric: distances as points, the proved rate a dashed line from the first, the asymptotic dotted.
+    """Draw one metric: distances as points, the proved rate dashed from the first, the asymptotic dotted.
 
-    The words above the axes give the factors by which a round multiplies the distance.
-    The dashed line is a bound of the points: none of them may lie above it.
+    Parameters
+    ----------
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    approach : Approach
+    colour : str
+        Of the points.
+
+    Returns
+    -------
+    Axes
+
+    Notes
+    -----
+    The words above the axes give the factors by which a round multiplies the distance.  The dashed line is a bound of
+    the points: none of them may lie above it.
+
+    Examples
+    --------
+    >>> draw_approach(approach=Approach("total variation", [0.4, 0.2, 0.1], proved_rate=0.6)).get_title("left")
+    'total variation'
     """
     axes = style.own_axes(axes, width=style.COLUMN, height=2.7)
     values, errors = np.asarray(approach.values), np.asarray(approach.errors)
@@ -114,12 +146,12 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
     if approach.observed_rate is not None:
         notes.append((f"last round {approach.observed_rate:.3f}", colour))
     if approach.measured is not None:
-        seen = np.asarray(approach.measured, dtype=float)
-        bars = np.broadcast_to(np.asarray(approach.measured_errors, dtype=float), seen.shape)
-        good = np.isfinite(seen) & (seen > 0.0)
+        measured = np.asarray(approach.measured, dtype=float)
+        bars = np.broadcast_to(np.asarray(approach.measured_errors, dtype=float), measured.shape)
+        good = np.isfinite(measured) & (measured > 0.0)
         axes.errorbar(
-            np.arange(seen.size)[good],
-            seen[good],
+            np.arange(measured.size)[good],
+            measured[good],
             bars[good],
             fmt="s",
             color=style.INK,
@@ -132,9 +164,9 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
         notes.append(("□ simulated", style.INK))
     if np.any(np.isinf(values)):
         notes.append((f"infinite to round {int(np.flatnonzero(np.isinf(values))[-1])}", style.MUTED))
-    gone = np.flatnonzero(keep)[-1] + 1
-    if gone < values.size and np.all(values[gone:] <= errors[gone:]):
-        notes.append((f"zero from round {gone}", style.MUTED))
+    lost = np.flatnonzero(keep)[-1] + 1
+    if lost < values.size and np.all(values[lost:] <= errors[lost:]):
+        notes.append((f"zero from round {lost}", style.MUTED))
     # At least a decade and a half, so that a slow approach looks slow and the axis has ticks to read.
     middle, reach = 0.5 * np.log10(low * high), max(0.53 * np.log10(high / low), 0.75)
     axes.set_ylim(10.0 ** (middle - reach), 10.0 ** (middle + 1.03 * reach))
@@ -155,7 +187,26 @@ def draw_approach(axes: Axes | None = None, *, approach: Approach, colour: str =
 
 
 def approach_figure(approaches: Sequence[Approach]) -> Figure:
-    """Small panels, one a metric, in rows of two or three."""
+    """Draw small panels, one a metric, in rows of two or three.
+
+    Parameters
+    ----------
+    approaches : sequence of Approach
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If there is no metric.
+
+    Examples
+    --------
+    >>> len(approach_figure([Approach("total variation", [0.4, 0.2]), Approach("KL", [0.3, 0.1])]).axes)
+    2
+    """
     if not approaches:
         raise InputError("approaches must hold at least one metric, got none.")
     columns = 2 if len(approaches) == 4 else min(3, len(approaches))

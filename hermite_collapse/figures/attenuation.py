@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.types import BoolArray, FloatArray, IntArray
+from ..core.value import Value
 from ..recursion import modes
+from ..recursion.regimes import Regime
 from ..recursion.schedules import Schedule, as_schedule
 from . import style
 
@@ -24,30 +27,48 @@ if TYPE_CHECKING:
 
 _GRID = 320
 
+_BAND = 1.96
+"""Size of a z-score within which 95 % of all lie, shaded."""
 
-@dataclass(frozen=True)
-class MeasuredFactors:
+
+@dataclass(frozen=True, eq=False)
+class MeasuredFactors(Value):
     """Measured factors of one round, one entry a mode.
 
-    round : the round, >= 0.
-    degree : (m,) total degree of each mode.
-    factor : (m,) measured coefficient over the data's coefficient.
-    standard_error : (m,) of the factor, predicted or estimated.
-    tested : (m,) whether the mode entered the test; others are drawn hollow.
+    Parameters
+    ----------
+    round : int
+        The round, >= 0.
+    degree : array of int, shape (m,)
+        Total degree of each mode.
+    factor : array, shape (m,)
+        Measured coefficient over the data's coefficient.
+    standard_error : array, shape (m,)
+        Of the factor, predicted or estimated.
+    tested : array of bool, shape (m,)
+        Whether the mode entered the test; others are drawn hollow.
+
+    Raises
+    ------
+    InputError
+        If degrees are not whole numbers >= 0.
+
+    Examples
+    --------
+    >>> MeasuredFactors(2, [1, 2], [0.9, 0.8], [0.01, 0.02], [True, False]).factor.tolist()
+    [0.9, 0.8]
     """
 
     round: int
-    degree: NDArray[np.int64]
-    factor: NDArray[np.float64]
-    standard_error: NDArray[np.float64]
-    tested: NDArray[np.bool_]
+    degree: IntArray
+    factor: FloatArray
+    standard_error: FloatArray
+    tested: BoolArray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "degree", checks.degrees(self.degree))
+        self._set("degree", checks.degrees(self.degree))
         for name, kind in (("factor", float), ("standard_error", float), ("tested", bool)):
-            object.__setattr__(
-                self, name, np.broadcast_to(np.asarray(getattr(self, name), dtype=kind), self.degree.shape)
-            )
+            self._set(name, np.broadcast_to(np.asarray(getattr(self, name), dtype=kind), self.degree.shape))
 
 
 @style.style()
@@ -57,26 +78,45 @@ def draw_attenuation(
     fresh_fraction: float | Sequence[float],
     truncation: float | Sequence[float] | Schedule,
     rate: float = 0.5,
-    regime: str | ArrayLike = "replace",
+    regime: str | ArrayLike | Regime = "replace",
     rounds: Sequence[int] = (),
     highest_degree: float = 8,
     measured: Sequence[MeasuredFactors] = (),
     limit: bool = True,
 ) -> Axes:
-    """Factor by which each degree of the data survives: f_n(i) of the rounds shown and g_n of the limit.
+    """Draw the factor by which each degree of the data survives.
+
+        f_n(i) in the rounds shown,     g_n in the limit
 
     Parameters
     ----------
-    axes : where to draw; a new figure without it.
-    fresh_fraction, truncation, rate, regime : of the recursion, as for `mode_factors`.
-    rounds : rounds whose curves are drawn.
-    highest_degree : right end of the degree axis.
-    measured : points with error bars of one standard error; untested modes are hollow.
-    limit : whether the recursion has a limit whose curve is g_n (it has none without fresh data).
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    fresh_fraction, truncation, rate, regime
+        Of the recursion, as for `mode_factors`.
+    rounds : sequence of int
+        Rounds whose curves are drawn.
+    highest_degree : float
+        Right end of the degree axis.
+    measured : sequence of MeasuredFactors
+        Points with error bars of one standard error; untested modes are hollow.
+    limit : bool
+        Whether the recursion has a limit whose curve is g_n; it has none without fresh data.
 
     Returns
     -------
-    The axes drawn on.
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a parameter of the recursion is out of range.
+
+    Examples
+    --------
+    >>> axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=12)
+    >>> axes.get_xlabel()
+    'Hermite degree $n$'
     """
     axes = style.own_axes(axes, height=3.6)
     top = checks.positive(highest_degree, "highest_degree")
@@ -170,7 +210,7 @@ def _mark_half(axes: Axes, half: float, top: float, beyond: float) -> None:
     beyond : height of the limit curve at the right end, which says where there is room for the words.
     """
     floor = axes.get_ylim()[0]
-    place, offset, anchor = (0.0, 0.0), (6.0, 6.0), ("left", "bottom")
+    position, offset, anchor = (0.0, 0.0), (6.0, 6.0), ("left", "bottom")
     if half == np.inf:
         words = "nothing is lost in the limit"
     elif half >= top:
@@ -186,15 +226,15 @@ def _mark_half(axes: Axes, half: float, top: float, beyond: float) -> None:
             zorder=1.5,
         )
         if half > 0.4 * top:
-            place, offset, anchor = (half / top, 0.0), (-6.0, 6.0), ("right", "bottom")
+            position, offset, anchor = (half / top, 0.0), (-6.0, 6.0), ("right", "bottom")
         elif beyond > 0.07:
-            place = (half / top, 0.0)
+            position = (half / top, 0.0)
         else:
             words = words.replace("\n", " ")
-            place, offset, anchor = (1.0, 1.0), (-4.0, -6.0), ("right", "top")
+            position, offset, anchor = (1.0, 1.0), (-4.0, -6.0), ("right", "top")
     axes.annotate(
         words,
-        place,
+        position,
         xycoords="axes fraction",
         xytext=offset,
         textcoords="offset points",
@@ -216,20 +256,34 @@ def draw_z_scores(
     colour: ArrayLike | None = None,
     critical: float | None = None,
 ) -> Axes:
-    """Standardised differences, measured minus predicted over the predicted standard error, by degree.
+    """Draw standardised differences, measured minus predicted over the predicted standard error, by degree.
 
     Parameters
     ----------
-    degree, z, tested : (m,) one entry a comparison; untested ones are hollow.
-    colour : (m,) colour of each point.
-    critical : size a z-score has to pass for the family of tests to reject, drawn as a pair of dashed rules.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    degree, z, tested : array, shape (m,)
+        One entry a comparison; untested ones are hollow.
+    colour : array of str, shape (m,), optional
+        Colour of each point.
+    critical : float, optional
+        Size a z-score has to pass for the family of tests to reject, drawn as a pair of dashed rules.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> draw_z_scores(degree=[1, 2], z=[0.5, -1.2], tested=[True, False], critical=3.4).get_ylabel()
+    'z-score'
     """
     axes = style.own_axes(axes, height=1.9)
     n, score = np.asarray(degree, dtype=float), np.asarray(z, dtype=float)
     keep = np.asarray(tested, dtype=bool)
     tones = np.full(n.shape, style.INK, dtype=object) if colour is None else np.asarray(colour, dtype=object)
     reach = max(3.2, 1.12 * (critical or 0.0), 1.12 * float(np.max(np.abs(score[keep]), initial=0.0)))
-    axes.axhspan(-1.96, 1.96, color=style.RULE, alpha=0.45, linewidth=0.0, zorder=0.5)
+    axes.axhspan(-_BAND, _BAND, color=style.RULE, alpha=0.45, linewidth=0.0, zorder=0.5)
     axes.axhline(0.0, color=style.MUTED, linewidth=0.7, zorder=1.0)
     if critical is not None:
         for sign in (-1.0, 1.0):

@@ -1,4 +1,4 @@
-"""Where the error comes from: stacked budgets, and the identity that splits a coefficient's error exactly."""
+"""Where the error comes from: stacked budgets, and the weights with which later rounds remember an error."""
 
 from __future__ import annotations
 
@@ -28,16 +28,38 @@ def draw_budget(
     xlabel: str = "round",
     ylabel: str = "share of the error",
 ) -> Axes:
-    """Stacked bars of the parts of an error, negative parts below zero, with the measured total as a rule.
-
-    Parts are stacked with their signs: the height from the lowest to the highest end of a bar is what the
-    parts would add up to without cancelling, the rule is what is left of them.
+    """Draw stacked bars of the parts of an error, negative parts below zero, with the measured total as a rule.
 
     Parameters
     ----------
-    parts : name -> (n,) contribution to each of n bars.
-    total : (n,) the whole, measured on its own; where it differs from the sum, an interaction is left over.
-    labels : names of the bars; 1 to n without them.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    parts : mapping of str to array, shape (n,)
+        Contribution to each of n bars, by name.
+    total : array, shape (n,), optional
+        The whole, measured on its own; where it differs from the sum, an interaction is left over.
+    labels : sequence of str, optional
+        Names of the bars; 1 to n without them.
+    xlabel, ylabel : str
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the parts differ in length.
+
+    Notes
+    -----
+    Parts are stacked with their signs: the height from the lowest to the highest end of a bar is what the parts would
+    add up to without cancelling, the rule is what is left of them.
+
+    Examples
+    --------
+    >>> draw_budget(parts={"score": [0.4, 0.3], "sampling": [-0.1, 0.2]}, total=[0.3, 0.5]).get_xlabel()
+    'round'
     """
     axes = style.own_axes(axes, height=3.2)
     columns = {name: np.atleast_1d(np.asarray(v, dtype=float)) for name, v in parts.items()}
@@ -84,19 +106,42 @@ def draw_budget(
 def draw_discount_weights(
     axes: Axes | None = None, *, fresh_fraction: float, rounds: int, coherence: str = "incoherent"
 ) -> Axes:
-    """Weight that the divergence after N rounds gives to the error of round i < N, as `bounds.discount_weights`.
+    """Draw the weight that the divergence after N rounds gives to the error of round i < N.
 
-    coherence : "incoherent" for the weights of errors that are independent from round to round, in D_N; "coherent"
-        for those of repeated ones, in sqrt(D_N).
+    Parameters
+    ----------
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    fresh_fraction : float
+        In [0, 1].
+    rounds : int
+        The last N.
+    coherence : str
+        "incoherent" for the weights of errors that are independent from round to round, in D_N; "coherent" for those
+        of repeated ones, in sqrt(D_N).
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        As `bounds.discount_weights`.
+
+    Examples
+    --------
+    >>> draw_discount_weights(fresh_fraction=0.2, rounds=6).get_xlabel()
+    'round $i$ of the error'
     """
     axes = style.own_axes(axes, width=3.9, height=style.COLUMN)
     weights = discount_weights(rounds, fresh_fraction=fresh_fraction, coherence=coherence)
-    made = np.arange(len(weights) - 1)
-    seen = made + 1
+    earlier = np.arange(len(weights) - 1)
+    later = earlier + 1
     shade = axes.pcolormesh(
-        made,
-        seen,
-        np.ma.masked_where(made[None, :] >= seen[:, None], weights[1:]),
+        earlier,
+        later,
+        np.ma.masked_where(earlier[None, :] >= later[:, None], weights[1:]),
         cmap=style.SEQUENTIAL,
         norm=Normalize(0.0, 1.0),
         shading="nearest",

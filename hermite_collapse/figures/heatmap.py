@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize, SymLogNorm
@@ -12,12 +12,18 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.numbers import true_minus
+from ..core.types import FloatArray
 from ..recursion import modes
 from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
+
+    from ..hermite.coefficients import HermiteCoefficients
 
 
 @style.style()
@@ -30,17 +36,41 @@ def draw_coefficients(
     title: str = "",
     bar: bool = True,
 ) -> Axes:
-    """Coefficients c_k of a law in two dimensions, one cell a multi-index k = (k_1, k_2).
-
-    Colour is linear up to a hundredth of the largest size and logarithmic from there on, with the sign; degree 0,
-    always 1, is left out. Dotted diagonals join the modes of equal degree: the recursion multiplies all of a
-    diagonal by one factor.
+    """Draw the coefficients c_k of a law in two dimensions, one cell a multi-index k = (k_1, k_2).
 
     Parameters
     ----------
-    indices : (m, 2) multi-indices.
-    values : (m,) coefficients.
-    largest : size at which colours saturate; the largest abs(values) without it. Give the same to compare maps.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    indices : array of int, shape (m, 2)
+        Multi-indices.
+    values : array, shape (m,)
+        Coefficients.
+    largest : float, optional
+        Size at which colours saturate; the largest abs(values) without it.  Give the same to compare maps.
+    title : str
+    bar : bool
+        Whether there is a colour bar.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+
+    Notes
+    -----
+    Colour is linear up to a hundredth of the largest size and logarithmic from there on, with the sign.  Degree 0,
+    always 1, is left out.  Dotted diagonals join the modes of equal degree: the recursion multiplies all of a
+    diagonal by one factor.
+
+    Examples
+    --------
+    >>> draw_coefficients(indices=[[1, 0], [0, 1], [1, 1]], values=[0.2, -0.1, 0.05]).get_xlabel()
+    '$k_1$'
     """
     axes = style.own_axes(axes, width=style.COLUMN, height=style.COLUMN)
     k = checks.degrees(indices)
@@ -79,14 +109,28 @@ def draw_coefficients(
 
 @style.style()
 def coefficient_figure(
-    *, coefficients: Any, fresh_fraction: float, truncation_time: float, rate: float = 0.5
+    *, coefficients: HermiteCoefficients, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> Figure:
-    """The data's coefficients beside those of the limit, g_{abs(k)} c_k, in the same colours.
+    """Draw the data's coefficients beside those of the limit, g_{abs(k)} c_k, in the same colours.
 
     Parameters
     ----------
-    coefficients : HermiteCoefficients of a law in two dimensions.
-    fresh_fraction, truncation_time, rate : of the recursion, as for `attenuation`.
+    coefficients : HermiteCoefficients
+        Of a law in two dimensions.
+    fresh_fraction, truncation_time, rate : float
+        Of the recursion, as for `attenuation`.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> coefficients = hc.presets.load("tilted_2d").hermite_coefficients(4)
+    >>> figure = coefficient_figure(coefficients=coefficients, fresh_fraction=0.3, truncation_time=0.1)
+    >>> figure.axes[0].get_title("left")
+    'data, $c_k$'
     """
     c = np.asarray(coefficients.values, dtype=float)
     g = modes.attenuation(
@@ -119,21 +163,50 @@ def draw_parameter_map(
     logarithmic: bool = False,
     marks: Mapping[str, float] | None = None,
 ) -> Axes:
-    """A quantity over fresh fraction and truncation time, with contours of lambda = alpha/(theta t).
-
-    To first order in the time the limit law depends on the two through lambda alone, the degree beyond which
-    modes are lost: where the colours follow the contours that is all there is to know.
+    """Draw a quantity over fresh fraction and truncation time, with contours of lambda = alpha/(theta t).
 
     Parameters
     ----------
-    fresh_fraction : (A,) increasing, > 0.
-    truncation_time : (T,) increasing, > 0.
-    values : (A, T); NaN cells stay blank.
-    label : what the colour means.
-    levels : values of lambda whose contours are drawn.
-    logarithmic : colour by the logarithm.
-    marks : name -> truncation time, such as those of known samplers; each within the map is a dashed rule with its
-        name above, rules closer than a line of text share theirs.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    fresh_fraction : array, shape (A,)
+        Increasing, > 0.
+    truncation_time : array, shape (T,)
+        Increasing, > 0.
+    values : array, shape (A, T)
+        NaN cells stay blank.
+    label : str
+        What the colour means.
+    rate : float
+        theta.
+    levels : sequence of float
+        Values of lambda whose contours are drawn.
+    logarithmic : bool
+        Colour by the logarithm.
+    marks : mapping of str to float, optional
+        Truncation times by name, such as those of known samplers; each within the map is a dashed rule with its name
+        above, and rules closer than a line of text share theirs.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit or a parameter is not positive.
+
+    Notes
+    -----
+    To first order in the time the limit law depends on the two through lambda alone, the degree beyond which modes are
+    lost: where the colours follow the contours that is all there is to know.
+
+    Examples
+    --------
+    >>> draw_parameter_map(
+    ...     fresh_fraction=[0.1, 0.3], truncation_time=[0.05, 0.1], values=[[1.0, 2.0], [3.0, 4.0]], label="degree"
+    ... ).get_xlabel()
+    'truncation time $t_0$'
     """
     axes = style.own_axes(axes, width=4.6, height=4.5 if marks else 3.5)
     alpha, time = np.asarray(fresh_fraction, dtype=float), np.asarray(truncation_time, dtype=float)
@@ -217,7 +290,7 @@ def _mark_times(axes: Axes, marks: Mapping[str, float]) -> None:
         )
 
 
-def _cell_edges(centres: np.ndarray) -> np.ndarray:
+def _cell_edges(centres: FloatArray) -> FloatArray:
     """Edges of cells around increasing centres, in the logarithm."""
     logs = np.log(centres)
     if logs.size == 1:
@@ -232,16 +305,16 @@ def _decimal_ticks(axes: Axes) -> None:
         axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
-def _colour_bar(axes: Axes, shade: Any, label: str) -> None:
+def _colour_bar(axes: Axes, shade: ScalarMappable, label: str) -> None:
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.03, shrink=0.9, aspect=26)
     bar.set_label(label)
     _plain_bar(bar)
 
 
-def _plain_bar(bar: Any) -> None:
+def _plain_bar(bar: Colorbar) -> None:
     """No frame, no minor ticks, numbers written out."""
     bar.outline.set_visible(False)
     bar.minorticks_off()
     high = bar.norm.vmax
     ticks = [-high, -0.1 * high, -0.01 * high, 0.0, 0.01 * high, 0.1 * high, high]
-    bar.set_ticks(ticks, labels=[f"{tick:.2g}".replace("-", "−") for tick in ticks])
+    bar.set_ticks(ticks, labels=[true_minus(f"{tick:.2g}") for tick in ticks])

@@ -11,23 +11,43 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..core.types import FloatArray
 from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SIGMAS = 2.0
+"""Half width of the bands in standard errors."""
 
 
 @style.style()
 def sample_figure(samples: Mapping[str, ArrayLike], *, rounds: Sequence[int], columns: int = 2) -> Figure:
-    """Samples by round, one panel for each run: a row for each round, its first images side by side.
+    """Draw samples by round, one panel for each run: a row for each round, its first images side by side.
 
     Parameters
     ----------
-    samples : by title; (rounds, k, height, width) or (rounds, k, height, width, 3), values in [0, 1].
-    rounds : number of each row's round.
-    columns : panels side by side.
+    samples : mapping of str to array, shape (rounds, k, height, width) or (rounds, k, height, width, 3)
+        By title; values in [0, 1].
+    rounds : sequence of int
+        Number of each row's round.
+    columns : int
+        Panels side by side.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If there are no samples, or their shape does not fit the rounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sample_figure({"digits": np.zeros((2, 3, 8, 8))}, rounds=[0, 1]).axes[0].get_title("left")
+    'digits'
     """
     if not samples:
         raise InputError("samples must hold at least one run, got none.")
@@ -41,17 +61,17 @@ def sample_figure(samples: Mapping[str, ArrayLike], *, rounds: Sequence[int], co
     figure, axes = style.panels(
         tall, wide, width=style.WIDE, height=tall * (panel * first.shape[0] / first.shape[1] + 0.4)
     )
-    for place, ax in enumerate(axes.ravel()):
-        if place >= len(mosaics):
+    for number, ax in enumerate(axes.ravel()):
+        if number >= len(mosaics):
             ax.set_visible(False)
             continue
-        title, (mosaic, height) = list(mosaics.items())[place]
+        title, (mosaic, height) = list(mosaics.items())[number]
         ax.imshow(mosaic, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
         ax.set_title(title)
         ax.set_xticks([])
         ax.set_yticks([(row + 0.5) * height - 0.5 for row in range(len(rounds))])
-        ax.set_yticklabels([str(i) for i in rounds] if place % wide == 0 else [])
-        if place % wide == 0:
+        ax.set_yticklabels([str(i) for i in rounds] if number % wide == 0 else [])
+        if number % wide == 0:
             ax.set_ylabel("round")
         ax.tick_params(length=0)
         for spine in ax.spines.values():
@@ -61,7 +81,7 @@ def sample_figure(samples: Mapping[str, ArrayLike], *, rounds: Sequence[int], co
     )
 
 
-def _mosaic(images: np.ndarray, rows: int) -> tuple[np.ndarray, int]:
+def _mosaic(images: FloatArray, rows: int) -> tuple[FloatArray, int]:
     """Images side by side in rows, a white pixel between them; and the height of a row."""
     if images.ndim not in (4, 5) or len(images) != rows:
         raise InputError(
@@ -84,13 +104,33 @@ def draw_degree_factors(
     standard_error: ArrayLike,
     label: str = "measured",
 ) -> Axes:
-    """Factors f_n(i) by round and degree: lines as predicted for ideal rounds, measurements with bands of two errors.
+    """Draw factors f_n(i) by round and degree: lines for ideal rounds, measurements with bands of two errors.
 
     Parameters
     ----------
-    degrees : (m,).
-    predicted, measured, standard_error : (rounds + 1, m).
-    label : of the measurements.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    degrees : array of int, shape (m,)
+    predicted, measured, standard_error : array, shape (rounds + 1, m)
+    label : str
+        Of the measurements.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> factors = [[1.0, 1.0], [0.9, 0.8]]
+    >>> draw_degree_factors(
+    ...     degrees=[1, 2], predicted=factors, measured=factors, standard_error=[[0.0, 0.0], [0.01, 0.01]]
+    ... ).get_xlabel()
+    'round'
     """
     axes = style.own_axes(axes, height=3.3)
     n = np.asarray(degrees)
@@ -135,14 +175,29 @@ def draw_radial_power(
     rounds: Mapping[int, ArrayLike],
     cutoff: float | None = None,
 ) -> Axes:
-    """Power by radial frequency, log axis: the data and some rounds; white noise of variance 1 is the line at 1.
+    """Draw power by radial frequency on a log axis; white noise of variance 1 is the line at 1.
 
     Parameters
     ----------
-    frequency : (b,) in units of Nyquist's.
-    data : (b,) power of the data.
-    rounds : (b,) power by round.
-    cutoff : where high frequencies begin, marked.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    frequency : array, shape (b,)
+        In units of Nyquist's.
+    data : array, shape (b,)
+        Power of the data.
+    rounds : mapping of int to array, shape (b,)
+        Power by round.
+    cutoff : float, optional
+        Where high frequencies begin, marked.
+
+    Returns
+    -------
+    Axes
+
+    Examples
+    --------
+    >>> draw_radial_power(frequency=[0.2, 0.8], data=[2.0, 0.1], rounds={1: [1.9, 0.2]}).get_ylabel()
+    'power per mode'
     """
     axes = style.own_axes(axes, height=3.3)
     f = np.asarray(frequency, dtype=float)
@@ -159,13 +214,13 @@ def draw_radial_power(
         fontsize=9.5,
     )
     axes.plot(f, np.asarray(data, dtype=float), color=style.DATA, linewidth=2.2, label="data")
-    for place, (i, power) in enumerate(rounds.items()):
-        colour = style.round_colour(place, len(rounds))
+    for j, (i, power) in enumerate(rounds.items()):
+        colour = style.round_colour(j, len(rounds))
         axes.plot(
             f,
             np.asarray(power, dtype=float),
             color=colour,
-            marker=style.MARKERS[place % len(style.MARKERS)],
+            marker=style.MARKERS[j % len(style.MARKERS)],
             label=f"round {i}",
         )
     if cutoff is not None:
@@ -185,12 +240,32 @@ def draw_high_frequency_loss(
     standard_errors: Mapping[str, ArrayLike],
     predicted: ArrayLike | None = None,
 ) -> Axes:
-    """D_HF = 1 - HF(p_i)/HF(p*) by round for several last steps: above 0 power was lost, below 0 noise was gained.
+    """Draw the high-frequency power lost by round for several last steps; below 0, noise was gained.
+
+        D_HF = 1 - HF(p_i) / HF(p*)
 
     Parameters
     ----------
-    losses, standard_errors : (rounds + 1,) by name of the last step.
-    predicted : (rounds + 1,) for ideal rounds with the noisy step.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    losses, standard_errors : mapping of str to array, shape (rounds + 1,)
+        By name of the last step.
+    predicted : array, shape (rounds + 1,), optional
+        For ideal rounds with the noisy step.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the two mappings differ in their names, or there is none.
+
+    Examples
+    --------
+    >>> draw_high_frequency_loss(losses={"noisy": [0.0, -0.1]}, standard_errors={"noisy": [0.0, 0.02]}).get_xlabel()
+    'round'
     """
     axes = style.own_axes(axes, height=3.3)
     if not losses or set(losses) != set(standard_errors):
@@ -209,13 +284,13 @@ def draw_high_frequency_loss(
             label="noisy, ideal rounds",
         )
         axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
-    for place, (name, loss) in enumerate(losses.items()):
+    for j, (name, loss) in enumerate(losses.items()):
         value, error = np.asarray(loss, dtype=float), np.asarray(standard_errors[name], dtype=float)
-        colour = (style.CATEGORIES[0], *style.CATEGORIES[2:])[place % (len(style.CATEGORIES) - 1)]
+        colour = (style.CATEGORIES[0], *style.CATEGORIES[2:])[j % (len(style.CATEGORIES) - 1)]
         axes.fill_between(
             rounds, value - _SIGMAS * error, value + _SIGMAS * error, color=colour, alpha=0.22, linewidth=0.0
         )
-        axes.plot(rounds, value, color=colour, marker=style.MARKERS[place % len(style.MARKERS)])
+        axes.plot(rounds, value, color=colour, marker=style.MARKERS[j % len(style.MARKERS)])
         ends.append(float(value[-1]))
         colours.append(colour)
     axes.set_xlabel("round")

@@ -27,14 +27,38 @@ def draw_bounds(
     ylabel: str = "divergence",
     first_round: int = 1,
 ) -> Axes:
-    """A measured quantity between its lower and upper bounds, round by round, on a log axis.
-
-    Infinite values leave a gap; a bound that is crossed is not clipped, it is seen to be crossed.
+    """Draw a measured quantity between its lower and upper bounds, round by round, on a log axis.
 
     Parameters
     ----------
-    measured : (rounds,) with errors as bars.
-    lower, upper : name -> (rounds,) bounds, lower ones dashed and upper ones solid.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    measured : array, shape (rounds,)
+    errors : float or array, shape (rounds,)
+        Bars of the measurements.
+    lower, upper : mapping of str to array, shape (rounds,), optional
+        Bounds by name, lower ones dashed and upper ones solid.
+    ylabel : str
+    first_round : int
+        Round of the first entry.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If measured is not one-dimensional.
+
+    Notes
+    -----
+    Infinite values leave a gap; a bound that is crossed is not clipped, it is seen to be crossed.
+
+    Examples
+    --------
+    >>> draw_bounds(measured=[0.1, 0.2], lower={"below": [0.05, 0.1]}, upper={"above": [0.2, 0.4]}).get_yscale()
+    'log'
     """
     axes = style.own_axes(axes, height=3.4)
     value = np.asarray(measured, dtype=float)
@@ -50,13 +74,13 @@ def draw_bounds(
     bounds += [(name, given, ()) for name, given in (upper or {}).items()]
     for j, (name, given, dash) in enumerate(bounds):
         line = np.broadcast_to(np.asarray(given, dtype=float), value.shape)
-        seen = np.where(np.isfinite(line) & (line > 0.0), line, np.nan)
+        shown = np.where(np.isfinite(line) & (line > 0.0), line, np.nan)
         colour = style.CATEGORIES[j % len(style.CATEGORIES)]
-        drawn = axes.plot(rounds, seen, color=colour, linewidth=1.3)[0]
+        drawn = axes.plot(rounds, shown, color=colour, linewidth=1.3)[0]
         if dash:
             drawn.set_dashes(dash)
-        if np.any(np.isfinite(seen)):
-            ends.append(float(seen[np.isfinite(seen)][-1]))
+        if np.any(np.isfinite(shown)):
+            ends.append(float(shown[np.isfinite(shown)][-1]))
             texts.append(name)
             tones.append(colour)
     good = np.isfinite(value) & (value > 0.0)
@@ -93,12 +117,31 @@ def draw_moment_drift(
     limits: Mapping[str, float] | None = None,
     ylabel: str = "change of the second moment",
 ) -> Axes:
-    """Moments over the rounds: predicted lines, measured points with bars, the limits as rules at the right.
+    """Draw moments over the rounds: predicted lines, measured points with bars, the limits as dotted rules.
 
     Parameters
     ----------
-    predicted, measured, standard_error : name -> (rounds + 1,) from round 0.
-    limits : name -> value in the limit law.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    predicted, measured, standard_error : mapping of str to array, shape (rounds + 1,)
+        By name, from round 0; all but the first are optional.
+    limits : mapping of str to float, optional
+        Value in the limit law.
+    ylabel : str
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If there is no moment.
+
+    Examples
+    --------
+    >>> draw_moment_drift(predicted={"E x^2": [0.0, 0.1, 0.15]}, limits={"E x^2": 0.2}).get_xlabel()
+    'round $i$'
     """
     axes = style.own_axes(axes, height=3.4)
     if not predicted:
@@ -110,11 +153,11 @@ def draw_moment_drift(
         rounds = np.arange(line.size)
         axes.plot(rounds, line, color=colour, linestyle=style.DASHES[j % len(style.DASHES)], linewidth=1.3)
         if measured is not None and name in measured:
-            seen = np.asarray(measured[name], dtype=float)
+            points = np.asarray(measured[name], dtype=float)
             bars = None if standard_error is None else np.asarray(standard_error[name], dtype=float)
             axes.errorbar(
-                np.arange(seen.size),
-                seen,
+                np.arange(points.size),
+                points,
                 bars,
                 fmt=style.MARKERS[j % len(style.MARKERS)],
                 color=colour,

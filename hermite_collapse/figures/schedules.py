@@ -1,6 +1,8 @@
 """Annealed truncation: what each schedule leaves over, round by round.
 
-References: arXiv:2606.13796, Theorem 4.1.
+References
+----------
+arXiv:2606.13796, Theorem 4.1.
 """
 
 from __future__ import annotations
@@ -35,14 +37,35 @@ def draw_schedule_curves(
     ylabel: str = "residual $1-f_n(i)$",
     logarithmic_rounds: bool = False,
 ) -> Axes:
-    """One curve a schedule on a log axis: residuals e_n(i), divergences from the data, or any positive measure.
+    """Draw one curve a schedule on a log axis: residuals e_n(i), divergences from the data, or any positive measure.
 
     Parameters
     ----------
-    curves : name -> (rounds,) values, the first after one round.
-    errors : name -> (rounds,) error of the values, as bars.
-    asymptotes : name -> (rounds,) what the curve tends to, dotted in its colour.
-    logarithmic_rounds : a log axis for the rounds, on which polynomial schedules are straight.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    curves : mapping of str to array, shape (rounds,)
+        Values by name, the first after one round.
+    errors : mapping of str to array, shape (rounds,), optional
+        Of the values, as bars.
+    asymptotes : mapping of str to array, shape (rounds,), optional
+        What a curve tends to, dotted in its colour.
+    ylabel : str
+    logarithmic_rounds : bool
+        A log axis for the rounds, on which polynomial schedules are straight.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If there is no curve, or one without a positive value.
+
+    Examples
+    --------
+    >>> draw_schedule_curves(curves={"constant": [0.1, 0.15], "geometric": [0.1, 0.05]}).get_yscale()
+    'log'
     """
     axes = style.own_axes(axes, height=3.5)
     if not curves:
@@ -57,11 +80,11 @@ def draw_schedule_curves(
             raise InputError(f"curves must hold a positive value a round, got {given!r} for {name!r}.")
         rounds = np.arange(1, value.size + 1)
         colour = style.CATEGORIES[j % len(style.CATEGORIES)]
-        seen = np.where(value > 0.0, value, np.nan)
+        shown = np.where(value > 0.0, value, np.nan)
         bars = None if errors is None or name not in errors else np.asarray(errors[name], dtype=float)
         axes.errorbar(
             rounds,
-            seen,
+            shown,
             bars,
             color=colour,
             linestyle=style.DASHES[j % len(style.DASHES)],
@@ -81,7 +104,7 @@ def draw_schedule_curves(
                 linewidth=1.0,
             )
         last = max(last, value.size)
-        ends.append(float(seen[np.flatnonzero(value > 0.0)[-1]]))
+        ends.append(float(shown[np.flatnonzero(value > 0.0)[-1]]))
         texts.append(name)
         tones.append(colour)
     axes.set_xlim(1.0 if logarithmic_rounds else 1.0 - 0.02 * last, last)
@@ -96,15 +119,34 @@ def draw_schedule_curves(
 
 @style.style()
 def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree: int = 4) -> Figure:
-    """Recursions of one target under several schedules: the residual of one degree, and KL from the data.
+    """Draw recursions of one target under several schedules: the residual of one degree, and KL from the data.
 
         e_n(i) = 1 - f_n(i)          KL(p_i || p*)
 
     Parameters
     ----------
-    recursions : name -> recursion, each with Ornstein-Uhlenbeck rounds started at the data.
-    rounds : last round.
-    degree : n of the left panel.
+    recursions : mapping of str to Recursion
+        Each with Ornstein-Uhlenbeck rounds started at the data.
+    rounds : int
+        Last round.
+    degree : int
+        n of the left panel.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If a recursion has a start of its own.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> len(schedule_figure({"constant": recursion}, rounds=2).axes)
+    2
     """
     count = checks.integer(rounds, "rounds", minimum=1)
     n = checks.integer(degree, "degree", minimum=1)
@@ -120,9 +162,9 @@ def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree:
             rate=recursion.rate,
             regime=recursion.regime,
         )[1:]
-        found = [kl(recursion.law(i), recursion.target) for i in range(1, count + 1)]
-        divergences[name] = [float(e) for e in found]
-        errors[name] = [e.error for e in found]
+        exact = [kl(recursion.law(i), recursion.target) for i in range(1, count + 1)]
+        divergences[name] = [float(e) for e in exact]
+        errors[name] = [e.error for e in exact]
     figure, grid = style.panels(1, 2, width=8.4, height=3.3)
     figure.set_layout_engine("constrained", wspace=0.08)
     left, right = grid[0]

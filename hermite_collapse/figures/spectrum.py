@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..core.types import FloatArray
 from . import style
 
 if TYPE_CHECKING:
@@ -27,15 +28,42 @@ def draw_spectrum(
     predicted: ArrayLike | None = None,
     colour: str = style.ROUNDS[3],
 ) -> Axes:
-    """Energy E_n = sum over abs(k) = n of c_k^2 against the degree n >= 1, on a log axis.
+    """Draw the energy of each degree n >= 1 on a log axis.
+
+        E_n = sum over abs(k) = n of c_k^2
 
     Parameters
     ----------
-    energy : (n + 1,) from degree 0; estimates that came out negative are drawn as bars without a point.
-    standard_error : (n + 1,) of the estimates.
-    noise_floor : (n + 1,) standard error for data without structure, shaded.
-    resolvable_degree : highest degree whose energy the sample resolves; further points are hollow.
-    predicted : (n + 1,) exact energies, as a line.
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+    energy : array, shape (n + 1,)
+        From degree 0; estimates that came out negative are drawn as bars without a point.
+    standard_error : array, shape (n + 1,), optional
+        Of the estimates.
+    noise_floor : array, shape (n + 1,), optional
+        Standard error for data without structure, shaded.
+    resolvable_degree : int, optional
+        Highest degree whose energy the sample resolves; further points are hollow.
+    label : str
+        Of the points.
+    predicted : array, shape (n + 1,), optional
+        Exact energies, as a line.
+    colour : str
+        Of the points.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If no energy of degree 1 or more is positive.
+
+    Examples
+    --------
+    >>> draw_spectrum(energy=[1.0, 0.5, 0.1], standard_error=[0.0, 0.01, 0.01]).get_ylabel()
+    'energy $E_n$'
     """
     axes = style.own_axes(axes, height=3.3)
     value = np.asarray(energy, dtype=float)
@@ -70,10 +98,10 @@ def draw_spectrum(
     for keep, face in ((n <= limit, colour), (n > limit, "#ffffff")):
         y, bar = value[1:][keep], error[1:][keep]
         low = np.clip(np.minimum(bar, y - bottom), 0.0, None)
-        seen = np.where(y > bottom, y, np.nan)
+        shown = np.where(y > bottom, y, np.nan)
         axes.errorbar(
             n[keep],
-            seen,
+            shown,
             np.array([low, bar]),
             fmt="o",
             color=colour,
@@ -109,11 +137,11 @@ def draw_spectrum(
     return axes
 
 
-def _bottom(value: np.ndarray, error: np.ndarray, noise_floor: ArrayLike | None) -> float:
+def _bottom(value: FloatArray, error: FloatArray, noise_floor: ArrayLike | None) -> float:
     """Lower end of the log axis: below everything seen, but not more than twelve decades down."""
     candidates = [value[value > 0.0], (value + error)[value + error > 0.0]]
     if noise_floor is not None:
         candidates.append(np.asarray(noise_floor, dtype=float)[1:])
-    seen = np.concatenate(candidates)
-    seen = seen[np.isfinite(seen) & (seen > 0.0)]
-    return float(max(0.4 * seen.min(), 1e-12 * seen.max()))
+    heights = np.concatenate(candidates)
+    heights = heights[np.isfinite(heights) & (heights > 0.0)]
+    return float(max(0.4 * heights.min(), 1e-12 * heights.max()))

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
+from ..core.types import FloatArray
 from ..storage.folder import write_atomically
 
 if TYPE_CHECKING:
@@ -121,13 +122,23 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float = TEXT, height: float = 3.5) -> Figure:
-    """Empty figure of the given size in inches, free of pyplot, with a layout that keeps labels apart."""
+    """Return an empty figure of a size in inches, free of pyplot, with a layout that keeps labels apart.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> [float(side) for side in new_figure(4.0, 3.0).get_size_inches()]
+    [4.0, 3.0]
+    """
     with style():
         return Figure(figsize=(width, height), layout="constrained")
 
 
 def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> Axes:
-    """`axes` itself, or the only axes of a new figure."""
+    """Return the axes given, or the only axes of a new figure."""
     if axes is not None:
         return axes
     with style():
@@ -135,7 +146,7 @@ def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> 
 
 
 def figure_of(axes: Axes) -> Figure:
-    """The figure that an axes belongs to, whatever subfigures are in between."""
+    """Return the figure that an axes belongs to, whatever subfigures are in between."""
     figure = axes.get_figure(root=True)
     if not isinstance(figure, Figure):
         raise InputError("axes must belong to a figure, got one that was removed from its own.")
@@ -146,20 +157,49 @@ def figure_of(axes: Axes) -> Figure:
 def panels(
     rows: int, columns: int, *, width: float = WIDE, height: float = 3.0, **options: Any
 ) -> tuple[Figure, NDArray[np.object_]]:
-    """New figure of rows x columns axes; `options` as for `matplotlib.figure.Figure.subplots`."""
+    """Return a new figure of rows x columns axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+    width, height : float
+        In inches.
+    **options
+        As for `matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    tuple of Figure and array of Axes, shape (rows, columns)
+
+    Examples
+    --------
+    >>> panels(1, 2)[1].shape
+    (1, 2)
+    """
     figure = new_figure(width, height)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def describe(figure: Figure, name: str, caption: str) -> Figure:
-    """Attach a short name and one caption in words; the report and the alternative text read them."""
+    """Attach a short name and one caption in words, which pages and alternative texts use.
+
+    Returns
+    -------
+    Figure
+        The same.
+
+    Examples
+    --------
+    >>> describe(new_figure(), "empty", "Nothing.").get_label()
+    'Nothing.'
+    """
     figure.set_gid(name)
     figure.set_label(caption)
     return figure
 
 
 def round_colour(position: int, count: int) -> str:
-    """Colour of the `position`-th of `count` rounds shown: a light blue first, a dark one last."""
+    """Return the colour of the `position`-th of `count` rounds shown: a light blue first, a dark one last."""
     if count <= 1:
         return ROUNDS[3]
     share = position / (count - 1)
@@ -168,26 +208,34 @@ def round_colour(position: int, count: int) -> str:
 
 def spread_labels(
     positions: ArrayLike, gap: float, *, low: float = -np.inf, high: float = np.inf
-) -> NDArray[np.float64]:
-    """Positions as near as possible (least squares) to those asked, in the same order, `gap` apart.
+) -> FloatArray:
+    """Return positions as near as possible (least squares) to those asked, in the same order, `gap` apart.
 
-    With u_j = y_(j) - j gap over the sorted positions the constraint is that u be non-decreasing, so the
-    answer is the isotonic regression of u, here by pooling adjacent violators; bounds on the positions clip
-    it. Where the room from `low` to `high` is too small for all, `low` wins.
+    Parameters
+    ----------
+    positions : array, shape (n,)
+    gap : float
+        Least distance between neighbours.
+    low, high : float
+        Bounds; where the room between them is too small for all, `low` wins.
+
+    Returns
+    -------
+    array, shape (n,)
+
+    Notes
+    -----
+    With u_j = y_(j) - j gap over the sorted positions the constraint is that u be non-decreasing, so the answer is the
+    isotonic regression of u; bounds on the positions clip it.
     """
+    from scipy.optimize import isotonic_regression
+
     wanted = np.asarray(positions, dtype=float)
     if wanted.size == 0:
         return wanted
     order = np.lexsort((-np.arange(wanted.size), wanted))  # of equals, the first named ends up on top
     steps = gap * np.arange(wanted.size)
-    blocks: list[tuple[float, int]] = []
-    for value in wanted[order] - steps:
-        total, size = float(value), 1
-        while blocks and blocks[-1][0] / blocks[-1][1] > total / size:
-            earlier, members = blocks.pop()
-            total, size = total + earlier, size + members
-        blocks.append((total, size))
-    level = np.concatenate([np.full(size, total / size) for total, size in blocks])
+    level = isotonic_regression(wanted[order] - steps).x
     placed = np.empty_like(wanted)
     placed[order] = np.maximum(np.minimum(level, high - steps[-1]), low) + steps
     return placed
@@ -228,11 +276,32 @@ def label_line_ends(
 
 
 def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> tuple[Path, Path]:
-    """Write `path`.svg and `path`.png, each atomically; returns the two paths.
+    """Write `path`.svg and `path`.png, each atomically.
 
-    The vector file has a transparent ground and text as outlines, the pixel file a white ground. Neither
-    holds a date or a version, and identifiers in the vector file are salted hashes of what they name: the
-    same figure gives the same bytes.
+    Parameters
+    ----------
+    figure : Figure
+    path : path
+        With or without one of the two suffixes; its folder is made where it is missing.
+    dots_per_inch : float
+        Of the PNG file.
+
+    Returns
+    -------
+    tuple of two Path
+
+    Notes
+    -----
+    The vector file has a transparent ground and text as outlines, the pixel file a white ground.  Neither holds a date
+    or a version, and identifiers in the vector file are salted hashes of what they name: the same figure gives the same
+    bytes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in save(new_figure(), f"{folder}/empty")]
+    ['empty.svg', 'empty.png']
     """
     base = Path(path)
     base = base.with_suffix("") if base.suffix in {".svg", ".png"} else base
@@ -249,7 +318,7 @@ def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> t
 
 
 def svg_text(figure: Figure) -> str:
-    """The figure as one SVG document, byte for byte what `save` writes."""
+    """Return the figure as one SVG document, byte for byte what `save` writes."""
     stream = StringIO()
     with style():
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
