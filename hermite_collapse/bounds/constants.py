@@ -24,10 +24,9 @@ from numpy.typing import NDArray
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ..distances._components import line, line_of
-from ..distances._divergences_line import log_density, panels
-from ..distances._quadrature import integrate
 from ..distances.finiteness import dominations
+from ..distances.line import LineMixture, panels
+from ..distances.quadrature import Integrand, integrate
 from ..hermite.basis import hermite_values
 from ..laws.mixture import GaussianMixture
 from ..recursion.modes import attenuation, mode_contraction
@@ -169,22 +168,23 @@ def mean_absolute_hermite(degree: int) -> float:
 
 def _weighted_line(limit: Any, degree: int) -> Estimate:
     """E_gamma[h_degree^2 gamma / p_inf] in one dimension."""
-    law, gamma = line_of(limit, "limit"), line([1.0], [0.0], [1.0])
-    above = dominations(GaussianMixture([1.0], [0.0], 1.0), limit)[0]
+    normal = GaussianMixture([1.0], [0.0], 1.0)
+    law, gamma = LineMixture.of(limit, "limit"), LineMixture.of(normal, "gamma")
+    above = dominations(normal, limit)[0]
     centre, spread = (
         (0.0, 1.0) if above is None else (float(above.centre[0]), float(above.precision[0, 0]) ** -0.5)
     )
     reach = 12.0 + np.sqrt(2.0 * degree)
     ends = [min(-reach, centre - reach * spread), max(reach, centre + reach * spread)]
 
-    def evaluate(x: FloatArray) -> FloatArray:
+    def evaluate(x: FloatArray) -> Integrand:
         h = hermite_values(x, degree)[..., degree]
-        return (np.exp(2.0 * log_density(gamma, x) - log_density(law, x)) * h**2)[:, None]
+        values = np.exp(2.0 * gamma.log_density(x) - law.log_density(x)) * h**2
+        return Integrand(values, 56.0 * _EPS * values)
 
-    total = integrate(evaluate, panels([law, gamma], ends[0], ends[1]), floor=1e-300)
-    value = float(total.value[0])
-    edge = float(np.abs(evaluate(np.array(ends))).max() * (ends[1] - ends[0]))
-    return Estimate(value, float(total.error[0]) + 64.0 * _EPS * value + edge, "bound", "quadrature")
+    total = integrate(evaluate, panels([law, gamma], ends[0], ends[1]))
+    edge = float(evaluate(np.array(ends)).values.max() * (ends[1] - ends[0]))
+    return Estimate(float(total.values[0]), float(total.errors[0]) + edge, "bound", "quadrature")
 
 
 def _weighted_sampled(lead: LeadingDifference, limit: Any, sample_count: int, rng: Any) -> Estimate:

@@ -19,17 +19,15 @@ References: arXiv:2606.13796, Theorem 5.2 and Appendix E (Cases 1 and 2); the sm
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ..distances._components import line_of, mixture_of
-from ..distances._divergences_line import panels
-from ..distances._kernels import log_density_and_score
-from ..distances._quadrature import integrate
+from ..core.types import FloatArray, Seed
+from ..distances.line import LineMixture, density_mixture, panels
+from ..distances.quadrature import Integrand, integrate
+from ..laws.protocol import Law
 from ..recursion.modes import attenuation_loss
 
 _EPS = float(np.finfo(float).eps)
@@ -37,7 +35,7 @@ _ROUTES = ("closed_form", "quadrature", "samples")
 
 
 def relative_fisher_information(
-    law: Any, *, route: str | None = None, sample_count: int = 65536, rng: Any = 0
+    law: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
     """I(p) = E_p norm(x + grad log p)^2, dimensionless; zero only for the standard normal.
 
@@ -51,7 +49,7 @@ def relative_fisher_information(
     Accuracy : quadrature: relative 1e-10; samples: the standard error.
     Raises : InputError for a law without a density or a route that does not exist for it.
     """
-    mixture = mixture_of(law, "law")
+    mixture = density_mixture(law, "law")
     single, flat = len(mixture.weights) == 1, mixture.dimension == 1
     exists = [name for name, given in zip(_ROUTES, (single, flat, True), strict=True) if given]
     chosen = exists[0] if route is None else checks.one_of(route, _ROUTES, "route")
@@ -70,22 +68,22 @@ def relative_fisher_information(
     )
 
 
-def _on_the_line(law: Any) -> Estimate:
-    p = line_of(law, "law")
+def _on_the_line(law: Law) -> Estimate:
+    p = LineMixture.of(law, "law")
     low, high = p.window(13.0)
 
-    def evaluate(x: np.ndarray) -> np.ndarray:
-        log_p, score = log_density_and_score(x, p.log_weights, p.means, p.scales)
+    def evaluate(x: FloatArray) -> Integrand:
+        log_p, score = p.log_density_and_score(x)
         drift = x + score
         blurred = 8.0 * _EPS * np.abs(drift) * (np.abs(x) + np.abs(score))
-        return np.stack([drift**2, blurred], axis=1) * np.exp(log_p)[:, None]
+        density = np.exp(log_p)
+        return Integrand(drift**2 * density, 2.0 * blurred * density)
 
-    result = integrate(evaluate, panels([p], low, high), floor=1e-300, noise=True)
-    value = float(result.value[0])
+    result = integrate(evaluate, panels([p], low, high))
+    value = float(result.values[0])
     # Beyond 13 standard deviations: 1e-37 of each component times a drift that grows linearly.
     edge = max(abs(low), abs(high)) * (1.0 + float(p.scales.min()) ** -2)
-    error = float(result.error[0] + 2.0 * result.value[1]) + 8.0 * _EPS * value + 1e-36 * edge**2
-    return Estimate(value, error, "bound", "quadrature")
+    return Estimate(value, float(result.errors[0]) + 1e-36 * edge**2, "bound", "quadrature")
 
 
 def squared_age_gap(*, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> float:

@@ -11,19 +11,17 @@ partial moments of Gaussians, in closed form.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.estimates import Estimate
-from ._components import Line
+from ..core.types import FloatArray
 from ._divergences_line import root_of
 from ._kernels import partial_moments, quantiles
-
-Array = NDArray[np.float64]
+from .line import LineMixture
 
 _EPS = float(np.finfo(float).eps)
 
 
-def between_samples(x: Array, y: Array, order: int) -> Estimate:
+def between_samples(x: FloatArray, y: FloatArray, order: int) -> Estimate:
     """Distance of two empirical laws, of any sizes."""
     a, b = np.sort(x), np.sort(y)
     levels = np.concatenate([np.arange(1, len(a)) / len(a), np.arange(1, len(b)) / len(b)])
@@ -40,14 +38,15 @@ def between_samples(x: Array, y: Array, order: int) -> Estimate:
     return root_of(total, rounding, "closed_form")
 
 
-def to_law(x: Array, law: Line, order: int) -> Estimate:
+def to_law(x: FloatArray, law: LineMixture, order: int) -> Estimate:
     """Distance between the empirical law of a sample and a mixture."""
     centre = law.mean
     points = np.sort(x) - centre
-    moved = Line(law.weights, law.means - centre, law.scales)
+    moved = law.moved(-centre)
     count = len(points)
     low, high = moved.window(40.0)
-    inner = quantiles(np.arange(1, count) / count, *moved.arrays, low, high)
+    lower = np.arange(1, count) / count
+    inner = quantiles(lower, np.ascontiguousarray(lower[::-1]), *moved.arrays, low, high)
     ends = np.concatenate([[low], inner, [high]])
     if order == 2:
         zeroth, first, second = (np.diff(column) for column in partial_moments(ends, *moved.arrays))

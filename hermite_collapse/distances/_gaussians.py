@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.estimates import Estimate
+from ..core.types import FloatArray
+from ..laws.mixture import GaussianMixture
 from ._divergences_line import excess, root_of
-
-Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(float).eps)
 
 
-def _relative(p: Any, q: Any) -> tuple[Array, Array, float]:
+def _relative(p: GaussianMixture, q: GaussianMixture) -> tuple[FloatArray, FloatArray, float]:
     """Eigenvalues minus 1 of q^{-1/2} S_p q^{-1/2}, the mean difference in q's units, and a rounding scale."""
     s, t = p.covariances[0], q.covariances[0]
     factor = np.linalg.cholesky(t)
@@ -26,7 +23,7 @@ def _relative(p: Any, q: Any) -> tuple[Array, Array, float]:
     return offsets, shift, 8.0 * _EPS * condition
 
 
-def kl(p: Any, q: Any) -> Estimate:
+def kl(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     """KL = sum_j [l_j - 1 - log l_j] / 2 + norm(shift)^2 / 2, each term without cancellation."""
     offsets, shift, rounding = _relative(p, q)
     logs = np.log1p(offsets)
@@ -35,7 +32,7 @@ def kl(p: Any, q: Any) -> Estimate:
     return Estimate(value, error, "bound", "closed_form")
 
 
-def hellinger(p: Any, q: Any) -> Estimate:
+def hellinger(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     """H^2 = 1 - det(S)^{1/4} det(T)^{1/4} det((S+T)/2)^{-1/2} exp(-shift^2 / 8) in the units of (S+T)/2."""
     offsets, _, rounding = _relative(p, q)
     middle = 0.5 * (p.covariances[0] + q.covariances[0])
@@ -47,7 +44,7 @@ def hellinger(p: Any, q: Any) -> Estimate:
     return root_of(value, rounding * (value + float(np.abs(ratios).sum())), "closed_form")
 
 
-def chi_square(p: Any, q: Any) -> Estimate:
+def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     """1 + chi2 = sum_jk w_j w_k int p_j p_k / q, for q one Gaussian; finite is the caller's business."""
     s, m = q.covariances[0], q.means[0]
     base = np.linalg.inv(s)

@@ -39,30 +39,13 @@ def _tails(x, w, m, s):
 
 
 @jit
-def log_density_and_score(x, log_w, m, s):
-    """Log-density and its derivative at every point, without underflow: (n,), (n,)."""
-    count = m.shape[0]
-    value = np.empty(x.shape[0])
-    slope = np.empty(x.shape[0])
-    height = np.empty(count)
-    logit = np.empty(count)
-    for k in range(count):
-        height[k] = log_w[k] - math.log(s[k])
+def tails(x, w, m, s):
+    """Lower and upper tail at every point: (n,), (n,)."""
+    lower = np.empty(x.shape[0])
+    upper = np.empty(x.shape[0])
     for i in range(x.shape[0]):
-        peak = -np.inf
-        for k in range(count):
-            z = (x[i] - m[k]) / s[k]
-            logit[k] = height[k] - 0.5 * z * z
-            peak = max(peak, logit[k])
-        total = 0.0
-        pull = 0.0
-        for k in range(count):
-            part = math.exp(logit[k] - peak)
-            total += part
-            pull += part * (m[k] - x[i]) / (s[k] * s[k])
-        value[i] = peak + math.log(total) + math.log(_ROOT_TWO_PI_INVERSE)
-        slope[i] = pull / total
-    return value, slope
+        lower[i], upper[i], _, _ = _tails(x[i], w, m, s)
+    return lower, upper
 
 
 @jit
@@ -209,9 +192,9 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
 
 
 @jit
-def quantiles(levels, w, m, s, low, high):
-    """Quantiles of increasing levels in (0, 1), by Newton steps inside a bracket."""
-    count = levels.shape[0]
+def quantiles(lower, upper, w, m, s, low, high):
+    """Quantiles of increasing levels, each given by both tails, by Newton steps inside a bracket."""
+    count = lower.shape[0]
     result = np.empty(count)
     start = low
     for i in range(count):
@@ -219,13 +202,13 @@ def quantiles(levels, w, m, s, low, high):
         x = 0.5 * (a + b) if i == 0 else start
         for _ in range(200):
             below, above, density, _ = _tails(x, w, m, s)
-            gap = levels[i] - below if levels[i] < 0.5 else above - (1.0 - levels[i])
+            gap = lower[i] - below if lower[i] < upper[i] else above - upper[i]
             if gap > 0.0:
                 a = x
             else:
                 b = x
             moved = x + gap / density if density > 0.0 else math.inf
-            if abs(gap) <= 2e-16 * min(levels[i], 1.0 - levels[i]):
+            if abs(gap) <= 2e-16 * min(lower[i], upper[i]):
                 break
             if not (a < moved < b):
                 moved = 0.5 * (a + b)

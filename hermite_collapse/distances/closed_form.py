@@ -10,36 +10,34 @@ Both sums cancel where p is near q; the error says what is left.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ._components import mixture_of, same_dimension
+from ..core.types import FloatArray
+from ..laws.mixture import GaussianMixture
+from ..laws.protocol import Law
 from ._divergences_line import root_of
-
-Array = NDArray[np.float64]
+from .line import density_mixture, same_dimension
 
 _EPS = float(np.finfo(float).eps)
 _CHUNK_ENTRIES = 1 << 22
 
 
-def l2(p: Any, q: Any) -> Estimate:
+def l2(p: Law, q: Law) -> Estimate:
     """L2 distance of the densities, sqrt(int (p - q)^2); units: length^(-d/2).
 
     p, q : GaussianMixture or AgedLaw over mixtures, of one dimension.
     Accuracy : the error is rounding of the pair sum, about 1e-15 of int p^2 + int q^2 in the square.
     """
-    left, right = mixture_of(p, "p"), mixture_of(q, "q")
+    left, right = density_mixture(p, "p"), density_mixture(q, "q")
     same_dimension(p, q)
     square, magnitude = _pair_sum(left, right, 0.0)
     return root_of(square, 16.0 * _EPS * magnitude, "closed_form")
 
 
-def gaussian_mmd(p: Any, q: Any, *, bandwidth: float) -> Estimate:
+def gaussian_mmd(p: Law, q: Law, *, bandwidth: float) -> Estimate:
     """Maximum mean discrepancy with the kernel exp(-norm(x - y)^2 / (2 bandwidth^2)), in [0, sqrt 2].
 
     p, q : GaussianMixture, AgedLaw or EmpiricalLaw, of one dimension; for an EmpiricalLaw the distance is that of
@@ -55,7 +53,7 @@ def gaussian_mmd(p: Any, q: Any, *, bandwidth: float) -> Estimate:
     return root_of(factor * square, 16.0 * _EPS * factor * magnitude, "closed_form")
 
 
-def mehler(p: Any, q: Any, r: float) -> Estimate:
+def mehler(p: Law, q: Law, r: float) -> Estimate:
     """Mehler distance D_r = sqrt(sum_n r^n norm(c_n(p) - c_n(q))^2): the laws compared degree by degree.
 
     The L2(gamma) distance of the densities after Ornstein-Uhlenbeck smoothing by scale sqrt(r).  For p_i and p_inf of
@@ -78,7 +76,7 @@ def mehler(p: Any, q: Any, r: float) -> Estimate:
     return mehler_distance(left, right, r)
 
 
-def bures(p: Any, q: Any) -> Estimate:
+def bures(p: Law, q: Law) -> Estimate:
     """Bures (Gelbrich) distance of means and covariances: a lower bound on Wasserstein-2, equal for Gaussians.
 
         sqrt(norm(m - m')^2 + norm(S^{1/2} - S'^{1/2} U)_F^2),   U the polar factor of S'^{1/2} S^{1/2}
@@ -100,24 +98,21 @@ def bures(p: Any, q: Any) -> Estimate:
     return root_of(square, rounding, "closed_form")
 
 
-def _root(matrix: Array) -> Array:
+def _root(matrix: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
-def _any_mixture(law: Any, name: str) -> Any:
-    """A law as a mixture whose covariances may vanish."""
-    if hasattr(law, "as_mixture"):
-        return law.as_mixture()
-    mixture = law if hasattr(law, "frames") else getattr(law, "mixture", None)
-    if mixture is None:
+def _any_mixture(law: Law, name: str) -> GaussianMixture:
+    """Return a law as a mixture whose covariances may vanish."""
+    if not isinstance(law, Law):
         raise InputError(
             f"{name} must be a GaussianMixture, AgedLaw or EmpiricalLaw, got {type(law).__name__}."
         )
-    return mixture
+    return law.as_mixture()
 
 
-def _pair_sum(p: Any, q: Any, added: float) -> tuple[float, float]:
+def _pair_sum(p: GaussianMixture, q: GaussianMixture, added: float) -> tuple[float, float]:
     """sum_jk c_j c_k N(m_j - m_k; 0, S_j + S_k + added I) over the signed components of p - q; and of the moduli."""
     weights = np.concatenate([p.weights, -q.weights])
     means = np.concatenate([p.means, q.means])

@@ -10,22 +10,22 @@ One dimension: quadrature by default.  Single Gaussians: closed forms.  Otherwis
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.types import Seed
+from ..laws.protocol import Law
 from . import _divergences_line, _gaussians, _transport, sampled
-from ._components import Line, line, line_of, mixture_of, same_dimension
 from .finiteness import Domination, chi_square_finiteness, dominations
+from .line import LineMixture, density_mixture, same_dimension
 
 _ROUTES = ("closed_form", "quadrature", "samples")
 
 
 def total_variation(
-    p: Any, q: Any, *, route: str | None = None, sample_count: int = 65536, rng: Any = 0
+    p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
     """Total variation distance, int abs(p - q) / 2, in [0, 1].
 
@@ -40,11 +40,11 @@ def total_variation(
     Raises : InputError for laws without a density, of different dimensions, or an impossible route.
     """
     if _route(p, q, route, None) == "quadrature":
-        return _transport.total_variation(line_of(p, "p"), line_of(q, "q"))
+        return _transport.total_variation(LineMixture.of(p, "p"), LineMixture.of(q, "q"))
     return sampled.total_variation(p, q, sample_count, rng)
 
 
-def kl(p: Any, q: Any, *, route: str | None = None, sample_count: int = 65536, rng: Any = 0) -> Estimate:
+def kl(p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0) -> Estimate:
     """Kullback-Leibler divergence KL(p || q) = int p log(p / q); finite for all Gaussian mixtures.
 
     Parameters
@@ -58,14 +58,14 @@ def kl(p: Any, q: Any, *, route: str | None = None, sample_count: int = 65536, r
     """
     chosen = _route(p, q, route, _both_gaussian(p, q))
     if chosen == "closed_form":
-        return _gaussians.kl(mixture_of(p, "p"), mixture_of(q, "q"))
+        return _gaussians.kl(density_mixture(p, "p"), density_mixture(q, "q"))
     if chosen == "quadrature":
-        return _divergences_line.kl(line_of(p, "p"), line_of(q, "q"))
+        return _divergences_line.kl(LineMixture.of(p, "p"), LineMixture.of(q, "q"))
     return sampled.kl(p, q, sample_count, rng)
 
 
 def hellinger(
-    p: Any, q: Any, *, route: str | None = None, sample_count: int = 65536, rng: Any = 0
+    p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
     """Hellinger distance H = sqrt(1 - int sqrt(p q)), in [0, 1].
 
@@ -73,14 +73,14 @@ def hellinger(
     """
     chosen = _route(p, q, route, _both_gaussian(p, q))
     if chosen == "closed_form":
-        return _gaussians.hellinger(mixture_of(p, "p"), mixture_of(q, "q"))
+        return _gaussians.hellinger(density_mixture(p, "p"), density_mixture(q, "q"))
     if chosen == "quadrature":
-        return _divergences_line.hellinger(line_of(p, "p"), line_of(q, "q"))
+        return _divergences_line.hellinger(LineMixture.of(p, "p"), LineMixture.of(q, "q"))
     return sampled.hellinger(p, q, sample_count, rng)
 
 
 def chi_square(
-    p: Any, q: Any, *, route: str | None = None, sample_count: int = 65536, rng: Any = 0
+    p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
     """Chi-square divergence chi2(p || q) = int p^2 / q - 1; infinite where it is infinite.
 
@@ -99,7 +99,7 @@ def chi_square(
     Raises : ConvergenceError where finiteness is undecided (dimension > 1, near the boundary); InputError as
         `total_variation`.
     """
-    one_gaussian = len(mixture_of(q, "q").weights) == 1
+    one_gaussian = len(density_mixture(q, "q").weights) == 1
     chosen = _route(p, q, route, one_gaussian)
     if route is None and same_dimension(p, q) == 1:
         chosen = "quadrature"
@@ -113,28 +113,28 @@ def chi_square(
             bound=np.inf,
         )
     if chosen == "closed_form":
-        return _gaussians.chi_square(mixture_of(p, "p"), mixture_of(q, "q"))
+        return _gaussians.chi_square(density_mixture(p, "p"), density_mixture(q, "q"))
     upper = dominations(p, q)
     if chosen == "quadrature":
-        return _divergences_line.chi_square(line_of(p, "p"), line_of(q, "q"), _as_line(upper))
+        return _divergences_line.chi_square(LineMixture.of(p, "p"), LineMixture.of(q, "q"), _as_line(upper))
     return sampled.chi_square(p, q, upper, sample_count, rng)
 
 
-def _as_line(upper: list[Domination | None]) -> Line:
+def _as_line(upper: list[Domination | None]) -> LineMixture:
     known = [entry for entry in upper if entry is not None]
-    centres = [float(entry.centre[0]) for entry in known]
-    variances = [1.0 / float(entry.precision[0, 0]) for entry in known]
-    return line(np.full(len(known), 1.0 / max(1, len(known))), centres, variances)
+    centres = np.array([entry.centre[0] for entry in known])
+    scales = np.array([entry.precision[0, 0] ** -0.5 for entry in known])
+    return LineMixture(np.full(len(known), 1.0 / max(1, len(known))), centres, scales)
 
 
-def _both_gaussian(p: Any, q: Any) -> bool:
-    return len(mixture_of(p, "p").weights) == 1 and len(mixture_of(q, "q").weights) == 1
+def _both_gaussian(p: Law, q: Law) -> bool:
+    return len(density_mixture(p, "p").weights) == 1 and len(density_mixture(q, "q").weights) == 1
 
 
-def _route(p: Any, q: Any, route: str | None, closed: bool | None) -> str:
+def _route(p: Law, q: Law, route: str | None, closed: bool | None) -> str:
     """The route asked for if it exists, else the first that does; `closed` None: there never is a closed form."""
-    mixture_of(p, "p")
-    mixture_of(q, "q")
+    density_mixture(p, "p")
+    density_mixture(q, "q")
     dimension = same_dimension(p, q)
     open_routes = [
         name

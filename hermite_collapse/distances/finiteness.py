@@ -7,14 +7,10 @@ For Gaussian mixtures p = sum w_j p_j and q, with precisions P_j and R_l,
 so chi2(p || q) is finite iff every int p_j^2 / q is.  At infinity p_j^2 / q = exp(-max_l [x.M_jl x + linear] + O(1)),
 with M_jl = P_j - R_l / 2: what counts is the sign of max_l u.M_jl u over directions u.
 
-- Positive in all directions: finite.  It is certified by weights t_l >= 0, sum 1, with sum_l t_l M_jl positive
-  definite: then, by the arithmetic-geometric inequality, p_j^2 / q is below a multiple of an explicit Gaussian.  One
-  l suffices iff 2 S_l - S_j is positive definite.
-- Negative in one direction: infinite.
+- One M_jl positive definite: finite; p_j^2 / q is then below a multiple of an explicit Gaussian.
+- All M_jl negative in one direction, looked for among their eigenvectors: infinite.
 - One dimension: complete, ties included (2 v_l = v_j: the linear terms decide).
-- Covariances that commute, or a q of two components: certificate and direction are dual (a matrix game; Yuan's
-  lemma), so one of the two exists unless the best value is 0.
-- Otherwise neither may be found: undecided, and said so.
+- Otherwise undecided, and said so: several components of q may dominate together where none does alone.
 
 A limit law stands for infinitely many ages.  Its oldest ages tend to a Gaussian (the standard normal for
 Ornstein-Uhlenbeck rounds), which counts as one more component of either law.
@@ -25,69 +21,81 @@ References: arXiv:2602.16601 uses chi2(p_i || p*) throughout; with its own param
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ._components import mixture_of, same_dimension, unbounded_ages
-
-Array = NDArray[np.float64]
+from ..core.types import FloatArray
+from ..core.value import Value
+from ..laws.aged import AgedLaw
+from ..laws.protocol import Law
+from .line import density_mixture, same_dimension
 
 _TOLERANCE = 1e-12
-_CUTS = 200
 
 
-@dataclass(frozen=True)
-class Finiteness:
-    """A verdict on a divergence.
+@dataclass(frozen=True, eq=False)
+class Finiteness(Value):
+    """A verdict on whether a divergence is finite.
 
-    verdict : "finite", "infinite" or "undecided".
-    margin : the smallest eigenvalue of the best certificate relative to the precisions (positive: finite; negative:
-        infinite; near zero: close to the boundary).
-    reason : one sentence.
-    direction : for "infinite", a direction (d,) in which the integrand does not decay; None otherwise.
+    Attributes
+    ----------
+    verdict : str
+        "finite", "infinite" or "undecided".
+    margin : float
+        The smallest eigenvalue of the best certificate relative to the precisions: positive for finite, negative for
+        infinite, near zero close to the boundary.
+    reason : str
+        One sentence.
+    direction : array, shape (d,), or None
+        For "infinite", a direction in which the integrand does not decay.
     """
 
     verdict: str
     margin: float
     reason: str
-    direction: Array | None = None
+    direction: FloatArray | None = None
 
     @property
     def is_finite(self) -> bool:
+        """Whether the divergence is proved to be finite."""
         return self.verdict == "finite"
 
     @property
     def is_infinite(self) -> bool:
+        """Whether the divergence is proved to be infinite."""
         return self.verdict == "infinite"
 
 
-@dataclass(frozen=True)
-class Domination:
+@dataclass(frozen=True, eq=False)
+class Domination(Value):
     """An upper bound on p_j^2 / q: exp(log_mass) N(centre, inverse precision), for one component j of p."""
 
     log_mass: float
-    centre: Array
-    precision: Array
+    centre: FloatArray
+    precision: FloatArray
 
 
 @dataclass(frozen=True)
 class _Tail:
     """Components of a law as far as tails are concerned; the limit of ever older ages is one without a weight."""
 
-    means: Array
-    covariances: Array
-    log_weights: Array
+    means: FloatArray
+    covariances: FloatArray
+    log_weights: FloatArray
     own: int  # components that belong to the law itself
     spreads: bool  # variances of older ages grow without bound
 
+    @property
+    def stands_for_ages(self) -> bool:
+        """Whether components stand for real-valued ages, so that one failing proves nothing about integer ages."""
+        return self.own < len(self.means)
 
-def _tail_of(law: Any, name: str) -> _Tail:
-    mixture = mixture_of(law, name)
-    keep = mixture.weights > 0.0
-    means, covariances = mixture.means[keep], np.asarray(mixture.covariances)[keep]
-    log_weights = np.log(mixture.weights[keep])
+
+def _tail_of(law: Law, name: str) -> _Tail:
+    mixture = density_mixture(law, name)
+    used = mixture.weights > 0.0
+    means, covariances = mixture.means[used], mixture.covariances[used]
+    log_weights = np.log(mixture.weights[used])
     own = len(means)
     variance = oldest_variance(law)
     if variance is not None and np.isfinite(variance):
@@ -98,16 +106,15 @@ def _tail_of(law: Any, name: str) -> _Tail:
     return _Tail(means, covariances, log_weights, own, variance is not None and not np.isfinite(variance))
 
 
-def oldest_variance(law: Any) -> float | None:
-    """Variance (every direction) that ever older ages of a limit law tend to; None for a law of finitely many ages.
+def oldest_variance(law: Law) -> float | None:
+    """Return the variance (every direction) that ever older ages of a limit law tend to; None for finitely many ages.
 
     The channels of all ages lie on one line in (scale^2, variance); the answer is its value at scale 0, and infinite
     where every scale is the same (variance-exploding rounds).
     """
-    if not unbounded_ages(law):
+    if not isinstance(law, AgedLaw) or not law.unbounded_ages:
         return None
-    square, variance = np.asarray(law.scales) ** 2, np.asarray(law.variances)
-    channel = getattr(law, "tail_channel", None)
+    square, variance, channel = law.scales**2, law.variances, law.tail_channel
     i, k = int(np.argmax(square)), int(np.argmin(square))
     if square[i] - square[k] <= 1e-14 * square[i]:
         return np.inf if channel is None else float(channel.variance)
@@ -117,19 +124,32 @@ def oldest_variance(law: Any) -> float | None:
     return value
 
 
-def chi_square_finiteness(p: Any, q: Any) -> Finiteness:
-    """Whether chi2(p || q) = int p^2 / q - 1 is finite, for Gaussian mixtures and limit laws.
+def chi_square_finiteness(p: Law, q: Law) -> Finiteness:
+    """Decide whether chi2(p || q) = int p^2 / q - 1 is finite, for Gaussian mixtures and limit laws.
 
     Parameters
     ----------
-    p, q : GaussianMixture or AgedLaw over mixtures, of one dimension.
+    p, q : GaussianMixture or AgedLaw over mixtures
+        Of one dimension.
 
     Returns
     -------
-    Finiteness.  In one dimension, for commuting covariances and for a q of at most two components the verdict is
-    complete up to ties within 1e-12; in general it may be "undecided".
+    Finiteness
+        In one dimension complete up to ties within 1e-12; in several it may be "undecided".
 
-    Raises : InputError for laws without a density.
+    Raises
+    ------
+    InputError
+        For laws without a density.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> wide, narrow = hc.GaussianMixture([1.0], [0.0], 1.0), hc.GaussianMixture([1.0], [0.0], 0.4)
+    >>> hc.distances.chi_square_finiteness(wide, narrow).verdict
+    'infinite'
+    >>> hc.distances.chi_square_finiteness(narrow, wide).verdict
+    'finite'
     """
     left, right = _tail_of(p, "p"), _tail_of(q, "q")
     same_dimension(p, q)
@@ -154,193 +174,84 @@ def _on_the_line(left: _Tail, right: _Tail) -> Finiteness:
     margin = float(margins[worst])
     unit = np.array([1.0])
     if margin < 0.0:
-        return Finiteness(
-            "infinite",
-            margin,
-            f"a component of p has variance {v[worst]:.6g} > 2 x {widest:.6g}, q's largest.",
-            unit,
-        )
+        reason = f"a component of p has variance {v[worst]:.6g} > 2 x {widest:.6g}, q's largest."
+        return Finiteness("infinite", margin, reason, unit)
     for j in np.flatnonzero(margins == 0.0):
         # 2 v_l = v_j: the integrand decays like exp(-(c_l - m_j) x) to the right, its mirror image to the left.
         tied = c[2.0 * s == v[j]]
         if not (tied.max() > m[j] and tied.min() < m[j]):
             side = 1.0 if not tied.max() > m[j] else -1.0
-            return Finiteness(
-                "infinite", 0.0, "a variance of p is twice q's largest, no mean beyond.", side * unit
-            )
-        if right.own < len(c) or left.own < len(v):
+            reason = "a variance of p is twice q's largest, no mean beyond."
+            return Finiteness("infinite", 0.0, reason, side * unit)
+        if right.stands_for_ages or left.stands_for_ages:
             return Finiteness("undecided", 0.0, "the oldest ages of a limit law lie on the boundary.")
-    if left.own < len(v) and worst < left.own and margin <= 0.0:
+    if left.stands_for_ages and worst < left.own and margin <= 0.0:
         return Finiteness("undecided", margin, "only intermediate ages of the limit law decide.")
     return Finiteness("finite", margin, "every component of p has less than twice the largest variance of q.")
 
 
 def _in_space(left: _Tail, right: _Tail) -> Finiteness:
-    precisions = _inverse(right.covariances)
+    precisions = np.linalg.inv(right.covariances)
     smallest = np.inf
     undecided: Finiteness | None = None
-    # Of an infinite pair the oldest age shows it first: last come, first served.
+    # Of an infinite pair the oldest age shows it first.
     for j in range(len(left.means) - 1, -1, -1):
-        forms, scale = _forms(left.covariances[j], precisions)
-        value, _, direction = _game(forms / scale)
-        if direction is not None:
-            if j < left.own and unbounded_ages_only(left):
-                undecided = Finiteness("undecided", value, "only intermediate ages of the limit law fail.")
-                continue
-            return Finiteness(
-                "infinite", value, f"component {j} of p is not dominated by q in one direction.", direction
+        forms = _forms(left.covariances[j], precisions)
+        values, vectors = np.linalg.eigh(forms)
+        margin = float(values[:, 0].max())
+        if margin > _TOLERANCE:
+            smallest = min(smallest, margin)
+            continue
+        directions = vectors.transpose(0, 2, 1).reshape(-1, forms.shape[1])
+        heights = np.einsum("ui,lij,uj->ul", directions, forms, directions, optimize=True).max(axis=1)
+        lowest = int(np.argmin(heights))
+        if heights[lowest] >= -_TOLERANCE:
+            reason = (
+                f"no component of q alone dominates component {j} of p, and no direction shows that all fail."
             )
-        if value <= _TOLERANCE:
-            undecided = Finiteness(
-                "undecided", value, f"component {j} of p is on the boundary, or undecided."
-            )
-        smallest = min(smallest, value)
+            undecided = Finiteness("undecided", margin, reason)
+        elif j < left.own and left.stands_for_ages:
+            undecided = Finiteness("undecided", margin, "only intermediate ages of the limit law fail.")
+        else:
+            reason = f"component {j} of p is not dominated by q in one direction."
+            return Finiteness("infinite", float(heights[lowest]), reason, directions[lowest])
     if undecided is not None:
         return undecided
-    return Finiteness("finite", smallest, "every component of p is dominated by components of q.")
+    return Finiteness("finite", smallest, "every component of p is dominated by a component of q.")
 
 
-def unbounded_ages_only(tail: _Tail) -> bool:
-    """Whether components stand for real-valued ages, so that one failing proves nothing about integer ages."""
-    return tail.own < len(tail.means)
-
-
-def _inverse(matrices: Array) -> Array:
-    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
-
-
-def _forms(covariance: Array, precisions: Array) -> tuple[Array, float]:
+def _forms(covariance: FloatArray, precisions: FloatArray) -> FloatArray:
+    """M_l = P - R_l / 2 for every l, relative to their size."""
     forms = np.linalg.inv(covariance)[None] - 0.5 * precisions
     forms = 0.5 * (forms + np.swapaxes(forms, 1, 2))
-    return forms, float(max(np.abs(forms).max(), 1e-300))
+    return forms / max(float(np.abs(forms).max()), 1e-300)
 
 
-def _game(forms: Array) -> tuple[float, Array, Array | None]:
-    """max over convex weights t of the smallest eigenvalue of sum t_l forms_l, and a direction where all are negative.
+def dominations(p: Law, q: Law) -> list[Domination | None]:
+    """Return for each component j of p a Gaussian above p_j^2 / q; None where no component of q gives one.
 
-    Returns (value, weights, direction or None).  Cutting planes: a linear program over the directions seen so far,
-    then the direction that the current weights do worst in.
-    """
-    values, vectors = np.linalg.eigh(forms)
-    best = int(np.argmax(values[:, 0]))
-    weights = np.zeros(len(forms))
-    weights[best] = 1.0
-    value = float(values[best, 0])
-    if value > _TOLERANCE or len(forms) == 1:
-        direction = vectors[best, :, 0] if value < -_TOLERANCE else None
-        return value, weights, direction
-    from scipy.optimize import linprog
-
-    frame = vectors.transpose(0, 2, 1).reshape(-1, forms.shape[1])
-    seen = np.concatenate([frame, np.eye(forms.shape[1])])
-    for _ in range(_CUTS):
-        heights = _heights(seen, forms)
-        lowest = int(np.argmin(heights.max(axis=1)))
-        if heights[lowest].max() < -_TOLERANCE:
-            return float(heights[lowest].max()), weights, seen[lowest]
-        count = len(forms)
-        solution = linprog(
-            np.append(np.zeros(count), -1.0),
-            A_ub=np.hstack([-heights, np.ones((len(seen), 1))]),
-            b_ub=np.zeros(len(seen)),
-            A_eq=np.append(np.ones(count), 0.0)[None],
-            b_eq=[1.0],
-            bounds=[(0.0, None)] * count + [(None, None)],
-        )
-        trial = np.clip(solution.x[:count], 0.0, None)
-        trial /= trial.sum()
-        eigenvalues, eigenvectors = np.linalg.eigh(np.tensordot(trial, forms, 1))
-        if eigenvalues[0] > value:
-            value, weights = float(eigenvalues[0]), trial
-        if value > _TOLERANCE:
-            return value, weights, None
-        if -solution.fun < value + 1e-13:
-            break
-        seen = np.concatenate([seen, eigenvectors[:, :1].T])
-    direction = _common_direction(forms, seen, -solution.ineqlin.marginals)
-    return value, weights, direction
-
-
-def _heights(directions: Array, forms: Array) -> Array:
-    return np.einsum("ui,lij,uj->ul", directions, forms, directions, optimize=True)
-
-
-def _common_direction(forms: Array, seen: Array, shares: Array) -> Array | None:
-    """A direction in which every form is negative, or None.
-
-    The linear program's dual is a matrix Y = sum of shares u u^T with tr(forms_l Y) < 0 for all l.  A direction is Y of
-    rank one: sums of sqrt(share) u with free signs, exact where the forms share the frame u, then polished.
-    """
-    from scipy.optimize import minimize
-
-    used = np.clip(shares, 0.0, None)
-    signs = np.sign(np.random.default_rng(0).random((64, len(used))) - 0.5)
-    candidates = (signs * np.sqrt(used)) @ seen
-    lengths = np.linalg.norm(candidates, axis=1)
-    candidates = candidates[lengths > 1e-8] / lengths[lengths > 1e-8, None]
-    candidates = np.concatenate([candidates, seen])
-    order = np.argsort(_heights(candidates, forms).max(axis=1))
-    for start in candidates[order[:4]]:
-        result = minimize(
-            lambda z: z[-1],
-            np.append(start, _heights(start[None], forms).max()),
-            jac=lambda z: np.append(np.zeros(len(z) - 1), 1.0),
-            constraints=[
-                {"type": "ineq", "fun": lambda z: z[-1] - _heights(z[None, :-1], forms)[0]},
-                {"type": "eq", "fun": lambda z: z[:-1] @ z[:-1] - 1.0},
-            ],
-            method="SLSQP",
-        )
-        for point in (start, result.x[:-1]):
-            unit = point / np.linalg.norm(point)
-            if _heights(unit[None], forms).max() < -_TOLERANCE:
-                return unit
-    return None
-
-
-def dominations(p: Any, q: Any) -> list[Domination | None]:
-    """For each component j of p a Gaussian above p_j^2 / q; None where only the boundary certificate exists.
-
-    With weights t of the certificate, q >= prod_l (w_l q_l / t_l)^{t_l}, so p_j^2 / q <= exp(log_mass) N(centre, .).
-    Meant for a pair whose chi-square is finite.
+    Since q >= w_l q_l, p_j^2 / q <= p_j^2 / (w_l q_l) = exp(log_mass) N(centre, inverse precision); l is the one of
+    the smallest mass.
     """
     left, right = _tail_of(p, "p"), _tail_of(q, "q")
-    precisions = _inverse(right.covariances[: right.own])
-    found: list[Domination | None] = []
+    own = slice(0, right.own)
+    precisions = np.linalg.inv(right.covariances[own])
+    pulls = np.einsum("lij,lj->li", precisions, right.means[own])
+    heights = np.einsum("li,li->l", right.means[own], pulls) - np.linalg.slogdet(precisions)[1]
+    offsets = 0.5 * heights - right.log_weights[own]
+    bounds: list[Domination | None] = []
     for j in range(left.own):
-        forms, scale = _forms(left.covariances[j], precisions)
-        single = np.linalg.eigvalsh(forms)[:, 0] > _TOLERANCE * scale
-        if single.any():
-            options = [
-                _dominate(left, right, precisions, j, _unit(int(l), right.own))
-                for l in np.flatnonzero(single)
-            ]
-            found.append(min(options, key=lambda option: option.log_mass))
+        able = np.flatnonzero(np.linalg.eigvalsh(_forms(left.covariances[j], precisions))[:, 0] > _TOLERANCE)
+        if len(able) == 0:
+            bounds.append(None)
             continue
-        value, weights, _ = _game(forms / scale)
-        found.append(_dominate(left, right, precisions, j, weights) if value > _TOLERANCE else None)
-    return found
-
-
-def _unit(index: int, count: int) -> Array:
-    weights = np.zeros(count)
-    weights[index] = 1.0
-    return weights
-
-
-def _dominate(left: _Tail, right: _Tail, precisions: Array, j: int, weights: Array) -> Domination:
-    """log p_j^2 - sum t_l log(w_l q_l / t_l), as a Gaussian with its mass."""
-    inverse = np.linalg.inv(left.covariances[j])
-    used = np.flatnonzero(weights > 0.0)
-    precision = 2.0 * inverse - np.tensordot(weights[used], precisions[used], 1)
-    linear = 2.0 * inverse @ left.means[j]
-    constant = -left.means[j] @ inverse @ left.means[j] + np.linalg.slogdet(inverse)[1]
-    for l in used:
-        pull = precisions[l] @ right.means[l]
-        linear = linear - weights[l] * pull
-        constant += weights[l] * (0.5 * right.means[l] @ pull - 0.5 * np.linalg.slogdet(precisions[l])[1])
-        constant -= weights[l] * (right.log_weights[l] - np.log(weights[l]))
-    centre = np.linalg.solve(precision, linear)
-    # The (2 pi)^{-d} of p_j^2 over the (2 pi)^{-d/2} of q, against the (2 pi)^{d/2} of the integral: all cancel.
-    log_mass = constant + 0.5 * linear @ centre - 0.5 * np.linalg.slogdet(precision)[1]
-    return Domination(float(log_mass), centre, precision)
+        inverse, mean = np.linalg.inv(left.covariances[j]), left.means[j]
+        precision = 2.0 * inverse - precisions[able]
+        linear = 2.0 * inverse @ mean - pulls[able]
+        centres = np.linalg.solve(precision, linear[:, :, None])[:, :, 0]
+        # The (2 pi)^{-d} of p_j^2 over the (2 pi)^{-d/2} of q, against the (2 pi)^{d/2} of the integral: all cancel.
+        log_masses = offsets[able] - mean @ inverse @ mean + np.linalg.slogdet(inverse)[1]
+        log_masses += 0.5 * np.einsum("li,li->l", linear, centres) - 0.5 * np.linalg.slogdet(precision)[1]
+        best = int(np.argmin(log_masses))
+        bounds.append(Domination(float(log_masses[best]), centres[best], precision[best]))
+    return bounds

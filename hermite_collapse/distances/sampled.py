@@ -17,19 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ._components import mixture_of
+from ..core.types import FloatArray, Seed
+from ..laws.mixture import GaussianMixture
+from ..laws.protocol import Law
 from ._divergences_line import excess
 from .finiteness import Domination
-
-Array = NDArray[np.float64]
+from .line import density_mixture
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,12 @@ class SampledEstimate(Estimate):
 
 
 def _stratified(
-    p: Any, q: Any, sample_count: int, rng: Any, term: Callable[[Array, Array], Array]
+    p: Law, q: Law, sample_count: int, rng: Seed, term: Callable[[FloatArray, FloatArray], FloatArray]
 ) -> SampledEstimate:
     """Mean of term(log p, log q) under (p + q) / 2, half of the points from each law."""
     half = (checks.integer(sample_count, "sample_count", minimum=16) + 1) // 2
     generator = np.random.default_rng(rng)
-    p, q = mixture_of(p, "p"), mixture_of(q, "q")
+    p, q = density_mixture(p, "p"), density_mixture(q, "q")
     parts = []
     for law in (p, q):
         x = law.sample(half, generator)
@@ -62,15 +61,15 @@ def _stratified(
     return SampledEstimate(float(value), float(np.sqrt(variance)), "standard_error", "samples", size)
 
 
-def total_variation(p: Any, q: Any, sample_count: int, rng: Any) -> SampledEstimate:
+def total_variation(p: Law, q: Law, sample_count: int, rng: Seed) -> SampledEstimate:
     """E_r abs(p - q) / (p + q) = E_r abs(tanh(l / 2))."""
     return _stratified(p, q, sample_count, rng, lambda a, b: np.abs(np.tanh(0.5 * (b - a))))
 
 
-def kl(p: Any, q: Any, sample_count: int, rng: Any) -> SampledEstimate:
+def kl(p: Law, q: Law, sample_count: int, rng: Seed) -> SampledEstimate:
     """E_r 2 (expm1(l) - l) / (1 + exp(l))."""
 
-    def term(log_p: Array, log_q: Array) -> Array:
+    def term(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
         ratio = log_q - log_p
         near = np.minimum(ratio, 0.5)
         left = 2.0 * excess(near) / (1.0 + np.exp(near))
@@ -81,10 +80,10 @@ def kl(p: Any, q: Any, sample_count: int, rng: Any) -> SampledEstimate:
     return _stratified(p, q, sample_count, rng, term)
 
 
-def hellinger(p: Any, q: Any, sample_count: int, rng: Any) -> SampledEstimate:
+def hellinger(p: Law, q: Law, sample_count: int, rng: Seed) -> SampledEstimate:
     """The root of E_r (1 - sqrt(q/p))^2 / (1 + q/p); the error is carried to first order."""
 
-    def term(log_p: Array, log_q: Array) -> Array:
+    def term(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
         gap = -np.abs(log_p - log_q)
         return np.expm1(0.5 * gap) ** 2 / (1.0 + np.exp(gap))
 
@@ -95,13 +94,11 @@ def hellinger(p: Any, q: Any, sample_count: int, rng: Any) -> SampledEstimate:
 
 
 def chi_square(
-    p: Any, q: Any, upper: list[Domination | None], sample_count: int, rng: Any
+    p: Law, q: Law, upper: list[Domination | None], sample_count: int, rng: Seed
 ) -> SampledEstimate:
     """E_r (p - q)^2 / (q r) with r from the dominating Gaussians and q, in proportion to their masses."""
-    from ..laws.mixture import GaussianMixture
-
     count = checks.integer(sample_count, "sample_count", minimum=16)
-    p, q = mixture_of(p, "p"), mixture_of(q, "q")
+    p, q = density_mixture(p, "p"), density_mixture(q, "q")
     if any(entry is None for entry in upper):
         raise InputError(
             "route must be 'quadrature' for a chi-square on the boundary of finiteness, got 'samples'."

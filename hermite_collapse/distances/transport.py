@@ -2,22 +2,22 @@ r"""Wasserstein distances: exact in one dimension and for Gaussians, sliced and 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.types import FloatArray, Seed
+from ..laws.conversion import as_law
+from ..laws.empirical import EmpiricalLaw
+from ..laws.protocol import Law
 from . import _empirical_line, _transport
-from ._components import line_of, same_dimension
 from .closed_form import bures
+from .line import LineMixture, same_dimension
 
-Array = NDArray[np.float64]
 
-
-def wasserstein(p: Any, q: Any, *, order: int = 2) -> Estimate:
+def wasserstein(p: Law | ArrayLike, q: Law | ArrayLike, *, order: int = 2) -> Estimate:
     """Wasserstein distance of order 1 or 2, exact where the laws allow it.
 
         W1 = int abs(F - G),     W2^2 = int_0^1 (F^{-1} - G^{-1})^2
@@ -38,7 +38,7 @@ def wasserstein(p: Any, q: Any, *, order: int = 2) -> Estimate:
         `optimal_transport`.
     """
     degree = _order(order)
-    left, right = _law(p), _law(q)
+    left, right = as_law(p, "p"), as_law(q, "q")
     dimension = same_dimension(left, right)
     if dimension > 1:
         if degree == 2 and all(_is_gaussian(law) for law in (left, right)):
@@ -47,19 +47,19 @@ def wasserstein(p: Any, q: Any, *, order: int = 2) -> Estimate:
             f"p and q must be one-dimensional (or two Gaussians, for order 2), got dimension {dimension}; see"
             " sliced_wasserstein, bures and optimal_transport."
         )
-    empirical = [hasattr(law, "samples") for law in (left, right)]
-    if all(empirical):
+    if isinstance(left, EmpiricalLaw) and isinstance(right, EmpiricalLaw):
         return _empirical_line.between_samples(left.samples[:, 0], right.samples[:, 0], degree)
-    if any(empirical):
-        sample, law = (left, right) if empirical[0] else (right, left)
-        return _empirical_line.to_law(
-            sample.samples[:, 0], line_of(law, "q" if empirical[0] else "p"), degree
-        )
+    if isinstance(left, EmpiricalLaw):
+        return _empirical_line.to_law(left.samples[:, 0], LineMixture.of(right, "q"), degree)
+    if isinstance(right, EmpiricalLaw):
+        return _empirical_line.to_law(right.samples[:, 0], LineMixture.of(left, "p"), degree)
     function = _transport.wasserstein1 if degree == 1 else _transport.wasserstein2
-    return function(line_of(left, "p"), line_of(right, "q"))
+    return function(LineMixture.of(left, "p"), LineMixture.of(right, "q"))
 
 
-def sliced_wasserstein(p: Any, q: Any, *, order: int = 2, directions: int = 64, rng: Any = 0) -> Estimate:
+def sliced_wasserstein(
+    p: Law | ArrayLike, q: Law | ArrayLike, *, order: int = 2, directions: int = 64, rng: Seed = 0
+) -> Estimate:
     """Sliced Wasserstein distance, (E_u W_order(u.X, u.Y)^order)^(1/order) over random directions u.
 
     Parameters
@@ -75,7 +75,7 @@ def sliced_wasserstein(p: Any, q: Any, *, order: int = 2, directions: int = 64, 
     """
     degree = _order(order)
     count = checks.integer(directions, "directions", minimum=2)
-    left, right = _law(p), _law(q)
+    left, right = as_law(p, "p"), as_law(q, "q")
     dimension = same_dimension(left, right)
     if dimension == 1:
         return wasserstein(left, right, order=degree)
@@ -89,7 +89,9 @@ def sliced_wasserstein(p: Any, q: Any, *, order: int = 2, directions: int = 64, 
     return Estimate(value, scaled, "standard_error", "samples")
 
 
-def optimal_transport(x: Any, y: Any, *, order: int = 2) -> Estimate:
+def optimal_transport(
+    x: EmpiricalLaw | ArrayLike, y: EmpiricalLaw | ArrayLike, *, order: int = 2
+) -> Estimate:
     """Wasserstein distance of two samples in any dimension, by linear programming (POT).
 
     x, y : samples (n, d), (m, d), or EmpiricalLaw; a few thousand points each.
@@ -98,7 +100,7 @@ def optimal_transport(x: Any, y: Any, *, order: int = 2) -> Estimate:
     Raises : InputError for other input; ImportError without the extra "transport".
     """
     degree = _order(order)
-    a, b = (checks.samples(getattr(value, "samples", value), name) for value, name in ((x, "x"), (y, "y")))
+    a, b = (_points(x, "x"), _points(y, "y"))
     if a.shape[1] != b.shape[1]:
         raise InputError(f"y must have the dimension of x, {a.shape[1]}, got {b.shape[1]}.")
     try:
@@ -117,22 +119,16 @@ def optimal_transport(x: Any, y: Any, *, order: int = 2) -> Estimate:
     return Estimate(value, value - max(primal - gap, 0.0) ** (1.0 / degree), "bound", "linear_program")
 
 
-def _order(order: Any) -> int:
+def _points(value: EmpiricalLaw | ArrayLike, name: str) -> FloatArray:
+    return value.samples if isinstance(value, EmpiricalLaw) else checks.samples(value, name)
+
+
+def _order(order: int) -> int:
     degree = checks.integer(order, "order", minimum=1)
     if degree > 2:
         raise InputError(f"order must be 1 or 2, got {degree}.")
     return degree
 
 
-def _law(value: Any) -> Any:
-    """A law as it is; an array of samples as its empirical law."""
-    if hasattr(value, "dimension"):
-        return value
-    from ..laws.empirical import EmpiricalLaw
-
-    return EmpiricalLaw(value)
-
-
-def _is_gaussian(law: Any) -> bool:
-    mixture = law if hasattr(law, "frames") else getattr(law, "mixture", None)
-    return mixture is not None and len(mixture.weights) == 1
+def _is_gaussian(law: Law) -> bool:
+    return len(law.as_mixture().weights) == 1

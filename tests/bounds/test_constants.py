@@ -103,7 +103,10 @@ def test_the_sampled_integral_is_the_quadrature_on_a_product():
     line = hc.presets.load("off_centre_1d")
     means, spreads = line.means[:, 0], line.variances[:, 0]
     plane = hc.GaussianMixture(
-        line.weights, np.stack([means, np.zeros(2)], axis=1), np.stack([spreads, np.ones(2)], axis=1)
+        line.weights,
+        np.stack([means, np.zeros(2)], axis=1),
+        np.stack([spreads, np.ones(2)], axis=1),
+        covariance_type="diagonal",
     )
     options = {"fresh_fraction": 0.4, "truncation": 0.8}
     flat = bounds.final_constant(hc.Recursion(line, **options), metric="kl")

@@ -104,6 +104,7 @@ def test_the_small_time_law_in_the_plane():
         a.weights,
         np.stack([a.means[:, 0], np.full(2, 0.3)], axis=1),
         np.stack([a.variances[:, 0], np.full(2, 0.6)], axis=1),
+        covariance_type="diagonal",
     )
     whole = bounds.relative_fisher_information(product, sample_count=200_000)
     parts = bounds.relative_fisher_information(a).value + bounds.relative_fisher_information(b).value

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from scipy import integrate, optimize
 from scipy.special import log_ndtr, ndtr, ndtri_exp
 
@@ -166,6 +167,79 @@ def test_mass_that_crosses_a_gap():
     assert distances.wasserstein(p, q).value == pytest.approx(40.0 * np.sqrt(0.1), rel=1e-5)
     assert distances.wasserstein(p, q, order=1).value == pytest.approx(4.0, rel=1e-9)
     assert distances.total_variation(p, q).value == pytest.approx(0.1, rel=1e-9)
+
+
+def _coupled_by_hand(p, q):
+    """W2 through both tails on fine grids around every component of both laws, images by bisection."""
+
+    def tails(law, x):
+        z = (x[:, None] - law.means[:, 0]) / np.sqrt(law.variances[:, 0])
+        return ndtr(z) @ law.weights, ndtr(-z) @ law.weights
+
+    def image(law, lower, upper):
+        reach = 40.0 * np.sqrt(law.variances[:, 0])
+        low = np.full(len(lower), (law.means[:, 0] - reach).min())
+        high = np.full(len(lower), (law.means[:, 0] + reach).max())
+        for _ in range(120):
+            middle = 0.5 * (low + high)
+            below, above = tails(law, middle)
+            right = np.where(lower < 0.5, below < lower, above > upper)
+            low, high = np.where(right, middle, low), np.where(right, high, middle)
+        return 0.5 * (low + high)
+
+    grids = []
+    for law, other in ((p, q), (q, p)):
+        x = np.unique(law.means[:, 0] + np.sqrt(law.variances[:, 0]) * np.linspace(-9.0, 9.0, 4001)[:, None])
+        lower, upper = tails(law, x)
+        grids.append((lower, upper, x, image(other, lower, upper)))
+    lower, upper = (np.concatenate([grids[0][k], grids[1][k]]) for k in (0, 1))
+    x, y = np.concatenate([grids[0][2], grids[1][3]]), np.concatenate([grids[0][3], grids[1][2]])
+    by = np.argsort(x + y)
+    lower, upper, shift = lower[by], upper[by], (y - x)[by]
+    mass = np.where(lower[1:] < 0.5, np.diff(lower), -np.diff(upper))
+    return np.sqrt(np.sum(mass * (shift[1:] ** 2 + shift[1:] * shift[:-1] + shift[:-1] ** 2) / 3.0))
+
+
+def test_a_narrow_mode_that_moves_is_seen_by_wasserstein2():
+    p = hc.GaussianMixture([0.5, 0.5], [0.0, 1.0], [1.0, 25e-8])
+    q = hc.GaussianMixture([0.5, 0.5], [0.0, 1.0005], [1.0, 25e-8])
+    found = distances.wasserstein(p, q)
+    assert found.value == pytest.approx(_coupled_by_hand(p, q), rel=2e-5)
+    assert found.value == pytest.approx(3.5e-4, rel=0.02)
+    assert found.error < 1e-8 * found.value
+
+
+@pytest.mark.parametrize("variance", [1e-12, 3e-11, 1e-4])
+def test_narrow_modes_that_widen_are_seen_by_wasserstein2(variance):
+    """Each mode by itself becomes sqrt(2) times as wide; what crosses the gap is far below rounding."""
+    p = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], variance)
+    q = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 2.0 * variance)
+    found = distances.wasserstein(p, q)
+    assert found.value == pytest.approx((np.sqrt(2.0) - 1.0) * np.sqrt(variance), rel=1e-8)
+    assert found.error < 1e-8 * found.value
+
+
+@given(
+    weight=st.floats(0.05, 0.95),
+    log_scale=st.floats(-7.0, -0.5),
+    mean=st.floats(-4.0, 4.0),
+    change=st.sampled_from(["mean", "scale", "weight"]),
+    log_size=st.floats(-3.0, 1.0),
+)
+def test_wasserstein2_is_never_below_wasserstein1(weight, log_scale, mean, change, log_size):
+    """One broad component, and a narrow one of which one parameter changes."""
+    scale, size = 10.0**log_scale, 10.0**log_size
+    other = (
+        min(weight * (1.0 + size), 0.99) if change == "weight" else weight,
+        mean + scale * size if change == "mean" else mean,
+        scale * (1.0 + size) if change == "scale" else scale,
+    )
+    p, q = (
+        hc.GaussianMixture([w, 1.0 - w], [m, 0.0], [s**2, 1.0]) for w, m, s in ((weight, mean, scale), other)
+    )
+    first, second = distances.wasserstein(p, q, order=1), distances.wasserstein(p, q)
+    assert first.value - first.error <= second.value + second.error
+    assert second.error < 1e-6 * second.value + 1e-13
 
 
 def test_remote_clusters_of_tiny_mass_count():
