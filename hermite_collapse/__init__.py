@@ -6,61 +6,61 @@ PyTorch (`pip install "hermite_collapse[torch]"`); the theory does not.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from . import bounds as bounds
+    from . import distances as distances
+    from . import figures as figures
+    from . import reporting as reporting
+    from . import simulation as simulation
+    from .advice import repair as repair
+    from .advice.error_models import FinitePool as FinitePool
+    from .advice.error_models import PowerLaw as PowerLaw
+    from .advice.error_models import fit_error_model as fit_error_model
+    from .advice.error_models import measured_deviations as measured_deviations
+    from .advice.planning import plan_schedule as plan_schedule
+    from .advice.samplers import advise_sampler as advise_sampler
+    from .advice.samplers import read_scheduler as read_scheduler
+    from .app.demonstration import demo as demo
+    from .app.run import load as load
+    from .comparison.comparison import Comparison as Comparison
+    from .comparison.comparison import compare as compare
+    from .core.errors import AccuracyWarning as AccuracyWarning
+    from .core.errors import ConvergenceError as ConvergenceError
+    from .core.errors import InputError as InputError
+    from .core.estimates import Estimate as Estimate
+    from .diagnosis.diagnosis import diagnose as diagnose
+    from .diagnosis.particles import required_particles as required_particles
+    from .hermite import distributed as distributed
+    from .hermite.degree import degree_kernel as degree_kernel
+    from .hermite.degree import degree_spectrum as degree_spectrum
+    from .laws import presets as presets
+    from .laws.aged import AgedLaw as AgedLaw
+    from .laws.channels import GaussianChannel as GaussianChannel
+    from .laws.channels import OrnsteinUhlenbeck as OrnsteinUhlenbeck
+    from .laws.channels import VarianceExploding as VarianceExploding
+    from .laws.channels import alpha_bar_from_time as alpha_bar_from_time
+    from .laws.channels import sigma_from_time as sigma_from_time
+    from .laws.channels import time_from_alpha_bar as time_from_alpha_bar
+    from .laws.channels import time_from_sigma as time_from_sigma
+    from .laws.empirical import EmpiricalLaw as EmpiricalLaw
+    from .laws.mixture import GaussianMixture as GaussianMixture
+    from .recursion import schedules as schedules
+    from .recursion.annealing import annealing_law as annealing_law
+    from .recursion.modes import attenuation as attenuation
+    from .recursion.modes import contraction_rate as contraction_rate
+    from .recursion.modes import half_degree as half_degree
+    from .recursion.modes import largest_truncation as largest_truncation
+    from .recursion.modes import mode_contraction as mode_contraction
+    from .recursion.modes import mode_factors as mode_factors
+    from .recursion.operators import AttenuationOperator as AttenuationOperator
+    from .recursion.prediction import predict as predict
+    from .recursion.recursion import Recursion as Recursion
+    from .reporting.notebook import notebook_view as notebook_view
 
 __version__ = "0.1.0"
 
-# Public name -> module that holds it; a name equal to its module's last part is the module itself.
-_PUBLIC = {
-    "AccuracyWarning": "core.errors",
-    "ConvergenceError": "core.errors",
-    "InputError": "core.errors",
-    "Estimate": "core.estimates",
-    "GaussianChannel": "laws.channels",
-    "OrnsteinUhlenbeck": "laws.channels",
-    "VarianceExploding": "laws.channels",
-    "alpha_bar_from_time": "laws.channels",
-    "sigma_from_time": "laws.channels",
-    "time_from_alpha_bar": "laws.channels",
-    "time_from_sigma": "laws.channels",
-    "AgedLaw": "laws.aged",
-    "EmpiricalLaw": "laws.empirical",
-    "GaussianMixture": "laws.mixture",
-    "presets": "laws.presets",
-    "AttenuationOperator": "recursion.operators",
-    "attenuation": "recursion.modes",
-    "contraction_rate": "recursion.modes",
-    "half_degree": "recursion.modes",
-    "largest_truncation": "recursion.modes",
-    "mode_contraction": "recursion.modes",
-    "mode_factors": "recursion.modes",
-    "schedules": "recursion.schedules",
-    "Recursion": "recursion.recursion",
-    "annealing_law": "recursion.annealing",
-    "advise_sampler": "advice.samplers",
-    "read_scheduler": "advice.samplers",
-    "diagnose": "diagnosis.diagnosis",
-    "required_particles": "diagnosis.particles",
-    "FinitePool": "advice.error_models",
-    "PowerLaw": "advice.error_models",
-    "fit_error_model": "advice.error_models",
-    "measured_deviations": "advice.error_models",
-    "plan_schedule": "advice.planning",
-    "degree_kernel": "hermite.degree",
-    "degree_spectrum": "hermite.degree",
-    "distances": "distances",
-    "distributed": "hermite.distributed",
-    "repair": "advice.repair",
-    "bounds": "bounds",
-    "figures": "figures",
-    "reporting": "reporting",
-    "demo": "app.demonstration",
-    "notebook_view": "reporting.notebook",
-    "compare": "comparison.comparison",
-    "load": "app.run",
-    "predict": "recursion.prediction",
-    "Comparison": "comparison.comparison",
-    "simulation": "simulation",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC, also=("__version__",))
+__getattr__, __dir__, __all__ = lazy_names(__spec__, also=("__version__",))

@@ -1,33 +1,73 @@
-"""Names that load on first use (PEP 562), for packages whose rooms are heavy or seldom wanted together."""
+"""Names that load on first use (PEP 562), for packages whose modules are heavy or seldom wanted together.
+
+A package lists its public names once, as imports for the type checker:
+
+    if TYPE_CHECKING:
+        from .modes import attenuation as attenuation
+        from .laws import presets as presets
+
+    __getattr__, __dir__, __all__ = lazy_names(__spec__)
+
+Editors and type checkers read these imports; at run time they are read from the source, and a name is imported when
+it is first asked for.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
 
 
 def lazy_names(
-    package: str, public: Mapping[str, str], also: tuple[str, ...] = ()
-) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package.
+    spec: ModuleSpec, *, also: tuple[str, ...] = ()
+) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Return `__getattr__`, `__dir__` and `__all__` of a package.
 
     Parameters
     ----------
-    package : its `__name__`.
-    public : public name -> module below the package that holds it; a name equal to the last part of its module is
-        the module itself.
-    also : names that are there from the start.
+    spec : ModuleSpec
+        The package's `__spec__`.
+    also : tuple of str
+        Names that are there from the start.
     """
+    package = spec.name
+    source = spec.loader.get_source(package) if isinstance(spec.loader, InspectLoader) else None
+    public = dict(_imports_for_type_checking(source or "", package))
     names = [*also, *sorted(public)]
 
-    def load(name: str) -> Any:
+    def load(name: str) -> object:
         if name not in public:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(f"{package}.{public[name]}")
-        value = module if public[name].split(".")[-1] == name else getattr(module, name)
+        module = importlib.import_module(public[name])
+        try:
+            value = getattr(module, name)
+        except AttributeError:
+            value = importlib.import_module(f"{public[name]}.{name}")
         setattr(sys.modules[package], name, value)
         return value
 
     return load, lambda: names, names
+
+
+def _imports_for_type_checking(source: str, package: str) -> Iterator[tuple[str, str]]:
+    """Yield each public name with the absolute name of the module that it is imported from."""
+    for block in ast.parse(source).body:
+        if not (
+            isinstance(block, ast.If)
+            and isinstance(block.test, ast.Name)
+            and block.test.id == "TYPE_CHECKING"
+        ):
+            continue
+        for statement in block.body:
+            if isinstance(statement, ast.ImportFrom) and statement.level:
+                module = importlib.util.resolve_name(
+                    "." * statement.level + (statement.module or ""), package
+                )
+                for alias in statement.names:
+                    if alias.asname == alias.name:
+                        yield alias.name, module

@@ -48,7 +48,7 @@ def writable(array: Array) -> Array:
     return view
 
 
-def plain(array: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+def plain(array: np.ndarray[Any, np.dtype[np.floating[Any]]]) -> Any:
     """Return a Python float for an array without axes, the array otherwise."""
     return float(array) if np.ndim(array) == 0 else array
 
@@ -132,4 +132,4 @@ def _key(value: object) -> Hashable:
         return tuple(map(_key, value))
     if isinstance(value, Mapping):
         return tuple((key, _key(item)) for key, item in value.items())
-    return cast(Hashable, value)
+    return value if isinstance(value, Hashable) else id(value)

@@ -7,23 +7,24 @@ error).  A divergence that is infinite is reported as infinite, and that is deci
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.lazy import lazy_names
 
-_PUBLIC = {
-    "total_variation": "divergences",
-    "kl": "divergences",
-    "chi_square": "divergences",
-    "hellinger": "divergences",
-    "wasserstein": "transport",
-    "sliced_wasserstein": "transport",
-    "optimal_transport": "transport",
-    "bures": "closed_form",
-    "gaussian_mmd": "closed_form",
-    "l2": "closed_form",
-    "mehler": "closed_form",
-    "chi_square_finiteness": "finiteness",
-    "Finiteness": "finiteness",
-    "SampledEstimate": "sampled",
-}
+if TYPE_CHECKING:
+    from .closed_form import bures as bures
+    from .closed_form import gaussian_mmd as gaussian_mmd
+    from .closed_form import l2 as l2
+    from .closed_form import mehler as mehler
+    from .divergences import chi_square as chi_square
+    from .divergences import hellinger as hellinger
+    from .divergences import kl as kl
+    from .divergences import total_variation as total_variation
+    from .finiteness import Finiteness as Finiteness
+    from .finiteness import chi_square_finiteness as chi_square_finiteness
+    from .sampled import SampledEstimate as SampledEstimate
+    from .transport import optimal_transport as optimal_transport
+    from .transport import sliced_wasserstein as sliced_wasserstein
+    from .transport import wasserstein as wasserstein
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)
+__getattr__, __dir__, __all__ = lazy_names(__spec__)

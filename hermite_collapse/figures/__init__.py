@@ -11,28 +11,44 @@ Without an Axes a function makes a figure of its own, free of pyplot's global st
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.lazy import lazy_names
 
-_MODULES = {
-    "approach": ("Approach", "approach_figure", "draw_approach"),
-    "attenuation": ("MeasuredFactors", "draw_attenuation", "draw_z_scores"),
-    "budget": ("draw_budget", "draw_discount_weights"),
-    "comparison": ("comparison_figures", "draw_prediction", "prediction_figures"),
-    "density": ("draw_densities", "draw_density_contours"),
-    "heatmap": ("coefficient_figure", "draw_coefficients", "draw_parameter_map"),
-    "images": (
-        "draw_degree_factors",
-        "draw_high_frequency_loss",
-        "draw_radial_power",
-        "sample_figure",
-    ),
-    "modes": ("draw_mode_values",),
-    "projections": ("Direction", "draw_projection", "projection_figure", "telling_directions"),
-    "propagation": ("draw_bounds", "draw_moment_drift"),
-    "schedules": ("draw_schedule_curves", "schedule_figure"),
-    "spectrum": ("draw_spectrum",),
-    "style": ("describe", "new_figure", "panels", "save"),
-}
-_PUBLIC = {name: module for module, names in _MODULES.items() for name in names}
+if TYPE_CHECKING:
+    from .approach import Approach as Approach
+    from .approach import approach_figure as approach_figure
+    from .approach import draw_approach as draw_approach
+    from .attenuation import MeasuredFactors as MeasuredFactors
+    from .attenuation import draw_attenuation as draw_attenuation
+    from .attenuation import draw_z_scores as draw_z_scores
+    from .budget import draw_budget as draw_budget
+    from .budget import draw_discount_weights as draw_discount_weights
+    from .comparison import comparison_figures as comparison_figures
+    from .comparison import draw_prediction as draw_prediction
+    from .comparison import prediction_figures as prediction_figures
+    from .density import draw_densities as draw_densities
+    from .density import draw_density_contours as draw_density_contours
+    from .heatmap import coefficient_figure as coefficient_figure
+    from .heatmap import draw_coefficients as draw_coefficients
+    from .heatmap import draw_parameter_map as draw_parameter_map
+    from .images import draw_degree_factors as draw_degree_factors
+    from .images import draw_high_frequency_loss as draw_high_frequency_loss
+    from .images import draw_radial_power as draw_radial_power
+    from .images import sample_figure as sample_figure
+    from .modes import draw_mode_values as draw_mode_values
+    from .projections import Direction as Direction
+    from .projections import draw_projection as draw_projection
+    from .projections import projection_figure as projection_figure
+    from .projections import telling_directions as telling_directions
+    from .propagation import draw_bounds as draw_bounds
+    from .propagation import draw_moment_drift as draw_moment_drift
+    from .schedules import draw_schedule_curves as draw_schedule_curves
+    from .schedules import schedule_figure as schedule_figure
+    from .spectrum import draw_spectrum as draw_spectrum
+    from .style import describe as describe
+    from .style import new_figure as new_figure
+    from .style import panels as panels
+    from .style import save as save
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)
+__getattr__, __dir__, __all__ = lazy_names(__spec__)

@@ -59,7 +59,8 @@ def joined(parts: list[Ages], round_index: int) -> Ages:
 def merged(ages: Ages) -> Ages:
     """Return ages with those of equal root and channel (to twelve digits) added, weight 0 left out; newest first."""
     used = ages.weights > 0.0
-    weights, scales, variances, roots = (column[used] for column in ages)
+    weights, scales, variances = ages.weights[used], ages.scales[used], ages.variances[used]
+    roots = ages.roots[used]
     keys = np.stack([roots, _rounded(-scales), _rounded(variances)], axis=1)
     _, first, label = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     total = np.bincount(label.reshape(-1), weights=weights).astype(np.float64)

@@ -12,16 +12,15 @@ References: arXiv:2606.13796, Theorem 3.1, Propositions 3.3 and 5.3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import plain
-from .regimes import as_regime
+from .regimes import Regime, as_regime
 from .schedules import Schedule, as_schedule
 
 METRICS = ("total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2", "l2_gamma")
@@ -30,24 +29,38 @@ METRICS = ("total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2"
 def attenuation(
     degree: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> FloatArray:
-    """Attenuation of each Hermite degree in the limit law.
+    """Return the attenuation of each Hermite degree in the limit law.
 
         g_n = alpha / (alpha + expm1(n * rate * truncation_time))
 
     Parameters
     ----------
-    degree : int or array of int, any shape; n >= 0.
-    fresh_fraction : share alpha of fresh real data in every round, in [0, 1].
-    truncation_time : Ornstein-Uhlenbeck time at which the reverse diffusion stops, >= 0.
-    rate : rate of the process, > 0.
+    degree : int or array of int, any shape
+        n >= 0.
+    fresh_fraction : float
+        Share alpha of fresh real data in every round, in [0, 1].
+    truncation_time : float
+        Ornstein-Uhlenbeck time at which the reverse diffusion stops, >= 0.
+    rate : float
+        Rate of the process, > 0.
 
     Returns
     -------
-    Array shaped like degree (a float for an int), in [0, 1]; 1 at degree 0 and wherever t = 0.
+    float or array, shaped like degree
+        In [0, 1]; 1 at degree 0 and wherever the time is 0.
 
-    Accuracy : 2 ulp while n rate t <= 1, then about (4 + n rate t) ulp; no cancellation anywhere.
-    Raises : InputError if an argument is outside its range, naming it.
-    References : arXiv:2606.13796, Proposition 3.3.
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Accuracy
+    --------
+    2 ulp while n rate t <= 1, then about (4 + n rate t) ulp; no cancellation anywhere.
+
+    References
+    ----------
+    arXiv:2606.13796, Proposition 3.3.
 
     Examples
     --------
@@ -58,16 +71,17 @@ def attenuation(
     hermite_collapse.core.errors.InputError: fresh_fraction must lie in [0, 1], got 1.5.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    growth = _growth(checks.degrees(degree) * x)
-    return plain(_share(alpha, growth))
+    return plain(_share(alpha, _growth(checks.degrees(degree) * x)))
 
 
 def attenuation_loss(
     degree: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> FloatArray:
-    """What the limit law loses of each degree, 1 - g_n = E_n / (alpha + E_n), to full relative accuracy.
+    """Return what the limit law loses of each degree, to full relative accuracy.
 
-    Arguments, errors and references as for `attenuation`.
+        1 - g_n = E_n / (alpha + E_n)
+
+    Arguments, errors and references are those of `attenuation`.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     return plain(_loss(alpha, _growth(checks.degrees(degree) * x)))
@@ -76,12 +90,42 @@ def attenuation_loss(
 def mode_contraction(
     degree: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> FloatArray:
-    """Contraction of each Hermite degree in one round.
+    """Return the contraction of each Hermite degree in one round.
 
         kappa_n = (1 - alpha) exp(-n * rate * truncation_time)
 
-    Arguments and errors as for `attenuation`.  Accuracy: 2 ulp plus the conditioning of exp.
-    References : arXiv:2606.13796, Proposition 3.3.
+    Parameters
+    ----------
+    degree : int or array of int, any shape
+        n >= 0.
+    fresh_fraction : float
+        Share alpha of fresh real data in every round, in [0, 1].
+    truncation_time : float
+        Ornstein-Uhlenbeck time at which the reverse diffusion stops, >= 0.
+    rate : float
+        Rate of the process, > 0.
+
+    Returns
+    -------
+    float or array, shaped like degree
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Accuracy
+    --------
+    2 ulp plus the conditioning of exp.
+
+    References
+    ----------
+    arXiv:2606.13796, Proposition 3.3.
+
+    Examples
+    --------
+    >>> round(float(mode_contraction(2, fresh_fraction=0.3, truncation_time=0.1)), 6)
+    0.633386
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     return plain((1.0 - alpha) * np.exp(-checks.degrees(degree) * x))
@@ -90,16 +134,41 @@ def mode_contraction(
 def contraction_rate(
     *, fresh_fraction: float, truncation_time: float, metric: str, rate: float = 0.5
 ) -> float:
-    """Proved factor by which one round brings any two starts of the same recursion together.
+    """Return the proved factor by which one round brings any two starts of the same recursion together.
 
         total_variation, kl, chi_square    1 - alpha          (chi_square against the limit law)
         wasserstein1, l2_gamma             (1 - alpha) a      with a = exp(-rate * truncation_time)
         wasserstein2                       sqrt(1 - alpha) a
 
-    The Wasserstein-2 rate is the rate of the distance itself, not of its square.
+    Parameters
+    ----------
+    fresh_fraction : float
+        Share alpha of fresh real data in every round, in [0, 1].
+    truncation_time : float
+        Ornstein-Uhlenbeck time at which the reverse diffusion stops, >= 0.
+    rate : float
+        Rate of the process, > 0.
+    metric : str
+        One of the names above.
 
-    Raises : InputError for an unknown metric or a parameter out of range.
-    References : arXiv:2606.13796, Theorem 3.1, which prints a larger, hence weaker, Wasserstein-2 rate.
+    Returns
+    -------
+    float
+        The Wasserstein-2 rate is the rate of the distance itself, not of its square.
+
+    Raises
+    ------
+    InputError
+        For an unknown metric or a parameter outside its range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 3.1, of which a public summary prints a larger, hence weaker, Wasserstein-2 rate.
+
+    Examples
+    --------
+    >>> round(contraction_rate(fresh_fraction=0.3, truncation_time=0.1, metric="wasserstein2"), 6)
+    0.795856
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     kind = checks.one_of(metric, METRICS, "metric")
@@ -116,32 +185,50 @@ def mode_factors(
     truncation: float | Sequence[float] | Schedule,
     rounds: int,
     rate: float = 0.5,
-    regime: str | ArrayLike = "replace",
+    regime: str | ArrayLike | Regime = "replace",
 ) -> FloatArray:
-    """Factors f_n(i) by which each mode of the data survives after i rounds, started at the data.
+    """Return the factors by which each mode of the data survives after i rounds, started at the data.
 
         f_n(i+1) = a_i^n (w_i + sum_j v_ij f_n(j)),   f_n(0) = 1
 
-    with the mixing weights (w_i, v_i) of the regime.  Sums of positive terms, so that every factor is accurate
-    to about (i + n rate t) ulp.
+    with the mixing weights (w_i, v_i) of the regime.
 
     Parameters
     ----------
-    degree : int or array of int, shape (m,) or ().
-    fresh_fraction : one value, or one a round (the last holds on).
-    truncation : a time, one a round, or a schedule.
-    rounds : number of rounds.
-    regime : "replace", "accumulate", "accumulate_with_fresh" or a table of weights (`regimes`).
+    degree : int or array of int, shape (m,) or ()
+        n >= 0.
+    fresh_fraction : float or sequence of float
+        One value, or one a round (the last holds on).
+    truncation : float, sequence of float, or Schedule
+        A time, one a round, or a schedule.
+    rounds : int
+        Number of rounds.
+    rate : float
+        Rate of the process, > 0.
+    regime : str, array or Regime
+        "replace", "accumulate", "accumulate_with_fresh" or a table of weights (`regimes`).
 
     Returns
     -------
-    Array (rounds + 1, m), or (rounds + 1,) for a single degree; row 0 is 1.
+    array, shape (rounds + 1, m), or (rounds + 1,) for a single degree
+        Row 0 is 1.
 
-    References : arXiv:2606.13796, Proposition 3.3 and Theorem 4.1.
+    Accuracy
+    --------
+    Sums of positive terms: about (i + n rate t) ulp.
+
+    References
+    ----------
+    arXiv:2606.13796, Proposition 3.3 and Theorem 4.1.
+
+    Examples
+    --------
+    >>> mode_factors([1, 4], fresh_fraction=0.3, truncation=0.1, rounds=2).round(4).tolist()
+    [[1.0, 1.0], [0.9512, 0.8187], [0.9188, 0.7148]]
     """
     n = checks.degrees(degree)
     mixing = as_regime(regime, fresh_fraction)
-    times = as_schedule(truncation).times(checks.integer(rounds, "rounds"))
+    times = as_schedule(truncation).times(rounds)
     damping = np.exp(-checks.positive(rate, "rate") * times[:, None] * n.reshape(-1))
     factors = np.ones((rounds + 1, n.size))
     for i in range(rounds):
@@ -157,17 +244,17 @@ def mode_residuals(
     truncation: float | Sequence[float] | Schedule,
     rounds: int,
     rate: float = 0.5,
-    regime: str | ArrayLike = "replace",
+    regime: str | ArrayLike | Regime = "replace",
 ) -> FloatArray:
-    """Residuals e_n(i) = 1 - f_n(i), to full relative accuracy however small.
+    """Return the residuals e_n(i) = 1 - f_n(i), to full relative accuracy however small.
 
         e_n(i+1) = (1 - a_i^n) + a_i^n sum_j v_ij e_n(j),   e_n(0) = 0
 
-    Arguments, shape and references as for `mode_factors`.
+    Arguments, shape and references are those of `mode_factors`.
     """
     n = checks.degrees(degree)
     mixing = as_regime(regime, fresh_fraction)
-    times = as_schedule(truncation).times(checks.integer(rounds, "rounds"))
+    times = as_schedule(truncation).times(rounds)
     exponent = -checks.positive(rate, "rate") * times[:, None] * n.reshape(-1)
     residuals = np.zeros((rounds + 1, n.size))
     for i in range(rounds):
@@ -177,12 +264,28 @@ def mode_residuals(
 
 
 def half_degree(*, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> float:
-    """Half-amplitude degree: the (real) degree at which the limit law keeps half of a mode.
+    """Return the half-amplitude degree: the (real) degree at which the limit law keeps half of a mode.
 
         n_half = log1p(alpha) / (rate * truncation_time)
 
-    Infinite for truncation_time = 0.  Degrees below it survive the recursion, those above are filtered out.
+    Degrees below it survive the recursion, those above are filtered out.
 
+    Parameters
+    ----------
+    fresh_fraction : float
+        Share alpha of fresh real data in every round, in [0, 1].
+    truncation_time : float
+        Ornstein-Uhlenbeck time at which the reverse diffusion stops, >= 0.
+    rate : float
+        Rate of the process, > 0.
+
+    Returns
+    -------
+    float
+        Infinite for a truncation time of 0.
+
+    Examples
+    --------
     >>> round(half_degree(fresh_fraction=0.3, truncation_time=0.1), 3)
     5.247
     """
@@ -192,7 +295,7 @@ def half_degree(*, fresh_fraction: float, truncation_time: float, rate: float = 
 def degree_at_fidelity(
     fidelity: float, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
-    """The (real) degree at which the limit law keeps the given fidelity phi in (0, 1] of a mode.
+    """Return the (real) degree at which the limit law keeps the fidelity phi in (0, 1] of a mode.
 
     n = log1p(alpha (1/phi - 1)) / (rate * truncation_time)
     """
@@ -204,12 +307,33 @@ def degree_at_fidelity(
 def largest_truncation(
     degree: ArrayLike, *, fidelity: float, fresh_fraction: float, rate: float = 0.5
 ) -> FloatArray:
-    """Largest truncation time at which the limit law keeps the fidelity phi of a degree n >= 1.
+    """Return the largest truncation time at which the limit law keeps a fidelity phi of a degree n >= 1.
 
         t = log1p(alpha (1/phi - 1)) / (rate * n)
 
-    Array shaped like degree; the equivalent DDPM signal level is `alpha_bar_from_time` of it.
+    Parameters
+    ----------
+    degree : int or array of int, any shape
+        n >= 1.
+    fidelity : float
+        Share phi in (0, 1] of the mode that is to survive.
+    fresh_fraction : float
+        Share alpha of fresh real data in every round, in [0, 1].
+    rate : float
+        Rate of the process, > 0.
 
+    Returns
+    -------
+    float or array, shaped like degree
+        The equivalent DDPM signal level is `alpha_bar_from_time` of it.
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Examples
+    --------
     >>> time = largest_truncation(4, fidelity=0.9, fresh_fraction=0.3)
     >>> round(float(attenuation(4, fresh_fraction=0.3, truncation_time=time)), 12)
     0.9
@@ -218,11 +342,11 @@ def largest_truncation(
     if np.any(n < 1):
         raise InputError(f"degree must be >= 1 here, since degree 0 is never attenuated, got {degree!r}.")
     budget = np.log1p(checks.fraction(fresh_fraction) * _odds(fidelity))
-    return plain(budget / (checks.positive(rate, "rate") * n))
+    return plain(np.asarray(budget / (checks.positive(rate, "rate") * n), dtype=np.float64))
 
 
 def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatArray:
-    """First-order low-pass filter lambda / (lambda + n) that the attenuation tends to for small times.
+    """Return the first-order low-pass filter lambda / (lambda + n) that the attenuation tends to for small times.
 
     With lambda = fresh_fraction / (rate * truncation_time) it bounds the attenuation from above:
     0 <= lambda/(lambda+n) - g_n <= (alpha/2) (1 - g_n) (1 - lambda/(lambda+n)).
@@ -231,30 +355,30 @@ def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatAr
     return plain(level / (level + checks.degrees(degree)))
 
 
-def _parameters(fresh_fraction: Any, truncation_time: Any, rate: Any) -> tuple[float, float]:
-    """alpha and rate * t."""
+def _parameters(fresh_fraction: float, truncation_time: float, rate: float) -> tuple[float, float]:
+    """Return alpha and rate * t, checked."""
     alpha = checks.fraction(fresh_fraction)
     return alpha, checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
 
 
-def _growth(exponent: NDArray[Any]) -> FloatArray:
+def _growth(exponent: FloatArray) -> FloatArray:
     with np.errstate(over="ignore"):  # beyond 709 the growth is infinite and the share exactly 0
         return np.expm1(exponent)
 
 
 def _share(alpha: float, growth: FloatArray) -> FloatArray:
-    """alpha / (alpha + growth), read as 1 where nothing grows (degree 0, or time 0)."""
+    """Return alpha / (alpha + growth), read as 1 where nothing grows (degree 0, or time 0)."""
     return np.divide(alpha, alpha + growth, out=np.ones_like(growth), where=growth > 0.0)
 
 
 def _loss(alpha: float, growth: FloatArray) -> FloatArray:
-    """growth / (alpha + growth), 0 where nothing grows and 1 where it overflows."""
+    """Return growth / (alpha + growth), 0 where nothing grows and 1 where it overflows."""
     finite = np.isfinite(growth)
     loss = np.divide(growth, alpha + growth, out=np.zeros_like(growth), where=finite & (growth > 0.0))
     return np.where(finite, loss, 1.0)
 
 
-def _odds(fidelity: Any) -> float:
+def _odds(fidelity: float) -> float:
     phi = checks.positive(fidelity, "fidelity")
     if phi > 1.0:
         raise InputError(f"fidelity must lie in (0, 1], got {phi!r}.")

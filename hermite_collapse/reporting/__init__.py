@@ -6,15 +6,20 @@ reporting.page.render("my.html.j2", folder=..., title=..., ...)     another page
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..core.lazy import lazy_names
 
-_MODULES = ("notebook", "page", "report", "tables", "terminal", "words")
-_PUBLIC = {
-    "write_report": "report",
-    "report_text": "report",
-    "error_shares": "report",
-    "notebook_view": "notebook",
-    **{module: module for module in _MODULES},
-}
+if TYPE_CHECKING:
+    from . import notebook as notebook
+    from . import page as page
+    from . import report as report
+    from . import tables as tables
+    from . import terminal as terminal
+    from . import words as words
+    from .notebook import notebook_view as notebook_view
+    from .report import error_shares as error_shares
+    from .report import report_text as report_text
+    from .report import write_report as write_report
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, _PUBLIC)
+__getattr__, __dir__, __all__ = lazy_names(__spec__)

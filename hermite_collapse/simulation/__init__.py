@@ -13,7 +13,7 @@ load on first use: `SimulatedRecursion`, `time_grid` and the words in `simulatio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.lazy import lazy_names
 
@@ -36,17 +36,12 @@ if TYPE_CHECKING:
     from .learned.settings import Training as Training
     from .learned.settings import TrainingPaused as TrainingPaused
     from .noise import BLOCK as BLOCK
-    from .paths.energies import BrownianMotion as BrownianMotion
     from .paths.energies import PathEnergy as PathEnergy
-    from .paths.energies import ReverseProcess as ReverseProcess
     from .paths.energies import WeightCheck as WeightCheck
     from .paths.energies import follow_paths as follow_paths
     from .paths.energies import path_energy as path_energy
-    from .paths.energies import time_nodes as time_nodes
     from .paths.energies import weight_check as weight_check
     from .paths.ideal import IdealPaths as IdealPaths
-    from .paths.ideal import ReversedOrnsteinUhlenbeck as ReversedOrnsteinUhlenbeck
-    from .paths.ideal import SolvablePaths as SolvablePaths
     from .paths.ideal import draw_ideal_paths as draw_ideal_paths
     from .paths.learned import LearnedEnergies as LearnedEnergies
     from .paths.learned import learned_energies as learned_energies
@@ -58,10 +53,11 @@ if TYPE_CHECKING:
     from .paths.perturbations import AlignedError as AlignedError
     from .paths.perturbations import HyperbolicTangentError as HyperbolicTangentError
     from .paths.perturbations import LinearError as LinearError
-    from .paths.perturbations import PerturbedScore as PerturbedScore
     from .paths.perturbations import RandomFeatureError as RandomFeatureError
     from .paths.perturbations import TimeOnlyError as TimeOnlyError
     from .paths.perturbations import supremum_energy as supremum_energy
+    from .paths.processes import ReverseProcess as ReverseProcess
+    from .paths.processes import time_nodes as time_nodes
     from .reverse import ReverseDiffusion as ReverseDiffusion
     from .samplers import EulerMaruyama as EulerMaruyama
     from .samplers import ExponentialMultistep as ExponentialMultistep
@@ -74,72 +70,10 @@ if TYPE_CHECKING:
     from .together import simulate_many as simulate_many
     from .together import simulate_together as simulate_together
 
-# Public name -> module below this package that holds it.
-_PUBLIC = {
-    "KernelGeneration": "attention",
-    "PoolDenoiser": "attention",
-    "attention_means": "attention",
-    "plain_means": "attention",
-    "ErrorBudget": "budget",
-    "error_budget": "budget",
-    "simulate": "experiment",
-    "simulate_many": "together",
-    "ChannelGeneration": "closed_form",
-    "ExactGeneration": "closed_form",
-    "ReverseDiffusion": "reverse",
-    "time_grid": "grids",
-    "NeuralGeneration": "learned.generation",
-    "ImageUNet": "learned.settings",
-    "ResidualPerceptron": "learned.settings",
-    "Checkpoints": "learned.settings",
-    "Training": "learned.settings",
-    "TrainingPaused": "learned.settings",
-    "BLOCK": "noise",
-    "BrownianMotion": "paths.energies",
-    "PathEnergy": "paths.energies",
-    "ReverseProcess": "paths.energies",
-    "WeightCheck": "paths.energies",
-    "follow_paths": "paths.energies",
-    "path_energy": "paths.energies",
-    "time_nodes": "paths.energies",
-    "weight_check": "paths.energies",
-    "IdealPaths": "paths.ideal",
-    "ReversedOrnsteinUhlenbeck": "paths.ideal",
-    "SolvablePaths": "paths.ideal",
-    "draw_ideal_paths": "paths.ideal",
-    "LearnedEnergies": "paths.learned",
-    "learned_energies": "paths.learned",
-    "ObservabilityBounds": "paths.observability",
-    "PairedObservability": "paths.observability",
-    "observability_bounds": "paths.observability",
-    "observability_of": "paths.observability",
-    "paired_observability": "paths.observability",
-    "AlignedError": "paths.perturbations",
-    "HyperbolicTangentError": "paths.perturbations",
-    "LinearError": "paths.perturbations",
-    "PerturbedScore": "paths.perturbations",
-    "RandomFeatureError": "paths.perturbations",
-    "TimeOnlyError": "paths.perturbations",
-    "supremum_energy": "paths.perturbations",
-    "EulerMaruyama": "samplers",
-    "ExponentialMultistep": "samplers",
-    "ProbabilityFlowHeun": "samplers",
-    "Sampler": "samplers",
-    "Denoiser": "scores",
-    "MixtureDenoiser": "scores",
-    "ScoreDenoiser": "scores",
-    "score_of": "scores",
-    "simulate_together": "together",
-}
-
-_load, __dir__, __all__ = lazy_names(__name__, _PUBLIC, also=("SimulatedRecursion",))
+_load, __dir__, __all__ = lazy_names(__spec__)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "SimulatedRecursion":
-        from ..storage.record import SimulatedRecursion
-
-        return SimulatedRecursion
+def __getattr__(name: str) -> object:
     try:
         return _load(name)
     except ModuleNotFoundError as problem:
