@@ -34,3 +34,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not available:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """A Dask cluster of two processes with one thread each."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
+        silence_logs="CRITICAL",
+    ) as local:
+        yield local
+
+
+@pytest.fixture
+def cluster(processes):
+    """That cluster with both workers there, as an earlier test may have killed one."""
+    processes.wait_for_workers(2, timeout=60)
+    return processes
+
+
+@pytest.fixture
+def client(cluster):
+    """The current client of that cluster."""
+    with pytest.importorskip("distributed").Client(cluster) as current:
+        yield current

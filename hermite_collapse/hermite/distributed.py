@@ -1,4 +1,4 @@
-r"""The same numbers from a Dask cluster: samples larger than one machine, and many jobs on many workers.
+r"""The same numbers from samples larger than one machine, as Dask arrays.
 
     import dask.array as da
     samples = da.from_zarr("samples.zarr")                    # (n, d), any chunks
@@ -14,96 +14,147 @@ same bits as on one machine, if the processors have the same instruction set.
 
 Spectra: all pairs of blocks of 8192 samples.  Which pairs are added first differs from one machine, not from cluster
 to cluster or from chunk to chunk: equal to the one-machine result within 1e-14 of the root mean square of K_n.
+
+Examples
+--------
+>>> import dask.array as da
+>>> samples = da.from_array(np.linspace(-1.0, 1.0, 20001), chunks=8192)
+>>> sample_coefficients(samples, 2).values.round(4).tolist()  # (E X^2 - 1) / sqrt(2) is the last
+[1.0, 0.0, -0.4713]
 """
 
 from __future__ import annotations
 
-import socket
-import threading
-import warnings
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import NewType, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import writable
 from .coefficients import HermiteCoefficients
 from .degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
 from .degree_sums import one_sample_sums, two_sample_sums, usable
 from .pair_sums import OneSampleSums, TwoSampleSums
 from .sums import BLOCK, SampleSums
 
-Array = NDArray[np.float64]
-Key = TypeVar("Key", bound=Hashable)
+Part = TypeVar("Part")
+Delayed = NewType("Delayed", object)
+"""Something that Dask will compute."""
 
 _BRANCHES = 8  # of the reductions: parts are let go early, and no task waits for more than these
-_CONNECT_SECONDS = 10.0
-# Run by each local worker: an interrupt from the terminal reaches all processes, and this one stops the others.
-_LEAVE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-_SCHEMES = ("tcp", "tls", "ws", "wss")
 
 
-def sample_coefficients(samples: Any, degree: int) -> HermiteCoefficients:
-    r"""Hermite coefficients of the law that the samples of a Dask array come from, with standard errors.
+@runtime_checkable
+class DaskArray(Protocol):
+    """What is used of a `dask.array.Array`."""
+
+    dask: object
+    chunks: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    ndim: int
+
+    def rechunk(self, chunks: dict[int, int | tuple[int, ...]]) -> DaskArray:
+        """Return the same array in other chunks."""
+
+    def to_delayed(self) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
+        """Return the chunks, each to be computed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: object, /) -> DaskArray: ...
+
+
+def sample_coefficients(samples: DaskArray, degree: int) -> HermiteCoefficients:
+    r"""Return the Hermite coefficients of the law that samples in a Dask array come from, with standard errors.
 
         c_k = (1/n) sum_i h_k(x_i),     standard_error_k^2 = (mean of h_k^2 - c_k^2) / (n - 1)
 
     Parameters
     ----------
-    samples : Dask array (n,) or (n, d), n >= 2, in chunks of any known size.  Chunks whose rows are a multiple of 8192
-        are used as they are, others are joined and cut.
-    degree : largest total degree.
+    samples : Dask array, shape (n,) or (n, d)
+        n >= 2, in chunks of any known size.  Chunks whose rows are a multiple of 8192 are used as they are, others are
+        joined and cut.
+    degree : int
+        Largest total degree.
 
     Returns
     -------
-    HermiteCoefficients with `standard_error`: the same bits as `hermite.coefficients.sample_coefficients`.
+    HermiteCoefficients
+        With `standard_error`: the same bits as for one array in memory.
 
-    Cost : one pass over the samples; a worker holds the chunks it works on, 8192 samples at least, and what travels
-        is two numbers for each coefficient and open level of the tree.
-    Raises : InputError as in memory, for anything but a Dask array, and for chunks of unknown size; ImportError
-        without the extra "distributed".
+    Raises
+    ------
+    InputError
+        As in memory, for anything but a Dask array, and for chunks of unknown size.
+    ImportError
+        Without the extra "distributed".
+
+    Cost
+    ----
+    One pass over the samples; a worker holds the chunks it works on, 8192 samples at least, and what travels is two
+    numbers for each coefficient and open level of the tree.
     """
-    dask = _dask()
+    dask = require_dask()
     degree = checks.integer(degree, "degree")
     array = _dask_samples(samples, "samples", 2)
     SampleSums(array.shape[1], degree)  # refuses what is too large before anything runs
     starts = list(accumulate(array.chunks[0], initial=0))[:-1]
-    rows: Any = array.chunks[0]
+    rows: int | tuple[int, ...] = array.chunks[0]
     if any(start % BLOCK for start in starts):
         rows = BLOCK * max(1, round(len(array) / (len(starts) * BLOCK)))
     block_sums = dask.delayed(_block_sums, pure=False)
     parts = [block_sums(block, start, degree) for block, start in _blocks(array, rows)]
-    return dask.compute(_reduced(dask.delayed(_merged, pure=False), parts))[0].coefficients()
+    total: SampleSums = dask.compute(_reduced(dask.delayed(_merged, pure=False), parts))[0]
+    return total.coefficients()
 
 
-def degree_spectrum(x: Any, y: Any = None, *, degree: int) -> DegreeSpectrum:
-    r"""Hermite energies by degree from samples in Dask arrays, or inner products of two samples' coefficients.
+def degree_spectrum(x: DaskArray, y: DaskArray | None = None, *, degree: int) -> DegreeSpectrum:
+    r"""Estimate the Hermite energies by degree from samples in Dask arrays, or two samples' inner products.
 
         E_n = mean over i != j of K_n(x_i, x_j)          <c_n(p), c_n(q)> = mean over i, j of K_n(x_i, y_j)
 
     Parameters
     ----------
-    x : Dask array (N, d) or (N,), N >= 4 (N >= 2 with y), in chunks of any known size.
-    y : Dask array (M, d) or (M,) independent of x, or None for x with itself.
-    degree : largest n.
+    x : Dask array, shape (N, d) or (N,)
+        N >= 4 (N >= 2 with y), in chunks of any known size.
+    y : Dask array, shape (M, d) or (M,), or None
+        Independent of x; None for x with itself.
+    degree : int
+        Largest n.
 
     Returns
     -------
     DegreeSpectrum
 
-    Accuracy : as in memory; energies equal those of `hc.degree_spectrum` within 1e-14 of the root mean square of K_n.
-        The numbers do not depend on the chunks, nor on who computed which pair of blocks.
-    Cost : one task for each pair of blocks of 8192 samples.  The cluster's memory holds the samples (Dask spills what
-        does not fit to its workers' disks), this machine holds degree + 1 numbers for each sample.
-    Raises : InputError as in memory, for anything but Dask arrays, and for chunks of unknown size; ImportError
-        without the extra "distributed".
-    References : in the recursion <c_n(p_i), c_n(p*)> = f_n(i) E_n(p*), arXiv:2606.13796, Proposition 3.3.
+    Raises
+    ------
+    InputError
+        As in memory, for anything but Dask arrays, and for chunks of unknown size.
+    ImportError
+        Without the extra "distributed".
+
+    Accuracy
+    --------
+    As in memory; energies equal those of `hc.degree_spectrum` within 1e-14 of the root mean square of K_n.  The numbers
+    do not depend on the chunks, nor on who computed which pair of blocks.
+
+    Cost
+    ----
+    One task for each pair of blocks of 8192 samples.  The cluster's memory holds the samples (Dask spills what does not
+    fit to its workers' disks), this machine holds degree + 1 numbers for each sample.
+
+    References
+    ----------
+    In the recursion <c_n(p_i), c_n(p*)> = f_n(i) E_n(p*): arXiv:2606.13796, Proposition 3.3.
     """
-    dask = _dask()
+    dask = require_dask()
     degree = checks.integer(degree, "degree")
     first = _dask_samples(x, "x", 4 if y is None else 2)
     second = first if y is None else _dask_samples(y, "y", 2)
@@ -112,7 +163,7 @@ def degree_spectrum(x: Any, y: Any = None, *, degree: int) -> DegreeSpectrum:
     prepare = dask.delayed(_finite_block, pure=False)
     left = [prepare(block, start, "x") for block, start in _blocks(first, BLOCK)]
     right = left if y is None else [prepare(block, start, "y") for block, start in _blocks(second, BLOCK)]
-    rows: list[list[Any]] = [[] for _ in left]
+    rows: list[list[Delayed]] = [[] for _ in left]
     columns = rows if y is None else [[] for _ in right]
     squares = []
     own, cross = (dask.delayed(f, pure=False, nout=3) for f in (_own_pairs, _cross_pairs))
@@ -133,111 +184,8 @@ def degree_spectrum(x: Any, y: Any = None, *, degree: int) -> DegreeSpectrum:
     return two_sample_spectrum(usable(TwoSampleSums(joined[0], joined[1], square)), first.shape[1])
 
 
-def run_on_cluster(
-    function: Callable[[Any], Any], jobs: Mapping[Key, Any], *, address: str, workers: int = 1
-) -> Iterator[tuple[Key, Any]]:
-    """Results of a function on every job, as they finish, from a Dask cluster.
-
-    Parameters
-    ----------
-    function : importable on the workers; each process runs one job at a time.
-    jobs : key -> argument.
-    address : of a scheduler, as in tcp://host:8786, or "local" for a cluster of processes on this machine.
-    workers : processes of the local cluster.
-
-    A job whose worker is lost is given to another, as often as the scheduler allows (Dask's default: three times).
-
-    Raises : InputError for an address where no scheduler answers, for workers that keep dying, processes without this
-        package, and if the scheduler goes away; ImportError without the extra "distributed"; what the function raises.
-    """
-    with _client(address, workers) as client:
-        from distributed import CancelledError, KilledWorker, as_completed  # after the check that it is there
-
-        if address != "local" and not client.scheduler_info()["workers"]:
-            warnings.warn(f"the scheduler at {address} has no workers yet; waiting for one.", stacklevel=2)
-        futures = {client.submit(_alone, function, job, pure=False): key for key, job in jobs.items()}
-        try:
-            for future in as_completed(futures, loop=client.loop):
-                yield futures[future], future.result()
-        except KilledWorker:
-            raise InputError(
-                f"scheduler must have workers that survive a job, got {address!r}, "
-                "where one job lost worker after worker: give them more memory."
-            ) from None
-        except CancelledError:
-            raise InputError(
-                f"scheduler must stay until the last job, got {address!r}, which went away."
-            ) from None
-        except (ModuleNotFoundError, RuntimeError) as error:
-            missing = error.__cause__ if isinstance(error, RuntimeError) else error
-            if not isinstance(missing, ModuleNotFoundError):
-                raise
-            raise InputError(
-                "scheduler must lead to processes that can import what this one imports, "
-                f"got {address!r}: {missing}."
-            ) from None
-
-
-@contextmanager
-def _client(address: str, workers: int) -> Iterator[Any]:
-    _dask()
-    from distributed import Client, LocalCluster
-    from distributed.utils import silence_logging_cmgr
-
-    if address == "local":
-        with (
-            # One thread for each worker: Numba's workqueue layer aborts when two Python threads call it.
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                # even without a dashboard the scheduler would ask for port 8787, and warn where it is taken
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                preload=_LEAVE_INTERRUPTS,
-                silence_logs="CRITICAL",
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-        return
-    try:
-        _knock(address)
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise InputError(
-            f"scheduler must be the address of a Dask scheduler that answers, got {address!r}: {reason}."
-        ) from None
-    # What goes wrong is raised; Dask would also print it, with tracebacks of its own.
-    with silence_logging_cmgr("CRITICAL"), client:
-        yield client
-
-
-def _knock(address: str) -> None:
-    """The reason at once where no scheduler listens: a client would try again until its time is over, wait without end
-    for a listener that says nothing, and not close after a malformed address."""
-    from distributed.comm.addressing import parse_address, parse_host_port
-
-    scheme, location = parse_address(address)
-    if scheme not in _SCHEMES:
-        raise ValueError(f"its protocol must be one of {', '.join(_SCHEMES)}")
-    with socket.create_connection(parse_host_port(location), timeout=_CONNECT_SECONDS) as connection:
-        if scheme == "tcp" and not connection.recv(1):  # a Dask server speaks first
-            raise OSError("what listens there is not a Dask scheduler")
-
-
-_one_job = threading.Lock()
-
-
-def _alone(function: Callable[[Any], Any], job: Any) -> Any:
-    """One job at a time in a process, whatever threads its cluster gave it: jobs use all threads there are, and
-    libraries below them keep state for the whole process."""
-    with _one_job:
-        return function(job)
-
-
-def _dask() -> Any:
+def require_dask() -> ModuleType:
+    """Return Dask, or say how to install it."""
     try:
         import dask
         import distributed  # noqa: F401
@@ -245,12 +193,12 @@ def _dask() -> Any:
         raise ImportError(
             'Dask arrays and clusters need Dask, which is not installed: pip install "hermite-collapse[distributed]".'
         ) from None
-    return dask
+    return cast(ModuleType, dask)
 
 
-def _dask_samples(samples: Any, name: str, minimum: int) -> Any:
-    """Samples as a Dask array (n, d) with known chunks."""
-    if not all(hasattr(samples, attribute) for attribute in ("dask", "chunks", "to_delayed", "rechunk")):
+def _dask_samples(samples: object, name: str, minimum: int) -> DaskArray:
+    """Return samples as a Dask array (n, d) with known chunks."""
+    if not isinstance(samples, DaskArray):
         raise InputError(
             f"{name} must be a Dask array (dask.array.from_array makes one), got {type(samples).__name__}."
         )
@@ -268,22 +216,21 @@ def _dask_samples(samples: Any, name: str, minimum: int) -> Any:
     return samples if samples.ndim == 2 else samples[:, None]
 
 
-def _blocks(array: Any, rows: int | tuple[int, ...]) -> list[tuple[Any, int]]:
-    """Each block of that many rows, to be computed, and the sample it starts with."""
+def _blocks(array: DaskArray, rows: int | tuple[int, ...]) -> list[tuple[Delayed, int]]:
+    """Return each block of that many rows, to be computed, and the sample it starts with."""
     cut = array.rechunk({0: rows, 1: -1})
     return list(zip(cut.to_delayed().ravel(), accumulate(cut.chunks[0], initial=0), strict=False))
 
 
-def _reduced(combine: Callable[[Sequence[Any]], Any], parts: Sequence[Any]) -> Any:
-    """All parts combined along a tree that their number fixes."""
+def _reduced(combine: Callable[[Sequence[Part]], Part], parts: Sequence[Part]) -> Part:
+    """Return all parts combined along a tree that their number fixes."""
     while len(parts) > 1:
         parts = [combine(parts[i : i + _BRANCHES]) for i in range(0, len(parts), _BRANCHES)]
     return parts[0]
 
 
-def _finite_block(block: Any, start: int, name: str) -> Array:
-    # a read-only array is another type to the compiler: it would be compiled for once more
-    values = np.require(block, np.float64, ["C", "W"])
+def _finite_block(block: ArrayLike, start: int, name: str) -> FloatArray:
+    values = writable(np.ascontiguousarray(block, dtype=np.float64))
     bad = ~np.isfinite(values)
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
@@ -294,31 +241,33 @@ def _finite_block(block: Any, start: int, name: str) -> Array:
     return values
 
 
-def _block_sums(block: Any, start: int, degree: int) -> SampleSums:
+def _block_sums(block: ArrayLike, start: int, degree: int) -> SampleSums:
     values = _finite_block(block, start, "samples")
     return SampleSums(values.shape[1], degree, first_block=start // BLOCK).add(values)
 
 
 def _merged(parts: Sequence[SampleSums]) -> SampleSums:
-    """A new sum: Dask may run a task twice, so no task changes what it is given."""
+    """Return a new sum: Dask may run a task twice, so no task changes what it is given."""
     total = SampleSums(parts[0].dimension, parts[0].degree)
     for part in parts:
         total.merge(part)
     return total
 
 
-def _own_pairs(x: Array, degree: int) -> tuple[Array, None, Array]:
+def _own_pairs(x: FloatArray, degree: int) -> tuple[FloatArray, None, FloatArray]:
     sums = one_sample_sums(x, degree)
     return sums.rows, None, sums.squares
 
 
-def _cross_pairs(x: Array, y: Array, degree: int, orders: float) -> tuple[Array, Array, Array]:
+def _cross_pairs(
+    x: FloatArray, y: FloatArray, degree: int, orders: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """orders: 2 where both (i, j) and (j, i) are pairs of one sample, as in the sum of squares over a block."""
     sums = two_sample_sums(x, y, degree)
     return sums.rows, sums.columns, orders * sums.squares
 
 
-def _added(parts: Sequence[Array]) -> Array:
+def _added(parts: Sequence[FloatArray]) -> FloatArray:
     total = parts[0].copy()
     for part in parts[1:]:
         total += part
