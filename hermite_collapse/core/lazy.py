@@ -43,11 +43,10 @@ def lazy_names(
     def load(name: str) -> object:
         if name not in public:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(public[name])
-        try:
-            value = getattr(module, name)
-        except AttributeError:
-            value = importlib.import_module(f"{public[name]}.{name}")
+        origin = public[name]
+        value: object = None if origin == package else vars(importlib.import_module(origin)).get(name)
+        if value is None:
+            value = importlib.import_module(f"{origin}.{name}")
         setattr(sys.modules[package], name, value)
         return value
 
