@@ -88,7 +88,7 @@ def bures(p: Law, q: Law) -> Estimate:
     """
     if p.dimension != q.dimension:
         raise InputError(f"q must have the dimension of p, {p.dimension}, got {q.dimension}.")
-    s, t = _root(np.asarray(p.covariance)), _root(np.asarray(q.covariance))
+    s, t = p.covariance_root, q.covariance_root
     u, _, v = np.linalg.svd(t @ s)
     spread = s - t @ (u @ v)
     shift = np.asarray(p.mean) - np.asarray(q.mean)
@@ -96,11 +96,6 @@ def bures(p: Law, q: Law) -> Estimate:
     size = float((s**2).sum() + (t**2).sum()) ** 0.5
     rounding = 32.0 * _EPS * size * (np.sqrt(square) + _EPS * size) * len(shift)
     return root_of(square, rounding, "closed_form")
-
-
-def _root(matrix: FloatArray) -> FloatArray:
-    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
 def _any_mixture(law: Law, name: str) -> GaussianMixture:

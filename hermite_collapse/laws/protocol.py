@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,12 @@ class Law(Displayed, Value, ABC):
     @abstractmethod
     def covariance(self) -> FloatArray:
         """Cov X, shape (d, d)."""
+
+    @cached_property
+    def covariance_root(self) -> FloatArray:
+        """The symmetric square root of Cov X, shape (d, d), computed once."""
+        values, vectors = np.linalg.eigh(0.5 * (self.covariance + self.covariance.T))
+        return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
     @property
     @abstractmethod

@@ -126,8 +126,17 @@ class Prediction(Displayed):
         if self.recursion.dimension > 1:
             usual = ("total_variation", "mehler", "bures")
         wanted = usual if metrics is None else metrics
-        rows = [distances(self.recursion.law(i), self.limit, metrics=wanted) for i in range(self.rounds + 1)]
-        return {name: [row[name] for row in rows] for name in wanted if all(name in row for row in rows)}
+        for i, known in enumerate(self._to_limit):
+            if missing := [name for name in wanted if name not in known]:
+                computed = distances(self.recursion.law(i), self.limit, metrics=missing)
+                known |= {name: computed.get(name) for name in missing}
+        rows = {name: [row[name] for row in self._to_limit] for name in wanted}
+        return {name: [e for e in row if e is not None] for name, row in rows.items() if None not in row}
+
+    @cached_property
+    def _to_limit(self) -> list[dict[str, Estimate | None]]:
+        """Distances to the limit computed so far, by round and metric; None where one does not exist."""
+        return [{} for _ in range(self.rounds + 1)]
 
     def to_dataset(self) -> Dataset:
         """Everything above as one xarray Dataset with labelled dimensions, units and long names."""

@@ -13,6 +13,7 @@ from ..comparison.step_size import largest_step_size_effect
 from ..core.errors import InputError
 from ..core.numbers import grouped, percent, significant
 from ..distances.finiteness import chi_square_finiteness
+from ..hermite.indices import default_degree
 from ..laws.channels import OrnsteinUhlenbeck
 from ..laws.empirical import EmpiricalLaw
 from ..laws.mixture import GaussianMixture
@@ -168,17 +169,17 @@ def _step_size(comparison: Comparison) -> list[str]:
 
 
 def _population_error(target: EmpiricalLaw) -> str:
-    """How far the sample's coefficients are from the population's, as root mean squares of two degrees."""
-    coefficients = target.hermite_coefficients(2)
+    """How far the sample's coefficients are from the population's, as root mean squares of the lowest degrees."""
+    highest = min(2, default_degree(target.dimension))
+    coefficients = target.hermite_coefficients(highest)
     if coefficients.standard_error is None:
         return ""
-    size = [
-        float(np.sqrt(np.mean(coefficients.standard_error[coefficients.degrees == n] ** 2))) for n in (1, 2)
+    sizes = [
+        float(np.sqrt(np.mean(coefficients.standard_error[coefficients.degrees == n] ** 2)))
+        for n in range(1, highest + 1)
     ]
-    return (
-        f" Its Hermite coefficients differ from the population’s by about {significant(size[0], 2)} at degree 1 and "
-        f"{significant(size[1], 2)} at degree 2, if the points are independent."
-    )
+    parts = " and ".join(f"{significant(size, 2)} at degree {n}" for n, size in enumerate(sizes, start=1))
+    return f" Its Hermite coefficients differ from the population’s by about {parts}, if the points are independent."
 
 
 def _mixing_prediction(recursion: Recursion) -> list[str]:
