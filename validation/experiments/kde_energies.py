@@ -26,15 +26,10 @@ from hermite_collapse import bounds, distances
 from hermite_collapse.bounds import PropagationRecord, PropagationRound
 from hermite_collapse.core.estimates import Estimate
 from hermite_collapse.simulation.laws import components_of
-from hermite_collapse.simulation.paths.energies import (
-    ReverseProcess,
-    follow_paths,
-    path_energy,
-    time_nodes,
-    weight_check,
-)
-from hermite_collapse.simulation.paths.ideal import ReversedOrnsteinUhlenbeck, draw_ideal_paths
+from hermite_collapse.simulation.paths.energies import follow_paths, path_energy, weight_check
+from hermite_collapse.simulation.paths.ideal import draw_ideal_paths
 from hermite_collapse.simulation.paths.observability import paired_observability
+from hermite_collapse.simulation.paths.processes import ReverseProcess, time_nodes
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of
 
 from .kde_recursion import Setting
@@ -81,7 +76,7 @@ def measure_energies(
             round_index=i,
         )
         ideal = draw_ideal_paths(
-            ReversedOrnsteinUhlenbeck(ideal_score),
+            diffusion,
             relative,
             torch.from_numpy(ideal_end.sample(paths, rng)),
             clocks[::-1],

@@ -17,93 +17,44 @@ Time-step bias: every path is followed twice with the same Brownian motion, with
 The mean of 2 fine - coarse is correct to second order in the step (first-order weak error cancels), its standard
 error comes from the same differences, and the change it made is reported.
 
-References : arXiv:2602.16601, section 3 (energies); Girsanov's theorem.
+References: arXiv:2602.16601, section 3 (energies); Girsanov's theorem.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ...core import checks
-from ...core.errors import InputError
 from ...core.estimates import Estimate
 from ..noise import NoiseStream, plan_chunks
-
-Field = Callable[[torch.Tensor, float], torch.Tensor]
+from .processes import Diffusion, Field, checked_clocks, checked_points
 
 # Rejection level of the weight check: a two-sided probability of 6e-5 for a normal mean.
 _REJECT = 4.0
 
 
-class Diffusion(Protocol):
-    """dY = drift ds + coefficient dW; `drift(y, clock)` with y (n, d), the clock being whatever time it is told in."""
-
-    coefficient: float
-
-    def drift(self, y: torch.Tensor, clock: float) -> torch.Tensor: ...
-
-
-class ReverseProcess:
-    """The reverse of the Ornstein-Uhlenbeck process, told in OU time running down.
-
-        dY = (theta Y + 2 theta score(Y, t)) |dt| + sqrt(2 theta) dW
-
-    Parameters
-    ----------
-    score : (x, t) -> (n, d).
-    rate : theta.
-    """
-
-    def __init__(self, score: Field, *, rate: float = 0.5) -> None:
-        self.score = score
-        self.rate = checks.positive(rate, "rate")
-        self.coefficient = math.sqrt(2.0 * self.rate)
-
-    def drift(self, y: torch.Tensor, clock: float) -> torch.Tensor:
-        return self.rate * y + 2.0 * self.rate * self.score(y, clock)
-
-    def relative(self, score_error: Field) -> Field:
-        """e = sqrt(2 theta) xi of a score error xi: what `follow_paths` takes."""
-        return lambda x, t: self.coefficient * score_error(x, t)
-
-    def learned(self, score_error: Field) -> ReverseProcess:
-        """The reverse diffusion run with score + score_error."""
-        return ReverseProcess(lambda x, t: self.score(x, t) + score_error(x, t), rate=self.rate)
-
-
-class BrownianMotion:
-    """dY = sigma dW: the ideal path of the solvable family."""
-
-    def __init__(self, diffusion: float = 1.0) -> None:
-        self.coefficient = checks.positive(diffusion, "diffusion")
-
-    def drift(self, y: torch.Tensor, clock: float) -> torch.Tensor:
-        return torch.zeros_like(y)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PathFunctionals:
-    """What paths left behind, one entry a path: end points (n, d), the others (n,).
+    """What paths on one grid of nodes gave, one entry a path.
 
-    `energy` by the trapezoid rule, `integral` and `quadratic_variation` by left-point sums; `coarse_...` the same
-    paths at every second node.
+    Attributes
+    ----------
+    end : tensor, shape (n, d)
+        End points.
+    energy : tensor, shape (n,)
+        int norm(e)^2 by the trapezoid rule.
+    integral, quadratic_variation : tensor, shape (n,)
+        M and int norm(e)^2 by left-point sums.
     """
 
     end: torch.Tensor
     energy: torch.Tensor
     integral: torch.Tensor
     quadratic_variation: torch.Tensor
-    coarse_end: torch.Tensor
-    coarse_energy: torch.Tensor
-    coarse_integral: torch.Tensor
-    coarse_quadratic_variation: torch.Tensor
 
     @property
     def log_weight(self) -> torch.Tensor:
@@ -111,9 +62,32 @@ class PathFunctionals:
         return self.integral - self.quadratic_variation / 2.0
 
 
+@dataclass(frozen=True, eq=False)
+class FollowedPaths:
+    """Paths with all steps and with every second node, driven by one Brownian motion.
+
+    Attributes
+    ----------
+    fine, coarse : PathFunctionals
+    """
+
+    fine: PathFunctionals
+    coarse: PathFunctionals
+
+
 @dataclass(frozen=True)
 class PathEnergy:
-    """A path energy: extrapolated to step zero, with standard error; what extrapolation changed; number of paths."""
+    """A path energy, extrapolated in the time step.
+
+    Attributes
+    ----------
+    energy : Estimate
+        With standard error.
+    step_change : float
+        What extrapolation changed.
+    paths : int
+        Number of paths.
+    """
 
     energy: Estimate
     step_change: float
@@ -122,35 +96,25 @@ class PathEnergy:
 
 @dataclass(frozen=True)
 class WeightCheck:
-    """Is the mean of a Girsanov weight 1?
+    """Whether the mean of a Girsanov weight is 1.
 
-    `mean` with its standard error, `score` = (mean - 1)/standard error, `accepted` if abs(score) <= 4, and the share
-    of the paths that carry the weight, (sum w)^2 / (n sum w^2): below about 0.05 the standard error itself cannot be
-    trusted.
+    Attributes
+    ----------
+    mean : Estimate
+        With standard error.
+    score : float
+        (mean - 1) / standard error.
+    accepted : bool
+        Whether abs(score) <= 4.
+    effective_share : float
+        Share of the paths that carry the weight, (sum w)^2 / (n sum w^2): below about 0.05 the standard error itself
+        cannot be trusted.
     """
 
     mean: Estimate
     score: float
     accepted: bool
     effective_share: float
-
-
-def time_nodes(first: float, last: float, steps: int, *, grading: float = 2.0) -> np.ndarray:
-    """Clock values first, ..., last (steps + 1,), fine near the smaller of the two.
-
-        low + (high - low) u^grading, u uniform on [0, 1]
-
-    grading = 1 is uniform.  A smooth change of variable, so that halving the steps halves every one of them and
-    extrapolation in the step stays valid.
-    """
-    count = checks.integer(steps, "steps", 1)
-    power = checks.positive(grading, "grading")
-    low, high = sorted((checks.real(first, "first"), checks.real(last, "last")))
-    if low == high:
-        raise InputError(f"first and last must differ, got {first!r} twice.")
-    nodes = low + (high - low) * np.linspace(0.0, 1.0, count + 1) ** power
-    nodes[-1] = high
-    return nodes if first < last else nodes[::-1].copy()
 
 
 def follow_paths(
@@ -163,45 +127,75 @@ def follow_paths(
     seed: int = 0,
     round_index: int = 0,
     chunk: int = 65536,
-) -> PathFunctionals:
-    """Follow paths by Euler's rule, fine and coarse with one Brownian motion, and accumulate what e does along them.
+) -> FollowedPaths:
+    """Follow paths by Euler's rule, fine and coarse with one Brownian motion, and sum what e does along them.
 
     Parameters
     ----------
-    diffusion : the ideal diffusion; its drift defines dW*.
-    error : e(y, clock), the drift error over the coefficient.
-    start : (n, d), where the paths begin.
-    clocks : (K+1,), monotone in either direction, K even.
-    drift : the drift the paths really follow; None: the ideal one.  For learned paths pass the drift of the learned
+    diffusion : Diffusion
+        The ideal diffusion, such as a `ReverseProcess`; its drift defines dW*.
+    error : function
+        e(y, clock), the drift error over the coefficient.
+    start : tensor, shape (n, d)
+        Where the paths begin; n >= 2.
+    clocks : array, shape (K + 1,)
+        Monotone in either direction, K even.
+    drift : function, optional
+        The drift the paths really follow; the ideal one unless given.  For learned paths pass the drift of the learned
         diffusion, `diffusion.learned(score_error).drift`.
-    seed, round_index : address of the random numbers.
-    chunk : most paths followed at once; the results do not depend on it.
+    seed, round_index : int
+        Address of the random numbers.
+    chunk : int
+        Most paths followed at once; the results do not depend on it.
 
-    Raises : InputError if the clocks are not monotone or their number of steps is odd.
+    Returns
+    -------
+    FollowedPaths
+
+    Raises
+    ------
+    InputError
+        If the clocks are not monotone or their number of steps is odd, or start has another shape.
+
+    Examples
+    --------
+    >>> from hermite_collapse.simulation import ReverseProcess, TimeOnlyError, path_energy, time_nodes
+    >>> ideal, error = ReverseProcess(lambda x, t: -x), TimeOnlyError([0.1])
+    >>> start = torch.zeros(100, 1, dtype=torch.float64)
+    >>> paths = follow_paths(ideal, ideal.relative(error), start, time_nodes(2.0, 0.0, 8))
+    >>> round(path_energy(paths).energy.value, 6)
+    0.02
     """
-    times = checks.vector(clocks, "clocks")
-    steps = np.diff(times)
-    if len(steps) < 2 or len(steps) % 2 or not (np.all(steps > 0.0) or np.all(steps < 0.0)):
-        raise InputError(f"clocks must be monotone with an even number of steps, got {len(steps)} steps.")
-    if start.ndim != 2:
-        raise InputError(f"start must have shape (n, d), got {tuple(start.shape)}.")
+    times = checked_clocks(clocks)
+    begin = checked_points(start, "start")
+    steps = np.abs(np.diff(times))
     followed = diffusion.drift if drift is None else drift
-    parts: list[tuple[torch.Tensor, ...]] = []
-    for piece in plan_chunks(1, start.shape[0], chunk):
+    fine: list[PathFunctionals] = []
+    coarse: list[PathFunctionals] = []
+    for piece in plan_chunks(1, len(begin), chunk):
         stream = NoiseStream(
-            piece.pieces, seed=seed, round_index=round_index, purpose="path", device=start.device
+            piece.pieces, seed=seed, round_index=round_index, purpose="path", device=begin.device
         )
-        begin = start[piece.start : piece.stop].to(torch.float64)
-        fine = _Walker(diffusion, followed, error, begin, float(times[0]))
-        coarse = _Walker(diffusion, followed, error, begin, float(times[0]))
+        y = begin[piece.start : piece.stop]
+        walkers = [_Walker(diffusion, followed, error, y, float(times[0])) for _ in range(2)]
         for k in range(0, len(steps), 2):
-            first = stream.normal(begin.shape[1]) * math.sqrt(abs(steps[k]))
-            second = stream.normal(begin.shape[1]) * math.sqrt(abs(steps[k + 1]))
-            fine.step(float(times[k + 1]), first)
-            fine.step(float(times[k + 2]), second)
-            coarse.step(float(times[k + 2]), first + second)
-        parts.append(fine.results() + coarse.results())
-    return PathFunctionals(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            first = stream.normal(y.shape[1]) * math.sqrt(steps[k])
+            second = stream.normal(y.shape[1]) * math.sqrt(steps[k + 1])
+            walkers[0].step(float(times[k + 1]), first)
+            walkers[0].step(float(times[k + 2]), second)
+            walkers[1].step(float(times[k + 2]), first + second)
+        fine.append(walkers[0].result())
+        coarse.append(walkers[1].result())
+    return FollowedPaths(_joined(fine), _joined(coarse))
+
+
+def _joined(parts: list[PathFunctionals]) -> PathFunctionals:
+    return PathFunctionals(
+        end=torch.cat([part.end for part in parts]),
+        energy=torch.cat([part.energy for part in parts]),
+        integral=torch.cat([part.integral for part in parts]),
+        quadratic_variation=torch.cat([part.quadratic_variation for part in parts]),
+    )
 
 
 class _Walker:
@@ -225,8 +219,8 @@ class _Walker:
         ideal = self._diffusion.drift(self._y, self._clock)
         real = ideal if self._same else self._followed(self._y, self._clock)
         moved = self._y + real * step + g * brownian
-        seen = (moved - self._y - ideal * step) / g
-        self._integral += (self._e * seen).sum(dim=1)
+        increment = (moved - self._y - ideal * step) / g
+        self._integral += (self._e * increment).sum(dim=1)
         self._variation += step * self._square
         self._y, self._clock = moved, clock
         before = self._square
@@ -234,47 +228,56 @@ class _Walker:
         self._square = (self._e**2).sum(dim=1)
         self._energy += (step / 2.0) * (before + self._square)
 
-    def results(self) -> tuple[torch.Tensor, ...]:
-        return self._y, self._energy, self._integral, self._variation
+    def result(self) -> PathFunctionals:
+        return PathFunctionals(self._y, self._energy, self._integral, self._variation)
 
 
-def mean_estimate(values: torch.Tensor, *, route: str = "samples") -> Estimate:
-    """Mean and standard error of independent values (n,)."""
-    count = values.numel()
-    if count < 2:
-        raise InputError(f"values must hold at least 2 entries for a standard error, got {count}.")
-    return Estimate(
-        float(values.mean()), float(values.std(unbiased=True)) / math.sqrt(count), "standard_error", route
-    )
-
-
-def path_energy(functionals: PathFunctionals) -> PathEnergy:
-    """E int norm(e)^2 ds along the paths, extrapolated in the time step.
-
-    The estimate is the mean of 2 fine - coarse; its standard error is that of these differences.  Remaining bias:
-    second order in the step, of the order of step_change^2 / energy.
-    """
-    energy = mean_estimate(2.0 * functionals.energy - functionals.coarse_energy)
-    change = float((functionals.energy - functionals.coarse_energy).mean())
-    return PathEnergy(energy, change, functionals.energy.numel())
-
-
-def weight_check(functionals: PathFunctionals, *, learned: bool) -> WeightCheck:
-    """Does the Girsanov weight have mean 1?
-
-        ideal paths    E[L] = 1                 learned paths    E[1/L] = 1
-
-    Both hold exactly for Euler paths at any step, so any significant difference means that the paths did not follow
-    the drift they were said to follow: a wrong sign, a factor, a forgotten term.
+def path_energy(paths: FollowedPaths) -> PathEnergy:
+    """Return E int norm(e)^2 ds along the paths, extrapolated in the time step.
 
     Parameters
     ----------
-    functionals : from `follow_paths`.
-    learned : which law the paths are claimed to have.
+    paths : FollowedPaths
+
+    Returns
+    -------
+    PathEnergy
+
+    Accuracy
+    --------
+    The estimate is the mean of 2 fine - coarse; its standard error is that of these differences.  Remaining bias:
+    second order in the step, of the order of step_change^2 / energy.
     """
-    log_weight = -functionals.log_weight if learned else functionals.log_weight
-    weights = torch.exp(log_weight)
-    mean = mean_estimate(weights)
-    score = (mean.value - 1.0) / mean.error if mean.error > 0.0 else 0.0
-    share = float(weights.sum() ** 2 / (weights.numel() * (weights**2).sum()))
+    fine, coarse = paths.fine.energy, paths.coarse.energy
+    energy = Estimate.of_mean((2.0 * fine - coarse).cpu().numpy())
+    return PathEnergy(energy, float((fine - coarse).mean()), fine.numel())
+
+
+def weight_check(paths: FollowedPaths, *, learned: bool) -> WeightCheck:
+    """Return whether the Girsanov weight has mean 1.
+
+        ideal paths    E[L] = 1                 learned paths    E[1/L] = 1
+
+    Parameters
+    ----------
+    paths : FollowedPaths
+    learned : bool
+        Which law the paths are claimed to have.
+
+    Returns
+    -------
+    WeightCheck
+
+    Notes
+    -----
+    Both hold exactly for Euler paths at any step, so any significant difference means that the paths did not follow
+    the drift they were said to follow: a wrong sign, a factor, a forgotten term.
+    """
+    log_weight = paths.fine.log_weight.cpu().numpy()
+    weights = np.exp(-log_weight if learned else log_weight)
+    mean = Estimate.of_mean(weights)
+    excess = mean.value - 1.0
+    # Without a spread, as for no error at all, only the mean 1 itself will do.
+    score = excess / mean.error if mean.error > 0.0 else math.copysign(math.inf, excess) if excess else 0.0
+    share = float(weights.sum() ** 2 / (weights.size * (weights**2).sum()))
     return WeightCheck(mean, score, abs(score) <= _REJECT, share)

@@ -8,39 +8,43 @@ far the network is from its training set, not from the law behind it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ...core import checks
 from ...core.errors import InputError
+from ...core.types import FloatArray
+from ...core.value import Value
 from ...laws.channels import GaussianChannel
+from ...recursion.recursion import Recursion
 from .. import devices
 from ..attention import PoolDenoiser
 from ..generations import InitialRound, RoundContext, RoundGenerator
 from ..laws import components_of
 from ..learned.generation import NeuralGeneration, NeuralRound, train_rounds
-from ..noise import BLOCK, NoiseStream, plan_chunks
+from ..noise import BLOCK, NoiseStream, member_of, plan_chunks
 from ..reverse import Truncation
 from ..scores import Denoiser, Level, MixtureDenoiser, score_of
-from .energies import ReverseProcess, follow_paths, path_energy, time_nodes, weight_check
+from .energies import FollowedPaths, follow_paths, path_energy, weight_check
+from .processes import Field, ReverseProcess, time_nodes
 
-FloatArray = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class LearnedEnergies:
+@dataclass(frozen=True, eq=False)
+class LearnedEnergies(Value):
     """Path energies int norm(e)^2 of the networks' errors, by round and run.
 
     Attributes
     ----------
-    ideal, ideal_error : (rounds, runs) eps_star^2, along the reference's paths, and its standard error.
-    learned, learned_error : (rounds, runs) eps_hat^2, along the network's paths, and its standard error.  In the first
-        round KL(p^_1 || C q_0) <= eps_hat^2 / 2.
-    weight_scores : (rounds, runs, 2) z-scores of the mean Girsanov weight, on reference and learned paths.
-    references : (rounds,) "exact" or "training set".
+    ideal, ideal_error : array, shape (rounds, runs)
+        eps_star^2, along the reference's paths, and its standard error.
+    learned, learned_error : array, shape (rounds, runs)
+        eps_hat^2, along the network's paths, and its standard error.  In the first round
+        KL(p^_1 || C q_0) <= eps_hat^2 / 2.
+    weight_scores : array, shape (rounds, runs, 2)
+        z-scores of the mean Girsanov weight, on reference and learned paths.
+    references : tuple of str
+        "exact" or "training set", by round.
     """
 
     ideal: FloatArray
@@ -52,7 +56,7 @@ class LearnedEnergies:
 
 
 def learned_energies(
-    recursion: Any,
+    recursion: Recursion,
     *,
     generation: NeuralGeneration | None = None,
     rounds: int = 1,
@@ -67,28 +71,45 @@ def learned_energies(
 
     Parameters
     ----------
-    recursion : with regime "replace".
-    generation, runs, particles, device, seed : as for `simulate`.
-    rounds : how many rounds, >= 1.
-    paths, steps : of each energy; the number of steps is even.
+    recursion : Recursion
+        With regime "replace".
+    generation : NeuralGeneration, optional
+        Networks, training and reverse diffusion; the default one unless given.
+    rounds, runs, particles : int
+        >= 1, as for `simulate`.
+    paths, steps : int
+        Of each energy; paths >= 2, the number of steps even.
+    device, seed
+        As for `simulate`.
 
-    References : arXiv:2602.16601, section 3 and Proposition 3.1.
+    Returns
+    -------
+    LearnedEnergies
+
+    Raises
+    ------
+    InputError
+        If the regime is another, or an argument is out of range.
+
+    References
+    ----------
+    arXiv:2602.16601, section 3 and Proposition 3.1.
     """
-    if getattr(recursion.regime, "name", recursion.regime) != "replace":
+    if recursion.regime.name != "replace":
         raise InputError('recursion must have regime "replace" for its energies to be measured, got another.')
+    count, n = checks.integer(runs, "runs", minimum=1), checks.integer(particles, "particles", minimum=1)
+    last, walkers = checks.integer(rounds, "rounds", minimum=1), checks.integer(paths, "paths", minimum=2)
+    chosen_device = devices.choose_device(device)
     generation = NeuralGeneration() if generation is None else generation
-    place, count = devices.choose_device(device), checks.integer(runs, "runs", minimum=1)
-    n, dimension = checks.integer(particles, "particles", minimum=1), recursion.dimension
-    coming: RoundGenerator = InitialRound(recursion, particles=n, seed=seed, device=place)
+    coming: RoundGenerator = InitialRound(recursion, particles=n, seed=seed, device=chosen_device)
     table: list[list[tuple[float, ...]]] = []
-    references = []
-    for i in range(checks.integer(rounds, "rounds", minimum=1)):
+    for i in range(last):
         rows = torch.cat([coming.particles(chunk) for chunk in plan_chunks(count, n, BLOCK)])
-        context = RoundContext(recursion, i, count, n, seed, place, {i: rows.view(count, n, dimension)})
-        made = train_rounds(generation, [context])[0]
-        coming = made
-        references.append("exact" if i == 0 else "training set")
-        table.append([_energies(made, context, run, paths=paths, steps=steps) for run in range(count)])
+        earlier = {i: rows.view(count, n, recursion.dimension)}
+        context = RoundContext(recursion, i, count, n, seed, chosen_device, earlier)
+        trained = train_rounds(generation, [context])[0]
+        coming = trained
+        table.append([_energies(trained, context, run, paths=walkers, steps=steps) for run in range(count)])
     values = np.array(table)
     return LearnedEnergies(
         ideal=values[:, :, 0],
@@ -96,47 +117,43 @@ def learned_energies(
         learned=values[:, :, 2],
         learned_error=values[:, :, 3],
         weight_scores=values[:, :, 4:],
-        references=tuple(references),
+        references=("exact", *["training set"] * (last - 1)),
     )
 
 
 def _energies(
-    made: NeuralRound, context: RoundContext, run: int, *, paths: int, steps: int
+    trained: NeuralRound, context: RoundContext, run: int, *, paths: int, steps: int
 ) -> tuple[float, ...]:
-    recursion, device = context.recursion, context.device
-    stop = Truncation.of(recursion, context.round_index)
-    begin = Level.at(made.horizon, stop.rate)
+    """Both energies with their standard errors, and both weights' z-scores, of one run."""
+    recursion, device, number = context.recursion, context.device, context.round_index
+    stop, piece = Truncation.of(recursion, number), min(paths, BLOCK)
+    begin = Level.at(trained.horizon, stop.rate)
     pieces = [piece for chunk in plan_chunks(1, paths, BLOCK) for piece in chunk.pieces]
-    noise = NoiseStream(
-        pieces,
-        seed=context.seed,
-        round_index=context.round_index + 1,
-        purpose="start",
-        device=device,
-    )
+    noise = NoiseStream(pieces, seed=context.seed, round_index=number + 1, purpose="start", device=device)
     uniforms, normals = noise.uniform(1)[:, 0], noise.normal(recursion.dimension)
-    if context.round_index == 0:
+    if number == 0:
         law = components_of(recursion.training_law(0), device).through(
             GaussianChannel(1.0, recursion.blur**2)
         )
-        origin = law.draw(uniforms, normals, piece=min(paths, BLOCK))
-        reference: Denoiser = MixtureDenoiser(law, rate=stop.rate, piece=min(paths, BLOCK))
+        origin = law.draw(uniforms, normals, piece=piece)
+        reference: Denoiser = MixtureDenoiser(law, rate=stop.rate, piece=piece)
     else:
-        points = made.points[run]
-        origin = points[(uniforms * len(points)).long().clamp_(max=len(points) - 1)]
+        points = trained.points[run]
+        origin = points[member_of(uniforms, len(points))]
         reference = PoolDenoiser(points[None], rate=stop.rate)
     start = begin.scale * origin + begin.variance**0.5 * noise.normal(recursion.dimension)
-    learned = made.trained.denoiser([made.first + run], rate=stop.rate)
-
-    def error(x: torch.Tensor, t: float) -> torch.Tensor:
-        return score_of(learned, x, t) - score_of(reference, x, t)
-
+    network = trained.trained.denoiser([trained.first + run], rate=stop.rate)
     ideal = ReverseProcess(lambda x, t: score_of(reference, x, t), rate=stop.rate)
-    followed = ReverseProcess(lambda x, t: score_of(learned, x, t), rate=stop.rate)
+    learned = ReverseProcess(lambda x, t: score_of(network, x, t), rate=stop.rate)
+    error = ideal.relative(lambda x, t: learned.score(x, t) - ideal.score(x, t))
     clocks = time_nodes(begin.time, stop.time, steps)
-    options: dict[str, Any] = {"seed": context.seed, "round_index": context.round_index + 1}
-    on_ideal = follow_paths(ideal, ideal.relative(error), start, clocks, **options)
-    on_learned = follow_paths(ideal, ideal.relative(error), start, clocks, drift=followed.drift, **options)
+
+    def follow(drift: Field) -> FollowedPaths:
+        return follow_paths(
+            ideal, error, start, clocks, drift=drift, seed=context.seed, round_index=number + 1
+        )
+
+    on_ideal, on_learned = follow(ideal.drift), follow(learned.drift)
     first, second = path_energy(on_ideal).energy, path_energy(on_learned).energy
     scores = weight_check(on_ideal, learned=False).score, weight_check(on_learned, learned=True).score
     return first.value, first.error, second.value, second.error, *scores

@@ -1,11 +1,11 @@
-"""Score errors on purpose: an exact score plus a known field, so that what an error does can be held to theory.
+"""Score errors on purpose: an exact score plus a known field, so that its effect can be compared with theory.
 
 A score error is a field xi(x, t) added to the score at OU time t.  On the reverse diffusion it changes the drift by
 2 theta xi, which over the diffusion coefficient sqrt(2 theta) is
 
     e(x, t) = sqrt(2 theta) xi(x, t),
 
-the quantity whose energy, observability and weight the other rooms measure.  Every error knows its divergence (for
+the quantity whose energy, observability and weight the other modules measure.  Every error knows its divergence (for
 the Stein form of the observability) and the supremum of its squared norm (for the proved bounds).
 
 | class | xi(x, t) | sup norm^2 |
@@ -29,8 +29,7 @@ from numpy.typing import ArrayLike
 
 from ...core import checks
 from ...core.errors import InputError
-
-Field = Callable[[torch.Tensor, float], torch.Tensor]
+from .processes import Field
 
 
 class ScoreError(Protocol):
@@ -43,33 +42,21 @@ class ScoreError(Protocol):
     def supremum(self, t: float) -> float: ...
 
 
-class PerturbedScore:
-    """score(x, t) + error(x, t), callable like any score.
-
-    Parameters
-    ----------
-    score : the exact score, (n, d) float64 and OU time -> (n, d).
-    error : a ScoreError, or any field of the same shape.
-    """
-
-    def __init__(self, score: Field, error: Field) -> None:
-        for name, field in (("score", score), ("error", error)):
-            if not callable(field):
-                raise InputError(f"{name} must be callable with (x, t), got {type(field).__name__}.")
-        self.score = score
-        self.error = error
-
-    def __call__(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        return self.score(x, t) + self.error(x, t)
-
-
 class TimeOnlyError:
-    """xi(x, t) = profile(t) direction.
+    """A score error that is the same everywhere.
+
+        xi(x, t) = profile(t) direction
 
     Parameters
     ----------
-    direction : (d,).
-    profile : function of the OU time; default: constant 1.
+    direction : array, shape (d,)
+    profile : function, optional
+        Of the OU time; 1 unless given.
+
+    Examples
+    --------
+    >>> TimeOnlyError([0.3, 0.4]).supremum(0.1)
+    0.25
     """
 
     def __init__(self, direction: ArrayLike, profile: Callable[[float], float] | None = None) -> None:
@@ -83,17 +70,30 @@ class TimeOnlyError:
         return (self._height(t) * self.direction.to(x)).expand_as(x)
 
     def divergence(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        return x.new_zeros(x.shape[0])
+        """Return 0 at every point, shape (n,)."""
+        return torch.zeros_like(x[:, 0])
 
     def supremum(self, t: float) -> float:
+        """Return profile(t)^2 norm(direction)^2."""
         return self._height(t) ** 2 * float(self.direction @ self.direction)
 
 
 class AlignedError:
-    """xi(x, t) = strength * score(x, t): a score of the right direction and the wrong length.
+    """A score error along the score: a score of the right direction and the wrong length.
 
-    The divergence is strength * Laplacian of the log density, from automatic differentiation where the score allows
-    it, else from central differences (error about 1e-9 relative).
+        xi(x, t) = strength * score(x, t)
+
+    Parameters
+    ----------
+    score : function
+        (x, t) -> (n, d).
+    strength : float
+
+    Examples
+    --------
+    >>> error = AlignedError(lambda x, t: -x, 0.1)
+    >>> error.divergence(torch.zeros(1, 3, dtype=torch.float64), 0.0).numpy().round(6).tolist()
+    [-0.3]
     """
 
     def __init__(self, score: Field, strength: float) -> None:
@@ -104,24 +104,40 @@ class AlignedError:
         return self.strength * self.score(x, t)
 
     def divergence(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        """Return strength * Laplacian of the log density by `divergence`, shape (n,)."""
         return self.strength * divergence(self.score, x, t)
 
     def supremum(self, t: float) -> float:
+        """Return infinity, or 0 for strength 0."""
         return math.inf if self.strength else 0.0
 
 
 class LinearError:
-    """xi(x, t) = B x + b.
+    """A score error that is linear in x.
+
+        xi(x, t) = B x + b
 
     Parameters
     ----------
-    matrix : B, a number (times the identity) or (d, d).
-    offset : b, a number or (d,).
+    matrix : float or array, shape (d, d)
+        B, a number (times the identity) or a matrix.
+    offset : float or array, shape (d,)
+        b.
+
+    Raises
+    ------
+    InputError
+        If B is not square or an entry is not finite.
+
+    Examples
+    --------
+    >>> LinearError(0.1, [1.0, 0.0])(torch.ones(1, 2, dtype=torch.float64), 0.0).tolist()
+    [[1.1, 0.1]]
     """
 
     def __init__(self, matrix: ArrayLike, offset: ArrayLike = 0.0) -> None:
-        self.matrix = torch.as_tensor(np.asarray(matrix, float))
-        self.offset = torch.as_tensor(np.asarray(offset, float))
+        self.matrix = torch.from_numpy(np.array(matrix, dtype=np.float64))
+        self.offset = torch.from_numpy(np.array(offset, dtype=np.float64))
         if self.matrix.ndim not in (0, 2) or (self.matrix.ndim == 2 and len(set(self.matrix.shape)) != 1):
             raise InputError(
                 f"matrix must be a number or a square matrix, got shape {tuple(self.matrix.shape)}."
@@ -134,22 +150,33 @@ class LinearError:
         return (x * matrix if matrix.ndim == 0 else x @ matrix.T) + self.offset.to(x)
 
     def divergence(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        """Return tr B at every point, shape (n,)."""
         trace = x.shape[1] * float(self.matrix) if self.matrix.ndim == 0 else float(torch.trace(self.matrix))
-        return x.new_full((x.shape[0],), trace)
+        return torch.full_like(x[:, 0], trace)
 
     def supremum(self, t: float) -> float:
+        """Return infinity, or norm(b)^2 for B = 0."""
         if bool(torch.any(self.matrix != 0.0)):
             return math.inf
         return float((self.offset**2).sum())
 
 
 class HyperbolicTangentError:
-    """xi(x, t) = strength * tanh(x), coordinate by coordinate: bounded, smooth, pushing every mode outward.
+    """A bounded, smooth score error that pushes every mode outward.
+
+        xi(x, t) = strength * tanh(x),   coordinate by coordinate
 
     Parameters
     ----------
-    strength : any real number; negative pushes inward.
-    dimension : d, for the supremum strength^2 d.
+    strength : float
+        Negative pushes inward.
+    dimension : int
+        d, for the supremum strength^2 d.
+
+    Examples
+    --------
+    >>> round(HyperbolicTangentError(0.1, 3).supremum(0.0), 6)
+    0.03
     """
 
     def __init__(self, strength: float, dimension: int) -> None:
@@ -160,23 +187,36 @@ class HyperbolicTangentError:
         return self.strength * torch.tanh(x)
 
     def divergence(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        """Return strength * sum_j (1 - tanh(x_j)^2), shape (n,)."""
         return self.strength * (1.0 - torch.tanh(x) ** 2).sum(dim=1)
 
     def supremum(self, t: float) -> float:
+        """Return strength^2 d."""
         return self.strength**2 * self.dimension
 
 
 class RandomFeatureError:
-    """xi(x, t) = strength * sqrt(2/m) sum_j u_j cos(omega_j . x / length_scale + phase_j).
+    """A score error that is approximately a Gaussian random field with squared-exponential correlation.
 
-    omega_j and u_j are standard normal, u_j divided by sqrt(d), phases uniform: approximately a Gaussian random field
-    with squared-exponential correlation and E norm(xi)^2 = strength^2 at every point.
+        xi(x, t) = strength * sqrt(2/m) sum_j u_j cos(omega_j . x / length_scale + phase_j)
+
+    omega_j and u_j are standard normal, u_j divided by sqrt(d), phases uniform: E norm(xi)^2 = strength^2 at every
+    point.
 
     Parameters
     ----------
-    dimension, features : d and m.
-    strength, length_scale : see the formula; length_scale > 0.
-    seed : fixes the field.
+    dimension, features : int
+        d and m.
+    strength : float
+    length_scale : float
+        > 0.
+    seed : int
+        Fixes the field.
+
+    Examples
+    --------
+    >>> RandomFeatureError(2, seed=1)(torch.zeros(5, 2, dtype=torch.float64), 0.0).shape
+    torch.Size([5, 2])
     """
 
     def __init__(
@@ -202,31 +242,34 @@ class RandomFeatureError:
         return self.strength * (wave @ self._u.to(x))
 
     def divergence(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        """Return div xi at every point, shape (n,)."""
         wave = torch.sin(x @ self._omega.to(x).T + self._phase.to(x))
         return -self.strength * (wave @ (self._omega * self._u).sum(dim=1).to(x))
 
     def supremum(self, t: float) -> float:
-        """An upper bound: the smaller of (sum_j norm(u_j))^2 and m times the squared operator norm of (u_j)."""
+        """Return an upper bound: the smaller of (sum_j norm(u_j))^2 and m norm(u)^2, by the operator norm."""
         triangle = float(self._u.norm(dim=1).sum()) ** 2
         operator = self._u.shape[0] * float(torch.linalg.matrix_norm(self._u, 2)) ** 2
         return self.strength**2 * min(triangle, operator)
 
 
 def divergence(field: Field, x: torch.Tensor, t: float) -> torch.Tensor:
-    """div field(., t) at every point, shape (n,).
+    """Return div field(., t) at every point, shape (n,).
 
-    Automatic differentiation, one backward pass a coordinate; central differences of fourth order with step 1e-3
-    (error about 1e-11 of the field's fifth derivative) for a field that is not differentiable by torch.
+    Accuracy
+    --------
+    Automatic differentiation, one backward pass a coordinate; for a field that is not differentiable by torch, central
+    differences of fourth order with step 1e-3 (error about 1e-11 of the field's fifth derivative).
     """
-    with torch.enable_grad():
-        probe = x.detach().requires_grad_(True)
+    with torch.inference_mode(False), torch.enable_grad():
+        probe = x.detach().clone().requires_grad_(True)
         value = field(probe, t)
         if value.requires_grad:
             total = torch.zeros_like(x[:, 0])
             for j in range(x.shape[1]):
                 (gradient,) = torch.autograd.grad(value[:, j].sum(), probe, retain_graph=True)
                 total = total + gradient[:, j]
-            return total.detach()
+            return total
     step = 1e-3
     total = torch.zeros_like(x[:, 0])
     for j in range(x.shape[1]):
@@ -239,10 +282,31 @@ def divergence(field: Field, x: torch.Tensor, t: float) -> torch.Tensor:
 
 
 def supremum_energy(error: ScoreError, times: ArrayLike, *, rate: float = 0.5) -> float:
-    """B = int sup_x norm(e(x, t))^2 dt over the grid of OU times, by upper Riemann sums of sup norm(xi)^2.
+    """Return an upper Riemann sum of the largest energy a score error can have.
 
+        B = int 2 theta sup_x norm(xi(x, t))^2 dt
+
+    Parameters
+    ----------
+    error : ScoreError
+    times : array, shape (K + 1,)
+        Grid of OU times.
+    rate : float
+        theta > 0.
+
+    Returns
+    -------
+    float
+
+    Accuracy
+    --------
     Each interval counts with the larger of its two ends: exact for suprema that do not depend on time, an upper bound
     for monotone ones.
+
+    Examples
+    --------
+    >>> round(supremum_energy(TimeOnlyError([0.1]), [0.0, 2.0]), 6)
+    0.02
     """
     grid = np.sort(checks.vector(times, "times"))
     heights = np.array([error.supremum(float(t)) for t in grid])

@@ -15,17 +15,12 @@ import hermite_collapse as hc
 from hermite_collapse.bounds.propagation.solvable import SolvableFamily
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.simulation.laws import components_of
-from hermite_collapse.simulation.paths.energies import (
-    BrownianMotion,
-    ReverseProcess,
-    follow_paths,
-    path_energy,
-    time_nodes,
-    weight_check,
-)
+from hermite_collapse.simulation.paths.energies import follow_paths, path_energy, weight_check
 from hermite_collapse.simulation.paths.perturbations import HyperbolicTangentError, LinearError
+from hermite_collapse.simulation.paths.processes import ReverseProcess, time_nodes
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of
 from tests.linear_gaussian import LinearGaussianError
+from tests.simulation.paths.solvable_paths import BrownianMotion
 
 T, T0 = 4.0, 0.02
 
@@ -74,7 +69,7 @@ def test_extrapolation_removes_the_step(gaussian):
     """Coupled coarse and fine means: fine alone is off by the reported change, which extrapolation takes away."""
     result = path_energy(gaussian.rough)
     assert abs(result.step_change) > 4 * result.energy.error
-    plain = float(gaussian.rough.energy.mean()) - gaussian.exact.ideal_energy
+    plain = float(gaussian.rough.fine.energy.mean()) - gaussian.exact.ideal_energy
     assert abs(plain) > 0.5 * abs(result.step_change)
     assert abs(result.energy.value - gaussian.exact.ideal_energy) < 0.5 * abs(plain)
 
@@ -87,16 +82,18 @@ def test_weights_have_mean_one_and_a_wrong_sign_is_exposed(gaussian):
     assert wrong.mean.value == pytest.approx(math.exp(2 * gaussian.exact.ideal_energy), rel=0.1)
     # Claimed to be ideal, learned paths are refused too; so is a weight with its compensator's sign turned.
     assert not weight_check(gaussian.learned, learned=False).accepted
-    flipped = dataclasses.replace(gaussian.ideal, quadratic_variation=-gaussian.ideal.quadratic_variation)
+    fine = gaussian.ideal.fine
+    turned = dataclasses.replace(fine, quadratic_variation=-fine.quadratic_variation)
+    flipped = dataclasses.replace(gaussian.ideal, fine=turned)
     assert not weight_check(flipped, learned=False).accepted
 
 
 def test_weight_moves_the_end_point_law(gaussian):
     """E_ideal[L Y^2] = E_learned[Y^2]: the weight is the density ratio, not merely something of mean one."""
-    ideal, learned = gaussian.ideal.end[:, 0] ** 2, gaussian.learned.end[:, 0] ** 2
+    ideal, learned = gaussian.ideal.fine.end[:, 0] ** 2, gaussian.learned.fine.end[:, 0] ** 2
     # Both sets of paths share their Brownian motion: differences path by path have the smaller error.
     for values, same in (
-        (torch.exp(gaussian.ideal.log_weight) * ideal - learned, True),
+        (torch.exp(gaussian.ideal.fine.log_weight) * ideal - learned, True),
         (ideal - learned, False),
     ):
         error = float(values.std()) / math.sqrt(len(values))
@@ -116,7 +113,7 @@ def test_solvable_family_paths():
     clocks = time_nodes(0.0, 1.0, 64, grading=1.0)
     paths = follow_paths(diffusion, error, start, clocks, drift=error)
     assert path_energy(paths).energy.value == pytest.approx(family.energy, rel=1e-12)
-    mean = float(paths.end.mean())
+    mean = float(paths.fine.end.mean())
     assert abs(mean - family.shift) < 4 / math.sqrt(20000)
     assert weight_check(paths, learned=True).accepted
 
@@ -135,7 +132,7 @@ def mixture():
 
 def second_moment_scores(paths, end):
     """z-scores of the extrapolated second moments of the ten coordinates."""
-    square = 2 * paths.end**2 - paths.coarse_end**2
+    square = 2 * paths.fine.end**2 - paths.coarse.end**2
     exact = np.diag(end.covariance) + np.asarray(end.mean) ** 2
     error = square.std(dim=0) / math.sqrt(square.shape[0])
     return ((square.mean(dim=0) - torch.from_numpy(exact)) / error).numpy()
@@ -150,10 +147,9 @@ def test_ten_dimensional_mixture_has_its_second_moment(mixture):
     def wrong(y, t):
         return 0.5 * y - mixture.diffusion.score(y, t)
 
-    torch.manual_seed(0)
     short = mixture.start[:512]
     broken = follow_paths(mixture.diffusion, zero, short, time_nodes(T, T0, 64), drift=wrong)
-    assert float((broken.end**2).mean()) > 1e3 * float((paths.end**2).mean())
+    assert float((broken.fine.end**2).mean()) > 1e3 * float((paths.fine.end**2).mean())
     # So is a score a tenth too short.
     weak = follow_paths(
         mixture.diffusion,
@@ -189,8 +185,8 @@ def test_results_do_not_depend_on_the_chunk():
         follow_paths(diffusion, lambda y, t: torch.sin(y), start, time_nodes(0.0, 1.0, 4), chunk=size)
         for size in (8192, 65536)
     ]
-    assert torch.equal(runs[0].end, runs[1].end)
-    assert torch.equal(runs[0].log_weight, runs[1].log_weight)
+    assert torch.equal(runs[0].fine.end, runs[1].fine.end)
+    assert torch.equal(runs[0].fine.log_weight, runs[1].fine.log_weight)
 
 
 def test_time_nodes_and_input_errors():

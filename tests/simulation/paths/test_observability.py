@@ -20,14 +20,8 @@ from hermite_collapse.bounds.propagation.rows import bound_row, propagation_tabl
 from hermite_collapse.bounds.propagation.solvable import SolvableFamily
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.simulation.laws import components_of
-from hermite_collapse.simulation.paths.energies import (
-    ReverseProcess,
-    follow_paths,
-    path_energy,
-    time_nodes,
-    weight_check,
-)
-from hermite_collapse.simulation.paths.ideal import ReversedOrnsteinUhlenbeck, SolvablePaths, draw_ideal_paths
+from hermite_collapse.simulation.paths.energies import follow_paths, path_energy, weight_check
+from hermite_collapse.simulation.paths.ideal import draw_ideal_paths
 from hermite_collapse.simulation.paths.observability import (
     observability_bounds,
     observability_of,
@@ -41,8 +35,10 @@ from hermite_collapse.simulation.paths.perturbations import (
     TimeOnlyError,
     supremum_energy,
 )
+from hermite_collapse.simulation.paths.processes import ReverseProcess, time_nodes
 from hermite_collapse.simulation.scores import MixtureDenoiser, score_of
 from tests.linear_gaussian import LinearGaussianError
+from tests.simulation.paths.solvable_paths import SolvablePaths
 
 
 def law(weights, means, variances):
@@ -115,7 +111,7 @@ def gaussian():
     error, diffusion = LinearError(0.08, -0.05), ReverseProcess(score)
     end = torch.from_numpy(0.7 + math.sqrt(0.5) * np.random.default_rng(8).standard_normal((16000, 1)))
     paths = draw_ideal_paths(
-        ReversedOrnsteinUhlenbeck(score),
+        diffusion,
         diffusion.relative(error),
         end,
         time_nodes(0.02, 4.0, 128),
@@ -134,24 +130,24 @@ def test_linear_gaussian_by_every_estimator(gaussian):
         (paired.innovation, gaussian.exact.chi_square().value),
     ):
         assert abs(estimate.value - truth) < 4 * estimate.error
-    for method in ("hermite", "neighbours"):
-        bounds = observability_of(gaussian.paths, method=method, degree=2)
-        assert bounds.lower.value < eta + 4 * bounds.lower.error
-        assert bounds.upper.value > eta - 4 * bounds.upper.error
+    bounds = observability_of(gaussian.paths, degree=2)
+    assert bounds.lower.value < eta + 4 * bounds.lower.error
+    assert bounds.upper.value > eta - 4 * bounds.upper.error
     # E[M given Y] has degree 2 and the residual noise is linear: here both sides close in.
     assert bounds.upper.value < eta + 0.09
-    assert observability_of(gaussian.paths, degree=2).lower.value > eta - 0.02
+    assert bounds.lower.value > eta - 0.02
 
 
 def test_stein_form_has_the_conditional_mean_of_the_integral(gaussian):
     """M by forward sums and A differ by something of conditional mean zero: against any function of the end point."""
     paths = gaussian.paths
-    gap = 2 * (paths.integral - paths.stein) - (paths.coarse_integral - paths.coarse_stein)
+    fine, coarse = paths.fine, paths.coarse
+    gap = 2 * (fine.integral - fine.stein) - (coarse.integral - coarse.stein)
     y = (paths.end[:, 0] - 0.7) / math.sqrt(0.5)
     for function in (torch.ones_like(y), y, y**2 - 1):
         values = gap.mean(dim=0) * function
         assert abs(float(values.mean())) < 4 * float(values.std()) / math.sqrt(len(y))
-        flipped = (paths.integral + paths.stein).mean(dim=0) * function
+        flipped = (fine.integral + fine.stein).mean(dim=0) * function
         if function is not y and float(function.std()) > 0:
             assert abs(float(flipped.mean())) > 4 * float(flipped.std()) / math.sqrt(len(y))
 
@@ -197,7 +193,7 @@ def test_ten_dimensional_mixture_with_a_bounded_error():
     end = mixture.through(hc.OrnsteinUhlenbeck().channel(0.02)).sample(6000, np.random.default_rng(4))
     clocks = time_nodes(0.02, 4.0, 48)
     paths = draw_ideal_paths(
-        ReversedOrnsteinUhlenbeck(diffusion.score),
+        diffusion,
         diffusion.relative(error),
         torch.from_numpy(end),
         clocks,
@@ -229,7 +225,7 @@ def test_small_error_law_refuses_tightened_bounds():
     error, diffusion = LinearError(-0.03, 0.02), ReverseProcess(score)
     end = torch.from_numpy(2.0 * np.random.default_rng(3).standard_normal((16000, 1)))
     paths = draw_ideal_paths(
-        ReversedOrnsteinUhlenbeck(score),
+        diffusion,
         diffusion.relative(error),
         end,
         time_nodes(0.02, 4.0, 64),
@@ -265,7 +261,7 @@ def test_every_bound_for_every_error(kind, capsys):
     process, rng = hc.OrnsteinUhlenbeck(), np.random.default_rng(6)
     clocks = time_nodes(0.05, 3.0, 32)
     paths = draw_ideal_paths(
-        ReversedOrnsteinUhlenbeck(score),
+        diffusion,
         diffusion.relative(error),
         torch.from_numpy(mixture.through(process.channel(0.05)).sample(8192, rng)),
         clocks,
@@ -309,16 +305,14 @@ def test_same_seed_same_bytes_whatever_the_chunk():
         draw_ideal_paths(process, process.error, end, time_nodes(1.0, 0.0, 4), chunk=size)
         for size in (8192, 65536)
     ]
-    assert torch.equal(runs[0].integral, runs[1].integral)
-    assert not torch.equal(runs[0].integral[0], runs[0].integral[1])
+    assert torch.equal(runs[0].fine.integral, runs[1].fine.integral)
+    assert not torch.equal(runs[0].fine.integral[0], runs[0].fine.integral[1])
 
 
 def test_input_errors():
     y = np.zeros((50, 1))
     with pytest.raises(InputError, match="one entry an end point"):
         observability_bounds(y, np.zeros(49), np.ones(50))
-    with pytest.raises(InputError, match="did you mean 'hermite'"):
-        observability_bounds(y, np.zeros(50), np.ones(50), method="hermit")
     with pytest.raises(InputError, match="at least"):
         observability_bounds(
             np.random.default_rng(0).standard_normal((50, 5)), np.zeros(50), np.ones(50), degree=4

@@ -14,7 +14,6 @@ from hermite_collapse.simulation.paths.perturbations import (
     AlignedError,
     HyperbolicTangentError,
     LinearError,
-    PerturbedScore,
     RandomFeatureError,
     TimeOnlyError,
     divergence,
@@ -65,11 +64,6 @@ def test_supremum_is_one(name):
         assert math.isinf(bound)
 
 
-def test_perturbed_score_adds():
-    score = PerturbedScore(double_well, ERRORS["tanh"])
-    torch.testing.assert_close(score(X, 0.1) - double_well(X, 0.1), 0.2 * torch.tanh(X))
-
-
 def test_random_features_have_the_stated_size():
     """E norm(xi)^2 = strength^2 over fields; each field is fixed by its seed."""
     squares = []
@@ -95,7 +89,5 @@ def test_supremum_energy():
 def test_input_errors():
     with pytest.raises(InputError, match="square matrix"):
         LinearError(np.ones((2, 3)))
-    with pytest.raises(InputError, match="score must be callable"):
-        PerturbedScore(1.0, ERRORS["tanh"])
     with pytest.raises(InputError, match="length_scale"):
         RandomFeatureError(2, length_scale=0.0)
