@@ -9,8 +9,7 @@ What it fixes, and why:
 - Arithmetic follows NumPy: no exception on division by zero, so that loops vectorise.
 - Sums may be reordered and a multiplication may be fused with an addition ("reassoc", "contract"; the sign of a zero
   sum is free, "nsz"): without this no reduction vectorises.  NaN and infinity keep their meaning.  The last bits of
-  a result therefore depend on the processor's instruction set, never on the number of threads.  Code whose error
-  terms rely on the written order (compensated sums) takes `exact=True`: no reordering, and nothing is fused.
+  a result therefore depend on the processor's instruction set, never on the number of threads.
 
 Threads: Numba's fallback threading layer aborts when two Python threads enter parallel kernels at once; wrappers
 hold `parallel_region` around such a call.
@@ -20,39 +19,52 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, TypeVar, cast, overload
 
 import numba
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 parallel_region = threading.RLock()
 
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
+@overload
+def jit(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]: ...
+
+
+@overload
 def jit(
-    function: Callable[..., Any] | None = None,
-    *,
-    parallel: bool = False,
-    exact: bool = False,
-    inline: bool = False,
-):
+    function: None = None, *, parallel: bool = False, inline: bool = False
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
+
+
+def jit(
+    function: Callable[Arguments, Result] | None = None, *, parallel: bool = False, inline: bool = False
+) -> Callable[Arguments, Result] | Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Compile a function, on its first call, for the types it is called with.
 
     Parameters
     ----------
-    parallel : run `prange` loops on several threads.
-    exact : keep the order of floating-point operations as written.
-    inline : paste the body into its callers (small helpers of a kernel).
+    function : callable
+        The function; without it a decorator with the options below comes back.
+    parallel : bool
+        Run `prange` loops on several threads.
+    inline : bool
+        Paste the body into its callers (small helpers of a kernel).
     """
 
-    def decorate(plain: Callable[..., Any]):
-        return numba.njit(
+    def decorate(plain: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        compiled = numba.njit(
             cache=True,
             nogil=True,
             error_model="numpy",
             parallel=parallel,
-            fastmath=False if exact else _REORDER,
+            fastmath=_REORDER,
             inline="always" if inline else "never",
         )(plain)
+        return cast("Callable[Arguments, Result]", compiled)
 
     return decorate if function is None else decorate(function)

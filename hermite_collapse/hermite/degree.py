@@ -85,7 +85,7 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> FloatArray:
     Examples
     --------
     >>> degree_kernel([1.0, 2.0], [0.5, -1.0], 2).tolist()  # 1, x . y, ...
-    [1.0, -1.5, 2.0]
+    [1.0, -1.5, -1.0]
     """
     degree = checks.integer(degree, "degree")
     left, right = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -156,10 +156,10 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
 
     Examples
     --------
-    >>> samples = 0.8 + np.random.default_rng(0).standard_normal((500, 3))  # E_n = (3 * 0.64)^n / n!
+    >>> samples = 0.8 + np.random.default_rng(0).standard_normal((500, 3))  # E_1 = 3 * 0.64
     >>> spectrum = degree_spectrum(samples, degree=2)
     >>> spectrum.energy.round(1).tolist()
-    [1.0, 1.9, 1.8]
+    [1.0, 1.9, 1.7]
     """
     degree = checks.integer(degree, "degree")
     if y is None:

@@ -20,7 +20,7 @@ Examples
 >>> import dask.array as da
 >>> samples = da.from_array(np.linspace(-1.0, 1.0, 20001), chunks=8192)
 >>> sample_coefficients(samples, 2).values.round(4).tolist()  # (E X^2 - 1) / sqrt(2) is the last
-[1.0, 0.0, -0.4713]
+[1.0, 0.0, -0.4714]
 """
 
 from __future__ import annotations

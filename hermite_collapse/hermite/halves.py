@@ -67,14 +67,14 @@ class Halves(NamedTuple):
 def growth(dimension: int, degree: int) -> Growth:
     """Return how all products up to a degree grow, in the order of `total_degree_indices`; read-only arrays."""
     if dimension == 0:
-        return Growth(*map(_read_only, ([0], [-1], [0])))
+        return Growth(_read_only([0]), _read_only([-1]), _read_only([0]))
     indices = total_degree_indices(dimension, degree)
     axis = ancestry(dimension, degree).axis
     rows = np.arange(len(indices))
     smaller = indices.copy()
     smaller[rows, axis] = 0
     exponent = np.where(axis >= 0, indices[rows, axis], 0)
-    return Growth(*map(_read_only, (positions(smaller), axis, exponent)))
+    return Growth(_read_only(positions(smaller)), axis, _read_only(exponent))
 
 
 @lru_cache(maxsize=16)
@@ -85,9 +85,15 @@ def halves(dimension: int, degree: int) -> Halves:
     counts = [index_count(split, n) for n in range(degree + 1)] if split else [1] * (degree + 1)
     widths = [index_count(dimension - split, degree - n) for n in range(degree + 1)]
     row = positions(indices[:, :split]) if split else np.zeros(len(indices), dtype=np.int64)
-    column = positions(indices[:, split:])
-    left, right = growth(split, degree), growth(dimension - split, degree)
-    return Halves(split, left, right, *map(_read_only, ([0, *counts], widths, row, column)))
+    return Halves(
+        split,
+        growth(split, degree),
+        growth(dimension - split, degree),
+        _read_only([0, *counts]),
+        _read_only(widths),
+        _read_only(row),
+        _read_only(positions(indices[:, split:])),
+    )
 
 
 def _read_only(values: ArrayLike) -> IntArray:
