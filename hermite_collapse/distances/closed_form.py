@@ -15,7 +15,6 @@ import numpy as np
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ..core.types import FloatArray
 from ..laws.mixture import GaussianMixture
 from ..laws.protocol import Law
 from ._divergences_line import root_of
