@@ -228,9 +228,18 @@ class SampleSums:
         return total
 
 
+def block_sums(samples: FloatArray, degree: int) -> FloatArray:
+    """Return the (blocks, 2, m) sums of h_k and h_k^2 for each block of samples (n, d); not finite where they are not.
+
+    Samples are contiguous, writable and float64.  Where the result is not finite, degree 1 takes part even when it is
+    not asked for.
+    """
+    return _line(samples, degree) if samples.shape[1] == 1 else _plane(samples, degree)
+
+
 def _block_sums(samples: FloatArray, degree: int, source: Source) -> FloatArray:
-    """Return the (blocks, 2, m) sums of h_k and h_k^2 for each block of samples (n, d)."""
-    raw = _line(samples, degree) if samples.shape[1] == 1 else _plane(samples, degree)
+    """Return what `block_sums` does, refusing samples for which it is not finite."""
+    raw = block_sums(samples, degree)
     if not np.isfinite(raw).all():
         _require_finite(samples, source)
         raise InputError(
