@@ -133,19 +133,17 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
         t = positions[i]
         other_below = 0.0
         other_above = 0.0
-        if i == 0:
-            low, high, d = -reach, reach, 0.0
-        else:
-            step = t - positions[i - 1]
-            low = max(previous - step, -reach)
-            high = min(previous + step, reach)
-            d = min(max(previous + slope * step, low), high)
+        # No bracket from the neighbour: where both laws have a gap its own d is anything that rounding allows.
+        low, high, d = -reach, reach, 0.0
+        if i > 0:
+            d = min(max(previous + slope * (t - positions[i - 1]), low), high)
         f = 0.0
         g = 0.0
         f_slope = 0.0
         g_slope = 0.0
         below = 0.0
         above = 0.0
+        older = last = high - low
         for _ in range(200):
             below, above, f, f_slope = _tails(0.5 * (t - d), wp, mp, sp)
             other_below, other_above, g, g_slope = _tails(0.5 * (t + d), wq, mq, sq)
@@ -170,10 +168,12 @@ def couple(positions, wp, mp, sp, wq, mq, sq, reach, fine):
             else:
                 high = d
             moved = d + step
-            if not (low < moved < high):
+            # Newton's method may cycle across a corner of the logarithms: a step must halve the one before the last.
+            if not (low < moved < high) or abs(step) > 0.5 * older:
                 moved = 0.5 * (low + high)
                 if moved <= low or moved >= high:
                     break
+            older, last = last, abs(moved - d)
             d = moved
         shift[i] = d
         both = f + g
@@ -200,6 +200,7 @@ def quantiles(lower, upper, w, m, s, low, high):
     for i in range(count):
         a, b = start, high
         x = 0.5 * (a + b) if i == 0 else start
+        older = last = b - a
         for _ in range(200):
             below, above, density, _ = _tails(x, w, m, s)
             gap = lower[i] - below if lower[i] < upper[i] else above - upper[i]
@@ -207,15 +208,17 @@ def quantiles(lower, upper, w, m, s, low, high):
                 a = x
             else:
                 b = x
-            moved = x + gap / density if density > 0.0 else math.inf
+            step = gap / density if density > 0.0 else math.inf
+            moved = x + step
             if abs(gap) <= 2e-16 * min(lower[i], upper[i]):
                 break
-            if not (a < moved < b):
+            if not (a < moved < b) or abs(step) > 0.5 * older:
                 moved = 0.5 * (a + b)
                 if moved <= a or moved >= b:
                     break
             if abs(moved - x) <= 4e-16 * abs(x):
                 break
+            older, last = last, abs(moved - x)
             x = moved
         result[i] = x
         start = x

@@ -28,7 +28,7 @@ from .quadrature import Integrand, integrate
 _EPS = float(np.finfo(float).eps)
 _LEVELS = 60
 _REFINEMENTS = 5
-_STEPS = np.array([-9.0, -3.0, 0.0, 3.0, 9.0])
+_STEPS = np.array([-7.0, -2.5, 2.5, 7.0])
 
 
 def absolute_integral(
@@ -182,8 +182,8 @@ def _coupled_panels(p: LineMixture, q: LineMixture) -> FloatArray:
         x = x[by]
         lower, upper = tails(x, *law.arrays)
         points.append(x + quantiles(lower, upper, *other.arrays, low, high))
-        widths.append(2.0 * scales[by])  # t moves with both x and y
-    ends = np.linspace(p_low + q_low, p_high + q_high, 17)
+        widths.append(4.0 * scales[by])  # t moves with both x and y
+    ends = np.linspace(p_low + q_low, p_high + q_high, 9)
     return spaced(ends, np.concatenate(points), np.concatenate(widths))
 
 
