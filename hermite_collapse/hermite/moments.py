@@ -24,10 +24,9 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import writable
 from .basis import hermite_values
 from .gauss import gauss_rule
-from .indices import index_count, positions, total_degree_indices
+from .joint import LARGEST_MATRIX, JointExpansion, principal_axes
 from .mixture import Mixture, spread
 
-_LARGEST_MATRIX = 1 << 27  # entries of one matrix: 1 GB
 _LARGEST_TENSOR_RULE = 1 << 18  # nodes
 _AFFORDABLE = 1 << 28  # nodes x indices x components: seconds
 _LANES = 16
@@ -70,7 +69,7 @@ def second_moments(mixture: Mixture, indices: IntArray) -> FloatArray:
         result = _over_lanes("diagonal_second_moments", arguments, (len(indices),), _LANES)
     else:
         result = np.zeros(len(indices))
-        joint = _Joint(indices)
+        joint = JointExpansion(indices)
         for weight, mean, covariance in zip(weights, means, full, strict=True):
             result += weight * np.square(joint(mean, covariance)).sum(axis=1)
     return _finite(result, indices, "second")
@@ -93,9 +92,9 @@ def product_moments(mixture: Mixture, indices: IntArray) -> FloatArray:
     --------
     An entry is right to about 10 n units in the last place of sqrt(E h_j^2 E h_k^2).
     """
-    if len(indices) ** 2 > _LARGEST_MATRIX:
+    if len(indices) ** 2 > LARGEST_MATRIX:
         raise InputError(
-            f"indices must hold at most {math.isqrt(_LARGEST_MATRIX)} rows here, got {len(indices)}."
+            f"indices must hold at most {math.isqrt(LARGEST_MATRIX)} rows here, got {len(indices)}."
         )
     weights, means, variances, full = _parts(mixture)
     if full is None:
@@ -108,7 +107,7 @@ def product_moments(mixture: Mixture, indices: IntArray) -> FloatArray:
         result = lower + np.tril(lower, -1).T
     else:
         result = np.zeros((len(indices), len(indices)))
-        joint = _Joint(indices)
+        joint = JointExpansion(indices)
         for weight, mean, covariance in zip(weights, means, full, strict=True):
             part = joint(mean, covariance)
             result += weight * (part @ part.T)
@@ -188,7 +187,7 @@ def fourth_moment_bound(mixture: Mixture, indices: IntArray) -> FloatArray:
 
 def _hypercontractive(mixture: Mixture, indices: IntArray) -> FloatArray:
     total = np.zeros(len(indices))
-    joint = _Joint(indices)
+    joint = JointExpansion(indices)
     for weight, mean, covariance in zip(mixture.weights, mixture.means, mixture.covariances, strict=True):
         total += weight * np.square(np.square(joint(mean, covariance)).sum(axis=1))
     return 9.0 ** indices.sum(axis=1) * total
@@ -233,43 +232,6 @@ def _nonzero(indices: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     return starts, axes.astype(np.int64), indices[rows, axes]
 
 
-def _factor(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the eigenvectors and the square roots of the eigenvalues of one covariance."""
-    eigenvalues, frame = np.linalg.eigh(covariance)
-    return frame, np.sqrt(np.maximum(eigenvalues, 0.0))
-
-
-class _Joint:
-    """Rows of a_{k,l} for the asked indices k and all l up to the largest degree, one component at a time."""
-
-    def __init__(self, indices: IntArray) -> None:
-        dimension = indices.shape[1]
-        degree = int(indices.sum(axis=1).max(initial=0))
-        count = index_count(dimension, degree)
-        if count**2 > _LARGEST_MATRIX:
-            raise InputError(
-                f"indices of degree {degree} in dimension {dimension} need a matrix of {count} x {count} numbers for a "
-                f"full covariance, more than 1 GB: lower the degree, or rotate to axes in which it is diagonal."
-            )
-        self.table = total_degree_indices(dimension, degree)
-        self.parents = np.full((count, dimension), -1, dtype=np.int64)
-        for axis in range(dimension):
-            raised = np.flatnonzero(self.table[:, axis] > 0)
-            smaller = self.table[raised].copy()
-            smaller[:, axis] -= 1
-            if len(raised):
-                self.parents[raised, axis] = positions(smaller)
-        self.pivots = np.argmax(self.table > 0, axis=1)
-        self.rows = positions(indices)
-
-    def __call__(self, mean: FloatArray, covariance: FloatArray) -> FloatArray:
-        from ._kernels_moments import joint_coefficients
-
-        frame, scales = _factor(covariance)
-        arrays = (writable(np.ascontiguousarray(array)) for array in (mean, covariance, frame * scales))
-        return joint_coefficients(*arrays, self.table, self.parents, self.pivots)[self.rows]
-
-
 def _tensor_fourth(
     weights: FloatArray, means: FloatArray, covariances: FloatArray, indices: IntArray
 ) -> FloatArray:
@@ -288,7 +250,7 @@ def _tensor_fourth(
     mass = np.exp(0.25 * logs)
     total = np.zeros(len(indices))
     for weight, mean, covariance in zip(weights, means, covariances, strict=True):
-        frame, scales = _factor(covariance)
+        frame, scales = principal_axes(covariance)
         values = hermite_values(mean + grid @ (frame * scales).T, degree)
         for row, index in enumerate(indices):
             total[row] += weight * np.sum(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import mpmath
 import numpy as np
 import pytest
@@ -215,3 +217,13 @@ def test_samples_agree_with_the_closed_form_within_their_errors() -> None:
     # mean of z^2 over 200 independent runs is 1 with standard error sqrt((kurtosis - 1) / 200), about 0.1
     assert np.abs((scores**2).mean(axis=0) - 1).max() < 0.45
     assert np.abs(((1.25 * scores) ** 2).mean(axis=0) - 1).max() > 0.45
+
+
+def test_coefficients_and_their_series_are_values() -> None:
+    law = mixture_coefficients(GaussianMixture([1.0], [[0.5, 1.0]], [[0.5, 0.7]]), 3)
+    for value in (law, law.series()):
+        again = pickle.loads(pickle.dumps(value))
+        assert again == value and hash(again) == hash(value)
+        assert value.replace(values=2.0 * value.values) != value
+        with pytest.raises(ValueError, match="read-only"):
+            value.values[0] = 5.0

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite import indices
-from hermite_collapse.hermite.indices import ancestry, index_count, positions, total_degree_indices
+from hermite_collapse.hermite.indices import (
+    ancestry,
+    as_indices,
+    index_count,
+    positions,
+    total_degree_indices,
+)
 
 CASES = [(1, 0), (1, 9), (2, 0), (2, 6), (3, 5), (4, 4), (5, 3), (7, 2)]
 
@@ -79,3 +85,11 @@ def test_tables_cannot_be_written() -> None:
 def test_bad_input(dimension: int, degree: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
         total_degree_indices(dimension, degree)
+
+
+def test_indices_of_a_user() -> None:
+    np.testing.assert_array_equal(as_indices([0, 3], 1), [[0], [3]])
+    with pytest.raises(InputError, match=r"indices must have shape \(m, 2\), got \(1, 1\)"):
+        as_indices([[1]], 2)
+    with pytest.raises(InputError, match="indices must hold integers >= 0, got -1"):
+        as_indices([[-1, 0]], 2)
