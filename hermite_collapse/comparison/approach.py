@@ -56,6 +56,29 @@ def observed_rate(values: ArrayLike, errors: ArrayLike) -> float | None:
     return float(distance[pairs[-1] + 1] / distance[pairs[-1]]) if pairs.size else None
 
 
+def corrected_square(
+    deviation: FloatArray, standard_error: FloatArray, weight: FloatArray, *, size: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return weighted squares of differences without their noise, and bounds of their standard deviations.
+
+    Parameters
+    ----------
+    deviation, standard_error : array, shape (..., m)
+        Measured differences.
+    weight : array, shape (m,)
+    size : array, shape (..., m), optional
+        The differences themselves where they are known; they make the bounds sharper.
+
+    Returns
+    -------
+    tuple of two arrays, shape (...)
+    """
+    known = deviation if size is None else size
+    square = (deviation**2 - standard_error**2) @ weight
+    noise = 2.0 * (np.abs(known) * standard_error) @ weight + np.sqrt(2.0) * standard_error**2 @ weight
+    return square, noise
+
+
 @dataclass(frozen=True, eq=False)
 class ModeDistances(Value):
     """Distances between the coefficients of the rounds and those of the limit, modes of degree n weighted by 2^-n.
@@ -87,7 +110,7 @@ def mode_distances(prediction: Prediction, comparison: Comparison | None = None)
     measured = standard_error = None
     if comparison is not None and comparison.measured.shape == gap.shape:
         deviation = comparison.measured - prediction.limit_coefficients
-        square, noise = _square(deviation, comparison.standard_error, weight, size=gap)
+        square, noise = corrected_square(deviation, comparison.standard_error, weight, size=gap)
         visible = square > VISIBLE * noise
         measured = np.where(visible, np.sqrt(np.maximum(square, 0.0)), np.nan)
         standard_error = np.where(visible, noise / (2.0 * np.where(visible, measured, 1.0)), 0.0)
@@ -119,7 +142,7 @@ def simulated_rate(prediction: Prediction, comparison: Comparison) -> Estimate |
         return None
     modes = comparison.tested[1:].all(axis=0) & (comparison.indices.sum(axis=1) > 0)
     gap = (comparison.measured - prediction.limit_coefficients)[:, modes]
-    square, noise = _square(gap, comparison.standard_error[:, modes], np.ones(gap.shape[1]))
+    square, noise = corrected_square(gap, comparison.standard_error[:, modes], np.ones(gap.shape[1]))
     start = float(((prediction.coefficients[0] - prediction.limit_coefficients)[modes] ** 2).sum())
     clear = np.flatnonzero(square[1:] > CLEAR * noise[1:]) + 1
     if start <= 0.0 or len(clear) == 0:
@@ -127,16 +150,6 @@ def simulated_rate(prediction: Prediction, comparison: Comparison) -> Estimate |
     k = int(clear[-1])
     rate = float((square[k] / start) ** (0.5 / k))
     return Estimate(rate, float(rate * noise[k] / (2.0 * k * square[k])), "standard_error", "samples")
-
-
-def _square(
-    deviation: FloatArray, standard_error: FloatArray, weight: FloatArray, *, size: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Weighted squares without the noise and bounds of their standard deviations; `size`: differences known better."""
-    known = deviation if size is None else size
-    square = (deviation**2 - standard_error**2) @ weight
-    noise = 2.0 * (np.abs(known) * standard_error) @ weight + np.sqrt(2.0) * standard_error**2 @ weight
-    return square, noise
 
 
 def _known(values: ArrayLike, errors: ArrayLike, share: float) -> BoolArray:

@@ -57,7 +57,9 @@ def test_points_and_particles_become_histograms_of_their_own_mass() -> None:
 
 
 def test_contours_need_no_density_of_the_data() -> None:
-    flat = GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], [[0.2, 0.0], [0.2, 0.0]])
+    flat = GaussianMixture(
+        [0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], [[0.2, 0.0], [0.2, 0.0]], covariance_type="diagonal"
+    )
     for target in (presets.load("grid_2d"), EmpiricalLaw(presets.load("tilted_2d").sample(300, 0)), flat):
         axes = draw_density_contours(data=target, law=recursion(target).limit())
         assert_readable(axes.get_figure())
@@ -69,11 +71,11 @@ def test_contour_lines_enclose_their_shares_of_draws() -> None:
     law = recursion(target).law(2)
     axes = draw_density_contours(data=target, law=law)
     levels = np.sort(axes.collections[-1].levels)[::-1]
-    seen = law.density(law.sample(40_000, 7))
+    heights = law.density(law.sample(40_000, 7))
     for level, mass in zip(levels, (0.25, 0.5, 0.75, 0.95), strict=True):
         error = np.sqrt(mass * (1.0 - mass) / 40_000)
-        assert abs(np.mean(seen > level) - mass) < 5.0 * error + 5e-3
-        assert abs(np.mean(seen > 1.2 * level) - mass) > 5.0 * error + 5e-3
+        assert abs(np.mean(heights > level) - mass) < 5.0 * error + 5e-3
+        assert abs(np.mean(heights > 1.2 * level) - mass) > 5.0 * error + 5e-3
 
 
 def test_components_narrower_than_the_grid_are_still_seen() -> None:

@@ -13,10 +13,9 @@ from hermite_collapse.figures import (
     draw_budget,
     draw_coefficients,
     draw_discount_weights,
-    draw_discounted_defects,
     draw_parameter_map,
 )
-from hermite_collapse.recursion.modes import attenuation, mode_contraction, mode_factors
+from hermite_collapse.recursion.modes import attenuation
 from tests.figures.figure_checks import assert_readable
 
 
@@ -74,31 +73,6 @@ def test_known_samplers_stand_at_their_times_on_the_parameter_map() -> None:
     assert_readable(axes.get_figure())
 
 
-def test_discounted_defects_add_up_to_the_error_of_a_recursion_that_made_them() -> None:
-    """Run a defective recursion of modes by itself: the last column is its final error, exactly."""
-    rng = np.random.default_rng(4)
-    n, rounds, alpha, time = np.arange(1, 7), 9, 0.3, 0.1
-    target, damping = rng.normal(size=6), np.exp(-0.5 * n * time)
-    defects = 0.1 * rng.normal(size=(rounds, 6))
-    current = target.copy()
-    for defect in defects:
-        current = damping * (alpha * target + (1.0 - alpha) * current) + defect
-    factor = mode_factors(n, fresh_fraction=alpha, truncation=time, rounds=rounds)[-1]
-    settings = {
-        "bias": -(1.0 - factor) * target,
-        "defects": defects,
-        "labels": [f"$h_{k}$" for k in n],
-    }
-    kappa = mode_contraction(n, fresh_fraction=alpha, truncation_time=time)
-    axes = draw_discounted_defects(**settings, contraction=kappa)
-    columns = [cells(mesh).ravel() for mesh in axes.collections[: rounds + 2]]
-    np.testing.assert_allclose(columns[-1], current - target, rtol=1e-12)
-    np.testing.assert_allclose(np.sum(columns[:-1], axis=0), columns[-1], rtol=1e-12)
-    assert_readable(axes.get_figure())
-    wrong = draw_discounted_defects(**settings, contraction=0.95 * kappa)
-    assert np.max(np.abs(cells(wrong.collections[rounds + 1]).ravel() - (current - target))) > 1e-3
-
-
 def test_budget_stacks_signed_parts_from_zero() -> None:
     parts = {"bias": [0.4, 0.3], "score": [-0.1, 0.2], "sampling": [0.05, -0.2]}
     axes = draw_budget(parts=parts, total=[0.35, 0.3], labels=["a", "b"])
@@ -132,5 +106,3 @@ def test_bad_shapes_are_refused_by_name() -> None:
         draw_budget(parts={"a": [1.0], "b": [1.0, 2.0]})
     with pytest.raises(InputError, match="coherence"):
         draw_discount_weights(fresh_fraction=0.2, rounds=3, coherence="none")
-    with pytest.raises(InputError, match="defects"):
-        draw_discounted_defects(bias=[0.1], defects=[[0.1, 0.2]], contraction=[0.5], labels=["a"])

@@ -83,15 +83,6 @@ def test_of_equal_labels_the_first_is_on_top() -> None:
     np.testing.assert_allclose(placed, [15.0, 5.0, -5.0])
 
 
-@given(st.integers(1, 500), st.integers(1, 6))
-def test_rounds_shown_are_few_distinct_and_end_with_the_last(last: int, count: int) -> None:
-    shown = style.select_rounds(last, count=count)
-    assert 1 <= len(shown) <= count and len(set(shown)) == len(shown)
-    assert list(shown) == sorted(shown) and shown[0] >= 1
-    if count > 1:
-        assert shown[-1] == last and shown[0] == 1
-
-
 def test_the_overlap_check_sees_an_overlap() -> None:
     figure = style.new_figure(4.0, 3.0)
     axes = figure.add_subplot()

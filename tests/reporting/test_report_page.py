@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from matplotlib.figure import Figure
 
@@ -88,18 +86,3 @@ def test_what_a_page_is_given_is_escaped_and_what_it_lacks_is_an_error(tmp_path:
     assert text.startswith("<!DOCTYPE html>") and not page.external_references(text)
     with pytest.raises(UndefinedError):
         page.render("own.html.j2", folder=tmp_path, title="x")
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(1, 6))
-def test_numbers_for_people_read_back_as_the_number(value: float, digits: int) -> None:
-    text = page.significant(value, digits)
-    plain = (
-        text.replace("−", "-").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")).replace(" × 10", "e")
-    )
-    assert float(plain) == float(f"{value:.{digits}g}")
-
-
-def test_numbers_that_are_none_have_signs_of_their_own() -> None:
-    assert page.significant(float("inf")) == "∞"
-    assert page.significant(float("-inf")) == "−∞"
-    assert page.significant(float("nan")) == "–"
