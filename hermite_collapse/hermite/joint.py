@@ -50,5 +50,10 @@ class JointExpansion:
         from ._kernels_moments import joint_coefficients
 
         frame, scales = principal_axes(covariance)
-        arrays = (writable(np.ascontiguousarray(array)) for array in (mean, covariance, frame * scales))
-        return joint_coefficients(*arrays, self.table, self.parents, self.pivots)[self.rows]
+        mean, covariance, factor = (
+            writable(np.ascontiguousarray(array)) for array in (mean, covariance, frame * scales)
+        )
+        matrix: FloatArray = joint_coefficients(
+            mean, covariance, factor, self.table, self.parents, self.pivots
+        )
+        return matrix[self.rows]
