@@ -109,8 +109,7 @@ class NoiseStream:
             ]
         else:
             self._torch = [
-                torch.Generator(device=device).manual_seed(seed_from(seed, *address))
-                for address in addresses
+                torch.Generator(device=device).manual_seed(seed_from(seed, *address)) for address in addresses
             ]
 
     def normal(self, columns: int) -> torch.Tensor:

@@ -1,11 +1,12 @@
 """Streamed statistics of particles: Hermite coefficients, their second moments, mean and covariance.
 
-A multi-index of d coordinates is a pair of multi-indices of the first and the second half of them, so
+On a CPU the sums of h_k and h_k^2 come from the compiled kernels of `hermite.sums`.  On other devices, and for the
+means of h_j h_k, a multi-index is a pair of multi-indices of the first and of the last coordinates, so that
 
-    sum_n h_k(x_n) = sum_n h_a(x_n^first) h_b(x_n^second) = (A B^T)_{ab},
+    sum_n h_k(x_n) = sum_n h_a(x_n^first) h_b(x_n^last) = (A B^T)_{ab},
 
 one small matrix product for each degree of a, restricted to the degrees of b that keep the total within bounds.  The
-sums of h_k^2 are the same product of squares.  No (particles x indices) array is ever made.
+sums of h_k^2 are the same product of squares.
 
 Sums are taken block by block (`noise.BLOCK` particles) and added in the order of the blocks: the bytes do not
 depend on the chunk size.
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..hermite.indices import positions, total_degree_indices
+from ..core.types import FloatArray
+from ..hermite.halves import Growth, halves
+from ..hermite.indices import index_count
+from ..hermite.sums import block_sums
 from .noise import Chunk
 
 
@@ -27,14 +30,14 @@ from .noise import Chunk
 class RoundStatistics:
     """Averages over the particles of one round: arrays with the run in front, as in `SimulatedRecursion`."""
 
-    coefficients: NDArray[np.float64]
-    second_moments: NDArray[np.float64]
-    means: NDArray[np.float64]
-    covariances: NDArray[np.float64]
-    products: NDArray[np.float64] | None
+    coefficients: FloatArray
+    second_moments: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+    products: FloatArray | None
 
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """The arrays by name, without what was not asked for."""
+    def arrays(self) -> dict[str, FloatArray]:
+        """Return the arrays by name, without what was not asked for."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -43,10 +46,14 @@ class HermiteStatistics:
 
     Parameters
     ----------
-    dimension, degree : of the multi-indices, all of total degree <= degree.
-    runs, particles : what will be added.
-    products : whether to average h_j h_k for all pairs as well, (m, m) numbers for each run.
-    device : where the particles are.
+    dimension, degree : int
+        Of the multi-indices, all of total degree <= degree.
+    runs, particles : int
+        What will be added.
+    products : bool
+        Whether to average h_j h_k for all pairs as well, (m, m) numbers for each run.
+    device : torch.device
+        Where the particles are.
     """
 
     def __init__(
@@ -54,11 +61,12 @@ class HermiteStatistics:
     ) -> None:
         self.dimension, self.degree = dimension, degree
         self.runs, self.particles = runs, particles
-        self._basis = _HalvedBasis(dimension, degree, device)
+        self._compiled = device.type == "cpu"
+        halved = products or not self._compiled
+        self._basis = _HalvedBasis(dimension, degree, device) if halved else None
         zeros = {"dtype": torch.float64, "device": device}
-        count = self._basis.count
-        self._sums = torch.zeros((runs, count), **zeros)
-        self._squares = torch.zeros((runs, count), **zeros)
+        count = index_count(dimension, degree)
+        self._sums = torch.zeros((runs, 2, count), **zeros)
         self._products = torch.zeros((runs, count, count), **zeros) if products else None
         self._first = torch.zeros((runs, dimension), **zeros)
         self._second = torch.zeros((runs, dimension, dimension), **zeros)
@@ -66,7 +74,7 @@ class HermiteStatistics:
 
     def reset(self) -> None:
         """Forget everything added."""
-        for tensor in (self._sums, self._squares, self._products, self._first, self._second):
+        for tensor in (self._sums, self._products, self._first, self._second):
             if tensor is not None:
                 tensor.zero_()
         self._centre = None
@@ -80,25 +88,34 @@ class HermiteStatistics:
         for piece in chunk.pieces:
             block = x[start : start + piece.rows].contiguous()
             start += piece.rows
-            first, second = self._basis.values(block)
-            self._sums[piece.run] += self._basis.contract(first, second)
-            if self._products is not None:
-                full = self._basis.expand(first, second)
-                self._products[piece.run] += full @ full.T
-            self._squares[piece.run] += self._basis.contract(first.square_(), second.square_())
+            if self._basis is not None:
+                self._add_halved(block, piece.run, self._basis)
+            if self._compiled:
+                sums = block_sums(block.numpy(), self.degree)[0, :, : self._sums.shape[2]]
+                self._sums[piece.run] += torch.from_numpy(sums)
             shifted = block - self._centre
             self._first[piece.run] += shifted.sum(0)
             self._second[piece.run] += shifted.T @ shifted
 
+    def _add_halved(self, block: torch.Tensor, run: int, basis: _HalvedBasis) -> None:
+        left, right = basis.values(block)
+        if self._products is not None:
+            full = basis.expand(left, right)
+            self._products[run] += full @ full.T
+        if not self._compiled:
+            self._sums[run, 0] += basis.contract(left, right)
+            self._sums[run, 1] += basis.contract(left.square_(), right.square_())
+
     def result(self) -> RoundStatistics:
-        """Averages of everything added."""
+        """Return the averages of everything added."""
         assert self._centre is not None
         n = self.particles
+        averages = (self._sums / n).cpu().numpy()
         shift = self._first / n
         covariances = self._second / n - shift[:, :, None] * shift[:, None, :]
         return RoundStatistics(
-            coefficients=(self._sums / n).cpu().numpy(),
-            second_moments=(self._squares / n).cpu().numpy(),
+            coefficients=averages[:, 0],
+            second_moments=averages[:, 1],
             means=(self._centre + shift).cpu().numpy(),
             covariances=(0.5 * (covariances + covariances.transpose(1, 2))).cpu().numpy(),
             products=None if self._products is None else (self._products / n).cpu().numpy(),
@@ -106,86 +123,68 @@ class HermiteStatistics:
 
 
 class _HalvedBasis:
-    """The multi-indices of total degree <= n as pairs of those of the first and the last coordinates."""
+    """The products of both halves of the coordinates as tensors, and how they make those of all."""
 
     def __init__(self, dimension: int, degree: int, device: torch.device) -> None:
-        self.degree = degree
-        self._cut = (dimension + 1) // 2
-        indices = total_degree_indices(dimension, degree)
-        self.count = len(indices)
-        self._first = _ProductBasis(self._cut, degree, device)
-        self._second = _ProductBasis(dimension - self._cut, degree, device) if dimension > 1 else None
-        row = positions(indices[:, : self._cut])
-        column = positions(indices[:, self._cut :]) if dimension > 1 else np.zeros(self.count, dtype=np.int64)
-        # Where each pair lies in the products by degree of the first half, laid end to end.
-        starts = self._first.starts
-        width = [self._columns(degree - n) for n in range(degree + 1)]
-        offsets = np.concatenate(
-            [[0], np.cumsum([(starts[n + 1] - starts[n]) * width[n] for n in range(degree + 1)])]
-        )
-        low = indices[:, : self._cut].sum(axis=1)
-        place = offsets[low] + (row - np.array(starts)[low]) * np.array(width)[low] + column
-        self._place = torch.as_tensor(place, device=device)
-        self._row = torch.as_tensor(row, device=device)
-        self._column = torch.as_tensor(column, device=device)
-        self._width = width
-
-    def _columns(self, degree: int) -> int:
-        return 1 if self._second is None else self._second.starts[degree + 1]
+        self._degree = degree
+        self._halves = parts = halves(dimension, degree)
+        self._left = _Products(parts.left, parts.split, degree, device)
+        self._right = _Products(parts.right, dimension - parts.split, degree, device)
+        # Where each pair lies in the matrix products by degree of the left half, laid end to end.
+        sizes = np.diff(parts.starts) * parts.widths
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        level = np.searchsorted(parts.starts, parts.row, side="right") - 1
+        position = offsets[level] + (parts.row - parts.starts[level]) * parts.widths[level] + parts.column
+        self._position = torch.as_tensor(position, device=device)
+        self._row = torch.tensor(parts.row, device=device)
+        self._column = torch.tensor(parts.column, device=device)
 
     def values(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values of the products of both halves, (first count, n) and (second count, n)."""
-        first = self._first.values(x[:, : self._cut])
-        if self._second is None:
-            return first, first.new_ones((1, x.shape[0]))
-        return first, self._second.values(x[:, self._cut :])
+        """Return the products of both halves, (left count, n) and (right count, n)."""
+        split = self._halves.split
+        return self._left.values(x[:, :split]), self._right.values(x[:, split:])
 
-    def contract(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Sums over the particles of first_a second_b for every multi-index (a, b), shape (count,)."""
-        starts = self._first.starts
+    def contract(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Return the sums over the particles of left_a right_b for every multi-index (a, b), shape (count,)."""
+        starts, widths = self._halves.starts.tolist(), self._halves.widths.tolist()
         parts = [
-            (first[starts[n] : starts[n + 1]] @ second[: self._width[n]].T).reshape(-1)
-            for n in range(self.degree + 1)
+            (left[starts[n] : starts[n + 1]] @ right[: widths[n]].T).reshape(-1)
+            for n in range(self._degree + 1)
         ]
-        return torch.cat(parts)[self._place]
+        return torch.cat(parts)[self._position]
 
-    def expand(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Values of every multi-index, shape (count, n)."""
-        return first[self._row] * second[self._column]
+    def expand(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Return the values of every multi-index, shape (count, n)."""
+        return left[self._row] * right[self._column]
 
 
-class _ProductBasis:
-    """Values of all h_k(x), abs(k) <= degree, each from the index with its last coordinate put to zero."""
+class _Products:
+    """Values of all h_k(x), abs(k) <= degree, over some axes, those of as many nonzero entries at once."""
 
-    def __init__(self, dimension: int, degree: int, device: torch.device) -> None:
-        self.dimension, self.degree = dimension, degree
-        indices = total_degree_indices(dimension, degree)
-        self.count = len(indices)
-        self.starts = [0, *np.cumsum(np.bincount(indices.sum(axis=1), minlength=degree + 1)).tolist()]
-        used = (indices > 0).sum(axis=1)
-        last = dimension - 1 - np.argmax(indices[:, ::-1] > 0, axis=1)
-        parents = indices.copy()
-        parents[np.arange(self.count), last] = 0
-        parent = positions(parents)
-        factor = last * (degree + 1) + indices[np.arange(self.count), last]
+    def __init__(self, growth: Growth, dimension: int, degree: int, device: torch.device) -> None:
+        self._dimension, self._degree, self._count = dimension, degree, len(growth.parent)
+        used = np.zeros(self._count, dtype=np.int64)
+        for row in range(1, self._count):
+            used[row] = used[growth.parent[row]] + 1
+        factor = growth.axis * (degree + 1) + growth.exponent
         self._levels = [
             tuple(
-                torch.as_tensor(a[used == level], device=device)
-                for a in (np.arange(self.count), parent, factor)
+                torch.as_tensor(rows[used == level], device=device)
+                for rows in (np.arange(self._count), growth.parent, factor)
             )
-            for level in range(1, min(dimension, degree) + 1)
+            for level in range(1, int(used.max()) + 1)
         ]
 
     def values(self, x: torch.Tensor) -> torch.Tensor:
-        """Shape (count, n), from x of shape (n, dimension)."""
-        table = x.new_empty((self.dimension, self.degree + 1, x.shape[0]))
+        """Return the values, shape (count, n), from x of shape (n, dimension)."""
+        table = x.new_empty((self._dimension, self._degree + 1, x.shape[0]))
         table[:, 0] = 1.0
-        if self.degree >= 1:
+        if self._degree >= 1:
             table[:, 1] = x.T
-        for k in range(1, self.degree):
+        for k in range(1, self._degree):
             table[:, k + 1] = (table[:, 1] * table[:, k] - k**0.5 * table[:, k - 1]) / (k + 1) ** 0.5
         factors = table.reshape(-1, x.shape[0])
-        result = x.new_empty((self.count, x.shape[0]))
+        result = x.new_empty((self._count, x.shape[0]))
         result[0] = 1.0
         for rows, parents, factor in self._levels:
             result[rows] = result[parents] * factors[factor]

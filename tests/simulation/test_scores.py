@@ -14,7 +14,10 @@ from hermite_collapse.simulation.scores import MixtureDenoiser, ScoreDenoiser, s
 CPU = torch.device("cpu")
 LAWS = {name: hc.presets.load(name) for name in hc.presets.names()}
 LAWS["far_off"] = hc.GaussianMixture(
-    [0.5, 0.5], [[1000.0, -2000.0], [1001.0, -2001.0]], [[0.3, 0.1], [0.2, 0.6]]
+    [0.5, 0.5],
+    [[1000.0, -2000.0], [1001.0, -2001.0]],
+    [[0.3, 0.1], [0.2, 0.6]],
+    covariance_type="diagonal",
 )
 
 

@@ -14,11 +14,13 @@ from hermite_collapse.simulation.statistics import HermiteStatistics
 CPU = torch.device("cpu")
 
 
-def _stream(x, degree, chunk):
+def _stream(x, degree, chunk, *, compiled=True):
+    """Statistics of particles (runs, N, d); without the compiled kernels as on a GPU."""
     runs, particles, dimension = x.shape
     statistics = HermiteStatistics(
         dimension, degree, runs=runs, particles=particles, products=True, device=CPU
     )
+    statistics._compiled = compiled
     rows = torch.from_numpy(x.reshape(-1, dimension))
     for c in plan_chunks(runs, particles, chunk):
         statistics.add(rows[c.start : c.stop], c)
@@ -29,32 +31,42 @@ def _stream(x, degree, chunk):
     ("dimension", "degree", "particles"),
     [(1, 0, 5), (1, 12, 9001), (2, 6, 50), (3, 1, 8193), (3, 4, 700), (7, 2, 64)],
 )
-def test_statistics_are_the_sums_written_out(dimension, degree, particles):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_statistics_are_the_sums_written_out(dimension, degree, particles, compiled):
     x = np.random.default_rng(dimension).normal(0.4, 0.8, (2, particles, dimension))
-    found = _stream(x, degree, 9000)
+    result = _stream(x, degree, 9000, compiled=compiled)
     indices = total_degree_indices(dimension, degree)
     values = hermite_values(x, degree)  # (runs, N, d, n + 1)
     h = np.prod([values[:, :, j, indices[:, j]] for j in range(dimension)], axis=0)
-    np.testing.assert_allclose(found.coefficients, h.mean(1), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(found.second_moments, (h**2).mean(1), rtol=1e-12)
+    np.testing.assert_allclose(result.coefficients, h.mean(1), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(result.second_moments, (h**2).mean(1), rtol=1e-12)
     np.testing.assert_allclose(
-        found.products, np.einsum("rnj,rnk->rjk", h, h) / particles, rtol=1e-11, atol=1e-11
+        result.products, np.einsum("rnj,rnk->rjk", h, h) / particles, rtol=1e-11, atol=1e-11
     )
-    np.testing.assert_allclose(found.means, x.mean(1), rtol=1e-13)
+    np.testing.assert_allclose(result.means, x.mean(1), rtol=1e-13)
     for run in range(2):
         expected = np.cov(x[run].T, bias=True).reshape(dimension, dimension)
-        np.testing.assert_allclose(found.covariances[run], expected, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(result.covariances[run], expected, rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("particles", [70, 20_001])
-def test_bytes_do_not_depend_on_the_chunk_size(particles):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_bytes_do_not_depend_on_the_chunk_size(particles, compiled):
     x = np.random.default_rng(5).normal(size=(3, particles, 3))
-    one, other = _stream(x, 4, 1).arrays(), _stream(x, 4, 50_000).arrays()
+    one, other = (_stream(x, 4, chunk, compiled=compiled).arrays() for chunk in (1, 50_000))
     for name in one:
         assert one[name].tobytes() == other[name].tobytes(), name
 
 
 def test_covariance_far_from_the_origin_keeps_its_digits():
     x = 1e6 + np.random.default_rng(1).normal(size=(1, 400, 2))
-    found = _stream(x, 1, 10_000).covariances[0]
-    np.testing.assert_allclose(found, np.cov(x[0].T, bias=True), rtol=1e-9, atol=1e-9)
+    covariance = _stream(x, 1, 10_000).covariances[0]
+    np.testing.assert_allclose(covariance, np.cov(x[0].T, bias=True), rtol=1e-9, atol=1e-9)
+
+
+def test_particles_that_are_not_finite_are_recorded_as_such():
+    x = np.random.default_rng(1).normal(size=(2, 30, 2))
+    x[1, 3, 0] = np.nan
+    result = _stream(x, 2, 100)
+    assert np.isfinite(result.coefficients[0]).all()
+    assert np.isnan(result.coefficients[1, 1:]).any()
