@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from ...core.errors import ConvergenceError, InputError
@@ -263,7 +264,7 @@ class TrainingJob:
             if other.name < path.name:
                 other.unlink()
 
-    def _digest(self) -> np.ndarray:
+    def _digest(self) -> NDArray[np.uint8]:
         """What tells this training from any other: its settings and its points."""
         digest = hashlib.sha256(self._settings.encode())
         digest.update(np.ascontiguousarray(self._points.cpu().numpy()).tobytes())
