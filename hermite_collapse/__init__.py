@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .app.run import load as load
     from .comparison.comparison import Comparison as Comparison
     from .comparison.comparison import compare as compare
-    from .core.errors import AccuracyWarning as AccuracyWarning
     from .core.errors import ConvergenceError as ConvergenceError
     from .core.errors import InputError as InputError
     from .core.estimates import Estimate as Estimate

@@ -168,11 +168,32 @@ def test_public_names_load_and_are_listed():
 
 def test_no_module_hides_a_public_function():
     """With lazy names, a module called like a function would take its place once imported."""
+    import types
+
     import hermite_collapse as hc
 
     children = {module.split(".")[1] for module in KNOWN if module.count(".") == 1}
-    for name in set(hc._PUBLIC) & children:
-        assert hc._PUBLIC[name].split(".")[-1] == name, name
+    for name in set(hc.__all__) & children:
+        assert isinstance(getattr(hc, name), types.ModuleType), name
+
+
+def test_lazy_names_of_a_package_are_its_imports_for_type_checkers():
+    from hermite_collapse.core.lazy import _imports_for_type_checking
+
+    source = """
+from typing import TYPE_CHECKING
+from .a import early as early
+if TYPE_CHECKING:
+    from .b.c import late as late
+    from . import module as module
+    from .d import private
+    from ..up import above as above
+"""
+    assert dict(_imports_for_type_checking(source, "root.package")) == {
+        "late": "root.package.b.c",
+        "module": "root.package",
+        "above": "root.up",
+    }
 
 
 def test_theory_works_without_torch():

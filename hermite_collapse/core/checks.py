@@ -1,7 +1,7 @@
 """Input rules, one function each.
 
 Every function returns the coerced value or raises InputError with one sentence that names the argument, the
-rule and the value received.  Arrays come back as C-contiguous float64, so that compiled kernels see one type.
+rule and the value received.  Arrays are returned as C-contiguous float64, so that compiled kernels see one type.
 """
 
 from __future__ import annotations
@@ -9,25 +9,34 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .errors import InputError
-from .types import FloatArray, IntArray
+from .types import BoolArray, FloatArray, IntArray
 from .value import writable
 
 # Second moments that a diffusion's own coordinates can have.
 SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
 
 
-def real(value: Any, name: str) -> float:
-    """A finite real number; a truth value is none."""
+@runtime_checkable
+class Tensor(Protocol):
+    """A torch tensor, possibly on another device."""
+
+    def detach(self) -> Tensor: ...
+    def cpu(self) -> Tensor: ...
+    def numpy(self) -> FloatArray: ...
+
+
+def real(value: object, name: str) -> float:
+    """Return a finite real number; booleans are refused."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
-        number = float(value)
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a real number, got {value!r}.") from None
     if not np.isfinite(number):
@@ -35,34 +44,34 @@ def real(value: Any, name: str) -> float:
     return number
 
 
-def fraction(value: Any, name: str = "fresh_fraction") -> float:
-    """A number in [0, 1]."""
+def fraction(value: object, name: str = "fresh_fraction") -> float:
+    """Return a number in [0, 1]."""
     number = real(value, name)
     if not 0.0 <= number <= 1.0:
         raise InputError(f"{name} must lie in [0, 1], got {number!r}.")
     return number
 
 
-def nonnegative(value: Any, name: str) -> float:
-    """A finite number >= 0."""
+def nonnegative(value: object, name: str) -> float:
+    """Return a finite number >= 0."""
     number = real(value, name)
     if number < 0.0:
         raise InputError(f"{name} must be >= 0, got {number!r}.")
     return number
 
 
-def positive(value: Any, name: str) -> float:
-    """A finite number > 0."""
+def positive(value: object, name: str) -> float:
+    """Return a finite number > 0."""
     number = real(value, name)
     if number <= 0.0:
         raise InputError(f"{name} must be > 0, got {number!r}.")
     return number
 
 
-def integer(value: Any, name: str, minimum: int = 0) -> int:
-    """An integer >= minimum; 3.0 is not an integer, numpy integers are."""
+def integer(value: object, name: str, minimum: int = 0) -> int:
+    """Return an integer >= minimum; numpy integers are accepted, 3.0 and booleans are refused."""
     try:
-        number = operator.index(value)
+        number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise InputError(f"{name} must be an integer, got {value!r}.") from None
     if isinstance(value, bool | np.bool_) or number < minimum:
@@ -71,7 +80,7 @@ def integer(value: Any, name: str, minimum: int = 0) -> int:
 
 
 def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
-    """An array of integers >= 0, of any shape."""
+    """Return an array of integers >= 0, of any shape."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         raise InputError(f"{name} must hold integers >= 0, got {_brief(value)}.")
@@ -81,7 +90,7 @@ def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
 
 
 def one_of(value: str, choices: Iterable[str], name: str) -> str:
-    """One of a set of words; the message names the nearest."""
+    """Return one of a set of words; the message names the nearest."""
     known = list(choices)
     if value in known:
         return value
@@ -91,7 +100,7 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
 
 
 def vector(value: ArrayLike, name: str) -> FloatArray:
-    """A non-empty one-dimensional array of finite numbers."""
+    """Return a non-empty one-dimensional array of finite numbers."""
     array = _float_array(value, name)
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"{name} must be a non-empty vector, got an array of shape {array.shape}.")
@@ -100,7 +109,7 @@ def vector(value: ArrayLike, name: str) -> FloatArray:
 
 
 def probabilities(value: ArrayLike, name: str = "weights") -> FloatArray:
-    """A vector of numbers >= 0 that sums to 1 within 1e-9; returned divided by its sum."""
+    """Return a vector of numbers >= 0 that sums to 1 within 1e-9, divided by its sum."""
     array = vector(value, name)
     if array.min() < 0.0:
         raise InputError(f"{name} must be >= 0, got {float(array.min())!r}.")
@@ -110,8 +119,8 @@ def probabilities(value: ArrayLike, name: str = "weights") -> FloatArray:
     return array / total
 
 
-def samples(value: Any, name: str = "samples", minimum: int = 1) -> FloatArray:
-    """A sample as (n, d), from (n,) or (n, d): array, torch tensor or data frame of finite numbers."""
+def samples(value: object, name: str = "samples", minimum: int = 1) -> FloatArray:
+    """Return a sample as (n, d), from (n,) or (n, d): array, torch tensor or data frame of finite numbers."""
     array = _float_array(value, name)
     if array.ndim == 1:
         array = array[:, None]
@@ -150,8 +159,8 @@ def diffusion_units(moments: FloatArray, name: str) -> None:
         )
 
 
-def points(value: Any, dimension: int, name: str = "x") -> tuple[FloatArray, tuple[int, ...]]:
-    """Points as (n, d) and the leading shape, from (..., d); in one dimension also from (...)."""
+def points(value: object, dimension: int, name: str = "x") -> tuple[FloatArray, tuple[int, ...]]:
+    """Return points as (n, d) and the leading shape, from (..., d); in one dimension also from (...)."""
     array = _float_array(value, name)
     if dimension == 1 and not (array.ndim >= 2 and array.shape[-1] == 1):
         leading = array.shape
@@ -165,8 +174,8 @@ def points(value: Any, dimension: int, name: str = "x") -> tuple[FloatArray, tup
     return np.ascontiguousarray(array.reshape(-1, dimension)), leading
 
 
-def _float_array(value: Any, name: str) -> FloatArray:
-    if hasattr(value, "detach"):  # a torch tensor, possibly on another device
+def _float_array(value: object, name: str) -> FloatArray:
+    if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
     try:
         array = np.asarray(value)
@@ -188,7 +197,7 @@ def real_array(value: ArrayLike, name: str) -> FloatArray:
 
 
 def finite(array: FloatArray, name: str) -> None:
-    """No NaN or infinity; the message says how many there are and where the first."""
+    """Refuse NaN and infinity; the message says how many there are and where the first is."""
     bad = ~np.isfinite(array)
     if bad.any():
         raise InputError(
@@ -196,12 +205,12 @@ def finite(array: FloatArray, name: str) -> None:
         )
 
 
-def _first(bad: NDArray[np.bool_]) -> int | tuple[int, ...]:
+def _first(bad: BoolArray) -> int | tuple[int, ...]:
     """Return the index of the first True."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     return index[0] if len(index) == 1 else index
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     text = repr(value).replace("\n", " ")
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,12 +1,20 @@
-"""What can go wrong, as types: bad input, an iteration that did not converge, a value less accurate than promised."""
+"""What can go wrong, as types: bad input, and an iteration that did not converge."""
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class InputError(ValueError):
-    """An argument breaks a rule; the message is one sentence naming the argument, the rule and the value."""
+    """An argument breaks a rule; the message is one sentence naming the argument, the rule and the value.
+
+    Examples
+    --------
+    >>> from hermite_collapse import half_degree
+    >>> try:
+    ...     half_degree(fresh_fraction=1.5, truncation_time=0.1)
+    ... except InputError as error:
+    ...     print(error)
+    fresh_fraction must lie in [0, 1], got 1.5.
+    """
 
 
 class ConvergenceError(RuntimeError):
@@ -14,26 +22,19 @@ class ConvergenceError(RuntimeError):
 
     Attributes
     ----------
-    value : the best value reached.
-    bound : the error bound or last change that belongs to it.
+    value : object
+        The best value reached.
+    bound : object
+        The error bound or last change that belongs to it.
+
+    Examples
+    --------
+    >>> error = ConvergenceError("the iteration stopped at 1.4.", value=1.4, bound=0.1)
+    >>> error.value, error.bound
+    (1.4, 0.1)
     """
 
-    def __init__(self, message: str, *, value: Any, bound: Any) -> None:
-        super().__init__(message)
-        self.value = value
-        self.bound = bound
-
-
-class AccuracyWarning(UserWarning):
-    """A result is correct to fewer digits than its docstring promises.
-
-    Attributes
-    ----------
-    value : the result.
-    bound : the error bound that holds instead.
-    """
-
-    def __init__(self, message: str, *, value: Any = None, bound: Any = None) -> None:
+    def __init__(self, message: str, *, value: object, bound: object) -> None:
         super().__init__(message)
         self.value = value
         self.bound = bound

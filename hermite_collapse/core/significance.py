@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from .types import FloatArray
 
 SMALLEST_EIGENVALUE = 1e-9  # of a correlation matrix; directions below are rounding, not information
 
@@ -31,13 +29,22 @@ class Verdict:
 
     Attributes
     ----------
-    passed : whether no test was rejected at `level`.
-    level : probability of any false rejection.
-    tests : number of tests; untested : number of mode-round pairs left out because their statistic is not near normal.
-    rejected : the tests that were rejected, strongest first.
-    strongest : the test with the smallest p-value, rejected or not; None if nothing could be tested.
-    adjusted_p_value : Holm-adjusted p-value of the strongest test.
-    critical_z : size that the z-score of a single test of weight 1 must pass to be rejected first; None without tests.
+    passed : bool
+        Whether no test was rejected at `level`.
+    level : float
+        Probability of any false rejection.
+    tests : int
+        Number of tests.
+    untested : int
+        Mode-round pairs left out because their statistic is not near normal.
+    rejected : tuple of Test
+        The tests that were rejected, strongest first.
+    strongest : Test or None
+        The test with the smallest p-value, rejected or not; None if nothing could be tested.
+    adjusted_p_value : float
+        Holm-adjusted p-value of the strongest test.
+    critical_z : float or None
+        Size that the z-score of a single test of weight 1 must pass to be rejected first; None without tests.
     """
 
     passed: bool
@@ -69,14 +76,16 @@ class Verdict:
 
 
 def normal_test(name: str, z: float) -> Test:
-    """Two-sided test of a standard normal z."""
+    """Return the two-sided test of a standard normal z."""
     from scipy.special import erfc
 
     return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))))
 
 
 def holm(tests: list[Test], level: float, untested: int) -> Verdict:
-    """Weighted Holm: in the order of p / weight, each p is held against its share of the level among those left."""
+    """Return the verdict of weighted Holm: in the order of p / weight, each p is held against its share of the level among those left."""
+    from scipy.special import ndtri
+
     ordered = sorted(tests, key=lambda test: test.p_value / test.weight)
     rejected, left = [], sum(test.weight for test in tests)
     for test in ordered:
@@ -85,6 +94,7 @@ def holm(tests: list[Test], level: float, untested: int) -> Verdict:
         rejected.append(test)
         left -= test.weight
     total = sum(test.weight for test in tests)
+    critical = -float(ndtri(0.5 * level / total)) if ordered else None
     return Verdict(
         passed=not rejected,
         level=level,
@@ -93,12 +103,12 @@ def holm(tests: list[Test], level: float, untested: int) -> Verdict:
         rejected=tuple(rejected),
         strongest=ordered[0] if ordered else None,
         adjusted_p_value=min(1.0, ordered[0].p_value * total / ordered[0].weight) if ordered else 1.0,
-        critical_z=-NormalDist().inv_cdf(0.5 * level / total) if ordered else None,
+        critical_z=critical,
     )
 
 
 def whitened(covariance: FloatArray, columns: FloatArray) -> FloatArray:
-    """S^{-1/2} columns on the numerically visible directions of S; as many rows as there are of these."""
+    """Return S^{-1/2} columns on the numerically visible directions of S; as many rows as there are of these."""
     scale = np.sqrt(np.diagonal(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     visible = values > SMALLEST_EIGENVALUE * values[-1]
