@@ -39,6 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _multiples(counts: dict[str, int]) -> str:
+    if not counts:
+        return ""
+    words = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    return f"{sum(counts.values())} multiples of formulas: {words}; "
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
@@ -87,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rejected = data["mutations"]["rejected"]
     print(
         f"{len(results)} statements, {len(unexpected)} other than expected; {rejected} of {data['mutations']['tried']} mutations "
-        f"rejected; {seconds:.0f} s",
+        f"rejected; {_multiples(data['multiples'])}{seconds:.0f} s",
         file=say,
     )
     for result in unexpected:

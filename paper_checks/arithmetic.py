@@ -1,4 +1,4 @@
-"""One formula, four arithmetics: sympy for proof, Arb for enclosures, mpmath for digits, NumPy for samples.
+"""One formula, four arithmetics: sympy for algebra, Arb for enclosures, mpmath for digits, NumPy for samples.
 
 A claim writes its formula once, `lambda m, n, alpha, x: alpha / (alpha + m.expm1(n * x))`, and every kind of evidence
 evaluates that same formula with its own `m`.  A mutation therefore changes what all of them see.  The arithmetic of enclosures is in

@@ -13,10 +13,17 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import sympy
 from mpmath import mpf
 
 from . import definition
 from .definition import Law
+
+
+def euler(like: Any) -> Any:
+    """The number e, in the number system of an argument."""
+    return sympy.E if isinstance(like, sympy.Basic) else mpmath.e
+
 
 # ------------------------------------------------------------------------- divergences by integration
 
@@ -150,6 +157,48 @@ def _chi_square_on_grid(p: Law, q: Law) -> float:
     x = np.arange(-12, 12.0001, 0.02)
     above, below = definition.grid(p, x), definition.grid(q, x)
     return float(((above - below) ** 2 / below).sum() * 0.02)
+
+
+# ------------------------------------------------------------------------- far ages
+
+
+@cache
+def swapped_ages(alpha: float, time: float = 0.3, age: int = 5) -> dict[str, tuple[float, float]]:
+    """Distances to the limit before and after one round, for data so far out that the ages of the limit are disjoint.
+
+    p* has modes at -far and far.  The model is the limit with a tenth of one age's mass moved from its left mode to its
+    right one; a round moves that change to the next age, where the limit has 1 - alpha times as much mass.  Both laws
+    and both distances come from the definition: the limit by iteration, the integrals on windows around the two ages.
+    """
+    far, rounds = mpf(10) ** 6, 80
+    half = mpf(1) / 2
+    target = [(half, -far, mpf(1)), (half, far, mpf(1))]
+    limit = definition.rounds(target, alpha, [time] * rounds)[-1]
+    positions = [far * mpmath.exp(-mpf(time) * k) for k in (age, age + 1)]
+    own = [c for c in limit if abs(abs(c[1]) / positions[0] - 1) < mpf("1e-9")]
+    moved = sum(w for w, _, _ in own) / 20
+    model = [(w + (moved if m > 0 else -moved), m, v) if (w, m, v) in own else (w, m, v) for w, m, v in limit]
+    found: dict[str, tuple[float, ...]] = dict.fromkeys(("tv", "kl", "chi", "w1"), ())
+    after = [definition.truncate(definition.mix(mpf(alpha), target, q), time) for q in (model, limit)]
+    for p, rest, centre in ((model, limit, positions[0]), (*after, positions[1])):
+        tv = kl = chi = 0.0
+        for side in (-1, 1):
+            x = np.arange(-9, 9.0001, 0.02)
+            # Shifted to the window before they become floats: the centre has seven digits before the point.
+            above, below = (
+                definition.grid(
+                    [(w, m - side * centre, v) for w, m, v in law_ if abs(m - side * centre) < 40], x
+                )
+                for law_ in (p, rest)
+            )
+            tv += float(np.abs(above - below).sum()) * 0.01
+            kl += float((above * np.log(above / below)).sum()) * 0.02
+            chi += float(((above - below) ** 2 / below).sum()) * 0.02
+        # The cumulative functions are ordered, so W1 is the difference of the means.
+        w1 = float(sum(w * m for w, m, _ in p) - sum(w * m for w, m, _ in rest))
+        for name, value in (("tv", tv), ("kl", kl), ("chi", chi), ("w1", w1)):
+            found[name] += (value,)
+    return {name: (values[0], values[1]) for name, values in found.items()}
 
 
 # ------------------------------------------------------------------------- circle

@@ -63,12 +63,32 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Displayed:
-    """The statement as its paper, or a public summary of it, displays it; the evidence must refute it."""
+    """A form in which the statement was displayed; the evidence must refute it.
 
+    `whose` names the sentence that is refuted: paper, version and place, or "a public summary", which the verdict repeats.
+    """
+
+    whose: str
     text: str
     formula: str
     changes: dict[str, Any]
     correction: str
+
+
+@dataclass(frozen=True)
+class Weaker:
+    """What a formula says when it is multiplied by constants on one side of one: something true, but less.
+
+    `side` is "above" or "below" one.
+    """
+
+    formula: str
+    side: str
+    text: str
+
+    def covers(self, formula: str, factor: float) -> bool:
+        """Whether this is about that formula and factor."""
+        return formula == self.formula and (factor > 1) == (self.side == "above")
 
 
 @dataclass(frozen=True)
@@ -100,6 +120,7 @@ class Statement:
     mutations: tuple[Mutation, ...]
     expected: str
     displayed: Displayed | None = None
+    weaker: tuple[Weaker, ...] = ()
     package: Package | None = None
     figure: Callable[[], Any] | None = None
     remark: str = ""

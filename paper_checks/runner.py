@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import mpmath
 
-from . import registry
+from . import registry, scalings
 from .evidence import REFUTES, SILENT, Claim, Evidence, Outcome
 from .registry import Statement
+from .scalings import Scaling
 from .subject import Absent
 from .verdicts import Finding, Verdict, judge
 
@@ -50,6 +51,7 @@ class Row:
     findings: tuple[Finding, ...]
     displayed: tuple[Finding, ...]
     rejections: tuple[Rejection, ...]
+    scalings: tuple[Scaling, ...]
     package: PackageCheck | None
     seconds: float
     error: str = ""
@@ -75,13 +77,31 @@ def _look(evidence: Evidence, claim: Claim) -> Finding:
     return Finding.of(evidence, outcome, time.perf_counter() - start)
 
 
-def _reject(statement: Statement, evidence: Sequence[Evidence], changes: dict) -> Finding | None:
-    claim = statement.claim.with_(**changes)
+def _reject(evidence: Sequence[Evidence], claim: Claim) -> Finding | None:
     for item in evidence:
         finding = _look(item, claim)
         if finding.outcome.status == REFUTES:
             return finding
     return None
+
+
+def _scalings(statement: Statement, evidence: Sequence[Evidence]) -> Iterator[Scaling]:
+    """What becomes of every formula of the claim times every factor."""
+    for name, factor, formula, claim in scalings.scaled_claims(statement.claim):
+        finding = _reject(evidence, claim)
+        weaker = next((item for item in statement.weaker if item.covers(name, factor)), None)
+        if finding is not None:
+            yield Scaling(
+                name, factor, "rejected", f"{finding.kind.replace('_', ' ')}: {finding.outcome.closeness}"
+            )
+        elif formula is not None and formula.calls and not formula.numbers:
+            yield Scaling(name, factor, "no number", "it decides or counts")
+        elif weaker is not None:
+            yield Scaling(name, factor, "weaker", weaker.text)
+        elif formula is not None and not formula.calls:
+            yield Scaling(name, factor, "unused", "no evidence uses it")
+        else:
+            yield Scaling(name, factor, "survives", "nothing refutes it")
 
 
 def _package(statement: Statement) -> PackageCheck | None:
@@ -116,12 +136,16 @@ def _package(statement: Statement) -> PackageCheck | None:
     )
 
 
-def run(statement: Statement, *, quick: bool = False, mutations: bool = True) -> Row:
-    """Everything about one statement; an exception becomes an error that is never a refutation."""
+def run(statement: Statement, *, quick: bool = False) -> Row:
+    """Everything about one statement; an exception becomes an error that is never a refutation.
+
+    The quick form leaves out slow evidence and the multiples of the formulas.
+    """
     start = time.perf_counter()
     findings: list[Finding] = []
     displayed: list[Finding] = []
     rejections: list[Rejection] = []
+    multiples: list[Scaling] = []
     package: PackageCheck | None = None
     error = ""
     with warnings.catch_warnings():
@@ -138,19 +162,23 @@ def run(statement: Statement, *, quick: bool = False, mutations: bool = True) ->
                     zip([f.seconds for f in findings], evidence, strict=True), key=lambda pair: pair[0]
                 )
             ]
-            for mutation in statement.mutations if mutations else ():
-                found = _reject(statement, cheap_first, mutation.changes)
+            for mutation in statement.mutations:
+                finding = _reject(cheap_first, statement.claim.with_(**mutation.changes))
                 by = (
-                    f"{found.kind.replace('_', ' ')}: {found.outcome.closeness}"
-                    if found
+                    f"{finding.kind.replace('_', ' ')}: {finding.outcome.closeness}"
+                    if finding
                     else "nothing refutes it"
                 )
-                rejections.append(Rejection(mutation.kind, mutation.text, found is not None, by))
+                rejections.append(Rejection(mutation.kind, mutation.text, finding is not None, by))
+            if not quick:
+                multiples = list(_scalings(statement, cheap_first))
             package = _package(statement)
         except Exception:
             error = traceback.format_exc()
     verdict = (
-        judge(findings, displayed or None) if findings and not error else Verdict("open", "a check raised")
+        judge(findings, displayed or None, statement.displayed.whose if statement.displayed else "")
+        if findings and not error
+        else Verdict("open", "a check raised")
     )
     complaints = []
     if error:
@@ -158,6 +186,11 @@ def run(statement: Statement, *, quick: bool = False, mutations: bool = True) ->
     if verdict.word != statement.expected:
         complaints.append(f"expected {statement.expected!r}, came out {verdict.word!r}")
     complaints += [f"mutation not rejected: {item.text}" for item in rejections if not item.rejected]
+    complaints += [
+        f"{item.formula} times {item.factor:g}: {item.outcome}"
+        for item in multiples
+        if not item.is_as_it_should
+    ]
     if package is not None and package.status == "differs":
         complaints.append(f"the package differs: {package.detail}")
     return Row(
@@ -168,6 +201,7 @@ def run(statement: Statement, *, quick: bool = False, mutations: bool = True) ->
         tuple(findings),
         tuple(displayed),
         tuple(rejections),
+        tuple(multiples),
         package,
         time.perf_counter() - start,
         error,

@@ -4,9 +4,12 @@ refuted claim                                              false as displayed
 displayed form refuted, corrected claim not                false as displayed, with the counter-example
 fewer than two kinds of evidence support it                open
 some evidence shows that it says nothing here              vacuous here
-a proof for all parameters, and an extremal example        sharp
-a proof for all parameters                                 holds
+a derivation for all parameters, and an extremal example   sharp
+a derivation for all parameters                            holds
 instances only                                             supported, with the strength of the instances
+
+A derivation is "derived, algebra checked": sympy confirms the algebra between its sentences, a reader the sentences.
+"Proved" is said of enclosures alone.
 """
 
 from __future__ import annotations
@@ -41,8 +44,10 @@ class Verdict:
     because: str
 
 
-def judge(findings: Sequence[Finding], displayed: Sequence[Finding] | None = None) -> Verdict:
-    """The verdict on a claim (and on the form in which it was displayed, when that differs)."""
+def judge(
+    findings: Sequence[Finding], displayed: Sequence[Finding] | None = None, whose: str = ""
+) -> Verdict:
+    """The verdict on a claim (and on the form in which it was displayed, and by whom, when that differs)."""
     own = _judge(findings)
     if displayed is None or own.word in ("false as displayed", "open"):
         return own
@@ -51,9 +56,11 @@ def judge(findings: Sequence[Finding], displayed: Sequence[Finding] | None = Non
         return Verdict(
             "open", "the displayed form was not refuted, so nothing tells it from the corrected one"
         )
+    # Numbers are a counter-example that a reader can repeat; algebra comes second.
+    example = next((item for item in against if item.kind == "high_precision"), against[0])
     return Verdict(
         "false as displayed",
-        f"counter-example ({against[0].kind.replace('_', ' ')}): {against[0].outcome.closeness}; "
+        f"{whose + ': ' if whose else ''}counter-example ({example.kind.replace('_', ' ')}): {example.outcome.closeness}; "
         f"the corrected statement: {own.word} ({own.because})",
     )
 
@@ -76,7 +83,8 @@ def _judge(findings: Sequence[Finding]) -> Verdict:
     if proofs and extremal:
         return Verdict("sharp", extremal[0].outcome.closeness)
     if proofs:
-        return Verdict("holds", f"proved ({proofs[0].kind}), checked by {_listed(kinds - {proofs[0].kind})}")
+        word = "derived, algebra checked" if proofs[0].kind == "symbolic" else "proved by enclosures"
+        return Verdict("holds", f"{word}; confirmed by {_listed(kinds - {proofs[0].kind})}")
     return Verdict(
         "supported",
         "; ".join(f"{item.kind.replace('_', ' ')}: {item.outcome.closeness}" for item in supporting),

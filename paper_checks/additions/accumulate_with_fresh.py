@@ -23,7 +23,7 @@ from ..evidence import (
     scores,
     simulated,
 )
-from ..registry import Displayed, Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, derived
 
 CLAIM = Claim(
     # f(i + 1) - g for i >= 1, with kappa = (1 - alpha) r, r = a^n
@@ -166,14 +166,13 @@ STATEMENT = Statement(
             r"$\Gamma(i-\kappa)$",
             {"gap": lambda m, i, k, g: k**2 * (1 - g) * m.gamma(i - k) / (m.gamma(1 - k) * m.gamma(i + 1))},
         ),
+        Mutation(
+            "dropped condition",
+            r"$p_0=p_\ast$ kept in the average",
+            {"gap": lambda m, i, k, g: k * (1 - g) * m.gamma(i + 1 + k) / (m.gamma(1 + k) * m.gamma(i + 2))},
+        ),
         Mutation("dropped condition", "the limit forgets the fresh share", {"limit": lambda alpha, r: 0 * r}),
     ),
-    displayed=Displayed(
-        r"As first written down: the formula for an average that contains $p_0=p_\ast$, beside a regime that does not.",
-        r"f_n(i+1)-g_n=\kappa_n(1-g_n)\frac{\Gamma(i+1+\kappa_n)}{\Gamma(1+\kappa_n)\Gamma(i+2)}",
-        {"gap": lambda m, i, k, g: k * (1 - g) * m.gamma(i + 1 + k) / (m.gamma(1 + k) * m.gamma(i + 2))},
-        r"$\kappa_n^2(1-g_n)\Gamma(i+\kappa_n)/(\Gamma(1+\kappa_n)\Gamma(i+1))$ for $i\geq1$.",
-    ),
-    expected="false as displayed",
+    expected="holds",
     package=Package("mode_factors", "tests/recursion/test_schedules_regimes.py", _package, digits=11),
 )

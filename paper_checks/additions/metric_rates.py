@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
+from mpmath import mpf
+from scipy.special import ndtri
 
-from .. import definition, subject
+from .. import definition, families, subject
 from ..evidence import (
+    SUPPORTS,
     Claim,
     Outcome,
     all_of,
+    attained,
     decided,
     high_precision,
     identity,
@@ -42,12 +47,17 @@ def _chi(claim: Claim) -> Outcome:
 
 
 def _others(claim: Claim) -> Outcome:
+    # The model's share of the training law, and what the channel does to a distance and to degree one.
+    p, s, x, z = sympy.symbols("p s x z")
+    share = sympy.diff(alpha * s + (1 - alpha) * p, p)
+    image = a * x + sympy.sqrt(1 - a**2) * z
+    shrinks, first_degree = sympy.diff(image, x), image.subs(z, 0) / x
     return all_of(
-        identity(claim.tv(alpha, a), 1 - alpha),
-        identity(claim.kl(alpha, a), 1 - alpha),
-        identity(claim.w1(alpha, a), (1 - alpha) * a),
-        identity(claim.w2_square(alpha, a), (1 - alpha) * a**2),
-        identity(claim.l2(alpha, a), (1 - alpha) * a),
+        identity(claim.tv(alpha, a), share, "total variation"),
+        identity(claim.kl(alpha, a), share, "KL"),
+        identity(claim.w1(alpha, a), share * shrinks, "W1"),
+        identity(claim.w2_square(alpha, a), share * shrinks**2, "W2 squared"),
+        identity(claim.l2(alpha, a), share * first_degree, "L2(gamma)"),
     )
 
 
@@ -148,43 +158,77 @@ def _heavy_w2(beta: float, fraction: float, time: float, index: int) -> float:
     return float(np.sqrt(2 * (middle * -np.diff(tail)).sum()))
 
 
+def _threshold(beta: float, fraction: float, time: float, index: int) -> float:
+    """Where the tail left of the start crosses that of N(0,1): the normal quantile stays near it further out."""
+    from scipy.optimize import brentq
+    from scipy.special import log_ndtr
+
+    far = index * time
+
+    def gap(z: float) -> float:
+        return (
+            float(log_ndtr(-z)) - index * np.log1p(-fraction) - np.log(0.5) + beta * np.log1p(z * np.exp(far))
+        )
+
+    return float(brentq(gap, 1.0, 60.0))
+
+
 @high_precision(
-    "starts with tails x^-2.5 and x^-4: slope of log W2 between rounds 18 and 36, within five per cent of the rate"
+    "starts with tails x^-2.5 and x^-4: slope of log W2 between rounds 27 and 36, less that of the logarithmic factor z^(1 - beta/2)"
 )
 def heavy_tails(claim: Claim) -> Outcome:
     outcomes = []
     for beta in (2.5, 4.0):
         fraction, time = 0.3, 0.25
-        slope = (
-            np.log(_heavy_w2(beta, fraction, time, 36)) - np.log(_heavy_w2(beta, fraction, time, 18))
-        ) / 18
+        # W2^2 is w a^(i beta) z^(2 - beta) times a constant, z the threshold, which grows like the root of i.
+        values = [
+            np.log(_heavy_w2(beta, fraction, time, i))
+            - (1 - beta / 2) * np.log(_threshold(beta, fraction, time, i))
+            for i in (27, 36)
+        ]
+        slope = (values[1] - values[0]) / 9
         predicted = np.log(claim.heavy(fraction, np.exp(-time), beta))
         outcomes.append(
             decided(
-                abs(slope / predicted - 1) < 0.05,
-                f"tail {beta}: slope {slope:.4f}, predicted {predicted:.4f}",
+                abs(slope - predicted) < 2e-3,
+                f"tail {beta}: slope {slope:.5f}, predicted {predicted:.5f}",
             )
         )
     return all_of(*outcomes)
 
 
 @high_precision(
-    "p* = N(0,1), start with survival 1/log(e + x): total variation falls by 1 - alpha a round",
+    "laws far out, one round of the definition: total variation, KL, chi-square and W1 against a limit with disjoint ages, "
+    "W2 and L2(gamma) against N(0,1)",
     role="sharpness",
 )
-def slow_tail(claim: Claim) -> Outcome:
-    # TV = (1 - alpha)^i TV(Law_i, gamma), and TV(Law_i, gamma) >= P(|a^i X + s Z| > R) - P(|Z| > R).
-    fraction, time = 0.3, 0.001
-    values = []
-    for index in (1000, 1001):
-        # -log of the factor in front, and the tail mass that is left at R = 8
-        values.append(1 / np.log(np.e + 9 * np.exp(time * index)))
-    ratio = (1 - fraction) * values[1] / values[0]
-    return decided(
-        abs(ratio / claim.tv(fraction, np.exp(-time)) - 1) < 2e-3,
-        f"ratio of rounds 1001 and 1000: {ratio:.5f}",
-        ratio=ratio,
-    )
+def extremal(claim: Claim) -> Outcome:
+    outcomes = []
+    base, time = definition.law((1, 0, 1)), 0.3
+    for fraction in (0.3, 0.6):
+        scale = float(np.exp(-time))
+        far = families.swapped_ages(fraction, time)
+        share, place = 1e-3, 1e9
+        start = definition.law((1 - share, 0, 1), (share, place, 1)), definition.law((1, "1e-3", 1))
+        after = [definition.truncate(definition.mix(mpf(fraction), base, p), time) for p in start]
+        w2 = [
+            definition.wasserstein(p, base, breaks=(-float(ndtri(mass)),))
+            for p, mass in ((start[0], share), (after[0], share * (1 - fraction)))
+        ]
+        l2 = [mpmath.sqrt(families.chi_square(p, base)) for p in (start[1], after[1])]
+        for name, rate, (before, behind) in (
+            ("TV", claim.tv(fraction, scale), far["tv"]),
+            ("KL", claim.kl(fraction, scale), far["kl"]),
+            ("chi-square", claim.chi(fraction, scale), far["chi"]),
+            ("W1", claim.w1(fraction, scale), far["w1"]),
+            ("W2", claim.w2_square(fraction, scale) ** 0.5, w2),
+            ("L2(gamma)", claim.l2(fraction, scale), l2),
+        ):
+            found = attained([(behind, rate * before * (1 + 1e-9))], 1e-6)
+            outcomes.append(
+                found if found.status == SUPPORTS else Outcome(found.status, f"{name}: {found.closeness}")
+            )
+    return all_of(*outcomes)
 
 
 @simulated(
@@ -239,7 +283,7 @@ STATEMENT = Statement(
         derived(STEPS, "algebra of the contraction inequalities"),
         no_violation,
         heavy_tails,
-        slow_tail,
+        extremal,
         particles,
     ),
     mutations=(
@@ -256,5 +300,5 @@ STATEMENT = Statement(
     ),
     expected="sharp",
     package=Package("contraction_rate", "tests/recursion/test_modes.py", _package),
-    remark=r"Sharpness is shown for total variation; the exponents for heavy tails are supported numerically.",
+    remark=r"Sharpness is that of one round: for each metric two laws and their images under one round of the definition attain the rate to six digits. The exponents for heavy tails are supported numerically, up to logarithms.",
 )

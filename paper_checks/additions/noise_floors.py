@@ -55,6 +55,12 @@ def _sum(claim: Claim) -> Outcome:
     return all_of(*outcomes)
 
 
+def _chi(claim: Claim) -> Outcome:
+    # Sum over modes of a^(2n) without degree 0: the bracket of the other sum at r = a^2, j = 0.
+    a2, d = sympy.symbols("a2 d", positive=True)
+    return identity(claim.chi(a2, d), claim.term(a2, 1, d), "chi-square of smoothed particles")
+
+
 def _tail(claim: Claim) -> Outcome:
     # Diagonal of Mehler's kernel at a2: exp(a2 x^2/(1 + a2)); its square is integrable under N(0,1) iff 2 a2/(1 + a2) < 1/2.
     a2 = sympy.Symbol("a2", positive=True)
@@ -78,7 +84,12 @@ STEPS = (
         _sum,
     ),
     Step(
-        r"Independent particles carried through $C$: $V_n=1/N$ and weights $a^{2n}$ give $E\,\chi^2(C\hat p\|\gamma)=((1-a^2)^{-d}-1)/N$. The diagonal of the kernel sum is $(1-a^4)^{-1/2}e^{a^2x^2/(1+a^2)}$; its variance is finite iff",
+        r"Independent particles carried through $C$: $V_n=1/N$ and weights $a^{2n}$, so the same sum over modes with $r=a^2$:",
+        r"E\,\chi^2(C\hat p\|\gamma)=\frac{(1-a^2)^{-d}-1}{N}",
+        _chi,
+    ),
+    Step(
+        r"The diagonal of the kernel sum is $(1-a^4)^{-1/2}e^{a^2x^2/(1+a^2)}$; its variance is finite iff",
         r"a^2<\frac13",
         _tail,
     ),

@@ -96,6 +96,21 @@ def extremal(claim: Claim) -> Outcome:
     )
 
 
+@high_precision(
+    "two points, the model without the rare one and the round adding to it: the innovation is attained"
+)
+def visible(claim: Claim) -> Outcome:
+    outcomes = []
+    for fraction in (0.2, 0.7):
+        rare = 1e-7
+        target, model = np.array([1 - rare, rare]), np.array([1.0, 0.0])
+        mixed = fraction * target + (1 - fraction) * model
+        learned = mixed + np.array([-1.0, 1.0]) * rare
+        I, R = ((learned - mixed) ** 2 / mixed).sum(), ((learned - mixed) ** 2 / target).sum()
+        outcomes.append(attained([(claim.innovation(I, fraction), R)], 1e-6))
+    return all_of(*outcomes)
+
+
 @simulated("60 000 random triples of laws on four points")
 def random_laws(claim: Claim) -> Outcome:
     rng = np.random.default_rng(35)
@@ -122,7 +137,7 @@ STATEMENT = Statement(
     conditions=r"$D_i,R_i<\infty$, $R_i=\int(\hat p_{i+1}-q_i)^2/p_\ast$",
     derivation=STEPS,
     claim=CLAIM,
-    evidence=(derived(STEPS, "lengths of a sum of two vectors"), circle, extremal, random_laws),
+    evidence=(derived(STEPS, "lengths of a sum of two vectors"), circle, extremal, visible, random_laws),
     mutations=(
         Mutation("constant", r"$R_i/2$", {"upper": lambda D, R, a: ((1 - a) * D**0.5 + (R / 2) ** 0.5) ** 2}),
         Mutation(

@@ -12,7 +12,7 @@ from mpmath import mpf
 
 from .. import definition
 from ..evidence import Claim, Outcome, agreement, high_precision, identity, scores, simulated
-from ..registry import Displayed, Mutation, Statement, Step, derived
+from ..registry import Mutation, Statement, Step, derived
 from .variance_channel import second_moment
 
 CLAIM = Claim(
@@ -131,6 +131,15 @@ STATEMENT = Statement(
     mutations=(
         Mutation(
             "constant",
+            r"$\kappa_n^2V_i$ with the factor $1-\frac1N$ of random counts",
+            {
+                "step": lambda V, a, al, N, f, s, q: (
+                    (1 - al) ** 2 * a**2 * (1 - 1 / N) * V + (al * f + (1 - al) * (s - q - a**2 * V)) / N
+                )
+            },
+        ),
+        Mutation(
+            "constant",
             r"$2\alpha$ in the innovation",
             {
                 "step": lambda V, a, al, N, f, s, q: (
@@ -166,15 +175,5 @@ STATEMENT = Statement(
             },
         ),
     ),
-    displayed=Displayed(
-        r"As first written down: only the bracket changes, and $\kappa_n^2V_i$ keeps its factor $1-\frac1N$.",
-        r"V_{i+1}=\kappa_n^2\left(1-\frac1N\right)V_i+\frac{\alpha(\dots)+(1-\alpha)(\dots)-(1-\alpha)a^{2n}V_i}{N}",
-        {
-            "step": lambda V, a, al, N, f, s, q: (
-                (1 - al) ** 2 * a**2 * (1 - 1 / N) * V + (al * f + (1 - al) * (s - q - a**2 * V)) / N
-            )
-        },
-        r"$\kappa_n^2V_i$ without the factor; the difference is of relative order $1/N$.",
-    ),
-    expected="false as displayed",
+    expected="holds",
 )

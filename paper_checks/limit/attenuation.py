@@ -246,7 +246,7 @@ STATEMENT = Statement(
     ),
     formula=r"g_n=\frac{\alpha}{\alpha+e^{n\theta t_0}-1},\qquad f_n(i)=g_n+(1-g_n)\left[(1-\alpha)e^{-n\theta t_0}\right]^{i}",
     conditions=r"$0<\alpha\leq 1$, $t_0>0$, moments of order $n$; monotonicity certified for $\alpha\in[10^{-6},1]$, "
-    r"$\theta t_0\in[10^{-8},10]$, $n\leq 64$ and proved for all",
+    r"$\theta t_0\in[10^{-8},10]$, $n\leq 64$ and derived for all",
     derivation=STEPS,
     claim=CLAIM,
     evidence=(

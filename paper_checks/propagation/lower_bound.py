@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +25,7 @@ from ..registry import Mutation, Package, Statement, Step, derived
 
 # visible = eta eps^2; kappa bounds the quadratic variation of M path by path.
 CLAIM = Claim(
-    lower=lambda visible, eps2, kappa: visible / 4 - (mpmath.e - 2) / 3 * kappa**2,
+    lower=lambda visible, eps2, kappa: visible / 4 - (families.euler(visible) - 2) / 3 * kappa**2,
     remainder=lambda kappa: sympy.exp(kappa) - 1 - kappa,
     small=lambda eta, C: eta / (8 * C),
 )
@@ -35,10 +34,10 @@ a, b, kappa, s, eta, C, eps2 = sympy.symbols("a b kappa s eta C epsilon", positi
 
 
 def _square(claim: Claim) -> Outcome:
+    # a^2 the visible energy, b^2 = (e - 2) kappa^2 the remainder.
+    bound = claim.lower(a**2, eps2, b / sympy.sqrt(sympy.E - 2))
     return identity(
-        (a - b) ** 2 - (a**2 / 4 - b**2 / 3),
-        sympy.Rational(3, 4) * (a - sympy.Rational(4, 3) * b) ** 2,
-        "square",
+        (a - b) ** 2 - bound, sympy.Rational(3, 4) * (a - sympy.Rational(4, 3) * b) ** 2, "square"
     )
 
 
@@ -147,7 +146,7 @@ STATEMENT = Statement(
     text=(
         r"The divergence $I$ of the learned round from the ideal one is at least a quarter of the visible energy $\eta\varepsilon^2$, up to a term of fourth "
         r"order in the error. The paper's constant $C$ depends on moment conditions (its A3 and A4) and is not given in the summaries; for errors bounded by a "
-        r"function of time the proof below gives it explicitly."
+        r"function of time the derivation below gives it explicitly."
     ),
     formula=r"I\geq\frac{\eta\varepsilon^2}{4}-\frac{e-2}{3}\kappa^2;\qquad I\geq\frac{\eta\varepsilon^2}{8}\quad\mathrm{if}\;\varepsilon^2\leq\frac{\eta}{8C}",
     conditions=r"$\|e(x,t)\|^2\leq k(t)$, $\int k\,dt=\kappa\leq1$; under A3 and A4 alone the constant is not known to us",
@@ -155,11 +154,9 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "remainder, square, threshold"), on_interval, cases, nonlinear),
     mutations=(
+        Mutation("constant", r"$4\eta\varepsilon^2$", {"lower": lambda v, e2, k: CLAIM.lower(16 * v, e2, k)}),
         Mutation(
-            "constant", r"$4\eta\varepsilon^2$", {"lower": lambda v, e2, k: 4 * v - (math.e - 2) / 3 * k**2}
-        ),
-        Mutation(
-            "sign", "plus the fourth-order term", {"lower": lambda v, e2, k: v / 4 + (math.e - 2) / 3 * k**2}
+            "sign", "plus the fourth-order term", {"lower": lambda v, e2, k: v / 2 - CLAIM.lower(v, e2, k)}
         ),
         Mutation(
             "exponent", r"remainder of third order", {"remainder": lambda k: sympy.exp(k) - 1 - k - k**2 / 2}
@@ -167,7 +164,7 @@ STATEMENT = Statement(
         Mutation(
             "dropped condition",
             r"without $\eta$",
-            {"lower": lambda v, e2, k: e2 / 4 - (math.e - 2) / 3 * k**2},
+            {"lower": lambda v, e2, k: CLAIM.lower(e2, e2, k)},
         ),
     ),
     expected="holds",

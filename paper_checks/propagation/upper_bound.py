@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,15 +20,11 @@ from ..evidence import (
     ordered,
     simulated,
 )
-from ..registry import Mutation, Package, Statement, Step, derived
+from ..registry import Mutation, Package, Statement, Step, Weaker, derived
 
 CLAIM = Claim(
-    upper=lambda eps2, kappa: (
-        4 * eps2 + sympy.Rational(4, 3) * (sympy.E - 2) * kappa**2
-        if isinstance(eps2, sympy.Expr)
-        else 4 * eps2 + mpf(4) / 3 * (mpmath.e - 2) * kappa**2
-    ),
-    largest=1,  # the condition on kappa
+    upper=lambda eps2, kappa: 4 * eps2 + 4 * (families.euler(eps2) - 2) / 3 * kappa**2,
+    largest=1.0,  # the condition on kappa
 )
 
 a, b = sympy.symbols("a b", positive=True)
@@ -125,13 +120,20 @@ STATEMENT = Statement(
     claim=CLAIM,
     evidence=(derived(STEPS, "square of the triangle inequality"), cases, needed, nonlinear),
     mutations=(
-        Mutation("constant", r"$\varepsilon^2/4$", {"upper": lambda e2, k: e2 / 4 + (math.e - 2) * k**2 / 3}),
         Mutation(
-            "sign", "minus the fourth-order term", {"upper": lambda e2, k: 4 * e2 - 9 * (math.e - 2) * k**2}
+            "constant",
+            r"$\varepsilon^2/4$ for $4\varepsilon^2$",
+            {"upper": lambda e2, k: CLAIM.upper(e2 / 16, k)},
         ),
-        Mutation("exponent", r"$4\varepsilon^4$", {"upper": lambda e2, k: 4 * e2**2 + (math.e - 2) * k**2}),
-        Mutation("dropped condition", r"any size of error", {"largest": 100}),
+        Mutation("sign", "minus the fourth-order term", {"upper": lambda e2, k: 8 * e2 - CLAIM.upper(e2, k)}),
+        Mutation(
+            "exponent",
+            r"$4\varepsilon^4$ for $4\varepsilon^2$",
+            {"upper": lambda e2, k: CLAIM.upper(e2**2, k)},
+        ),
+        Mutation("dropped condition", r"any size of error", {"largest": 100.0}),
     ),
+    weaker=(Weaker("largest", "below", "the bound under a stricter condition on the size of the error"),),
     expected="holds",
     package=Package("bounds.innovation_bounds", "tests/bounds/propagation/test_innovation.py", _package),
     remark=r"For small errors both constants, $1/4$ and $4$, become one: see additions.small_errors.",

@@ -53,11 +53,16 @@ def row(statement: Statement, result: Row) -> dict[str, Any]:
             {"kind": item.kind, "text": item.text, "rejected": item.rejected, "by": item.by}
             for item in result.rejections
         ],
+        "multiples": [
+            {"formula": item.formula, "factor": item.factor, "outcome": item.outcome, "by": item.by}
+            for item in result.scalings
+        ],
         "command": command(statement),
         "seconds": round(result.seconds, 3),
     }
     if statement.displayed is not None:
         entry["displayed"] = {
+            "whose": statement.displayed.whose,
             "text": statement.displayed.text,
             "formula": statement.displayed.formula,
             "correction": statement.displayed.correction,
@@ -90,6 +95,10 @@ def document(
         "mutations": {
             "tried": sum(len(result.rejections) for result in results),
             "rejected": sum(item.rejected for result in results for item in result.rejections),
+        },
+        "multiples": {
+            outcome: sum(item.outcome == outcome for result in results for item in result.scalings)
+            for outcome in sorted({item.outcome for result in results for item in result.scalings})
         },
         "statements": [row(statement, result) for statement, result in zip(chosen, results, strict=True)],
     }

@@ -74,6 +74,15 @@ def _section(
             for item in result.rejections
         ],
         "rejected": sum(item.rejected for item in result.rejections),
+        "multiples": [
+            {
+                "formula": item.formula,
+                "factor": f"{item.factor:g}",
+                "outcome": item.outcome,
+                "by": _measured(item.by),
+            }
+            for item in result.scalings
+        ],
         "package": result.package,
         "command": command(statement),
         "remark": setter.text(statement.remark),
@@ -83,6 +92,7 @@ def _section(
     }
     if statement.displayed is not None:
         section["displayed"] = {
+            "whose": statement.displayed.whose,
             "text": setter.text(statement.displayed.text),
             "formula": setter.formula(statement.displayed.formula, display=True),
             "correction": setter.text(statement.displayed.correction),

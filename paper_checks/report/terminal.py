@@ -44,7 +44,7 @@ def details(statement: Statement, result: Row) -> str:
         lines.append(f"  {item.outcome.status:9} {item.kind.replace('_', ' '):14} {item.what}")
         lines.append(f"            {'':14} {item.outcome.closeness} ({item.seconds:.1f} s)")
     if statement.displayed is not None:
-        lines.append(f"  as displayed: {statement.displayed.text}")
+        lines.append(f"  as displayed by {statement.displayed.whose}: {statement.displayed.text}")
         for item in result.displayed:
             lines.append(
                 f"  {item.outcome.status:9} {item.kind.replace('_', ' '):14} {item.outcome.closeness}"
@@ -54,6 +54,14 @@ def details(statement: Statement, result: Row) -> str:
         lines.append(
             f"  mutation    {item.kind}: {item.text}: {'rejected by ' if item.rejected else 'NOT REJECTED: '}{item.by}"
         )
+    for multiple in result.scalings:
+        if multiple.outcome != "rejected":
+            lines.append(
+                f"  multiple    {multiple.formula} times {multiple.factor:g}: {multiple.outcome}: {multiple.by}"
+            )
+    if result.scalings:
+        count = sum(item.outcome == "rejected" for item in result.scalings)
+        lines.append(f"  multiples   {count} of {len(result.scalings)} rejected")
     if result.package is not None:
         lines.append(
             f"  package     {result.package.function}: {result.package.status}; {result.package.detail}"
