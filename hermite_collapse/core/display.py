@@ -25,7 +25,7 @@ VIEWS = {
 }
 """Class -> "module:function" that takes a value of it and returns an HTML fragment."""
 
-PLOTS = {"Prediction": "figures.comparison:draw_prediction"}
+PLOTS = {"Prediction": "figures.result_attenuation:draw_prediction"}
 """Class -> "module:function" that takes a value of it, an Axes or None, and returns the Axes drawn on."""
 
 

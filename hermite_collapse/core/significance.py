@@ -83,7 +83,10 @@ def normal_test(name: str, z: float) -> Test:
 
 
 def holm(tests: list[Test], level: float, untested: int) -> Verdict:
-    """Return the verdict of weighted Holm: in the order of p / weight, each p is held against its share of the level among those left."""
+    """Return the verdict of weighted Holm.
+
+    In the order of p / weight, each p is held against its share of the level among those left.
+    """
     from scipy.special import ndtri
 
     ordered = sorted(tests, key=lambda test: test.p_value / test.weight)

@@ -9,7 +9,8 @@ of one component share one frame, so the points are rotated once per frame and e
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def _evaluate(x: FloatArray, groups: list[_Group], with_slope: bool) -> tuple[Fl
 
 
 def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
+    """Return the peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
     from ..hermite._jit import parallel_region
     from . import _kernels_log_density as kernels
 
@@ -117,11 +118,14 @@ def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatAr
     y = x - group.centre
     if group.frame is not None:
         y = y @ group.frame
+    lane: Callable[..., None]
+    every: Callable[..., None]
+    arguments: tuple[object, ...]
     small = count * group.means.size < _SMALL_TASK
     if dimension == 1 and not with_slope:
         heights, means, roots = group.log_heights, group.means[:, 0].copy(), group.roots[:, 0].copy()
         lane, every = kernels.log_density_line_lane, kernels.log_density_line
-        arguments: tuple[Any, ...] = (y[:, 0].copy(), heights, means, roots, peak, total)
+        arguments = (y[:, 0].copy(), heights, means, roots, peak, total)
     else:
         y = np.ascontiguousarray(y.T)
         lane, every = kernels.log_density_axes_lane, kernels.log_density_axes

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
 from ..core.errors import InputError
@@ -361,7 +361,7 @@ def _parameters(fresh_fraction: float, truncation_time: float, rate: float) -> t
     return alpha, checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
 
 
-def _growth(exponent: FloatArray) -> FloatArray:
+def _growth(exponent: NDArray[np.floating]) -> FloatArray:
     with np.errstate(over="ignore"):  # beyond 709 the growth is infinite and the share exactly 0
         return np.expm1(exponent)
 
