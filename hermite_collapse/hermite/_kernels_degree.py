@@ -23,7 +23,7 @@ _K0, _K1, _K2, _K3 = np.uintp(TILE), np.uintp(2 * TILE), np.uintp(3 * TILE), np.
 
 @jit
 def on_a_cache_line(size):
-    """Room for numbers in which no vector straddles two cache lines; a third faster than anywhere."""
+    """Return memory for numbers in which no vector straddles two cache lines; a third faster than anywhere."""
     memory = np.empty(size + 8)
     start = (-(memory.ctypes.data // 8)) % 8
     return memory[start : start + size]

@@ -79,7 +79,7 @@ def two_sample_sums(x: FloatArray, y: FloatArray, degree: int) -> TwoSampleSums:
 
 
 def _memory(rows: int, columns: int) -> FloatArray:
-    """Return room for one panel, reused by all: it stays in cache, and starts on a cache line."""
+    """Return the memory of one panel, reused by all: it stays in cache, and starts on a cache line."""
     size = min(rows, _PANEL_ROWS) * min(columns, _PANEL_COLUMNS)
     memory = np.empty(size + 8)
     start = -(memory.ctypes.data // 8) % 8

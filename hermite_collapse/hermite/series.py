@@ -207,8 +207,8 @@ class _Products:
         self.width = (
             len(self.halves.left.parent) + len(self.halves.right.parent) + self.dimension * (degree + 1)
         )
-        chosen = positions(indices)
-        row, column = self.halves.row[chosen], self.halves.column[chosen]
+        position = positions(indices)
+        row, column = self.halves.row[position], self.halves.column[position]
         self.blocks = []
         for n, (start, stop) in enumerate(itertools.pairwise(self.halves.starts.tolist())):
             inside = (row >= start) & (row < stop)

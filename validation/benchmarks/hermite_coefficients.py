@@ -211,7 +211,7 @@ def _second_process() -> dict[str, Any]:
     _measure(_SECOND)
     seconds, processor = np.median([_measure(_SECOND) for _ in range(5)], axis=0).tolist()
     return {
-        "case": "second process: import of the room, both kernels from the disk cache, first results",
+        "case": "second process: import of the module, both kernels from the disk cache, first results",
         "seconds": seconds,
         "processor_seconds": processor,
         "at_most": 0.5,
