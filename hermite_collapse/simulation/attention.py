@@ -28,6 +28,7 @@ from .reverse import ReverseDiffusion, Truncation
 from .scores import Level
 from .words import PRECISIONS
 
+_DTYPES = dict(zip(PRECISIONS, (torch.float32, torch.float64), strict=True))
 # The memory-efficient kernels want rows of whole 16-byte words: four float32 numbers.
 _ALIGNMENT = 4
 # Largest number of weights the plain float64 route holds at once.
@@ -37,24 +38,42 @@ _PLAIN_WEIGHTS = 1 << 22
 def attention_means(
     queries: torch.Tensor, points: torch.Tensor, scale: float, variance: float, *, precision: str = "float32"
 ) -> torch.Tensor:
-    """Weighted means m(x) of pools of points, by fused attention.
+    """Return the weighted means m(x) of pools of points, by fused attention.
 
         m(x) = sum_j w_j y_j,     w = softmax_j( -norm(x - scale y_j)^2 / (2 variance) )
 
     Parameters
     ----------
-    queries : (b, n, d) float64.
-    points : (b, M, d) float64, one pool for each of the b groups of queries.
-    scale, variance : a and u above.
-    precision : "float32", or "float64", which has no fused kernel on GPUs and is slow there.
+    queries : tensor, shape (b, n, d)
+        Points x, in float64.
+    points : tensor, shape (b, M, d)
+        One pool for each of the b groups of queries, in float64.
+    scale, variance : float
+        Signal scale, and variance > 0 of each component.
+    precision : str
+        "float32", or "float64", which has no fused kernel on GPUs and is slow there.
 
     Returns
     -------
-    (b, n, d) float64.
+    tensor, shape (b, n, d)
+        In float64.
 
-    Accuracy : in float32 about 1e-7 max abs(logit) times the spread of the points that share the weight.
+    Raises
+    ------
+    InputError
+        If the precision is unknown.
+
+    Accuracy
+    --------
+    In float32 about 1e-7 max abs(logit) times the spread of the points that share the weight.
+
+    Examples
+    --------
+    >>> points = torch.tensor([[[0.0], [2.0]]], dtype=torch.float64)
+    >>> attention_means(points.new_ones(1, 1, 1), points, 1.0, 0.5).tolist()
+    [[[1.0]]]
     """
-    dtype = torch.float32 if precision == "float32" else torch.float64
+    dtype = _DTYPES[checks.one_of(precision, _DTYPES, "precision")]
     keys, values, centre = _prepared(points, scale, variance, dtype)
     rows = queries - scale * centre
     asked = queries.new_zeros((*queries.shape[:-1], keys.shape[-1]), dtype=dtype)
@@ -65,9 +84,26 @@ def attention_means(
 
 
 def plain_means(queries: torch.Tensor, points: torch.Tensor, scale: float, variance: float) -> torch.Tensor:
-    """The same means in float64 from differences written out, a few queries at a time: the reference.
+    """Return the means of one pool in float64 from differences written out, a few queries at a time: the reference.
 
-    queries : (n, d).  points : (M, d).  Returns (n, d).
+    Parameters
+    ----------
+    queries : tensor, shape (n, d)
+        Points x, in float64.
+    points : tensor, shape (M, d)
+        The pool, in float64.
+    scale, variance : float
+        As for `attention_means`.
+
+    Returns
+    -------
+    tensor, shape (n, d)
+
+    Examples
+    --------
+    >>> points = torch.tensor([[0.0], [2.0]], dtype=torch.float64)
+    >>> plain_means(points.new_ones(1, 1), points, 1.0, 0.5).tolist()
+    [[1.0]]
     """
     parts = []
     for rows in queries.split(max(1, _PLAIN_WEIGHTS // len(points))):
@@ -79,7 +115,7 @@ def plain_means(queries: torch.Tensor, points: torch.Tensor, scale: float, varia
 def _prepared(
     points: torch.Tensor, scale: float, variance: float, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Keys and values with the bias coordinate and padding, and the centre (b, 1, d)."""
+    """Return keys and values with the bias coordinate and padding, and the centre (b, 1, d)."""
     d = points.shape[-1]
     centre = points.mean(dim=1, keepdim=True)
     centred = points - centre
@@ -107,8 +143,24 @@ def _fused(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> t
 class PoolDenoiser:
     """The denoiser of pools of points, one pool for each of b equal groups of rows.
 
-    points : (b, M, d) float64; rows given to `denoise` are b consecutive groups of equal size.
-    blur : bandwidth h.
+        D(x) = (v/u) m(x) + (a h^2 / u) x,     u = a^2 h^2 + v
+
+    Parameters
+    ----------
+    points : tensor, shape (b, M, d)
+        The pools, in float64; rows given to `denoise` are b consecutive groups of equal size.
+    blur : float
+        Bandwidth h >= 0.
+    rate : float
+        Rate of the Ornstein-Uhlenbeck process.
+    precision : str
+        "float32" or "float64".
+
+    Examples
+    --------
+    >>> points = torch.tensor([[[0.0], [2.0]]], dtype=torch.float64)
+    >>> PoolDenoiser(points).denoise(points.new_full((1, 1), 0.9), 0.2).round(decimals=1).tolist()
+    [[1.0]]
     """
 
     points: torch.Tensor
@@ -117,7 +169,7 @@ class PoolDenoiser:
     precision: str = "float32"
 
     def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
-        """E[X_0 | X_t = x], shape (n, d)."""
+        """Return E[X_0 | X_t = x], shape (n, d)."""
         level = Level.at(time, self.rate)
         a, v, h2 = level.scale, level.variance, self.blur**2
         total = a * a * h2 + v
@@ -133,8 +185,24 @@ class KernelGeneration(Generation):
     Each round a pool of M points is drawn from the training set (fresh data with probability alpha, else earlier
     particles with replacement); the N particles are then independent given the pool.
 
-    pool : M; the number of particles if None.
-    precision : of the attention, "float32" or "float64".
+    Parameters
+    ----------
+    reverse : ReverseDiffusion
+        How the reverse diffusion is run.
+    pool : int, optional
+        M; the number of particles if None.
+    precision : str
+        Of the attention, "float32" or "float64".
+
+    Raises
+    ------
+    InputError
+        If pool < 1, or the precision is unknown.
+
+    Examples
+    --------
+    >>> KernelGeneration(pool=500).describe()["pool"]
+    500
     """
 
     reverse: ReverseDiffusion = field(default_factory=ReverseDiffusion)
@@ -162,6 +230,8 @@ class KernelGeneration(Generation):
 
 
 class _KernelRound(RoundGenerator):
+    """A round whose pools are drawn."""
+
     splits_work = True  # fused attention uses all threads, query block by query block
 
     def __init__(self, generation: KernelGeneration, context: RoundContext) -> None:

@@ -10,8 +10,9 @@ its coefficients have a bias and a variance, and each source contributes
     pool             variance   Var_{q_i}(h)/M of the pool, from draws of the exact training law
     sampling         variance   Var_{p_{i+1}}(h)/N of the particles, from particles of the exact law
 
-Sources are measured in every round by itself and carried to later rounds by the exact channels, as in `defects`.  What
-the full experiment shows beyond their sum is the interaction; it is reported, not distributed.
+Sources are measured in every round by itself and carried to later rounds by the exact channels, as in
+`recursion.identity`.  What the full experiment shows beyond their sum is the interaction; it is reported, not
+distributed.
 """
 
 from __future__ import annotations
@@ -21,45 +22,67 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.estimates import standard_error_of_mean
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
 from ..laws.channel_action import channel_matrix
+from ..laws.protocol import Law
 from ..recursion.identity import accumulate_defects
+from ..recursion.recursion import Recursion
+from ..recursion.sampling_error import carried_covariances
+from ..storage.record import SimulatedRecursion
 from .attention import KernelGeneration
+from .closed_form import ExactGeneration
 from .devices import choose_device
 from .experiment import simulate
-from .closed_form import ExactGeneration
+from .generations import Generation
 from .laws import components_of
 from .noise import BLOCK, NoiseStream, plan_chunks, seed_of_part
 from .reverse import ReverseDiffusion
 from .samplers import ExponentialMultistep, Sampler
 from .statistics import HermiteStatistics
 
-FloatArray = NDArray[np.float64]
-
 BIASES = ("truncation", "blur", "discretisation", "finite horizon")
 VARIANCES = ("pool", "sampling")
 _FINE = ExponentialMultistep()
 
 
-@dataclass(frozen=True)
-class ErrorBudget:
+@dataclass(frozen=True, eq=False)
+class ErrorBudget(Value):
     """Contributions to the deviation of the coefficients from the data's, by round and mode.
 
     Attributes
     ----------
-    indices : (m, d).
-    bias : (4, n + 1, m), in the order of BIASES; "truncation" is the ideal recursion's own c(p_i) - c(p*).
-    bias_error : (4, n + 1, m), standard errors; 0 for what is known in closed form.
-    variance : (2, n + 1, m), in the order of VARIANCES, for one run.
-    total_bias, total_bias_error : (n + 1, m), of the full experiment.
-    total_variance, total_variance_error : (n + 1, m), over the runs of the full experiment.
-    runs : of the full experiment.
+    indices : array of int, shape (m, d)
+    bias : array, shape (4, n + 1, m)
+        In the order of BIASES; "truncation" is the ideal recursion's own c(p_i) - c(p*).
+    bias_error : array, shape (4, n + 1, m)
+        Standard errors; 0 for what is known in closed form.
+    variance : array, shape (2, n + 1, m)
+        In the order of VARIANCES, for one run.
+    total_bias, total_bias_error : array, shape (n + 1, m)
+        Of the full experiment.
+    total_variance, total_variance_error : array, shape (n + 1, m)
+        Over the runs of the full experiment.
+    runs : int
+        Of the full experiment.
+
+    Examples
+    --------
+    >>> one = np.ones((2, 3))
+    >>> budget = ErrorBudget(
+    ...     indices=np.arange(3)[:, None], bias=np.ones((4, 2, 3)), bias_error=np.zeros((4, 2, 3)),
+    ...     variance=np.ones((2, 2, 3)), total_bias=5.0 * one, total_bias_error=one, total_variance=one,
+    ...     total_variance_error=one, runs=8,
+    ... )
+    >>> budget.bias_interaction[0].tolist()
+    [1.0, 1.0, 1.0]
     """
 
-    indices: NDArray[np.int64]
+    indices: IntArray
     bias: FloatArray
     bias_error: FloatArray
     variance: FloatArray
@@ -90,10 +113,10 @@ class ErrorBudget:
         return self.total_variance_error
 
     def table(self, round_index: int = -1, *, modes: int = 12) -> str:
-        """The budget of one round as text: the largest modes, biases, standard deviations and interactions."""
+        """Return the budget of one round as text: the largest modes, biases, standard deviations and interactions."""
         row = range(self.total_bias.shape[0])[round_index]
         size = np.abs(self.bias[:, row]).sum(0) + np.abs(self.total_bias[row])
-        chosen = np.sort(np.argsort(-size, kind="stable")[:modes])
+        shown = np.sort(np.argsort(-size, kind="stable")[:modes])
         heads = [
             "mode",
             *BIASES,
@@ -108,7 +131,7 @@ class ErrorBudget:
         lines = ["  ".join(f"{head:>14}" for head in heads)]
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = self.bias_interaction[row] / self.bias_interaction_error[row]
-        for k in chosen:
+        for k in shown:
             numbers = [
                 *self.bias[:, row, k],
                 self.bias[:, row, k].sum(),
@@ -124,7 +147,7 @@ class ErrorBudget:
 
 
 def error_budget(
-    recursion: Any,
+    recursion: Recursion,
     *,
     rounds: int,
     particles: int,
@@ -144,22 +167,48 @@ def error_budget(
 
     Parameters
     ----------
-    recursion : with the blur of the experiment.
-    rounds, particles, pool, sampler, steps, start, horizon : of the full experiment, as for `simulate`; the final step
-        of the sampler must be "noisy".
-    degree : modes of total degree <= degree.
-    runs : of the full experiment and of each measurement, at least 4; standard errors come from their scatter.
-    fine_steps : steps of the second-order exponential sampler where discretisation is to be negligible.
+    recursion : Recursion
+        With the blur of the experiment.
+    rounds, particles, pool, sampler, steps, start, horizon
+        Of the full experiment, as for `simulate`; the final step of the sampler must be "noisy".
+    degree : int
+        Modes of total degree <= degree.
+    runs : int
+        Of the full experiment and of each measurement, at least 4; standard errors come from their scatter.
+    fine_steps : int
+        Steps of the second-order exponential sampler where discretisation is to be negligible.
+    device, seed, chunk
+        As for `simulate`.
 
-    Cost : one kernel simulation and three exact ones, `runs` runs each.
-    Raises : InputError for fewer than 4 runs, or a final step that changes the target of the rounds.
+    Returns
+    -------
+    ErrorBudget
+
+    Raises
+    ------
+    InputError
+        For fewer than 4 runs, or a final step that changes the target of the rounds.
+
+    Cost
+    ----
+    One kernel simulation and three exact ones, `runs` runs each.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1, blur=0.1)
+    >>> budget = hc.simulation.error_budget(
+    ...     recursion, rounds=1, particles=50, degree=2, runs=4, steps=5, fine_steps=10, device="cpu"
+    ... )
+    >>> budget.bias.shape
+    (4, 2, 3)
     """
     count = checks.integer(runs, "runs", minimum=4)
-    chosen = ExponentialMultistep() if sampler is None else sampler
-    if chosen.final_step != "noisy":
-        raise InputError(f"sampler must have the final step 'noisy' for a budget, got {chosen.final_step!r}.")
+    used = ExponentialMultistep() if sampler is None else sampler
+    if used.final_step != "noisy":
+        raise InputError(f"sampler must have the final step 'noisy' for a budget, got {used.final_step!r}.")
     size = particles if pool is None else checks.integer(pool, "pool", minimum=1)
-    coarse = ReverseDiffusion(chosen, steps, start, horizon)
+    coarse = ReverseDiffusion(used, steps, start, horizon)
     options: dict[str, Any] = {
         "rounds": rounds,
         "particles": particles,
@@ -169,9 +218,10 @@ def error_budget(
         "chunk": chunk,
     }
 
-    def run(generation: Any, number: int, **more: Any) -> Any:
+    def run(generation: Generation, number: int, *, products: bool = False) -> SimulatedRecursion:
         # Seeds apart, so that the measurements are independent; number equal where they are to share their noise.
-        return simulate(recursion, generator=generation, seed=seed_of_part(seed, number), **options, **more)
+        part = seed_of_part(seed, number)
+        return simulate(recursion, generator=generation, seed=part, products=products, **options)
 
     full = run(KernelGeneration(coarse, pool=size), 0)
     discretised = run(ExactGeneration(replace(coarse, start="marginal")), 1)
@@ -184,7 +234,7 @@ def error_budget(
     indices = full.indices
     data = recursion.target.hermite_coefficients(degree).values
     exact = recursion.coefficients(degree, rounds=rounds)
-    ideal = _without_blur(recursion).coefficients(degree, rounds=rounds)
+    ideal = recursion.replace(blur=0.0).coefficients(degree, rounds=rounds)
     local = {
         "discretisation": discretised.coefficients[:, 1:] - exact[1:],
         "finite horizon": normal_start.coefficients[:, 1:] - exact_start.coefficients[:, 1:],
@@ -197,10 +247,10 @@ def error_budget(
     return ErrorBudget(
         indices=indices,
         bias=np.stack([ideal - data, exact - ideal, *(carried[name].mean(0) for name in BIASES[2:])]),
-        bias_error=np.stack([zero, zero, *(_standard_error(carried[name]) for name in BIASES[2:])]),
+        bias_error=np.stack([zero, zero, *(standard_error_of_mean(carried[name]) for name in BIASES[2:])]),
         variance=variance,
         total_bias=deviation.mean(0),
-        total_bias_error=_standard_error(deviation),
+        total_bias_error=standard_error_of_mean(deviation),
         total_variance=spread,
         # Of the sample variance of nearly normal numbers with the budgeted variance.
         total_variance_error=variance.sum(0) * np.sqrt(2.0 / (count - 1)),
@@ -209,73 +259,43 @@ def error_budget(
 
 
 def _variances(
-    recursion: Any, exact: Any, pool: int, degree: int, device: torch.device, seed: int
+    recursion: Recursion, exact: SimulatedRecursion, pool: int, degree: int, device: torch.device, seed: int
 ) -> FloatArray:
-    """Variance that pools and particles leave in each round, measured locally and carried by the channels."""
+    """Return the variances that pools and particles leave in each round, measured locally and carried on."""
     n, rounds = exact.particles, exact.rounds
+    assert exact.products is not None
     sampling = [_covariance(exact.products[:, i].mean(0)) / n for i in range(rounds + 1)]
     pools = [np.zeros_like(sampling[0])]
-    for i in range(rounds):
+    actions = [channel_matrix(exact.indices, recursion.channel(i)) for i in range(rounds)]
+    for i, action in enumerate(actions):
         drawn = _draw_products(recursion.training_law(i), n * exact.runs, degree, device, seed + i)
-        action = channel_matrix(exact.indices, recursion.channel(i))
         pools.append((1.0 - 1.0 / n) * action @ (_covariance(drawn) / pool) @ action.T)
-    kept = (1.0 - 1.0 / n) * (1.0 - 1.0 / pool)
-    return np.stack([_carried(recursion, exact.indices, terms, kept) for terms in (pools, sampling)])
+    covariances = (
+        carried_covariances(
+            local,
+            mixing=[recursion.mixing(i)[1] for i in range(rounds)],
+            actions=actions,
+            inherited=(1.0 - 1.0 / n) * (1.0 - 1.0 / pool),
+        )
+        for local in (pools, sampling)
+    )
+    return np.stack([np.einsum("iiss->is", covariance) for covariance in covariances])
 
 
-def _carried(recursion: Any, indices: NDArray[np.int64], local: list[FloatArray], kept: float) -> FloatArray:
-    """Variances (n + 1, m) after each round, of independent errors with these covariances made in each.
-
-    S(i+1, i+1) = kept L_i [sum_jk v_ij v_ik S(j, k)] L_i^T + local,     S(i+1, k) = L_i sum_j v_ij S(j, k)
-    """
-    rounds, m = len(local) - 1, len(indices)
-    joint = np.zeros((rounds + 1, rounds + 1, m, m))
-    joint[0, 0] = local[0]
-    for i in range(rounds):
-        earlier = recursion.mixing(i)[1]
-        action = channel_matrix(indices, recursion.channel(i))
-        past = joint[: i + 1, : i + 1]
-        crossed = action @ np.einsum("j,jkst->kst", earlier, past)
-        joint[i + 1, : i + 1] = crossed
-        joint[: i + 1, i + 1] = crossed.swapaxes(1, 2)
-        inherited = action @ np.einsum("j,k,jkst->st", earlier, earlier, past) @ action.T
-        joint[i + 1, i + 1] = kept * inherited + local[i + 1]
-    return np.einsum("iiss->is", joint)
-
-
-def _draw_products(law: Any, count: int, degree: int, device: torch.device, seed: int) -> FloatArray:
-    """Means of h_j h_k over independent draws of a law, (m, m)."""
+def _draw_products(law: Law, count: int, degree: int, device: torch.device, seed: int) -> FloatArray:
+    """Return the means of h_j h_k over independent draws of a law, (m, m)."""
     components = components_of(law, device)
     statistics = HermiteStatistics(
         components.dimension, degree, runs=1, particles=count, products=True, device=device
     )
     for chunk in plan_chunks(1, count, BLOCK):
         noise = NoiseStream(chunk.pieces, seed=seed, round_index=0, purpose="other", device=device)
-        uniforms = noise.uniform(1)[:, 0]
-        statistics.add(components.draw(uniforms, noise.normal(components.dimension)), chunk)
+        statistics.add(components.sample(noise), chunk)
     products = statistics.result().products
     assert products is not None
     return products[0]
 
 
 def _covariance(products: FloatArray) -> FloatArray:
-    """Covariance of h from the means of h_j h_k; h_0 = 1 gives the means."""
+    """Return the covariance of h from the means of h_j h_k; h_0 = 1 gives the means."""
     return products - np.outer(products[0], products[0])
-
-
-def _without_blur(recursion: Any) -> Any:
-    if recursion.blur == 0.0:
-        return recursion
-    regime = recursion.regime
-    return type(recursion)(
-        recursion.target,
-        fresh_fraction=recursion.fresh_fraction,
-        truncation=recursion.schedule,
-        regime=regime.name if regime.table is None else regime.table,
-        process=recursion.process,
-        initial=recursion.initial,
-    )
-
-
-def _standard_error(values: FloatArray) -> FloatArray:
-    return values.std(axis=0, ddof=1) / np.sqrt(len(values))
