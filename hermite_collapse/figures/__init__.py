@@ -21,28 +21,27 @@ if TYPE_CHECKING:
     from .approach import draw_approach as draw_approach
     from .attenuation import MeasuredFactors as MeasuredFactors
     from .attenuation import draw_attenuation as draw_attenuation
-    from .attenuation import draw_z_scores as draw_z_scores
     from .budget import draw_budget as draw_budget
     from .budget import draw_discount_weights as draw_discount_weights
     from .comparison import comparison_figures as comparison_figures
-    from .comparison import draw_prediction as draw_prediction
     from .comparison import prediction_figures as prediction_figures
     from .density import draw_densities as draw_densities
     from .density import draw_density_contours as draw_density_contours
     from .heatmap import coefficient_figure as coefficient_figure
     from .heatmap import draw_coefficients as draw_coefficients
-    from .heatmap import draw_parameter_map as draw_parameter_map
     from .images import draw_degree_factors as draw_degree_factors
     from .images import draw_high_frequency_loss as draw_high_frequency_loss
     from .images import draw_radial_power as draw_radial_power
     from .images import sample_figure as sample_figure
     from .modes import draw_mode_values as draw_mode_values
+    from .parameter_map import draw_parameter_map as draw_parameter_map
     from .projections import Direction as Direction
     from .projections import draw_projection as draw_projection
     from .projections import projection_figure as projection_figure
     from .projections import telling_directions as telling_directions
     from .propagation import draw_bounds as draw_bounds
     from .propagation import draw_moment_drift as draw_moment_drift
+    from .result_attenuation import draw_prediction as draw_prediction
     from .schedules import draw_schedule_curves as draw_schedule_curves
     from .schedules import schedule_figure as schedule_figure
     from .spectrum import draw_spectrum as draw_spectrum
@@ -50,5 +49,6 @@ if TYPE_CHECKING:
     from .style import new_figure as new_figure
     from .style import panels as panels
     from .style import save as save
+    from .z_scores import draw_z_scores as draw_z_scores
 
 __getattr__, __dir__, __all__ = lazy_names(__spec__)

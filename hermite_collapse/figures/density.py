@@ -19,6 +19,7 @@ from ..laws.empirical import EmpiricalLaw
 from ..laws.mixture import GaussianMixture
 from ..laws.protocol import DensityLaw, Law
 from . import style
+from .labels import legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -272,18 +273,3 @@ def points_of(law: Law) -> FloatArray:
 
 def _thinned(points: FloatArray, count: int) -> FloatArray:
     return points[:: max(1, -(-len(points) // count))]
-
-
-def legend_above(axes: Axes) -> None:
-    """Put the legend in one row above the axes, clear of the data."""
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles,
-        labels,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=len(labels),
-        borderaxespad=0.2,
-        columnspacing=1.3,
-        handletextpad=0.5,
-    )

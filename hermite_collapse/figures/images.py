@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from . import style
+from .labels import label_line_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,7 +163,7 @@ def draw_degree_factors(
     axes.set_xlim(-0.15, rounds[-1] + 0.15)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
-    style.label_line_ends(axes, float(rounds[-1]), list(value[-1]), [f"$n = {int(k)}$" for k in n], colours)
+    label_line_ends(axes, float(rounds[-1]), list(value[-1]), [f"$n = {int(k)}$" for k in n], colours)
     return axes
 
 
@@ -298,5 +299,5 @@ def draw_high_frequency_loss(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlim(-0.1, rounds[-1] + 0.1)
     axes.set_ylim(*axes.get_ylim())
-    style.label_line_ends(axes, float(rounds[-1]), ends, list(losses), colours)
+    label_line_ends(axes, float(rounds[-1]), ends, list(losses), colours)
     return axes

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from . import style
-from .density import legend_above
+from .labels import legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

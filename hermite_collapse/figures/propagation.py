@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
 from . import style
+from .labels import label_line_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +104,7 @@ def draw_bounds(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel("round $i$")
     axes.set_ylabel(ylabel)
-    style.label_line_ends(axes, float(rounds[-1]), ends, texts, tones)
+    label_line_ends(axes, float(rounds[-1]), ends, texts, tones)
     return axes
 
 
@@ -184,5 +185,5 @@ def draw_moment_drift(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel("round $i$")
     axes.set_ylabel(ylabel)
-    style.label_line_ends(axes, last, ends, texts, tones)
+    label_line_ends(axes, last, ends, texts, tones)
     return axes

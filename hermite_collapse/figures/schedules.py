@@ -19,6 +19,7 @@ from ..core.errors import InputError
 from ..distances import kl
 from ..recursion.modes import mode_residuals
 from . import style
+from .labels import label_line_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def draw_schedule_curves(
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel("round $i$")
     axes.set_ylabel(ylabel)
-    style.label_line_ends(axes, last, ends, texts, tones)
+    label_line_ends(axes, last, ends, texts, tones)
     return axes
 
 

@@ -9,7 +9,7 @@ colour blindness, and roles also differ in line width, dash or marker, so that a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -19,10 +19,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..core.types import FloatArray
 from ..storage.folder import write_atomically
 
 if TYPE_CHECKING:
@@ -204,75 +203,6 @@ def round_colour(position: int, count: int) -> str:
         return ROUNDS[3]
     share = position / (count - 1)
     return ROUNDS[round(share * (len(ROUNDS) - 1))]
-
-
-def spread_labels(
-    positions: ArrayLike, gap: float, *, low: float = -np.inf, high: float = np.inf
-) -> FloatArray:
-    """Return positions as near as possible (least squares) to those asked, in the same order, `gap` apart.
-
-    Parameters
-    ----------
-    positions : array, shape (n,)
-    gap : float
-        Least distance between neighbours.
-    low, high : float
-        Bounds; where the room between them is too small for all, `low` wins.
-
-    Returns
-    -------
-    array, shape (n,)
-
-    Notes
-    -----
-    With u_j = y_(j) - j gap over the sorted positions the constraint is that u be non-decreasing, so the answer is the
-    isotonic regression of u; bounds on the positions clip it.
-    """
-    from scipy.optimize import isotonic_regression
-
-    wanted = np.asarray(positions, dtype=float)
-    if wanted.size == 0:
-        return wanted
-    order = np.lexsort((-np.arange(wanted.size), wanted))  # of equals, the first named ends up on top
-    steps = gap * np.arange(wanted.size)
-    level = isotonic_regression(wanted[order] - steps).x
-    placed = np.empty_like(wanted)
-    placed[order] = np.maximum(np.minimum(level, high - steps[-1]), low) + steps
-    return placed
-
-
-def label_line_ends(
-    axes: Axes,
-    x: float,
-    heights: Sequence[float],
-    texts: Sequence[str],
-    colours: Sequence[str],
-    *,
-    size: float = 9.5,
-) -> None:
-    """Write each text to the right of the end (x, height) of its line, moved apart where they would touch.
-
-    To be called when the limits of the axes are final: distances on the page are computed from them.
-    """
-    figure = figure_of(axes)
-    pixels = np.array([round(float(axes.transData.transform((x, h))[1]), 3) for h in heights])
-    pixel_per_point = figure.dpi / 72.0
-    # The layout engine shrinks the axes after this; a gap above the line height keeps texts apart still.
-    box = axes.bbox
-    room = 0.4 * size * pixel_per_point
-    placed = spread_labels(pixels, 1.42 * size * pixel_per_point, low=box.y0 + room, high=box.y1 + room)
-    for height, text, colour, start, end in zip(heights, texts, colours, pixels, placed, strict=True):
-        axes.annotate(
-            text,
-            (x, float(height)),
-            xytext=(7.0, (end - start) / pixel_per_point),
-            textcoords="offset points",
-            color=colour,
-            fontsize=size,
-            va="center",
-            ha="left",
-            annotation_clip=False,
-        )
 
 
 def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ..comparison.shares import error_shares as error_shares
     from . import notebook as notebook
     from . import page as page
     from . import report as report
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from . import terminal as terminal
     from . import words as words
     from .notebook import notebook_view as notebook_view
-    from .report import error_shares as error_shares
     from .report import report_text as report_text
     from .report import write_report as write_report
 

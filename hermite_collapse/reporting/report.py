@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from ..comparison.shares import error_shares as error_shares
 from ..core.estimates import Estimate
 from ..laws.mixture import GaussianMixture
 from ..recursion.prediction import Prediction, predict

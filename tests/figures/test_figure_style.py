@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from hermite_collapse.figures import draw_attenuation, save, style
+from hermite_collapse.figures.labels import spread_labels
 from tests.figures.figure_checks import off_the_page, overlaps
 
 SCRIPT = """
@@ -56,7 +57,7 @@ def test_labels_keep_their_order_and_their_distance(
     positions: list[float], gap: float, bounded: bool
 ) -> None:
     bounds = {"low": -250.0} if bounded else {}
-    placed = style.spread_labels(positions, gap, **bounds)
+    placed = spread_labels(positions, gap, **bounds)
     order = np.argsort(placed, kind="stable")
     assert np.all(np.diff(placed[order]) >= gap * (1.0 - 1e-9))
     wanted = np.asarray(positions)[order]
@@ -73,13 +74,13 @@ def test_labels_move_as_little_as_possible(seed: int) -> None:
     constraint = {"type": "ineq", "fun": lambda y: np.diff(y) - gap}
     start = wanted[0] + gap * np.arange(6)
     best = minimize(lambda y: np.sum((y - wanted) ** 2), start, constraints=[constraint], tol=1e-12)
-    placed = style.spread_labels(wanted, gap)
+    placed = spread_labels(wanted, gap)
     np.testing.assert_allclose(placed, best.x, atol=1e-4)
-    assert not np.allclose(style.spread_labels(wanted, 1.05 * gap), best.x, atol=1e-2)
+    assert not np.allclose(spread_labels(wanted, 1.05 * gap), best.x, atol=1e-2)
 
 
 def test_of_equal_labels_the_first_is_on_top() -> None:
-    placed = style.spread_labels([5.0, 5.0, 5.0], 10.0)
+    placed = spread_labels([5.0, 5.0, 5.0], 10.0)
     np.testing.assert_allclose(placed, [15.0, 5.0, -5.0])
 
 
