@@ -1,54 +1,118 @@
-"""Closed forms for single Gaussians, in any dimension."""
+r"""Closed forms for single Gaussians p = N(m, S) and q = N(m', T), in any dimension.
+
+With l_j the eigenvalues of T^{-1/2} S T^{-1/2} and y the mean difference in their axes, in units of q,
+
+    KL(p || q)    = sum_j [l_j - 1 - log l_j + y_j^2] / 2
+    H^2(p, q)     = 1 - prod_j [2 sqrt(l_j) / (1 + l_j)]^{1/2} exp(-y_j^2 / (4 (1 + l_j)))
+    1 + chi2      = prod_j [l_j (2 - l_j)]^{-1/2} exp(y_j^2 / (2 - l_j))
+
+Near l = 1 they are formed from l - 1, far from it from log det S - log det T: neither cancels.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ..core.errors import ConvergenceError
 from ..core.estimates import Estimate
 from ..core.types import FloatArray
 from ..laws.mixture import GaussianMixture
 from ._divergences_line import excess, root_of
 
 _EPS = float(np.finfo(float).eps)
+_NEAR = 0.5
 
 
-def _relative(p: GaussianMixture, q: GaussianMixture) -> tuple[FloatArray, FloatArray, float]:
-    """Eigenvalues minus 1 of q^{-1/2} S_p q^{-1/2}, the mean difference in q's units, and a rounding scale."""
-    s, t = p.covariances[0], q.covariances[0]
-    factor = np.linalg.cholesky(t)
-    whitened = np.linalg.solve(factor, np.linalg.solve(factor, s - t).T)
-    offsets = np.asarray(np.linalg.eigvalsh(0.5 * (whitened + whitened.T)), dtype=np.float64)
-    shift = np.linalg.solve(factor, p.means[0] - q.means[0])
-    condition = float(np.linalg.cond(t)) * len(offsets)
-    return offsets, shift, 8.0 * _EPS * condition
+@dataclass(frozen=True)
+class _Relative:
+    """One Gaussian in the units of another: l_j and l_j - 1, log prod l_j, y_j, and the relative rounding of them."""
+
+    ratios: FloatArray
+    offsets: FloatArray
+    log_determinant: float
+    shift: FloatArray
+    rounding: float
+    shares_axes: bool
+
+    @property
+    def is_near(self) -> bool:
+        return bool(np.abs(self.offsets).max() < _NEAR)
+
+    @property
+    def size(self) -> float:
+        """What the roundings multiply."""
+        if not self.is_near:
+            spread = float(np.abs(self.offsets).sum()) + abs(self.log_determinant) + len(self.ratios)
+        else:
+            # The distances are quadratic in l - 1, which is known relatively where the axes are shared.
+            spread = float((self.offsets**2 if self.shares_axes else np.abs(self.offsets)).sum())
+        return spread + float(self.shift @ self.shift)
+
+
+def _relative(p: GaussianMixture, q: GaussianMixture) -> _Relative:
+    s, t = p.variances[0], q.variances[0]
+    difference, rounding = p.means[0] - q.means[0], 8.0 * _EPS
+    shares_axes = p.frames is None and q.frames is None
+    if shares_axes:
+        offsets, ratios, shift = (s - t) / t, s / t, difference / np.sqrt(t)
+    else:
+        # T = (frame roots) (frame roots)^T, so that T^{-1/2} is frame^T over roots up to a rotation.
+        roots, frame = np.sqrt(t), _frame(q)
+        gap = frame.T @ (p.covariances[0] - q.covariances[0]) @ frame / np.outer(roots, roots)
+        offsets, axes = np.linalg.eigh(0.5 * (gap + gap.T))
+        turned = frame.T @ _frame(p) * np.sqrt(s) / roots[:, None]
+        ratios = np.sort(np.linalg.svd(turned, compute_uv=False) ** 2)
+        shift = axes.T @ (frame.T @ difference / roots)
+        # Eigenvalues of a full matrix are known to a rounding of the largest.
+        rounding *= len(s) * float(max(t.max() / t.min(), s.max() / s.min()))
+    near = np.abs(offsets).max() < _NEAR
+    log_determinant = np.log1p(offsets).sum() if near else np.log(s).sum() - np.log(t).sum()
+    return _Relative(ratios, offsets, float(log_determinant), shift, rounding, shares_axes)
+
+
+def _frame(law: GaussianMixture) -> FloatArray:
+    """Eigenvectors of the first component's covariance."""
+    if law.frames is None or law.frame_of is None:
+        return np.eye(law.dimension)
+    return law.frames[law.frame_of[0]]
 
 
 def kl(p: GaussianMixture, q: GaussianMixture) -> Estimate:
-    """KL = sum_j [l_j - 1 - log l_j] / 2 + norm(shift)^2 / 2, each term without cancellation."""
-    offsets, shift, rounding = _relative(p, q)
-    logs = np.log1p(offsets)
-    value = 0.5 * float(excess(logs).sum() + shift @ shift)
-    error = rounding * float(np.abs(offsets).sum() + shift @ shift + np.abs(shift).max())
-    return Estimate(value, error, "bound", "closed_form")
+    """Return KL(p || q)."""
+    r = _relative(p, q)
+    if r.is_near:
+        spread = float(excess(np.log1p(r.offsets)).sum())
+    else:
+        spread = float(r.ratios.sum()) - len(r.ratios) - r.log_determinant
+    return Estimate(0.5 * (spread + float(r.shift @ r.shift)), r.rounding * r.size, "bound", "closed_form")
 
 
 def hellinger(p: GaussianMixture, q: GaussianMixture) -> Estimate:
-    """H^2 = 1 - det(S)^{1/4} det(T)^{1/4} det((S+T)/2)^{-1/2} exp(-shift^2 / 8) in the units of (S+T)/2."""
-    offsets, _, rounding = _relative(p, q)
-    middle = 0.5 * (p.covariances[0] + q.covariances[0])
-    difference = p.means[0] - q.means[0]
-    square = float(difference @ np.linalg.solve(middle, difference))
-    # sqrt(l) / ((1 + l) / 2) = sqrt(1 - u^2) with u = (l - 1) / (l + 1).
-    ratios = offsets / (2.0 + offsets)
-    value = -np.expm1(0.25 * float(np.log1p(-(ratios**2)).sum()) - square / 8.0)
-    return root_of(value, rounding * (value + float(np.abs(ratios).sum())), "closed_form")
+    """Return H(p, q)."""
+    r = _relative(p, q)
+    square = float((r.shift**2 / (1.0 + r.ratios)).sum())
+    if r.is_near:
+        # 2 sqrt(l) / (1 + l) = sqrt(1 - u^2) with u = (l - 1) / (l + 1).
+        log_overlap = 0.5 * float(np.log1p(-((r.offsets / (2.0 + r.offsets)) ** 2)).sum())
+    else:
+        log_overlap = 0.5 * r.log_determinant - float(np.log(0.5 * (1.0 + r.ratios)).sum())
+    exponent = 0.5 * log_overlap - 0.25 * square
+    value = -float(np.expm1(exponent))
+    # The relative size of 1 + l counts here, not that of l.
+    size = min(r.size, 1.0 + abs(exponent)) if not r.is_near else r.size
+    return root_of(value, r.rounding * (value + (1.0 - value) * size), "closed_form")
 
 
 def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
-    """1 + chi2 = sum_jk w_j w_k int p_j p_k / q, for q one Gaussian; finite is the caller's business."""
+    """Return chi2(p || q) for q one Gaussian; that it is finite is known."""
+    if len(p.weights) == 1:
+        return _chi_square_of_one(_relative(p, q))
+    # 1 + chi2 = sum_jk w_j w_k int p_j p_k / q; the weights sum to 1, so that each term may lose its own 1.
     s, m = q.covariances[0], q.means[0]
     base = np.linalg.inv(s)
-    inverses = np.linalg.inv(np.asarray(p.covariances))
+    inverses = np.linalg.inv(p.covariances)
     pulls = np.einsum("kij,kj->ki", inverses, p.means - m)
     constants = 0.5 * np.linalg.slogdet(inverses)[1] - 0.5 * np.einsum("ki,ki->k", pulls, p.means - m)
     constant_q = 0.5 * np.linalg.slogdet(base)[1]
@@ -59,11 +123,23 @@ def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
         solved = np.linalg.solve(precision, linear[:, :, None])[:, :, 0]
         logs[j] = constants[j] + constants - constant_q + 0.5 * np.einsum("ki,ki->k", linear, solved)
         logs[j] -= 0.5 * np.linalg.slogdet(precision)[1]
-    if len(logs) == 1:
-        value = float(np.expm1(logs[0, 0]))
-        magnitude = (1.0 + value) * (1.0 + abs(float(logs[0, 0])))
-    else:
-        terms = np.outer(p.weights, p.weights) * np.exp(logs)
-        value = float(terms.sum()) - 1.0
-        magnitude = (value + 1.0) * (1.0 + float(np.abs(logs).max()))
+    shares = np.outer(p.weights, p.weights)
+    value = float((shares * np.expm1(logs)).sum())
+    magnitude = float((shares * np.exp(logs)).sum()) * (1.0 + float(np.abs(logs).max()))
     return Estimate(value, 32.0 * _EPS * len(m) * magnitude, "bound", "closed_form")
+
+
+def _chi_square_of_one(r: _Relative) -> Estimate:
+    rest = 1.0 - r.offsets  # 2 - l
+    if r.is_near:
+        spread = -0.5 * float(np.log1p(-(r.offsets**2)).sum())
+    else:
+        spread = -0.5 * (r.log_determinant + float(np.log(rest).sum()))
+    exponent = spread + float((r.shift**2 / rest).sum())
+    value = float(np.expm1(exponent)) if exponent < 709.0 else np.inf
+    if not np.isfinite(value):
+        raise ConvergenceError(
+            "the chi-square is finite but exceeds the largest float.", value=np.inf, bound=np.inf
+        )
+    error = r.rounding * (1.0 + value) * r.size / float(rest.min())
+    return Estimate(value, error, "bound", "closed_form")

@@ -101,7 +101,7 @@ def chi_square(
     """
     one_gaussian = len(density_mixture(q, "q").weights) == 1
     chosen = _route(p, q, route, one_gaussian)
-    if route is None and same_dimension(p, q) == 1:
+    if route is None and same_dimension(p, q) == 1 and not _both_gaussian(p, q):
         chosen = "quadrature"
     verdict = chi_square_finiteness(p, q)
     if verdict.is_infinite:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import mpmath
@@ -15,6 +14,7 @@ from scipy.special import log_ndtr, ndtr, ndtri_exp
 
 import hermite_collapse as hc
 from hermite_collapse import distances
+from hermite_collapse.distances import _transport
 from hermite_collapse.distances._divergences_line import excess
 from tests.random_laws import line_mixtures, normal
 
@@ -277,18 +277,22 @@ def test_a_component_between_the_nodes_is_not_missed():
     assert distances.wasserstein(p, q, order=1).value == pytest.approx(1e-5 * apart, rel=1e-4)
 
 
-def test_limit_law_against_data_in_fifty_milliseconds():
+def test_limit_law_against_data_takes_few_points(monkeypatch):
+    """Ninety components on each other are covered by a few dozen panels: 15 ms on one core."""
     target = hc.presets.load("three_modes_1d")
     limit = hc.Recursion(target, fresh_fraction=0.1, truncation=0.02).limit(32)
     assert len(limit.mixture.weights) >= 90
+    counts = []
+
+    def counted(positions, *arguments):
+        counts.append(len(positions))
+        return couple(positions, *arguments)
+
+    couple = _transport.couple
+    monkeypatch.setattr(_transport, "couple", counted)
     found = distances.wasserstein(limit, target)
     assert 0.0 < found.error <= 1e-8 * found.value
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        distances.wasserstein(limit, target)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.05
+    assert sum(counts) < 6000
 
 
 @pytest.mark.parametrize("truncation", [1e-2, 1e-4, 1e-6])
@@ -369,3 +373,56 @@ def test_excess_keeps_its_digits():
         with mpmath.workdps(40):
             truth = float(mpmath.expm1(mpmath.mpf(t)) - mpmath.mpf(t))
         assert float(excess(np.array([t]))[0]) == pytest.approx(truth, rel=1e-14)
+
+
+def _gaussian_oracle(kind, mean, v, u):
+    """KL, Hellinger or chi-square of N(mean, v) against N(0, u)."""
+    ratio, square = mpmath.mpf(v) / mpmath.mpf(u), mpmath.mpf(mean) ** 2 / mpmath.mpf(u)
+    if kind == "kl":
+        return (ratio - 1 - mpmath.log(ratio) + square) / 2
+    if kind == "hellinger":
+        overlap = mpmath.sqrt(2 * mpmath.sqrt(ratio) / (1 + ratio)) * mpmath.exp(-square / (4 * (1 + ratio)))
+        return mpmath.sqrt(1 - overlap)
+    return mpmath.expm1(square / (2 - ratio) - mpmath.log(ratio * (2 - ratio)) / 2)
+
+
+@pytest.mark.parametrize("kind", ["kl", "hellinger", "chi_square"])
+@pytest.mark.parametrize("mean", [0.0, 1e-3, 0.3])
+@pytest.mark.parametrize("v", [1e-17, 1e-16, 1e-12, 1e-3, 1.0 - 1e-9, 1.0, 1.0 + 1e-9, 1.5, 1e6])
+def test_closed_forms_of_gaussians_do_not_cancel(kind, mean, v):
+    function = getattr(distances, kind)
+    for first, second in ((v, 1.0), (1.0, v)):
+        if kind == "chi_square" and first >= 2.0 * second:
+            assert function(normal(mean, first), normal(0.0, second)).value == np.inf
+            continue
+        with mpmath.workdps(60):
+            truth = _gaussian_oracle(kind, mean, first, second)
+            if kind == "chi_square" and truth > mpmath.mpf(10) ** 300:
+                continue
+        found = function(normal(mean, first), normal(0.0, second))
+        assert found.value == pytest.approx(float(truth), rel=1e-13, abs=1e-30)
+        assert abs(found.value - float(truth)) <= found.error <= 1e-13 * max(found.value, 1e-3) or truth == 0
+
+
+@given(st.integers(0, 10_000), st.integers(2, 4), st.sampled_from([0.1, 1.0, 5.0]))
+def test_closed_forms_of_correlated_gaussians_keep_their_bounds(seed, dimension, decades):
+    rng = np.random.default_rng(seed)
+
+    def matrix():
+        axes = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
+        return (axes * 10.0 ** -rng.uniform(0.0, decades, dimension)) @ axes.T
+
+    s, mean = matrix(), 0.1 * rng.standard_normal(dimension)
+    t = s * (1.0 + 1e-6) if seed % 3 == 0 else matrix()
+    p = hc.GaussianMixture([1.0], mean[None], (0.5 * (s + s.T))[None])
+    q = hc.GaussianMixture([1.0], np.zeros((1, dimension)), (0.5 * (t + t.T))[None])
+    with mpmath.workdps(50):
+        a, b, m = (mpmath.matrix(x.tolist()) for x in (p.covariances[0], q.covariances[0], mean))
+        middle = (a + b) / 2
+        kl = sum((b**-1 * a)[i, i] for i in range(dimension)) - dimension
+        kl = (kl - mpmath.log(mpmath.det(a) / mpmath.det(b)) + (m.T * b**-1 * m)[0]) / 2
+        overlap = mpmath.sqrt(mpmath.sqrt(mpmath.det(a) * mpmath.det(b)) / mpmath.det(middle))
+        hellinger = mpmath.sqrt(1 - overlap * mpmath.exp(-(m.T * middle**-1 * m)[0] / 8))
+    for found, truth in ((distances.kl(p, q), kl), (distances.hellinger(p, q), hellinger)):
+        assert abs(found.value - float(truth)) <= found.error + 1e-15 * found.value
+        assert found.error <= 1e-5 * found.value + 1e-9
