@@ -87,46 +87,21 @@ def total_degree_indices(dimension: int, degree: int) -> IntArray:
 
 @lru_cache(maxsize=16)
 def _table(dimension: int, degree: int) -> IntArray:
-    table = _from_words(dimension, degree) if degree < dimension else _from_axes(dimension, degree)
-    table.setflags(write=False)
-    return table
+    """Build the table one degree after the other.
 
-
-def _from_axes(dimension: int, degree: int) -> IntArray:
-    """Build the table one axis after the other, for few axes.
-
-    blocks[n] holds, for the last j axes, the indices of degree n in order; one more axis in front gives
-    (0, blocks[n]), (1, blocks[n-1]), ..., (n, blocks[0]).
+    The indices of degree n whose first nonzero axis is f are those of degree n - 1 without an entry before f, the
+    first binom(d - 1 - f + n - 1, n - 1) of them, raised by one on axis f.
     """
-    blocks = [np.full((1, 1), n, dtype=np.int64) for n in range(degree + 1)]
-    for _ in range(dimension - 1):
-        blocks = [
-            np.concatenate([np.insert(blocks[n - first], 0, first, axis=1) for first in range(n + 1)])
-            for n in range(degree + 1)
-        ]
-    return np.concatenate(blocks)
-
-
-def _from_words(dimension: int, degree: int) -> IntArray:
-    """Build the table one degree after the other, for many axes.
-
-    An index of degree n is a word of n axes in ascending order.  Ascending lexicographic indices are descending words,
-    so the words of n letters that begin with axis f are f in front of the first binom(d - 1 - f + n - 1, n - 1) words
-    of n - 1 letters: those with letters >= f.
-    """
-    starts = np.cumsum([0] + [math.comb(dimension - 1 + n, n) for n in range(degree + 1)])
-    table = np.zeros((starts[-1], dimension), dtype=np.int64)
-    words = np.zeros((1, 0), dtype=np.int64)
+    table = np.zeros((math.comb(dimension + degree, dimension), dimension), dtype=np.int64)
+    axes = np.arange(dimension - 1, -1, -1)
+    level, start = table[:1], 1
     for n in range(1, degree + 1):
-        fronts = range(dimension - 1, -1, -1)
-        tails = [math.comb(dimension - 1 - f + n - 1, n - 1) for f in fronts]
-        longer = np.empty((starts[n + 1] - starts[n], n), dtype=np.int64)
-        longer[:, 0] = np.repeat(fronts, tails)
-        longer[:, 1:] = np.concatenate([words[:tail] for tail in tails])
-        words = longer
-        rows = np.arange(starts[n], starts[n + 1])
-        for letter in range(n):
-            table[rows, words[:, letter]] += 1
+        counts = [math.comb(dimension - 1 - axis + n - 1, n - 1) for axis in axes.tolist()]
+        stop = start + sum(counts)
+        level = np.concatenate([level[:count] for count in counts], out=table[start:stop])
+        level[np.arange(len(level)), np.repeat(axes, counts)] += 1
+        start = stop
+    table.setflags(write=False)
     return table
 
 
