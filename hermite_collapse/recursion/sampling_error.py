@@ -19,24 +19,20 @@ Normality fails at high degree, where E h_n^4 grows like 9^n: `kurtosis` says ho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
-from ..hermite.combined_moments import combined_second_moments
-from ..hermite.moments import fourth_moment_bound, product_moments
+from ..core.types import BoolArray, FloatArray, IntArray
+from ..core.value import Value
+from ..hermite.central_moments import CentralMoments, central_moments, mixed_moments
 from ..laws.aged import AgedLaw
 from ..laws.channel_action import channel_matrix
 from ..laws.channels import GaussianChannel
-from ..laws.mixture import GaussianMixture
 from .recursion import Recursion
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 GENERATORS = ("channel", "exact", "kernel")
 KURTOSIS_RULE = 0.05  # z-scores are trusted while kurtosis / N is below this
@@ -44,17 +40,23 @@ LARGEST_COUPLED = 600  # modes whose covariances between all rounds are carried 
 LARGEST_COMBINED = 1500  # modes that are combined into degree statistics
 
 
-@dataclass(frozen=True)
-class SamplingError:
+@dataclass(frozen=True, eq=False)
+class SamplingError(Value):
     """Predicted means, covariances and kurtosis of simulated statistics, for one run.
 
     Attributes
     ----------
-    expected : (rounds + 1, s) exact values; NaN for a degree without energy in the data.
-    covariance : (rounds + 1, rounds + 1, s) covariance of each statistic between rounds.
-    joint : (rounds + 1, rounds + 1, s, s) covariance between all statistics too, or None where they are not carried.
-    kurtosis : (rounds + 1, s) bound of E (h - c)^4 / Var(h)^2 for the summand h of the statistic.
-    particles : N.
+    expected : array, shape (rounds + 1, s)
+        Exact values; NaN for a degree without energy in the data.
+    covariance : array, shape (rounds + 1, rounds + 1, s)
+        Covariance of each statistic between rounds.
+    joint : array, shape (rounds + 1, rounds + 1, s, s), or None
+        Covariance between all statistics too, where it is carried.
+    kurtosis : array, shape (rounds + 1, s)
+        E (h - c)^4 / Var(h)^2 for the summand h of the statistic, or an upper bound of it (`hermite.central_moments`);
+        infinite for what is not random.
+    particles : int
+        N.
     """
 
     expected: FloatArray
@@ -65,11 +67,11 @@ class SamplingError:
 
     @property
     def standard_error(self) -> FloatArray:
-        """(rounds + 1, s) predicted standard error."""
-        return np.sqrt(np.maximum(np.einsum("iis->is", self.covariance), 0.0))
+        """Predicted standard error, shape (rounds + 1, s)."""
+        return np.sqrt(np.einsum("iis->is", self.covariance))
 
-    def is_testable(self, runs: int = 1) -> NDArray[np.bool_]:
-        """(rounds + 1, s) whether the mean of so many runs is random at all and near enough to normal for a z-score."""
+    def is_testable(self, runs: int = 1) -> BoolArray:
+        """Return where the mean of so many runs is random and near normal enough for a z-score, (rounds + 1, s)."""
         near_normal = self.kurtosis / (self.particles * runs) < KURTOSIS_RULE
         return near_normal & (self.standard_error > 0.0) & np.isfinite(self.expected)
 
@@ -83,19 +85,35 @@ def predict_sampling_error(
     generator: str = "channel",
     pool: int | None = None,
 ) -> SamplingError:
-    """Predicted sampling error of every Hermite coefficient of total degree <= degree.
+    """Return the predicted sampling error of every Hermite coefficient of total degree <= degree.
 
     Parameters
     ----------
-    recursion : the recursion that is simulated; p_0 is sampled with N particles too.
-    degree : highest total degree; statistics are ordered as `total_degree_indices`.
-    rounds : number of rounds.
-    particles : N, of each run and round.
-    generator : "channel", "exact" or "kernel".
-    pool : M for "kernel"; N if None.
+    recursion : Recursion
+        What is simulated; p_0 is sampled with N particles too.
+    degree : int
+        Highest total degree; statistics are ordered as `total_degree_indices`.
+    rounds : int
+        Number of rounds.
+    particles : int
+        N >= 2, of each run and round.
+    generator : str
+        "channel", "exact" or "kernel".
+    pool : int, optional
+        M for "kernel"; N if None.
 
-    Cost : second moments of each distinct age once; product moments where modes are coupled.
-    Raises : InputError for more than 600 coupled modes.
+    Returns
+    -------
+    SamplingError
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, or more than 600 modes are coupled.
+
+    Cost
+    ----
+    Central moments of each distinct age once.
     """
     data = recursion.target.hermite_coefficients(checks.integer(degree, "degree"))
     statistics = _Statistics(recursion, data.indices, data.values, None, joint=not recursion.is_diagonal)
@@ -111,10 +129,27 @@ def predict_degree_error(
     generator: str = "channel",
     pool: int | None = None,
 ) -> SamplingError:
-    """Predicted sampling error of the degree statistics sum_{abs(k)=n} c_k* c^_k / E_n(p*), for n = 0..degree.
+    """Return the predicted sampling error of the degree statistics, which estimate the factors f_n(i).
 
-    The statistic of degree n estimates the factor f_n(i) from all modes of the degree at once.  Covariances between
-    degrees are included.  Ornstein-Uhlenbeck rounds only.  Arguments as for `predict_sampling_error`.
+        sum_{abs(k)=n} c_k* c^_k / E_n(p*),     n = 0..degree
+
+    Each statistic uses all modes of the degree at once; covariances between degrees are included.
+
+    Parameters
+    ----------
+    recursion : Recursion
+        With Ornstein-Uhlenbeck rounds.
+    degree, rounds, particles, generator, pool
+        As for `predict_sampling_error`.
+
+    Returns
+    -------
+    SamplingError
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, degrees are coupled, or there are more than 1500 modes.
     """
     recursion.rate  # noqa: B018 - raises where degrees are coupled
     data = recursion.target.hermite_coefficients(checks.integer(degree, "degree"))
@@ -124,7 +159,7 @@ def predict_degree_error(
 
 
 def degree_combinations(indices: IntArray, values: FloatArray) -> FloatArray:
-    """Rows c_k* / E_n on the modes of degree n = 0, 1, ...; zero rows where E_n vanishes to rounding.  Shape (n, m)."""
+    """Return rows c_k* / E_n on the modes of degree n = 0, 1, ..., zero where E_n vanishes to rounding; (n + 1, m)."""
     degrees = indices.sum(axis=1)
     rows = np.where(degrees == np.arange(degrees.max() + 1)[:, None], values, 0.0)
     energy = np.sum(rows**2, axis=1)
@@ -132,8 +167,51 @@ def degree_combinations(indices: IntArray, values: FloatArray) -> FloatArray:
     return np.where(visible[:, None], rows / np.where(visible, energy, 1.0)[:, None], 0.0)
 
 
+def carried_covariances(
+    local: Sequence[FloatArray],
+    *,
+    mixing: Sequence[FloatArray],
+    actions: Sequence[FloatArray],
+    inherited: float = 1.0,
+) -> FloatArray:
+    """Carry the covariances of independent errors, made in each round, through the rounds that follow.
+
+        S(i+1, i+1) = inherited L_i [sum_jk v_ij v_ik S(j, k)] L_i^T + local_{i+1},     S(0, 0) = local_0
+        S(i+1, k)   = L_i sum_j v_ij S(j, k)
+
+    Parameters
+    ----------
+    local : sequence of rounds + 1 arrays, shape (s,) or (s, s)
+        Variances, or covariances, of the error that each round adds.
+    mixing : sequence of arrays, shape (i + 1,)
+        Weights v_i0, ..., v_ii of earlier rounds in the training law of round i (`Recursion.mixing`); zeros where
+        nothing is inherited.
+    actions : sequence of arrays, shape (s,) or (s, s), like local
+        Diagonals of the L_i, or matrices (`channel_matrix`).
+    inherited : float
+        Share of the variance that survives resampling, such as 1 - 1/N.
+
+    Returns
+    -------
+    array, shape (rounds + 1, rounds + 1, s) or (rounds + 1, rounds + 1, s, s)
+    """
+    matrices = local[0].ndim == 2
+    covariance = np.zeros((len(local), len(local), *local[0].shape))
+    covariance[0, 0] = local[0]
+    for i, (earlier, action) in enumerate(zip(mixing, actions, strict=True)):
+        past = covariance[: i + 1, : i + 1]
+        generated = np.einsum("j,k,jk...->...", earlier, earlier, past)
+        carried = action @ generated @ action.T if matrices else action**2 * generated
+        covariance[i + 1, i + 1] = inherited * carried + local[i + 1]
+        crossed = np.einsum("j,jk...->k...", earlier, past)
+        crossed = action @ crossed if matrices else action * crossed
+        covariance[i + 1, : i + 1] = crossed
+        covariance[: i + 1, i + 1] = crossed.swapaxes(1, 2) if matrices else crossed
+    return covariance
+
+
 class _Statistics:
-    """The observed functions: all h_k, or one combination of them a degree; and their moments under any law."""
+    """The observed functions, all h_k or one combination of them a degree, and their moments under any law."""
 
     def __init__(
         self,
@@ -152,19 +230,14 @@ class _Statistics:
             )
         self.indices, self.data, self.combinations, self.joint = indices, data, combinations, joint
         self.degree = int(indices.sum(axis=1).max())
-        self.second_moments = _AgeAverage(self._second_moments)
-        self.fourth_moments = _AgeAverage(self._fourth_moments)
+        self._known: dict[tuple[int, str, str], CentralMoments] = {}
 
     def observed(self, coefficients: FloatArray) -> FloatArray:
-        """Coefficients (..., m) as statistics (..., s)."""
+        """Return coefficients (..., m) as statistics (..., s)."""
         return coefficients if self.combinations is None else coefficients @ self.combinations.T
 
-    def variance(self, law: AgedLaw, mean: FloatArray) -> FloatArray:
-        """Covariance of one draw: (s, s) if joint, else the variances (s,)."""
-        return self.second_moments(law) - (np.multiply.outer(mean, mean) if self.joint else mean**2)
-
     def action(self, channel: GaussianChannel) -> FloatArray:
-        """The channel on the statistics: a matrix (s, s) if joint, else its diagonal (s,)."""
+        """Return the channel on the statistics: a matrix (s, s) if joint, else its diagonal (s,)."""
         degrees = self.indices.sum(axis=1) if self.combinations is None else np.arange(len(self.combinations))
         if not self.joint:
             return np.asarray(channel.scale**degrees, dtype=np.float64)
@@ -172,36 +245,16 @@ class _Statistics:
             return channel_matrix(self.indices, channel)
         return np.diag(channel.scale**degrees)
 
-    def _second_moments(self, law: GaussianMixture) -> FloatArray:
-        if not self.joint:
-            return law.second_moments(self.indices)
-        if self.combinations is not None and law.frames is None:
-            return combined_second_moments(law, self.indices, self.combinations)
-        products = product_moments(law, self.indices)
-        return products if self.combinations is None else self.combinations @ products @ self.combinations.T
-
-    def _fourth_moments(self, law: GaussianMixture) -> FloatArray:
-        moments = fourth_moment_bound(law, self.indices)
-        if self.combinations is None:
-            return moments
-        return (np.abs(self.combinations) @ moments**0.25) ** 4  # Minkowski
-
-
-class _AgeAverage:
-    """Moments of a law as the average over its ages, each distinct age (root and channel) computed once."""
-
-    def __init__(self, moments: Callable[[GaussianMixture], FloatArray]) -> None:
-        self._moments = moments
-        self._known: dict[tuple[int, str, str], FloatArray] = {}
-
-    def __call__(self, law: AgedLaw) -> FloatArray:
-        total = np.zeros(())
-        for weight, scale, variance, base in law._ages():
-            key = (id(base), f"{scale:.12e}", f"{variance:.12e}")
+    def moments(self, law: AgedLaw) -> CentralMoments:
+        """Return the moments of one draw, averaged over the ages of the law, each distinct age computed once."""
+        ages = []
+        for scale, variance, base in zip(law.scales, law.variances, law.base_of, strict=True):
+            key = (id(law.bases[base]), f"{scale:.12e}", f"{variance:.12e}")
             if key not in self._known:
-                self._known[key] = self._moments(base.as_mixture().through(GaussianChannel(scale, variance)))
-            total = total + weight * self._known[key]
-        return total
+                mixture = law.bases[base].as_mixture().through(GaussianChannel(scale, variance))
+                self._known[key] = central_moments(mixture, self.indices, self.combinations, joint=self.joint)
+            ages.append(self._known[key])
+        return mixed_moments(law.weights, ages)
 
 
 def _predicted(
@@ -216,53 +269,25 @@ def _predicted(
     kind = checks.one_of(generator, GENERATORS, "generator")
     pool_size = count if pool is None else checks.integer(pool, "pool", minimum=1)
     expected = statistics.observed(recursion.coefficients(statistics.degree, rounds=rounds))
-    size = expected.shape[1]
-    covariance = np.zeros((rounds + 1, rounds + 1, size) + ((size,) if statistics.joint else ()))
-    covariance[0, 0] = statistics.variance(recursion.law(0), expected[0]) / count
-    for i in range(rounds):
-        own = statistics.variance(recursion.law(i + 1), expected[i + 1]) / count
-        if kind == "exact":
-            covariance[i + 1, i + 1] = own
-            continue
-        fresh, earlier = recursion.mixing(i)
-        past = covariance[: i + 1, : i + 1]
-        generated = np.einsum("j,k,jk...->...", earlier, earlier, past)
-        if kind == "kernel":
-            mean = fresh * statistics.observed(statistics.data) + earlier @ expected[: i + 1]
-            drawn = statistics.variance(recursion.training_law(i), mean) / pool_size
-            generated = (1.0 - 1.0 / pool_size) * generated + drawn
-        action = statistics.action(recursion.channel(i))
-        inherited = action @ generated @ action.T if statistics.joint else action**2 * generated
-        covariance[i + 1, i + 1] = (1.0 - 1.0 / count) * inherited + own
-        crossed = np.einsum("j,jk...->k...", earlier, past)
-        crossed = action @ crossed if statistics.joint else action * crossed
-        covariance[i + 1, : i + 1] = crossed
-        covariance[: i + 1, i + 1] = crossed.swapaxes(1, 2) if statistics.joint else crossed
+    laws = [statistics.moments(recursion.law(i)) for i in range(rounds + 1)]
+    local = [moments.covariance / count for moments in laws]
+    mixing = [recursion.mixing(i)[1] for i in range(rounds)]
+    actions = [statistics.action(recursion.channel(i)) for i in range(rounds)]
+    inherited = 1.0 - 1.0 / count
+    if kind == "exact":
+        mixing = [np.zeros_like(earlier) for earlier in mixing]
+    elif kind == "kernel":
+        for i, action in enumerate(actions):
+            drawn = statistics.moments(recursion.training_law(i)).covariance / pool_size
+            carried = action @ drawn @ action.T if statistics.joint else action**2 * drawn
+            local[i + 1] = local[i + 1] + inherited * carried
+        inherited *= 1.0 - 1.0 / pool_size
+    covariance = carried_covariances(local, mixing=mixing, actions=actions, inherited=inherited)
     visible = True if statistics.combinations is None else np.any(statistics.combinations != 0.0, axis=1)
     return SamplingError(
         expected=np.where(visible, expected, np.nan),
         covariance=np.einsum("ijss->ijs", covariance) if statistics.joint else covariance,
         joint=covariance if statistics.joint else None,
-        kurtosis=_kurtosis(recursion, statistics, expected),
+        kurtosis=np.stack([moments.kurtosis for moments in laws]),
         particles=count,
     )
-
-
-def _kurtosis(recursion: Recursion, statistics: _Statistics, expected: FloatArray) -> FloatArray:
-    """Bound of E (h - c)^4 / Var(h)^2 by round, from the raw moments m2, m4 and the mean c.
-
-    E (h-c)^4 = m4 - 4 c m3 + 6 c^2 m2 - 3 c^4 with abs(m3) <= sqrt(m2 m4), or Minkowski's bound if smaller.
-    """
-    kurtosis = np.full_like(expected, np.inf)
-    for i, mean in enumerate(expected):
-        law = recursion.law(i)
-        spread = statistics.variance(law, mean)
-        variance = np.diagonal(spread) if statistics.joint else spread
-        random = variance > 1e-13 * (
-            variance + mean**2
-        )  # h_0 is constant: only rounding is left of its variance
-        size, second, fourth = np.abs(mean), variance + mean**2, statistics.fourth_moments(law)
-        by_expansion = fourth + 4.0 * size * np.sqrt(second * fourth) + 6.0 * mean**2 * second - 3.0 * mean**4
-        centred = np.minimum(by_expansion, (fourth**0.25 + size) ** 4)
-        kurtosis[i, random] = centred[random] / variance[random] ** 2
-    return kurtosis

@@ -8,6 +8,7 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.hermite.basis import hermite_values
 from hermite_collapse.recursion.sampling_error import (
+    carried_covariances,
     degree_combinations,
     predict_degree_error,
     predict_sampling_error,
@@ -154,3 +155,63 @@ def test_bad_input_is_named(settings, words):
     with pytest.raises(hc.InputError) as problem:
         predict_sampling_error(recursion, 3, **{"rounds": 2, "particles": 10, **settings})
     assert words in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("law", "degree", "kurtosis"),
+    [(hc.GaussianMixture([1.0], [5.0], 0.3), 1, 3.0), (hc.GaussianMixture([1.0], [0.0], 0.01), 2, 15.0)],
+)
+def test_kurtosis_off_centre_is_that_of_the_deviation(law, degree, kurtosis):
+    """The mean of N(5, 0.3) is as normal as any; raw moments made it look like 57 719."""
+    recursion = hc.Recursion(law, fresh_fraction=1.0, truncation=0.0)
+    error = predict_sampling_error(recursion, degree, rounds=1, particles=400)
+    np.testing.assert_allclose(error.kurtosis[:, degree], kurtosis, rtol=1e-12)
+    assert error.is_testable()[:, degree].all()
+    by_degree = predict_degree_error(recursion, degree, rounds=1, particles=400)
+    np.testing.assert_allclose(by_degree.kurtosis[:, degree], kurtosis, rtol=1e-12)
+
+
+def test_standard_errors_of_narrow_laws():
+    """Var of N(2, 1e-16) is 1e-16, not a second moment minus a square."""
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [2.0], 1e-16), fresh_fraction=1.0, truncation=0.0)
+    error = predict_sampling_error(recursion, 2, rounds=1, particles=100)
+    np.testing.assert_allclose(error.standard_error[:, 1], 1e-9, rtol=1e-12)
+    np.testing.assert_allclose(error.standard_error[:, 2], 2.0 * np.sqrt(2.0) * 1e-9, rtol=1e-7)
+    assert np.all(error.standard_error[:, 0] == 0.0)
+
+
+@pytest.mark.parametrize(("generator", "pool"), [("channel", None), ("kernel", 7), ("exact", None)])
+def test_variances_of_one_gaussian_written_out(generator, pool):
+    """N(0, 1) data and degree 1 with 20 particles: the recursion of the variance, number by number.
+
+    S' = a^2 (1 - 1/N) (1 - alpha)^2 S + 1/N, with (1 - 1/M) S + 1/M / (1 - alpha)^2 from a pool; 1/N if exact.
+    """
+    alpha, time, count = 0.3, 0.2, 20
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=alpha, truncation=time)
+    error = predict_sampling_error(recursion, 1, rounds=4, particles=count, generator=generator, pool=pool)
+    variance, scale = 1.0 / count, np.exp(-0.5 * time)
+    for i in range(5):
+        assert error.standard_error[i, 1] ** 2 == pytest.approx(variance, rel=1e-12)
+        generated = (1.0 - alpha) ** 2 * variance
+        if generator == "kernel":
+            generated = (1.0 - 1.0 / pool) * generated + 1.0 / pool
+        inherited = 0.0 if generator == "exact" else scale**2 * (1.0 - 1.0 / count) * generated
+        variance = inherited + 1.0 / count
+
+
+def test_carried_covariances_of_two_modes():
+    """Matrices and diagonals agree, and a second mode that inherits from the first is carried to it."""
+    local = [np.diag([1.0, 2.0]), np.diag([0.5, 0.25])]
+    action = np.array([[0.5, 0.0], [0.3, 0.2]])
+    covariance = carried_covariances(local, mixing=[np.array([0.8])], actions=[action], inherited=0.9)
+    expected = 0.9 * 0.64 * action @ local[0] @ action.T + local[1]
+    np.testing.assert_allclose(covariance[1, 1], expected, rtol=1e-14)
+    np.testing.assert_allclose(covariance[1, 0], 0.8 * action @ local[0], rtol=1e-14)
+    np.testing.assert_allclose(covariance[0, 1], covariance[1, 0].T, rtol=1e-14)
+    diagonal = carried_covariances(
+        [np.diagonal(own) for own in local],
+        mixing=[np.array([0.8])],
+        actions=[np.array([0.5, 0.2])],
+        inherited=0.9,
+    )
+    assert diagonal[1, 1, 0] == pytest.approx(0.9 * 0.64 * 0.25 + 0.5)
