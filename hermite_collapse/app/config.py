@@ -74,13 +74,18 @@ class Config(Section):
             initial=None if self.initial is None else self.initial.build_law(),
         )
 
+    def as_document(self) -> dict[str, object]:
+        """Return the configuration as JSON values, keys without a value left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
     def to_toml(self, folder: str | os.PathLike[str] = ".") -> str:
         """Return the text of a file in `folder`: every default is written out, relative `samples` start from there."""
         import tomli_w
 
-        document = self.model_dump(exclude_none=True, mode="json")
-        for section in (document.get("target", {}), document.get("initial", {})):
-            if "samples" in section and not os.path.isabs(section["samples"]):
+        document = self.as_document()
+        for name in ("target", "initial"):
+            section = document.get(name)
+            if isinstance(section, dict) and "samples" in section and not os.path.isabs(section["samples"]):
                 section["samples"] = Path(os.path.relpath(section["samples"], folder)).as_posix()
         return tomli_w.dumps(document)
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..laws.channels import OrnsteinUhlenbeck, VarianceExploding
-    from ..laws.protocol import Law
+    from ..laws.empirical import EmpiricalLaw
+    from ..laws.mixture import GaussianMixture
 
 PROCESSES = ("ornstein_uhlenbeck", "variance_exploding")
 SCHEDULES = ("constant", "polynomial", "geometric", "explicit")
@@ -92,7 +93,7 @@ class TargetSection(Section):
             raise InputError(f"scale must come with samples, got scale = {self.scale!r} without them.")
         return "mixture" if mixture else given[0]
 
-    def build_law(self) -> Law:
+    def build_law(self) -> GaussianMixture | EmpiricalLaw:
         """Return the law that the section describes."""
         kind = self.kind
         if kind == "preset":

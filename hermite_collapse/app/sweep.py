@@ -289,7 +289,7 @@ def _results(jobs: dict[int, dict[str, Any]], config: Config) -> Iterator[tuple[
         return
     workers = min(config.sweep.workers or os.cpu_count() or 1, len(jobs))
     if config.sweep.scheduler is not None:
-        from ..hermite.distributed import run_on_cluster
+        from .cluster import run_on_cluster
 
         with _one_thread_each():
             yield from run_on_cluster(compute_point, jobs, address=config.sweep.scheduler, workers=workers)

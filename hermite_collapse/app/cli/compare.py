@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ...comparison.comparison import Comparison
     from ...core.estimates import Estimate
     from ...recursion.prediction import Prediction
+    from ..run import Results
+
+Rates: TypeAlias = "dict[str, dict[str, float | Estimate]]"
 
 
 def run(config: Config, output: Output, *, resume: Resume = False) -> int:
@@ -34,8 +38,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     return outcome(results, output)
 
 
-def outcome(results: Any, output: Output) -> int:
-    """Write and print what a finished run says; the exit status is that of its verdict."""
+def outcome(results: Results, output: Output) -> int:
+    """Write and print what a finished run says; return the exit status of its verdict."""
     from ...recursion.prediction import predict
     from ...reporting import words
     from ..run import write_outcome
@@ -70,27 +74,26 @@ def outcome(results: Any, output: Output) -> int:
     return 0 if comparison.verdict.passed else 1
 
 
-def print_comparison(comparison: Any, output: Output) -> None:
-    """Predicted and measured values of every round, and the parameters they imply."""
+def print_comparison(comparison: Comparison, output: Output) -> None:
+    """Print predicted and measured values of every round, and the parameters they imply."""
     what = "Share of each Hermite degree kept" if comparison.degrees is not None else "Hermite coefficients"
     output.heading(f"{what}, round by round (z: difference in standard errors)")
     output.lines(comparison.table().splitlines())
     print_discretisation(comparison, output)
-    rows = []
-    for name, estimate, truth in (
-        ("fresh fraction", comparison.implied_fresh_fraction, None),
-        ("truncation time, as a multiple", comparison.implied_truncation, 1.0),
-    ):
-        if estimate is not None:
-            rows.append([name, estimate.value, estimate.error, truth])
+    implied = {
+        "fresh fraction": comparison.implied_fresh_fraction,
+        "truncation time, as a multiple": comparison.implied_truncation,
+    }
+    rows = [[name, e.value, e.error] for name, e in implied.items() if e is not None]
     if rows:
         output.heading("Parameters implied by all degrees and rounds together")
-        output.table(["parameter", "estimate", "standard error"], [row[:3] for row in rows])
+        output.table(["parameter", "estimate", "standard error"], rows)
 
 
-def print_discretisation(comparison: Any, output: Output) -> None:
-    """What the sampler's step size contributes to the last round, beside the statistical error."""
-    if comparison.discretisation is None:
+def print_discretisation(comparison: Comparison, output: Output) -> None:
+    """Print what the sampler's step size contributes to the last round, beside the statistical error."""
+    effect, error = comparison.discretisation, comparison.discretisation_error
+    if effect is None or error is None:
         return
     output.heading("Effect of the step size on the last round, from twice the steps")
     degree = comparison.indices.sum(axis=1)
@@ -102,16 +105,16 @@ def print_discretisation(comparison: Any, output: Output) -> None:
                 multi_index(comparison.indices[k]),
                 float(comparison.measured[-1, k] - comparison.modes.expected[-1, k]),
                 float(comparison.standard_error[-1, k]),
-                float(comparison.discretisation[-1, k]),
-                float(comparison.discretisation_error[-1, k]),
+                float(effect[-1, k]),
+                float(error[-1, k]),
             ]
             for k in shown
         ],
     )
 
 
-def print_rates(prediction: Any, observed: dict[str, Any], output: Output) -> None:
-    """Contraction of one round: proved, in the end, and seen."""
+def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None:
+    """Print the contraction of one round: proved, in the end, and seen."""
     if not prediction.rates:
         return
     from ...recursion.prediction import METRIC_NAMES
@@ -137,7 +140,7 @@ def print_rates(prediction: Any, observed: dict[str, Any], output: Output) -> No
     )
 
 
-def observed_rates(prediction: Prediction, comparison: Comparison) -> dict[str, dict[str, float | Estimate]]:
+def observed_rates(prediction: Prediction, comparison: Comparison) -> Rates:
     """Return the observed factor of one round by metric, of the exact laws' last round and of the simulated modes."""
     from ...comparison.approach import observed_rate, simulated_rate
 
@@ -150,15 +153,15 @@ def observed_rates(prediction: Prediction, comparison: Comparison) -> dict[str, 
     }
 
 
-def print_target_error(results: Any, output: Output) -> None:
-    """What the sample says about the population it came from; no part of the comparison."""
+def print_target_error(results: Results, output: Output) -> None:
+    """Print what the sample says about the population it came from; no part of the comparison."""
     comparison = results.comparison
     if comparison.target_standard_error is None:
         return
     output.heading("Sampling error of the data, about the population (in no z-score)")
     coefficients = results.recursion.target.hermite_coefficients(results.simulated.degree)
     order = np.argsort(-np.abs(coefficients.values), kind="stable")
-    chosen = [k for k in order if coefficients.indices[k].sum() > 0][:8]
+    largest = [k for k in order if coefficients.indices[k].sum() > 0][:8]
     output.table(
         ["multi-index", "coefficient", "standard error"],
         [
@@ -167,25 +170,25 @@ def print_target_error(results: Any, output: Output) -> None:
                 coefficients.values[k],
                 comparison.target_standard_error[k],
             ]
-            for k in chosen
+            for k in largest
         ],
     )
 
 
 def _document(
-    results: Any,
-    prediction: Any,
-    rates: dict[str, Any],
-    distances: dict[str, Any],
+    results: Results,
+    prediction: Prediction,
+    rates: Rates,
+    distances: dict[str, Estimate],
     sentences: list[str],
     caveats: list[str],
-    written: dict[str, Any],
-) -> dict[str, Any]:
+    written: dict[str, Path],
+) -> dict[str, object]:
     comparison = results.comparison
     verdict = comparison.verdict
     return {
         "command": "compare",
-        "config": results.config.model_dump(mode="json", exclude_none=True),
+        "config": results.config.as_document(),
         "folder": results.folder,
         "files": written,
         "prediction": sentences,

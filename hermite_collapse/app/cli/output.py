@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ...core.errors import InputError
+from ...core.estimates import Estimate
+from ...core.progress import progress_bar
 from ...reporting.terminal import WIDTH, table_lines
 from ...storage.folder import write_atomically
 
@@ -30,27 +34,29 @@ class Output:
 
     Parameters
     ----------
-    as_json : print one JSON document and nothing else.
-    folder : where files go; None: no files, or the command's own choice.
+    as_json : bool
+        Print one JSON document and nothing else.
+    folder : path or None
+        Where files go; None: no files, or the command's own choice.
     """
 
     as_json: bool = False
     folder: Path | None = None
 
-    def document(self, content: Mapping[str, Any]) -> None:
+    def document(self, content: Mapping[str, object]) -> None:
         """Print the document, if JSON was asked for; infinities and NaN become words."""
         if self.as_json:
             print(json.dumps(plain(content), indent=2, allow_nan=False))
 
     def heading(self, text: str) -> None:
-        """A line that starts a part, after a blank one."""
+        """Print a line that starts a part, after a blank one."""
         if not self.as_json:
             print(
                 "\n" + "\n".join(_bold(line) for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False))
             )
 
     def text(self, text: str, *, indent: str = "") -> None:
-        """A paragraph, wrapped; `indent` stands before its first line and its width before the others."""
+        """Print a paragraph, wrapped; `indent` stands before its first line and its width before the others."""
         if not self.as_json:
             print(
                 textwrap.fill(
@@ -64,69 +70,60 @@ class Output:
             )
 
     def lines(self, lines: Sequence[str]) -> None:
-        """Lines as they are."""
+        """Print lines as they are."""
         if not self.as_json:
             for line in lines:
                 print(line)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Rows under right-aligned columns (the first one left-aligned where it holds words)."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print rows under right-aligned columns, left-aligned where they hold words."""
         if not self.as_json:
             self.lines(table_lines(columns, rows, bold=_takes_bold()))
 
-    def make_folder(self, config: Config, default: str | None = None) -> Path:
-        """The folder, made, with the configuration as run in it; the last thing before results are written."""
-        folder = self.folder if self.folder is not None else Path(str(default))
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
-        folder.mkdir(parents=True, exist_ok=True)
+    def make_folder(self, config: Config) -> Path:
+        """Make the folder, write the configuration as run into it, and return it; results come after that."""
+        folder = self._made_folder()
         write_atomically(folder / "config.toml", config.to_toml(folder).encode())
-        self.folder = folder
         return folder
 
-    def keep(self, content: Mapping[str, Any], name: str) -> None:
+    def keep(self, content: Mapping[str, object], name: str) -> None:
         """Leave the document as `name`.json in the folder, if one was given, and say so."""
         if self.folder is None:
             return
+        folder = self._made_folder()
+        write_atomically(folder / f"{name}.json", json.dumps(plain(content), indent=2).encode())
+        self.text(f"\nWritten to {folder}.")
+
+    def _made_folder(self) -> Path:
+        assert self.folder is not None
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"out must be a folder, got the file {str(self.folder)!r}.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / f"{name}.json", json.dumps(plain(content), indent=2).encode())
-        self.text(f"\nWritten to {self.folder}.")
+        return self.folder
 
     @contextmanager
-    def progress(self, unit: str) -> Iterator[Callable[[int, int], None] | None]:
-        """A bar on standard error, fed with what is done and what there is; nothing where that is no terminal."""
-        if not sys.stderr.isatty():
-            yield None
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(unit, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+    def progress(self, unit: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar on standard error, fed with what is done and what there is; none where that is no terminal."""
+        with progress_bar(unit) as advance:
+            yield lambda done, total: advance(done, total, f"{done}/{total}")
 
     def note(self, text: str) -> None:
-        """A line on standard error: what is being done."""
+        """Print a line on standard error: what is being done."""
         print(text, file=sys.stderr, flush=True)
 
 
-def plain(value: Any) -> Any:
-    """Numbers, arrays, paths and estimates as JSON holds them; "inf", "-inf" and "nan" as words."""
+def plain(value: object) -> object:
+    """Return numbers, arrays, paths and estimates as JSON holds them; "inf", "-inf" and "nan" are words there."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
-    if isinstance(value, str | bool | None):
+    if isinstance(value, str | bool | int | None):
         return value
-    if hasattr(value, "tolist"):
+    if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if hasattr(value, "route"):
-        return {key: plain(getattr(value, key)) for key in ("value", "error", "kind", "route")}
-    if isinstance(value, int):
-        return value
+    if isinstance(value, Estimate):
+        return plain(vars(value))
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,11 @@ from ...core.numbers import spread_rounds
 from ..config import Config
 from .options import command as _command
 from .output import Output
+
+if TYPE_CHECKING:
+    from ...core.estimates import Estimate
+    from ...core.types import IntArray
+    from ...recursion.prediction import Prediction
 
 
 def run(config: Config, output: Output) -> int:
@@ -42,7 +47,7 @@ def run(config: Config, output: Output) -> int:
 
 
 def title(config: Config, output: Output) -> None:
-    """One line that says what the numbers belong to."""
+    """Print one line that says what the numbers belong to."""
     recursion = config.recursion
     parts = [config.target.label, f"fresh fraction {recursion.fresh_fraction:g}"]
     if recursion.schedule == "constant":
@@ -55,8 +60,8 @@ def title(config: Config, output: Output) -> None:
     output.heading(", ".join(parts))
 
 
-def print_modes(prediction: Any, output: Output) -> None:
-    """Share of each degree kept, by round; coefficients where degrees mix."""
+def print_modes(prediction: Prediction, output: Output) -> None:
+    """Print the share of each degree kept, by round; coefficients where degrees mix."""
     rounds = spread_rounds(prediction.rounds)
     if prediction.factors is not None:
         output.heading("Share of each Hermite degree kept (1: as in the data)")
@@ -65,12 +70,12 @@ def print_modes(prediction: Any, output: Output) -> None:
         columns += ["contraction"] if prediction.contraction is not None else []
         rows = []
         for n in prediction.degrees:
-            row: list[Any] = [int(n), *(float(prediction.factors[i, n]) for i in rounds)]
+            row: list[object] = [int(n), *(float(prediction.factors[i, n]) for i in rounds)]
             row += [float(prediction.attenuation[n])] if prediction.attenuation is not None else []
             row += [float(prediction.contraction[n])] if prediction.contraction is not None else []
             rows.append(row)
         output.table(columns, rows)
-    elif prediction.coefficients is not None:
+    elif prediction.coefficients is not None and prediction.indices is not None:
         output.heading("Hermite coefficients (largest of the data first)")
         order = np.argsort(-np.abs(prediction.coefficients[0]), kind="stable")[:12]
         columns = ["multi-index", *(f"round {i}" for i in (0, *rounds))]
@@ -88,8 +93,8 @@ def print_modes(prediction: Any, output: Output) -> None:
         output.table(columns, rows)
 
 
-def print_rates(prediction: Any, output: Output) -> None:
-    """Proved contraction and the rate of late rounds, by metric."""
+def print_rates(prediction: Prediction, output: Output) -> None:
+    """Print the proved contraction and the rate of late rounds, by metric."""
     if not prediction.rates:
         return
     from ...recursion.prediction import METRIC_NAMES
@@ -105,8 +110,8 @@ def print_rates(prediction: Any, output: Output) -> None:
     )
 
 
-def print_distances(distances: dict[str, Any], prediction: Any, output: Output) -> None:
-    """Distances of the limit law to the data."""
+def print_distances(distances: dict[str, Estimate], prediction: Prediction, output: Output) -> None:
+    """Print the distances of the limit law to the data."""
     if not distances:
         return
     from ...recursion.prediction import METRIC_NAMES
@@ -122,26 +127,30 @@ def print_distances(distances: dict[str, Any], prediction: Any, output: Output) 
 
 
 def print_caveats(caveats: list[str], output: Output) -> None:
-    """What to know before using the numbers."""
+    """Print what to know before using the numbers."""
     if caveats:
         output.heading("To know")
         for text in caveats:
             output.text(text, indent="- ")
 
 
-def multi_index(index: np.ndarray) -> str:
-    """(2, 0, 1) as "2.0.1"; long ones by their non-zero places."""
+def multi_index(index: IntArray) -> str:
+    """Return (2, 0, 1) as "2.0.1"; long ones by their nonzero entries."""
     if len(index) <= 4:
         return ".".join(str(k) for k in index)
     return " ".join(f"x{j}^{k}" for j, k in enumerate(index) if k) or "0"
 
 
 def _document(
-    config: Config, prediction: Any, distances: dict[str, Any], sentences: list[str], caveats: list[str]
-) -> dict[str, Any]:
+    config: Config,
+    prediction: Prediction,
+    distances: dict[str, Estimate],
+    sentences: list[str],
+    caveats: list[str],
+) -> dict[str, object]:
     return {
         "command": "predict",
-        "config": config.model_dump(mode="json", exclude_none=True),
+        "config": config.as_document(),
         "prediction": sentences,
         "half_degree": prediction.half_degree,
         "degrees": prediction.degrees,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from cyclopts import Parameter
@@ -14,6 +14,12 @@ from ...core.numbers import spread_rounds
 from ..config import Config
 from .options import command as _command
 from .output import Output
+
+if TYPE_CHECKING:
+    from ...advice.error_models import PowerLaw
+    from ...advice.planning import SchedulePlan
+    from ...advice.samplers import SamplerAdvice
+    from ...core.estimates import Estimate
 
 AlphaBar = Annotated[
     float | None,
@@ -105,7 +111,7 @@ def run(
         plan = _plan(config, error_scale, error_exponent, plan_degree or [4], objective, shape, total_time)
     planned = None
     if plan is not None:
-        times = [float(t) for t in plan["planned"].schedule.values]
+        times = [float(t) for t in plan.planned.schedule.values]
         planned = config.updated({"schedule": "explicit", "truncation_times": times})
         if output.folder is not None:
             output.make_folder(planned)
@@ -128,7 +134,7 @@ def run(
     output.document(
         {
             "command": "schedule",
-            "config": (planned or config).model_dump(mode="json", exclude_none=True),
+            "config": (planned or config).as_document(),
             "advice": None if advice is None else advice.text,
             "truncation": units,
             "fidelity": fidelity,
@@ -142,19 +148,29 @@ def run(
             "plan": None
             if plan is None
             else {
-                "times": plan["planned"].schedule.values,
-                "error": plan["planned"].value,
-                "route": plan["planned"].route,
-                "configured_error": None if plan["configured"] is None else plan["configured"].value,
-                "best_constant": plan["constant"],
+                "times": plan.planned.schedule.values,
+                "error": plan.planned.value,
+                "route": plan.planned.route,
+                "configured_error": None if plan.configured is None else plan.configured.value,
+                "best_constant": plan.constant,
             },
         }
     )
     return 0
 
 
+class _Plan(NamedTuple):
+    """A planned schedule beside the configured one and the best constant time."""
+
+    planned: SchedulePlan
+    configured: SchedulePlan | None
+    constant: tuple[Estimate, Estimate] | None
+    error: PowerLaw
+    degrees: list[int]
+
+
 def _with_time(config: Config, alpha_bar: float | None, sigma: float | None) -> Config:
-    """The configuration with a truncation given in other units."""
+    """Return the configuration with a truncation given in other units."""
     from ...laws.channels import time_from_alpha_bar, time_from_sigma
 
     rate = config.recursion.rate
@@ -165,8 +181,10 @@ def _with_time(config: Config, alpha_bar: float | None, sigma: float | None) -> 
     return config
 
 
-def _advice(config: Config, known: str | None, file: Path | None, data_scale: float, step: int) -> Any:
-    """What a sampler's own truncation leads to, if one was named."""
+def _advice(
+    config: Config, known: str | None, file: Path | None, data_scale: float, step: int
+) -> SamplerAdvice | None:
+    """Return what a sampler's own truncation leads to, if one was named."""
     if known is None and file is None:
         return None
     from ...advice.samplers import advise_sampler, known_sampler, read_scheduler
@@ -182,6 +200,7 @@ def _advice(config: Config, known: str | None, file: Path | None, data_scale: fl
 
 
 def _units(config: Config) -> dict[str, float]:
+    """Return the truncation of one round in all units, and what it decides."""
     from ...laws.channels import alpha_bar_from_time, sigma_from_time
     from ...recursion.modes import half_degree
 
@@ -197,7 +216,8 @@ def _units(config: Config) -> dict[str, float]:
     }
 
 
-def _limits(config: Config, fidelity: float) -> dict[str, Any]:
+def _limits(config: Config, fidelity: float) -> dict[str, list[Any]]:
+    """Return the largest truncation of each degree, in three units."""
     from ...laws.channels import alpha_bar_from_time, sigma_from_time
     from ...recursion.modes import largest_truncation
 
@@ -226,7 +246,8 @@ def _plan(
     objective: str,
     shape: str,
     total_time: float | None,
-) -> dict[str, Any]:
+) -> _Plan:
+    """Return the times that leave the least error, and the errors of other schedules."""
     from ...advice.error_models import PowerLaw
     from ...advice.planning import best_constant_truncation, plan_schedule, predicted_errors
 
@@ -254,30 +275,23 @@ def _plan(
             degrees[0], fresh_fraction=section.fresh_fraction, error=error, rate=section.rate
         )
     planned = plan_schedule(degrees, shape=shape, total_time=total_time, **setting)
-    return {
-        "planned": planned,
-        "configured": configured,
-        "constant": constant,
-        "error": error,
-        "degrees": degrees,
-    }
+    return _Plan(planned, configured, constant, error, degrees)
 
 
-def _print_plan(plan: dict[str, Any], output: Output) -> None:
-    planned, configured = plan["planned"], plan["configured"]
-    times = planned.schedule.values
-    error = plan["error"]
-    degrees = ", ".join(str(n) for n in plan["degrees"])
+def _print_plan(plan: _Plan, output: Output) -> None:
+    """Print the planned times and what errors they and others leave."""
+    times, error = plan.planned.schedule.values, plan.error
+    degrees = ", ".join(str(n) for n in plan.degrees)
     output.heading(f"Planned times, for degree {degrees} and errors {error.scale:g} * t^-{error.exponent:g}")
     shown = spread_rounds(len(times), count=8)
     output.table(
-        ["round", "time", *(f"bias, degree {n}" for n in plan["degrees"])],
-        [[i, times[i - 1], *(float(b) for b in planned.bias[i])] for i in shown],
+        ["round", "time", *(f"bias, degree {n}" for n in plan.degrees)],
+        [[i, times[i - 1], *(float(b) for b in plan.planned.bias[i])] for i in shown],
     )
-    rows = [["planned", planned.value]]
-    rows += [["as configured", configured.value]] if configured is not None else []
-    if plan["constant"] is not None:
-        time, value = plan["constant"]
+    rows = [["planned", plan.planned.value]]
+    rows += [["as configured", plan.configured.value]] if plan.configured is not None else []
+    if plan.constant is not None:
+        time, value = plan.constant
         rows.append([f"best constant time {time.value:.4g}, in the long run", value.value])
     output.heading("Error after the last round")
     output.table(["schedule", "error"], rows)

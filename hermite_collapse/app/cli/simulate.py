@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
@@ -13,6 +13,10 @@ from ..config import Config
 from .options import command as _command
 from .output import Output
 from .predict import title
+
+if TYPE_CHECKING:
+    from ...storage.record import SimulatedRecursion
+    from ..run import Results
 
 Resume = Annotated[bool, Parameter(help="Continue or read the run that the folder holds.", negative=())]
 
@@ -33,7 +37,7 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     output.document(
         {
             "command": "simulate",
-            "config": config.model_dump(mode="json", exclude_none=True),
+            "config": config.as_document(),
             "folder": results.folder,
             "multi_indices": record.indices,
             "coefficients": record.coefficients,
@@ -44,8 +48,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     return 0
 
 
-def start(config: Config, output: Output, resume: bool) -> Any:
-    """The folder the run goes to, checked but not written: --out, or one named after the configuration."""
+def start(config: Config, output: Output, resume: bool) -> Results:
+    """Return the folder the run goes to, checked but not written: --out, or one named after the configuration."""
     from ..run import open_folder
 
     if output.folder is not None:
@@ -55,8 +59,8 @@ def start(config: Config, output: Output, resume: bool) -> Any:
     return open_folder(Path("runs") / f"{config.target.label}-{digest}", config, resume=True)
 
 
-def simulate(results: Any, output: Output) -> Any:
-    """The record of the simulation, run, continued or read; the recursion is built before anything is written."""
+def simulate(results: Results, output: Output) -> SimulatedRecursion:
+    """Run, continue or read the simulation; the recursion is built before anything is written."""
     from ..run import run_simulation
 
     _ = results.recursion

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter
 
 from ...core import checks
 from ...core.errors import InputError
+from ...core.types import FloatArray
 from ..config import Config
 from .options import command as _command
 from .output import Output
@@ -30,82 +31,79 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     For samples the highest degree that stands out of the noise is named; energies beyond it say nothing.
     --out keeps the numbers and their figure.
     """
+    from ... import figures
+    from ...figures.style import figure_of
+    from ...laws.empirical import EmpiricalLaw
     from ...storage.samples import read_samples
 
     count = checks.integer(most, "most", 4)
     law = config.target.build_law()
     degree = config.analysis.degree_in(law.dimension)
     other = None if against is None else read_samples(against, scale=config.target.scale)
-    samples = getattr(law, "samples", None)
-    if other is not None and samples is None:
+    if other is not None and not isinstance(law, EmpiricalLaw):
         raise InputError(
             f"against must come with samples as the target, got {str(against)!r} with {config.target.label}."
         )
     left = _left(config, degree)
     title(config, output)
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "command": "spectrum",
-        "config": config.model_dump(mode="json", exclude_none=True),
+        "config": config.as_document(),
         "degree": np.arange(degree + 1),
         "share_left": left,
     }
-    if samples is None:
-        energy = law.degree_energy(degree)
-        columns = ["degree", "energy"]
-        rows = [[n, float(e)] for n, e in enumerate(energy)]
-        document |= {"energy": energy}
-    else:
+    if isinstance(law, EmpiricalLaw):
         from ... import degree_spectrum
 
         rng = np.random.default_rng(config.simulation.seed)
-        chosen = _subset(samples, count, rng)
-        found = degree_spectrum(chosen, None if other is None else _subset(other, count, rng), degree=degree)
-        columns = ["degree", "energy", "standard error", "noise floor"]
-        rows = [
-            [n, float(found.energy[n]), float(found.standard_error[n]), float(found.noise_floor[n])]
-            for n in range(degree + 1)
-        ]
-        document |= {name: getattr(found, name) for name in ("energy", "standard_error", "noise_floor")}
-        document |= {"resolvable_degree": found.resolvable_degree, "samples_used": len(chosen)}
+        used = _subset(law.samples, count, rng)
+        spectrum = degree_spectrum(used, None if other is None else _subset(other, count, rng), degree=degree)
+        columns = {
+            "energy": spectrum.energy,
+            "standard_error": spectrum.standard_error,
+            "noise_floor": spectrum.noise_floor,
+        }
+        resolvable = spectrum.resolvable_degree
+        document |= {"resolvable_degree": resolvable, "samples_used": len(used)}
         output.text(
-            f"{len(chosen)} of {len(samples)} samples used. Highest degree that stands out of the noise: "
-            f"{found.resolvable_degree}."
+            f"{len(used)} of {len(law.samples)} samples used. Highest degree that stands out of the noise: "
+            f"{resolvable}."
         )
+    else:
+        columns, resolvable = {"energy": law.degree_energy(degree)}, None
+    document |= columns
     output.heading("Energy by Hermite degree" if against is None else "Inner products by Hermite degree")
-    if left is not None:
-        columns.append("left by the limit")
-        rows = [[*row, row[1] * float(share)] for row, share in zip(rows, left, strict=True)]
-    output.table(columns, rows)
+    predicted = None if left is None else columns["energy"] * left
+    shown = columns if predicted is None else columns | {"left_by_the_limit": predicted}
+    output.table(
+        ["degree", *(name.replace("_", " ") for name in shown)],
+        [[n, *(float(column[n]) for column in shown.values())] for n in range(degree + 1)],
+    )
     if output.folder is not None:
-        _draw(document, left, output.make_folder(config) / "figures" / "spectrum")
+        path = output.make_folder(config) / "figures" / "spectrum"
+        if np.any(columns["energy"][1:] > 0.0):
+            axes = figures.draw_spectrum(
+                energy=columns["energy"],
+                standard_error=columns.get("standard_error"),
+                noise_floor=columns.get("noise_floor"),
+                resolvable_degree=resolvable,
+                predicted=predicted,
+            )
+            figures.save(figure_of(axes), path)
     output.keep(document, "spectrum")
     output.document(document)
     return 0
 
 
-def _draw(document: dict[str, Any], left: np.ndarray | None, path: Path) -> None:
-    """The energies and, where they can be told, those the limit leaves; nothing if none is positive."""
-    from ... import figures
-    from ...figures.style import figure_of
-
-    if np.all(np.asarray(document["energy"])[1:] <= 0.0):
-        return
-    names = ("energy", "standard_error", "noise_floor", "resolvable_degree")
-    axes = figures.draw_spectrum(
-        **{name: document[name] for name in names if name in document},
-        predicted=None if left is None else document["energy"] * left,
-    )
-    figures.save(figure_of(axes), path)
-
-
-def _subset(samples: Any, count: int, rng: np.random.Generator) -> Any:
+def _subset(samples: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return so many of the samples at random, in their order; all of them if there are no more."""
     if len(samples) <= count:
         return np.asarray(samples)
     return np.asarray(samples[np.sort(rng.choice(len(samples), size=count, replace=False))])
 
 
-def _left(config: Config, degree: int) -> np.ndarray | None:
-    """Share of each energy in the limit law, g_n^2; None where degrees do not evolve one by one to a limit."""
+def _left(config: Config, degree: int) -> FloatArray | None:
+    """Return the share of each energy in the limit, g_n^2; None where degrees do not evolve by themselves to one."""
     section = config.recursion
     plain = section.schedule == "constant" and section.process == "ornstein_uhlenbeck" and section.blur == 0.0
     if not plain or section.regime == "accumulate":

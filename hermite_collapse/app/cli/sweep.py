@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
@@ -12,6 +12,11 @@ from ...core.errors import InputError
 from ..config import Config
 from .options import command as _command
 from .output import Output
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from ..sweep import Sweep
 
 Resume = Annotated[bool, Parameter(help="Continue the sweep that the folder holds.", negative=())]
 
@@ -41,7 +46,7 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     output.document(
         {
             "command": "sweep",
-            "config": config.model_dump(mode="json", exclude_none=True),
+            "config": config.as_document(),
             "folder": folder,
             "keys": sweep.keys,
             "points": [dict(zip(sweep.keys, setting, strict=True)) for setting in sweep.settings],
@@ -52,8 +57,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     return 1 if rejected else 0
 
 
-def _print(sweep: Any, dataset: Any, output: Output) -> None:
-    """One row a point: its settings and the numbers that matter most."""
+def _print(sweep: Sweep, dataset: Dataset, output: Output) -> None:
+    """Print one row a point: its settings and the numbers that matter most."""
     wanted = [
         "half_degree",
         "distance_total_variation",
@@ -82,12 +87,12 @@ def _print(sweep: Any, dataset: Any, output: Output) -> None:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _heat_map(sweep: Any, dataset: Any, folder: Path) -> str:
-    """The half-amplitude degree over fresh fraction and truncation time, if these are what varies."""
+def _heat_map(sweep: Sweep, dataset: Dataset, folder: Path) -> str:
+    """Draw the half-amplitude degree over fresh fraction and truncation time, if these are what varies."""
     pair = ("fresh_fraction", "truncation_time")
     if not sweep.is_grid or set(sweep.keys) != set(pair) or "half_degree" not in dataset:
         return ""
@@ -96,6 +101,7 @@ def _heat_map(sweep: Any, dataset: Any, folder: Path) -> str:
         return ""  # log axes, and something to compare
     from ... import figures
     from ...advice.samplers import KNOWN_SAMPLERS
+    from ...figures.style import figure_of
 
     rate = sweep.config.recursion.rate
     axes = figures.draw_parameter_map(
@@ -108,7 +114,7 @@ def _heat_map(sweep: Any, dataset: Any, folder: Path) -> str:
         # Their times are in the unit of rate 1/2; the time to one noise level is inversely proportional to the rate.
         marks={name: s.truncation_time * 0.5 / rate for name, s in KNOWN_SAMPLERS.items()},
     )
-    figures.save(axes.figure, folder / "figures" / "half_degree")
+    figures.save(figure_of(axes), folder / "figures" / "half_degree")
     return "figures/half_degree.svg and .png"
 
 

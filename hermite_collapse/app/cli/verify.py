@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -37,17 +37,16 @@ def run(config: Config, output: Output, *, only: Only = None, full: Full = False
         raise InputError("verify must find the statements, which come with this package, got none.")
     registry, runner = (importlib.import_module(f"{home}.{name}") for name in ("registry", "runner"))
     try:
-        chosen = registry.select(list(only)) if only else registry.statements()
+        selected = registry.select(list(only)) if only else registry.statements()
     except (KeyError, LookupError, ValueError) as error:
         raise InputError(
             f"only must name statements, got {', '.join(only or [])}: {error.args[0]}."
         ) from None
-    rows: list[Any] = []
+    rows = []
     with output.progress("statements") as advance:
-        for row in runner.run_all(chosen, quick=not full, jobs=min(os.cpu_count() or 1, len(chosen))):
+        for row in runner.run_all(selected, quick=not full, jobs=min(os.cpu_count() or 1, len(selected))):
             rows.append(row)
-            if advance is not None:
-                advance(len(rows), len(chosen))
+            advance(len(rows), len(selected))
     failed = [row for row in rows if not row.as_expected]
     output.heading("Statements of arXiv:2606.13796, arXiv:2602.16601 and additions")
     output.table(
