@@ -330,7 +330,9 @@ def _discretisation(
         raise InputError(
             f"refined must have twice the steps of simulated, {simulated.steps}, got {refined.steps}."
         )
-    order = float((simulated.sampler or {}).get("order", 1))
+    order = (simulated.sampler or {}).get("order")
+    if order is None:
+        raise InputError("simulated must record the weak order of its sampler to be refined, got none.")
     gain = 1.0 / (1.0 - 0.5**order)
     difference = simulated.mean_coefficients - refined.mean_coefficients
     share = 1.0 / simulated.runs + (simulated.particles / refined.particles) / refined.runs
