@@ -252,12 +252,6 @@ def test_a_piece_whose_time_is_up_says_so_and_continues(tmp_path):
         ),
         (
             lambda: simulate_together(
-                {"a": recursion_of(regime="accumulate_with_fresh")}, rounds=1, particles=10
-            ),
-            "to run together",
-        ),
-        (
-            lambda: simulate_together(
                 {"a": recursion_of(), "b": recursion_of(process=hc.OrnsteinUhlenbeck(1.0))},
                 rounds=1,
                 particles=10,
