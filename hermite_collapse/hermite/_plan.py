@@ -27,7 +27,7 @@ import numpy as np
 
 from ..core.types import FloatArray, IntArray
 from .halves import Growth, growth, halves
-from .indices import ancestry, positions, total_degree_indices
+from .indices import last_axes, positions, total_degree_indices
 
 _ROWS_IN_CACHE = 1024  # of 128 doubles: a second-level cache
 _NONE = np.zeros(0, dtype=np.int64)
@@ -129,7 +129,7 @@ def _last_axis(dimension: int, degree: int) -> Plan:
             tiles.append((first, start, count + count % 2, at))
             at += 4 * (count + count % 2)
     indices = total_degree_indices(dimension, degree)
-    final = ancestry(dimension, degree).axis
+    final = last_axes(dimension, degree)
     rows = np.arange(len(indices))
     exponents = indices[rows, final]
     prefix = indices.copy()

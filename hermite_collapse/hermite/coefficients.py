@@ -16,7 +16,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from .indices import ancestry, positions, total_degree_indices
+from .indices import last_axes, lowered, total_degree_indices
 from .mixture import Mixture, spread
 from .series import DensitySeries
 
@@ -181,19 +181,17 @@ def _coupled(means: FloatArray, covariances: FloatArray, indices: IntArray, degr
     count, dimension = means.shape
     table = np.zeros((len(indices), count))
     table[0] = 1.0
-    axis, parent = ancestry(dimension, degree)
+    axes, below_of = last_axes(dimension, degree), lowered(dimension, degree)
     excess = covariances - np.eye(dimension)
     bounds = np.searchsorted(indices.sum(axis=1), np.arange(degree + 2))
     for n in range(1, degree + 1):
-        rows = slice(bounds[n], bounds[n + 1])
-        raised, below = axis[rows], parent[rows]
-        smaller = indices[below]
+        rows = np.arange(bounds[n], bounds[n + 1])
+        raised = axes[rows]
+        below = below_of[rows, raised]
         level = means[:, raised].T * table[below]
         for other in range(dimension) if n > 1 else ():
-            has = np.flatnonzero(smaller[:, other])
-            lower = smaller[has].copy()
-            lower[:, other] -= 1
-            root = np.sqrt(smaller[has, other].astype(np.float64))
-            level[has] += root[:, None] * excess[:, raised[has], other].T * table[positions(lower)]
-        table[rows] = level / np.sqrt(smaller[np.arange(len(raised)), raised] + 1.0)[:, None]
+            has = np.flatnonzero(indices[below, other])
+            root = np.sqrt(indices[below[has], other].astype(np.float64))
+            level[has] += root[:, None] * excess[:, raised[has], other].T * table[below_of[below[has], other]]
+        table[rows] = level / np.sqrt(indices[rows, raised].astype(np.float64))[:, None]
     return table.T

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.types import IntArray
-from .indices import ancestry, index_count, positions, total_degree_indices
+from .indices import index_count, last_axes, positions, total_degree_indices
 
 
 class Growth(NamedTuple):
@@ -69,7 +69,7 @@ def growth(dimension: int, degree: int) -> Growth:
     if dimension == 0:
         return Growth(_read_only([0]), _read_only([-1]), _read_only([0]))
     indices = total_degree_indices(dimension, degree)
-    axis = ancestry(dimension, degree).axis
+    axis = last_axes(dimension, degree)
     rows = np.arange(len(indices))
     smaller = indices.copy()
     smaller[rows, axis] = 0

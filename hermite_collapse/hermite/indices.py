@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -155,32 +154,26 @@ def _binomials(largest: int, smaller: int) -> IntArray:
     return table
 
 
-class Ancestry(NamedTuple):
-    """How each multi-index k != 0 grows from smaller ones: k = parent + e_axis.
-
-    Attributes
-    ----------
-    axis : array of int, shape (m,)
-        Axis raised last; -1 for k = 0.
-    parent : array of int, shape (m,)
-        Position of k - e_axis; -1 for k = 0.
-    """
-
-    axis: IntArray
-    parent: IntArray
-
-
 @lru_cache(maxsize=32)
-def ancestry(dimension: int, degree: int) -> Ancestry:
-    """Return the parents of all multi-indices up to a degree, raising the last axis that is not zero."""
+def last_axes(dimension: int, degree: int) -> IntArray:
+    """Return the last nonzero axis of each multi-index up to a degree, -1 for k = 0; read-only."""
     table = total_degree_indices(dimension, degree)
-    axis = dimension - 1 - np.argmax(table[:, ::-1] > 0, axis=1)
-    axis[0] = -1
-    smaller = table[1:].copy()
-    smaller[np.arange(len(smaller)), axis[1:]] -= 1
-    parent = np.full(len(table), -1, dtype=np.int64)
-    if len(smaller):
-        parent[1:] = positions(smaller)
-    axis.setflags(write=False)
-    parent.setflags(write=False)
-    return Ancestry(axis, parent)
+    axes = dimension - 1 - np.argmax(table[:, ::-1] > 0, axis=1)
+    axes[0] = -1
+    axes.setflags(write=False)
+    return axes
+
+
+@lru_cache(maxsize=16)
+def lowered(dimension: int, degree: int) -> IntArray:
+    """Return the position of k - e_j for each multi-index k up to a degree and axis j, -1 for k_j = 0; read-only."""
+    table = total_degree_indices(dimension, degree)
+    result = np.full(table.shape, -1, dtype=np.int64)
+    for axis in range(dimension):
+        raised = np.flatnonzero(table[:, axis])
+        if len(raised):
+            smaller = table[raised].copy()
+            smaller[:, axis] -= 1
+            result[raised, axis] = positions(smaller)
+    result.setflags(write=False)
+    return result

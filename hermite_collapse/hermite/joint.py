@@ -12,7 +12,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import writable
-from .indices import index_count, positions, total_degree_indices
+from .indices import index_count, lowered, positions, total_degree_indices
 
 LARGEST_MATRIX = 1 << 27  # entries of one matrix: 1 GB
 
@@ -36,13 +36,7 @@ class JointExpansion:
                 f"full covariance, more than 1 GB: lower the degree, or rotate to axes in which it is diagonal."
             )
         self.table = total_degree_indices(dimension, degree)
-        self.parents = np.full((count, dimension), -1, dtype=np.int64)
-        for axis in range(dimension):
-            raised = np.flatnonzero(self.table[:, axis] > 0)
-            smaller = self.table[raised].copy()
-            smaller[:, axis] -= 1
-            if len(raised):
-                self.parents[raised, axis] = positions(smaller)
+        self.parents = lowered(dimension, degree)
         self.pivots = np.argmax(self.table > 0, axis=1)
         self.rows = positions(indices)
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite.indices import (
-    ancestry,
     as_indices,
     index_count,
+    last_axes,
+    lowered,
     positions,
     total_degree_indices,
 )
@@ -50,14 +51,16 @@ def test_positions_at_high_degree_and_in_high_dimension() -> None:
 
 
 @pytest.mark.parametrize(("dimension", "degree"), CASES)
-def test_parents_grow_into_their_children(dimension: int, degree: int) -> None:
-    table = total_degree_indices(dimension, degree)
-    axis, parent = ancestry(dimension, degree)
-    assert axis[0] == parent[0] == -1
-    grown = table[parent[1:]].copy()
-    grown[np.arange(len(grown)), axis[1:]] += 1
-    np.testing.assert_array_equal(grown, table[1:])
-    assert (parent[1:] < np.arange(1, len(table))).all()
+def test_lowered_indices_grow_into_their_children(dimension: int, degree: int) -> None:
+    table, below = total_degree_indices(dimension, degree), lowered(dimension, degree)
+    np.testing.assert_array_equal(below >= 0, table > 0)
+    row, axis = np.nonzero(table)
+    grown = table[below[row, axis]].copy()
+    grown[np.arange(len(grown)), axis] += 1
+    np.testing.assert_array_equal(grown, table[row])
+    last = last_axes(dimension, degree)
+    assert last[0] == -1
+    assert all(table[k, j] > 0 and not table[k, j + 1 :].any() for k, j in enumerate(last) if k)
 
 
 def test_tables_cannot_be_written() -> None:
