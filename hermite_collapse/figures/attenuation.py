@@ -205,7 +205,7 @@ def _vertical_range(curves: Sequence[float], measured: Sequence[MeasuredFactors]
 def _mark_half(axes: Axes, half: float, top: float, beyond: float) -> None:
     """A rule at the half-amplitude degree with its value, or a note that it lies further right.
 
-    beyond : height of the limit curve at the right end, which says where there is room for the words.
+    beyond : height of the limit curve at the right end, which decides where the words stand.
     """
     floor = axes.get_ylim()[0]
     position, offset, anchor = (0.0, 0.0), (6.0, 6.0), ("left", "bottom")

@@ -121,7 +121,12 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float = TEXT, height: float = 3.5) -> Figure:
-    """Return an empty figure of a size in inches, free of pyplot, with a layout that keeps labels apart.
+    """Return an empty figure, free of pyplot, with a layout that keeps labels apart.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
 
     Returns
     -------
@@ -181,6 +186,12 @@ def panels(
 
 def describe(figure: Figure, name: str, caption: str) -> Figure:
     """Attach a short name and one caption in words, which pages and alternative texts use.
+
+    Parameters
+    ----------
+    figure : Figure
+    name : str
+    caption : str
 
     Returns
     -------

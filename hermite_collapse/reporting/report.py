@@ -102,12 +102,25 @@ def report_text(
     prediction: Prediction | None = None,
     budget: Mapping[str, Estimate | float] | None = None,
 ) -> str:
-    """Return the text of the page that `write_report` writes; arguments as there.
+    """Return the text of the page that `write_report` writes.
+
+    Parameters
+    ----------
+    comparison, recursion, simulated, config_text, command, figures, prediction, budget
+        As for `write_report`.
 
     Returns
     -------
     str
         HTML that refers to nothing outside itself.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> text = report_text(comparison=None, recursion=recursion, simulated=None, figures={})
+    >>> text.startswith("<!DOCTYPE html>")
+    True
     """
     from ..figures.comparison import comparison_figures, prediction_figures
 

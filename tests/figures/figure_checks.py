@@ -24,22 +24,22 @@ def visible_texts(figure: Figure) -> list[tuple[str, object]]:
             for tick in (*axis.majorTicks, *axis.minorTicks):
                 if id(tick) not in drawn:
                     hidden |= {id(tick.label1), id(tick.label2)}
-    found = []
+    matches = []
     for text in figure.findobj(Text):
         if id(text) not in hidden and text.get_visible() and text.get_text().strip():
-            found.append((text.get_text(), text.get_window_extent(renderer)))
-    return found
+            matches.append((text.get_text(), text.get_window_extent(renderer)))
+    return matches
 
 
 def overlaps(figure: Figure, *, slack: float = 1.0) -> list[tuple[str, str]]:
     """Pairs of texts whose boxes share more than `slack` pixels in both directions."""
-    found = []
+    matches = []
     for (a, first), (b, second) in itertools.combinations(visible_texts(figure), 2):
         width = min(first.x1, second.x1) - max(first.x0, second.x0)
         height = min(first.y1, second.y1) - max(first.y0, second.y0)
         if width > slack and height > slack:
-            found.append((a, b))
-    return found
+            matches.append((a, b))
+    return matches
 
 
 def off_the_page(figure: Figure, *, slack: float = 1.5) -> list[str]:

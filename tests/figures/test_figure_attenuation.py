@@ -17,9 +17,9 @@ ALPHA, TIME, RATE = 0.3, 0.1, 0.7
 
 
 def line(axes: Axes, colour: str, width: float) -> tuple[np.ndarray, np.ndarray]:
-    found = [c for c in axes.lines if to_hex(c.get_color()) == colour and c.get_linewidth() == width]
-    assert len(found) == 1
-    return found[0].get_xdata(), found[0].get_ydata()
+    matches = [c for c in axes.lines if to_hex(c.get_color()) == colour and c.get_linewidth() == width]
+    assert len(matches) == 1
+    return matches[0].get_xdata(), matches[0].get_ydata()
 
 
 def limit_oracle(degree: float, alpha: float) -> float:

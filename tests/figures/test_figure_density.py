@@ -113,7 +113,7 @@ def test_directions_are_unit_vectors_that_tell_components_apart() -> None:
     spread = [d.vector @ covariance @ d.vector for d in (widest, separating, thinnest)]
     eigenvalues = np.linalg.eigvalsh(covariance)
     assert spread[0] == pytest.approx(eigenvalues[-1]) and spread[2] == pytest.approx(eigenvalues[0])
-    # Along the separating direction the five means fall into at least three places.
+    # Along the separating direction the five means fall into at least three groups.
     assert np.unique(np.round(law.means @ separating.vector, 6)).size >= 3
     assert np.unique(np.round(law.means @ thinnest.vector, 6)).size == 1
 

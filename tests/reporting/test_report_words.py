@@ -60,9 +60,9 @@ def test_total_variance_under_blur_is_that_of_the_limit() -> None:
 @pytest.mark.parametrize("name", ["two_modes_1d", "three_modes_1d", "off_centre_1d", "wide_1d"])
 def test_an_infinite_chi_square_is_said_exactly_when_it_is(name: str) -> None:
     r = recursion(hc.presets.load(name))
-    found = hc.distances.chi_square(r.limit(), r.target)
+    divergence = hc.distances.chi_square(r.limit(), r.target)
     said = any("chi-square" in note for note in words.caveats(r))
-    assert said == np.isinf(found.value)
+    assert said == np.isinf(divergence.value)
 
 
 def test_one_thin_direction_suffices_for_an_infinite_chi_square() -> None:
