@@ -13,8 +13,14 @@ import pytest
 import torch
 
 import hermite_collapse as hc
+from hermite_collapse.simulation import simulate, words
 from hermite_collapse.simulation.laws import components_of
-from hermite_collapse.simulation.samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
+from hermite_collapse.simulation.samplers import (
+    SAMPLERS,
+    EulerMaruyama,
+    ExponentialMultistep,
+    ProbabilityFlowHeun,
+)
 from hermite_collapse.simulation.scores import Level, MixtureDenoiser, score_of
 
 MEAN, VARIANCE, STOP, HORIZON, RATE = 0.8, 0.35, 0.1, 8.0, 0.5
@@ -135,3 +141,35 @@ def test_unknown_words_are_refused():
         ExponentialMultistep().run(
             torch.zeros(1, 1, dtype=torch.float64), _denoiser(), Impulses(3), steps=1, start=0.05, stop=0.1
         )
+
+
+@pytest.mark.parametrize("sampler", [ProbabilityFlowHeun(), ExponentialMultistep(order=1), EulerMaruyama()])
+def test_a_comparison_extrapolates_with_the_order_of_the_sampler(sampler):
+    """c_h - c_0 = (c_h - c_{h/2}) / (1 - 2^-order), to leading order, in the second moment of a round."""
+    law = hc.GaussianMixture([1.0], [0.5], 0.3)
+    recursion = hc.Recursion(law, fresh_fraction=0.5, truncation=0.1)
+    options = {
+        "rounds": 1,
+        "particles": 20_000,
+        "generator": "exact",
+        "degree": 2,
+        "device": "cpu",
+        "seed": 4,
+    }
+    coarse, fine, finest = (
+        simulate(recursion, sampler=sampler, steps=steps, **options) for steps in (12, 24, 384)
+    )
+    estimate = hc.compare(recursion, coarse, refined=fine).discretisation[1, 2]
+    if isinstance(sampler, ProbabilityFlowHeun):  # driven by the start alone, which the three runs share
+        exact = (coarse.mean_coefficients - finest.mean_coefficients)[1, 2]
+        assert estimate == pytest.approx(exact, rel=0.2)
+    difference = (coarse.mean_coefficients - fine.mean_coefficients)[1, 2]
+    assert estimate == pytest.approx(difference / (1.0 - 0.5**sampler.order), rel=1e-12)
+
+
+def test_samplers_by_name_are_the_words():
+    assert tuple(SAMPLERS) == words.SAMPLERS
+    for name, sampler in SAMPLERS.items():
+        described = sampler().describe()
+        assert described["name"] == name
+        assert described["order"] in (1, 2)

@@ -11,15 +11,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import hermite_collapse as hc
 from hermite_collapse.simulation.attention import PoolDenoiser
 from validation.experiments import five_modes_10d as experiment
 from validation.experiments.kde_recursion import (
     RefinedNoise,
     Setting,
     euler_variance,
+    generate,
     kernel_denoiser,
     make_pool,
-    measure,
     predict,
 )
 
@@ -112,28 +113,36 @@ def test_literal_chain_agrees_with_the_closed_form():
     assert np.abs(np.array(experiment.run_chain(coarse)["z"])).max() > 4.3
 
 
-def test_chain_continues_to_identical_bytes(tmp_path):
+def test_chain_continues_to_identical_bytes(tmp_path, monkeypatch):
     setting = Setting(0.5, 60, generations=3, steps=6, seed=9)
     whole = experiment.run_chain(setting, folder=tmp_path / "whole")
     first = experiment.run_chain(setting, folder=tmp_path / "parts", seconds=-1.0)
     assert first["generations_done"] == 0
-    # Stop after each generation by lying about the number wanted: the folder only knows what is finished.
-    for _ in range(3):
-        part = _one_more(setting, tmp_path / "parts")
-    assert part["measured"] == whole["measured"]
-    with pytest.raises(ValueError, match="another"):
+    assert first["largest_z"] is None
+    with monkeypatch.context() as patch:
+        for stop in (1, 2):  # interrupted in the second generation, then in the third
+            patch.setattr(experiment, "generate", _interrupted(stop))
+            with pytest.raises(KeyboardInterrupt):
+                experiment.run_chain(setting, folder=tmp_path / "parts")
+    resumed = experiment.run_chain(setting, folder=tmp_path / "parts")
+    assert resumed["generations_done"] == 3
+    assert resumed["measured"] == whole["measured"]
+    again = experiment.run_chain(setting, folder=tmp_path / "parts", seconds=-1.0)
+    assert again["measured"] == whole["measured"]
+    with pytest.raises(hc.InputError, match="folder must hold this run"):
         experiment.run_chain(dataclasses.replace(setting, seed=1), folder=tmp_path / "whole")
 
 
-def _one_more(setting, folder):
-    """One generation of a chain, as when `seconds` runs out during it."""
-    clock = iter([0.0, 0.0, 2.0, 2.0, 2.0])
-    original = experiment.time.monotonic
-    experiment.time.monotonic = lambda: next(clock)
-    try:
-        return experiment.run_chain(setting, folder=folder, seconds=1.0)
-    finally:
-        experiment.time.monotonic = original
+def _interrupted(stop):
+    """The outputs of a generation, with an interrupt in the given one; earlier generations must not come again."""
+
+    def generate_until(pool, setting, generation):
+        assert generation in (stop - 1, stop)
+        if generation == stop:
+            raise KeyboardInterrupt
+        return generate(pool, setting, generation)
+
+    return generate_until
 
 
 def test_defects_have_their_predicted_size():
@@ -192,11 +201,15 @@ def test_limits_and_shares():
         assert 0.94 < row["blur_share_of_added_variance"] < 0.96
 
 
-def test_measure_is_the_mean_of_squares():
-    x = torch.arange(20.0, dtype=torch.float64).reshape(2, 10)
-    values = measure(x)
-    assert values[0] == pytest.approx((0 + 100) / 2)
-    assert values[-1] == pytest.approx(float((x[:, 2:] ** 2).mean()))
+def test_statistics_of_a_record_are_means_of_squares():
+    recursion = hc.Recursion(hc.presets.load("five_modes_10d"), fresh_fraction=0.5, truncation=0.1)
+    record = hc.simulation.simulate(
+        recursion, rounds=1, particles=40, degree=1, keep="all", device="cpu", seed=2
+    )
+    squares = (record.samples[0] ** 2).mean(axis=1)
+    values = experiment.mean_squares(record)
+    np.testing.assert_allclose(values[:, :-1], squares, rtol=1e-13)
+    np.testing.assert_allclose(values[:, -1], squares[:, 2:].mean(axis=1), rtol=1e-13)
 
 
 def test_chain_from_the_command_line(tmp_path, capsys):
@@ -233,13 +246,13 @@ def record():
 
 def test_committed_record_is_about_this_code(record):
     """Predictions recomputed; closed-form chains inside their bars; literal ones off by their measured defects."""
-    for kept in record["chains"]:
-        setting = Setting(**kept["setting"])
+    for stored in record["chains"]:
+        setting = Setting(**stored["setting"])
         prediction = predict(setting)
-        np.testing.assert_allclose(kept["predicted"], prediction.value, rtol=1e-9)
-        np.testing.assert_allclose(kept["standard_error"], prediction.standard_error, rtol=1e-9)
-        z = (np.array(kept["measured"]) - prediction.value) / prediction.standard_error
-        np.testing.assert_allclose(kept["z"], z, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(stored["predicted"], prediction.value, rtol=1e-9)
+        np.testing.assert_allclose(stored["standard_error"], prediction.standard_error, rtol=1e-9)
+        z = (np.array(stored["measured"]) - prediction.value) / prediction.standard_error
+        np.testing.assert_allclose(stored["z"], z, rtol=1e-6, atol=1e-9)
         if setting.model == "channel":
             assert np.abs(z).max() < 4.5
     assert {row["mechanism"]: row["first_infinite"] for row in record["chi_square_against_data"]} == {
@@ -267,7 +280,9 @@ def test_figure_of_the_record(record, tmp_path):
     text = (tmp_path / "figure.svg").read_text()
     assert text.startswith("<?xml")
     assert text.count('id="axes_') == 3
-    assert len(text) > 20_000
+    for alpha in experiment.FRESH_FRACTIONS:
+        assert f"<!-- fresh fraction {alpha:g} -->" in text
+    assert text.count("<!-- within-mode variance -->") == 3
 
 
 def test_settings_are_checked():

@@ -38,10 +38,16 @@ import torch
 
 import hermite_collapse as hc
 from hermite_collapse import bounds
-from hermite_collapse.simulation.devices import choose_device, describe_device, describe_versions
+from hermite_collapse.core.types import FloatArray
+from hermite_collapse.simulation.devices import choose_device, describe_versions
+from hermite_collapse.simulation.generations import Generation, RoundContext, RoundGenerator
 from hermite_collapse.simulation.laws import components_of
+from hermite_collapse.simulation.noise import Chunk
+from hermite_collapse.simulation.rounds import run_rounds
 from hermite_collapse.simulation.scores import MixtureDenoiser
-from hermite_collapse.storage.folder import read_arrays, read_json, write_arrays, write_json
+from hermite_collapse.simulation.settings import RunSettings
+from hermite_collapse.storage.folder import write_json
+from hermite_collapse.storage.record import SimulatedRecursion
 
 from .kde_energies import measure_energies
 from .kde_recursion import (
@@ -54,13 +60,47 @@ from .kde_recursion import (
     euler_variance,
     generate,
     make_pool,
-    measure,
     predict,
     statistics_weights,
 )
 
 RECORD = Path(__file__).parent.parent / "records" / "five_modes_10d.json"
 FRESH_FRACTIONS = (0.1, 0.5, 0.9)
+
+
+class KernelChain(Generation):
+    """Outputs of a kernel density estimate whose pool holds a fixed share of the outputs before, for `run_rounds`.
+
+    Round i + 1 of the simulation is generation i of the setting; random numbers are addressed by (seed, generation).
+    """
+
+    name = "kernel_chain"
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, **self.setting.as_dict()}
+
+    def prepare(self, context: RoundContext) -> RoundGenerator:
+        generation = context.round_index
+        earlier = context.earlier.get(generation)
+        outputs = None if generation == 0 or earlier is None else earlier[0]
+        return _Outputs(
+            generate(make_pool(outputs, self.setting, generation, context.device), self.setting, generation)
+        )
+
+
+class _Outputs(RoundGenerator):
+    """A generation whose outputs are made all at once."""
+
+    bytes_per_row = 0
+
+    def __init__(self, outputs: torch.Tensor) -> None:
+        self._outputs = outputs
+
+    def particles(self, chunk: Chunk) -> torch.Tensor:
+        return self._outputs[chunk.start : chunk.stop]
 
 
 def run_chain(
@@ -73,52 +113,47 @@ def run_chain(
     """Run or continue a chain; returns predicted and measured statistics of the generations done.
 
     With a folder, the outputs and statistics of every finished generation are written atomically, and a call with the
-    same setting goes on from the last one; random numbers are addressed by (seed, generation), so that an interrupted
-    chain ends with the same bytes.
+    same setting goes on from the last one to identical bytes.
 
-    Raises : ValueError if the folder holds a chain of another setting.
+    Raises
+    ------
+    InputError
+        If the folder holds a chain of another setting.
     """
-    where = choose_device(device)
     begin = time.monotonic()
-    measured: list[list[float]] = []
-    outputs: torch.Tensor | None = None
-    if folder is not None and (folder / "chain.json").exists():
-        kept = read_json(folder / "chain.json")
-        if kept["setting"] != setting.as_dict():
-            raise ValueError(f"folder must hold a chain of the same setting, got another in {folder}.")
-        measured = kept["measured"]
-        if measured:
-            outputs = torch.from_numpy(read_arrays(folder / f"outputs_{len(measured)}.npz")["outputs"]).to(
-                where
-            )
-    for generation in range(len(measured), setting.generations):
-        if time.monotonic() - begin > seconds:
-            break
-        pool = make_pool(outputs, setting, generation, where)
-        outputs = generate(pool, setting, generation)
-        measured.append(measure(outputs).tolist())
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            # The outputs first: a record of a generation implies its outputs are complete.
-            write_arrays(folder / f"outputs_{generation + 1}.npz", {"outputs": outputs.cpu().numpy()})
-            write_json(folder / "chain.json", {"setting": setting.as_dict(), "measured": measured})
-            (folder / f"outputs_{generation}.npz").unlink(missing_ok=True)
+    settings = RunSettings.of(
+        {"chain": setting.recursion()},
+        KernelChain(setting),
+        rounds=setting.generations,
+        particles=setting.particles,
+        degree=1,
+        device=device,
+        seed=setting.seed,
+    )
+    record = run_rounds(settings, folder=folder, seconds=seconds)["chain"]
+    measured = mean_squares(record)[1:]
     prediction = predict(setting)
     done = len(measured)
     value, error = prediction.value[:done], prediction.standard_error[:done]
-    z = (np.array(measured).reshape(done, len(prediction.names)) - value) / error
+    z = (measured - value) / error
     return {
         "setting": setting.as_dict(),
-        "device": describe_device(where),
+        "device": record.device,
         "names": list(prediction.names),
         "generations_done": done,
         "predicted": value.tolist(),
         "standard_error": error.tolist(),
-        "measured": measured,
+        "measured": measured.tolist(),
         "z": z.tolist(),
         "largest_z": float(np.abs(z).max()) if done else None,
         "seconds": round(time.monotonic() - begin, 1),
     }
+
+
+def mean_squares(record: SimulatedRecursion) -> FloatArray:
+    """The statistics sum_j u_j x_j^2 of every round, averaged over the particles: shape (rounds + 1, statistics)."""
+    squares = np.einsum("ijj->ij", record.covariances[0]) + record.means[0] ** 2
+    return squares @ statistics_weights(record.dimension)[1].T
 
 
 def measure_defects(
@@ -139,27 +174,27 @@ def measure_defects(
     One row a defect and statistic: change with standard error, and relative to the statistic's exact value; for the
     within-mode variance, where the Euler chain is linear, also the predicted change.
     """
-    where = choose_device(device)
+    torch_device = choose_device(device)
     setting = Setting(0.5, particles, steps=steps, seed=seed)
     target = setting.recursion().target
-    smoothed = components_of(target.through(hc.GaussianChannel(1.0, setting.blur**2)), where)
+    smoothed = components_of(target.through(hc.GaussianChannel(1.0, setting.blur**2)), torch_device)
     denoiser = MixtureDenoiser(smoothed)
     names, u = statistics_weights()
     address = (seed, 9000)
-    normals = Noise(particles, seed=(*address, 2), device=where).normal(target.dimension)
+    normals = Noise(particles, seed=(*address, 2), device=torch_device).normal(target.dimension)
     a = math.exp(-setting.horizon / 2.0)
     modes = np.random.default_rng([*address, 3]).choice(len(target.weights), particles, p=target.weights)
     spread = math.sqrt(a**2 * float(smoothed.variances[0, 0]) - math.expm1(-setting.horizon))
-    marginal = a * smoothed.means[torch.from_numpy(modes).to(where)] + spread * normals
+    marginal = a * smoothed.means[torch.from_numpy(modes).to(torch_device)] + spread * normals
 
     def run(begin: torch.Tensor, fine: bool) -> torch.Tensor:
-        source = Noise(particles, seed=(*address, 4), device=where)
+        source = Noise(particles, seed=(*address, 4), device=torch_device)
         noise = source if fine else RefinedNoise(source, refinement)
         count = steps * (refinement if fine else 1)
         outputs = SAMPLERS["euler"].run(
             begin, denoiser, noise, steps=count, start=setting.horizon, stop=setting.truncation
         )
-        return outputs**2 @ torch.from_numpy(u.T).to(where)
+        return outputs**2 @ torch.from_numpy(u.T).to(torch_device)
 
     exact_fine, exact_coarse = run(marginal, True), run(marginal, False)
     normal_fine, normal_coarse = run(normals, True), run(normals, False)
@@ -169,7 +204,7 @@ def measure_defects(
         "finite T": normal_fine - exact_fine,
         "both": normal_coarse - exact_fine,
         "interaction": normal_coarse - exact_coarse - normal_fine + exact_fine,
-        "residual": exact_fine - torch.from_numpy(exact).to(where),
+        "residual": exact_fine - torch.from_numpy(exact).to(torch_device),
     }
     coarse = setting
     fine = replace(setting, steps=steps * refinement)
@@ -315,12 +350,12 @@ def draw(record: dict[str, Any], path: Path) -> None:
             name = {(0.6, 0.02): "both", (0.6, 0.0): "blur", (0.0, 0.02): "truncation"}[
                 s["blur"], s["truncation"]
             ]
-            for kept, rows, first in (
+            for curves, rows, first in (
                 (predicted, chain["predicted"], 0.36),
                 (measured, chain["measured"], 0.36),
                 (errors, chain["standard_error"], 0.0),
             ):
-                kept[name] = [first, *(row[-1] for row in rows)]
+                curves[name] = [first, *(row[-1] for row in rows)]
             ends[name] = limits[alpha][name]
         draw_moment_drift(
             panel,

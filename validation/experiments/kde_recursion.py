@@ -231,12 +231,6 @@ def _moments(mixture: Any, u: FloatArray) -> tuple[FloatArray, FloatArray]:
     return mean, weights @ (inner_variance + (inner - mean) ** 2)
 
 
-def measure(outputs: torch.Tensor) -> FloatArray:
-    """The statistics of one generation's outputs."""
-    _, u = statistics_weights(outputs.shape[1])
-    return u @ (outputs**2).mean(dim=0).cpu().numpy()
-
-
 def euler_variance(setting: Setting, *, start_variance: float | None = None) -> float:
     """Within-mode variance after one generation from the data by Euler's rule, with the population's kernel score.
 
