@@ -13,18 +13,14 @@ tests enter one weighted Holm correction, so that the verdict keeps its level wh
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
-from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ..core.significance import Test, Verdict, holm, normal_test
+from ..core.significance import Test, holm, normal_test
+from ..core.types import FloatArray
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import (
     GENERATORS,
@@ -37,183 +33,9 @@ from ..recursion.sampling_error import (
 from ..storage.record import SimulatedRecursion
 from .implied import implied_fresh_fraction, implied_truncation
 from .mode_tests import statistic_tests
+from .result import Comparison
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison(Displayed):
-    """A simulated recursion beside its prediction.
-
-    Attributes
-    ----------
-    indices : (m, d) multi-indices.
-    modes : predicted mean, covariance and kurtosis of each coefficient (one run).
-    measured : (rounds + 1, m) coefficients averaged over the runs.
-    degrees : the same for the degree statistics, which estimate f_n(i); None where degrees are coupled.
-    measured_factors : (rounds + 1, degree + 1), or None.
-    implied_fresh_fraction, implied_truncation : Estimates in the units of the recursion; the second is the factor on
-        all truncation times.  None where they cannot be estimated.
-    discretisation, discretisation_error : (rounds + 1, m) estimated effect of the sampler's step size on each
-        coefficient and its standard error, where a refined simulation was given; else None.
-    target_standard_error : (m,) for a sample as target: sampling error of its coefficients about the population's,
-        which concerns the population and enters no test; else None.
-    runs, particles, generator : of the simulation.
-    verdict : the outcome.
-    """
-
-    indices: NDArray[np.int64]
-    modes: SamplingError
-    measured: FloatArray
-    degrees: SamplingError | None
-    measured_factors: FloatArray | None
-    implied_fresh_fraction: Estimate | None
-    implied_truncation: Estimate | None
-    discretisation: FloatArray | None
-    discretisation_error: FloatArray | None
-    runs: int
-    particles: int
-    generator: str
-    target_standard_error: FloatArray | None
-    verdict: Verdict
-
-    @property
-    def rounds(self) -> int:
-        return len(self.measured) - 1
-
-    @property
-    def standard_error(self) -> FloatArray:
-        """(rounds + 1, m) predicted standard error of the measured coefficients."""
-        return self.modes.standard_error / np.sqrt(self.runs)
-
-    @property
-    def z(self) -> FloatArray:
-        """(rounds + 1, m) deviation in standard errors; NaN where the mode is not random."""
-        return _ratio(self.measured - self.modes.expected, self.standard_error)
-
-    @property
-    def tested(self) -> BoolArray:
-        """(rounds + 1, m) whether the mode takes part in the verdict."""
-        return self.modes.is_testable(self.runs)
-
-    @property
-    def factor_standard_error(self) -> FloatArray | None:
-        """(rounds + 1, degree + 1) predicted standard error of the measured factors."""
-        return None if self.degrees is None else self.degrees.standard_error / np.sqrt(self.runs)
-
-    @property
-    def factor_z(self) -> FloatArray | None:
-        """(rounds + 1, degree + 1) deviation of the factors in standard errors."""
-        if self.degrees is None or self.measured_factors is None:
-            return None
-        return _ratio(self.measured_factors - self.degrees.expected, self.factor_standard_error)
-
-    @cached_property
-    def dataset(self) -> xr.Dataset:
-        """Everything as one labelled xarray Dataset with units and long names, ready for netCDF."""
-        import xarray as xr
-
-        by_mode, by_degree = ("round", "mode"), ("round", "degree_block")
-        variables: dict[str, Any] = {
-            "predicted": (by_mode, self.modes.expected, {"long_name": "predicted Hermite coefficient"}),
-            "measured": (
-                by_mode,
-                self.measured,
-                {"long_name": "measured Hermite coefficient, mean over runs"},
-            ),
-            "standard_error": (
-                by_mode,
-                self.standard_error,
-                {"long_name": "predicted standard error of measured"},
-            ),
-            "z": (by_mode, self.z, {"long_name": "deviation in predicted standard errors"}),
-            "tested": (by_mode, self.tested, {"long_name": "takes part in the verdict"}),
-        }
-        if self.discretisation is not None:
-            label = "effect of the sampler's step size, by doubling the steps"
-            variables["discretisation"] = (by_mode, self.discretisation, {"long_name": label})
-            label = "standard error of discretisation"
-            variables["discretisation_standard_error"] = (
-                by_mode,
-                self.discretisation_error,
-                {"long_name": label},
-            )
-        if self.degrees is not None:
-            variables |= {
-                "factor_predicted": (
-                    by_degree,
-                    self.degrees.expected,
-                    {"long_name": "predicted factor f_n(i)"},
-                ),
-                "factor_measured": (
-                    by_degree,
-                    self.measured_factors,
-                    {"long_name": "measured factor of the degree"},
-                ),
-                "factor_standard_error": (
-                    by_degree,
-                    self.factor_standard_error,
-                    {"long_name": "its standard error"},
-                ),
-                "factor_z": (by_degree, self.factor_z, {"long_name": "its deviation in standard errors"}),
-                "factor_tested": (
-                    by_degree,
-                    self.degrees.is_testable(self.runs),
-                    {"long_name": "near normal"},
-                ),
-            }
-        coordinates: dict[str, Any] = {
-            "round": ("round", np.arange(self.rounds + 1), {"long_name": "round of training"}),
-            "mode": (
-                "mode",
-                [str(tuple(k)) for k in self.indices.tolist()],
-                {"long_name": "Hermite multi-index"},
-            ),
-            "degree": ("mode", self.indices.sum(axis=1), {"long_name": "total degree of the mode"}),
-        }
-        if self.degrees is not None:
-            blocks = np.arange(self.degrees.expected.shape[1])
-            coordinates["degree_block"] = ("degree_block", blocks, {"long_name": "Hermite degree"})
-        for variable in variables.values():
-            variable[2]["units"] = "1"
-        attributes = {
-            "generator": self.generator,
-            "particles": self.particles,
-            "runs": self.runs,
-            "verdict": self.verdict.text,
-            "passed": int(self.verdict.passed),
-        }
-        return xr.Dataset(variables, coordinates, attributes)
-
-    def table(self, rounds: list[int] | None = None) -> str:
-        """Predicted and measured factors (or coefficients, where degrees are coupled) as text of 80 columns."""
-        if self.degrees is not None and self.measured_factors is not None:
-            labels = [str(n) for n in range(self.degrees.expected.shape[1])]
-            expected, measured, error = (
-                self.degrees.expected,
-                self.measured_factors,
-                self.factor_standard_error,
-            )
-            z, tested, title = self.factor_z, self.degrees.is_testable(self.runs), "degree"
-        else:
-            labels = [",".join(map(str, k)) for k in self.indices.tolist()]
-            expected, measured, error = self.modes.expected, self.measured, self.standard_error
-            z, tested, title = self.z, self.tested, "mode"
-        assert error is not None and z is not None
-        lines = [
-            f"{'round':>5}  {title:>10}  {'predicted':>12}  {'measured':>12}  {'std. error':>10}  {'z':>6}"
-        ]
-        for i in range(self.rounds + 1) if rounds is None else rounds:
-            for s, label in enumerate(labels):
-                if np.isfinite(expected[i, s]) and error[i, s] > 0.0:
-                    values = f"{expected[i, s]:12.6f}  {measured[i, s]:12.6f}  {error[i, s]:10.6f}"
-                    mark = f"{z[i, s]:6.2f}" if tested[i, s] else "untested"
-                    lines.append(f"{i:5d}  {label:>10}  {values}  {mark}")
-        return "\n".join(lines)
+__all__ = ["Comparison", "compare"]
 
 
 def compare(
@@ -223,42 +45,63 @@ def compare(
     level: float = 0.01,
     refined: SimulatedRecursion | None = None,
 ) -> Comparison:
-    """Theory against a simulation of the same recursion.
+    """Compare the theory with a simulation of the same recursion.
+
+        z = (measured - predicted) / predicted standard error,     tests corrected by Holm's method
 
     Parameters
     ----------
-    recursion : the recursion as theory knows it.
-    simulated : what was measured, by any generator with predicted error bars ("channel", "exact", "kernel").
-    level : probability of rejecting a true theory anywhere, in (0, 1).
-    refined : the same simulation with twice the steps; the effect of the step size is then estimated by Richardson
+    recursion : Recursion
+        The recursion as theory knows it.
+    simulated : SimulatedRecursion
+        What was measured, by any generator with predicted error bars ("channel", "exact", "kernel").
+    level : float
+        Probability of rejecting a true theory anywhere, in (0, 1).
+    refined : SimulatedRecursion, optional
+        The same simulation with twice the steps; the effect of the step size is then estimated by Richardson
         extrapolation and shown beside the statistical error.
 
-    Raises : InputError where the two do not belong together: another dimension, a generator without predicted error
-    bars, or a final step other than the noisy one.
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        Where the two do not belong together: another dimension, a generator without predicted error bars, or a final
+        step other than the noisy one.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> run = hc.simulation.simulate(recursion, rounds=2, particles=2000, degree=3, generator="channel", seed=1)
+    >>> compare(recursion, run).verdict.passed
+    True
     """
     _require_match(recursion, simulated)
-    alpha_level = checks.positive(level, "level")
-    settings: dict[str, Any] = {
-        "rounds": simulated.rounds,
-        "particles": simulated.particles,
-        "generator": simulated.generator,
-        "pool": simulated.pool,
-    }
-    measured = simulated.mean_coefficients
-    data = recursion.target.hermite_coefficients(simulated.degree)
-    modes = predict_sampling_error(recursion, simulated.degree, **settings)
-    degrees = factors = None
+    size = checks.fraction(level, "level")
+    if size in (0.0, 1.0):
+        raise InputError(f"level must lie in (0, 1), got {size!r}.")
+    measured, runs, degree = simulated.mean_coefficients, simulated.runs, simulated.degree
+    rounds, particles = simulated.rounds, simulated.particles
+    generator, pool = simulated.generator, simulated.pool
+    data = recursion.target.hermite_coefficients(degree)
+    modes = predict_sampling_error(
+        recursion, degree, rounds=rounds, particles=particles, generator=generator, pool=pool
+    )
+    degrees = factors = fresh = times = None
     if recursion.is_diagonal and recursion.initial is None and len(simulated.indices) <= LARGEST_COMBINED:
-        degrees = predict_degree_error(recursion, simulated.degree, **settings)
+        degrees = predict_degree_error(
+            recursion, degree, rounds=rounds, particles=particles, generator=generator, pool=pool
+        )
         combinations = degree_combinations(data.indices, data.values)
         factors = np.where(np.any(combinations != 0.0, axis=1), measured @ combinations.T, np.nan)
-    fresh = times = None
-    if degrees is not None and factors is not None:
-        fresh = implied_fresh_fraction(recursion, degrees, factors, simulated.runs)
-        times = implied_truncation(recursion, degrees, factors, simulated.runs)
+        fresh = implied_fresh_fraction(recursion, degrees, factors, runs)
+        times = implied_truncation(recursion, degrees, factors, runs)
     step, step_error = _discretisation(simulated, refined, modes)
     tests = _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
-    untested = int(np.sum(~modes.is_testable(simulated.runs)[:, simulated.degrees > 0]))
+    untested = int(np.sum(~modes.is_testable(runs)[:, simulated.degrees > 0]))
     return Comparison(
         indices=simulated.indices,
         modes=modes,
@@ -269,11 +112,11 @@ def compare(
         implied_truncation=times,
         discretisation=step,
         discretisation_error=step_error,
-        runs=simulated.runs,
-        particles=simulated.particles,
-        generator=simulated.generator,
+        runs=runs,
+        particles=particles,
+        generator=generator,
         target_standard_error=data.standard_error,
-        verdict=holm(tests, alpha_level, untested),
+        verdict=holm(tests, size, untested),
     )
 
 
@@ -337,7 +180,3 @@ def _discretisation(
     difference = simulated.mean_coefficients - refined.mean_coefficients
     share = 1.0 / simulated.runs + (simulated.particles / refined.particles) / refined.runs
     return gain * difference, gain * modes.standard_error * np.sqrt(share)
-
-
-def _ratio(numerator: FloatArray, denominator: Any) -> FloatArray:
-    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0.0)

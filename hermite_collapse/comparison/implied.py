@@ -8,25 +8,22 @@ predicted covariance between all degrees and rounds,
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.estimates import Estimate
 from ..core.significance import whitened
+from ..core.types import FloatArray
 from ..recursion.modes import mode_factors
 from ..recursion.recursion import Recursion
+from ..recursion.regimes import Regime
 from ..recursion.sampling_error import SamplingError
 from ..recursion.schedules import Explicit
-
-FloatArray = NDArray[np.float64]
 
 
 def implied_fresh_fraction(
     recursion: Recursion, degrees: SamplingError, factors: FloatArray, runs: int
 ) -> Estimate | None:
-    """The fresh fraction that fits all factors best, the truncation times as given; linear in the deviation."""
+    """Return the fresh fraction that fits all factors best, the truncation times as given; linear in the deviation."""
     if len(recursion.regime.fresh_fractions) > 1 or recursion.regime.name not in (
         "replace",
         "accumulate_with_fresh",
@@ -36,32 +33,32 @@ def implied_fresh_fraction(
     step = min(1e-4, alpha / 2.0, (1.0 - alpha) / 2.0)
     if step == 0.0:
         return None
-    slope = (
-        _factors(recursion, degrees, alpha + step, 1.0) - _factors(recursion, degrees, alpha - step, 1.0)
-    ) / (2 * step)
-    return _one_parameter_fit(alpha, slope, degrees, factors, runs)
+    above, below = (
+        _factors(recursion, degrees, recursion.regime.replace(fresh_fractions=(near,)), 1.0)
+        for near in (alpha + step, alpha - step)
+    )
+    return _one_parameter_fit(alpha, (above - below) / (2 * step), degrees, factors, runs)
 
 
 def implied_truncation(
     recursion: Recursion, degrees: SamplingError, factors: FloatArray, runs: int
 ) -> Estimate | None:
-    """The factor on all truncation times that fits best, the fresh fraction as given."""
-    alpha = recursion.regime.fresh_fractions
-    slope = (
-        _factors(recursion, degrees, alpha, 1.0 + 1e-4) - _factors(recursion, degrees, alpha, 1.0 - 1e-4)
-    ) / 2e-4
-    return _one_parameter_fit(1.0, slope, degrees, factors, runs)
+    """Return the factor on all truncation times that fits best, the fresh fraction as given."""
+    above, below = (
+        _factors(recursion, degrees, recursion.regime, stretch) for stretch in (1.0 + 1e-4, 1.0 - 1e-4)
+    )
+    return _one_parameter_fit(1.0, (above - below) / 2e-4, degrees, factors, runs)
 
 
-def _factors(recursion: Recursion, degrees: SamplingError, fresh_fraction: Any, stretch: float) -> FloatArray:
+def _factors(recursion: Recursion, degrees: SamplingError, regime: Regime, stretch: float) -> FloatArray:
     rounds = len(degrees.expected) - 1
     return mode_factors(
         np.arange(degrees.expected.shape[1]),
-        fresh_fraction=fresh_fraction,
+        fresh_fraction=regime.fresh_fractions,
         truncation=Explicit(stretch * recursion.schedule.times(max(rounds, 1))),
         rounds=rounds,
         rate=recursion.rate,
-        regime=recursion.regime.name if recursion.regime.table is None else recursion.regime.table,
+        regime=regime,
     )
 
 
@@ -70,9 +67,8 @@ def _one_parameter_fit(
 ) -> Estimate | None:
     """Generalised least squares for one parameter: start + (D' S^-1 dev) / (D' S^-1 D), variance 1 / (D' S^-1 D)."""
     assert degrees.joint is not None
-    chosen = np.argwhere(degrees.is_testable(runs))
-    rounds, numbers = chosen[:, 0], chosen[:, 1]
-    if not len(chosen):
+    rounds, numbers = np.nonzero(degrees.is_testable(runs))
+    if not len(rounds):
         return None
     covariance = degrees.joint[rounds[:, None], rounds[None, :], numbers[:, None], numbers[None, :]] / runs
     white = whitened(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.significance import Test, normal_test, whitened
+from ..core.types import FloatArray
 from ..recursion.sampling_error import SamplingError
-
-FloatArray = NDArray[np.float64]
 
 
 def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
-    """Each statistic in each round, and over all its rounds."""
+    """Return the tests of each statistic in each round, and over all its rounds."""
     from scipy.special import gammaincc
 
     tests, tested = [], error.is_testable(runs)

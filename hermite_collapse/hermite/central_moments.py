@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 21  # numbers held at once: 16 MB an array
 LARGEST_RULE = 1 << 13  # nodes of a product rule
-AFFORDABLE = 1 << 28  # nodes x statistics x components: seconds
+AFFORDABLE = 1 << 25  # nodes x statistics x components: about a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,23 +186,28 @@ def _is_affordable(degree: int, dimension: int, count: int) -> bool:
     return nodes <= LARGEST_RULE and nodes * count <= AFFORDABLE
 
 
-def _product_moments(table: FloatArray, indices: IntArray) -> _Components:
+def _product_moments(table: FloatArray, indices: IntArray, needed: BoolArray | None) -> _Components:
     """Return the moments of products over axes, from the coefficients of each axis (`axis_coefficients`).
 
-    With B the product of the means so far, W what fluctuates, and b + u the next factor, W' = B u + b W + W u.
+    With B the product of the means so far, W what fluctuates, and b + u the next factor, W' = B u + b W + W u.  Where
+    no mode is needed, all but the means are left at 0.
     """
     highest = len(table) - 1
+    order = np.cumsum(indices > 0, axis=1) - 1  # number of each nonzero axis within its index
+    steps = [np.nonzero((indices > 0) & (order == step)) for step in range(int(order.max(initial=-1)) + 1)]
+    mean = np.ones((len(indices), table.shape[-1]))
+    second, third, fourth = np.zeros((3, *mean.shape))
+    if needed is not None and not needed.any():
+        for rows, axes in steps:
+            mean[rows] *= table[indices[rows, axes], 0, axes]
+        return _Components(*(moment.T for moment in (mean, second, third, np.zeros_like(third), fourth)))
     second_of = np.einsum("nlaj,nlaj->naj", table[:, 1:], table[:, 1:])
     if highest <= 1:  # normal
         third_of, fourth_of = np.zeros_like(second_of), 3.0 * second_of**2
     else:
         rule = _rule(np.arange(1, highest + 1)[:, None], highest)
         third_of, fourth_of = rule.moments(np.moveaxis(table[:, 1:], 1, -1))  # (n, axis, component, l > 0)
-    mean = np.ones((len(indices), table.shape[-1]))
-    second, third, fourth = np.zeros((3, *mean.shape))
-    order = np.cumsum(indices > 0, axis=1) - 1  # number of each nonzero axis within its index
-    for step in range(int(order.max(initial=-1)) + 1):
-        rows, axes = np.nonzero((indices > 0) & (order == step))
+    for step, (rows, axes) in enumerate(steps):
         entry = indices[rows, axes], axes
         b, u2, u3, u4 = table[entry[0], 0, entry[1]], second_of[entry], third_of[entry], fourth_of[entry]
         if step == 0:
@@ -234,10 +239,14 @@ class _Sums:
         self.degree = np.where(used, indices.sum(axis=1), 0).max(axis=1, initial=0)
         self.single = used.sum(axis=1) <= 1
         highest = int(self.degree.max(initial=0))
-        others = int(np.sum((self.degree > 1) & ~self.single))
+        self.several = (self.degree > 1) & ~self.single
+        others = int(self.several.sum())
         self.rule = None
         if others and _is_affordable(highest, indices.shape[1], others * count):
             self.rule = _rule(lower, highest)
+        # Modes whose own higher moments enter: those that are a statistic alone, or all where sums are bounded.
+        alone = self.single & (self.degree > 0)
+        self.needed = used[alone if self.rule is not None or not others else slice(None)].any(axis=0)
 
     def moments(self, modes: _Components, coefficients: FloatArray) -> _Components:
         """Return the moments of the sums from those of the modes, and the coefficients of h_l(Z), (K, s, r)."""
@@ -248,7 +257,7 @@ class _Sums:
         third[:, single] = modes.third @ (rows[single] ** 3).T
         error[:, single] = modes.third_error @ np.abs(rows[single] ** 3).T
         fourth[:, single] = modes.fourth @ (rows[single] ** 4).T
-        several = ~single & (self.degree > 1)
+        several = self.several
         if several.any() and self.rule is not None:
             third[:, several], fourth[:, several] = self.rule.moments(coefficients[:, several])
         elif several.any():
@@ -272,11 +281,12 @@ def _of_diagonal(
     size = len(indices) if combinations is None else len(combinations)
     pairs = pairs_below(indices) if joint or combinations is not None else None
     heaviest = max((highest + 1) ** 2 * dimension * 3, len(indices))
-    sums = None
+    sums, needed = None, None
     if pairs is not None:
         heaviest = max(heaviest, len(pairs.row))
         if combinations is not None:
             sums = _Sums(indices, combinations, pairs.lower, len(mixture.weights))
+            needed = sums.needed
             nodes = 0 if sums.rule is None else len(sums.rule.root)
             heaviest = max(heaviest, size * max(len(pairs.lower), nodes))
     block = max(1, BLOCK // heaviest)
@@ -287,7 +297,7 @@ def _of_diagonal(
         if not weights.any():
             continue
         table = axis_coefficients(mixture.means[part], variances[part], highest)
-        components = _product_moments(table, indices)
+        components = _product_moments(table, indices, needed)
         fluctuating = None
         if pairs is not None:
             fluctuating = _fluctuations(pair_coefficients(pairs, table), pairs, len(indices), combinations)

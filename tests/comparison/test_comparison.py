@@ -10,8 +10,8 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.comparison.comparison import compare
 from hermite_collapse.core.significance import Test, Verdict, holm
-from hermite_collapse.hermite.sums import sample_coefficients
 from hermite_collapse.hermite.indices import total_degree_indices
+from hermite_collapse.hermite.sums import sample_coefficients
 from hermite_collapse.storage.record import SimulatedRecursion
 
 TARGET = hc.presets.load("three_modes_1d")
