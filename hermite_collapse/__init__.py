@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .core.lazy import lazy_names
+from .core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import bounds as bounds
@@ -59,7 +60,5 @@ if TYPE_CHECKING:
     from .recursion.prediction import predict as predict
     from .recursion.recursion import Recursion as Recursion
     from .reporting.notebook import notebook_view as notebook_view
-
-__version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_names(__spec__, also=("__version__",))

@@ -225,7 +225,7 @@ def _verdict(comparison: Comparison | None) -> dict[str, str] | None:
 
 
 def _versions(simulated: SimulatedRecursion | None) -> str:
-    from .. import __version__
+    from ..core.version import __version__
 
     others = {} if simulated is None else simulated.versions
     names = [f"{name} {version}" for name, version in others.items() if name != "hermite_collapse"]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..core.errors import InputError
+from ..core.version import __version__
 
 # A share of free memory that one chunk's temporaries may take: the allocator needs room besides.
 _SHARE = 0.25
@@ -44,8 +45,6 @@ def describe_device(device: torch.device) -> str:
 
 def describe_versions() -> dict[str, str]:
     """Versions that decide the bytes of a run."""
-    from .. import __version__
-
     return {
         "hermite_collapse": __version__,
         "numpy": np.__version__,

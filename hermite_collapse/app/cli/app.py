@@ -47,7 +47,7 @@ def build_app(chosen: str = "") -> App:
     """
     from cyclopts import App, Parameter
 
-    from ... import __version__
+    from ...core.version import __version__
 
     app = App(
         name="hermite-collapse",
