@@ -18,7 +18,7 @@ from ..core.estimates import Estimate
 from ..core.types import Seed
 from ..laws.protocol import Law
 from . import _divergences_line, _gaussians, _transport, sampled
-from .finiteness import Domination, chi_square_finiteness, dominations
+from .finiteness import chi_square_finiteness, dominating_line, dominations
 from .line import LineMixture, density_mixture, same_dimension
 
 _ROUTES = ("closed_form", "quadrature", "samples")
@@ -114,17 +114,11 @@ def chi_square(
         )
     if chosen == "closed_form":
         return _gaussians.chi_square(density_mixture(p, "p"), density_mixture(q, "q"))
-    upper = dominations(p, q)
     if chosen == "quadrature":
-        return _divergences_line.chi_square(LineMixture.of(p, "p"), LineMixture.of(q, "q"), _as_line(upper))
-    return sampled.chi_square(p, q, upper, sample_count, rng)
-
-
-def _as_line(upper: list[Domination | None]) -> LineMixture:
-    known = [entry for entry in upper if entry is not None]
-    centres = np.array([entry.centre[0] for entry in known])
-    scales = np.array([entry.precision[0, 0] ** -0.5 for entry in known])
-    return LineMixture(np.full(len(known), 1.0 / max(1, len(known))), centres, scales)
+        return _divergences_line.chi_square(
+            LineMixture.of(p, "p"), LineMixture.of(q, "q"), dominating_line(p, q)
+        )
+    return sampled.chi_square(p, q, dominations(p, q), sample_count, rng)
 
 
 def _both_gaussian(p: Law, q: Law) -> bool:

@@ -28,7 +28,7 @@ from ..core.types import FloatArray
 from ..core.value import Value
 from ..laws.aged import AgedLaw
 from ..laws.protocol import Law
-from .line import density_mixture, same_dimension
+from .line import LineMixture, density_mixture, same_dimension
 
 _TOLERANCE = 1e-12
 
@@ -255,3 +255,11 @@ def dominations(p: Law, q: Law) -> list[Domination | None]:
         best = int(np.argmin(log_masses))
         bounds.append(Domination(float(log_masses[best]), centres[best], precision[best]))
     return bounds
+
+
+def dominating_line(p: Law, q: Law) -> LineMixture:
+    """Return the Gaussians above p_j^2 / q on the line, equally weighted, for those components j that have one."""
+    bounds = [entry for entry in dominations(p, q) if entry is not None]
+    centres = np.array([entry.centre[0] for entry in bounds])
+    scales = np.array([entry.precision[0, 0] ** -0.5 for entry in bounds])
+    return LineMixture(np.full(len(bounds), 1.0 / max(1, len(bounds))), centres, scales)

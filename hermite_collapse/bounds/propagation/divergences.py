@@ -19,7 +19,7 @@ References : arXiv:2602.16601 (D_i, innovation, refresh); arXiv:2606.13796, Theo
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,15 @@ from ... import distances
 from ...core import checks
 from ...core.errors import ConvergenceError, InputError
 from ...core.estimates import Estimate
-from ._line import FloatArray, LineMixture, integrate_line, ratio_support
+from ...core.types import FloatArray, Seed
+from ...distances.finiteness import dominating_line
+from ...distances.line import LineMixture, panels
+from ...distances.quadrature import Integrand, integrate
+from ...laws.protocol import Law
+from ...recursion.recursion import Recursion
 from .innovation import PropagationRecord, PropagationRound
+
+_ROUNDING = 4.0 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class DivergenceRow:
 
 
 def divergence_table(
-    recursion: Any, *, rounds: int, ratio: float = 0.5, sample_count: int = 65536, rng: Any = 0
+    recursion: Recursion, *, rounds: int, ratio: float = 0.5, sample_count: int = 65536, rng: Seed = 0
 ) -> list[DivergenceRow]:
     """Divergences of p_0, ..., p_rounds from the data and from the limit.
 
@@ -98,7 +105,7 @@ def divergence_table(
     return rows
 
 
-def first_infinite_round(recursion: Any, *, rounds: int = 1000) -> int | None:
+def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | None:
     """The first i with chi2(p_i against p*) proved infinite, up to `rounds`; None if there is none.
 
     Ages only accumulate, so that once infinite D_i stays so: found by bisection.
@@ -119,7 +126,7 @@ def first_infinite_round(recursion: Any, *, rounds: int = 1000) -> int | None:
 
 
 def propagation_record(
-    recursion: Any, *, rounds: int, sample_count: int = 65536, rng: Any = 0
+    recursion: Recursion, *, rounds: int, sample_count: int = 65536, rng: Seed = 0
 ) -> PropagationRecord:
     """The recursion with exact scores as a propagation record: its defects are those of truncation and blur.
 
@@ -142,20 +149,14 @@ def propagation_record(
     line = recursion.dimension == 1
     entries = []
     before = (
-        Estimate(0.0, 0.0)
-        if recursion.initial is target
-        else _chi_square(recursion.law(0), target, 65536, rng)
+        Estimate(0.0, 0.0) if recursion.initial is None else _chi_square(recursion.law(0), target, 65536, rng)
     )
     for i in range(count):
         law, training, after = recursion.law(i), recursion.training_law(i), recursion.law(i + 1)
         end = _chi_square(after, target, sample_count, rng)
         residual = cross = None
         if line and before is not None and end is not None and math.isfinite(before.value + end.value):
-            parts = [
-                LineMixture.of(getattr(part, "mixture", part), "law")
-                for part in (target, law, training, after)
-            ]
-            end, residual, cross = against_target(*parts)
+            end, residual, cross = against_target(target, law, training, after)
         entries.append(
             PropagationRound(
                 innovation=_chi_square(after, training, sample_count, rng),
@@ -170,35 +171,34 @@ def propagation_record(
     return PropagationRecord(alpha, tuple(entries), "exact scores")
 
 
-def _chi_square(p: Any, q: Any, sample_count: int, rng: Any) -> Estimate | None:
+def _chi_square(p: Law, q: Law, sample_count: int, rng: Seed) -> Estimate | None:
     try:
         return distances.chi_square(p, q, sample_count=sample_count, rng=rng)
     except ConvergenceError:
         return None
 
 
-def against_target(
-    target: LineMixture, law: LineMixture, training: LineMixture, after: LineMixture
-) -> tuple[Estimate, Estimate, Estimate]:
-    """D_{i+1}, R_i and S_i on the line: integrals against 1/p*, all three finite."""
+def against_target(target: Law, law: Law, training: Law, after: Law) -> tuple[Estimate, Estimate, Estimate]:
+    """Return D_{i+1}, R_i and S_i on the line: integrals against 1/p*, all three finite."""
+    star, start, mixed, end = (LineMixture.of(part, "law") for part in (target, law, training, after))
+    above = [dominating_line(part, target) for part in (law, after)]
 
-    def integrand(x: FloatArray) -> FloatArray:
-        half = target.log_density(x) / 2.0
-        root = np.exp(half)
+    def evaluate(x: FloatArray) -> Integrand:
         # Each density over sqrt(p*): products of two such are the integrands and neither factor overflows.
-        start, mixed, end = (np.exp(other.log_density(x) - half) for other in (law, training, after))
-        return np.stack([(end - root) ** 2, (end - mixed) ** 2, (end - mixed) * (start - root)])
+        half = 0.5 * star.log_density(x)
+        logs = [part.log_density(x) - half for part in (start, mixed, end)]
+        root, old, new_ideal, new = np.exp(half), *(np.exp(log) for log in logs)
+        gap, defect, memory = new - root, new - new_ideal, old - root
+        blur = _ROUNDING * (1.0 + np.abs(half)) * (root + new + old + new_ideal)
+        values = np.stack([gap**2, defect**2, defect * memory], axis=1)
+        noise = np.stack([np.abs(gap), np.abs(defect), 0.5 * (np.abs(defect) + np.abs(memory))], axis=1)
+        return Integrand(values, 2.0 * blur[:, None] * noise + (blur**2)[:, None])
 
-    pairs = [ratio_support(p, target) for p in (law, after)]
-    centres = np.concatenate([c for c, _ in pairs] + [target.means])
-    widths = np.concatenate([w for _, w in pairs] + [np.sqrt(target.variances)])
-    values = integrate_line(integrand, centres, widths)
-    # The differences carry a rounding of 4e-16 of the densities, whose own integral of squares is 1 + D.
-    unit = 4e-16 * math.sqrt(1.0 + values[0].value)
-    scales = (values[0].value, values[1].value, max(values[0].value, values[1].value))
-    rounded = (
-        replace(value, error=value.error + 2.0 * unit * math.sqrt(max(scale, 0.0)) + unit**2)
-        for value, scale in zip(values, scales, strict=True)
-    )
-    end, residual, cross = rounded
-    return end, residual, cross
+    laws = [star, start, end, *above]
+    windows = np.array([part.window(13.0) for part in laws])
+    result = integrate(evaluate, panels(laws, float(windows[:, 0].min()), float(windows[:, 1].max())))
+    estimates = [
+        Estimate(float(value), float(error), "bound", "quadrature")
+        for value, error in zip(result.values, result.errors, strict=True)
+    ]
+    return estimates[0], estimates[1], estimates[2]

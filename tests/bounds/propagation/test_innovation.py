@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hermite_collapse as hc
 from hermite_collapse.bounds.propagation.innovation import (
     PropagationRecord,
     PropagationRound,
@@ -25,9 +25,7 @@ from hermite_collapse.core.errors import InputError
 from hermite_collapse.core.estimates import Estimate
 from tests.linear_gaussian import LinearGaussianError
 
-TARGET = SimpleNamespace(
-    weights=np.array([0.4, 0.6]), means=np.array([-1.5, 1.0]), variances=np.array([1.0, 1.2])
-)
+TARGET = hc.GaussianMixture(np.array([0.4, 0.6]), np.array([-1.5, 1.0]), np.array([1.0, 1.2]))
 
 
 def signs(kind: str, rounds: int) -> np.ndarray:
@@ -60,9 +58,7 @@ def test_every_bound_holds(alpha, kind, capsys):
 @pytest.mark.parametrize("amplitude", [0.05, 0.2])
 def test_tightened_bounds_are_refused(amplitude):
     """1.1 eta eps^2 as a lower bound and 0.5 eps^2 as an upper one: the data say no."""
-    target = SimpleNamespace(
-        weights=np.array([0.4, 0.6]), means=np.array([-0.3, 0.3]), variances=np.array([1.0, 1.05])
-    )
+    target = hc.GaussianMixture(np.array([0.4, 0.6]), np.array([-0.3, 0.3]), np.array([1.0, 1.05]))
     record = SolvableRecursion(target, 0.3, amplitude * signs("random", 6), 1.0).record()
     for entry in record.rounds:
         visible = entry.observability.value * entry.ideal_energy.value
@@ -107,9 +103,7 @@ def test_a_changed_quantity_is_refused(field, factor, statement):
     gap=st.floats(0.0, 4.0),
 )
 def test_proved_constants_on_the_solvable_family(beta, rho, variance, gap):
-    start = SimpleNamespace(
-        weights=np.array([0.5, 0.5]), means=np.array([0.0, gap]), variances=np.full(2, variance)
-    )
+    start = hc.GaussianMixture([0.5, 0.5], [0.0, gap], variance)
     family = SolvableFamily(start, beta, rho)
     value, eta = family.chi_square().value, min(1.0, family.observability().value)
     bounds = innovation_bounds(family.energy, eta, supremum_energy=family.energy)
@@ -202,9 +196,7 @@ def test_columns_for_a_figure():
     gap=st.floats(0.0, 3.0),
 )
 def test_no_bound_is_refused_in_any_run(alpha, amplitudes, rho, gap):
-    target = SimpleNamespace(
-        weights=np.array([0.3, 0.7]), means=np.array([0.0, gap]), variances=np.array([1.0, 1.5])
-    )
+    target = hc.GaussianMixture(np.array([0.3, 0.7]), np.array([0.0, gap]), np.array([1.0, 1.5]))
     rows = propagation_table(SolvableRecursion(target, alpha, amplitudes, rho).record())
     assert [row for row in rows if row.verdict == "refused"] == []
 

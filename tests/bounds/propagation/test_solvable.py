@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -11,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hermite_collapse as hc
 from hermite_collapse.bounds.propagation.solvable import (
     SolvableFamily,
     SolvableRecursion,
-    shift_chi_square,
-    shift_kl,
 )
 from hermite_collapse.core.errors import InputError
 from tests.linear_gaussian import LinearGaussianError
 
 
 def law(weights, means, variances):
-    return SimpleNamespace(
-        weights=np.asarray(weights, float),
-        means=np.asarray(means, float),
-        variances=np.asarray(variances, float),
-    )
+    return hc.GaussianMixture(weights, means, variances)
+
+
+def components(mixture):
+    """Weights, means and variances as lists of numbers."""
+    return zip(mixture.weights.tolist(), mixture.means[:, 0].tolist(), mixture.variances[:, 0].tolist())
 
 
 POINT = law([1.0], [0.0], [0.0])
@@ -37,7 +36,7 @@ FAR = law([0.5, 0.3, 0.2], [-6.0, 0.0, 5.0], [0.0, 0.2, 1.5])
 def mp_density(start, sigma):
     def density(x):
         total = mpmath.mpf(0)
-        for w, m, v in zip(start.weights, start.means, start.variances):
+        for w, m, v in components(start):
             spread = mpmath.mpf(v) + mpmath.mpf(sigma) ** 2
             total += (
                 mpmath.mpf(w)
@@ -64,7 +63,7 @@ def test_closed_forms_against_mpmath(start, rho):
         def fisher(x):
             slope = sum(
                 w * (m - x) / (v + sigma**2) * mpmath.npdf(x, m, mpmath.sqrt(v + sigma**2))
-                for w, m, v in zip(start.weights.tolist(), start.means.tolist(), start.variances.tolist())
+                for w, m, v in components(start)
             )
             return slope**2 / p(x)
 
@@ -107,12 +106,15 @@ def test_point_mass_has_the_textbook_values():
 )
 def test_properties(rho, beta, gap, variance, weight):
     family = SolvableFamily(law([weight, 1 - weight], [0.0, gap], [variance, variance / 2]), beta, rho)
-    eta, chi, kl = (e.value for e in (family.observability(), family.chi_square(), family.kl()))
+    found = (family.observability(), family.chi_square(), family.kl())
+    eta, chi, kl = (e.value for e in found)
+    # What log-densities of two laws cannot tell apart (shifts near 1e-15) is in the stated error.
+    assert found[1].error < 1e-10 * chi + 1e-12 * math.sqrt(chi) + 1e-27
     assert 0.0 <= eta <= rho * (1 + 1e-12)
     assert kl <= family.energy / 2 * (1 + 1e-12)  # Proposition 3.1
     assert kl <= math.log1p(chi) * (1 + 1e-9) + 1e-15
     # Convolution contracts: never more than the point mass's value.
-    assert chi <= math.expm1(rho * beta**2) * (1 + 1e-10)
+    assert chi - found[1].error <= math.expm1(rho * beta**2) * (1 + 1e-10)
     grid = np.linspace(0.0, 1.0, 4097)
     assert np.trapezoid(family.drift_error(grid) ** 2, grid) == pytest.approx(beta**2, rel=1e-6)
     assert np.trapezoid(family.drift_error(grid), grid) == pytest.approx(beta * math.sqrt(rho), abs=1e-9)
@@ -130,8 +132,14 @@ def test_small_errors_have_constant_one():
 def test_wrong_constants_are_seen():
     """The oracle tells sqrt(rho) from rho and sigma from sigma^2."""
     right = SolvableFamily(TWO, 0.7, 0.36, 1.1)
-    assert abs(shift_chi_square(right._end, 1.1 * 0.7 * 0.36).value / right.chi_square().value - 1) > 0.1
-    assert abs(shift_kl(right._end, 1.1**2 * 0.7 * 0.6).value / right.kl().value - 1) > 0.1
+
+    def moved(shift):
+        return hc.GaussianMixture(right.end.weights, right.end.means + shift, right.end.variances)
+
+    chi_square = hc.distances.chi_square(moved(1.1 * 0.7 * 0.36), right.end).value
+    kl = hc.distances.kl(moved(1.1**2 * 0.7 * 0.6), right.end).value
+    assert abs(chi_square / right.chi_square().value - 1) > 0.1
+    assert abs(kl / right.kl().value - 1) > 0.1
 
 
 def test_recursion_record_against_mpmath():
@@ -162,7 +170,7 @@ def test_input_errors():
         SolvableFamily(POINT, 0.1, 1.2)
     with pytest.raises(InputError, match="smallest component"):
         SolvableRecursion(law([1.0], [0.0], [1.0]), 0.5, [0.1], 1.0, 1.5)
-    with pytest.raises(InputError, match="Gaussian mixture"):
+    with pytest.raises(InputError, match="start must be a law, a Gaussian mixture"):
         SolvableFamily(3.0, 0.1, 1.0)
 
 

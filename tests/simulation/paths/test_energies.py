@@ -102,8 +102,7 @@ def test_weight_moves_the_end_point_law(gaussian):
 
 def test_solvable_family_paths():
     """X + W_t with a time-only drift error: energy beta^2, end point moved by beta sqrt(rho)."""
-    start_law = SimpleNamespace(weights=np.ones(1), means=np.zeros(1), variances=np.zeros(1))
-    family = SolvableFamily(start_law, 0.6, 0.4)
+    family = SolvableFamily(hc.EmpiricalLaw([0.0]), 0.6, 0.4)
     diffusion = BrownianMotion()
 
     def error(y, t):

@@ -42,11 +42,7 @@ from tests.simulation.paths.solvable_paths import SolvablePaths
 
 
 def law(weights, means, variances):
-    return SimpleNamespace(
-        weights=np.asarray(weights, float),
-        means=np.asarray(means, float),
-        variances=np.asarray(variances, float),
-    )
+    return hc.GaussianMixture(weights, means, variances)
 
 
 STARTS = {
