@@ -79,17 +79,19 @@ def _of_diagonal(
     from ._jit import parallel_region
     from ._kernels_moments import BLOCK, diagonal_second_moments, diagonal_second_moments_lane
 
-    components = (writable(np.ascontiguousarray(array)) for array in (weights, means, variances))
+    weights, means, variances = (
+        writable(np.ascontiguousarray(array)) for array in (weights, means, variances)
+    )
+    starts, axes, powers = _nonzero(indices)
     # sqrt(n) for n = 0 .. degree + 1; its length tells the kernel the degree
     roots = np.sqrt(np.arange(int(indices.max(initial=0)) + 2, dtype=np.float64))
-    arguments = (*components, *_nonzero(indices), roots)
     if len(weights) <= 2 * BLOCK:
         total = np.zeros(len(indices))
-        diagonal_second_moments_lane(0, 1, *arguments, total)
+        diagonal_second_moments_lane(0, 1, weights, means, variances, starts, axes, powers, roots, total)
         return total
     totals = np.zeros((_LANES, len(indices)))
     with parallel_region:
-        diagonal_second_moments(*arguments, totals)
+        diagonal_second_moments(weights, means, variances, starts, axes, powers, roots, totals)
     return np.asarray(totals.sum(axis=0))
 
 
