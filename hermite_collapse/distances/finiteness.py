@@ -203,7 +203,7 @@ def _in_space(left: _Tail, right: _Tail) -> Finiteness:
             smallest = min(smallest, margin)
             continue
         directions = vectors.transpose(0, 2, 1).reshape(-1, forms.shape[1])
-        heights = np.einsum("ui,lij,uj->ul", directions, forms, directions, optimize=True).max(axis=1)
+        heights = np.max([((directions @ form) * directions).sum(axis=1) for form in forms], axis=0)
         lowest = int(np.argmin(heights))
         if heights[lowest] >= -_TOLERANCE:
             reason = (
@@ -215,6 +215,8 @@ def _in_space(left: _Tail, right: _Tail) -> Finiteness:
         else:
             reason = f"component {j} of p is not dominated by q in one direction."
             return Finiteness("infinite", float(heights[lowest]), reason, directions[lowest])
+        if undecided is not None and left.stands_for_ages:
+            break  # younger ages are never infinite
     if undecided is not None:
         return undecided
     return Finiteness("finite", smallest, "every component of p is dominated by a component of q.")

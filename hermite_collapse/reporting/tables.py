@@ -14,7 +14,7 @@ import numpy as np
 from ..comparison.step_size import step_size_effect
 from ..core.estimates import Estimate
 from ..core.numbers import significant, spread_rounds, true_minus, with_error
-from ..recursion.prediction import METRIC_NAMES
+from ..recursion.law_distances import METRIC_NAMES
 
 if TYPE_CHECKING:
     from ..comparison.comparison import Comparison

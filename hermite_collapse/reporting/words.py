@@ -102,9 +102,10 @@ def prediction(recursion: Recursion) -> list[str]:
         half = modes.half_degree(fresh_fraction=alpha, truncation_time=time, rate=rate)
         shown = [1, 2, 4, 8]
         share = modes.attenuation(shown, fresh_fraction=alpha, truncation_time=time, rate=rate)
-        shares = [f"{percent(g)} of degree {n}" for n, g in zip(shown, share, strict=True)]
+        parts = [f"{percent(g)} of degree {n}" for n, g in zip(shown, share, strict=True)]
         first = (
-            f"In the limit the model keeps {', '.join(shares[:-1])} and {shares[-1]} of the data’s Hermite modes; half of "
+            f"In the limit the model keeps "
+            f"{', '.join(parts[:-1])} and {parts[-1]} of the data’s Hermite modes; half of "
             f"the amplitude is left at degree {significant(half)}, and finer detail fades."
         )
     return [first, _speed(recursion)]
