@@ -95,7 +95,8 @@ def _make_unet(architecture: ImageUNet, device: torch.device) -> nn.Module:
             dropout=architecture.dropout,
             add_attention=attending,
         )
-    return unet.to(torch.float32).to_empty(device=device)
+    # Not its own `to`, which warns of layers for half precision even where there are none.
+    return nn.Module.to(unet, torch.float32).to_empty(device=device)
 
 
 @torch.no_grad()

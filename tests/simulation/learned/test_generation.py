@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
-import torch
 
 import hermite_collapse as hc
 from hermite_collapse.bounds.robustness import check_robustness
@@ -175,26 +168,10 @@ simulate_together(names, rounds=3, particles=400, generation=generation_of(), de
 """
 
 
-@pytest.fixture
-def one_thread():
-    """Bytes are promised for one number of threads, which compiled loops of other tests may have changed."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield {**os.environ, "OMP_NUM_THREADS": "1"}
-    torch.set_num_threads(before)
-
-
-def test_a_killed_run_continues_to_the_same_bytes(tmp_path, one_thread):
-    """SIGKILL as soon as the first trained round is on the disk; three rounds, two recursions, two seeds."""
+def test_a_killed_run_continues_to_the_same_bytes(tmp_path, kill_after_one_round):
+    """Three rounds, two recursions, two seeds."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(broken)], env=one_thread)
-    try:
-        while process.poll() is None and not (broken / "round-00001.npz").exists():
-            time.sleep(0.01)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
+    kill_after_one_round(KILLED, broken)
     assert not (broken / "round-00003.npz").exists()
     recursions = {"low": recursion_of(0.1), "high": recursion_of(0.7)}
     options = {

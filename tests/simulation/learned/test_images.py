@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -239,15 +234,6 @@ def three_rounds(folder, generation=TINY):
     )
 
 
-@pytest.fixture
-def one_thread():
-    """Bytes are promised for one number of threads, which compiled loops of other tests may have changed."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield {**os.environ, "OMP_NUM_THREADS": "1"}
-    torch.set_num_threads(before)
-
-
 def test_three_rounds_of_an_image_network_in_pieces(tmp_path, one_thread):
     """Every piece ends after one step of training; the rounds come out as if there had been one piece."""
     pausing = replace(TINY, checkpoints=Checkpoints(tmp_path / "state", deadline=0.0))
@@ -267,16 +253,10 @@ def test_three_rounds_of_an_image_network_in_pieces(tmp_path, one_thread):
 
 
 @pytest.mark.slow
-def test_three_rounds_of_an_image_network_survive_being_killed(tmp_path, one_thread):
+def test_three_rounds_of_an_image_network_survive_being_killed(tmp_path, kill_after_one_round):
     broken = tmp_path / "broken"
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(broken)], env=one_thread)
-    try:
-        while process.poll() is None and not (broken / "round-00001.npz").exists():
-            time.sleep(0.01)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL and not (broken / "record.json").exists()
+    kill_after_one_round(KILLED, broken)
+    assert not (broken / "record.json").exists()
     whole, again = three_rounds(tmp_path / "whole"), three_rounds(broken)
     assert whole.samples.tobytes() == again.samples.tobytes()
     for name in ("record.npz", "record.json", "manifest.json"):

@@ -132,9 +132,6 @@ def test_image_network_begins_at_zero_and_is_as_large_as_said():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: ResidualPerceptron(width=0), "width must be an integer >= 1"),
-        (lambda: ImageUNet((1, 7, 8)), "divisible by 2"),
-        (lambda: ImageUNet((1, 8, 8), widths=(6, 12)), "widths must be divisible by groups"),
         (lambda: build_network(ImageUNet((1, 8, 8)), 2, 64, draw_of(2), CPU), "runs must be 1"),
         (
             lambda: build_network(ImageUNet((1, 8, 8)), 1, 65, draw_of(1), CPU),

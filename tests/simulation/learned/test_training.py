@@ -130,14 +130,6 @@ def test_levels_lie_in_their_strata_between_the_ends():
     torch.testing.assert_close(values[0, 32], -0.6 + 1.5 * median)
 
 
-def test_learning_rate_rises_and_falls():
-    training = Training(steps=1000, warmup=0.1, learning_rate=1e-3)
-    rates = np.array([training.rate_at(k) for k in range(1000)])
-    assert np.argmax(rates) in (99, 100) and rates.max() == pytest.approx(1e-3)
-    assert rates[0] == pytest.approx(1e-5) and rates[-1] < 1e-8
-    assert rates[550] == pytest.approx(5e-4, rel=1e-6)
-
-
 def test_dropout_borrows_the_global_generator():
     architecture = ImageUNet((1, 4, 4), widths=(4, 4), groups=2, attention=False, dropout=0.3)
     points = torch.rand(1, 40, 16, generator=torch.Generator().manual_seed(0)).double()
@@ -153,17 +145,3 @@ def test_dropout_borrows_the_global_generator():
 def test_a_training_that_diverges_says_so():
     with pytest.raises(ConvergenceError, match="must keep a finite loss"):
         train(points_of(1), Training(samples=2000, steps=20, batch=64, check=5, learning_rate=1e30))
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"held_out": 1.0}, "held_out must be in"),
-        ({"samples": 2}, "samples must be an integer >= 4"),
-        ({"samples": 4, "held_out": 0.01}, "held_out must leave points on both sides"),
-        ({"learning_rate": 0.0}, "learning_rate must be"),
-    ],
-)
-def test_bad_input_is_one_sentence(options, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        Training(**options)
