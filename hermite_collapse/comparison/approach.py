@@ -22,7 +22,7 @@ from ..core.value import Value
 
 if TYPE_CHECKING:
     from ..recursion.prediction import Prediction
-    from .comparison import Comparison
+    from .result import Comparison
 
 DEGREE_WEIGHT = 0.5
 """Weight of a degree against the one before in the distance between coefficients."""

@@ -20,7 +20,7 @@ from ..core.estimates import Estimate
 from ..core.types import FloatArray
 
 if TYPE_CHECKING:
-    from .comparison import Comparison
+    from .result import Comparison
 
 
 def error_shares(comparison: Comparison) -> dict[str, Estimate]:

@@ -10,7 +10,7 @@ from ..core.types import FloatArray
 from ..recursion.sampling_error import degree_combinations
 
 if TYPE_CHECKING:
-    from .comparison import Comparison
+    from .result import Comparison
 
 
 def step_size_effect(comparison: Comparison, *, by_degree: bool) -> tuple[FloatArray, FloatArray] | None:

@@ -15,7 +15,7 @@ from .result_modes import coefficient_values, moment_drift
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
     from ..storage.record import SimulatedRecursion
 
 

@@ -64,7 +64,7 @@ def telling_directions(law: Law) -> tuple[Direction, ...]:
     >>> [direction.words for direction in telling_directions(hc.presets.load("tilted_2d"))]
     ['first principal axis', 'through two distant components']
     """
-    _, axes = np.linalg.eigh(law.covariance)
+    _, axes = law.principal_axes
     widest, thinnest = _signed(axes[:, -1]), _signed(axes[:, 0])
     separating = _separating(law.means, widest) if isinstance(law, GaussianMixture) else None
     if separating is None:

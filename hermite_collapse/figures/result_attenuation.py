@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
     from ..recursion.regimes import Regime
     from ..recursion.schedules import Schedule
 

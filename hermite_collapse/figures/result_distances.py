@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..comparison.approach import has_visible_distance, mode_distances
-from ..recursion.prediction import METRIC_NAMES, Prediction
+from ..recursion.law_distances import METRIC_NAMES
+from ..recursion.prediction import Prediction
 from . import style
 from .approach import Approach, approach_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
 
 
 def limit_distances(prediction: Prediction, comparison: Comparison | None) -> Figure | None:

@@ -17,7 +17,7 @@ from .propagation import draw_moment_drift
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
 
 
 def coefficient_values(recursion: Recursion, comparison: Comparison | None) -> Figure | None:

@@ -13,10 +13,11 @@ import numpy as np
 
 from ..core.display import VIEWS, shown_by
 from ..core.numbers import grouped, significant
+from ..core.signature import public
 from . import tables, words
 
 if TYPE_CHECKING:
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
     from ..laws.protocol import Law
     from ..recursion.prediction import Prediction
     from ..recursion.recursion import Recursion
@@ -26,6 +27,7 @@ MOST_ROWS = 12
 """Rows of a table that a view shows."""
 
 
+@public
 def notebook_view(value: object) -> str:
     """Return an HTML fragment that says what a law, recursion, prediction, comparison or record holds.
 

@@ -22,7 +22,7 @@ from . import page, tables, words
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
     from ..laws.protocol import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion

@@ -17,7 +17,7 @@ from ..core.numbers import significant, spread_rounds, true_minus, with_error
 from ..recursion.law_distances import METRIC_NAMES
 
 if TYPE_CHECKING:
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
     from ..recursion.prediction import Prediction
 
 LONGEST = 60

@@ -22,7 +22,7 @@ from ..recursion.repetitions import repetitions_to
 from ..recursion.schedules import Constant, Explicit
 
 if TYPE_CHECKING:
-    from ..comparison.comparison import Comparison
+    from ..comparison.result import Comparison
     from ..core.significance import Verdict
     from ..laws.protocol import Law
     from ..recursion.recursion import Recursion

@@ -15,7 +15,7 @@ from .predict import multi_index, print_caveats, print_distances, title
 from .simulate import Resume, simulate, start
 
 if TYPE_CHECKING:
-    from ...comparison.comparison import Comparison
+    from ...comparison.result import Comparison
     from ...core.estimates import Estimate
     from ...recursion.prediction import Prediction
     from ..run import Results
@@ -117,7 +117,7 @@ def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None
     """Print the contraction of one round: proved, in the end, and seen."""
     if not prediction.rates:
         return
-    from ...recursion.prediction import METRIC_NAMES
+    from ...recursion.law_distances import METRIC_NAMES
 
     names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
     final = prediction.final_rates
