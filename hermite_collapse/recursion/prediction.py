@@ -4,82 +4,77 @@
     prediction.distances_to_data()
     prediction.to_dataset()      # xarray, with units and long names
 
-Nothing here is new mathematics: every number comes from the rooms below, and what does not exist for a
+Nothing here is new mathematics: every number comes from the modules below, and what does not exist for a
 recursion (a limit without fresh data at scale 1, one factor for each mode under blur) is None with its reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.display import Displayed
-from ..core.errors import ConvergenceError, InputError
+from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
 from ..hermite.indices import default_degree, index_count
+from ..laws.aged import AgedLaw
+from .law_distances import law_distances
 from .modes import attenuation, contraction_rate, half_degree, mode_contraction
 from .recursion import Recursion
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-    from ..laws.aged import AgedLaw
-
-FloatArray = NDArray[np.float64]
-
 LARGEST_TABLE = 20_000
 """Number of Hermite coefficients above which they are not listed one by one."""
 
-LARGEST_PAIRED = 4000
-"""Number of components above which no distance that compares every pair is computed."""
-
-METRIC_NAMES = {
-    "total_variation": "total variation",
-    "kl": "Kullback-Leibler divergence",
-    "chi_square": "chi-square divergence",
-    "wasserstein1": "Wasserstein-1",
-    "wasserstein2": "Wasserstein-2",
-    "sliced_wasserstein": "sliced Wasserstein-2",
-    "mehler": "Mehler, r = 1/2",
-    "bures": "Bures (mean, covariance)",
-}
-
 
 @dataclass(frozen=True, eq=False)
-class Prediction(Displayed):
+class Prediction(Displayed, Value):
     """Theory of one recursion.
 
     Attributes
     ----------
-    recursion : what is predicted.
-    rounds : number of rounds shown.
-    degrees : (n + 1,) Hermite degrees 0..n.
-    factors : (rounds + 1, n + 1) share of each degree that survives, or None where degrees mix.
-    attenuation : (n + 1,) that share in the limit law, or None.
-    contraction : (n + 1,) factor of one round on a deviation of each degree; None where degrees mix or earlier
-        rounds stay in the training set, when the approach is a power of the round.
-    half_degree : degree at which the limit keeps half of a mode, or None.
-    indices, coefficients, limit_coefficients : (m, d), (rounds + 1, m), (m,) predicted Hermite coefficients;
-        None where there are more than 20 000 of them.
-    limit : the limit law, or None.
-    rates : proved contraction of one round by metric; empty where none is proved.
-    notes : why what is None is None.
+    recursion : Recursion
+        What is predicted.
+    rounds : int
+        Number of rounds shown.
+    degrees : array of int, shape (n + 1,)
+        Hermite degrees 0..n.
+    factors : array, shape (rounds + 1, n + 1), or None
+        Share of each degree that survives; None where degrees mix.
+    attenuation : array, shape (n + 1,), or None
+        That share in the limit law.
+    contraction : array, shape (n + 1,), or None
+        Factor of one round on a deviation of each degree; None where degrees mix or earlier rounds stay in the
+        training set, when the approach is a power of the round.
+    half_degree : float or None
+        Degree at which the limit keeps half of a mode.
+    indices, coefficients, limit_coefficients : array, shapes (m, d), (rounds + 1, m) and (m,), or None
+        Predicted Hermite coefficients; None where there are more than 20 000 of them.
+    limit : AgedLaw or None
+        The limit law.
+    rates : dict of str to float
+        Proved contraction of one round by metric; empty where none is proved.
+    notes : tuple of str
+        Why what is None is None.
     """
 
     recursion: Recursion
     rounds: int
-    degrees: NDArray[np.int64]
+    degrees: IntArray
     factors: FloatArray | None
     attenuation: FloatArray | None
     contraction: FloatArray | None
     half_degree: float | None
-    indices: NDArray[np.int64] | None
+    indices: IntArray | None
     coefficients: FloatArray | None
     limit_coefficients: FloatArray | None
     limit: AgedLaw | None
@@ -107,18 +102,21 @@ class Prediction(Displayed):
         return {name: kappa**2 if name in ("kl", "chi_square") else kappa for name in self.rates}
 
     def distances_to_data(self) -> dict[str, Estimate]:
-        """Distances of the limit law to the data, by metric; empty without a limit."""
+        """Return the distances of the limit law to the data, by metric; empty without a limit."""
         return self._to_data
 
     @cached_property
     def _to_data(self) -> dict[str, Estimate]:
-        return {} if self.limit is None else distances(self.limit, self.recursion.target)
+        return {} if self.limit is None else law_distances(self.limit, self.recursion.target)
 
     def approach(self, metrics: Sequence[str] | None = None) -> dict[str, list[Estimate]]:
-        """Distances of the law after each round to the limit law, by metric; empty without a limit.
+        """Return the distances of the law after each round to the limit law, by metric; empty without a limit.
 
-        metrics : names as in `distances`; in one dimension total variation, KL and Wasserstein-2 unless given, else
-            total variation (sampled), Mehler and Bures.
+        Parameters
+        ----------
+        metrics : sequence of str, optional
+            Names in `law_distances.METRIC_NAMES`; in one dimension total variation, KL and Wasserstein-2 unless given,
+            else total variation (sampled), Mehler and Bures.
         """
         if self.limit is None:
             return {}
@@ -128,7 +126,7 @@ class Prediction(Displayed):
         wanted = usual if metrics is None else metrics
         for i, known in enumerate(self._to_limit):
             if missing := [name for name in wanted if name not in known]:
-                computed = distances(self.recursion.law(i), self.limit, metrics=missing)
+                computed = law_distances(self.recursion.law(i), self.limit, metrics=missing)
                 known |= {name: computed.get(name) for name in missing}
         rows = {name: [row[name] for row in self._to_limit] for name in wanted}
         return {name: [e for e in row if e is not None] for name, row in rows.items() if None not in row}
@@ -139,56 +137,66 @@ class Prediction(Displayed):
         return [{} for _ in range(self.rounds + 1)]
 
     def to_dataset(self) -> Dataset:
-        """Everything above as one xarray Dataset with labelled dimensions, units and long names."""
+        """Return everything above as one xarray Dataset with labelled dimensions, units and long names."""
         import xarray
 
-        data: dict[str, Any] = {}
-        coords: dict[str, Any] = {"degree": self.degrees, "round": np.arange(self.rounds + 1)}
-        if self.factors is not None:
-            data["factor"] = (("round", "degree"), self.factors, _units("share of the data's mode kept"))
-        if self.attenuation is not None:
-            data["attenuation"] = (
-                "degree",
-                self.attenuation,
-                _units("share of the data's mode kept in the limit"),
-            )
-        if self.contraction is not None:
-            data["contraction"] = ("degree", self.contraction, _units("factor of one round on a deviation"))
-        if self.half_degree is not None:
-            data["half_degree"] = ((), self.half_degree, _units("half-amplitude degree"))
-        if self.coefficients is not None:
-            assert self.indices is not None
-            coords["multi_index"] = (("mode", "axis"), self.indices)
-            data["coefficient"] = (
-                ("round", "mode"),
-                self.coefficients,
-                _units("predicted Hermite coefficient"),
-            )
-            if self.limit_coefficients is not None:
-                data["limit_coefficient"] = (
-                    "mode",
-                    self.limit_coefficients,
-                    _units("coefficient of the limit law"),
-                )
+        columns = [
+            ("factor", ("round", "degree"), self.factors, "share of the data's mode kept"),
+            ("attenuation", ("degree",), self.attenuation, "share of the data's mode kept in the limit"),
+            ("contraction", ("degree",), self.contraction, "factor of one round on a deviation"),
+            ("half_degree", (), self.half_degree, "half-amplitude degree"),
+            ("coefficient", ("round", "mode"), self.coefficients, "predicted Hermite coefficient"),
+            ("limit_coefficient", ("mode",), self.limit_coefficients, "coefficient of the limit law"),
+            ("proved_rate", ("metric",), list(self.rates.values()) or None, "proved factor of one round"),
+        ]
+        data = {
+            name: (axes, values, {"long_name": label, "units": "1"})
+            for name, axes, values, label in columns
+            if values is not None
+        }
+        coordinates: dict[str, object] = {"degree": self.degrees, "round": np.arange(self.rounds + 1)}
+        if self.indices is not None:
+            coordinates["multi_index"] = (("mode", "axis"), self.indices)
         if self.rates:
-            coords["metric"] = list(self.rates)
-            data["proved_rate"] = ("metric", list(self.rates.values()), _units("proved factor of one round"))
+            coordinates["metric"] = list(self.rates)
         attributes = {"recursion": repr(self.recursion), "notes": "\n".join(self.notes)}
-        return xarray.Dataset(data, coords=coords, attrs=attributes)
+        return xarray.Dataset(data, coords=coordinates, attrs=attributes)
 
 
 def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> Prediction:
-    """The theory of a recursion, without simulating anything.
+    """Return the theory of a recursion, without simulating anything.
+
+        f_n(i) = g_n + (1 - g_n) kappa_n^i
 
     Parameters
     ----------
-    recursion : a `Recursion`.
-    rounds : number of rounds, >= 1.
-    degree : highest Hermite degree, >= 1; `default_degree` unless given.
+    recursion : Recursion
+        What is predicted.
+    rounds : int
+        Number of rounds, >= 1.
+    degree : int, optional
+        Highest Hermite degree, >= 1; `hermite.indices.default_degree` of the dimension unless given.
+
+    Returns
+    -------
+    Prediction
 
     Raises
     ------
-    InputError : an argument outside its range, or a target of which the recursion cannot be predicted.
+    InputError
+        If an argument is outside its range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 3.1, Propositions 3.3 and 5.3.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> prediction = predict(recursion, rounds=3, degree=2)
+    >>> prediction.attenuation.round(4).tolist(), prediction.rates["total_variation"]
+    ([1.0, 0.854, 0.7404], 0.7)
     """
     count = checks.integer(rounds, "rounds", 1)
     highest = default_degree(recursion.dimension) if degree is None else checks.integer(degree, "degree", 1)
@@ -200,14 +208,14 @@ def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> 
     notes = [reason] if reason else []
     shares, contraction, half = _closed_forms(recursion, degrees)
     indices = coefficients = last = None
-    if index_count(recursion.dimension, int(degrees[-1])) <= LARGEST_TABLE:
-        coefficients = recursion.coefficients(int(degrees[-1]), rounds=count)
-        indices = recursion.target.hermite_coefficients(int(degrees[-1])).indices
+    if index_count(recursion.dimension, highest) <= LARGEST_TABLE:
+        coefficients = recursion.coefficients(highest, rounds=count)
+        indices = recursion.target.hermite_coefficients(highest).indices
         if limit is not None:
-            last = limit.hermite_coefficients(int(degrees[-1])).values
+            last = limit.hermite_coefficients(highest).values
     else:
         notes.append(
-            f"Dimension {recursion.dimension} has too many Hermite modes up to degree {degrees[-1]} to list them"
+            f"Dimension {recursion.dimension} has too many Hermite modes up to degree {highest} to list them"
             + ("; shares by degree hold for all of them." if shares is not None else ".")
         )
     return Prediction(
@@ -227,50 +235,6 @@ def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> 
     )
 
 
-def distances(p: Any, q: Any, *, metrics: Collection[str] | None = None) -> dict[str, Estimate]:
-    """Distances between two laws by every metric that exists for them.
-
-    One dimension: total variation, KL, chi-square, Wasserstein 1 and 2 by quadrature.  Several: total variation,
-    KL and chi-square by sampling, sliced Wasserstein-2.  Any: Mehler and Bures in closed form.  Laws of more than
-    4000 components (samples, in the end) have those that do not compare every pair.  `metrics` chooses among them.
-    """
-    from .. import distances as room
-
-    wanted: dict[str, Callable[[], Estimate]] = {}
-    if max(_components(p), _components(q)) <= LARGEST_PAIRED:
-        wanted = {
-            "total_variation": lambda: room.total_variation(p, q),
-            "kl": lambda: room.kl(p, q),
-            "chi_square": lambda: room.chi_square(p, q),
-        }
-        if p.dimension == 1:
-            wanted["wasserstein1"] = lambda: room.wasserstein(p, q, order=1)
-            wanted["wasserstein2"] = lambda: room.wasserstein(p, q, order=2)
-        else:
-            wanted["sliced_wasserstein"] = lambda: room.sliced_wasserstein(p, q, order=2)
-        wanted["mehler"] = lambda: room.mehler(p, q, 0.5)
-    wanted["bures"] = lambda: room.bures(p, q)
-    found = {}
-    for name, compute in wanted.items():
-        if metrics is not None and name not in metrics:
-            continue
-        try:
-            found[name] = compute()
-        except (
-            InputError,
-            ConvergenceError,
-        ):  # a law without density has no divergence, and some are undecided
-            continue
-    return found
-
-
-def _components(law: Any) -> int:
-    """Number of Gaussians (or points) the law consists of."""
-    if hasattr(law, "bases"):
-        return sum(_components(law.bases[b]) for b in law.base_of)
-    return len(law.samples) if hasattr(law, "samples") else len(law.weights)
-
-
 def _limit(recursion: Recursion) -> tuple[AgedLaw | None, str]:
     try:
         return recursion.limit(), ""
@@ -279,7 +243,7 @@ def _limit(recursion: Recursion) -> tuple[AgedLaw | None, str]:
 
 
 def _closed_forms(
-    recursion: Recursion, degrees: NDArray[np.int64]
+    recursion: Recursion, degrees: IntArray
 ) -> tuple[FloatArray | None, FloatArray | None, float | None]:
     """Attenuation, contraction and half-amplitude degree, where each degree evolves by itself to a limit."""
     if not recursion.is_diagonal or recursion.regime.name not in ("replace", "accumulate_with_fresh"):
@@ -310,7 +274,3 @@ def _rates(recursion: Recursion) -> dict[str, float]:
         )
         for metric in metrics
     }
-
-
-def _units(name: str) -> dict[str, str]:
-    return {"long_name": name, "units": "1"}

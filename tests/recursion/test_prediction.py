@@ -1,4 +1,4 @@
-"""The record of the theory: its numbers are those of the rooms, and what does not exist is None with a reason."""
+"""The record of the theory: its numbers are those of the modules, and what does not exist is None with a reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.recursion.prediction import LARGEST_PAIRED, distances, predict
+from hermite_collapse.recursion.law_distances import LARGEST_PAIRED, law_distances
+from hermite_collapse.recursion.prediction import predict
 
 THREE = hc.presets.load("three_modes_1d")
 
@@ -74,11 +75,11 @@ def test_samples_and_many_dimensions():
 
 
 def test_distances_of_a_law_to_itself_and_infinite_ones():
-    same = distances(THREE, THREE)
+    same = law_distances(THREE, THREE)
     for name in ("total_variation", "kl", "wasserstein1", "wasserstein2", "mehler", "bures"):
         assert abs(same[name].value) < 1e-7
-    assert distances(predict(recursion(), rounds=1).limit, THREE)["chi_square"].value == np.inf
-    assert set(distances(THREE, THREE, metrics=("kl",))) == {"kl"}
+    assert law_distances(predict(recursion(), rounds=1).limit, THREE)["chi_square"].value == np.inf
+    assert set(law_distances(THREE, THREE, metrics=("kl",))) == {"kl"}
 
 
 def test_dataset_is_labelled():

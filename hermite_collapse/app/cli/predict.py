@@ -97,7 +97,7 @@ def print_rates(prediction: Prediction, output: Output) -> None:
     """Print the proved contraction and the rate of late rounds, by metric."""
     if not prediction.rates:
         return
-    from ...recursion.prediction import METRIC_NAMES
+    from ...recursion.law_distances import METRIC_NAMES
 
     output.heading("Contraction of one round towards the limit")
     names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
@@ -114,7 +114,7 @@ def print_distances(distances: dict[str, Estimate], prediction: Prediction, outp
     """Print the distances of the limit law to the data."""
     if not distances:
         return
-    from ...recursion.prediction import METRIC_NAMES
+    from ...recursion.law_distances import METRIC_NAMES
 
     output.heading("Distance of the limit law to the data")
     output.table(
