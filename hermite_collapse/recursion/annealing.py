@@ -9,7 +9,9 @@ With fresh fraction alpha > 0 and vanishing times, e_n(i+1) = (1 - a_i^n) + a_i^
 
 with C = sum_j (1 - a_j^n) (1-alpha)^(-j-1) prod_{l>j} a_l^n, which tends to n rate t / (1 - alpha - q) for small times.
 
-References: arXiv:2606.13796, Theorem 4.1 (convergence); the constants are this package's.
+References
+----------
+arXiv:2606.13796, Theorem 4.1 (convergence); the constants are this package's.
 """
 
 from __future__ import annotations
@@ -17,28 +19,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import Value
 from .modes import attenuation_loss
 from .schedules import Constant, Geometric, Polynomial, Schedule, as_schedule
-
-FloatArray = NDArray[np.float64]
 
 RESONANCE = 1e-12
 TERMS = 4000
 
 
-@dataclass(frozen=True)
-class AnnealingLaw:
+@dataclass(frozen=True, eq=False)
+class AnnealingLaw(Value):
     """The asymptotic law of the residual of one mode.
 
     Attributes
     ----------
-    regime : "plateau", "polynomial", "geometric", "resonance", "fresh_data" or "immediate" (alpha = 1 keeps no past).
-    residual : (rounds + 1,) the leading law evaluated at rounds 0, 1, ...; NaN at round 0 where it has no meaning.
-    bottleneck : what limits the speed: "truncation", "schedule" or "fresh data".
+    regime : str
+        "plateau", "polynomial", "geometric", "resonance", "fresh_data" or "immediate" (alpha = 1 keeps no past).
+    residual : array, shape (rounds + 1,)
+        The leading law evaluated at rounds 0, 1, ...; NaN at round 0 where it has no meaning.
+    bottleneck : str
+        What limits the speed: "truncation", "schedule" or "fresh data".
     """
 
     regime: str
@@ -46,6 +51,7 @@ class AnnealingLaw:
     bottleneck: str
 
 
+@public
 def annealing_law(
     degree: int,
     *,
@@ -54,16 +60,43 @@ def annealing_law(
     rounds: int,
     rate: float = 0.5,
 ) -> AnnealingLaw:
-    """The leading behaviour of 1 - f_n(i) for large i under a schedule, at rounds 0..rounds.
+    """Return the leading behaviour of the residual of one mode for large i, under a schedule.
+
+        e_n(i) = 1 - f_n(i)
 
     Parameters
     ----------
-    degree : Hermite degree n >= 1.
-    fresh_fraction : alpha in (0, 1]; without fresh data no schedule brings a mode back.
-    truncation : Constant, Polynomial or Geometric schedule (or a time).
-    rounds : last round.
+    degree : int
+        Hermite degree n >= 1.
+    fresh_fraction : float
+        alpha in (0, 1]; without fresh data no schedule brings a mode back.
+    truncation : float or Schedule
+        Constant, Polynomial or Geometric schedule (or a time).
+    rounds : int
+        Last round, >= 0.
+    rate : float
+        Of the Ornstein-Uhlenbeck process, > 0.
 
-    Raises : InputError for alpha = 0 and for schedules written out by hand, which have no asymptotic family.
+    Returns
+    -------
+    AnnealingLaw
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, alpha is 0, or the schedule was written out by hand, which has no
+        asymptotic family.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 4.1 (convergence); the constants are this package's.
+
+    Examples
+    --------
+    >>> from hermite_collapse import schedules
+    >>> law = annealing_law(4, fresh_fraction=0.2, truncation=schedules.Polynomial(0.1, 1.0), rounds=40)
+    >>> law.regime, law.bottleneck, round(float(law.residual[-1]), 3)
+    ('polynomial', 'schedule', 0.025)
     """
     n = checks.integer(degree, "degree", minimum=1) * checks.positive(rate, "rate")
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
@@ -90,7 +123,7 @@ def annealing_law(
 
 
 def _fresh_data_constant(n: float, time: float, ratio: float, keep: float) -> float:
-    """C, summed until its geometric tail is below rounding."""
+    """Return C, summed until its geometric tail is below rounding."""
     terms = min(TERMS, int(np.ceil(np.log(1e-18) / np.log(ratio / keep))) + 1)
     exponents = n * time * ratio ** np.arange(terms)
     later = exponents[::-1].cumsum()[::-1] - exponents + exponents[-1] * ratio / (1.0 - ratio)
