@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from .modes import attenuation_loss
