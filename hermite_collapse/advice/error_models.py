@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import standard_error_of_mean
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..recursion.identity import round_defects
 from ..recursion.recursion import Recursion
@@ -31,6 +32,7 @@ class ErrorModel(Protocol):
         """Return d sigma_n / d t, shape (r, m)."""
 
 
+@public
 @dataclass(frozen=True)
 class PowerLaw:
     """An error that falls with the truncation time as a power, the same for every mode.
@@ -77,6 +79,7 @@ class PowerLaw:
         return -self.exponent * self.deviation(time, degrees) / time[:, None]
 
 
+@public
 @dataclass(frozen=True)
 class FinitePool:
     """The error that a kernel score on a pool of M points leaves.
@@ -126,6 +129,7 @@ class FinitePool:
         return -self.rate * degrees * self.deviation(time, degrees)
 
 
+@public
 def fit_error_model(
     times: ArrayLike, deviations: ArrayLike, standard_errors: ArrayLike | None = None
 ) -> tuple[PowerLaw, FloatArray]:
@@ -188,6 +192,7 @@ def fit_error_model(
     return PowerLaw(float(np.exp(solution[0])), float(solution[1])), covariance
 
 
+@public
 def measured_deviations(
     recursion: Recursion, simulated: SimulatedRecursion, degree: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -238,10 +243,11 @@ def measured_deviations(
     if simulated.runs < 2:
         raise InputError(f"simulated must hold at least 2 runs for a standard error, got {simulated.runs}.")
     selected = simulated.degrees == n
-    energy = float(np.sum(recursion.target.hermite_coefficients(simulated.degree).values[selected] ** 2))
+    data = recursion.target.hermite_coefficients(simulated.degree).values
+    energy = float(np.sum(data[selected] ** 2))
     if not energy > 0.0:
         raise InputError(f"degree must be one that was recorded and has energy in the data, got {n}.")
-    defects = round_defects(recursion, simulated.coefficients, simulated.indices)[:, :, selected]
+    defects = round_defects(recursion, simulated.coefficients, simulated.indices, target=data)[:, :, selected]
     squares = np.sum(defects**2, axis=2) / energy
     deviations = np.sqrt(squares.mean(axis=0))
     return simulated.truncation_times, deviations, standard_error_of_mean(squares) / (2.0 * deviations)

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..recursion.schedules import Explicit, Schedule, as_schedule
@@ -65,6 +66,7 @@ class SchedulePlan(Value):
     route: str
 
 
+@public
 def plan_schedule(
     degree: ArrayLike,
     *,

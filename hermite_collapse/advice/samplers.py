@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..laws.channels import sigma_from_time, time_from_alpha_bar, time_from_sigma
 from ..recursion.final_steps import FINAL_STEPS, denoised_fraction
@@ -135,6 +136,7 @@ class SamplerAdvice:
         )
 
 
+@public
 def advise_sampler(
     truncation: SamplerTruncation | str | float,
     *,
@@ -213,6 +215,7 @@ def known_sampler(name: str) -> SamplerTruncation:
     return KNOWN_SAMPLERS[checks.one_of(name, KNOWN_SAMPLERS, "sampler")]
 
 
+@public
 def read_scheduler(
     config: str | PathLike[str] | Mapping[str, Any], *, data_scale: float = 1.0, step: int = 0
 ) -> SamplerTruncation:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
+from ..core.signature import public
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HIGHEST_DEGREE = 8
 
 
+@public
 def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles: int = 100_000) -> Figure:
     """A figure of the theory and of samples that follow it; shown where there is a window, returned anywhere.
 

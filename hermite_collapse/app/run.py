@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..core.signature import public
 from ..storage.folder import write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from .config import Config, load_config
@@ -123,6 +124,7 @@ class Results:
         return f"Results({self})"
 
 
+@public
 def load(folder: str | os.PathLike[str]) -> Results:
     """The results in a folder that `hermite-collapse simulate` or `compare` wrote.
 

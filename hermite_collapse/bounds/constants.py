@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..distances.finiteness import dominations
 from ..distances.line import LineMixture, panels
 from ..distances.quadrature import Integrand, integrate
@@ -73,6 +74,7 @@ def constant_rounds(recursion: Recursion) -> tuple[float, float, float]:
     return alpha, float(recursion.schedule.final), recursion.rate
 
 
+@public
 def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDifference:
     """The lowest degree m >= 1 in which p_0 and p_inf differ, with the differences.
 
@@ -97,6 +99,7 @@ def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDif
     raise InputError(f"initial must differ from the limit law in a degree up to {top}, got no difference.")
 
 
+@public
 def final_constant(
     recursion: Recursion, *, metric: str, highest: int = 12, sample_count: int = 65536, rng: Any = 0
 ) -> Estimate:

@@ -24,6 +24,7 @@ import numpy as np
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from ..distances.line import LineMixture, density_mixture, panels
 from ..distances.quadrature import Integrand, integrate
@@ -34,6 +35,7 @@ _EPS = float(np.finfo(float).eps)
 _ROUTES = ("closed_form", "quadrature", "samples")
 
 
+@public
 def relative_fisher_information(
     law: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
@@ -100,6 +102,7 @@ def squared_age_gap(*, fresh_fraction: float, truncation_time: float, rate: floa
     return (u / (alpha + u)) * (u * (2.0 + u - alpha) / (alpha + u * (2.0 + u)))
 
 
+@public
 def fisher_bound(
     information: float | Estimate, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
@@ -115,6 +118,7 @@ def fisher_bound(
     return float(np.sqrt(gap * level)) if gap > 0.0 else 0.0
 
 
+@public
 def coupling_bound(
     second_moment: float, *, dimension: int, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
@@ -130,6 +134,7 @@ def coupling_bound(
     return float(np.sqrt(squared_age_gap(**parameters) * moment + loss * d))
 
 
+@public
 def small_time_distance(
     information: float | Estimate, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:

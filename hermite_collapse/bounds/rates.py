@@ -29,6 +29,7 @@ from .. import distances
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..recursion.modes import METRICS, contraction_rate, mode_contraction
 from ..recursion.recursion import Recursion
 from .constants import constant_rounds, final_constant, leading_difference
@@ -64,6 +65,7 @@ class RateRow:
     degree: int
 
 
+@public
 def rate_table(
     *, fresh_fraction: float, truncation_time: float, degree: int = 1, rate: float = 0.5
 ) -> tuple[RateRow, ...]:
@@ -91,6 +93,7 @@ def rate_table(
     )
 
 
+@public
 def lowest_difference(recursion: Recursion, *, highest: int = 12) -> int:
     """The lowest degree m >= 1 in which the first law differs from the limit law (InputError if none up to highest)."""
     return leading_difference(recursion, highest=highest).degree
@@ -123,6 +126,7 @@ class ObservedRates:
         return bool(np.all(self.ratios <= self.bound * (1.0 + 1e-12) + self.ratio_errors))
 
 
+@public
 def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int = 32) -> ObservedRates:
     """Distances of the exact laws p_i to the limit law and their ratios.
 
@@ -199,6 +203,7 @@ class RoundsTo:
     metric: str
 
 
+@public
 def rounds_to(recursion: Recursion, tolerance: float, *, metric: str) -> RoundsTo:
     """Rounds until the distance to the limit law is at most `tolerance`: exact, proved and predicted.
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.significance import Test, holm, normal_test
 from ..core.types import FloatArray
 from ..recursion.recursion import Recursion
@@ -38,6 +39,7 @@ from .result import Comparison
 __all__ = ["Comparison", "compare"]
 
 
+@public
 def compare(
     recursion: Recursion,
     simulated: SimulatedRecursion,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -44,18 +45,22 @@ def public(target: Target) -> Target:
 
 
 def _guarded(function: Callable[..., object], name: str, *, bound: bool) -> Callable[..., object]:
-    @functools.wraps(function)
+    def explain(args: tuple[object, ...], keywords: Mapping[str, object]) -> None:
+        parameters = list(inspect.signature(function).parameters.values())
+        sentence = _misfit(name, parameters[bound:], args[bound:], keywords)
+        if sentence is not None:
+            raise InputError(sentence) from None
+
     def call(*args: object, **keywords: object) -> object:
         try:
             return function(*args, **keywords)
         except TypeError:
-            parameters = list(inspect.signature(function).parameters.values())
-            sentence = _misfit(name, parameters[bound:], args[bound:], keywords)
-            if sentence is None:  # the call fits: the error is another one
-                raise
-        raise InputError(sentence)
+            explain(args, keywords)
+            raise  # the call fits: the error is another one
 
-    return call
+    # With the globals of the function it stands for, which is how doctest and others tell where it is defined.
+    own = types.FunctionType(call.__code__, function.__globals__, name, None, call.__closure__)
+    return functools.wraps(function)(own)
 
 
 def _misfit(

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..recursion.modes import attenuation, mode_contraction
@@ -85,6 +86,7 @@ class Diagnosis(Value):
         return f"{explained} levels off at {levels}, 99 % of the way after {np.max(self.rounds):.0f} rounds.{quality}"
 
 
+@public
 def diagnose(
     curve: ArrayLike,
     *,

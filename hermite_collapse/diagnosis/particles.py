@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import KURTOSIS_RULE, predict_degree_error
 
@@ -13,6 +14,7 @@ REFERENCE = 10**7
 """Particles at which the predicted variance is read; times N it no longer depends on N."""
 
 
+@public
 def required_particles(
     degree: int,
     effect: float,

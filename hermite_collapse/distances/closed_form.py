@@ -15,6 +15,7 @@ import numpy as np
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..laws.mixture import GaussianMixture
 from ..laws.protocol import Law
 from ._divergences_line import root_of
@@ -24,6 +25,7 @@ _EPS = float(np.finfo(float).eps)
 _CHUNK_ENTRIES = 1 << 22
 
 
+@public
 def l2(p: Law, q: Law) -> Estimate:
     """L2 distance of the densities, sqrt(int (p - q)^2); units: length^(-d/2).
 
@@ -36,6 +38,7 @@ def l2(p: Law, q: Law) -> Estimate:
     return root_of(square, 16.0 * _EPS * magnitude, "closed_form")
 
 
+@public
 def gaussian_mmd(p: Law, q: Law, *, bandwidth: float) -> Estimate:
     """Maximum mean discrepancy with the kernel exp(-norm(x - y)^2 / (2 bandwidth^2)), in [0, sqrt 2].
 
@@ -52,6 +55,7 @@ def gaussian_mmd(p: Law, q: Law, *, bandwidth: float) -> Estimate:
     return root_of(factor * square, 16.0 * _EPS * factor * magnitude, "closed_form")
 
 
+@public
 def mehler(p: Law, q: Law, r: float) -> Estimate:
     """Mehler distance D_r = sqrt(sum_n r^n norm(c_n(p) - c_n(q))^2): the laws compared degree by degree.
 
@@ -75,10 +79,11 @@ def mehler(p: Law, q: Law, r: float) -> Estimate:
     return mehler_distance(left, right, r)
 
 
+@public
 def bures(p: Law, q: Law) -> Estimate:
     """Bures (Gelbrich) distance of means and covariances: a lower bound on Wasserstein-2, equal for Gaussians.
 
-        sqrt(norm(m - m')^2 + norm(S^{1/2} - S'^{1/2} U)_F^2),   U the polar factor of S'^{1/2} S^{1/2}
+        sqrt(norm(m - m')^2 + norm(F - F' U)_F^2),   F F^T = S,   F' F'^T = S',   U the polar factor of F'^T F
 
     (the trace formula tr(S + S' - 2 (S^{1/2} S' S^{1/2})^{1/2}) cancels for near covariances; this does not).
 
@@ -87,8 +92,8 @@ def bures(p: Law, q: Law) -> Estimate:
     """
     if p.dimension != q.dimension:
         raise InputError(f"q must have the dimension of p, {p.dimension}, got {q.dimension}.")
-    s, t = p.covariance_root, q.covariance_root
-    u, _, v = np.linalg.svd(t @ s)
+    s, t = p.covariance_factor, q.covariance_factor
+    u, _, v = np.linalg.svd(t.T @ s)
     spread = s - t @ (u @ v)
     shift = np.asarray(p.mean) - np.asarray(q.mean)
     square = float(shift @ shift) + float((spread**2).sum())

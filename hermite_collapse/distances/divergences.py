@@ -15,6 +15,7 @@ import numpy as np
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.types import Seed
 from ..laws.protocol import Law
 from . import _divergences_line, _gaussians, _transport, sampled
@@ -24,6 +25,7 @@ from .line import LineMixture, density_mixture, same_dimension
 _ROUTES = ("closed_form", "quadrature", "samples")
 
 
+@public
 def total_variation(
     p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
@@ -44,6 +46,7 @@ def total_variation(
     return sampled.total_variation(p, q, sample_count, rng)
 
 
+@public
 def kl(p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0) -> Estimate:
     """Kullback-Leibler divergence KL(p || q) = int p log(p / q); finite for all Gaussian mixtures.
 
@@ -64,6 +67,7 @@ def kl(p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, r
     return sampled.kl(p, q, sample_count, rng)
 
 
+@public
 def hellinger(
     p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
@@ -79,6 +83,7 @@ def hellinger(
     return sampled.hellinger(p, q, sample_count, rng)
 
 
+@public
 def chi_square(
     p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..laws.aged import AgedLaw
@@ -124,6 +125,7 @@ def oldest_variance(law: Law) -> float | None:
     return value
 
 
+@public
 def chi_square_finiteness(p: Law, q: Law) -> Finiteness:
     """Decide whether chi2(p || q) = int p^2 / q - 1 is finite, for Gaussian mixtures and limit laws.
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from ..laws.conversion import as_law
 from ..laws.empirical import EmpiricalLaw
@@ -17,6 +18,7 @@ from .closed_form import bures
 from .line import LineMixture, same_dimension
 
 
+@public
 def wasserstein(p: Law | ArrayLike, q: Law | ArrayLike, *, order: int = 2) -> Estimate:
     """Wasserstein distance of order 1 or 2, exact where the laws allow it.
 
@@ -57,6 +59,7 @@ def wasserstein(p: Law | ArrayLike, q: Law | ArrayLike, *, order: int = 2) -> Es
     return function(LineMixture.of(left, "p"), LineMixture.of(right, "q"))
 
 
+@public
 def sliced_wasserstein(
     p: Law | ArrayLike, q: Law | ArrayLike, *, order: int = 2, directions: int = 64, rng: Seed = 0
 ) -> Estimate:
@@ -89,6 +92,7 @@ def sliced_wasserstein(
     return Estimate(value, scaled, "standard_error", "samples")
 
 
+@public
 def optimal_transport(
     x: EmpiricalLaw | ArrayLike, y: EmpiricalLaw | ArrayLike, *, order: int = 2
 ) -> Estimate:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums
@@ -55,6 +56,7 @@ class DegreeSpectrum(Value):
     resolvable_degree: int
 
 
+@public
 def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> FloatArray:
     r"""Return the sums of products of Hermite polynomials over all multi-indices of one degree.
 
@@ -117,6 +119,7 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> FloatArray:
     return np.moveaxis(values, 0, -1)
 
 
+@public
 def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) -> DegreeSpectrum:
     r"""Estimate the Hermite energies by degree from samples, or inner products of two samples' coefficients.
 

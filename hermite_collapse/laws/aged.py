@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray, Seed
 from .ages import AgeRule
 from .channel_action import through_channel
@@ -25,6 +26,7 @@ PROBED_COMPONENTS = 24  # at whose means and out to four deviations the error bo
 UNIT_ROUNDING = 2.0**-53
 
 
+@public
 class AgedLaw(DensityLaw):
     """The law sum_m w_m C_m base_m with Gaussian channels C_m.
 

@@ -17,10 +17,12 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import plain
 
 
+@public
 @dataclass(frozen=True)
 class GaussianChannel:
     """The Markov kernel X -> scale X + sqrt(variance) Z with Z standard normal, 0 <= scale <= 1.
@@ -126,6 +128,7 @@ class Process(ABC):
         """Return the channel of one truncation time >= 0."""
 
 
+@public
 @dataclass(frozen=True)
 class OrnsteinUhlenbeck(Process):
     """The variance-preserving process dX = -rate X dt + sqrt(2 rate) dW.
@@ -155,6 +158,7 @@ class OrnsteinUhlenbeck(Process):
         return GaussianChannel(float(np.exp(-decay)), float(-np.expm1(-2.0 * decay)), decay)
 
 
+@public
 @dataclass(frozen=True)
 class VarianceExploding(Process):
     """The process dX = dW: truncation time is the noise variance sigma^2, and the channel is (1, sigma^2).
@@ -172,6 +176,7 @@ class VarianceExploding(Process):
         return GaussianChannel(1.0, checks.nonnegative(time, "truncation_time"), 0.0)
 
 
+@public
 def time_from_alpha_bar(alpha_bar: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     """Return the Ornstein-Uhlenbeck time of a DDPM signal level.
 
@@ -200,6 +205,7 @@ def time_from_alpha_bar(alpha_bar: ArrayLike, *, rate: float = 0.5) -> FloatArra
     return plain(-np.log(level) / (2.0 * checks.positive(rate, "rate")) + 0.0)
 
 
+@public
 def alpha_bar_from_time(time: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     """Return the DDPM signal level exp(-2 rate t) of an Ornstein-Uhlenbeck time t >= 0, shaped like it.
 
@@ -211,6 +217,7 @@ def alpha_bar_from_time(time: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     return plain(np.exp(-2.0 * checks.positive(rate, "rate") * _nonnegative_array(time, "time")))
 
 
+@public
 def time_from_sigma(sigma: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     """Return the Ornstein-Uhlenbeck time of a variance-exploding noise level (EDM sigma).
 
@@ -246,6 +253,7 @@ def time_from_sigma(sigma: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     return plain(doubled / (2.0 * checks.positive(rate, "rate")))
 
 
+@public
 def sigma_from_time(time: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     """Return the noise level sqrt(expm1(2 rate t)) of the variance-exploding round equivalent to a time t >= 0.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from .aged import AgedLaw
 from .channels import GaussianChannel
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..hermite.coefficients import HermiteCoefficients
 
 
+@public
 class EmpiricalLaw(Law):
     """The law that puts mass 1/n on each sample.
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray, Seed
 from .channels import GaussianChannel
 from .protocol import DensityLaw
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 COVARIANCE_TYPES = ("spherical", "diagonal", "full", "shared")
 
 
+@public
 class GaussianMixture(DensityLaw):
     """A mixture sum_k w_k N(m_k, S_k).
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import checks
+from ..core.signature import public
 from .mixture import GaussianMixture
 
 
@@ -15,6 +16,7 @@ def names() -> tuple[str, ...]:
     return tuple(_PRESETS)
 
 
+@public
 def load(name: str) -> GaussianMixture:
     """The preset mixture of that name."""
     return _PRESETS[checks.one_of(name, _PRESETS, "preset")]()

@@ -49,10 +49,19 @@ class Law(Displayed, Value, ABC):
         """Cov X, shape (d, d)."""
 
     @cached_property
-    def covariance_root(self) -> FloatArray:
-        """The symmetric square root of Cov X, shape (d, d), computed once."""
-        values, vectors = np.linalg.eigh(0.5 * (self.covariance + self.covariance.T))
-        return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+    def principal_axes(self) -> tuple[FloatArray, FloatArray]:
+        """Variances along the principal axes, ascending, shape (d,), and the axes as columns, shape (d, d)."""
+        variances, axes = np.linalg.eigh(self.covariance)
+        return np.maximum(variances, 0.0), axes
+
+    @cached_property
+    def covariance_factor(self) -> FloatArray:
+        """F with F F^T = Cov X, shape (d, d): Cholesky's, or by the principal axes where Cov X is singular."""
+        try:
+            return np.asarray(np.linalg.cholesky(self.covariance))
+        except np.linalg.LinAlgError:
+            variances, axes = self.principal_axes
+            return axes * np.sqrt(variances)
 
     @property
     @abstractmethod

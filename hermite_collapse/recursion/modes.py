@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import plain
 from .regimes import Regime, as_regime
@@ -26,6 +27,7 @@ from .schedules import Schedule, as_schedule
 METRICS = ("total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2", "l2_gamma")
 
 
+@public
 def attenuation(
     degree: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> FloatArray:
@@ -87,6 +89,7 @@ def attenuation_loss(
     return plain(_loss(alpha, _growth(checks.degrees(degree) * x)))
 
 
+@public
 def mode_contraction(
     degree: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> FloatArray:
@@ -131,6 +134,7 @@ def mode_contraction(
     return plain((1.0 - alpha) * np.exp(-checks.degrees(degree) * x))
 
 
+@public
 def contraction_rate(
     *, fresh_fraction: float, truncation_time: float, metric: str, rate: float = 0.5
 ) -> float:
@@ -178,6 +182,7 @@ def contraction_rate(
     return float((np.sqrt(keep) if kind == "wasserstein2" else keep) * np.exp(-x))
 
 
+@public
 def mode_factors(
     degree: ArrayLike,
     *,
@@ -263,6 +268,7 @@ def mode_residuals(
     return residuals.reshape((rounds + 1, *n.shape))
 
 
+@public
 def half_degree(*, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> float:
     """Return the half-amplitude degree: the (real) degree at which the limit law keeps half of a mode.
 
@@ -304,6 +310,7 @@ def degree_at_fidelity(
     return float(budget / x) if x > 0.0 else np.inf
 
 
+@public
 def largest_truncation(
     degree: ArrayLike, *, fidelity: float, fresh_fraction: float, rate: float = 0.5
 ) -> FloatArray:

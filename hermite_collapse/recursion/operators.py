@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import plain
 from ..hermite.coefficients import HermiteCoefficients
@@ -105,6 +106,7 @@ class _Reciprocal(DiagonalOperator):
         return 1.0 / values
 
 
+@public
 @dataclass(frozen=True, kw_only=True)
 class AttenuationOperator(DiagonalOperator):
     """The map from the data's Hermite modes to those of the limit law, diagonal with eigenvalues g_n.

@@ -21,6 +21,7 @@ from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..hermite.indices import default_degree, index_count
@@ -163,6 +164,7 @@ class Prediction(Displayed, Value):
         return xarray.Dataset(data, coords=coordinates, attrs=attributes)
 
 
+@public
 def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> Prediction:
     """Return the theory of a recursion, without simulating anything.
 

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..laws.aged import AgedLaw
@@ -34,6 +35,7 @@ from .regimes import Regime, as_regime
 from .schedules import Constant, Schedule, as_schedule
 
 
+@public
 class Recursion(Displayed, Value):
     """A recursively trained diffusion model with perfect scores: an immutable value.
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 
 
@@ -39,6 +40,7 @@ class Schedule(ABC):
         return self._times(checks.integer(rounds, "rounds"))
 
 
+@public
 @dataclass(frozen=True)
 class Constant(Schedule):
     """t_i = time.
@@ -71,6 +73,7 @@ class Constant(Schedule):
         return np.full(rounds, self.time)
 
 
+@public
 @dataclass(frozen=True)
 class Polynomial(Schedule):
     """t_i = time / (1 + i)^exponent.
@@ -113,6 +116,7 @@ class Polynomial(Schedule):
         return np.asarray(self.time * np.arange(1.0, rounds + 1.0) ** -self.exponent)
 
 
+@public
 @dataclass(frozen=True)
 class Geometric(Schedule):
     """t_i = max(time * ratio^i, floor).
@@ -156,6 +160,7 @@ class Geometric(Schedule):
         return np.asarray(np.maximum(self.time * self.ratio ** np.arange(rounds), self.floor))
 
 
+@public
 @dataclass(frozen=True)
 class Explicit(Schedule):
     """Times written out, one a round; the last one holds for every later round.

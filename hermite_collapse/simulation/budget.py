@@ -26,6 +26,7 @@ import torch
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import standard_error_of_mean
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..laws.channel_action import channel_matrix
@@ -146,6 +147,7 @@ class ErrorBudget(Value):
         return "\n".join(lines)
 
 
+@public
 def error_budget(
     recursion: Recursion,
     *,

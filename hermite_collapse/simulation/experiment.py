@@ -9,6 +9,7 @@ import torch
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..recursion.recursion import Recursion
 from ..storage.record import SimulatedRecursion
 from .attention import KernelGeneration
@@ -23,6 +24,7 @@ from .settings import RunSettings
 from .words import GENERATORS
 
 
+@public
 def simulate(
     recursion: Recursion,
     *,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..core.errors import InputError
+from ..core.signature import public
 from ..recursion.recursion import Recursion
 from ..storage.record import SimulatedRecursion
 from .experiment import simulate
@@ -60,6 +61,7 @@ def simulate_many(
     }
 
 
+@public
 def simulate_together(
     recursions: Mapping[str, Recursion],
     *,

@@ -28,6 +28,7 @@ from ... import distances
 from ...core import checks
 from ...core.errors import ConvergenceError, InputError
 from ...core.estimates import Estimate
+from ...core.signature import public
 from ...core.types import FloatArray, Seed
 from ...distances.finiteness import dominating_line
 from ...distances.line import LineMixture, panels
@@ -58,6 +59,7 @@ class DivergenceRow:
         return asdict(self)
 
 
+@public
 def divergence_table(
     recursion: Recursion, *, rounds: int, ratio: float = 0.5, sample_count: int = 65536, rng: Seed = 0
 ) -> list[DivergenceRow]:
@@ -105,6 +107,7 @@ def divergence_table(
     return rows
 
 
+@public
 def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | None:
     """The first i with chi2(p_i against p*) proved infinite, up to `rounds`; None if there is none.
 
@@ -125,6 +128,7 @@ def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | N
     return high
 
 
+@public
 def propagation_record(
     recursion: Recursion, *, rounds: int, sample_count: int = 65536, rng: Seed = 0
 ) -> PropagationRecord:

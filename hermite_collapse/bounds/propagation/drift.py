@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
+from ...core.signature import public
 
 FloatArray = NDArray[np.float64]
 
@@ -61,6 +62,7 @@ class DriftRegime:
     accumulation: str
 
 
+@public
 def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "incoherent") -> FloatArray:
     """Weight of the error of round i in the divergence after N rounds, shape (rounds + 1, rounds); rows N, columns i.
 
@@ -75,6 +77,7 @@ def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "in
     return np.where(age >= 0, kept ** (power * np.maximum(age, 0)), 0.0)
 
 
+@public
 def drift_regime(
     energies: ArrayLike, *, fresh_fraction: float, standard_errors: ArrayLike | None = None
 ) -> DriftRegime:

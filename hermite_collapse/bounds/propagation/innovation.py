@@ -50,6 +50,7 @@ from dataclasses import dataclass
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
+from ...core.signature import public
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class PropagationRound:
     cross: Estimate | None = None
 
 
+@public
 @dataclass(frozen=True)
 class PropagationRecord:
     """The rounds of one recursion q_i = fresh_fraction p* + (1 - fresh_fraction) p_i, in order."""
@@ -98,6 +100,7 @@ class InnovationBounds:
     smallness: float
 
 
+@public
 def innovation_bounds(
     ideal_energy: float, observability: float, *, supremum_energy: float = math.inf
 ) -> InnovationBounds:
@@ -158,6 +161,7 @@ def _exponential_tail(value: float) -> float:
     return total
 
 
+@public
 def refreshed_divergence(divergence: float, *, fresh_fraction: float) -> float:
     """chi2(q against p*) after mixing: (1 - fresh_fraction)^2 chi2(p against p*), exact.
 
@@ -169,6 +173,7 @@ def refreshed_divergence(divergence: float, *, fresh_fraction: float) -> float:
     return kept * kept * _divergence(divergence, "divergence")
 
 
+@public
 def persistence_floor(
     energy_floor: float, observability_floor: float, *, fresh_fraction: float
 ) -> tuple[float, float]:
@@ -195,6 +200,7 @@ def persistence_floor(
     return alpha * seen / (16.0 * (1.0 + (1.0 - alpha) ** 2)), alpha * seen / (8.0 * (2.0 - alpha) ** 2)
 
 
+@public
 def discounted_divergence(
     residuals: Sequence[float], *, fresh_fraction: float, start: float = 0.0, coherence: str = "coherent"
 ) -> list[float]:
@@ -224,6 +230,7 @@ def discounted_divergence(
     return path
 
 
+@public
 def divergence_to_limit(
     residuals: Sequence[float], *, fresh_fraction: float, start: float = 0.0
 ) -> list[float]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
+from ...core.signature import public
 from .innovation import (
     PropagationRecord,
     PropagationRound,
@@ -53,6 +54,7 @@ class BoundRow:
         return asdict(self)
 
 
+@public
 def propagation_table(record: PropagationRecord) -> list[BoundRow]:
     """Every bound that the record's quantities allow, round by round.
 
@@ -103,6 +105,7 @@ class BoundColumns:
     upper: dict[str, list[float]]
 
 
+@public
 def bound_columns(rows: Sequence[BoundRow], quantity: str) -> BoundColumns:
     """The rows about one quantity ("I_i", "D_{i+1}", "R_i", ...) as columns; bounds that do not apply are NaN.
 

@@ -32,6 +32,7 @@ from ... import distances
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
+from ...core.signature import public
 from ...core.types import FloatArray
 from ...core.value import Value
 from ...distances.line import LineMixture
@@ -43,6 +44,7 @@ from .divergences import against_target
 from .innovation import PropagationRecord, PropagationRound
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class SolvableFamily(Value):
     """One round with a state-free drift error; the module has the formulas.
@@ -130,6 +132,7 @@ class SolvableFamily(Value):
         return distances.kl(_moved(self.end, self.shift), self.end)
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class SolvableRecursion(Value):
     """Many rounds of the solvable family, with every quantity of error propagation known.
