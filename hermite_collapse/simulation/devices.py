@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,40 +10,40 @@ import torch
 from ..core.errors import InputError
 from ..core.version import __version__
 
-# A share of free memory that one chunk's temporaries may take: the allocator needs room besides.
+# Share of the free memory that the temporaries of one chunk may take; the allocator needs some besides.
 _SHARE = 0.25
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """The device of that name; "auto" is CUDA if there is one, else the CPU."""
+    """Return the device of that name; "auto" is CUDA if there is one, else the CPU."""
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        chosen = torch.device(device)
+        requested = torch.device(device)
     except (RuntimeError, TypeError):
         raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}.") from None
-    if chosen.type not in ("cpu", "cuda"):
+    if requested.type not in ("cpu", "cuda"):
         raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {device!r}.")
-    if chosen.type == "cuda" and not torch.cuda.is_available():
+    if requested.type == "cuda" and not torch.cuda.is_available():
         raise InputError(
             f"device must be one that is there, got {str(device)!r} where torch sees no CUDA device."
         )
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+    if requested.type == "cuda" and (requested.index or 0) >= torch.cuda.device_count():
         raise InputError(
             f"device must be one of {torch.cuda.device_count()} CUDA devices, got {str(device)!r}."
         )
-    return chosen
+    return requested
 
 
 def describe_device(device: torch.device) -> str:
-    """A name for the record: the kind of device, and which GPU."""
+    """Return a name for the record: the kind of device, and which GPU."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"cpu ({platform.machine()})"
 
 
 def describe_versions() -> dict[str, str]:
-    """Versions that decide the bytes of a run."""
+    """Return the versions that decide the bytes of a run."""
     return {
         "hermite_collapse": __version__,
         "numpy": np.__version__,
@@ -54,7 +53,7 @@ def describe_versions() -> dict[str, str]:
 
 
 def default_chunk(device: torch.device, bytes_per_row: int) -> int:
-    """Rows worked on together: about what the caches hold on a CPU, a quarter of the free memory on a GPU."""
+    """Return how many rows to work on together: what fits the caches of a CPU, a quarter of a GPU's free memory."""
     if device.type == "cpu":
         return 8192
     free, _ = torch.cuda.mem_get_info(device)
@@ -62,19 +61,19 @@ def default_chunk(device: torch.device, bytes_per_row: int) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given, so that a clock tells the truth."""
+    """Wait until the device has done what it was given, so that timings include the queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
-    """Whether an exception says that memory ran out."""
+    """Return whether an exception says that memory ran out."""
     if isinstance(problem, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(problem, RuntimeError) and "not enough memory" in str(problem)
 
 
-def release_memory(device: torch.device) -> Any:
+def release_memory(device: torch.device) -> None:
     """Give cached memory back to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -13,7 +13,7 @@ from .noise import BLOCK
 
 
 def product(rows: torch.Tensor, matrix: torch.Tensor, *, piece: int = BLOCK) -> torch.Tensor:
-    """rows @ matrix for (n, d) and (d, K), in products of `piece` rows each (the last may be shorter)."""
+    """Return rows @ matrix for (n, d) and (d, K), in products of `piece` rows each (the last may be shorter)."""
     n = rows.shape[0]
     if n <= piece:
         return rows.contiguous() @ matrix

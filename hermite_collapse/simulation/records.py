@@ -108,7 +108,7 @@ def describe_recursion(recursion: Recursion, rounds: int) -> dict[str, Any]:
 
 def _digest(law: Law) -> str:
     if isinstance(law, EmpiricalLaw):
-        arrays = [law.samples]
+        arrays: list[np.ndarray | None] = [law.samples]
     else:
         mixture = law.as_mixture()
         arrays = [mixture.weights, mixture.means, mixture.variances, mixture.frames, mixture.frame_of]

@@ -10,7 +10,7 @@ import torch
 
 from ..core import checks
 from ..core.errors import InputError
-from ..laws.channels import OrnsteinUhlenbeck, VarianceExploding
+from ..laws.channels import OrnsteinUhlenbeck
 from ..recursion.recursion import Recursion
 from .noise import NoiseStream
 from .samplers import ExponentialMultistep, Sampler
@@ -115,6 +115,15 @@ class Truncation:
 
     A variance-exploding round at noise variance s is the Ornstein-Uhlenbeck round at time log1p(s) / (2 rate), divided
     by its signal scale.
+
+    Attributes
+    ----------
+    time : float
+        Ornstein-Uhlenbeck time > 0.
+    rate : float
+        Rate of the Ornstein-Uhlenbeck process.
+    unscale : float
+        Factor that turns its particles into those of the recursion's process.
     """
 
     time: float
@@ -130,7 +139,7 @@ class Truncation:
                 "truncation must be > 0 in every round for a reverse diffusion, which cannot end at time 0, got 0.0 "
                 f"in round {round_index}; use generator='channel'."
             )
-        if isinstance(recursion.process, VarianceExploding):
-            ou_time, rate = float(np.log1p(time)), 0.5
-            return cls(ou_time, rate, 1.0 / OrnsteinUhlenbeck(rate).channel(ou_time).scale)
-        return cls(time, recursion.process.rate, 1.0)
+        if isinstance(recursion.process, OrnsteinUhlenbeck):
+            return cls(time, recursion.process.rate, 1.0)
+        ou_time, rate = float(np.log1p(time)), 0.5
+        return cls(ou_time, rate, 1.0 / OrnsteinUhlenbeck(rate).channel(ou_time).scale)

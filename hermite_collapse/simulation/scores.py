@@ -26,8 +26,8 @@ from .products import product
 _TILE = 2048
 # Up to this many components a CPU takes the softmax column by column.
 _FEW = 32
-# Coefficients of a time are kept while all of them together stay below this many bytes.
-_KEPT_BYTES = 1 << 28
+# Coefficients of a time are stored while all of them together stay below this many bytes.
+_CACHE_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Level:
 
     @classmethod
     def at(cls, time: float, rate: float) -> Level:
+        """Return the level at a time of a process of that rate."""
         return cls(time, math.exp(-rate * time), -math.expm1(-2.0 * rate * time))
 
     @property
@@ -54,16 +55,48 @@ class Level:
 
 
 class Denoiser(Protocol):
-    """E[X_0 | X_t = x] for x of shape (n, d) in float64, at Ornstein-Uhlenbeck time t > 0."""
+    """E[X_0 | X_t = x] for x of shape (n, d) in float64, at Ornstein-Uhlenbeck time t > 0.
 
-    rate: float
+    Attributes
+    ----------
+    rate : float
+        Rate of the Ornstein-Uhlenbeck process.
 
+    Examples
+    --------
+    >>> class Shrink:  # of a standard normal law
+    ...     rate = 0.5
+    ...
+    ...     def denoise(self, x, time):
+    ...         return Level.at(time, self.rate).scale * x
+    >>> score_of(Shrink(), torch.ones(1, 1, dtype=torch.float64), 0.3).round(decimals=6).tolist()
+    [[-1.0]]
+    """
+
+    @property
+    def rate(self) -> float: ...
     def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True)
 class ScoreDenoiser:
-    """The denoiser (x + v score(x, t)) / a of a score function (n, d), t -> (n, d)."""
+    """The denoiser of a score function.
+
+        D(x, t) = (x + v score(x, t)) / a
+
+    Parameters
+    ----------
+    score : function of tensor, shape (n, d), and float
+        Returns the score, shape (n, d).
+    rate : float
+        Rate of the Ornstein-Uhlenbeck process.
+
+    Examples
+    --------
+    >>> denoiser = ScoreDenoiser(lambda x, time: -x)
+    >>> denoiser.denoise(torch.zeros(1, 1, dtype=torch.float64), 0.3).tolist()
+    [[0.0]]
+    """
 
     score: Callable[[torch.Tensor, float], torch.Tensor]
     rate: float = 0.5
@@ -74,7 +107,29 @@ class ScoreDenoiser:
 
 
 def score_of(denoiser: Denoiser, x: torch.Tensor, time: float) -> torch.Tensor:
-    """The score (a D(x, t) - x) / v that belongs to a denoiser, shape (n, d)."""
+    """Return the score that belongs to a denoiser.
+
+        score(x, t) = (a D(x, t) - x) / v
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        E[X_0 | X_t], with its rate.
+    x : tensor, shape (n, d)
+        Points, in float64.
+    time : float
+        Ornstein-Uhlenbeck time t > 0.
+
+    Returns
+    -------
+    tensor, shape (n, d)
+
+    Examples
+    --------
+    >>> x = torch.ones(1, 1, dtype=torch.float64)
+    >>> score_of(ScoreDenoiser(lambda x, time: -2.0 * x), x, 0.3).round(decimals=6).tolist()
+    [[-2.0]]
+    """
     level = Level.at(time, denoiser.rate)
     return (level.scale * denoiser.denoise(x, time) - x) / level.variance
 
@@ -90,11 +145,24 @@ class MixtureDenoiser:
 
     Parameters
     ----------
-    components : the law at time 0.
-    rate : of the Ornstein-Uhlenbeck process.
-    piece : rows of one matrix product; the particles of one block.
+    components : TorchMixture
+        The law at time 0 (`simulation.laws.components_of`).
+    rate : float
+        Rate of the Ornstein-Uhlenbeck process.
+    piece : int
+        Rows of one matrix product; the particles of one block.
 
-    Accuracy : logits to about 1e-16 max_k (x - mu)^T (a^2 S_k + v I)^{-1} (x - mu).
+    Accuracy
+    --------
+    Logits to about 1e-16 max_k (x - mu)^T (a^2 S_k + v I)^{-1} (x - mu).
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> from hermite_collapse.simulation.laws import components_of
+    >>> law = components_of(hc.GaussianMixture([1.0], [0.0], 1.0), torch.device("cpu"))
+    >>> hc.simulation.MixtureDenoiser(law).denoise(torch.zeros(1, 1, dtype=torch.float64), 0.3).tolist()
+    [[0.0]]
     """
 
     def __init__(self, components: TorchMixture, *, rate: float = 0.5, piece: int = BLOCK) -> None:
@@ -104,10 +172,10 @@ class MixtureDenoiser:
         self._groups = _groups(components, self._mean)
         self._dimension = components.dimension
         self._bytes_per_time = 32 * components.count * components.dimension
-        self._kept: dict[float, list[_Coefficients]] = {}
+        self._cache: dict[float, list[_Coefficients]] = {}
 
     def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
-        """E[X_0 | X_t = x], shape (n, d)."""
+        """Return E[X_0 | X_t = x], shape (n, d)."""
         level = Level.at(time, self.rate)
         centred = x - level.scale * self._mean
         turned = [self._multiply(centred, g.frame) if g.frame is not None else centred for g in self._groups]
@@ -120,12 +188,12 @@ class MixtureDenoiser:
         return product(rows, matrix, piece=self.piece)
 
     def _coefficients(self, level: Level) -> list[_Coefficients]:
-        kept = self._kept.get(level.time)
-        if kept is None:
-            kept = [_Coefficients.at(group, level, self._dimension) for group in self._groups]
-            if (len(self._kept) + 1) * self._bytes_per_time <= _KEPT_BYTES:
-                self._kept[level.time] = kept
-        return kept
+        coefficients = self._cache.get(level.time)
+        if coefficients is None:
+            coefficients = [_Coefficients.at(group, level, self._dimension) for group in self._groups]
+            if (len(self._cache) + 1) * self._bytes_per_time <= _CACHE_BYTES:
+                self._cache[level.time] = coefficients
+        return coefficients
 
     def _logits(self, y: torch.Tensor, squares: torch.Tensor, c: _Coefficients, tile: slice) -> torch.Tensor:
         logits = self._multiply(y, c.linear[:, tile].contiguous())
@@ -133,7 +201,7 @@ class MixtureDenoiser:
         return logits.add_(c.constant[tile])
 
     def _means(self, shares: torch.Tensor, y: torch.Tensor, c: _Coefficients, tile: slice) -> torch.Tensor:
-        """Sum over components of share * E[X_0 | x, component], in the group's frame and centred."""
+        """Return the sum over components of share * E[X_0 | x, component], in the group's frame and centred."""
         return self._multiply(shares, c.offset[tile]) + self._multiply(shares, c.gain[tile]) * y
 
     def _all_at_once(self, turned: list[torch.Tensor], coefficients: list[_Coefficients]) -> torch.Tensor:
@@ -150,7 +218,7 @@ class MixtureDenoiser:
         return total
 
     def _in_tiles(self, turned: list[torch.Tensor], coefficients: list[_Coefficients]) -> torch.Tensor:
-        """The same with a running maximum, one tile of components after another."""
+        """Return the same with a running maximum, one tile of components after another."""
         n = turned[0].shape[0]
         top = turned[0].new_full((n, 1), -torch.inf)
         mass = torch.zeros_like(top)
@@ -219,7 +287,7 @@ def _squares(y: torch.Tensor, c: _Coefficients) -> torch.Tensor:
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    """Softmax over the columns of (n, K).
+    """Return the softmax over the columns of (n, K).
 
     On a CPU torch's kernel spends a whole vector register on every row; few columns are faster one after the other.
     """

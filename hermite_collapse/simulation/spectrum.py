@@ -8,16 +8,19 @@ in float64, in blocks of pairs; K_32 reaches 1e63 in 784 dimensions, beyond floa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
 from ..hermite.degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
 from ..hermite.degree_sums import two_sample_sums, usable
 from ..hermite.pair_sums import OneSampleSums, TwoSampleSums
+
+Samples: TypeAlias = ArrayLike | torch.Tensor
 
 _BLOCK = {
     "cpu": 1024,
@@ -26,26 +29,46 @@ _BLOCK = {
 
 
 def degree_spectrum(
-    x: Any, y: Any = None, *, degree: int, device: str | torch.device | None = None
+    x: Samples, y: Samples | None = None, *, degree: int, device: str | torch.device | None = None
 ) -> DegreeSpectrum:
-    """Hermite energies by degree from samples, computed with torch.
+    """Return Hermite energies by degree from samples, computed with torch.
 
     Parameters
     ----------
-    x, y, degree : as for `hermite_collapse.degree_spectrum`, with the same result; tensors or arrays.
-    device : where to compute; None: where x lives, if it is a tensor, else the CPU.
+    x, y : tensor or array, shape (n, d) or (n,)
+        Samples, as for `hermite_collapse.degree_spectrum`.
+    degree : int
+        Highest degree.
+    device : str or torch.device, optional
+        Where to compute; where x is, if it is a tensor, else the CPU, if None.
 
-    Accuracy : the result equals the NumPy one to rounding.
-    Raises : InputError for too few samples, or where a value exceeds the largest double.
+    Returns
+    -------
+    DegreeSpectrum
+
+    Raises
+    ------
+    InputError
+        For too few samples, or where a value exceeds the largest double.
+
+    Accuracy
+    --------
+    Equal to the NumPy result up to rounding.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(50, 3))
+    >>> degree_spectrum(x, degree=2).energy.shape
+    (3,)
     """
     degree = checks.integer(degree, "degree")
     if device is None:
         device = x.device if isinstance(x, torch.Tensor) else "cpu"
-    place = torch.device(device)
+    target = torch.device(device)
     if y is None:
-        first = _tensor(x, "x", 4, place)
+        first = _tensor(x, "x", 4, target)
         return one_sample_spectrum(_one_sample(first, degree), first.shape[1])
-    first, second = _tensor(x, "x", 2, place), _tensor(y, "y", 2, place)
+    first, second = _tensor(x, "x", 2, target), _tensor(y, "y", 2, target)
     if first.shape[1] != second.shape[1]:
         raise InputError(f"x and y must have the same dimension, got {first.shape[1]} and {second.shape[1]}.")
     return two_sample_spectrum(_two_samples(first, second, degree), first.shape[1])
@@ -59,12 +82,12 @@ def two_sample_sums_on(
         return two_sample_sums
 
     def sums(x: np.ndarray, y: np.ndarray, degree: int) -> TwoSampleSums:
-        return _two_samples(*(torch.as_tensor(a, device=device) for a in (x, y)), degree)
+        return _two_samples(torch.as_tensor(x, device=device), torch.as_tensor(y, device=device), degree)
 
     return sums
 
 
-def _tensor(value: Any, name: str, minimum: int, device: torch.device) -> torch.Tensor:
+def _tensor(value: Samples, name: str, minimum: int, device: torch.device) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
         return torch.from_numpy(checks.samples(value, name, minimum)).to(device)
     tensor = value.detach().to(device=device, dtype=torch.float64)
@@ -80,7 +103,7 @@ def _tensor(value: Any, name: str, minimum: int, device: torch.device) -> torch.
 
 
 def _kernels(x: torch.Tensor, y: torch.Tensor, degree: int, above: bool) -> Iterator[torch.Tensor]:
-    """K_1, ..., K_degree of one block of pairs; above: zero but for the strict upper triangle."""
+    """Yield K_1, ..., K_degree of one block of pairs; above: zero but for the strict upper triangle."""
     product = x @ y.T
     excess = x.shape[1] - x.square().sum(dim=1)[:, None] - y.square().sum(dim=1)
     zero = torch.zeros_like(product)
@@ -128,6 +151,6 @@ def _two_samples(x: torch.Tensor, y: torch.Tensor, degree: int) -> TwoSampleSums
 
 
 def _finish(sums: torch.Tensor, constant: float) -> np.ndarray:
-    """Sums with K_0 = 1 in front and the degrees last."""
+    """Return sums with K_0 = 1 in front and the degrees last."""
     array = sums.cpu().numpy()
     return np.concatenate([np.full((1, *array.shape[1:]), constant), array]).T

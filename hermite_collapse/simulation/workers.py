@@ -22,13 +22,23 @@ Work = Callable[[Chunk], torch.Tensor]
 def made_in_order(
     work: Work, chunks: Sequence[Chunk], *, device: torch.device, splits: bool
 ) -> Iterator[torch.Tensor]:
-    """The result of every chunk, in order.
+    """Yield the result of every chunk, in order.
 
     Parameters
     ----------
-    work : makes one chunk; called from several threads on a CPU.
-    splits : whether the work on one chunk runs on all cores by itself and to the same bytes, as fused attention does;
-        then a single chunk is given all of them.
+    work : function of Chunk
+        Makes one chunk; called from several threads on a CPU.
+    chunks : sequence of Chunk
+        What is made.
+    device : torch.device
+        Where.
+    splits : bool
+        Whether the work on one chunk runs on all cores by itself and to the same bytes, as fused attention does; then
+        a single chunk is given all of them.
+
+    Yields
+    ------
+    tensor, shape (rows, d)
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1 or (splits and len(chunks) == 1):
@@ -56,7 +66,7 @@ def made_in_order(
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """One thread for every torch operation in here."""
+    """Give every torch operation inside one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.hermite.degree import degree_spectrum as reference
-from hermite_collapse.simulation import spectrum as room
+from hermite_collapse.simulation import spectrum
 from hermite_collapse.simulation.spectrum import degree_spectrum
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -18,7 +18,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("degree", [1, 7])
 def test_equal_to_numpy(monkeypatch, device, degree):
-    monkeypatch.setitem(room._BLOCK, "cpu", 100)
+    monkeypatch.setitem(spectrum._BLOCK, "cpu", 100)
     rng = np.random.default_rng(degree)
     x, y = 0.1 + rng.standard_normal((257, 20)), 0.1 + rng.standard_normal((180, 20))
     for arguments in ((x,), (x, y)):
