@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .constant_defects import RobustnessCheck as RobustnessCheck
+    from .constant_defects import check_robustness as check_robustness
     from .constants import LeadingDifference as LeadingDifference
     from .constants import final_constant as final_constant
     from .constants import leading_difference as leading_difference
@@ -46,9 +48,7 @@ if TYPE_CHECKING:
     from .rates import rate_table as rate_table
     from .rates import rounds_to as rounds_to
     from .robustness import ModeDefects as ModeDefects
-    from .robustness import RobustnessCheck as RobustnessCheck
     from .robustness import ball_radius as ball_radius
-    from .robustness import check_robustness as check_robustness
     from .robustness import mode_defects as mode_defects
     from .robustness import mode_deviation as mode_deviation
     from .robustness import mode_radius as mode_radius

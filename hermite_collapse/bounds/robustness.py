@@ -10,11 +10,10 @@ with q^_i = alpha p* + (1-alpha) p^_i.  Then, with rho_i = sqrt(1-alpha) a_i and
     modes      c_k(p^_{i+1}) - c_k(p*) = kappa_n(i) (c_k(p^_i) - c_k(p*)) - (1 - a_i^n) c_k(p*) + d_k(i)      (exact)
     ellipsoid  abs(c_k(p^_N) - c_k(p_inf)) <= kappa^N abs(...) + d / (1 - kappa_n)
 
-p_N is the exact recursion of the same rounds; for constant rounds p_inf may stand in its place.  The identity joins
-truncation bias and estimation error mode by mode, and needs no moments.
+p_N is the exact recursion of the same rounds; for constant rounds p_inf may stand in its place.  The second line is
+`recursion.identity` for replacement.
 
-Since the second line is an identity, defects measured on the runs that are then compared with it prove nothing:
-`check_robustness` measures on one half of the runs and tests on the other.
+Since it is an identity, any curves have defects that fulfil it: `constant_defects` has a test that can fail.
 
 References: arXiv:2606.13796, Theorem 5.2, Proposition 5.3, Appendix E; for defects, arXiv:2602.16601.
 """
@@ -25,23 +24,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.estimates import standard_error_of_mean
+from ..core.signature import public
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
+from ..laws.channels import OrnsteinUhlenbeck
+from ..recursion.identity import ProcessRounds, accumulate_defects, round_defects
 from ..recursion.modes import contraction_rate, mode_contraction
+from ..recursion.regimes import as_regime
 from ..recursion.schedules import Schedule, as_schedule
 
-FloatArray = NDArray[np.float64]
 
-
+@public
 def ball_radius(defect: float, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> float:
-    """Radius delta / (1 - sqrt(1-alpha) a) of the Wasserstein-2 ball around p_inf that the recursion ends in.
+    """Return the radius of the Wasserstein-2 ball around the limit law that the recursion ends in.
 
-    defect : bound on W2(p^_{i+1}, C q^_i), every round; units of x.
-    Returns infinity if the rate is 1 and the defect is not 0.
-    References : arXiv:2606.13796, Theorem 5.2.
+        delta / (1 - sqrt(1-alpha) a)
 
+    Parameters
+    ----------
+    defect : float
+        Bound on W2(p^_{i+1}, C q^_i), every round; units of x.
+    fresh_fraction, truncation_time, rate : float
+        The recursion's.
+
+    Returns
+    -------
+    float
+        Infinity if the rate is 1 and the defect is not 0.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 5.2.
+
+    Examples
+    --------
     >>> round(ball_radius(0.01, fresh_fraction=0.3, truncation_time=0.1), 4)
     0.049
     """
@@ -54,15 +80,40 @@ def ball_radius(defect: float, *, fresh_fraction: float, truncation_time: float,
     return size / (1.0 - rho) if rho < 1.0 else np.inf
 
 
+@public
 def mode_radius(
     degree: ArrayLike, defect: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> FloatArray:
-    """Radius d / (1 - kappa_n) of each mode's interval around c_k(p_inf).
+    """Return the radius of each mode's interval around its coefficient in the limit law.
 
-    degree : int or array of int.
-    defect : bounds on abs(d_k(i)), every round; broadcast against degree.
-    Returns an array of their common shape (a float for scalars).
-    References : arXiv:2606.13796, Proposition 5.3.
+        d / (1 - kappa_n)
+
+    Parameters
+    ----------
+    degree : int or array of int
+    defect : float or array
+        Bounds on abs(d_k(i)), every round; broadcast against degree.
+    fresh_fraction, truncation_time, rate : float
+        The recursion's.
+
+    Returns
+    -------
+    float or array
+        Of the common shape.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Proposition 5.3.
+
+    Examples
+    --------
+    >>> mode_radius([1, 2], 0.01, fresh_fraction=0.3, truncation_time=0.1).round(4).tolist()
+    [0.0299, 0.0273]
     """
     n = checks.degrees(degree)
     size = np.asarray(defect, dtype=float)
@@ -74,6 +125,7 @@ def mode_radius(
     return radius if radius.ndim else float(radius)  # type: ignore[return-value]
 
 
+@public
 def wasserstein_bound(
     defects: ArrayLike,
     *,
@@ -82,25 +134,51 @@ def wasserstein_bound(
     truncation: float | Sequence[float] | Schedule,
     rate: float = 0.5,
 ) -> FloatArray:
-    """Bounds on W2(p^_i, p_i) for i = 0..N from the defects of the rounds.
+    """Return bounds on W2(p^_i, p_i) for i = 0..N from the defects of the rounds.
 
         B_0 = initial_distance,   B_{i+1} = sqrt(1-alpha_i) a_i B_i + delta_i
 
-    defects : (N,) W2(p^_{i+1}, C_i q^_i), >= 0.
-    Returns (N + 1,).  With constant rounds and initial_distance = W2(p^_0, p_inf) it bounds W2(p^_i, p_inf).
-    References : arXiv:2606.13796, Theorem 5.2.
+    Parameters
+    ----------
+    defects : array, shape (N,)
+        W2(p^_{i+1}, C_i q^_i), >= 0.
+    initial_distance : float
+        W2(p^_0, p_0).
+    fresh_fraction, truncation, rate
+        The recursion's: numbers, or one a round.
+
+    Returns
+    -------
+    array, shape (N + 1,)
+        With constant rounds and initial_distance = W2(p^_0, p_inf) it bounds W2(p^_i, p_inf).
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 5.2.
+
+    Examples
+    --------
+    >>> wasserstein_bound([0.1, 0.1], fresh_fraction=0.0, truncation=0.2).round(4).tolist()
+    [0.0, 0.1, 0.1905]
     """
     size = checks.vector(defects, "defects")
     if size.min() < 0.0:
         raise InputError(f"defects must be >= 0, got {float(size.min())!r}.")
-    keep, damping = _rounds(len(size), fresh_fraction, truncation, rate)
+    rounds = replacement_rounds(fresh_fraction, truncation, rate)
     bound = np.empty(len(size) + 1)
     bound[0] = checks.nonnegative(initial_distance, "initial_distance")
     for i, delta in enumerate(size):
-        bound[i + 1] = np.sqrt(keep[i]) * damping[i] * bound[i] + delta
+        fresh, _ = rounds.mixing(i)
+        bound[i + 1] = np.sqrt(1.0 - fresh) * rounds.channel(i).scale * bound[i] + delta
     return bound
 
 
+@public
 def mode_deviation(
     degree: ArrayLike,
     defects: ArrayLike,
@@ -111,17 +189,38 @@ def mode_deviation(
     truncation: float | Sequence[float] | Schedule,
     rate: float = 0.5,
 ) -> FloatArray:
-    """c_k(p^_i) - c_k(p*) for i = 0..N from the defects, exactly.
+    """Return c_k(p^_i) - c_k(p*) for i = 0..N from the defects, exactly.
 
     Parameters
     ----------
-    degree : (m,) degree of each mode.
-    defects : (N, m) d_k(i).
-    target : (m,) c_k(p*).
-    initial : (m,) c_k(p^_0); the target's if None.
+    degree : array of int, shape (m,)
+        Degree of each mode.
+    defects : array, shape (N, m)
+        d_k(i).
+    target : array, shape (m,)
+        c_k(p*).
+    initial : array, shape (m,), optional
+        c_k(p^_0); the target's by default.
+    fresh_fraction, truncation, rate
+        The recursion's: numbers, or one a round.
 
-    Returns (N + 1, m).
-    References : arXiv:2606.13796, Proposition 5.3.
+    Returns
+    -------
+    array, shape (N + 1, m)
+
+    Raises
+    ------
+    InputError
+        If shapes do not match or an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Proposition 5.3.
+
+    Examples
+    --------
+    >>> mode_deviation([1], [[0.1], [0.1]], target=[0.0], fresh_fraction=0.5, truncation=0.2).round(4).tolist()
+    [[0.0], [0.1], [0.1452]]
     """
     n = checks.degrees(degree).reshape(-1)
     size, data = np.asarray(defects, dtype=float), np.asarray(target, dtype=float)
@@ -129,23 +228,32 @@ def mode_deviation(
         raise InputError(
             f"defects must have shape (rounds, {len(n)}) and target ({len(n)},), got {size.shape} and {data.shape}."
         )
-    keep, damping = _rounds(len(size), fresh_fraction, truncation, rate)
-    deviation = np.zeros((len(size) + 1, len(n)))
-    if initial is not None:
-        deviation[0] = np.asarray(initial, dtype=float) - data
-    for i, defect in enumerate(size):
-        decay = damping[i] ** n
-        deviation[i + 1] = (
-            keep[i] * decay * deviation[i] - (-np.expm1(n * np.log(damping[i]))) * data + defect
-        )
-    return deviation
+    start = None if initial is None else np.asarray(initial, dtype=float)[None] - data
+    rounds = replacement_rounds(fresh_fraction, truncation, rate)
+    return deviations(rounds, n, size[None], data, start)[0]
 
 
-@dataclass(frozen=True)
-class ModeDefects:
+def deviations(
+    rounds: ProcessRounds, n: IntArray, defects: FloatArray, data: FloatArray, start: FloatArray | None
+) -> FloatArray:
+    """c_k(p^_i) - c_k(p*) of every run, (runs, N + 1, m), from defects (runs, N, m)."""
+    scales = np.array([rounds.channel(i).scale for i in range(defects.shape[1])])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bias = np.where(n == 0, 0.0, np.expm1(n * np.log(scales)[:, None])) * data
+    return accumulate_defects(rounds, defects + bias, n[:, None], start=start)
+
+
+@dataclass(frozen=True, eq=False)
+class ModeDefects(Value):
     """Defects of each round and mode, averaged over runs.
 
-    values : (rounds, m);  standard_error : (rounds, m), from the spread over runs;  runs : how many.
+    Attributes
+    ----------
+    values : array, shape (rounds, m)
+    standard_error : array, shape (rounds, m)
+        From the spread over runs.
+    runs : int
+        How many.
     """
 
     values: FloatArray
@@ -154,10 +262,11 @@ class ModeDefects:
 
     @property
     def largest(self) -> FloatArray:
-        """(m,) the largest absolute defect over the rounds."""
-        return np.abs(self.values).max(axis=0)
+        """The largest absolute defect over the rounds, shape (m,)."""
+        return np.asarray(np.abs(self.values).max(axis=0))
 
 
+@public
 def mode_defects(
     coefficients: ArrayLike,
     degree: ArrayLike,
@@ -167,128 +276,62 @@ def mode_defects(
     truncation: float | Sequence[float] | Schedule,
     rate: float = 0.5,
 ) -> ModeDefects:
-    """Defects d_k(i) = c_k(p^_{i+1}) - a_i^n (alpha c_k(p*) + (1-alpha) c_k(p^_i)) of simulated runs.
+    """Return the defects of simulated runs.
+
+        d_k(i) = c_k(p^_{i+1}) - a_i^n (alpha c_k(p*) + (1-alpha) c_k(p^_i))
 
     Parameters
     ----------
-    coefficients : (runs, rounds + 1, m) measured coefficients of each run, at least two runs.
-    degree : (m,) degree of each mode;  target : (m,) c_k(p*).
-    """
-    measured, n, data = _runs(coefficients, degree, target)
-    keep, damping = _rounds(measured.shape[1] - 1, fresh_fraction, truncation, rate)
-    decay = damping[:, None] ** n
-    trained = (1.0 - keep)[:, None] * data + keep[:, None] * measured[:, :-1]
-    each = measured[:, 1:] - decay * trained
-    spread = each.std(axis=0, ddof=1) / np.sqrt(len(each))
-    return ModeDefects(each.mean(axis=0), spread, len(each))
+    coefficients : array, shape (runs, rounds + 1, m)
+        Measured coefficients of each run, at least two runs.
+    degree : array of int, shape (m,)
+        Degree of each mode.
+    target : array, shape (m,)
+        c_k(p*).
+    fresh_fraction, truncation, rate
+        The recursion's: numbers, or one a round.
 
+    Returns
+    -------
+    ModeDefects
 
-@dataclass(frozen=True)
-class RobustnessCheck:
-    """Defects of one half of the runs, held against the other half.
+    Raises
+    ------
+    InputError
+        If shapes do not match or an argument is out of range.
 
-    defects : of the first half.
-    predicted : (rounds + 1, m) mean c_k(p^_i) - c_k(p*) that one constant defect a mode, the first half's average over
-        rounds, leads to.
-    observed : (rounds + 1, m) the second half's mean.
-    standard_error : (rounds + 1, m) of their difference.
-    z : (observed - predicted) / standard_error, 0 where both are exact.
-    radius : (m,) the ellipsoid's half-axes, the first half's largest defect over 1 - kappa (last round's kappa).
-    allowed, deviation : (rounds + 1, m) bound on, and the second half's value of, abs(c_k(p^_i) - c_k(p_i)).
-    inside : (rounds + 1, m) whether deviation <= allowed + 4 standard errors.
-    """
-
-    defects: ModeDefects
-    predicted: FloatArray
-    observed: FloatArray
-    standard_error: FloatArray
-    z: FloatArray
-    radius: FloatArray
-    allowed: FloatArray
-    deviation: FloatArray
-    inside: NDArray[np.bool_]
-
-    @property
-    def holds(self) -> bool:
-        """Whether the second half lies in the ellipsoid everywhere."""
-        return bool(self.inside.all())
-
-
-def check_robustness(
-    coefficients: ArrayLike,
-    degree: ArrayLike,
-    *,
-    target: ArrayLike,
-    fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
-    rate: float = 0.5,
-) -> RobustnessCheck:
-    """Measure defects on the first half of the runs, test identity and ellipsoid on the second.
-
-    Parameters
+    References
     ----------
-    coefficients : (runs, rounds + 1, m), at least four runs of different seeds.
-    degree, target, fresh_fraction, truncation, rate : as for `mode_defects`.
+    arXiv:2606.13796, Proposition 5.3.
 
-    The prediction takes the defect of a mode to be the same every round; z-scores say whether it is.
-    References : arXiv:2606.13796, Theorem 5.2, Proposition 5.3.
+    Examples
+    --------
+    >>> runs = [[[0.0], [0.1]], [[0.0], [0.3]]]
+    >>> mode_defects(runs, [1], target=[0.0], fresh_fraction=0.5, truncation=0.2).values.round(4).tolist()
+    [[0.2]]
     """
-    measured, n, data = _runs(coefficients, degree, target)
-    if len(measured) < 4:
-        raise InputError(f"coefficients must hold at least 4 runs to be split, got {len(measured)}.")
-    half = len(measured) // 2
-    first, second = measured[:half], measured[half:]
-    parameters = {"fresh_fraction": fresh_fraction, "truncation": truncation, "rate": rate}
-    defects = mode_defects(first, n, target=data, **parameters)  # type: ignore[arg-type]
-    rounds = measured.shape[1] - 1
-    keep, damping = _rounds(rounds, fresh_fraction, truncation, rate)
-    decay = keep[:, None] * damping[:, None] ** n
-
-    # Each run of the first half by itself, so that the prediction's error contains all correlations over rounds.
-    trained = (1.0 - keep)[:, None] * data + keep[:, None] * first[:, :-1]
-    each = (first[:, 1:] - damping[:, None] ** n * trained).mean(axis=1)
-    paths = np.stack(
-        [
-            mode_deviation(n, np.tile(d, (rounds, 1)), target=data, initial=start, **parameters)  # type: ignore[arg-type]
-            for d, start in zip(each, first[:, 0], strict=True)
-        ]
+    measured, n, data = measured_runs(coefficients, degree, target)
+    each = round_defects(
+        replacement_rounds(fresh_fraction, truncation, rate), measured, n[:, None], target=data
     )
-    predicted, observed = paths.mean(axis=0), second.mean(axis=0) - data
-    error_first = paths.std(axis=0, ddof=1) / np.sqrt(len(first))
-    error_second = second.std(axis=0, ddof=1) / np.sqrt(len(second))
-    error = np.sqrt(error_first**2 + error_second**2)
-    difference = observed - predicted
-    z = np.divide(difference, error, out=np.where(difference == 0.0, 0.0, np.inf), where=error > 0.0)
-
-    exact = mode_deviation(n, np.zeros((rounds, len(n))), target=data, **parameters)  # type: ignore[arg-type]
-    allowed = np.empty_like(exact)
-    allowed[0] = np.abs(first[:, 0].mean(axis=0) - data)
-    largest = defects.largest
-    for i in range(rounds):
-        allowed[i + 1] = decay[i] * allowed[i] + largest
-    deviation = np.abs(observed - exact)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        radius = np.where(largest == 0.0, 0.0, largest / (1.0 - decay[-1]))
-    inside = deviation <= allowed + 4.0 * error + 1e-12
-    return RobustnessCheck(defects, predicted, observed, error, z, radius, allowed, deviation, inside)
+    return ModeDefects(each.mean(axis=0), standard_error_of_mean(each), len(each))
 
 
-def _rounds(
-    rounds: int,
+def replacement_rounds(
     fresh_fraction: float | Sequence[float],
     truncation: float | Sequence[float] | Schedule,
     rate: float,
-) -> tuple[FloatArray, FloatArray]:
-    """1 - alpha_i and a_i of every round."""
-    fractions = [checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=float))]
-    keep = 1.0 - np.array([fractions[min(i, len(fractions) - 1)] for i in range(rounds)])
-    times = as_schedule(truncation).times(rounds)
-    return keep, np.exp(-checks.positive(rate, "rate") * times)
+) -> ProcessRounds:
+    """Return rounds of replacement with Ornstein-Uhlenbeck truncation, one number or one a round."""
+    return ProcessRounds(
+        as_regime("replace", fresh_fraction), as_schedule(truncation), OrnsteinUhlenbeck(rate)
+    )
 
 
-def _runs(
+def measured_runs(
     coefficients: ArrayLike, degree: ArrayLike, target: ArrayLike
-) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Return measured coefficients (runs, rounds + 1, m), degrees (m,) and the target's coefficients (m,)."""
     measured = np.asarray(coefficients, dtype=float)
     n = checks.degrees(degree).reshape(-1)
     data = np.asarray(target, dtype=float)

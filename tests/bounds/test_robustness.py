@@ -165,7 +165,7 @@ def test_defects_of_one_half_predict_the_other_and_a_different_half_is_rejected(
     degree = np.arange(1, 5)
     same, data = _simulated(np.full(runs, 0.1), runs=runs, rounds=rounds, particles=2000, seed=0)
     check = bounds.check_robustness(same, degree, target=data, **options)
-    assert check.holds
+    assert check.holds and check.is_inside
     # The defect of degree 1 is the translation itself; its plateau is seen.
     assert check.defects.values[:, 0] == pytest.approx(0.1, abs=5 * check.defects.standard_error.max())
     assert np.abs(check.z[:, 0]).max() < 4.5
@@ -174,5 +174,39 @@ def test_defects_of_one_half_predict_the_other_and_a_different_half_is_rejected(
         np.repeat([0.1, 0.2], runs // 2), runs=runs, rounds=rounds, particles=2000, seed=1
     )
     wrong = bounds.check_robustness(mixed, degree, target=data, **options)
-    assert not wrong.holds
+    assert not wrong.holds and not wrong.is_inside
     assert np.abs(wrong.z[:, 0]).max() > 10
+
+
+def test_curves_that_no_constant_defect_explains_are_rejected():
+    """Both halves share arbitrary curves: they lie in each other's ellipsoid, and constant defects are rejected."""
+    rng = np.random.default_rng(4)
+    degree, data = np.arange(1, 5), np.array([0.3, -0.2, 0.1, 0.4])
+    options = {"target": data, "fresh_fraction": 0.3, "truncation": 0.2}
+    curves = data + np.cumsum(0.2 * rng.standard_normal((7, 4)), axis=0)
+    runs = curves + 0.01 * rng.standard_normal((12, 7, 4))
+    check = bounds.check_robustness(runs, degree, **options)
+    assert check.is_inside
+    assert not check.holds
+    assert np.abs(check.scores).max() > 10.0
+
+
+def test_true_models_are_rarely_rejected():
+    """Defects of one mean and independent noise: at level 0.2 about that share of 200 sets of four runs is rejected."""
+    rng = np.random.default_rng(5)
+    degree, data, rejected = np.array([1, 2]), np.array([0.5, -0.3]), 0
+    options = {"target": data, "fresh_fraction": 0.3, "truncation": 0.2}
+    for _ in range(200):
+        defects = np.array([0.1, -0.05]) + 0.02 * rng.standard_normal((4, 3, 2))
+        runs = [data + bounds.mode_deviation(degree, d, **options) for d in defects]
+        rejected += not bounds.check_robustness(runs, degree, level=0.2, **options).holds
+    assert 15 < rejected < 65
+
+
+def test_exact_constant_defects_hold():
+    degree, data = np.array([1, 3]), np.array([0.5, -0.3])
+    options = {"target": data, "fresh_fraction": [0.3, 0.1], "truncation": [0.2, 0.1, 0.4]}
+    run = data + bounds.mode_deviation(degree, np.tile([0.1, 0.2], (3, 1)), **options)
+    assert bounds.check_robustness(np.stack([run] * 4), degree, **options).holds
+    other = data + bounds.mode_deviation(degree, np.tile([0.1, 0.3], (3, 1)), **options)
+    assert not bounds.check_robustness(np.stack([run, run, other, other]), degree, **options).holds

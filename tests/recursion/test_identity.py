@@ -40,11 +40,15 @@ def _simulated(steps=3, runs=16, particles=400, **options):
     return recursion, simulated
 
 
+def _data(recursion):
+    return recursion.target.hermite_coefficients(4).values
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(o) or "replace")
 def test_bias_plus_accumulated_defects_is_what_was_measured_run_by_run(options):
     recursion, simulated = _simulated(runs=3, **options)
     exact = recursion.coefficients(4, rounds=4)
-    defects = round_defects(recursion, simulated.coefficients, simulated.indices)
+    defects = round_defects(recursion, simulated.coefficients, simulated.indices, target=_data(recursion))
     start = simulated.coefficients[:, 0] - exact[0]
     accumulated = accumulate_defects(recursion, defects, simulated.indices, start=start)
     np.testing.assert_allclose(exact + accumulated, simulated.coefficients, atol=1e-12)
@@ -52,7 +56,7 @@ def test_bias_plus_accumulated_defects_is_what_was_measured_run_by_run(options):
 
 def test_replacement_discounts_defects_geometrically():
     recursion, simulated = _simulated(runs=2)
-    defects = round_defects(recursion, simulated.coefficients, simulated.indices)
+    defects = round_defects(recursion, simulated.coefficients, simulated.indices, target=_data(recursion))
     found = accumulate_defects(recursion, defects, simulated.indices)[:, -1]
     kappa = hc.mode_contraction(np.arange(5), fresh_fraction=0.3, truncation_time=0.1)
     by_hand = sum(kappa ** (3 - j) * defects[:, j] for j in range(4))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.bounds.robustness import check_robustness
+from hermite_collapse.bounds.constant_defects import check_robustness
 from hermite_collapse.simulation import ExponentialMultistep, ReverseDiffusion, simulate
 from hermite_collapse.simulation.learned.generation import NeuralGeneration
 from hermite_collapse.simulation.learned.settings import (
@@ -102,11 +102,12 @@ def test_learned_rounds_are_near_the_theory_and_untrained_ones_are_not(learned):
 def test_learned_runs_lie_in_the_ellipsoid_of_the_other_half(learned):
     n, target = learned.degrees, TARGET.hermite_coefficients(3).values
     options = {"target": target, "fresh_fraction": 0.3, "truncation": 0.1}
-    assert check_robustness(learned.coefficients, n, **options).holds
-    # Runs whose second half has another, larger defect must be found outside.
+    assert check_robustness(learned.coefficients, n, **options).is_inside
+    # Runs whose second half has another, larger defect must lie outside.
     spoiled = learned.coefficients.copy()
     spoiled[2:, 1:, 1:] += 0.5
-    assert not check_robustness(spoiled, n, **options).holds
+    check = check_robustness(spoiled, n, **options)
+    assert not check.is_inside and not check.holds
 
 
 def test_a_final_step_takes_variance_away():
