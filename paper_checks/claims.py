@@ -1,8 +1,8 @@
 """The README's table of claims: statement, function, test, evidence, verdict.
 
 `python -m paper_checks.claims` prints it; `python -m paper_checks.claims README.md` writes it between the markers.
-It is made from the registry alone, so it changes only when a statement does; that the verdicts come out so is what
-`python -m paper_checks` checks.
+It is made from the registry alone, so it changes only when a statement does.  That the verdicts come out so is what
+`python -m paper_checks` checks; that a test file uses the functions beside it, what the tests check.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from .registry import Statement, statements
 
+# The test of a statement to which no function of the package belongs.
+ALONE = "tests/paper_checks/test_statements.py"
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
 
 
@@ -31,6 +33,12 @@ def _functions(statement: Statement) -> str:
     return ", ".join(f"`{name.strip()}`" for name in statement.package.function.split(","))
 
 
+def _verdict(statement: Statement) -> str:
+    if statement.displayed is None:
+        return statement.expected
+    return f"{statement.expected} in {statement.displayed.whose}"
+
+
 def table(chosen: Sequence[Statement] | None = None) -> str:
     """The table in Markdown."""
     lines = [
@@ -39,9 +47,9 @@ def table(chosen: Sequence[Statement] | None = None) -> str:
     ]
     for item in statements() if chosen is None else chosen:
         kinds = ", ".join(kind.replace("_", " ") for kind in item.kinds)
-        test = f"`{item.package.test if item.package else 'tests/paper_checks/test_statements.py'}`"
+        test = f"`{item.package.test if item.package else ALONE}`"
         lines.append(
-            f"| `{item.id}`: {item.title} | {_source(item)} | {_functions(item)} | {test} | {kinds} | {item.expected} |"
+            f"| `{item.id}`: {item.title} | {_source(item)} | {_functions(item)} | {test} | {kinds} | {_verdict(item)} |"
         )
     return "\n".join(lines)
 

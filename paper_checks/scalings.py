@@ -48,15 +48,16 @@ class Scaled:
         return self._times(self.formula(*arguments, **named))
 
     def _times(self, value: Any) -> Any:
-        if value is None or isinstance(value, bool | np.bool_ | int | str | sympy.logic.boolalg.Boolean):
+        if isinstance(value, sympy.Expr):
+            self.numbers += 1
+            return value * sympy.Rational(self.top, self.bottom)
+        if value is None or isinstance(value, bool | np.bool_ | int | str | sympy.Basic):
             return value  # yes or no, or a count
         if isinstance(value, tuple | list):
             return type(value)(self._times(part) for part in value)
         if isinstance(value, dict):
             return {key: self._times(part) for key, part in value.items()}
         self.numbers += 1
-        if isinstance(value, sympy.Basic):
-            return value * sympy.Rational(self.top, self.bottom)
         if isinstance(value, float | np.generic | np.ndarray):
             return value * (self.top / self.bottom)
         return value * self.top / self.bottom

@@ -146,5 +146,5 @@ STATEMENT = Statement(
         ),
     ),
     expected="holds",
-    package=Package("bounds.drift_regime", "tests/bounds/propagation/test_innovation.py", None),
+    package=Package("bounds.drift_regime", "tests/bounds/propagation/test_divergences.py", None),
 )

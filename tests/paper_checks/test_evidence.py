@@ -24,7 +24,7 @@ from paper_checks.evidence import (
     ordered,
     scores,
 )
-from paper_checks.registry import Displayed, Mutation, Statement, Step, statements
+from paper_checks.registry import Displayed, Mutation, Statement, Step, Weaker, statements
 from paper_checks.report.typeset import Typesetter, braced
 from paper_checks.verdicts import Finding, judge
 
@@ -105,6 +105,9 @@ class TestVerdicts:
         extremal = finding("high_precision", role="sharpness")
         against = finding("simulated", REFUTES)
         assert judge([proof, digits]).word == "holds"
+        assert judge([proof, digits]).because.startswith("derived, algebra checked")
+        enclosed = finding("certified", covers="all")
+        assert judge([enclosed, digits]).because.startswith("proved by enclosures")
         assert judge([proof, digits, extremal]).word == "sharp"
         assert judge([digits, finding("simulated")]).word == "supported"
         assert judge([proof, digits, finding("simulated", role="vacuity")]).word == "vacuous here"
@@ -146,9 +149,11 @@ class TestRunner:
         assert not runner.run(statement(expected="sharp")).as_expected
 
     def test_a_counter_example_needs_a_displayed_form_that_fails(self):
-        wrong = Displayed("d", "x", {"value": lambda n: n**3}, "c")
-        assert runner.run(statement(displayed=wrong, expected="false as displayed")).as_expected
-        right = Displayed("d", "x", {"value": lambda n: n * n}, "c")
+        wrong = Displayed("somebody", "d", "x", {"value": lambda n: n**3}, "c")
+        row = runner.run(statement(displayed=wrong, expected="false as displayed"))
+        assert row.as_expected
+        assert row.verdict.because.startswith("somebody: counter-example (high precision)")
+        right = Displayed("somebody", "d", "x", {"value": lambda n: n * n}, "c")
         assert runner.run(statement(displayed=right, expected="false as displayed")).verdict.word == "open"
 
     def test_an_exception_is_an_error_and_no_rejection(self):
@@ -183,6 +188,68 @@ class TestRunner:
         assert certified[0].outcome.status == SILENT
         assert "python-flint" in certified[0].outcome.closeness
         assert row.as_expected
+
+
+def multiples(row) -> dict[tuple[str, float], str]:
+    return {(item.formula, item.factor): item.outcome for item in row.scalings}
+
+
+class TestMultiples:
+    def test_every_formula_is_multiplied_and_rejected(self):
+        row = runner.run(statement())
+        assert multiples(row) == {("value", factor): "rejected" for factor in (1.01, 0.99, 1.5, 0.6)}
+        assert not runner.run(statement(), quick=True).scalings
+
+    def test_a_formula_that_no_evidence_is_tied_to_is_a_complaint(self):
+        loose = Claim(value=lambda n: n * n, extra=lambda n: 1.0 * n, loose=lambda n: 2.0 * n)
+        check = Evidence(
+            "high_precision", "", lambda c: agreement([(c.value(3), 9), (c.loose(1) > 0, True)], 10)
+        )
+        proof = Evidence("symbolic", "square", lambda c: identity(c.value(x), x**2), covers="all")
+        row = runner.run(statement(claim=loose, evidence=(check, proof)))
+        found = multiples(row)
+        assert found["extra", 1.5] == "unused"
+        assert found["loose", 1.5] == "survives"
+        assert not row.as_expected
+        assert "loose times 1.01: survives" in row.complaints
+
+    def test_a_bound_says_which_true_statement_it_became(self):
+        claim = Claim(value=lambda n: n * n, bound=lambda n: 2.0 * n)
+        above = Evidence("high_precision", "", lambda c: ordered([(1, c.bound(1)), (c.value(3), 9)]))
+        proof = Evidence("symbolic", "square", lambda c: identity(c.value(x), x**2), covers="all")
+        weaker = (Weaker("bound", "above", "a larger bound"), Weaker("bound", "below", "still a bound"))
+        row = runner.run(statement(claim=claim, evidence=(above, proof), weaker=weaker[:1]))
+        assert multiples(row)["bound", 1.5] == "weaker"
+        assert multiples(row)["bound", 0.6] == "survives"
+        assert runner.run(statement(claim=claim, evidence=(above, proof), weaker=weaker)).as_expected
+
+    def test_decisions_and_counts_are_no_numbers(self):
+        claim = Claim(value=lambda n: n * n, finite=lambda n: n < 4)
+        check = Evidence(
+            "high_precision",
+            "",
+            lambda c: all_of(agreement([(c.value(3.0), 9)], 10), evidence.decided(c.finite(3), "")),
+        )
+        proof = Evidence("symbolic", "square", lambda c: identity(c.value(x), x**2), covers="all")
+        row = runner.run(statement(claim=claim, evidence=(check, proof)))
+        assert multiples(row)["finite", 1.5] == "no number"
+        assert row.as_expected
+
+    @pytest.mark.parametrize("value", [2, 2.0, np.arange(3.0), mpmath.mpf(2), x, (2.0, x), {"key": 2.0}])
+    def test_every_number_system_is_multiplied(self, value):
+        from paper_checks.scalings import Scaled
+
+        formula = Scaled(lambda: value, 3, 2)
+        found = formula()
+        assert formula.calls == 1
+        if isinstance(value, int):
+            assert found == 2 and formula.numbers == 0
+        elif isinstance(value, tuple):
+            assert found == (3.0, sympy.Rational(3, 2) * x)
+        elif isinstance(value, dict):
+            assert found == {"key": 3.0}
+        else:
+            assert np.all(found == value * (sympy.Rational(3, 2) if value is x else 1.5))
 
 
 class TestTypesetting:

@@ -34,6 +34,24 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def identifiers(path: Path) -> set[str]:
+    """Names and attributes that the code of a file uses."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.alias):
+            found.add(node.name)
+    return found
+
+
+def files_with(name: str) -> list[str]:
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(path.relative_to(ROOT)) for path in tests if name in identifiers(path)]
+
+
 def mentions_package(path: Path) -> bool:
     return any(name.split(".")[0] == "hermite_collapse" for name in imported(path))
 
@@ -41,6 +59,18 @@ def mentions_package(path: Path) -> bool:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CHECKS)))
 def test_the_package_is_reached_through_one_door(path):
     assert mentions_package(path) == (path.name == "subject.py" and path.parent == CHECKS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CHECKS)))
+def test_imports_among_the_checks_are_relative_and_stay_inside(path):
+    """In a wheel the checks lie inside the package: one dot too many would reach the code they check."""
+    depth = len(path.relative_to(CHECKS).parts)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level <= depth, f"line {node.lineno}"
+            assert node.level or node.module.split(".")[0] != "paper_checks", f"line {node.lineno}"
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "paper_checks" for alias in node.names)
 
 
 def test_an_import_elsewhere_would_be_seen(tmp_path):
@@ -96,9 +126,23 @@ class TestStatement:
         )
         assert sum(len(step.text) for step in statement.derivation) > 60
 
-    def test_names_a_test_that_exists(self, statement):
-        if statement.package is not None:
-            assert (ROOT / statement.package.test).exists(), statement.package.test
+    def test_names_a_test_of_its_functions(self, statement):
+        if statement.package is None:
+            return
+        used = identifiers(ROOT / statement.package.test)
+        for name in statement.package.function.split(","):
+            *_, last = name.strip().split(".")
+            assert last in used, f"{statement.package.test} has no {last}; files that do: {files_with(last)}"
+
+    def test_weaker_statements_are_about_its_formulas(self, statement):
+        for item in statement.weaker:
+            assert item.formula in vars(statement.claim)
+            assert item.side in ("above", "below")
+
+    def test_says_whose_sentence_is_refuted(self, statement):
+        if statement.displayed is not None:
+            assert "arXiv:" in statement.displayed.whose
+            assert statement.expected == "false as displayed"
 
     def test_names_functions_that_exist(self, statement):
         from paper_checks import subject
