@@ -81,6 +81,8 @@ def compare(
     >>> compare(recursion, run).verdict.passed
     True
     """
+    checks.instance(recursion, Recursion, "recursion")
+    checks.instance(simulated, SimulatedRecursion, "simulated")
     _require_match(recursion, simulated)
     size = checks.fraction(level, "level")
     if size in (0.0, 1.0):

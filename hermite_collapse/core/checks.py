@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,8 @@ from .value import writable
 
 # Second moments that a diffusion's own coordinates can have.
 SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
+
+Kind = TypeVar("Kind")
 
 
 @runtime_checkable
@@ -97,6 +99,13 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
     near = difflib.get_close_matches(str(value), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}{hint}.")
+
+
+def instance(value: object, kind: type[Kind], name: str) -> Kind:
+    """Return an object of one class."""
+    if isinstance(value, kind):
+        return value
+    raise InputError(f"{name} must be a {kind.__name__}, got {_brief_kind(value)}.")
 
 
 def vector(value: ArrayLike, name: str) -> FloatArray:
@@ -209,6 +218,11 @@ def _first(bad: BoolArray) -> int | tuple[int, ...]:
     """Return the index of the first True."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     return index[0] if len(index) == 1 else index
+
+
+def _brief_kind(value: object) -> str:
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}" if value is not None else "None"
 
 
 def _brief(value: object) -> str:

@@ -200,6 +200,7 @@ def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> 
     >>> prediction.attenuation.round(4).tolist(), prediction.rates["total_variation"]
     ([1.0, 0.854, 0.7404], 0.7)
     """
+    checks.instance(recursion, Recursion, "recursion")
     count = checks.integer(rounds, "rounds", 1)
     highest = default_degree(recursion.dimension) if degree is None else checks.integer(degree, "degree", 1)
     degrees = np.arange(highest + 1)

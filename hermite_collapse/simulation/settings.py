@@ -71,8 +71,7 @@ class RunSettings:
         if not recursions:
             raise InputError("recursions must hold at least one recursion, got none.")
         for recursion in recursions.values():
-            if not isinstance(recursion, Recursion):
-                raise InputError(f"recursion must be a Recursion, got {recursion!r}.")
+            checks.instance(recursion, Recursion, "recursion")
         dimensions = sorted({recursion.dimension for recursion in recursions.values()})
         if len(dimensions) > 1:
             raise InputError(f"recursions must have one dimension, got {dimensions!r}.")
