@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import standard_error_of_mean
+from ..core.signature import public
 from ..core.significance import Test, Verdict, holm
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
