@@ -107,11 +107,5 @@ def hermite_values_scaled(x: ArrayLike, degree: int) -> tuple[FloatArray, FloatA
 
 def _points(x: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
     """Return all points in one row, and the shape they came in."""
-    try:
-        shape = np.shape(x)
-    except ValueError:
-        raise InputError(
-            "x must hold real numbers in a rectangular array, got rows of unequal length."
-        ) from None
-    flat = checks.samples(np.ravel(np.asarray(x)), "x", minimum=0)[:, 0]
-    return flat, shape
+    points = checks.real_array(x, "x")
+    return points.ravel(), points.shape

@@ -90,16 +90,11 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> FloatArray:
     [1.0, -1.5, -1.0]
     """
     degree = checks.integer(degree, "degree")
-    left, right = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    left, right = checks.real_array(x, "x"), checks.real_array(y, "y")
     if left.ndim == 0 or right.ndim == 0 or left.shape[-1] != right.shape[-1]:
         raise InputError(
             f"x and y must share their last axis, the dimension, got shapes {left.shape} and {right.shape}."
         )
-    for name, array in (("x", left), ("y", right)):
-        if not np.isfinite(array).all():
-            raise InputError(
-                f"{name} must be finite, got {int((~np.isfinite(array)).sum())} entries that are not."
-            )
     dimension = left.shape[-1]
     product = np.einsum("...d,...d->...", left, right)
     excess = dimension - np.square(left).sum(axis=-1) - np.square(right).sum(axis=-1)
