@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,32 @@ from ..recursion.sampling_error import SamplingError
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+class Statistics(NamedTuple):
+    """What a table of a comparison shows: one column a degree or a mode, one row a round.
+
+    Attributes
+    ----------
+    kind : str
+        "degree" or "mode".
+    labels : tuple of str, length m
+    expected, measured, standard_error, z : array, shape (rounds + 1, m)
+    tested : array of bool, shape (rounds + 1, m)
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+    expected: FloatArray
+    measured: FloatArray
+    standard_error: FloatArray
+    z: FloatArray
+    tested: BoolArray
+
+    def random_entries(self, rounds: Sequence[int]) -> list[tuple[int, int]]:
+        """Return (round, column) of every entry of these rounds that has a value and a standard error."""
+        shown = np.isfinite(self.expected) & (self.standard_error > 0.0)
+        return [(i, int(k)) for i in rounds for k in np.flatnonzero(shown[i])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +137,18 @@ class Comparison(Displayed, Value):
             return None
         return _ratio(self.measured_factors - self.degrees.expected, error)
 
+    @property
+    def statistics(self) -> Statistics:
+        """Factors of the degrees, or coefficients of the modes where degrees are coupled."""
+        error, z = self.factor_standard_error, self.factor_z
+        if self.degrees is None or self.measured_factors is None or error is None or z is None:
+            labels = tuple(",".join(map(str, k)) for k in self.indices.tolist())
+            rows = (self.modes.expected, self.measured, self.standard_error, self.z, self.tested)
+            return Statistics("mode", labels, *rows)
+        labels = tuple(map(str, range(self.degrees.expected.shape[1])))
+        tested = self.degrees.is_testable(self.runs)
+        return Statistics("degree", labels, self.degrees.expected, self.measured_factors, error, z, tested)
+
     @cached_property
     def dataset(self) -> xr.Dataset:
         """Everything as one labelled xarray Dataset with units and long names, ready for netCDF."""
@@ -177,28 +215,14 @@ class Comparison(Displayed, Value):
         rounds : sequence of int, optional
             The rounds shown; all if None.
         """
-        if self.degrees is not None and self.measured_factors is not None:
-            labels = [str(n) for n in range(self.degrees.expected.shape[1])]
-            expected, measured, error = (
-                self.degrees.expected,
-                self.measured_factors,
-                self.factor_standard_error,
-            )
-            z, tested, title = self.factor_z, self.degrees.is_testable(self.runs), "degree"
-        else:
-            labels = [",".join(map(str, k)) for k in self.indices.tolist()]
-            expected, measured, error = self.modes.expected, self.measured, self.standard_error
-            z, tested, title = self.z, self.tested, "mode"
-        assert error is not None and z is not None
+        shown = self.statistics
         lines = [
-            f"{'round':>5}  {title:>10}  {'predicted':>12}  {'measured':>12}  {'std. error':>10}  {'z':>6}"
+            f"{'round':>5}  {shown.kind:>10}  {'predicted':>12}  {'measured':>12}  {'std. error':>10}  {'z':>6}"
         ]
-        for i in range(self.rounds + 1) if rounds is None else rounds:
-            for s, label in enumerate(labels):
-                if np.isfinite(expected[i, s]) and error[i, s] > 0.0:
-                    values = f"{expected[i, s]:12.6f}  {measured[i, s]:12.6f}  {error[i, s]:10.6f}"
-                    mark = f"{z[i, s]:6.2f}" if tested[i, s] else "untested"
-                    lines.append(f"{i:5d}  {label:>10}  {values}  {mark}")
+        for i, k in shown.random_entries(range(self.rounds + 1) if rounds is None else rounds):
+            values = f"{shown.expected[i, k]:12.6f}  {shown.measured[i, k]:12.6f}  {shown.standard_error[i, k]:10.6f}"
+            mark = f"{shown.z[i, k]:6.2f}" if shown.tested[i, k] else "untested"
+            lines.append(f"{i:5d}  {shown.labels[k]:>10}  {values}  {mark}")
         return "\n".join(lines)
 
 

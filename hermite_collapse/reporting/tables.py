@@ -80,38 +80,25 @@ def html(table: Table) -> str:
 
 def comparison_table(comparison: Comparison) -> Table:
     """Return predicted and measured factors of each degree and round, or coefficients where degrees mix."""
-    if comparison.degrees is not None and comparison.measured_factors is not None:
-        what, name = "share of the degree kept", "degree"
-        labels = [str(n) for n in range(comparison.degrees.expected.shape[1])]
-        expected, measured = comparison.degrees.expected, comparison.measured_factors
-        error, z = comparison.factor_standard_error, comparison.factor_z
-        tested = comparison.degrees.is_testable(comparison.runs)
-    else:
-        what, name = "coefficient", "mode"
-        labels = [",".join(map(str, k)) for k in comparison.indices.tolist()]
-        expected, measured, error = comparison.modes.expected, comparison.measured, comparison.standard_error
-        z, tested = comparison.z, comparison.tested
-    assert error is not None and z is not None
-    shown = spread_rounds(comparison.rounds)
-    entries = [
-        (i, s) for i in shown for s in range(len(labels)) if np.isfinite(expected[i, s]) and error[i, s] > 0.0
-    ]
+    statistics, shown = comparison.statistics, spread_rounds(comparison.rounds)
+    z, tested, by_degree = statistics.z, statistics.tested, statistics.kind == "degree"
+    entries = statistics.random_entries(shown)
     selected, more = entries, ""
     if len(entries) > LONGEST:
         # The largest deviations, in order: a table of thousands of rows is read by nobody.
         strongest = sorted(entries, key=lambda e: -abs(z[e]) if tested[e] else 0.0)[:LONGEST]
         selected = sorted(strongest)
         more = f"The {LONGEST} strongest deviations of {len(entries)} rows; all are in the results file."
-    effect = step_size_effect(comparison, by_degree=name == "degree")
+    effect = step_size_effect(comparison, by_degree=by_degree)
     critical = comparison.verdict.critical_z or np.inf
     rows, before = [], None
     for i, s in selected:
         cells = [
             "" if i == before else str(i),
-            labels[s],
-            f"{expected[i, s]:.5f}",
-            f"{measured[i, s]:.5f}",
-            f"{error[i, s]:.5f}",
+            statistics.labels[s],
+            f"{statistics.expected[i, s]:.5f}",
+            f"{statistics.measured[i, s]:.5f}",
+            f"{statistics.standard_error[i, s]:.5f}",
         ]
         if effect is not None:
             cells.append(f"{effect[0][i, s]:+.5f} ± {effect[1][i, s]:.5f}")
@@ -123,8 +110,9 @@ def comparison_table(comparison: Comparison) -> Table:
             kind += " reject"
         rows.append(Row(tuple(map(true_minus, cells)), kind.strip()))
         before = i
-    head = ["round", name, "predicted", "measured", "standard error"]
+    head = ["round", statistics.kind, "predicted", "measured", "standard error"]
     head += ["step-size effect"] if effect is not None else []
+    what = "share of the degree kept" if by_degree else "coefficient"
     words = f"The {what}, predicted and measured, with the predicted standard error and the deviation in units of it."
     words += _implied(comparison)
     left_out = [str(i) for i in range(comparison.rounds + 1) if i not in shown]
