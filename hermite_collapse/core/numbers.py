@@ -8,6 +8,7 @@ Pages, notebooks and captions use the typographic forms with a true minus sign; 
 from __future__ import annotations
 
 import math
+from typing import SupportsFloat, TypeGuard
 
 import numpy as np
 
@@ -101,9 +102,9 @@ def true_minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[SupportsFloat]:
     """Return whether a table sets the value as a number: anything with a float value but truth values."""
-    return not isinstance(value, str | bool | None) and hasattr(value, "__float__")
+    return isinstance(value, SupportsFloat) and not isinstance(value, bool)
 
 
 def cell(value: object) -> str:
@@ -124,9 +125,10 @@ def cell(value: object) -> str:
         if 0.0 < value.error < 5e-5 or value.error >= _LONGEST_FIXED:
             return f"{value.value:.3e} ± {value.error:.1e}"
         return f"{value.value:.4f} ± {value.error:.4f}"
-    if not is_number(value):
-        return str(value)
-    number = float(value)  # type: ignore[arg-type]
+    return _numeral(float(value)) if is_number(value) else str(value)
+
+
+def _numeral(number: float) -> str:
     if math.isinf(number):
         return "infinite" if number > 0 else "-infinite"
     if number.is_integer() and abs(number) < 1e5:

@@ -95,7 +95,7 @@ def render(template: str, *, title: str, folder: Path | None = None, **context: 
     True
     """
     defaults = {"kicker": "", "colophon": "", "body": "", "style_sheet": style_sheet()}
-    return environment(folder).get_template(template).render({**defaults, **context, "title": title})
+    return str(environment(folder).get_template(template).render({**defaults, **context, "title": title}))
 
 
 def external_references(text: str) -> list[str]:

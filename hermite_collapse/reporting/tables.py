@@ -75,7 +75,7 @@ def html(table: Table) -> str:
     """Return a table as an HTML fragment."""
     from .page import environment
 
-    return str(environment().get_template("table.html.j2").module.grid(table))  # type: ignore[attr-defined]
+    return str(environment().get_template("table.html.j2").module.grid(table))
 
 
 def comparison_table(comparison: Comparison) -> Table:
