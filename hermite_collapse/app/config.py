@@ -56,7 +56,7 @@ class Config(Section):
             document["target"] = {}  # another law, not an addition to the one in the file
         for key, value in options.items():
             if key not in sections:
-                raise InputError(_unknown(key, None))
+                raise InputError(unknown_key(key))
             document.setdefault(sections[key], {})[key] = value
         return parse_config(document)
 
@@ -168,7 +168,7 @@ def key_sections() -> dict[str, str]:
     }
 
 
-def _unknown(key: str, section: str | None) -> str:
+def unknown_key(key: str, section: str | None = None) -> str:
     """Return the sentence for a key that does not exist, with the nearest that does: of its section, else of any."""
     where = f" in [{section}]" if section else ""
     models = sections()
@@ -189,7 +189,7 @@ def _sentence(error: ValidationError) -> str:
     location = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         section = location[0] if len(location) > 1 else None
-        return _unknown(location[-1], section)
+        return unknown_key(location[-1], section)
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return str(cause)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Required, TypedDict
 
 from ..core.errors import InputError
 from ..core.signature import public
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ..comparison.comparison import Comparison
     from ..recursion.prediction import Prediction
     from ..recursion.recursion import Recursion
+    from ..simulation.generations import Generation
+    from ..simulation.samplers import Sampler
 
 CONFIG = "config.toml"
 SIMULATION = "simulation"
@@ -46,8 +48,9 @@ class Results:
 
     Attributes
     ----------
-    folder : where.
-    config : the configuration as run.
+    folder : Path
+    config : Config
+        The configuration as run.
     """
 
     folder: Path
@@ -126,13 +129,32 @@ class Results:
 
 @public
 def load(folder: str | os.PathLike[str]) -> Results:
-    """The results in a folder that `hermite-collapse simulate` or `compare` wrote.
+    """Return the results in a folder that `hermite-collapse simulate` or `compare` wrote.
 
-    An interrupted run can be loaded too: it says so, and `is_complete` is False.
+    Parameters
+    ----------
+    folder : str or path
+        That of an interrupted run, too: it says so, and `is_complete` is False.
+
+    Returns
+    -------
+    Results
 
     Raises
     ------
-    InputError : the folder holds no run.
+    InputError
+        If the folder holds no run.
+
+    Examples
+    --------
+    >>> import contextlib, io, os, tempfile
+    >>> from hermite_collapse.app.cli.app import run
+    >>> folder = os.path.join(tempfile.mkdtemp(), "run")
+    >>> size = ["--particles", "1000", "--rounds", "2", "--degree", "3", "--runs", "1", "--device", "cpu"]
+    >>> with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    ...     status = run(["simulate", "--out", folder, *size])
+    >>> load(folder).simulated.coefficients.shape
+    (1, 3, 4)
     """
     path = Path(folder)
     if not (path / CONFIG).is_file():
@@ -141,7 +163,7 @@ def load(folder: str | os.PathLike[str]) -> Results:
 
 
 def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool) -> Results:
-    """A folder to run a configuration in: empty or new, or with `resume` one that holds this very run.
+    """Return a folder to run a configuration in: empty or new, or with `resume` one that holds this very run.
 
     Nothing is written; `run_simulation` does that.
     """
@@ -151,21 +173,31 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
     if path.exists() and any(path.iterdir()):
         if not (path / CONFIG).is_file():
             raise InputError(f"out must be empty or hold a run, got {str(folder)!r} with other files.")
-        found = load(path)
-        changed = _differences(found.config, config)
+        existing = load(path)
+        changed = _differences(existing.config, config)
         if changed:
             raise InputError(
                 f"out must be empty or hold this run, got {str(folder)!r} with another {', '.join(changed)}."
             )
         if not resume:
-            raise InputError(f"out must be empty unless --resume is given, got {found}.")
+            raise InputError(f"out must be empty unless --resume is given, got {existing}.")
     return Results(path, config)
 
 
 def run_simulation(results: Results, *, progress: bool | None = None) -> SimulatedRecursion:
-    """Simulate what the configuration asks for, into the folder; continues where an earlier try stopped.
+    """Simulate what the configuration asks for, into the folder; continue where an earlier try stopped.
 
-    Bad arguments leave nothing behind.  progress: whether to show a bar; if None, only on a terminal.
+    Bad arguments leave nothing behind.
+
+    Parameters
+    ----------
+    results : Results
+    progress : bool, optional
+        Whether to show a bar; if None, only on a terminal.
+
+    Returns
+    -------
+    SimulatedRecursion
     """
     recursion = results.recursion
     existed, file = results.folder.exists(), results.folder / CONFIG
@@ -194,7 +226,7 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
 def simulate(
     config: Config, recursion: Recursion, *, folder: Path | None, progress: bool | None = None
 ) -> SimulatedRecursion:
-    """The simulation a configuration asks for; arguments as for `simulation.simulate`."""
+    """Return the simulation that a configuration asks for; arguments as for `simulation.simulate`."""
     from .. import simulation
 
     section = config.simulation
@@ -214,9 +246,19 @@ def simulate(
 
 
 def write_outcome(results: Results, prediction: Prediction, *, command: str) -> dict[str, Path]:
-    """Write the data set, the figures and the page of a finished run; returns their paths by name.
+    """Write the data set, the figures and the page of a finished run, and return their paths by name.
 
-    prediction : the theory of as many rounds and degrees, whose distances are computed once for all of them.
+    Parameters
+    ----------
+    results : Results
+    prediction : Prediction
+        Of as many rounds and degrees; its distances are computed once for all of them.
+    command : str
+        The command that repeats the run, for the page.
+
+    Returns
+    -------
+    dict of str to Path
     """
     from .. import figures, reporting
 
@@ -244,14 +286,23 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
 
 
 def write_dataset(dataset: Dataset, path: Path) -> None:
-    """A netCDF file that is seen either whole or not at all."""
+    """Write a netCDF file that is seen either whole or not at all."""
     beside = path.with_name(f".unfinished-{path.name}")
     dataset.to_netcdf(beside, engine="h5netcdf")
     os.replace(beside, path)
 
 
-def _generation(config: Config) -> dict[str, Any]:
-    """How particles are made, as arguments of `simulation.simulate`."""
+class _Generation(TypedDict, total=False):
+    """The arguments of `simulation.simulate` that say how particles are made."""
+
+    generator: Required[str | Generation]
+    sampler: Sampler | None
+    steps: int | None
+    pool: int | None
+
+
+def _generation(config: Config) -> _Generation:
+    """Return how particles are made, as arguments of `simulation.simulate`."""
     section = config.simulation
     sampler = _sampler(section.sampler, section.final_step)
     if section.generator == "channel" and section.final_step != "noisy":
@@ -272,14 +323,13 @@ def _generation(config: Config) -> dict[str, Any]:
     )
 
     network = config.network
-    pool = {} if section.pool is None else {"samples": section.pool}
     generation = NeuralGeneration(
         network=ResidualPerceptron(width=network.network_width, blocks=network.network_blocks),
         training=Training(
             steps=network.training_steps,
             batch=network.training_batch,
             learning_rate=network.learning_rate,
-            **pool,
+            samples=Training.samples if section.pool is None else section.pool,
         ),
         reverse=ReverseDiffusion(
             sampler=ExponentialMultistep() if sampler is None else sampler, steps=section.steps
@@ -288,8 +338,8 @@ def _generation(config: Config) -> dict[str, Any]:
     return {"generator": generation}
 
 
-def _sampler(name: str | None, final_step: str) -> Any:
-    """The sampler of that name; None where neither it nor its last step is asked for."""
+def _sampler(name: str | None, final_step: str) -> Sampler | None:
+    """Return the sampler of that name; None where neither it nor its last step is asked for."""
     if name is None and final_step == "noisy":
         return None
     from ..simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
@@ -299,8 +349,8 @@ def _sampler(name: str | None, final_step: str) -> Any:
 
 
 def _differences(one: Config, other: Config) -> list[str]:
-    """Keys in which two configurations differ, as section.key; what a run does not depend on aside."""
-    first, second = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    """Return the keys in which two configurations differ, as section.key; what a run does not depend on aside."""
+    first, second = _flat(one.as_document()), _flat(other.as_document())
     free = ("sweep.", "analysis.significance")
     return [
         key
@@ -309,8 +359,8 @@ def _differences(one: Config, other: Config) -> list[str]:
     ]
 
 
-def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(document: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for key, value in document.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -17,24 +17,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.types import FloatArray
 from ..storage.folder import read_arrays, read_json, write_arrays, write_json
-from .config import Config, key_sections, parse_config
+from .config import Config, key_sections, parse_config, unknown_key
 from .run import DATASET, write_dataset
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from ..recursion.recursion import Recursion
+
 MANIFEST = "sweep.json"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _FORBIDDEN = ("sweep", "initial")
 
-Point = dict[str, NDArray[Any]]
+Point = dict[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,19 @@ class Sweep:
 
     Attributes
     ----------
-    config : the configuration whose [sweep] says what varies.
-    keys : the keys that vary.
-    settings : for each point, the value of each key.
-    configs : for each point, its configuration.
+    config : Config
+        Its [sweep] says what varies.
+    keys : tuple of str
+        The keys that vary.
+    settings : tuple of tuple
+        For each point, the value of each key.
+    configs : tuple of Config
+        For each point, its configuration.
     """
 
     config: Config
     keys: tuple[str, ...]
-    settings: tuple[tuple[Any, ...], ...]
+    settings: tuple[tuple[object, ...], ...]
     configs: tuple[Config, ...]
 
     @property
@@ -60,12 +66,13 @@ class Sweep:
 
 
 def plan_sweep(config: Config) -> Sweep:
-    """The points [sweep] asks for, each validated.
+    """Return the points that [sweep] asks for, each validated.
 
     Raises
     ------
-    InputError : no values, an unknown key, lists of different lengths for method "list", or a point that is not
-        a valid configuration; the sentence names the point.
+    InputError
+        For no values, an unknown key, lists of different lengths with method "list", or a point that is not a valid
+        configuration; the sentence names the point.
     """
     values = config.sweep.values
     if not values:
@@ -73,9 +80,7 @@ def plan_sweep(config: Config) -> Sweep:
     homes = key_sections()
     for key, entries in values.items():
         if key not in homes:
-            config.updated(
-                {key: None}
-            )  # raises the sentence about an unknown key, with the nearest known one
+            raise InputError(unknown_key(key))
         if homes[key] in _FORBIDDEN:
             raise InputError(f"sweep.values must name keys of a run, got {key}.")
         if not entries:
@@ -86,10 +91,9 @@ def plan_sweep(config: Config) -> Sweep:
         shown = ", ".join(f"{key} {len(entries)}" for key, entries in values.items())
         raise InputError(f'sweep.values must be lists of one length for method = "list", got {shown}.')
     columns = [values[key] for key in keys]
-    combine: Callable[..., Iterator[tuple[Any, ...]]] = (
-        itertools.product if config.sweep.method == "grid" else zip
+    settings = tuple(
+        itertools.product(*columns) if config.sweep.method == "grid" else zip(*columns, strict=True)
     )
-    settings = tuple(combine(*columns))
     configs = []
     for setting in settings:
         try:
@@ -104,13 +108,13 @@ def plan_sweep(config: Config) -> Sweep:
 
 
 def _distinct(configs: list[Config]) -> list[Config]:
-    """One configuration for each recursion described: reading a file of samples once is enough."""
-    seen: dict[str, Config] = {}
+    """Return one configuration for each law described: reading a file of samples once is enough."""
+    first: dict[str, Config] = {}
     for config in configs:
-        seen.setdefault(
+        first.setdefault(
             json.dumps(config.model_dump(mode="json", include={"target", "initial"}), sort_keys=True), config
         )
-    return list(seen.values())
+    return list(first.values())
 
 
 def run_sweep(
@@ -120,25 +124,26 @@ def run_sweep(
 
     Parameters
     ----------
-    sweep : the points.
-    folder : where finished points go; made if it does not exist, continued if it holds this very sweep.
-    progress : called with the number of finished points and of all points.
+    sweep : Sweep
+    folder : str or path
+        Where finished points go; made if it does not exist, continued if it holds this very sweep.
+    progress : callable, optional
+        Called with the number of finished points and of all points.
 
     Returns
     -------
-    Dataset with one dimension for each key (a grid) or the dimension `point` (a list).
+    Dataset
+        With one dimension for each key (a grid) or the dimension `point` (a list).
 
     Raises
     ------
-    InputError : the folder holds something else.
+    InputError
+        If the folder holds something else.
     """
     path = Path(folder)
-    manifest = {
-        "sweep": json.loads(sweep.config.model_dump_json(exclude_none=True)),
-        "points": len(sweep.configs),
-    }
-    del manifest["sweep"]["sweep"]["workers"]
-    manifest["sweep"]["sweep"].pop("scheduler", None)
+    where = {"workers", "scheduler"}  # points may be computed anywhere
+    described = sweep.config.model_dump(mode="json", exclude_none=True, exclude={"sweep": where})
+    manifest = {"sweep": described, "points": len(sweep.configs)}
     if (path / MANIFEST).exists():
         if read_json(path / MANIFEST) != manifest:
             raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with another one.")
@@ -148,7 +153,7 @@ def run_sweep(
     total, done = len(sweep.configs), len(sweep.configs) - len(open_points)
     if progress is not None:
         progress(done, total)
-    jobs = {i: _document(sweep.configs[i]) for i in open_points}
+    jobs = {i: sweep.configs[i].as_document() for i in open_points}
     for index, point in _results(jobs, sweep.config):
         if not (path / MANIFEST).exists():  # only now is it certain that there is something to keep
             path.mkdir(parents=True, exist_ok=True)
@@ -163,7 +168,7 @@ def run_sweep(
 
 
 def finished_points(folder: str | os.PathLike[str]) -> tuple[int, int]:
-    """How many points of the sweep in a folder are finished, and how many there are; (0, 0) without a sweep."""
+    """Return how many points of the sweep in a folder are finished, and how many there are; (0, 0) without a sweep."""
     path = Path(folder)
     if not (path / MANIFEST).exists():
         return 0, 0
@@ -172,7 +177,7 @@ def finished_points(folder: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 def gather(sweep: Sweep, points: list[Point]) -> Dataset:
-    """One data set from the arrays of every point; shorter ones are filled with NaN."""
+    """Return one data set of the arrays of every point; shorter ones are filled with NaN."""
     import xarray
 
     names = sorted({name for point in points for name in point})
@@ -180,7 +185,7 @@ def gather(sweep: Sweep, points: list[Point]) -> Dataset:
         tuple(len(sweep.config.sweep.values[key]) for key in sweep.keys) if sweep.is_grid else (len(points),)
     )
     outer = sweep.keys if sweep.is_grid else ("point",)
-    data: dict[str, Any] = {}
+    data: dict[str, tuple[tuple[str, ...], FloatArray, dict[str, str]]] = {}
     for name in names:
         dims, attributes = _LAYOUT[name.partition("__")[0]]
         own = tuple(max(p[name].shape[axis] for p in points if name in p) for axis in range(len(dims)))
@@ -190,13 +195,12 @@ def gather(sweep: Sweep, points: list[Point]) -> Dataset:
                 value = point[name].reshape(
                     point[name].shape[: len(dims)]
                 )  # files keep a scalar as one entry
-                place: tuple[Any, ...] = (index, *map(slice, value.shape))
-                full[place] = value
+                full[index, ...][tuple(map(slice, value.shape))] = value
         variable, _, metric = name.partition("__")
         text = attributes if not metric else f"{attributes}, {metric.replace('_', ' ')}"
         label = variable if not metric else f"{variable}_{metric}"
         data[label] = ((*outer, *dims), full.reshape(*shape, *own), {"long_name": text, "units": "1"})
-    coords: dict[str, Any] = {}
+    coords: dict[str, tuple[tuple[str, ...], list[int | float | str]]] = {}
     for number, key in enumerate(sweep.keys):
         entries = sweep.config.sweep.values[key] if sweep.is_grid else [s[number] for s in sweep.settings]
         plain = [entry if isinstance(entry, int | float | str) else str(entry) for entry in entries]
@@ -227,8 +231,8 @@ _LAYOUT: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-def compute_point(document: Mapping[str, Any]) -> Point:
-    """The arrays of one point, from its configuration as a document."""
+def compute_point(document: Mapping[str, object]) -> Point:
+    """Return the arrays of one point, from its configuration as a document."""
     import time
 
     from ..recursion.prediction import predict
@@ -256,7 +260,7 @@ def compute_point(document: Mapping[str, Any]) -> Point:
     return point
 
 
-def _comparison(config: Config, recursion: Any) -> Point:
+def _comparison(config: Config, recursion: Recursion) -> Point:
     from ..comparison.comparison import compare
     from .run import simulate
 
@@ -275,16 +279,12 @@ def _comparison(config: Config, recursion: Any) -> Point:
     return point
 
 
-def _document(config: Config) -> dict[str, Any]:
-    return config.model_dump(mode="json", exclude_none=True)
-
-
 def _file(folder: Path, index: int) -> Path:
     return folder / f"point-{index:05d}.npz"
 
 
-def _results(jobs: dict[int, dict[str, Any]], config: Config) -> Iterator[tuple[int, Point]]:
-    """Points as they finish: in this process for one worker, else in spawned processes or on a cluster."""
+def _results(jobs: dict[int, dict[str, object]], config: Config) -> Iterator[tuple[int, Point]]:
+    """Yield points as they finish: in this process for one worker, else in spawned processes or on a cluster."""
     if not jobs:
         return
     workers = min(config.sweep.workers or os.cpu_count() or 1, len(jobs))
@@ -314,7 +314,7 @@ def _results(jobs: dict[int, dict[str, Any]], config: Config) -> Iterator[tuple[
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """A process for each core leaves one thread to each; libraries read this when a process starts."""
+    """Leave one thread to each process, where there is one for each core; libraries read this when a process starts."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
