@@ -27,9 +27,10 @@ def density_mixture(law: Law, name: str) -> GaussianMixture:
     """Return the Gaussian mixture that a law with a density is; InputError names what stands against it."""
     if not isinstance(law, Law):
         raise InputError(f"{name} must be a law with a density, got {type(law).__name__}.")
-    if not law.has_density:
+    mixture = law.as_mixture()
+    if not mixture.has_density:
         raise InputError(f"{name} must have a density, got {law!r} with a component of singular covariance.")
-    return law.as_mixture()
+    return mixture
 
 
 def same_dimension(p: Law, q: Law) -> int:
