@@ -16,7 +16,7 @@ from . import registry, scalings
 from .evidence import REFUTES, SILENT, Claim, Evidence, Outcome
 from .registry import Statement
 from .scalings import Scaling
-from .subject import Absent
+from .subject import Absent, installed
 from .verdicts import Finding, Verdict, judge
 
 
@@ -191,6 +191,8 @@ def run(statement: Statement, *, quick: bool = False) -> Row:
         for item in multiples
         if not item.is_as_it_should
     ]
+    if package is not None and package.status == "absent" and installed():
+        complaints.append(f"the package lacks what the statement is about: {package.detail}")
     if package is not None and package.status == "differs":
         complaints.append(f"the package differs: {package.detail}")
     return Row(

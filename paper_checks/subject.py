@@ -13,6 +13,13 @@ class Absent(LookupError):
     """The installed package has no such name."""
 
 
+def installed() -> bool:
+    """Whether the package is there at all."""
+    from importlib.util import find_spec
+
+    return find_spec("hermite_collapse") is not None
+
+
 def fetch(name: str) -> Any:
     """The public object of that dotted name, for example "attenuation" or "bounds.ball_radius"."""
     parts = name.split(".")

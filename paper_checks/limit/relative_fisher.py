@@ -135,6 +135,8 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     ours = definition.relative_fisher(definition.two_modes())
     law = subject.fetch("GaussianMixture")([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
     yield "relative Fisher information", subject.number(information(law)), ours
+    for x in (-2.0, 0.1, 1.7):
+        yield f"score at {x}", subject.number(law.score(x)), definition.score(definition.two_modes(), mpf(x))
     g1, g2 = (definition.mode_trajectory(n, mpf(0.3), [mpf(0.2) / 2] * 400)[-1] for n in (1, 2))
     square = (1 - 2 * g1 + g2) * ours
     yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import mpmath
@@ -11,7 +12,7 @@ import numpy as np
 import sympy
 from mpmath import mpf
 
-from .. import records, subject
+from .. import definition, records, subject
 from ..evidence import (
     Claim,
     Outcome,
@@ -190,6 +191,37 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     exact = 0.36 + sum(c[0] ** 2 for c in CENTRES) / 5
     yield "E x_1^2", np.asarray(law.covariance)[0, 0] + np.asarray(law.mean)[0] ** 2, exact
     yield "variance of an idle coordinate", np.asarray(law.covariance)[9, 9], 0.36
+    if find_spec("torch") is not None:
+        sampler = subject.fetch("simulation.samplers.EulerMaruyama")()
+        denoiser = subject.fetch("simulation.scores.ScoreDenoiser")
+        yield from _without_noise(sampler, denoiser)
+
+
+def _without_noise(sampler: Any, denoiser: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The package's Euler-Maruyama steps with all noise zero, against the same steps here; two modes on the line."""
+    import torch
+
+    def score(x: float, time: float) -> float:
+        decay = mpmath.exp(-mpf(time))
+        law = definition.channel(definition.two_modes(), mpmath.sqrt(decay), 1 - decay)
+        return float(definition.score(law, mpf(x)))
+
+    def scores_at(x: Any, time: float) -> Any:
+        return torch.tensor([[score(float(value), time)] for value in x[:, 0]], dtype=torch.float64)
+
+    class Silence:
+        def normal(self, columns: int) -> Any:
+            return torch.zeros(3, columns, dtype=torch.float64)
+
+    starts = (-1.5, 0.3, 2.0)
+    x = torch.tensor([[value] for value in starts], dtype=torch.float64)
+    ends = sampler.run(x, denoiser(scores_at), Silence(), steps=40, start=4.0, stop=0.02)
+    times = np.linspace(4.0, 0.02, 41)
+    for value, end in zip(starts, ends[:, 0].tolist(), strict=True):
+        y = value
+        for now, then in zip(times[:-1], times[1:], strict=True):
+            y += (now - then) * (y / 2 + score(y, float(now)))
+        yield f"reverse steps from {value}", end, y
 
 
 def _figure() -> Any:

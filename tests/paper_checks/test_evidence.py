@@ -178,6 +178,17 @@ class TestRunner:
         assert row.package.status == "differs"
         assert not row.as_expected
 
+    def test_a_name_that_the_package_lost_is_a_complaint(self):
+        from paper_checks import subject
+        from paper_checks.registry import Package
+
+        def compare():
+            yield "a number", subject.fetch("no.such.name"), 1.0
+
+        row = runner.run(statement(package=Package("no.such.name", "t", compare)))
+        assert row.package.status == "absent"
+        assert not row.as_expected
+
     def test_without_flint_certified_evidence_is_skipped_and_says_so(self, monkeypatch):
         import sys
 

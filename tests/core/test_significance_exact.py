@@ -1,0 +1,45 @@
+"""Many tests at one level, on examples that a hand can check."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from hermite_collapse.core.estimates import Estimate, standard_error_of_mean
+from hermite_collapse.core.significance import Test, holm, normal_test
+
+
+@pytest.mark.parametrize("z", [0.0, 0.5, -1.0, 1.959963984540054, -3.3, 6.0])
+def test_normal_tests_are_two_sided(z):
+    assert normal_test("z", z).p_value == pytest.approx(2 * norm.sf(abs(z)), rel=1e-12)
+
+
+def rejected(p_values, weights=None, level=0.05):
+    weights = [1.0] * len(p_values) if weights is None else weights
+    tests = [Test(str(i), 0.0, p, weight=w) for i, (p, w) in enumerate(zip(p_values, weights, strict=True))]
+    return [test.name for test in holm(tests, level, 0).rejected]
+
+
+def test_each_rejection_frees_its_share_of_the_level():
+    assert rejected([0.01, 0.02, 0.03]) == ["0", "1", "2"]  # 3 x 0.01, 2 x 0.02, 1 x 0.03
+    assert rejected([0.01, 0.03, 0.03]) == ["0"]  # 2 x 0.03 is too much
+    assert rejected([0.02, 0.02, 0.02]) == []
+
+
+def test_weights_are_shares_of_the_level():
+    assert rejected([0.03, 0.5], weights=[3.0, 1.0]) == ["0"]  # 0.03 x 4/3 = 0.04
+    assert rejected([0.03, 0.5], weights=[1.0, 3.0]) == []  # 0.03 x 4 = 0.12
+
+
+def test_the_adjusted_p_value_is_that_of_the_strongest():
+    verdict = holm([Test("a", 0.0, 0.01), Test("b", 0.0, 0.2)], 0.05, 3)
+    assert verdict.adjusted_p_value == pytest.approx(0.02)
+    assert (verdict.tests, verdict.untested, verdict.passed) == (2, 3, False)
+
+
+def test_standard_errors_of_means_divide_by_one_less():
+    estimate = Estimate.of_mean([1.0, 2.0, 3.0, 4.0])
+    assert estimate.error == pytest.approx(np.sqrt(5.0 / 3.0) / 2.0, rel=1e-15)
+    rows = np.array([[1.0, 5.0], [2.0, 5.0], [6.0, 8.0]])
+    np.testing.assert_allclose(standard_error_of_mean(rows), [np.sqrt(7.0 / 3.0), 1.0])
