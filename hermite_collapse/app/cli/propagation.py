@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.numbers import spread_rounds
+from ...core.numbers import spread_rounds, with_error
 from .output import Output
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def show_regime(regime: DriftRegime, name_of_file: str, output: Output) -> None:
     name = " or ".join(regime.between) + ", undecided" if regime.name == "undecided" else regime.name
     output.heading(f"Drift regime of the energies in {name_of_file}: {name}")
     output.text(
-        f"Energies fall like (1 + round)^-p with p = {regime.exponent.value:.3f} ± {regime.exponent.error:.3f}: "
+        f"Energies fall like (1 + round)^-p with p = {with_error(regime.exponent)}: "
         f"{_CONSEQUENCES[regime.name]}. An incoherent error is forgotten over {regime.memory:.3g} rounds; the last "
         f"round has {100.0 * regime.fresh_share:.0f} % of all weight ({regime.accumulation})."
     )
