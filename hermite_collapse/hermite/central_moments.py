@@ -186,48 +186,38 @@ def _is_affordable(degree: int, dimension: int, count: int) -> bool:
     return nodes <= LARGEST_RULE and nodes * count <= AFFORDABLE
 
 
-def _product_moments(table: FloatArray, indices: IntArray, needed: BoolArray | None) -> _Components:
+class _Entries(NamedTuple):
+    """The nonzero entries of multi-indices, row by row: row starts (m + 1,), axes and powers."""
+
+    starts: IntArray
+    axes: IntArray
+    powers: IntArray
+
+    @classmethod
+    def of(cls, indices: IntArray) -> _Entries:
+        rows, axes = np.nonzero(indices)
+        return cls(np.searchsorted(rows, np.arange(len(indices) + 1)), axes, indices[rows, axes])
+
+
+def _product_moments(table: FloatArray, entries: _Entries, needed: BoolArray | None) -> _Components:
     """Return the moments of products over axes, from the coefficients of each axis (`axis_coefficients`).
 
-    With B the product of the means so far, W what fluctuates, and b + u the next factor, W' = B u + b W + W u.  Where
-    no mode is needed, all but the means are left at 0.
+    Where no mode is needed, all but the means are left at 0.
     """
+    from ._kernels_central import product_moments
+
     highest = len(table) - 1
-    order = np.cumsum(indices > 0, axis=1) - 1  # number of each nonzero axis within its index
-    steps = [np.nonzero((indices > 0) & (order == step)) for step in range(int(order.max(initial=-1)) + 1)]
-    mean = np.ones((len(indices), table.shape[-1]))
-    second, third, fourth = np.zeros((3, *mean.shape))
-    if needed is not None and not needed.any():
-        for rows, axes in steps:
-            mean[rows] *= table[indices[rows, axes], 0, axes]
-        return _Components(*(moment.T for moment in (mean, second, third, np.zeros_like(third), fourth)))
-    second_of = np.einsum("nlaj,nlaj->naj", table[:, 1:], table[:, 1:])
-    if highest <= 1:  # normal
-        third_of, fourth_of = np.zeros_like(second_of), 3.0 * second_of**2
-    else:
+    second = np.einsum("nlaj,nlaj->naj", table[:, 1:], table[:, 1:])
+    third = np.zeros_like(second)
+    fourth = 3.0 * second**2  # normal: degree 1
+    if highest > 1 and (needed is None or needed.any()):
         rule = _rule(np.arange(1, highest + 1)[:, None], highest)
-        third_of, fourth_of = rule.moments(np.moveaxis(table[:, 1:], 1, -1))  # (n, axis, component, l > 0)
-    for step, (rows, axes) in enumerate(steps):
-        entry = indices[rows, axes], axes
-        b, u2, u3, u4 = table[entry[0], 0, entry[1]], second_of[entry], third_of[entry], fourth_of[entry]
-        if step == 0:
-            mean[rows], second[rows], third[rows], fourth[rows] = b, u2, u3, u4
-            continue
-        m, w2, w3, w4 = mean[rows], second[rows], third[rows], fourth[rows]
-        mm, bb, mb = m * m, b * b, m * b
-        fourth[rows] = (
-            mm * (mm * u4 + 6.0 * w2 * (bb * u2 + u4))
-            + bb * (bb * w4 + 6.0 * w4 * u2)
-            + w4 * u4
-            + 4.0 * (m * w3 * u4 + b * w4 * u3)
-            + 12.0 * mb * (m * w2 * u3 + b * w3 * u2 + w3 * u3)
-        )
-        third[rows] = (
-            mm * m * u3 + bb * b * w3 + w3 * u3 + 3.0 * (m * w2 * u3 + b * w3 * u2) + 6.0 * mb * w2 * u2
-        )
-        second[rows] = mm * u2 + bb * w2 + w2 * u2
-        mean[rows] = mb
-    return _Components(*(moment.T for moment in (mean, second, third, np.zeros_like(third), fourth)))
+        third, fourth = rule.moments(np.moveaxis(table[:, 1:], 1, -1))  # (n, axis, component, l > 0)
+    moments = np.empty((4, len(entries.starts) - 1, table.shape[-1]))
+    own = np.ascontiguousarray(table[:, 0])
+    product_moments(own, second, third, fourth, *entries, moments)
+    mean, second, third, fourth = (moment.T for moment in moments)
+    return _Components(mean, second, third, np.zeros_like(third), fourth)
 
 
 class _Sums:
@@ -281,7 +271,7 @@ def _of_diagonal(
     size = len(indices) if combinations is None else len(combinations)
     pairs = pairs_below(indices) if joint or combinations is not None else None
     heaviest = max((highest + 1) ** 2 * dimension * 3, len(indices))
-    sums, needed = None, None
+    sums, needed, entries = None, None, _Entries.of(indices)
     if pairs is not None:
         heaviest = max(heaviest, len(pairs.row))
         if combinations is not None:
@@ -297,7 +287,7 @@ def _of_diagonal(
         if not weights.any():
             continue
         table = axis_coefficients(mixture.means[part], variances[part], highest)
-        components = _product_moments(table, indices, needed)
+        components = _product_moments(table, entries, needed)
         fluctuating = None
         if pairs is not None:
             fluctuating = _fluctuations(pair_coefficients(pairs, table), pairs, len(indices), combinations)
