@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
+from ..core.numbers import with_error
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
@@ -73,14 +74,9 @@ class Diagnosis(Value):
                 "work."
             )
         named = (("fresh fraction", self.fresh_fraction), ("truncation time", self.truncation_time))
-        parts = [
-            f"{name} {value.value:.4g}" + (f" ± {value.error:.2g}" if value.error else "")
-            for name, value in named
-            if value is not None
-        ]
-        levels = ", ".join(
-            f"{p:.4g} ± {e:.2g}" for p, e in zip(self.plateau, self.plateau_error, strict=True)
-        )
+        parts = [f"{name} {with_error(value)}" for name, value in named if value is not None]
+        plateaus = zip(self.plateau, self.plateau_error, strict=True)
+        levels = ", ".join(with_error(Estimate(float(p), float(e), "standard_error")) for p, e in plateaus)
         quality = "" if np.isnan(self.p_value) else f" The fit is acceptable (p = {self.p_value:.2g})."
         explained = f"The curve is explained by {' and '.join(parts)}; it" if parts else "The curve"
         return f"{explained} levels off at {levels}, 99 % of the way after {np.max(self.rounds):.0f} rounds.{quality}"
@@ -160,7 +156,9 @@ def diagnose(
         start = measured.values[np.argmin(measured.rounds)]
         model = _Model(np.full(columns, 2), 1.0, start - 1.0, checks.positive(rate, "rate"))
         return _fit_recursion(measured, model, held)
-    numbers = np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
+    numbers = (
+        np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
+    )
     if numbers.shape != (columns,):
         raise InputError(
             f"degrees must have one entry a column of curve ({columns}), got {numbers.tolist()}."
@@ -226,9 +224,7 @@ def _measured(curve: ArrayLike, rounds: ArrayLike | None, standard_errors: Array
     return _Measured(values, index, weights, True)
 
 
-def _fit_recursion(
-    measured: _Measured, model: _Model, held: tuple[float | None, float | None]
-) -> Diagnosis:
+def _fit_recursion(measured: _Measured, model: _Model, held: tuple[float | None, float | None]) -> Diagnosis:
     """Least squares over logit(alpha) and log(time), whichever are free, from several starts."""
     from scipy.special import expit
 
@@ -300,7 +296,15 @@ def _diagnosis(
     p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0)) if tested else np.nan
     rounds = repetitions_to(0.01, contraction)
     return Diagnosis(
-        alpha, time, plateau, plateau_error, rounds, chi_square, freedom, p_value, not p_value < REJECTED_BELOW
+        alpha,
+        time,
+        plateau,
+        plateau_error,
+        rounds,
+        chi_square,
+        freedom,
+        p_value,
+        not p_value < REJECTED_BELOW,
     )
 
 
