@@ -103,6 +103,9 @@ class TrainingJob:
             return torch.cat([stream.normal(size) for stream in streams])
 
         self.network = build_network(architecture, members, dimension, draw, self.device)
+        self._has_dropout = any(
+            isinstance(module, torch.nn.Dropout) and module.p > 0.0 for module in self.network.modules()
+        )
         spread = self.preconditioning.spread
         ends = [
             [math.log(Level.at(t, rate).sigma) for t in times] for times in (shortest, [horizon] * members)
@@ -167,9 +170,13 @@ class TrainingJob:
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:
-        """Dropout masks by address: torch has them from the global generator alone, which is put back afterwards."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            first = self.addresses[0]
+        """Seed dropout by address: it draws from torch's global generators alone, which are restored afterwards."""
+        if not self._has_dropout:
+            yield
+            return
+        first = self.addresses[0]
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed_from(first.seed, first.run, first.round_index, self.step))
             yield
 

@@ -79,10 +79,10 @@ def test_degree_factors_scatter_as_predicted(digits):
         return np.mean([degree_factors(x, **options).z ** 2 for x in record.samples], axis=0)
 
     # The mean of the squares of `runs` normals has relative error sqrt(2 / runs).
-    room = LARGEST_Z * np.sqrt(2.0 / runs)
-    assert np.all(np.abs(variance(False) - 1.0) < room)
+    margin = LARGEST_Z * np.sqrt(2.0 / runs)
+    assert np.all(np.abs(variance(False) - 1.0) < margin)
     # Without what earlier rounds pass on, 1 + kappa^2 + kappa^4 = 2.6 in degree 1.
-    assert variance(True)[2, 0] > 1.0 + room
+    assert variance(True)[2, 0] > 1.0 + margin
 
 
 def test_projections_and_quadratic_forms_agree_with_theory(digits, ideal):

@@ -107,7 +107,7 @@ def test_seeds_and_rounds_train_apart():
 
 
 def test_training_stops_when_held_out_points_gain_nothing():
-    """Few points, a long training: the held-out loss turns, and its best average is what is kept."""
+    """Few points, a long training: the held-out loss turns, and its best average is what is used."""
     training = Training(
         samples=20, held_out=0.5, steps=4000, batch=64, check=20, patience=3, learning_rate=2e-2
     )

@@ -88,12 +88,12 @@ def test_solvable_family_by_every_estimator(name, rho):
 
 
 def test_time_only_errors_are_judged_by_their_integral():
-    """rho = 0: nothing is seen; rho > 0: a time-only error *is* seen."""
+    """rho = 0: nothing is visible; rho > 0: a time-only error *is* visible."""
     _, silent = solvable("mixture", 0.0)
     _, loud = solvable("mixture", 0.5)
     assert abs(paired_observability(silent).observability.value) < 0.01
-    seen = paired_observability(loud).observability
-    assert seen.value > 10 * seen.error
+    visible = paired_observability(loud).observability
+    assert visible.value > 10 * visible.error
 
 
 @pytest.fixture(scope="module")
