@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .collapse import CollapseBounds as CollapseBounds
+    from .collapse import collapse_bounds as collapse_bounds
     from .constant_defects import RobustnessCheck as RobustnessCheck
     from .constant_defects import check_robustness as check_robustness
     from .constants import LeadingDifference as LeadingDifference
@@ -42,11 +44,11 @@ if TYPE_CHECKING:
     from .propagation.solvable import SolvableRecursion as SolvableRecursion
     from .rates import ObservedRates as ObservedRates
     from .rates import RateRow as RateRow
-    from .rates import RoundsTo as RoundsTo
+    from .rates import RoundsToDistance as RoundsToDistance
     from .rates import lowest_difference as lowest_difference
     from .rates import observed_rates as observed_rates
     from .rates import rate_table as rate_table
-    from .rates import rounds_to as rounds_to
+    from .rates import rounds_to_distance as rounds_to_distance
     from .robustness import ModeDefects as ModeDefects
     from .robustness import ball_radius as ball_radius
     from .robustness import mode_defects as mode_defects

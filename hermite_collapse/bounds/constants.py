@@ -64,12 +64,12 @@ class LeadingDifference:
         return result
 
 
-def constant_rounds(recursion: Recursion) -> tuple[float, float, float]:
-    """fresh_fraction, truncation time and rate of a recursion that has one of each."""
+def constant_rounds(recursion: Recursion, *, fresh: bool = True) -> tuple[float, float, float]:
+    """Return fresh_fraction, truncation time and rate of a recursion that has one of each; `fresh`: data needed."""
     if not recursion.has_constant_rounds or recursion.regime.name != "replace":
         raise InputError("recursion must have constant rounds and the regime 'replace' for a rate.")
     alpha = float(recursion.regime.final_fraction)
-    if alpha == 0.0:
+    if fresh and alpha == 0.0:
         raise InputError("fresh_fraction must be > 0 for a rate towards the limit law, got 0.0.")
     return alpha, float(recursion.schedule.final), recursion.rate
 

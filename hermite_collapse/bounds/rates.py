@@ -20,7 +20,9 @@ References: arXiv:2606.13796, Theorem 3.1 (rates); the table of attained and fin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
+from ..laws.protocol import Law
 from ..recursion.modes import METRICS, contraction_rate, mode_contraction
 from ..recursion.recursion import Recursion
 from .constants import constant_rounds, final_constant, leading_difference
@@ -45,6 +48,13 @@ _ATTAINED = {
     "l2_gamma": "any difference of degree 1",
 }
 _SQUARED = ("kl", "chi_square")
+_DISTANCES: dict[str, Callable[[Law, Law], Estimate]] = {
+    "total_variation": distances.total_variation,
+    "kl": distances.kl,
+    "chi_square": distances.chi_square,
+    "wasserstein1": partial(distances.wasserstein, order=1),
+    "wasserstein2": distances.wasserstein,
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,16 @@ def rate_table(
         )
         for metric in METRICS
     )
+
+
+def recursion_rates(recursion: Recursion) -> tuple[RateRow, ...]:
+    """Return the `rate_table` of a recursion of constant rounds; degree 1 where no low degree shows a difference."""
+    alpha, time, rate = constant_rounds(recursion, fresh=False)
+    try:
+        lowest = leading_difference(recursion).degree
+    except InputError:
+        lowest = 1
+    return rate_table(fresh_fraction=alpha, truncation_time=time, degree=lowest, rate=rate)
 
 
 @public
@@ -157,20 +177,10 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
         if kind == "l2_gamma":
             found.append(_scaled(distances.mehler(start, limit, float(np.exp(-2.0 * rate * time * i))), keep))
         elif kind in ("total_variation", "wasserstein1"):
-            pair = (start.through(channel), limit.through(channel))
-            near = (
-                distances.total_variation(*pair)
-                if kind == "total_variation"
-                else distances.wasserstein(*pair, order=1)
-            )
+            near = _DISTANCES[kind](start.through(channel), limit.through(channel))
             found.append(_scaled(near, keep))
         else:
-            function = {
-                "kl": distances.kl,
-                "chi_square": distances.chi_square,
-                "wasserstein2": distances.wasserstein,
-            }[kind]
-            found.append(function(recursion.law(i), limit))
+            found.append(_DISTANCES[kind](recursion.law(i), limit))
     values = np.array([entry.value for entry in found])
     errors = np.array([entry.error for entry in found])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -188,61 +198,92 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
 
 
 @dataclass(frozen=True)
-class RoundsTo:
-    """Rounds until the distance to the limit law is at most a tolerance.
+class RoundsToDistance:
+    """Rounds until the distance to the limit law is at most a given one.
 
-    exact : the first round whose exact law is that near; the distance to the limit law never grows.
-    guaranteed : by the proved rate from the exact first distance; infinite if that rate is 1.
-    predicted : by the final constant, constant * rate^rounds; too small while higher modes still matter.
+    Attributes
+    ----------
+    exact : float
+        The first round whose exact law is that near; the distance to the limit law never grows.
+    guaranteed : float
+        By the proved rate from the exact first distance.
+    predicted : float
+        By the final constant, constant * rate^rounds; too small while higher modes still matter, NaN where no mode
+        shows a difference.
+    distance : float
+        What was aimed at, in the units of the metric.
+    metric : str
     """
 
     exact: float
     guaranteed: float
     predicted: float
-    tolerance: float
+    distance: float
     metric: str
 
 
 @public
-def rounds_to(recursion: Recursion, tolerance: float, *, metric: str) -> RoundsTo:
-    """Rounds until the distance to the limit law is at most `tolerance`: exact, proved and predicted.
+def rounds_to_distance(recursion: Recursion, distance: float, *, metric: str) -> RoundsToDistance:
+    """Return the rounds until the distance to the limit law is at most `distance`: exact, proved and predicted.
 
     Parameters
     ----------
-    recursion : one-dimensional, constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
-    tolerance : in the units of the metric (not relative to the start).
-    metric : "total_variation", "kl" or "wasserstein2".
+    recursion : Recursion
+        One-dimensional, constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    distance : float
+        > 0, in the units of the metric.  (`Recursion.rounds_to` counts by the proved rate alone, for a share of the
+        first distance.)
+    metric : str
+        "total_variation", "kl" or "wasserstein2".
+
+    Returns
+    -------
+    RoundsToDistance
+
+    Raises
+    ------
+    InputError
+        For other recursions or metrics, or a distance that is not positive.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 3.1.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> found = hc.bounds.rounds_to_distance(recursion, 0.01, metric="kl")
+    >>> found.exact, found.guaranteed
+    (3.0, 10.0)
     """
     alpha, time, rate = constant_rounds(recursion)
     kind = checks.one_of(metric, ("total_variation", "kl", "wasserstein2"), "metric")
-    level = checks.positive(tolerance, "tolerance")
-    function = {
-        "total_variation": distances.total_variation,
-        "kl": distances.kl,
-        "wasserstein2": distances.wasserstein,
-    }[kind]
-    limit = recursion.limit()
+    level = checks.positive(distance, "distance")
+    function, limit = _DISTANCES[kind], recursion.limit()
     start = function(recursion.law(0), limit)
+    if start.value <= level:
+        return RoundsToDistance(0.0, 0.0, 0.0, level, kind)
     bound = contraction_rate(fresh_fraction=alpha, truncation_time=time, metric=kind, rate=rate)
     guaranteed = _rounds(start.value + start.error, bound, level)
-    constant = final_constant(recursion, metric=kind)
-    mode = leading_difference(recursion).contraction
-    predicted = _rounds(constant.value, mode**2 if kind in _SQUARED else mode, level)
-    low, high = -1, int(guaranteed)
+    try:
+        mode = leading_difference(recursion).contraction
+    except InputError:
+        predicted = np.nan
+    else:
+        constant = final_constant(recursion, metric=kind)
+        predicted = _rounds(constant.value, mode**2 if kind in _SQUARED else mode, level)
+    low, high = 0, int(guaranteed)
     while high - low > 1:
         middle = (low + high) // 2
-        if function(recursion.law(middle), limit).value <= level:
-            high = middle
-        else:
-            low = middle
-    return RoundsTo(float(high), guaranteed, predicted, level, kind)
+        low, high = (low, middle) if function(recursion.law(middle), limit).value <= level else (middle, high)
+    return RoundsToDistance(float(high), guaranteed, predicted, level, kind)
 
 
 def _rounds(start: float, factor: float, level: float) -> float:
+    """Rounds after which start * factor^rounds <= level, for a factor below 1."""
     if start <= level:
         return 0.0
-    if factor >= 1.0:
-        return np.inf
     return 1.0 if factor == 0.0 else float(np.ceil(np.log(level / start) / np.log(factor)))
 
 

@@ -147,7 +147,7 @@ def test_from_the_data_the_final_rate_is_that_of_the_lowest_mode(metric, name, d
 def test_rounds_to_a_tolerance():
     recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.8)
     for metric in ("total_variation", "wasserstein2", "kl"):
-        found = bounds.rounds_to(recursion, 1e-4, metric=metric)
+        found = bounds.rounds_to_distance(recursion, 1e-4, metric=metric)
         function = FUNCTIONS[metric]
         limit = recursion.limit()
         exact = int(found.exact)
@@ -158,7 +158,18 @@ def test_rounds_to_a_tolerance():
         )
         assert exact <= found.guaranteed
         assert abs(found.predicted - exact) <= 2
-    assert bounds.rounds_to(recursion, 5.0, metric="wasserstein2").exact == 0
+    assert bounds.rounds_to_distance(recursion, 5.0, metric="wasserstein2").exact == 0
+
+
+@pytest.mark.parametrize("metric", ["total_variation", "kl", "wasserstein2"])
+@pytest.mark.parametrize("target", [normal(0.0, 1.0), hc.presets.load("three_modes_1d")])
+@pytest.mark.parametrize("alpha, time", [(0.3, 0.0), (1.0, 0.1), (0.3, 100.0), (1.0, 100.0)])
+def test_rounds_to_a_distance_at_the_ends_of_the_ranges(target, alpha, time, metric):
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time)
+    found = bounds.rounds_to_distance(recursion, 0.01, metric=metric)
+    near = time == 0.0 or np.array_equal(target.variances, [[1.0]])
+    assert found.exact == 0 if near else 0 < found.exact <= found.guaranteed < 20
+    assert FUNCTIONS[metric](recursion.law(int(found.exact)), recursion.limit()).value <= 0.01
 
 
 @pytest.mark.parametrize(

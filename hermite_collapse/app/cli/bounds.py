@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from cyclopts import Parameter
 
 from ...core import checks
@@ -15,6 +14,9 @@ from ..config import Config
 from .options import command as _command
 from .output import Output
 from .predict import title
+
+if TYPE_CHECKING:
+    from ...recursion.recursion import Recursion
 
 Defect = Annotated[
     float,
@@ -56,7 +58,7 @@ def run(
     recursion = config.build_recursion()
     section = config.recursion
     constant = recursion.is_diagonal and recursion.has_constant_rounds
-    has_density = hasattr(recursion.target, "log_density")
+    has_density = recursion.target.has_density
     if section.regime != "replace" or not (constant or has_density):
         raise InputError(
             "bounds must be asked of rounds of replacement, for samples of constant ones with Ornstein-Uhlenbeck "
@@ -67,7 +69,7 @@ def run(
     checks.nonnegative(mode_defect, "mode_defect")
     checks.positive(tolerance, "tolerance")
     regime = None if energies is None else propagation.regime_of(energies, section.fresh_fraction)
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "command": "bounds",
         "config": config.model_dump(mode="json", exclude_none=True),
     }
@@ -79,32 +81,38 @@ def run(
             "Rates and radii are proved for constant rounds with Ornstein-Uhlenbeck truncation and no blur; "
             "what follows holds here too."
         )
-    found = None
+    overview = None
     if has_density:
-        if recursion.dimension > 1:
-            output.note("sampling divergences")
-        found = propagation.tables(recursion, rounds=section.rounds, seed=config.simulation.seed)
-        propagation.show(found, output)
+        kind = "integrating" if recursion.dimension == 1 else "sampling"
+        output.note(f"{kind} the divergences of {section.rounds} rounds")
+        overview = propagation.overview(recursion, rounds=section.rounds, seed=config.simulation.seed)
+        propagation.show(overview, output)
         document |= {
-            "divergences": [row.as_dict() for row in found["divergences"]],
-            "first_infinite_round": found["first_infinite_round"],
-            "propagation": [row.as_dict() for row in found["propagation"]],
+            "divergences": [row.as_dict() for row in overview.divergences],
+            "first_infinite_round": overview.first_infinite_round,
+            "propagation": [row.as_dict() for row in overview.bounds],
         }
     if regime is not None and energies is not None:
         propagation.show_regime(regime, energies.name, output)
         document |= {"regime": vars(regime)}
     if output.folder is not None:
-        propagation.draw(found, output.make_folder(config), config=config)
+        propagation.draw(overview, output.make_folder(config), config=config)
     output.keep(document, "bounds")
     output.document(document)
-    return 1 if found is not None and propagation.refused(found) else 0
+    return 1 if overview is not None and overview.is_refused else 0
 
 
 def _proved(
-    config: Config, recursion: Any, output: Output, defect: float, mode_defect: float, tolerance: float
-) -> dict[str, Any]:
+    config: Config,
+    recursion: Recursion,
+    output: Output,
+    defect: float,
+    mode_defect: float,
+    tolerance: float,
+) -> dict[str, object]:
     """Print and return rates, radii, rounds and bounds on the collapse of constant rounds."""
     from ... import bounds
+    from ...bounds.rates import recursion_rates
 
     section = config.recursion
     setting = {
@@ -115,9 +123,9 @@ def _proved(
     ball = bounds.ball_radius(defect, **setting)
     degrees = list(range(1, config.analysis.degree_in(recursion.dimension) + 1))
     radii = bounds.mode_radius(degrees, mode_defect, **setting)
-    rates = _rates(recursion, setting)
+    rates = recursion_rates(recursion)
     rounds = _rounds(recursion, tolerance)
-    collapse = _collapse(recursion, setting)
+    collapse = _collapse(recursion)
     output.heading("Factor of one round on the distance to the limit")
     output.table(
         ["metric", "proved", "in the end", "proved factor attained by"],
@@ -154,68 +162,38 @@ def _proved(
     }
 
 
-def _rates(recursion: Any, setting: dict[str, float]) -> Any:
+def _rounds(recursion: Recursion, distance: float) -> dict[str, dict[str, float]]:
+    """Rounds to a distance, by metric: what the proved rate needs, and what the exact laws need."""
     from ... import bounds
 
-    try:
-        lowest = bounds.lowest_difference(recursion)
-    except InputError:  # the start is the limit, as far as low degrees can tell
-        lowest = 1
-    return bounds.rate_table(degree=lowest, **setting)
-
-
-def _rounds(recursion: Any, tolerance: float) -> dict[str, dict[str, float]]:
-    """Rounds to a tolerance, by metric: what the proved rate needs, and what the exact laws need."""
-    from ... import bounds, distances
-
-    measures: dict[str, Any] = {
-        "total_variation": distances.total_variation,
-        "kl": distances.kl,
-        "wasserstein2": distances.wasserstein,
-    }
-    found = {}
-    for metric, measure in measures.items():
+    rows = {}
+    for metric in ("total_variation", "kl", "wasserstein2"):
         try:
-            entry = bounds.rounds_to(recursion, tolerance, metric=metric)
+            entry = bounds.rounds_to_distance(recursion, distance, metric=metric)
         except InputError:  # no such metric in this dimension, or no rate without fresh data
             continue
-        found[metric] = {"guaranteed": entry.guaranteed, "by_final_constant": entry.predicted}
-        found[metric]["needed"] = _needed(recursion, measure, tolerance, entry.guaranteed)
-    return found
+        rows[metric] = {
+            "guaranteed": entry.guaranteed,
+            "by_final_constant": entry.predicted,
+            "needed": entry.exact,
+        }
+    return rows
 
 
-def _needed(recursion: Any, measure: Any, level: float, guaranteed: float) -> float:
-    """The first round whose exact law is within the tolerance, by bisection: the distance decreases."""
-    if not np.isfinite(guaranteed):
-        return np.nan
-    limit, low, high = recursion.limit(), -1, int(guaranteed)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if measure(recursion.law(middle), limit).value <= level else (middle, high)
-    return float(high)
+def _collapse(recursion: Recursion) -> dict[str, float | Estimate]:
+    """The bounds on the distance of the limit law to the data that there are, by what they are called here."""
+    from ... import bounds
 
-
-def _collapse(recursion: Any, setting: dict[str, float]) -> dict[str, float | Estimate]:
-    """Upper bounds, the lower one, and the distance itself where it can be had."""
-    from ... import bounds, distances
-
-    limit, target = recursion.limit(), recursion.target
-    moment = float(np.trace(np.atleast_2d(target.covariance)) + np.sum(np.asarray(target.mean) ** 2))
-    found: dict[str, float | Estimate] = {}
-    if recursion.dimension == 1:
-        found["the distance itself"] = distances.wasserstein(limit, target, order=2)
-    found["at least (Bures)"] = distances.bures(limit, target)
-    try:
-        information = bounds.relative_fisher_information(target)
-    except InputError:  # samples have no density
-        information = None
-    if information is not None:
-        found["at most (relative Fisher information)"] = bounds.fisher_bound(information, **setting)
-    found["at most (second moment)"] = bounds.coupling_bound(moment, dimension=recursion.dimension, **setting)
-    if information is not None and setting["fresh_fraction"] > 0.0:
-        found["for small times, about"] = bounds.small_time_distance(information, **setting)
-        found["relative Fisher information of the data"] = information
-    return found
+    collapse = bounds.collapse_bounds(recursion)
+    named = {
+        "the distance itself": collapse.distance,
+        "at least (Bures)": collapse.bures,
+        "at most (relative Fisher information)": collapse.fisher,
+        "at most (second moment)": collapse.coupling,
+        "for small times, about": collapse.small_time,
+        "relative Fisher information of the data": collapse.information,
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 command = _command(run, uses=("target", "recursion", "analysis"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from ...core.numbers import spread_rounds, with_error
 from .output import Output
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ...bounds.propagation.drift import DriftRegime
+    from ...bounds.propagation.overview import PropagationOverview
+    from ...bounds.propagation.rows import BoundRow
     from ...recursion.recursion import Recursion
     from ..config import Config
 
@@ -51,25 +56,16 @@ def show_regime(regime: DriftRegime, name_of_file: str, output: Output) -> None:
     )
 
 
-def tables(recursion: Recursion, *, rounds: int, seed: int) -> dict[str, Any]:
-    """Divergences of p_0, ..., p_rounds, the first round at which the one from the data is infinite, and each bound.
+def overview(recursion: Recursion, *, rounds: int, seed: int) -> PropagationOverview:
+    """Divergences of p_0, ..., p_rounds and each bound on them, for exact scores."""
+    from ...bounds.propagation.overview import propagation_overview
 
-    Keys "divergences" (rows of `bounds.divergence_table`), "first_infinite_round" (None: none in the first thousand)
-    and "propagation" (rows of `bounds.propagation_table` for exact scores).
-    """
-    from ... import bounds
-
-    record = bounds.propagation_record(recursion, rounds=rounds, sample_count=_SAMPLES, rng=seed)
-    return {
-        "divergences": bounds.divergence_table(recursion, rounds=rounds, sample_count=_SAMPLES, rng=seed),
-        "first_infinite_round": bounds.first_infinite_round(recursion, rounds=max(1000, rounds)),
-        "propagation": bounds.propagation_table(record),
-    }
+    return propagation_overview(recursion, rounds=rounds, sample_count=_SAMPLES, rng=seed)
 
 
-def show(found: dict[str, Any], output: Output) -> None:
+def show(overview: PropagationOverview, output: Output) -> None:
     """Print the divergences of some rounds, and each bound with the rounds it was judged in."""
-    rows, first = found["divergences"], found["first_infinite_round"]
+    rows, first = overview.divergences, overview.first_infinite_round
     output.heading("Divergence of the model law after some rounds, exact scores")
     if first is None:
         output.text("Chi-square from the data stays finite for at least a thousand rounds.")
@@ -84,15 +80,10 @@ def show(found: dict[str, Any], output: Output) -> None:
         [[row.round, row.target, row.limit, row.mehler, row.mehler_limit, row.l2_gamma] for row in shown],
     )
     output.heading("Bounds of error propagation, judged in each round (ratio: bound / value)")
-    output.table(["statement", "bound on", "verdict in rounds", "ratio"], _judged(found["propagation"]))
+    output.table(["statement", "bound on", "verdict in rounds", "ratio"], _judged(overview.bounds))
 
 
-def refused(found: dict[str, Any]) -> bool:
-    """Whether a proved bound failed."""
-    return any(row.verdict == "refused" for row in found["propagation"])
-
-
-def draw(found: dict[str, Any] | None, folder: Path, *, config: Config) -> None:
+def draw(overview: PropagationOverview | None, folder: Path, *, config: Config) -> None:
     """The heat maps of the discount weights, and the divergences with their bounds, as SVG and PNG."""
     from ... import figures
     from ...figures.style import figure_of
@@ -101,32 +92,29 @@ def draw(found: dict[str, Any] | None, folder: Path, *, config: Config) -> None:
     for coherence in ("incoherent", "coherent"):
         axes = figures.draw_discount_weights(fresh_fraction=alpha, rounds=rounds, coherence=coherence)
         figures.save(figure_of(axes), folder / "figures" / f"discount_weights_{coherence}")
-    for name, axes in _curves(found, alpha) if found is not None else ():
+    for name, axes in _curves(overview) if overview is not None else ():
         figures.save(figure_of(axes), folder / "figures" / name)
 
 
-def _curves(found: dict[str, Any], fresh_fraction: float) -> Any:
+def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:
     """Divergences between their bounds: from the limit always, from the data where two rounds are finite."""
     from ... import bounds, figures
 
-    limit = [row.limit for row in found["divergences"]]
-    if all(entry is not None for entry in limit):
-        kept = limit[0].value * (1.0 - fresh_fraction) ** np.arange(len(limit))
+    limit = [row.limit for row in overview.divergences if row.limit is not None]
+    if overview.limit_bound is not None and len(limit) == len(overview.divergences):
         yield (
             "divergence_from_limit",
             figures.draw_bounds(
                 measured=[entry.value for entry in limit],
                 errors=[entry.error for entry in limit],
-                upper={"proved rate": kept},
+                upper={"proved rate": overview.limit_bound},
                 ylabel=r"$\chi^2(p_i\,\Vert\,p_\infty)$",
                 first_round=0,
             ),
         )
-    finite = {
-        row.round for row in found["propagation"] if row.quantity == "D_{i+1}" and np.isfinite(row.measured)
-    }
+    finite = {row.round for row in overview.bounds if row.quantity == "D_{i+1}" and np.isfinite(row.measured)}
     if len(finite) > 1:
-        columns = bounds.bound_columns(found["propagation"], "D_{i+1}")
+        columns = bounds.bound_columns(overview.bounds, "D_{i+1}")
         yield (
             "divergence_from_data",
             figures.draw_bounds(
@@ -139,13 +127,13 @@ def _curves(found: dict[str, Any], fresh_fraction: float) -> Any:
         )
 
 
-def _judged(rows: list[Any]) -> list[list[Any]]:
+def _judged(rows: Sequence[BoundRow]) -> list[list[object]]:
     """One line a bound: its verdicts with the rounds that have them, and the ratio nearest to 1."""
-    lines: dict[tuple[str, str], list[Any]] = {}
+    lines: dict[tuple[str, str], list[BoundRow]] = {}
     for row in rows:
         relation = "<=" if row.side == "above" else ">="
         lines.setdefault((row.statement, f"{row.quantity} {relation}"), []).append(row)
-    judged = []
+    judged: list[list[object]] = []
     for (statement, quantity), group in lines.items():
         counts = Counter(row.verdict for row in group)
         ratios = [row.ratio for row in group if np.isfinite(row.ratio) and row.ratio > 0.0]
