@@ -178,8 +178,8 @@ def _discretisation(
             f"refined must have twice the steps of simulated, {simulated.steps}, got {refined.steps}."
         )
     order = (simulated.sampler or {}).get("order")
-    if order is None:
-        raise InputError("simulated must record the weak order of its sampler to be refined, got none.")
+    if not isinstance(order, int | float):
+        raise InputError(f"simulated must record the weak order of its sampler to be refined, got {order!r}.")
     gain = 1.0 / (1.0 - 0.5**order)
     difference = simulated.mean_coefficients - refined.mean_coefficients
     share = 1.0 / simulated.runs + (simulated.particles / refined.particles) / refined.runs
