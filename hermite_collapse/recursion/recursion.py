@@ -32,6 +32,7 @@ from ..laws.protocol import Law
 from .genealogy import EXACT_ROUNDS, Ages, compressed_replacement_ages, joined, merged, replacement_ages
 from .modes import contraction_rate, mode_factors
 from .regimes import Regime, as_regime
+from .repetitions import repetitions_to
 from .schedules import Constant, Schedule, as_schedule
 
 
@@ -343,9 +344,7 @@ class Recursion(Displayed, Value):
             metric=metric,
             rate=1.0,
         )
-        if rate >= 1.0:
-            return np.inf if level < 1.0 else 0.0
-        return float(max(0.0, np.ceil(np.log(level) / np.log(rate)))) if rate > 0.0 else 1.0
+        return float(repetitions_to(level, rate))
 
     def _aged(self, ages: Ages) -> AgedLaw:
         roots = (self.target,) if self.initial is None else (self.target, self.initial)
