@@ -441,6 +441,29 @@ def test_bounds_name_the_drift_regime_of_recorded_energies(power, name, tmp_path
     assert document["regime"]["name"] == name and abs(exponent["value"] - power) < 4 * exponent["error"]
 
 
+@pytest.mark.parametrize("truncation_time", [0.0, 1e-4, 100.0])
+@pytest.mark.parametrize("fresh_fraction", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("target", ["three_modes", "normal"])
+def test_bounds_at_the_ends_of_the_ranges(target, fresh_fraction, truncation_time, tmp_path, capsys):
+    law = {
+        "normal": "weights = [1.0]\nmeans = [0.0]\ncovariances = [1.0]",
+        "three_modes": 'preset = "three_modes_1d"',
+    }
+    (tmp_path / "c.toml").write_text(
+        f"[target]\n{law[target]}\n[analysis]\ndegree = 3\n[recursion]\nrounds = 3\n"
+    )
+    setting = ["--fresh-fraction", str(fresh_fraction), "--truncation-time", str(truncation_time)]
+    for form in ([], ["--json"]):
+        status, out, _ = call("bounds", "c.toml", *setting, *form, capsys=capsys)
+        assert status == 0
+    document = json.loads(out)
+    collapse = document["collapse"]
+    distance = collapse["the distance itself"]
+    assert collapse["at least (Bures)"]["value"] <= distance["value"] + distance["error"] + 1e-7
+    assert distance["value"] <= collapse["at most (second moment)"] + distance["error"] + 1e-7
+    assert {row["verdict"] for row in document["propagation"]} <= {"holds", "vacuous", "infinite"}
+
+
 def test_a_refused_bound_ends_with_status_one(monkeypatch, capsys):
     from hermite_collapse.bounds.propagation import rows as propagation_rows
 
