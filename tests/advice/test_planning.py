@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import hermite_collapse as hc
 from hermite_collapse.advice.error_models import FinitePool, PowerLaw, fit_error_model, measured_deviations
 from hermite_collapse.advice.planning import (
-    _Problem,
     best_constant_truncation,
     plan_schedule,
     predicted_errors,
 )
+from hermite_collapse.advice.schedule_problem import ScheduleProblem
 from hermite_collapse.storage.record import SimulatedRecursion
 
 ERROR = PowerLaw(2e-3, 0.5)
@@ -57,7 +57,9 @@ def test_joint_optimisation_agrees_with_round_by_round_where_both_hold():
 @pytest.mark.parametrize("square", [False, True])
 @pytest.mark.parametrize("error", [ERROR, FinitePool(400, (0.0, 0.5, 1.0, 3.0, 4.0))])
 def test_gradients_agree_with_differences(square, error):
-    problem = _Problem(np.array([1.0, 3.0, 4.0]), np.array([0.5, 1.0, 0.2]), 5, 0.7, error, square, 0.5)
+    problem = ScheduleProblem(
+        np.array([1.0, 3.0, 4.0]), np.array([0.5, 1.0, 0.2]), 5, 0.7, error, square, 0.5
+    )
     times = np.array([0.05, 0.02, 0.1, 0.03, 0.07])
     _, gradient = problem.value_and_gradient(times)
     for i, step in enumerate(1e-6 * np.eye(5)):

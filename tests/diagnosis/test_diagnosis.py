@@ -85,6 +85,13 @@ def test_required_particles_invert_the_predicted_error():
         required_particles(3, 0.02, recursion=symmetric, rounds=5)
 
 
+def test_required_particles_off_centre_are_those_of_a_mean():
+    """The mean of N(5, 0.3) in units of 5: z^2 Var / (25 effect^2), no more for lying off centre."""
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [5.0], 0.3), fresh_fraction=1.0, truncation=0.0)
+    count = required_particles(1, 0.01, recursion=recursion, rounds=1)
+    assert count == pytest.approx((2.5758 + 1.2816) ** 2 * 0.3 / 25.0 / 0.01**2, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

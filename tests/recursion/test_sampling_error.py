@@ -215,3 +215,11 @@ def test_carried_covariances_of_two_modes():
         inherited=0.9,
     )
     assert diagonal[1, 1, 0] == pytest.approx(0.9 * 0.64 * 0.25 + 0.5)
+
+
+def test_normality_needs_sixty_draws_of_a_gaussian():
+    """Kurtosis 3 against the rule kurtosis / N < 0.05; several runs count together."""
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=1.0, truncation=0.0)
+    few, enough = (predict_sampling_error(recursion, 1, rounds=1, particles=n) for n in (59, 61))
+    assert not few.is_testable()[:, 1].any() and enough.is_testable()[:, 1].all()
+    assert few.is_testable(runs=2)[:, 1].all()
