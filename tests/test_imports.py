@@ -18,6 +18,7 @@ FLOORS = [
     {"laws"},
     {"distances"},
     {"recursion"},
+    {"pipeline"},
     {"bounds", "diagnosis"},
     {"comparison", "advice", "simulation"},
     {"figures"},

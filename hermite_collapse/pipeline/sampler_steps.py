@@ -1,0 +1,387 @@
+r"""Samplers of K steps with the exact denoiser, along one Gaussian direction.
+
+At level (a, s), x = a x_0 + s n with x_0 from N(m, w) and M = a^2 w + s^2, the posterior means are linear in x,
+
+    D = E[x_0 | x] = (a w x + s^2 m) / M,        N = E[n | x] = s (x - a m) / M,
+
+and so is every step: x' = c_x x + c_D D + c_N N + sqrt(q) z.  With m = 0 each step is x' = g x + sqrt(q) z, so the
+variance runs through v' = g^2 v + q from the variance of the start; the mean runs through the same steps with m = 1.
+
+| sampler | c_x | c_D | c_N | q |
+|---|---|---|---|---|
+| DDIM(eta), alpha_bar A -> P | 0 | sqrt(P) | sqrt(1 - P - q) | eta^2 (1-P)/(1-A) (1 - A/P) |
+| DDPM, beta = 1 - A/P | sqrt(A/P) (1-P)/(1-A) | sqrt(P) beta/(1-A) | 0 | beta (1-P)/(1-A) or beta |
+| Euler in sigma (EDM) | 0 | 1 | sigma' | 0 |
+| Heun in sigma (EDM) | 0 | 1 | (sigma + sigma')/2, and (sigma' - sigma)/2 times N at the Euler point | 0 |
+| flow matching, Euler | 0 | 1 - sigma' | sigma' | 0 |
+
+The map starts where pipelines start, at unit noise (sigma_max for EDM), not at the true law of that level, and it
+contains the last step.  V(w) is exact for Gaussian directions; it is not for mixtures (see `mechanism`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
+from .guidance import Guidance
+from .mechanism import Exactness, Mechanism
+
+BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
+SPACINGS = ("leading", "trailing", "linspace")
+VARIANCES = ("posterior", "beta")
+LARGEST_BETA = 0.999  # where the squared cosine is cut
+
+
+@dataclass(frozen=True, eq=False)
+class SamplerSteps(Value, Mechanism):
+    """A sampler of K steps with the exact denoiser; made by `edm`, `ddpm`, `ddim`, `flow` or `of_scheduler`.
+
+    Parameters
+    ----------
+    name : str
+        What the sampler is, in words.
+    start : float
+        Variance of the noise that it starts from.
+    signal, noise : array, shape (K,)
+        Levels a and s at which the denoiser is called.
+    on_sample, on_data, on_noise : array, shape (K,)
+        Coefficients c_x, c_D and c_N of each step.
+    added : array, shape (K,)
+        Variance q of the noise that each step adds.
+    corrector : array, shape (K,), optional
+        Coefficient of the second posterior mean of the noise, taken at the level of the next step (Heun); 0 where there
+        is none.
+    guidance : Guidance, optional
+        Classifier-free guidance inside the sampler; w is then the variance within a class.
+
+    Examples
+    --------
+    >>> round(SamplerSteps.edm(steps=18).variance(0.25) / 0.25, 6)
+    1.113551
+    """
+
+    name: str
+    start: float
+    signal: FloatArray
+    noise: FloatArray
+    on_sample: FloatArray
+    on_data: FloatArray
+    on_noise: FloatArray
+    added: FloatArray
+    corrector: FloatArray | None = None
+    guidance: Guidance | None = None
+    exactness: ClassVar[Exactness] = "gaussian"
+    is_sampler: ClassVar[bool] = True
+
+    @property
+    def steps(self) -> int:
+        """K."""
+        return len(self.signal)
+
+    def describe(self) -> str:
+        guided = "" if self.guidance is None else f", {self.guidance.describe()}"
+        return f"{self.name}, {self.steps} steps{guided}"
+
+    def _variance(self, w: FloatArray) -> FloatArray:
+        return self.responses(w, None if self.guidance is None else np.full_like(w, self.guidance.between))[0]
+
+    def _gain(self, w: FloatArray) -> FloatArray:
+        return self.responses(w, None if self.guidance is None else np.full_like(w, self.guidance.between))[1]
+
+    def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return V(w) and the mean gain for variances w and, under guidance, variances of the class means."""
+        variance, mean = np.full_like(w, self.start), np.zeros_like(w)
+        for j in range(self.steps):
+            data, noise = self._posterior(j, w, between)
+            slope = self.on_sample[j] + self.on_data[j] * data[0] + self.on_noise[j] * noise[0]
+            shift = self.on_data[j] * data[1] + self.on_noise[j] * noise[1]
+            if self.corrector is not None and self.corrector[j] != 0.0:
+                # The Euler point x_e = D + sigma' N, with data mean m: slope and shift of N there.
+                level = self.noise[j + 1]
+                euler = (data[0] + level * noise[0], data[1] + level * noise[1])
+                _, second = self._posterior(j + 1, w, between)
+                slope = slope + self.corrector[j] * second[0] * euler[0]
+                shift = shift + self.corrector[j] * (second[0] * euler[1] + second[1])
+            variance = slope**2 * variance + self.added[j]
+            mean = slope * mean + shift
+        return variance, mean
+
+    def _posterior(
+        self, step: int, w: FloatArray, between: FloatArray | None
+    ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+        """Return D and N at one step, each as its coefficients of x and of the data mean."""
+        a, s = self.signal[step], self.noise[step]
+        total = a**2 * w + s**2
+        data, noise = (a * w / total, s**2 / total), (s / total, -a * s / total)
+        if between is None or self.guidance is None:
+            return data, noise
+        scale, omega = self.guidance.scale, self.guidance.omega
+        whole = a**2 * (w + between) + s**2
+        return (
+            (scale * data[0] - omega * a * (w + between) / whole, scale * data[1]),
+            (scale * noise[0] - omega * s / whole, scale * noise[1]),
+        )
+
+    @classmethod
+    def edm(
+        cls,
+        *,
+        steps: int = 18,
+        sigma_min: float = 0.002,
+        sigma_max: float = 80.0,
+        rho: float = 7.0,
+        method: str = "heun",
+        sigmas: ArrayLike | None = None,
+        guidance: Guidance | None = None,
+    ) -> SamplerSteps:
+        """Return the deterministic sampler of EDM (arXiv:2206.00364, Algorithm 1).
+
+            sigma_i = (sigma_max^(1/rho) + i/(K-1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho,  i < K,  sigma_K = 0
+
+        Parameters
+        ----------
+        steps : int
+            K >= 1.
+        sigma_min, sigma_max, rho : float
+            Smallest and largest noise level, and the exponent of their spacing.
+        method : str
+            "heun" (the last step is Euler's) or "euler".
+        sigmas : array, shape (K,) or (K + 1,), optional
+            Decreasing noise levels in place of the formula, with or without the 0 at the end.
+        guidance : Guidance, optional
+
+        Returns
+        -------
+        SamplerSteps
+            Started at variance sigma_max^2.
+        """
+        checks.one_of(method, ("heun", "euler"), "method")
+        if sigmas is None:
+            count = checks.integer(steps, "steps", minimum=1)
+            low, high = checks.positive(sigma_min, "sigma_min"), checks.positive(sigma_max, "sigma_max")
+            if low > high:
+                raise InputError(f"sigma_min must be <= sigma_max ({high:g}), got {low:g}.")
+            power = 1.0 / checks.positive(rho, "rho")
+            ramp = np.arange(count) / max(count - 1, 1)
+            levels = (high**power + ramp * (low**power - high**power)) ** (1.0 / power)
+        else:
+            levels = _decreasing(sigmas, "sigmas")
+        later = np.append(levels[1:], 0.0)
+        heun = method == "heun"
+        corrector = np.where(later > 0.0, 0.5 * (later - levels), 0.0) if heun else None
+        on_noise = np.where(later > 0.0, 0.5 * (levels + later), 0.0) if heun else later
+        zero = np.zeros_like(levels)
+        return cls(
+            f"EDM {method.capitalize()}",
+            float(levels[0] ** 2),
+            np.ones_like(levels),
+            levels,
+            zero,
+            np.ones_like(levels),
+            on_noise,
+            zero,
+            corrector,
+            guidance,
+        )
+
+    @classmethod
+    def ddpm(
+        cls,
+        *,
+        steps: int = 1000,
+        train_steps: int = 1000,
+        beta_start: float = 1e-4,
+        beta_end: float = 0.02,
+        schedule: str = "linear",
+        variance: str = "posterior",
+        alphas_cumprod: ArrayLike | None = None,
+        guidance: Guidance | None = None,
+    ) -> SamplerSteps:
+        """Return the ancestral sampler of DDPM.
+
+        Parameters
+        ----------
+        steps, train_steps : int
+            K, and the number of training levels; K of them are used, spaced by train_steps // K from level 0.
+        beta_start, beta_end, schedule : float, float, str
+            Training noise: "linear", "scaled_linear" or "squaredcos_cap_v2".
+        variance : str
+            Of the noise of each step: "posterior" (fixed_small) or "beta" (fixed_large).
+        alphas_cumprod : array, shape (T,), optional
+            The table of signal levels in place of the schedule.
+        guidance : Guidance, optional
+        """
+        checks.one_of(variance, VARIANCES, "variance")
+        table = _table(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
+        times = _timesteps(steps, len(table), "leading", 0)
+        now, then = table[times], _previous(table, times, steps, 1.0)
+        beta = 1.0 - now / then
+        posterior = beta * (1.0 - then) / (1.0 - now)
+        added = np.where(then < 1.0, posterior if variance == "posterior" else beta, 0.0)
+        return cls(
+            f"DDPM with {variance} variance",
+            1.0,
+            np.sqrt(now),
+            np.sqrt(1.0 - now),
+            np.sqrt(now / then) * (1.0 - then) / (1.0 - now),
+            np.sqrt(then) * beta / (1.0 - now),
+            np.zeros_like(now),
+            added,
+            None,
+            guidance,
+        )
+
+    @classmethod
+    def ddim(
+        cls,
+        *,
+        steps: int = 50,
+        eta: float = 0.0,
+        train_steps: int = 1000,
+        beta_start: float = 1e-4,
+        beta_end: float = 0.02,
+        schedule: str = "linear",
+        spacing: str = "leading",
+        offset: int = 0,
+        set_alpha_to_one: bool = True,
+        alphas_cumprod: ArrayLike | None = None,
+        guidance: Guidance | None = None,
+    ) -> SamplerSteps:
+        """Return DDIM, with noise of share eta.
+
+        Parameters
+        ----------
+        steps, train_steps : int
+            K, and the number of training levels.
+        eta : float
+            0 for the deterministic sampler, 1 for the noise of DDPM.
+        beta_start, beta_end, schedule : float, float, str
+            Training noise: "linear", "scaled_linear" or "squaredcos_cap_v2".
+        spacing, offset : str, int
+            How the K levels are picked ("leading", "trailing" or "linspace"), and what is added to their numbers.
+        set_alpha_to_one : bool
+            Whether the last step ends without noise; else it ends at the first training level.
+        alphas_cumprod : array, shape (T,), optional
+            The table of signal levels in place of the schedule.
+        guidance : Guidance, optional
+        """
+        share = checks.nonnegative(eta, "eta")
+        table = _table(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
+        times = _timesteps(steps, len(table), checks.one_of(spacing, SPACINGS, "spacing"), offset)
+        now, then = table[times], _previous(table, times, steps, 1.0 if set_alpha_to_one else float(table[0]))
+        added = share**2 * (1.0 - then) / (1.0 - now) * (1.0 - now / then)
+        if np.any(added > 1.0 - then):
+            raise InputError(f"eta must leave the noise of a step below its level, got {share:g}.")
+        return cls(
+            f"DDIM with eta {share:g}",
+            1.0,
+            np.sqrt(now),
+            np.sqrt(1.0 - now),
+            np.zeros_like(now),
+            np.sqrt(then),
+            np.sqrt(np.maximum(1.0 - then - added, 0.0)),
+            added,
+            None,
+            guidance,
+        )
+
+    @classmethod
+    def flow(
+        cls,
+        *,
+        steps: int = 50,
+        shift: float = 1.0,
+        sigmas: ArrayLike | None = None,
+        guidance: Guidance | None = None,
+    ) -> SamplerSteps:
+        """Return Euler's method for flow matching, x = (1 - sigma) x_0 + sigma n.
+
+            sigma_i = shift u / (1 + (shift - 1) u),   u = 1 - i/K
+
+        Parameters
+        ----------
+        steps : int
+            K >= 1.
+        shift : float
+            > 0; large shifts spend the steps at high noise.
+        sigmas : array, shape (K,) or (K + 1,), optional
+            Decreasing levels in (0, 1] in place of the formula, with or without the 0 at the end.
+        guidance : Guidance, optional
+        """
+        if sigmas is None:
+            u = 1.0 - np.arange(checks.integer(steps, "steps", minimum=1)) / steps
+            stretch = checks.positive(shift, "shift")
+            levels = stretch * u / (1.0 + (stretch - 1.0) * u)
+        else:
+            levels = _decreasing(sigmas, "sigmas")
+            if levels[0] > 1.0:
+                raise InputError(f"sigmas must be at most 1 for flow matching, got {float(levels[0])!r}.")
+        later = np.append(levels[1:], 0.0)
+        zero = np.zeros_like(levels)
+        return cls("flow Euler", 1.0, 1.0 - levels, levels, zero, 1.0 - later, later, zero, None, guidance)
+
+
+def _decreasing(sigmas: ArrayLike, name: str) -> FloatArray:
+    """Return noise levels without the 0 at their end."""
+    levels = checks.vector(sigmas, name)
+    levels = levels[:-1] if levels[-1] == 0.0 and len(levels) > 1 else levels
+    if np.any(levels <= 0.0) or np.any(np.diff(levels) >= 0.0):
+        raise InputError(f"{name} must decrease and stay above 0 but for a 0 at the end, got {sigmas!r}.")
+    return levels
+
+
+def _table(
+    alphas_cumprod: ArrayLike | None, train_steps: int, beta_start: float, beta_end: float, schedule: str
+) -> FloatArray:
+    """Return the signal levels alpha_bar of the training steps."""
+    if alphas_cumprod is not None:
+        table = checks.vector(alphas_cumprod, "alphas_cumprod")
+        if table.min() < 0.0 or table.max() >= 1.0 or np.any(np.diff(table) > 0.0):
+            raise InputError("alphas_cumprod must fall within [0, 1), got a table that does not.")
+        return table
+    count = checks.integer(train_steps, "train_steps", minimum=1)
+    checks.one_of(schedule, BETA_SCHEDULES, "schedule")
+    if schedule == "squaredcos_cap_v2":
+        t = np.arange(count + 1) / count
+        bar = np.cos((t + 0.008) / 1.008 * np.pi / 2.0) ** 2
+        betas = np.minimum(1.0 - bar[1:] / bar[:-1], LARGEST_BETA)
+    else:
+        low, high = checks.fraction(beta_start, "beta_start"), checks.fraction(beta_end, "beta_end")
+        if not 0.0 < low <= high < 1.0:
+            raise InputError(f"beta_start must lie between 0 and beta_end ({high:g}) < 1, got {low:g}.")
+        betas = (
+            np.linspace(low, high, count)
+            if schedule == "linear"
+            else np.linspace(low**0.5, high**0.5, count) ** 2
+        )
+    return np.cumprod(1.0 - betas)
+
+
+def _timesteps(steps: int, train_steps: int, spacing: str, offset: int) -> IntArray:
+    """Return the training steps that are used, from the noisiest on."""
+    count = checks.integer(steps, "steps", minimum=1)
+    if count > train_steps:
+        raise InputError(f"steps must be at most train_steps ({train_steps}), got {count}.")
+    if spacing == "leading":
+        times = np.arange(count)[::-1] * (train_steps // count) + checks.integer(offset, "offset")
+    elif spacing == "trailing":
+        times = np.round(np.arange(train_steps, 0.0, -train_steps / count)).astype(np.int64)[:count] - 1
+    else:
+        times = np.round(np.linspace(0.0, train_steps - 1.0, count))[::-1].astype(np.int64)
+    if times.max() >= train_steps:
+        raise InputError(f"offset must keep every step below train_steps ({train_steps}), got {offset}.")
+    return np.asarray(times, dtype=np.int64)
+
+
+def _previous(table: FloatArray, times: IntArray, steps: int, last: float) -> FloatArray:
+    """Return the signal level that each step goes to."""
+    earlier = times - len(table) // steps
+    return np.where(earlier >= 0, table[np.maximum(earlier, 0)], last)
