@@ -34,7 +34,7 @@ from ..recursion.sampling_error import (
 from ..storage.record import SimulatedRecursion
 from .implied import implied_fresh_fraction, implied_truncation
 from .mode_tests import statistic_tests
-from .result import Comparison
+from .result import Comparison, mode_label
 
 __all__ = ["Comparison", "compare"]
 
@@ -152,7 +152,8 @@ def _tests(
     fresh: Estimate | None,
     times: Estimate | None,
 ) -> list[Test]:
-    labels = [f"mode {tuple(k)}" if len(k) > 1 else f"degree {k[0]}" for k in simulated.indices.tolist()]
+    name = "degree {}" if recursion.dimension == 1 else "mode ({})"
+    labels = [name.format(mode_label(k).replace(",", ", ")) for k in simulated.indices.tolist()]
     tests = statistic_tests(modes, measured, labels, simulated.runs)
     if degrees is not None and factors is not None and recursion.dimension > 1:
         names = [f"energy of degree {n}" for n in range(factors.shape[1])]

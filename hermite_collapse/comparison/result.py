@@ -47,6 +47,10 @@ class Statistics(NamedTuple):
         return [(i, int(k)) for i in rounds for k in np.flatnonzero(shown[i])]
 
 
+WRITTEN_OUT = 6
+"""Dimension up to which multi-indices are written out."""
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison(Displayed, Value):
     """A simulated recursion beside its prediction.
@@ -142,7 +146,7 @@ class Comparison(Displayed, Value):
         """Factors of the degrees, or coefficients of the modes where degrees are coupled."""
         error, z = self.factor_standard_error, self.factor_z
         if self.degrees is None or self.measured_factors is None or error is None or z is None:
-            labels = tuple(",".join(map(str, k)) for k in self.indices.tolist())
+            labels = tuple(map(mode_label, self.indices.tolist()))
             rows = (self.modes.expected, self.measured, self.standard_error, self.z, self.tested)
             return Statistics("mode", labels, *rows)
         labels = tuple(map(str, range(self.degrees.expected.shape[1])))
@@ -224,6 +228,16 @@ class Comparison(Displayed, Value):
             mark = f"{shown.z[i, k]:6.2f}" if shown.tested[i, k] else "untested"
             lines.append(f"{i:5d}  {shown.labels[k]:>10}  {values}  {mark}")
         return "\n".join(lines)
+
+
+def mode_label(index: Sequence[int]) -> str:
+    """Return a short name of a multi-index: "2,1" in few dimensions, the axes that count ("x3^2 x17") in many."""
+    if len(index) <= WRITTEN_OUT:
+        return ",".join(map(str, index))
+    axes = (
+        f"x{axis}" + (f"^{power}" if power > 1 else "") for axis, power in enumerate(index, start=1) if power
+    )
+    return " ".join(axes) or "1"
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse.comparison.comparison import compare
+from hermite_collapse.comparison.result import mode_label
 from hermite_collapse.core.significance import Test, Verdict, holm
 from hermite_collapse.hermite.indices import total_degree_indices
 from hermite_collapse.hermite.sums import sample_coefficients
@@ -180,3 +181,11 @@ def test_other_final_steps_are_refused(record):
     denoised = dataclasses.replace(record, sampler={"name": "exponential_multistep", "final_step": "full"})
     with pytest.raises(hc.InputError, match="must end with the noisy step"):
         compare(recursion, denoised)
+
+
+def test_modes_have_short_names_in_many_dimensions():
+    assert mode_label([4]) == "4" and mode_label([2, 0, 1]) == "2,0,1"
+    index = np.zeros(784, dtype=int)
+    assert mode_label(index) == "1"
+    index[[2, 16]] = 2, 1
+    assert mode_label(index) == "x3^2 x17"
