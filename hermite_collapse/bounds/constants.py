@@ -16,46 +16,51 @@ whose covariances are arbitrarily near I.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
+from ..core.types import FloatArray, IntArray, Seed
+from ..core.value import Value
 from ..distances.finiteness import dominations
 from ..distances.line import LineMixture, panels
 from ..distances.quadrature import Integrand, integrate
 from ..hermite.basis import hermite_values
+from ..laws.aged import AgedLaw
 from ..laws.mixture import GaussianMixture
 from ..recursion.modes import attenuation, mode_contraction
 from ..recursion.recursion import Recursion
-
-FloatArray = NDArray[np.float64]
 
 _EPS = float(np.finfo(float).eps)
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
 
-@dataclass(frozen=True)
-class LeadingDifference:
+@dataclass(frozen=True, eq=False)
+class LeadingDifference(Value):
     """The lowest degree in which the first law differs from the limit law.
 
-    degree : m.
-    indices : (j, d) the multi-indices of that degree.
-    values : (j,) b_k = c_k(p_0) - g_m c_k(p*).
-    contraction : kappa_m = (1-alpha) a^m, the final factor per round.
+    Attributes
+    ----------
+    degree : int
+        m.
+    indices : array of int, shape (j, d)
+        The multi-indices of that degree.
+    values : array, shape (j,)
+        b_k = c_k(p_0) - g_m c_k(p*).
+    contraction : float
+        kappa_m = (1-alpha) a^m, the final factor per round.
     """
 
     degree: int
-    indices: NDArray[np.int64]
+    indices: IntArray
     values: FloatArray
     contraction: float
 
     def polynomial(self, x: FloatArray) -> FloatArray:
-        """H(x) = sum_k b_k h_k(x) at points (n, d)."""
+        """Return H(x) = sum_k b_k h_k(x) at points (n, d)."""
         table = np.stack([hermite_values(x[:, j], self.degree) for j in range(x.shape[1])], axis=1)
         result = np.zeros(len(x))
         for index, value in zip(self.indices, self.values, strict=True):
@@ -76,11 +81,30 @@ def constant_rounds(recursion: Recursion, *, fresh: bool = True) -> tuple[float,
 
 @public
 def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDifference:
-    """The lowest degree m >= 1 in which p_0 and p_inf differ, with the differences.
+    """Return the lowest degree m >= 1 in which p_0 and p_inf differ, with the differences.
 
-    Differences below 1e-12 of the coefficients' size count as none.
+    Parameters
+    ----------
+    recursion : Recursion
+        Constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    highest : int
+        Highest degree searched.  Differences below 1e-12 of the coefficients' size count as none.
 
-    Raises : InputError for rounds that are not constant, and if there is no difference up to degree `highest`.
+    Returns
+    -------
+    LeadingDifference
+
+    Raises
+    ------
+    InputError
+        For rounds that are not constant, and if there is no difference up to degree `highest`.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> hc.bounds.leading_difference(recursion).degree
+    4
     """
     alpha, time, rate = constant_rounds(recursion)
     top = checks.integer(highest, "highest", minimum=1)
@@ -101,21 +125,40 @@ def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDif
 
 @public
 def final_constant(
-    recursion: Recursion, *, metric: str, highest: int = 12, sample_count: int = 65536, rng: Any = 0
+    recursion: Recursion, *, metric: str, highest: int = 12, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
-    """The constant c of distance(p_i, p_inf) ~ c kappa^i, or c kappa^{2i} for KL and chi-square.
+    """Return the constant of the final approach to the limit law.
+
+        distance(p_i, p_inf) ~ c kappa^i,     c kappa^{2i} for KL and chi-square
 
     Parameters
     ----------
-    recursion : constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
-    metric : "total_variation", "kl", "chi_square"; "wasserstein2" in one dimension.
-    highest : highest degree searched for a difference.
-    sample_count, rng : for the integrals in several dimensions.
+    recursion : Recursion
+        Constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    metric : str
+        "total_variation", "kl", "chi_square"; "wasserstein2" in one dimension.
+    highest : int
+        Highest degree searched for a difference.
+    sample_count, rng : int and seed
+        For the integrals in several dimensions.
 
     Returns
     -------
-    Estimate: a bound in one dimension, where the integrals are done by quadrature (for total variation in closed form);
-    a standard error otherwise.  kappa is `leading_difference(recursion).contraction`.
+    Estimate
+        With a bound in one dimension, where the integrals are done by quadrature (for total variation in closed
+        form), a standard error otherwise.  kappa is `leading_difference(recursion).contraction`.
+
+    Raises
+    ------
+    InputError
+        For other recursions or metrics, or a start that does not differ from the limit law.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.5], 1.0), fresh_fraction=0.5, truncation=0.2)
+    >>> round(hc.bounds.final_constant(recursion, metric="total_variation").value, 4)
+    0.0347
     """
     kind = checks.one_of(metric, ("total_variation", "kl", "chi_square", "wasserstein2"), "metric")
     lead = leading_difference(recursion, highest=highest)
@@ -143,7 +186,7 @@ def final_constant(
     return Estimate(factor * weighted.value, factor * weighted.error, weighted.kind, weighted.route)
 
 
-def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int, rng: Any) -> Estimate:
+def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int, rng: Seed) -> Estimate:
     """E_gamma abs(H) / 2."""
     if lead.degree == 1:
         return Estimate(
@@ -169,7 +212,7 @@ def mean_absolute_hermite(degree: int) -> float:
     return float(np.abs(np.diff(levels)).sum())
 
 
-def _weighted_line(limit: Any, degree: int) -> Estimate:
+def _weighted_line(limit: AgedLaw, degree: int) -> Estimate:
     """E_gamma[h_degree^2 gamma / p_inf] in one dimension."""
     normal = GaussianMixture([1.0], [0.0], 1.0)
     law, gamma = LineMixture.of(limit, "limit"), LineMixture.of(normal, "gamma")
@@ -190,7 +233,7 @@ def _weighted_line(limit: Any, degree: int) -> Estimate:
     return Estimate(float(total.values[0]), float(total.errors[0]) + edge, "bound", "quadrature")
 
 
-def _weighted_sampled(lead: LeadingDifference, limit: Any, sample_count: int, rng: Any) -> Estimate:
+def _weighted_sampled(lead: LeadingDifference, limit: AgedLaw, sample_count: int, rng: Seed) -> Estimate:
     """E_gamma[H^2 gamma / p_inf], from a Gaussian that dominates gamma^2 / p_inf: every moment of a term exists."""
     dimension = limit.dimension
     gamma = GaussianMixture([1.0], np.zeros((1, dimension)), 1.0)

@@ -39,17 +39,38 @@ _ROUTES = ("closed_form", "quadrature", "samples")
 def relative_fisher_information(
     law: Law, *, route: str | None = None, sample_count: int = 65536, rng: Seed = 0
 ) -> Estimate:
-    """I(p) = E_p norm(x + grad log p)^2, dimensionless; zero only for the standard normal.
+    """Return the relative Fisher information, dimensionless; zero only for the standard normal.
+
+        I(p) = E_p norm(x + grad log p)^2
 
     Parameters
     ----------
-    law : GaussianMixture or AgedLaw over mixtures.
-    route : "closed_form" (one Gaussian: norm(m)^2 + tr S - 2 d + tr S^{-1}), "quadrature" (one dimension), "samples";
-        the first that exists by default.
-    sample_count, rng : for "samples".
+    law : GaussianMixture or AgedLaw
+        With a density.
+    route : str, optional
+        "closed_form" (one Gaussian: norm(m)^2 + tr S - 2 d + tr S^{-1}), "quadrature" (one dimension) or "samples"; by
+        default the first that exists.
+    sample_count, rng : int and seed
+        For "samples".
 
-    Accuracy : quadrature: relative 1e-10; samples: the standard error.
-    Raises : InputError for a law without a density or a route that does not exist for it.
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InputError
+        For a law without a density or a route that does not exist for it.
+
+    Accuracy
+    --------
+    Quadrature: relative 1e-10; samples: the standard error.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> hc.bounds.relative_fisher_information(hc.GaussianMixture([1.0], [0.5], 2.0)).value
+    0.75
     """
     mixture = density_mixture(law, "law")
     single, flat = len(mixture.weights) == 1, mixture.dimension == 1
@@ -88,7 +109,7 @@ def expected_square(p: LineMixture, slope: float) -> Estimate:
 
 
 def squared_age_gap(*, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> float:
-    """E (1 - a^K)^2 = 1 - 2 g_1 + g_2 over the age K of the limit law, without cancellation.
+    """Return E (1 - a^K)^2 = 1 - 2 g_1 + g_2 over the age K of the limit law, without cancellation.
 
     u^2 (2 + u - alpha) / ((alpha + u)(alpha + 2u + u^2)),   u = expm1(rate t)
     """
@@ -106,10 +127,35 @@ def squared_age_gap(*, fresh_fraction: float, truncation_time: float, rate: floa
 def fisher_bound(
     information: float | Estimate, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
-    """Case 1: W2(p_inf, p*) <= sqrt((1 - 2 g_1 + g_2) I); with fresh_fraction 1, W2(C_t p*, p*) <= (1 - a) sqrt(I).
+    """Return Case 1, the upper bound on W2(p_inf, p*) through the relative Fisher information.
 
-    information : relative Fisher information of p*; may be infinite.
-    References : arXiv:2606.13796, Theorem 5.2, Appendix E.
+        sqrt((1 - 2 g_1 + g_2) I);     (1 - a) sqrt(I) for fresh_fraction 1
+
+    Parameters
+    ----------
+    information : float or Estimate
+        Relative Fisher information of p*; may be infinite.
+    fresh_fraction, truncation_time, rate : float
+        The recursion's.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 5.2, Appendix E.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> round(hc.bounds.fisher_bound(0.75, fresh_fraction=1.0, truncation_time=0.1), 5)
+    0.04224
     """
     level = float(information)
     if not level >= 0.0:
@@ -122,10 +168,37 @@ def fisher_bound(
 def coupling_bound(
     second_moment: float, *, dimension: int, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
-    """Case 2: W2(p_inf, p*)^2 <= (1 - 2 g_1 + g_2) E norm(X)^2 + (1 - g_2) d; needs a second moment only.
+    """Return Case 2, the upper bound on W2(p_inf, p*) that needs a second moment only.
 
-    second_moment : E norm(X)^2 of p*.
-    References : arXiv:2606.13796, Theorem 5.2, Appendix E.
+        sqrt((1 - 2 g_1 + g_2) E norm(X)^2 + (1 - g_2) d)
+
+    Parameters
+    ----------
+    second_moment : float
+        E norm(X)^2 of p*.
+    dimension : int
+        d.
+    fresh_fraction, truncation_time, rate : float
+        The recursion's.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 5.2, Appendix E.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> round(hc.bounds.coupling_bound(1.0, dimension=1, fresh_fraction=1.0, truncation_time=0.1), 4)
+    0.3123
     """
     moment = checks.nonnegative(second_moment, "second_moment")
     d = checks.integer(dimension, "dimension", minimum=1)
@@ -138,7 +211,34 @@ def coupling_bound(
 def small_time_distance(
     information: float | Estimate, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
 ) -> float:
-    """The leading term of W2(p_inf, p*) for small truncation times: (rate t / alpha) sqrt(I)."""
+    """Return the leading term of W2(p_inf, p*) for small truncation times.
+
+        (rate t / alpha) sqrt(I)
+
+    Parameters
+    ----------
+    information : float or Estimate
+        Relative Fisher information of p*.
+    fresh_fraction : float
+        > 0.
+    truncation_time, rate : float
+        The recursion's.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> round(hc.bounds.small_time_distance(0.75, fresh_fraction=0.5, truncation_time=0.01), 6)
+    0.00866
+    """
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     x = checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
     level = float(information)

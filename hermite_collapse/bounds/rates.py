@@ -25,19 +25,18 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import distances
 from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
+from ..core.types import FloatArray
+from ..core.value import Value
 from ..laws.protocol import Law
 from ..recursion.modes import METRICS, contraction_rate, mode_contraction
 from ..recursion.recursion import Recursion
 from .constants import constant_rounds, final_constant, leading_difference
-
-FloatArray = NDArray[np.float64]
 
 _ATTAINED = {
     "total_variation": "a start far out",
@@ -61,11 +60,17 @@ _DISTANCES: dict[str, Callable[[Law, Law], Estimate]] = {
 class RateRow:
     """One line of the table of rates.
 
-    metric : name.
-    bound : proved factor per round, for any start.
-    attained_by : starts for which no smaller factor holds.
-    final : factor per round that laws with light tails settle to.
-    degree : the lowest differing degree m behind `final`.
+    Attributes
+    ----------
+    metric : str
+    bound : float
+        Proved factor per round, for any start.
+    attained_by : str
+        Starts for which no smaller factor holds.
+    final : float
+        Factor per round that laws with light tails settle to.
+    degree : int
+        The lowest differing degree m behind `final`.
     """
 
     metric: str
@@ -79,14 +84,34 @@ class RateRow:
 def rate_table(
     *, fresh_fraction: float, truncation_time: float, degree: int = 1, rate: float = 0.5
 ) -> tuple[RateRow, ...]:
-    """Proved and final rates of every metric.
+    """Return the proved and final rates of every metric.
 
     Parameters
     ----------
-    fresh_fraction, truncation_time, rate : the recursion's.
-    degree : lowest degree m >= 1 in which the start differs from the limit law (`lowest_difference`).
+    fresh_fraction, truncation_time, rate : float
+        The recursion's.
+    degree : int
+        Lowest degree m >= 1 in which the start differs from the limit law (`lowest_difference`).
 
-    References : arXiv:2606.13796, Theorem 3.1.
+    Returns
+    -------
+    tuple of RateRow
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2606.13796, Theorem 3.1.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> rows = hc.bounds.rate_table(fresh_fraction=0.3, truncation_time=0.1)
+    >>> rows[0].metric, round(rows[0].bound, 4), round(rows[0].final, 4)
+    ('total_variation', 0.7, 0.6659)
     """
     lowest = checks.integer(degree, "degree", minimum=1)
     parameters = {"fresh_fraction": fresh_fraction, "truncation_time": truncation_time, "rate": rate}
@@ -115,21 +140,51 @@ def recursion_rates(recursion: Recursion) -> tuple[RateRow, ...]:
 
 @public
 def lowest_difference(recursion: Recursion, *, highest: int = 12) -> int:
-    """The lowest degree m >= 1 in which the first law differs from the limit law (InputError if none up to highest)."""
+    """Return the lowest degree m >= 1 in which the first law differs from the limit law.
+
+    Parameters
+    ----------
+    recursion : Recursion
+        Constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    highest : int
+        Highest degree searched.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        For other recursions, and if there is no difference.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> hc.bounds.lowest_difference(recursion)
+    4
+    """
     return leading_difference(recursion, highest=highest).degree
 
 
-@dataclass(frozen=True)
-class ObservedRates:
+@dataclass(frozen=True, eq=False)
+class ObservedRates(Value):
     """Distances to the limit law by round, and their ratios.
 
-    metric : name.
-    distances : one Estimate a round, from `first` on.
-    first : round of the first distance.
-    ratios : (rounds,) distance of the next round over this one.
-    ratio_errors : (rounds,) their errors, from those of the distances.
-    bound : proved rate.
-    final : rate that the ratios tend to from a start with light tails; None where no mode shows a difference.
+    Attributes
+    ----------
+    metric : str
+    distances : tuple of Estimate
+        One a round, from `first` on.
+    first : int
+        Round of the first distance.
+    ratios, ratio_errors : array, shape (rounds,)
+        Distance of the next round over this one, and errors from those of the distances.
+    bound : float
+        Proved rate.
+    final : float or None
+        Rate that the ratios tend to from a start with light tails; None where no mode shows a difference.
     """
 
     metric: str
@@ -148,20 +203,41 @@ class ObservedRates:
 
 @public
 def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int = 32) -> ObservedRates:
-    """Distances of the exact laws p_i to the limit law and their ratios.
+    """Return the distances of the exact laws p_i to the limit law and their ratios.
 
     Parameters
     ----------
-    recursion : constant rounds of replacement with Ornstein-Uhlenbeck truncation and fresh_fraction > 0.
-    metric : "l2_gamma" in any dimension; the others in one.
-    rounds : number of ratios.
-    ages : ages of the limit law.
+    recursion : Recursion
+        Constant rounds of replacement, Ornstein-Uhlenbeck, fresh_fraction > 0.
+    metric : str
+        "l2_gamma" in any dimension; the others in one.
+    rounds : int
+        Number of ratios.
+    ages : int
+        Ages of the limit law.
+
+    Returns
+    -------
+    ObservedRates
+
+    Raises
+    ------
+    InputError
+        For other recursions or metrics.
 
     Notes
     -----
     p_i - p_inf = (1-alpha)^i C^i (p_0 - p_inf).  Total variation, Wasserstein-1 and L2(gamma) are computed from the
     right-hand side, which does not cancel; L2(gamma) is the Mehler distance of p_0 and p_inf at r = a^{2i}, and starts
     at round 1, since at round 0 it may be infinite.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.5)
+    >>> found = hc.bounds.observed_rates(recursion, metric="kl", rounds=3)
+    >>> found.respects_bound, bool(found.ratios.max() < found.bound)
+    (True, True)
     """
     alpha, time, rate = constant_rounds(recursion)
     kind = checks.one_of(metric, METRICS, "metric")

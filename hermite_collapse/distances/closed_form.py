@@ -27,10 +27,34 @@ _CHUNK_ENTRIES = 1 << 22
 
 @public
 def l2(p: Law, q: Law) -> Estimate:
-    """L2 distance of the densities, sqrt(int (p - q)^2); units: length^(-d/2).
+    """Return the L2 distance of the densities, in units of length^(-d/2).
 
-    p, q : GaussianMixture or AgedLaw over mixtures, of one dimension.
-    Accuracy : the error is rounding of the pair sum, about 1e-15 of int p^2 + int q^2 in the square.
+        sqrt(int (p - q)^2)
+
+    Parameters
+    ----------
+    p, q : GaussianMixture or AgedLaw
+        With densities, of one dimension.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InputError
+        For laws without a density or of different dimensions.
+
+    Accuracy
+    --------
+    Rounding of the pair sum, about 1e-15 of int p^2 + int q^2 in the square.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> p, q = hc.GaussianMixture([1.0], [0.0], 1.0), hc.GaussianMixture([1.0], [1.0], 1.0)
+    >>> round(hc.distances.l2(p, q).value, 6)
+    0.353268
     """
     left, right = density_mixture(p, "p"), density_mixture(q, "q")
     same_dimension(p, q)
@@ -40,12 +64,36 @@ def l2(p: Law, q: Law) -> Estimate:
 
 @public
 def gaussian_mmd(p: Law, q: Law, *, bandwidth: float) -> Estimate:
-    """Maximum mean discrepancy with the kernel exp(-norm(x - y)^2 / (2 bandwidth^2)), in [0, sqrt 2].
+    """Return the maximum mean discrepancy with a Gaussian kernel, in [0, sqrt 2].
 
-    p, q : GaussianMixture, AgedLaw or EmpiricalLaw, of one dimension; for an EmpiricalLaw the distance is that of
-        the empirical law itself, n^2 terms.
-    bandwidth : length scale of the kernel, > 0.
-    Accuracy : about 1e-15 in the square.
+        kernel exp(-norm(x - y)^2 / (2 bandwidth^2))
+
+    Parameters
+    ----------
+    p, q : Law
+        Of one dimension; for an EmpiricalLaw the distance is that of the empirical law itself, n^2 terms.
+    bandwidth : float
+        Length scale of the kernel, > 0.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InputError
+        For laws of different dimensions, or a bandwidth that is not positive.
+
+    Accuracy
+    --------
+    About 1e-15 in the square.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> p, q = hc.EmpiricalLaw([0.0]), hc.EmpiricalLaw([1.0])
+    >>> round(hc.distances.gaussian_mmd(p, q, bandwidth=1.0).value, 6)
+    0.887096
     """
     left, right = _any_mixture(p, "p"), _any_mixture(q, "q")
     dimension = same_dimension(left, right)
@@ -57,20 +105,39 @@ def gaussian_mmd(p: Law, q: Law, *, bandwidth: float) -> Estimate:
 
 @public
 def mehler(p: Law, q: Law, r: float) -> Estimate:
-    """Mehler distance D_r = sqrt(sum_n r^n norm(c_n(p) - c_n(q))^2): the laws compared degree by degree.
+    """Return the Mehler distance: two laws compared degree by degree.
 
-    The L2(gamma) distance of the densities after Ornstein-Uhlenbeck smoothing by scale sqrt(r).  For p_i and p_inf of
-    one recursion, (1-alpha)^i D_{r a^{2i}}(p_0, p_inf) is D_r(p_i, p_inf).
+        D_r = sqrt(sum_n r^n norm(c_n(p) - c_n(q))^2)
 
     Parameters
     ----------
-    p, q : GaussianMixture, AgedLaw or EmpiricalLaw, of one dimension.
-    r : weight of a degree over the one before, in (0, 1].
+    p, q : Law
+        Of one dimension.
+    r : float
+        Weight of a degree over the one before, in (0, 1].
 
     Returns
     -------
-    Estimate; infinite where a component that is not shared has an eigenvalue of at least 1 + 1 / r (finite for samples
-    and r < 1).
+    Estimate
+        Infinite where a component that is not shared has an eigenvalue of at least 1 + 1 / r (finite for samples and
+        r < 1).
+
+    Raises
+    ------
+    InputError
+        For laws of different dimensions, or r outside (0, 1].
+
+    Notes
+    -----
+    It is the L2(gamma) distance of the densities after Ornstein-Uhlenbeck smoothing by scale sqrt(r).  For p_i and
+    p_inf of one recursion, (1-alpha)^i D_{r a^{2i}}(p_0, p_inf) is D_r(p_i, p_inf).
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> p, q = hc.GaussianMixture([1.0], [0.0], 1.0), hc.GaussianMixture([1.0], [0.5], 1.0)
+    >>> round(hc.distances.mehler(p, q, 0.5).value, 6)
+    0.364895
     """
     from ..hermite.mehler import mehler_distance
 
@@ -81,14 +148,38 @@ def mehler(p: Law, q: Law, r: float) -> Estimate:
 
 @public
 def bures(p: Law, q: Law) -> Estimate:
-    """Bures (Gelbrich) distance of means and covariances: a lower bound on Wasserstein-2, equal for Gaussians.
+    """Return the Bures distance of means and covariances: a lower bound on Wasserstein-2, equal for Gaussians.
 
         sqrt(norm(m - m')^2 + norm(F - F' U)_F^2),   F F^T = S,   F' F'^T = S',   U the polar factor of F'^T F
 
-    (the trace formula tr(S + S' - 2 (S^{1/2} S' S^{1/2})^{1/2}) cancels for near covariances; this does not).
+    Parameters
+    ----------
+    p, q : Law
+        Of one dimension.
 
-    p, q : any laws with a mean (d,) and a covariance (d, d).
-    References : Gelbrich, Math. Nachr. 147 (1990).
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InputError
+        For laws of different dimensions.
+
+    Notes
+    -----
+    The trace formula tr(S + S' - 2 (S^{1/2} S' S^{1/2})^{1/2}) cancels for near covariances; this does not.
+
+    References
+    ----------
+    Gelbrich, Math. Nachr. 147 (1990).
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> p, q = hc.GaussianMixture([1.0], [0.0], 1.0), hc.GaussianMixture([1.0], [3.0], 25.0)
+    >>> round(hc.distances.bures(p, q).value, 9)
+    5.0
     """
     if p.dimension != q.dimension:
         raise InputError(f"q must have the dimension of p, {p.dimension}, got {q.dimension}.")

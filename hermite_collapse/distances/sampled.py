@@ -35,8 +35,11 @@ from .line import density_mixture
 class SampledEstimate(Estimate):
     """An Estimate by importance sampling.
 
-    effective_sample_size : (sum w)^2 / sum w^2 of the terms that were averaged; a handful means that the standard
-        error itself is not to be trusted.
+    Attributes
+    ----------
+    effective_sample_size : float
+        (sum w)^2 / sum w^2 of the terms that were averaged; a handful means that the standard error itself is not to
+        be trusted.
     """
 
     effective_sample_size: float = 0.0
