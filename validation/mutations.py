@@ -155,12 +155,13 @@ def unchanged(mutations: Sequence[Mutation]) -> str:
 
 
 def table(mutations: Sequence[Mutation], results: Sequence[Result]) -> str:
-    """The results as a page."""
+    """The results so far as a page."""
     noticed = sum(item.outcome == "noticed" for item in results)
+    left = f"; {len(mutations) - len(results)} have not been tried" if len(results) < len(mutations) else ""
     lines = [
         "# Mutations of the package",
         "",
-        f"{noticed} of {len(results)} were noticed by a test.  `python -m validation.mutations` writes this page.",
+        f"{noticed} of {len(results)} were noticed by a test{left}.  `python -m validation.mutations` writes this page.",
         "",
         "| mutation | file | what it makes wrong | outcome | by | seconds |",
         "|---|---|---|---|---|---|",
@@ -210,7 +211,10 @@ def main(arguments: list[str] | None = None) -> int:
         if failing:
             print(f"Without any mutation a test fails already: {failing}", file=sys.stderr)
             return 1
-    results = []
+    out = options.out or (None if options.only else RECORD)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
     for result in run_all(chosen, max(1, options.jobs)):
         results.append(result)
         print(
@@ -218,10 +222,8 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
             flush=True,
         )
-    out = options.out or (None if options.only else RECORD)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(table(chosen, results), encoding="utf-8")
+        if out is not None:  # after each, so that a run that is cut off leaves what it found
+            out.write_text(table(chosen, results), encoding="utf-8")
     if options.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
     wrong = [r.name for m, r in zip(chosen, results, strict=True) if not r.is_as_it_should(m)]

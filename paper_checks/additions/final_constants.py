@@ -175,8 +175,8 @@ STATEMENT = Statement(
         Mutation("sign", r"KL negative", {"kl": lambda square: -square / 2}),
         Mutation(
             "dropped condition",
-            r"$\gamma=p_\infty$ in KL",
-            {"kl": lambda square: square / square / 2 if not isinstance(square, sympy.Expr) else square},
+            r"KL constant one half, whatever the deviation",
+            {"kl": lambda square: square**0 / 2},
         ),
     ),
     expected="supported",

@@ -238,7 +238,7 @@ STATEMENT = Statement(
         Mutation(
             "constant",
             "the larger index alone",
-            {"degree": lambda k: max(k) if not isinstance(k[0], sympy.Expr) else 2 * k[0]},
+            {"degree": lambda k: sympy.Max(*k) if isinstance(k[0], sympy.Expr) else max(k)},
         ),
         Mutation(
             "exponent",

@@ -267,11 +267,7 @@ STATEMENT = Statement(
         Mutation(
             "exponent",
             r"bandwidth to the first power",
-            {
-                "blur_share": lambda h2, d: (
-                    h2**0.5 * d / (h2**0.5 * d + 1 - d) if not isinstance(h2, sympy.Expr) else sympy.sqrt(h2)
-                )
-            },
+            {"blur_share": lambda h2, d: CLAIM.blur_share(h2**0.5, d)},
         ),
         Mutation("dropped condition", r"the loss stays at $T=8$", {"kept_at_8": False}),
     ),
