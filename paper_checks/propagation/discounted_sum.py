@@ -274,6 +274,6 @@ STATEMENT = Statement(
     package=Package(
         "bounds.discounted_divergence", "tests/bounds/propagation/test_innovation.py", _package, digits=9
     ),
-    remark=r"The display is refuted by the limits of its two sides, whatever the constants; that also without $C_{\mathrm{bias}}$ no constants serve all defects is the third step.",
+    remark=r"The display is given in our own words after a reading of v2, whose text is not part of this repository. It is refuted by the limits of its two sides, whatever the constants; that also without $C_{\mathrm{bias}}$ no constants serve all defects is the third step.",
     figure=_figure,
 )

@@ -142,6 +142,7 @@ STATEMENT = Statement(
         r"Only $\sum D_i=\infty$ follows; $\varepsilon_i^2=1/(i+1)$ lets $D_i\to0$ like $1/i$, below every floor.",
     ),
     expected="false as displayed",
+    remark="The sentence is given in our own words after a reading of v1, whose text is not part of this repository.",
     package=Package(
         "bounds.discounted_divergence", "tests/bounds/propagation/test_innovation.py", _package, digits=9
     ),
