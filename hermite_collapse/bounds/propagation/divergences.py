@@ -13,14 +13,13 @@ With truncation or blur it becomes infinite after finitely many rounds as soon a
 exceeds twice the data's, however small the defect: a number printed for it would measure the sample size.  The other
 distances stay finite and say the same about the bulk.
 
-References : arXiv:2602.16601 (D_i, innovation, refresh); arXiv:2606.13796, Theorem 3.1 (limit law).
+References: arXiv:2602.16601 (D_i, innovation, refresh); arXiv:2606.13796, Theorem 3.1 (limit law).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -42,8 +41,16 @@ _ROUNDING = 4.0 * float(np.finfo(float).eps)
 
 @dataclass(frozen=True)
 class DivergenceRow:
-    """The divergences of one round's law; see the module's table.  `target_verdict` is "finite", "infinite" or
-    "undecided", with the reason in words; an undecided or unavailable value is None."""
+    """The divergences of one round's law; the module's table has the symbols.
+
+    Attributes
+    ----------
+    round : int
+    target_verdict, target_reason : str
+        "finite", "infinite" or "undecided", and the reason in words.
+    target, limit, mehler, mehler_limit, l2_gamma : Estimate or None
+        None where undecided or not available.
+    """
 
     round: int
     target_verdict: str
@@ -54,8 +61,8 @@ class DivergenceRow:
     mehler_limit: Estimate | None
     l2_gamma: Estimate
 
-    def as_dict(self) -> dict[str, Any]:
-        """Nested plain values, for JSON."""
+    def as_dict(self) -> dict[str, object]:
+        """Return nested plain values, for JSON."""
         return asdict(self)
 
 
@@ -63,21 +70,38 @@ class DivergenceRow:
 def divergence_table(
     recursion: Recursion, *, rounds: int, ratio: float = 0.5, sample_count: int = 65536, rng: Seed = 0
 ) -> list[DivergenceRow]:
-    """Divergences of p_0, ..., p_rounds from the data and from the limit.
+    """Return the divergences of p_0, ..., p_rounds from the data and from the limit.
 
     Parameters
     ----------
-    recursion : Recursion over a GaussianMixture.
-    rounds : number of rounds.
-    ratio : r of the Mehler distance, in (0, 1).
-    sample_count, rng : for chi-squares in more than one dimension, which are sampled; one-dimensional ones are
-        integrated to 1e-8.
+    recursion : Recursion
+        Over a GaussianMixture.
+    rounds : int
+    ratio : float
+        r of the Mehler distance, in (0, 1).
+    sample_count, rng : int and seed
+        For chi-squares in more than one dimension, which are sampled; one-dimensional ones are integrated to 1e-8.
 
     Returns
     -------
-    list of DivergenceRow, rounds + 1 of them; `limit` and `mehler_limit` are None where there is no limit law.
+    list of DivergenceRow
+        rounds + 1 of them; `limit` and `mehler_limit` are None where there is no limit law.
 
-    Raises : InputError for laws without a density, or a ratio outside (0, 1).
+    Raises
+    ------
+    InputError
+        For laws without a density, or a ratio outside (0, 1).
+
+    References
+    ----------
+    arXiv:2602.16601; arXiv:2606.13796, Theorem 3.1.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> [row.target_verdict for row in hc.bounds.divergence_table(recursion, rounds=2)]
+    ['finite', 'finite', 'infinite']
     """
     count = checks.integer(rounds, "rounds")
     r = checks.positive(ratio, "ratio")
@@ -109,9 +133,27 @@ def divergence_table(
 
 @public
 def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | None:
-    """The first i with chi2(p_i against p*) proved infinite, up to `rounds`; None if there is none.
+    """Return the first i with chi2(p_i against p*) proved infinite; None if there is none up to `rounds`.
 
+    Parameters
+    ----------
+    recursion : Recursion
+    rounds : int
+
+    Returns
+    -------
+    int or None
+
+    Notes
+    -----
     Ages only accumulate, so that once infinite D_i stays so: found by bisection.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> hc.bounds.first_infinite_round(recursion)
+    2
     """
     count = checks.integer(rounds, "rounds")
     target = recursion.target
@@ -132,18 +174,35 @@ def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | N
 def propagation_record(
     recursion: Recursion, *, rounds: int, sample_count: int = 65536, rng: Seed = 0
 ) -> PropagationRecord:
-    """The recursion with exact scores as a propagation record: its defects are those of truncation and blur.
-
-    I_i = chi2(p_{i+1} against q_i), KL likewise, D_i, and in one dimension R_i and the cross term; energies are not
-    set, since the score is exact.  `propagation_table` then judges the accumulation rows.
+    """Return a recursion with exact scores as a propagation record: its defects are truncation and blur.
 
     Parameters
     ----------
-    recursion : Recursion with regime "replace" and one fresh fraction.
-    rounds : number of rounds, >= 1.
-    sample_count, rng : for chi-squares in more than one dimension.
+    recursion : Recursion
+        With regime "replace" and one fresh fraction.
+    rounds : int
+        >= 1.
+    sample_count, rng : int and seed
+        For chi-squares in more than one dimension.
 
-    Raises : InputError for another regime, whose training law is not fresh_fraction p* + (1 - fresh_fraction) p_i.
+    Returns
+    -------
+    PropagationRecord
+        I_i = chi2(p_{i+1} against q_i), KL likewise, D_i, and in one dimension R_i and the cross term; energies are
+        not set, since the score is exact.  `propagation_table` then judges the accumulation rows.
+
+    Raises
+    ------
+    InputError
+        For another regime, whose training law is not fresh_fraction p* + (1 - fresh_fraction) p_i.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("wide_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> record = hc.bounds.propagation_record(recursion, rounds=2)
+    >>> {row.verdict for row in hc.bounds.propagation_table(record)} <= {"holds", "vacuous"}
+    True
     """
     count = checks.integer(rounds, "rounds", 1)
     alpha = recursion.fresh_fraction

@@ -14,7 +14,7 @@ squares in logarithms, with the scatter about the line as error; a regime is nam
 errors from both of its neighbours' ranges (p > 1, 0 < p <= 1, p = 0), otherwise the record is "undecided" between the
 two.  Geometric decay bends below every power law; it shows as a large p and counts as summable.
 
-References : arXiv:2602.16601, Proposition 4.1 and Theorem 4.2.
+References: arXiv:2602.16601, Proposition 4.1 and Theorem 4.2.
 """
 
 from __future__ import annotations
@@ -23,16 +23,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
 from ...core.signature import public
-
-FloatArray = NDArray[np.float64]
-
-REGIMES = ("summable", "vanishing", "persistent", "undecided")
+from ...core.types import FloatArray
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,24 @@ class DriftRegime:
 
     Attributes
     ----------
-    name : one of REGIMES; if "undecided", `between` names the two that the record cannot tell apart.
-    exponent : p of eps_i^2 ~ C (i+1)^-p, with standard error.
-    floor : smallest energy of the record's second half: the e of the persistence floor if the regime is "persistent".
-    partial_sum : sum of the recorded energies.
-    memory : 1 / (-2 log(1-alpha)) rounds, after which an incoherent error's weight has fallen by e.
-    fresh_share : alpha (2 - alpha), the last round's share of all discount weights.
-    accumulation : "fresh data" if that share is above one half (alpha > 1 - 1/sqrt(2)): D follows the last error;
-        "memory" if it is below and the record is longer than three memories: D has forgotten its start; "growth" if
-        the record is shorter: D still adds up.
+    name : str
+        "summable", "vanishing", "persistent" or "undecided".
+    between : tuple of str
+        If "undecided", the regimes that the record cannot tell apart.
+    exponent : Estimate
+        p of eps_i^2 ~ C (i+1)^-p, with standard error.
+    floor : float
+        Smallest energy of the record's second half: the e of the persistence floor if the regime is "persistent".
+    partial_sum : float
+        Sum of the recorded energies.
+    memory : float
+        1 / (-2 log(1-alpha)) rounds, after which an incoherent error's weight has fallen by e.
+    fresh_share : float
+        alpha (2 - alpha), the last round's share of all discount weights.
+    accumulation : str
+        "fresh data" if that share is above one half (alpha > 1 - 1/sqrt(2)): D follows the last error; "memory" if it
+        is below and the record is longer than three memories: D has forgotten its start; "growth" if the record is
+        shorter: D still adds up.
     """
 
     name: str
@@ -64,11 +70,38 @@ class DriftRegime:
 
 @public
 def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "incoherent") -> FloatArray:
-    """Weight of the error of round i in the divergence after N rounds, shape (rounds + 1, rounds); rows N, columns i.
+    """Return the weight of the error of round i in the divergence after N rounds.
 
         incoherent   (1-alpha)^{2 (N-1-i)} in D_N,         coherent   (1-alpha)^{N-1-i} in sqrt(D_N);     0 for i >= N
 
-    References : arXiv:2602.16601, Theorem 4.2.
+    Parameters
+    ----------
+    rounds : int
+        >= 1.
+    fresh_fraction : float
+        alpha.
+    coherence : str
+        "incoherent" or "coherent".
+
+    Returns
+    -------
+    array, shape (rounds + 1, rounds)
+        Rows N, columns i.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2602.16601, Theorem 4.2.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> hc.bounds.discount_weights(2, fresh_fraction=0.5).tolist()
+    [[0.0, 0.0], [1.0, 0.0], [0.25, 1.0]]
     """
     count = checks.integer(rounds, "rounds", 1)
     kept = 1.0 - checks.fraction(fresh_fraction)
@@ -85,12 +118,32 @@ def drift_regime(
 
     Parameters
     ----------
-    energies : (rounds,), positive, at least 6 of them.
-    fresh_fraction : alpha.
-    standard_errors : (rounds,), of the energies; default none.  The exponent's error is the larger of what they
-        imply and what the scatter about the fitted line implies.
+    energies : array, shape (rounds,)
+        Positive, at least 6 of them.
+    fresh_fraction : float
+        alpha.
+    standard_errors : array, shape (rounds,), optional
+        Of the energies.  The exponent's error is the larger of what they imply and what the scatter about the fitted
+        line implies.
 
-    Raises : InputError if there are fewer than 6 energies or one is not positive.
+    Returns
+    -------
+    DriftRegime
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 6 energies or one is not positive.
+
+    References
+    ----------
+    arXiv:2602.16601, Proposition 4.1 and Theorem 4.2.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> hc.bounds.drift_regime([1.0 / (1 + i) ** 2 for i in range(20)], fresh_fraction=0.3).name
+    'summable'
     """
     values = checks.vector(energies, "energies")
     alpha = checks.fraction(fresh_fraction)

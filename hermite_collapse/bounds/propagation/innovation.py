@@ -38,7 +38,7 @@ Proposition 3.1, with the KL of the starts added to its bound, is an identity wh
 the exact score of another law (a kernel density estimate, say): both path laws are then time reversals of
 one forward process and differ by a function of the end point alone.  For such errors eta tends to 1.
 
-References : arXiv:2602.16601, Propositions 3.1, 3.3, 4.1, Theorems 3.4, 4.2, Definition 3.2.
+References: arXiv:2602.16601, Propositions 3.1, 3.3, 4.1, Theorems 3.4, 4.2, Definition 3.2.
 """
 
 from __future__ import annotations
@@ -104,25 +104,45 @@ class InnovationBounds:
 def innovation_bounds(
     ideal_energy: float, observability: float, *, supremum_energy: float = math.inf
 ) -> InnovationBounds:
-    """Bounds on chi2 between the learned and the ideal end point, from the energy of the score error.
+    """Return bounds on chi2 between the learned and the ideal end point, from the energy of the score error.
 
         max(0, sqrt(eta) eps - tau)^2 <= I <= min((sqrt(eta) eps + tau)^2, exp(B) - 1)
         tau^2 = exp(B) - 1 - B
 
     Parameters
     ----------
-    ideal_energy : eps^2 >= 0, dimensionless.
-    observability : eta in [0, 1].
-    supremum_energy : B >= ideal_energy, int sup_x norm(e)^2 dt.  Infinite (the default): nothing is proved,
-        the lower bound is 0 and the upper one infinite.
+    ideal_energy : float
+        eps^2 >= 0, dimensionless.
+    observability : float
+        eta in [0, 1].
+    supremum_energy : float
+        B >= ideal_energy, int sup_x norm(e)^2 dt.  Infinite (the default): nothing is proved, the lower bound is 0
+        and the upper one infinite.
 
     Returns
     -------
-    InnovationBounds; `smallness` is the largest eps^2 at which the published eta eps^2 / 8 follows from C.
+    InnovationBounds
+        `smallness` is the largest eps^2 at which the published eta eps^2 / 8 follows from C.
 
-    Accuracy : a few ulp; tau^2 by its series where B < 1e-2.
-    Raises   : InputError if an argument is out of range or supremum_energy < ideal_energy.
-    References : arXiv:2602.16601, Proposition 3.3 and Theorem 3.4; constants: module docstring.
+    Raises
+    ------
+    InputError
+        If an argument is out of range or supremum_energy < ideal_energy.
+
+    Accuracy
+    --------
+    A few ulp; tau^2 by its series where B < 1e-2.
+
+    References
+    ----------
+    arXiv:2602.16601, Proposition 3.3 and Theorem 3.4; constants: module docstring.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> found = hc.bounds.innovation_bounds(0.01, 0.5, supremum_energy=0.01)
+    >>> round(found.lower, 5), round(found.upper, 5)
+    (0.00405, 0.00605)
     """
     energy = checks.nonnegative(ideal_energy, "ideal_energy")
     eta = checks.fraction(observability, "observability")
@@ -163,9 +183,35 @@ def _exponential_tail(value: float) -> float:
 
 @public
 def refreshed_divergence(divergence: float, *, fresh_fraction: float) -> float:
-    """chi2(q against p*) after mixing: (1 - fresh_fraction)^2 chi2(p against p*), exact.
+    """Return chi2(q against p*) after mixing with fresh data, exactly.
 
-    References : arXiv:2602.16601 (refresh identity).
+        (1 - alpha)^2 chi2(p against p*)
+
+    Parameters
+    ----------
+    divergence : float
+        chi2(p against p*) >= 0; may be infinite.
+    fresh_fraction : float
+        alpha.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    References
+    ----------
+    arXiv:2602.16601, refresh identity.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> hc.bounds.refreshed_divergence(0.4, fresh_fraction=0.5)
+    0.1
     """
     kept = 1.0 - checks.fraction(fresh_fraction)
     if kept == 0.0:
@@ -177,21 +223,46 @@ def refreshed_divergence(divergence: float, *, fresh_fraction: float) -> float:
 def persistence_floor(
     energy_floor: float, observability_floor: float, *, fresh_fraction: float
 ) -> tuple[float, float]:
-    """Two floors of limsup D_i when eps_i^2 >= e and eta_i >= h from some round on.
+    """Return two floors of limsup D_i when eps_i^2 >= e and eta_i >= h from some round on.
 
         published  alpha h e / (16 (1 + (1 - alpha)^2))
         improved   alpha h e / (8 (2 - alpha)^2)
 
+    Parameters
+    ----------
+    energy_floor : float
+        e.
+    observability_floor : float
+        h in [0, 1].
+    fresh_fraction : float
+        alpha.
+
+    Returns
+    -------
+    tuple of float
+        Published and improved.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Notes
+    -----
     Both start from I_i >= h e / 8.  The improved one: R_i >= alpha I_i because q_i >= alpha p*, and the
     triangle inequality in L2(p*) gives sqrt(D_{i+1}) + (1 - alpha) sqrt(D_i) >= sqrt(R_i), so limsup
     sqrt(D) (2 - alpha) is at least sqrt(alpha h e / 8).  It is larger by 2 (1 + (1-alpha)^2) / (2-alpha)^2,
     between 1 and 2 (1 only at alpha = 0).
 
-    Returns
-    -------
-    (published, improved)
+    References
+    ----------
+    arXiv:2602.16601, Proposition 4.1.
 
-    References : arXiv:2602.16601, Proposition 4.1.
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> [round(floor, 6) for floor in hc.bounds.persistence_floor(0.1, 0.5, fresh_fraction=0.5)]
+    [0.00125, 0.001389]
     """
     alpha = checks.fraction(fresh_fraction)
     seen = checks.nonnegative(energy_floor, "energy_floor") * checks.fraction(
@@ -204,16 +275,46 @@ def persistence_floor(
 def discounted_divergence(
     residuals: Sequence[float], *, fresh_fraction: float, start: float = 0.0, coherence: str = "coherent"
 ) -> list[float]:
-    """Accumulated chi2 against p* predicted from the residuals R_i alone, for rounds 0 .. len(residuals).
+    """Return the accumulated chi2 against p* predicted from the residuals R_i alone, rounds 0 .. len(residuals).
 
         coherent    sqrt(D_N) = (1-alpha)^N sqrt(D_0) + sum_i (1-alpha)^{N-1-i} sqrt(R_i)     never exceeded
         incoherent  D_N = (1-alpha)^{2N} D_0 + sum_i (1-alpha)^{2(N-1-i)} R_i                 if S_i = 0
 
+    Parameters
+    ----------
+    residuals : sequence of float
+        R_i >= 0.
+    fresh_fraction : float
+        alpha.
+    start : float
+        D_0.
+    coherence : str
+        "coherent" or "incoherent".
+
+    Returns
+    -------
+    list of float
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Notes
+    -----
     The squared discount of Theorem 4.2 is the second: it needs defects without a common direction.  With
     the same defect R every round the first gives R / alpha^2 in the limit, the second
     R / (alpha (2 - alpha)).
 
-    References : arXiv:2602.16601, Theorem 4.2.
+    References
+    ----------
+    arXiv:2602.16601, Theorem 4.2.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> hc.bounds.discounted_divergence([1.0, 1.0], fresh_fraction=0.5)
+    [0.0, 1.0, 2.25]
     """
     kept = 1.0 - checks.fraction(fresh_fraction)
     values = [_divergence(r, "residuals") for r in residuals]
@@ -234,16 +335,44 @@ def discounted_divergence(
 def divergence_to_limit(
     residuals: Sequence[float], *, fresh_fraction: float, start: float = 0.0
 ) -> list[float]:
-    """Bound on chi2(p_N against p_inf), N = 0, 1, ..., from r_i = int (p_{i+1} - C q_i)^2 / p_inf.
+    """Return bounds on chi2(p_N against p_inf), N = 0, 1, ..., from r_i = int (p_{i+1} - C q_i)^2 / p_inf.
 
         sqrt(chi2_N) <= (1-alpha)^{N/2} sqrt(chi2_0) + sum_i (1-alpha)^{(N-1-i)/2} sqrt(r_i)
 
+    Parameters
+    ----------
+    residuals : sequence of float
+        r_i >= 0.
+    fresh_fraction : float
+        alpha.
+    start : float
+        chi2(p_0 against p_inf).
+
+    Returns
+    -------
+    list of float
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Notes
+    -----
     Unlike D_i these are finite with truncation and blur: p_inf is the limit of the recursion with C itself.
     Proof.  p_{i+1} - p_inf = (p_{i+1} - C q_i) + (1-alpha) C (p_i - p_inf), and C has norm at most
     (1-alpha)^{-1/2} in L2(1/p_inf), since p_inf >= (1-alpha) C p_inf and, by the data processing inequality,
     int (C f)^2 / C p_inf <= int f^2 / p_inf.
 
-    References : arXiv:2606.13796, Theorem 3.1 (the limit); the bound is derived above.
+    References
+    ----------
+    arXiv:2606.13796, Theorem 3.1 (the limit); the bound is derived above.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> [round(bound, 3) for bound in hc.bounds.divergence_to_limit([0.0, 0.01], fresh_fraction=0.5, start=1.0)]
+    [1.0, 0.5, 0.36]
     """
     factor = math.sqrt(1.0 - checks.fraction(fresh_fraction))
     root = math.sqrt(_divergence(start, "start"))
