@@ -23,6 +23,7 @@ KILLER = textwrap.dedent(
     import torch
     torch.set_num_threads(1)
     import hermite_collapse as hc
+    from hermite_collapse.hermite import _kernels_samples
     from hermite_collapse.simulation import simulate
 
     root, keep, regime = sys.argv[1:4]
@@ -64,7 +65,7 @@ KILLER = textwrap.dedent(
     kills, chain = 0, 0
     while kills < 20:
         folder = os.path.join(root, f"killed-{chain}")
-        while attempt(folder, delay=random.uniform(0.0, 0.5 * length)):
+        while attempt(folder, delay=random.uniform(0.0, length)):
             kills += 1
         chain += 1
     for number, call in enumerate((1, 2, 3, 5, 8, 13, 21, 34)):
