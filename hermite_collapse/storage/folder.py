@@ -46,20 +46,20 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     _sync_directory(target.parent)
 
 
-def write_json(path: str | os.PathLike[str], document: Any) -> None:
-    """A JSON document, keys sorted, atomically."""
+def write_json(path: str | os.PathLike[str], document: object) -> None:
+    """Write a JSON document, keys sorted, atomically."""
     write_atomically(path, (json.dumps(document, indent=2, sort_keys=True, allow_nan=True) + "\n").encode())
 
 
-def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
-    """An npz file whose bytes depend on the arrays alone, atomically."""
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an npz file whose bytes depend on the arrays alone, atomically."""
     buffer = io.BytesIO()
     np.savez(buffer, **{name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})  # type: ignore[arg-type]
     write_atomically(path, buffer.getvalue())
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """A JSON document; InputError if it cannot be read."""
+    """Return a JSON document; InputError if it cannot be read."""
     try:
         return json.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
@@ -68,8 +68,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         ) from None
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
-    """The arrays of an npz file; InputError if it cannot be read."""
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file; InputError if it cannot be read."""
     import zipfile
 
     try:
@@ -82,14 +82,14 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
 
 
 def write_timings(path: Path, seconds: Mapping[int, float], notes: Iterable[str]) -> None:
-    """Seconds by round, and notes, into a folder's timings.json."""
+    """Write seconds by round, and notes, into a folder's timings.json."""
     write_json(
         path / TIMINGS, {"notes": list(notes), "seconds": {str(i): seconds[i] for i in sorted(seconds)}}
     )
 
 
 def read_timings(path: Path) -> tuple[dict[int, float], tuple[str, ...]]:
-    """What `write_timings` wrote; nothing if there is no such file."""
+    """Return what `write_timings` wrote; nothing if there is no such file."""
     if not (path / TIMINGS).exists():
         return {}, ()
     document = read_json(path / TIMINGS)
@@ -101,15 +101,18 @@ class RunFolder:
 
     Parameters
     ----------
-    path : where; made if it does not exist.
-    manifest : everything that decides the bytes of the run, as JSON values.
+    path : str or path
+        Made if it does not exist.
+    manifest : mapping
+        Everything that decides the bytes of the run, as JSON values.
 
     Raises
     ------
-    InputError : if the folder holds another run, or files that are not a run's.
+    InputError
+        If the folder holds another run, or files that are not a run's.
     """
 
-    def __init__(self, path: str | os.PathLike[str], manifest: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], manifest: Mapping[str, object]) -> None:
         self.path = Path(path)
         document = json.loads(json.dumps(manifest))
         if self.path.exists() and not self.path.is_dir():
@@ -126,7 +129,7 @@ class RunFolder:
             write_json(self.path / MANIFEST, document)
 
     def complete_rounds(self) -> int:
-        """How many rounds, the zeroth included, are complete: they are always the first ones."""
+        """Return how many rounds, the zeroth included, are complete: they are always the first ones."""
         count = 0
         while self._statistics(count).exists():
             count += 1
@@ -135,8 +138,8 @@ class RunFolder:
     def write_round(
         self,
         index: int,
-        statistics: Mapping[str, NDArray],
-        particles: NDArray | None,
+        statistics: Mapping[str, NDArray[Any]],
+        particles: NDArray[Any] | None,
         *,
         obsolete: Iterable[int] = (),
     ) -> None:
@@ -153,15 +156,15 @@ class RunFolder:
         for index in indices:
             self._particles(index).unlink(missing_ok=True)
 
-    def read_statistics(self, index: int) -> dict[str, NDArray]:
-        """The statistics of a complete round."""
+    def read_statistics(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return the statistics of a complete round."""
         return read_arrays(self._statistics(index))
 
-    def read_particles(self, index: int) -> NDArray:
-        """The particles of a complete round; InputError if they are gone."""
+    def read_particles(self, index: int) -> NDArray[Any]:
+        """Return the particles of a complete round; InputError if they are gone."""
         path = self._particles(index)
         try:
-            return np.load(path, allow_pickle=False)
+            return np.asarray(np.load(path, allow_pickle=False))
         except (OSError, ValueError, EOFError) as problem:
             raise InputError(
                 f"folder must hold a readable {path.name}, got {os.fspath(path)!r}: {problem}."
@@ -174,7 +177,7 @@ class RunFolder:
         write_timings(self.path, timings, notes)
 
     def read_timings(self) -> dict[int, float]:
-        """Seconds by round, of the rounds that were noted."""
+        """Return seconds by round, of the rounds that were noted."""
         return read_timings(self.path)[0]
 
     def _particles(self, index: int) -> Path:
@@ -187,13 +190,12 @@ class RunFolder:
         for path in self.path.glob(f"{_UNFINISHED}*"):
             path.unlink(missing_ok=True)
 
-    def _require_same(self, found: Any, wanted: Mapping[str, Any]) -> None:
-        keys = sorted(set(found) | set(wanted))
-        for key in keys:
-            if found.get(key) != wanted.get(key):
+    def _require_same(self, stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+        for key in sorted(set(stored) | set(wanted)):
+            if stored.get(key) != wanted.get(key):
                 raise InputError(
                     f"folder must hold this run, got {os.fspath(self.path)!r} of a run with "
-                    f"{key} = {found.get(key)!r} instead of {wanted.get(key)!r}."
+                    f"{key} = {stored.get(key)!r} instead of {wanted.get(key)!r}."
                 )
 
 

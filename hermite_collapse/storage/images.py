@@ -3,7 +3,7 @@
     digits          scikit-learn's 1 797 digits of 8 x 8
     fashion_mnist   the Debian package dataset-fashion-mnist, 60 000 + 10 000 of 28 x 28
     cifar10         the user's folder with the python batches, 50 000 + 10 000 of 3 x 32 x 32
-    a path          whatever `samplefiles.read_samples` reads: .npy, .npz, IDX, a folder of images
+    a path          whatever `samples.read_samples` reads: .npy, .npz, IDX, a folder of images
 
 A pixel p of the file becomes 2 (p - low)/(high - low) - 1.  Images are flattened channel by channel, row by row.
 """
@@ -16,16 +16,16 @@ import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import Value
 from .samples import read_samples
 
-FloatArray = NDArray[np.float64]
 Shape = tuple[int, int, int]
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -36,11 +36,17 @@ _WHERE = {
 }
 
 
-@dataclass(frozen=True)
-class ImageData:
+@dataclass(frozen=True, eq=False)
+class ImageData(Value):
     """Images to train on and images held out, in [-1, 1].
 
-    train, held_out : (n, d) float64.  shape : (channels, height, width).  name : for titles and records.
+    Attributes
+    ----------
+    train, held_out : array, shape (n, d)
+    shape : tuple of int
+        (channels, height, width).
+    name : str
+        For titles and records.
     """
 
     train: FloatArray
@@ -54,10 +60,8 @@ class ImageData:
         return self.train.shape[1]
 
     def part(self, count: int) -> ImageData:
-        """The same with at most so many images to train on."""
-        return ImageData(
-            self.train[: checks.integer(count, "count", minimum=1)], self.held_out, self.shape, self.name
-        )
+        """Return the same with at most so many images to train on."""
+        return self.replace(train=self.train[: checks.integer(count, "count", minimum=1)])
 
 
 def load_images(
@@ -69,29 +73,42 @@ def load_images(
     held_out: float = 0.2,
     channels_last: bool | None = None,
 ) -> ImageData:
-    """Images by name or from a file or folder.
+    """Return images by name or from a file or folder.
 
     Parameters
     ----------
-    source : "digits", "fashion_mnist", "cifar10" or a path.
-    folder : of the files of "fashion_mnist" (the Debian package's unless given) and "cifar10".
-    shape : (channels, height, width) of a path's images; found for square ones of one or three channels.
-    value_range : darkest and brightest value in a path's images.
-    held_out : share of a path's or the digits' images that is held out; the named sets come with a second part.
-    channels_last : whether a path's images have their channels last; None: as in folders of images.
+    source : str or path
+        "digits", "fashion_mnist", "cifar10" or a path.
+    folder : str or path, optional
+        Of the files of "fashion_mnist" (the Debian package's unless given) and "cifar10".
+    shape : tuple of int, optional
+        (channels, height, width) of a path's images; found for square ones of one or three channels.
+    value_range : tuple of float
+        Darkest and brightest value in a path's images.
+    held_out : float
+        Share of a path's or the digits' images that is held out; the named sets come with a second part.
+    channels_last : bool, optional
+        Whether a path's images have their channels last; None: as in folders of images.
 
-    The digits and a path's images are shuffled once, always in the same way, before they are parted.
+    Returns
+    -------
+    ImageData
 
     Raises
     ------
-    InputError : a file is missing (the sentence says where to get it), cut short, of another size or range.
+    InputError
+        If a file is missing (the sentence says where to get it), cut short, of another size or range.
+
+    Notes
+    -----
+    The digits and a path's images are shuffled once, always in the same way, before they are divided.
     """
     name = os.fspath(source)
     if name == "digits":
         return _parted(_digits(), (1, 8, 8), held_out, name)
     if name == "fashion_mnist":
-        place = FASHION_MNIST if folder is None else Path(folder)
-        parts = [_idx(place, part) for part in ("train", "t10k")]
+        home = FASHION_MNIST if folder is None else Path(folder)
+        parts = [_idx(home, part) for part in ("train", "t10k")]
         return ImageData(parts[0], parts[1], (1, 28, 28), name)
     if name == "cifar10":
         if folder is None:
@@ -105,21 +122,21 @@ def load_images(
 
 
 def to_units(pixels: ArrayLike, value_range: tuple[float, float] = (0.0, 255.0)) -> FloatArray:
-    """2 (p - low)/(high - low) - 1 of pixels p, flattened to (n, d)."""
+    """Return 2 (p - low)/(high - low) - 1 of pixels p, flattened to (n, d)."""
     low, high = value_range
     values = np.asarray(pixels, dtype=np.float64)
     if not high > low:
         raise InputError(f"value_range must be (low, high) with low < high, got {value_range!r}.")
     if values.size == 0 or values.min() < low or values.max() > high:
-        found = "none" if values.size == 0 else f"{values.min():g} to {values.max():g}"
+        actual = "none" if values.size == 0 else f"{values.min():g} to {values.max():g}"
         raise InputError(
-            f"value_range must contain all pixels, got {low:g} to {high:g} where they are {found}."
+            f"value_range must contain all pixels, got {low:g} to {high:g} where they are {actual}."
         )
     return 2.0 / (high - low) * (values.reshape(len(values), -1) - low) - 1.0
 
 
 def to_pixels(samples: ArrayLike, shape: Shape) -> FloatArray:
-    """Images (n, height, width) or (n, height, width, channels) in [0, 1] from samples (n, d), cut to the range."""
+    """Return images (n, height, width) or (n, height, width, channels), cut to [0, 1], from samples (n, d)."""
     values = np.clip(0.5 * (np.asarray(samples, dtype=np.float64) + 1.0), 0.0, 1.0).reshape(-1, *shape)
     return values[:, 0] if shape[0] == 1 else np.moveaxis(values, 1, -1)
 
@@ -164,7 +181,7 @@ class _Arrays(pickle.Unpickler):
         ("_codecs", "encode"),
     }
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._ALLOWED:
             raise pickle.UnpicklingError(f"{module}.{name} where only arrays are expected")
         if name == "_reconstruct":
@@ -202,12 +219,12 @@ def _from_path(
     channels_last: bool | None,
 ) -> ImageData:
     samples = to_units(read_samples(path, scale=1.0), value_range)
-    found = _square(samples.shape[1]) if shape is None else shape
-    if found is None or math.prod(found) != samples.shape[1]:
+    known = _square(samples.shape[1]) if shape is None else shape
+    if known is None or math.prod(known) != samples.shape[1]:
         raise InputError(
             f"shape must be (channels, height, width) with {samples.shape[1]} entries, as in {path}, got {shape!r}."
         )
-    channels, height, width = found
+    channels, height, width = known
     if path.is_dir() if channels_last is None else channels_last:
         turned = samples.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
         samples = np.ascontiguousarray(turned.reshape(len(samples), -1))

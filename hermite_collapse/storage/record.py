@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from ..core.display import Displayed
 from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
 from .folder import read_arrays, read_json, read_timings, write_arrays, write_json, write_timings
 
 ARRAYS = "record.npz"
@@ -21,7 +23,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class SimulatedRecursion(Displayed):
+class SimulatedRecursion(Displayed, Value):
     """The record of a simulated recursion.
 
     Round 0 is the initial law p_0, round i the law after i rounds of training.  With R runs, n rounds, m
@@ -29,32 +31,46 @@ class SimulatedRecursion(Displayed):
 
     Attributes
     ----------
-    indices : (m, d) int64, multi-indices in the order of `hermite.total_degree_indices`.
-    coefficients : (R, n + 1, m), means of h_k over the particles.
-    second_moments : (R, n + 1, m), means of h_k^2 over the particles.
-    means : (R, n + 1, d).
-    covariances : (R, n + 1, d, d), divided by the number of particles.
-    truncation_times : (n,), OU time (variance-exploding process: noise variance) at which round i + 1 stopped.
-    wall_seconds : (n + 1,), time of each round, of all runs together; NaN where it is not known.
-    generator : "channel", "exact" or "kernel" (others may add theirs).
-    particles : number of particles N of each run and round.
-    pool : number of points M in the training pool of each round, for generators that use one.
-    sampler : what the reverse diffusion was (name, order, grid, final step, start, horizon), None without one.
-    steps : number of steps of the reverse diffusion, None without one.
-    seed, device, versions : the circumstances; equal seeds give equal bytes on equal devices and versions.
-    recursion : fresh fraction, regime, blur, process, and digests of the target and the initial law.
-    notes : sentences about the run that a reader should see, such as a fall-back to smaller chunks.
-    samples : (R, n + 1, N, d) with keep="all", (R, 1, N, d) with keep="last", else None.
-    products : (R, n + 1, m, m), means of h_j h_k over the particles, if they were asked for.
+    indices : int array, shape (m, d)
+        Multi-indices in the order of `hermite.indices.total_degree_indices`.
+    coefficients, second_moments : array, shape (R, n + 1, m)
+        Means of h_k and of h_k^2 over the particles.
+    means : array, shape (R, n + 1, d)
+    covariances : array, shape (R, n + 1, d, d)
+        Divided by the number of particles.
+    truncation_times : array, shape (n,)
+        OU time (variance-exploding process: noise variance) at which round i + 1 stopped.
+    wall_seconds : array, shape (n + 1,)
+        Time of each round, of all runs together, the queued work included; NaN where it is not known.
+    generator : str
+        "channel", "exact", "kernel" or "neural" (others may add theirs).
+    particles : int
+        Number of particles N of each run and round.
+    pool : int or None
+        Number of points M in the training pool of each round, for generators that use one.
+    sampler : mapping or None
+        What the reverse diffusion was (name, order, grid, final step, start, horizon).
+    steps : int or None
+        Number of steps of the reverse diffusion.
+    seed, device, versions : int, str, mapping
+        The circumstances; equal seeds give equal bytes on equal devices and versions.
+    recursion : mapping
+        Fresh fraction, regime, blur, process, and digests of the target and the initial law.
+    notes : tuple of str
+        Sentences about the run that a reader should see, such as a change to smaller chunks.
+    samples : array or None
+        Shape (R, n + 1, N, d) with keep="all", (R, 1, N, d) with keep="last".
+    products : array, shape (R, n + 1, m, m), or None
+        Means of h_j h_k over the particles, if they were asked for.
     """
 
-    indices: NDArray[np.int64]
-    coefficients: NDArray[np.float64]
-    second_moments: NDArray[np.float64]
-    means: NDArray[np.float64]
-    covariances: NDArray[np.float64]
-    truncation_times: NDArray[np.float64]
-    wall_seconds: NDArray[np.float64]
+    indices: IntArray
+    coefficients: FloatArray
+    second_moments: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+    truncation_times: FloatArray
+    wall_seconds: FloatArray
     generator: str
     particles: int
     seed: int
@@ -65,8 +81,8 @@ class SimulatedRecursion(Displayed):
     steps: int | None = None
     recursion: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    samples: NDArray[np.float64] | None = None
-    products: NDArray[np.float64] | None = None
+    samples: FloatArray | None = None
+    products: FloatArray | None = None
 
     @property
     def runs(self) -> int:
@@ -81,7 +97,7 @@ class SimulatedRecursion(Displayed):
         return self.indices.shape[1]
 
     @property
-    def degrees(self) -> NDArray[np.int64]:
+    def degrees(self) -> IntArray:
         """The total degree of each multi-index, shape (m,)."""
         return self.indices.sum(axis=1)
 
@@ -91,14 +107,14 @@ class SimulatedRecursion(Displayed):
         return int(self.degrees.max())
 
     @property
-    def variances(self) -> NDArray[np.float64]:
+    def variances(self) -> FloatArray:
         """Sample variance of h_k over the particles of one run and round (divisor N - 1), shape (R, n + 1, m)."""
         n = self.particles
         spread = np.maximum(self.second_moments - self.coefficients**2, 0.0)
         return spread * (n / (n - 1.0)) if n > 1 else np.full_like(spread, np.nan)
 
     @property
-    def standard_errors(self) -> NDArray[np.float64]:
+    def standard_errors(self) -> FloatArray:
         """Standard error of each coefficient about the law its particles were drawn from, shape (R, n + 1, m).
 
         The scatter of independent runs about the predicted law is larger by what earlier rounds contributed:
@@ -107,12 +123,12 @@ class SimulatedRecursion(Displayed):
         return np.sqrt(self.variances / self.particles)
 
     @property
-    def mean_coefficients(self) -> NDArray[np.float64]:
+    def mean_coefficients(self) -> FloatArray:
         """Coefficients averaged over the runs, shape (n + 1, m)."""
         return self.coefficients.mean(axis=0)
 
     @property
-    def spread_over_runs(self) -> NDArray[np.float64]:
+    def spread_over_runs(self) -> FloatArray:
         """Standard deviation of the coefficients over the runs, shape (n + 1, m); NaN for a single run."""
         if self.runs == 1:
             return np.full(self.coefficients.shape[1:], np.nan)
@@ -132,7 +148,7 @@ class SimulatedRecursion(Displayed):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> SimulatedRecursion:
-        """Read what `save` wrote; InputError if the folder holds no complete record."""
+        """Return what `save` wrote; InputError if the folder holds no complete record."""
         path = Path(folder)
         document = read_json(path / DOCUMENT)
         version = document.pop("record_version", None) if isinstance(document, dict) else None
@@ -153,9 +169,9 @@ class SimulatedRecursion(Displayed):
         except (TypeError, KeyError) as problem:
             raise InputError(f"folder must hold a complete record, got {path}: {problem}.") from None
 
-    def _parts(self) -> tuple[dict[str, NDArray], dict[str, Any]]:
-        arrays: dict[str, NDArray] = {}
-        document: dict[str, Any] = {"record_version": _VERSION}
+    def _parts(self) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
+        arrays: dict[str, NDArray[Any]] = {}
+        document: dict[str, object] = {"record_version": _VERSION}
         for f in fields(self):
             value = getattr(self, f.name)
             if f.name in ("wall_seconds", "notes"):
