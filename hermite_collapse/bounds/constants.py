@@ -111,15 +111,15 @@ def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDif
     for degree in range(1, top + 1):
         data = recursion.target.hermite_coefficients(degree)
         start = data if recursion.initial is None else recursion.initial.hermite_coefficients(degree)
-        chosen = np.asarray(data.degrees) == degree
+        selected = np.asarray(data.degrees) == degree
         share = float(attenuation(degree, fresh_fraction=alpha, truncation_time=time, rate=rate))
-        values = start.values[chosen] - share * data.values[chosen]
+        values = start.values[selected] - share * data.values[selected]
         size = float(np.abs(start.values).max() + np.abs(data.values).max())
         if np.abs(values).max() > 1e-12 * size:
             contraction = float(
                 mode_contraction(degree, fresh_fraction=alpha, truncation_time=time, rate=rate)
             )
-            return LeadingDifference(degree, np.asarray(data.indices)[chosen], values, contraction)
+            return LeadingDifference(degree, np.asarray(data.indices)[selected], values, contraction)
     raise InputError(f"initial must differ from the limit law in a degree up to {top}, got no difference.")
 
 

@@ -75,14 +75,14 @@ def relative_fisher_information(
     mixture = density_mixture(law, "law")
     single, flat = len(mixture.weights) == 1, mixture.dimension == 1
     exists = [name for name, given in zip(_ROUTES, (single, flat, True), strict=True) if given]
-    chosen = exists[0] if route is None else checks.one_of(route, _ROUTES, "route")
-    if chosen not in exists:
+    selected = exists[0] if route is None else checks.one_of(route, _ROUTES, "route")
+    if selected not in exists:
         raise InputError(f"route must be one of {', '.join(map(repr, exists))} for this law, got {route!r}.")
-    if chosen == "closed_form":
+    if selected == "closed_form":
         v, m = mixture.variances[0], mixture.means[0]
         value = float(m @ m + ((1.0 - v) ** 2 / v).sum())
         return Estimate(value, 8.0 * _EPS * value, "bound", "closed_form")
-    if chosen == "quadrature":
+    if selected == "quadrature":
         return expected_square(LineMixture.of(law, "law"), 1.0)
     x = mixture.sample(checks.integer(sample_count, "sample_count", minimum=16), np.random.default_rng(rng))
     terms = ((x + mixture.score(x)) ** 2).sum(axis=1)

@@ -246,19 +246,21 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
         raise InputError(f"metric must be 'l2_gamma' in dimension {recursion.dimension}, got {metric!r}.")
     limit, start = recursion.limit(ages), recursion.law(0)
     first = 1 if kind == "l2_gamma" else 0
-    found = []
+    estimates = []
     for i in range(first, first + count + 1):
         keep = float((1.0 - alpha) ** i)
         channel = recursion.process.channel(i * time)
         if kind == "l2_gamma":
-            found.append(_scaled(distances.mehler(start, limit, float(np.exp(-2.0 * rate * time * i))), keep))
+            estimates.append(
+                _scaled(distances.mehler(start, limit, float(np.exp(-2.0 * rate * time * i))), keep)
+            )
         elif kind in ("total_variation", "wasserstein1"):
             near = _DISTANCES[kind](start.through(channel), limit.through(channel))
-            found.append(_scaled(near, keep))
+            estimates.append(_scaled(near, keep))
         else:
-            found.append(_DISTANCES[kind](recursion.law(i), limit))
-    values = np.array([entry.value for entry in found])
-    errors = np.array([entry.error for entry in found])
+            estimates.append(_DISTANCES[kind](recursion.law(i), limit))
+    values = np.array([entry.value for entry in estimates])
+    errors = np.array([entry.error for entry in estimates])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = values[1:] / values[:-1]
         relative = errors[1:] / values[1:] + errors[:-1] / values[:-1]
@@ -270,7 +272,7 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
     else:
         final = mode**2 if kind in _SQUARED else mode
     bound = contraction_rate(metric=kind, **parameters)
-    return ObservedRates(kind, tuple(found), first, ratios, ratios * relative, bound, final)
+    return ObservedRates(kind, tuple(estimates), first, ratios, ratios * relative, bound, final)
 
 
 @dataclass(frozen=True)

@@ -160,14 +160,14 @@ def wasserstein2(
         below = max(first.value - first.error, 0.0)
     edges = _coupled_panels(p, q)
     for _ in range(_REFINEMENTS):
-        found = _along_the_coupling(p, q, edges, below, centre, displacement)
+        estimate = _along_the_coupling(p, q, edges, below, centre, displacement)
         # W1 <= W2, and W1 has a proved bound: less than that is a feature that every node missed.
-        if found.value + found.error >= below * (1.0 - 1e-12):
-            return found
+        if estimate.value + estimate.error >= below * (1.0 - 1e-12):
+            return estimate
         edges = np.sort(np.concatenate([edges, 0.5 * (edges[:-1] + edges[1:])]))
     raise ConvergenceError(
         "the coupling of the two laws could not be resolved: Wasserstein-2 came out below Wasserstein-1.",
-        value=found.value,
+        value=estimate.value,
         bound=np.inf,
     )
 

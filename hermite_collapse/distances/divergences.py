@@ -103,10 +103,10 @@ def kl(p: Law, q: Law, *, route: str | None = None, sample_count: int = 65536, r
     >>> round(hc.distances.kl(p, q).value, 5)
     17.92068
     """
-    chosen = _route(p, q, route, _both_gaussian(p, q))
-    if chosen == "closed_form":
+    selected = _route(p, q, route, _both_gaussian(p, q))
+    if selected == "closed_form":
         return _gaussians.kl(density_mixture(p, "p"), density_mixture(q, "q"))
-    if chosen == "quadrature":
+    if selected == "quadrature":
         return _divergences_line.kl(LineMixture.of(p, "p"), LineMixture.of(q, "q"))
     return sampled.kl(p, q, sample_count, rng)
 
@@ -148,10 +148,10 @@ def hellinger(
     >>> round(hc.distances.hellinger(p, q).value, 6)
     0.342787
     """
-    chosen = _route(p, q, route, _both_gaussian(p, q))
-    if chosen == "closed_form":
+    selected = _route(p, q, route, _both_gaussian(p, q))
+    if selected == "closed_form":
         return _gaussians.hellinger(density_mixture(p, "p"), density_mixture(q, "q"))
-    if chosen == "quadrature":
+    if selected == "quadrature":
         return _divergences_line.hellinger(LineMixture.of(p, "p"), LineMixture.of(q, "q"))
     return sampled.hellinger(p, q, sample_count, rng)
 
@@ -199,9 +199,9 @@ def chi_square(
     1.718282
     """
     one_gaussian = len(density_mixture(q, "q").weights) == 1
-    chosen = _route(p, q, route, one_gaussian)
+    selected = _route(p, q, route, one_gaussian)
     if route is None and same_dimension(p, q) == 1 and not _both_gaussian(p, q):
-        chosen = "quadrature"
+        selected = "quadrature"
     verdict = chi_square_finiteness(p, q)
     if verdict.is_infinite:
         return Estimate(np.inf, 0.0, "bound", "closed_form")
@@ -211,9 +211,9 @@ def chi_square(
             value=np.nan,
             bound=np.inf,
         )
-    if chosen == "closed_form":
+    if selected == "closed_form":
         return _gaussians.chi_square(density_mixture(p, "p"), density_mixture(q, "q"))
-    if chosen == "quadrature":
+    if selected == "quadrature":
         return _divergences_line.chi_square(
             LineMixture.of(p, "p"), LineMixture.of(q, "q"), dominating_line(p, q)
         )

@@ -193,7 +193,7 @@ def _on_the_line(left: _Tail, right: _Tail) -> Finiteness:
 
 
 def _in_space(left: _Tail, right: _Tail) -> Finiteness:
-    precisions = np.linalg.inv(right.covariances)
+    precisions = _inverse(right.covariances)
     smallest = np.inf
     undecided: Finiteness | None = None
     # Of an infinite pair the oldest age shows it first.
@@ -226,9 +226,18 @@ def _in_space(left: _Tail, right: _Tail) -> Finiteness:
 
 def _forms(covariance: FloatArray, precisions: FloatArray) -> FloatArray:
     """M_l = P - R_l / 2 for every l, relative to their size."""
-    forms = np.linalg.inv(covariance)[None] - 0.5 * precisions
+    forms = _inverse(covariance)[None] - 0.5 * precisions
     forms = 0.5 * (forms + np.swapaxes(forms, 1, 2))
-    return forms / max(float(np.abs(forms).max()), 1e-300)
+    return np.asarray(forms / max(float(np.abs(forms).max()), 1e-300))
+
+
+def _inverse(matrices: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
+
+
+def _lowest(forms: FloatArray) -> FloatArray:
+    """The smallest eigenvalue of each form."""
+    return np.asarray(np.linalg.eigh(forms)[0][:, 0])
 
 
 def dominations(p: Law, q: Law) -> list[Domination | None]:
@@ -239,13 +248,13 @@ def dominations(p: Law, q: Law) -> list[Domination | None]:
     """
     left, right = _tail_of(p, "p"), _tail_of(q, "q")
     own = slice(0, right.own)
-    precisions = np.linalg.inv(right.covariances[own])
+    precisions = _inverse(right.covariances[own])
     pulls = np.einsum("lij,lj->li", precisions, right.means[own])
     heights = np.einsum("li,li->l", right.means[own], pulls) - np.linalg.slogdet(precisions)[1]
     offsets = 0.5 * heights - right.log_weights[own]
     bounds: list[Domination | None] = []
     for j in range(left.own):
-        able = np.flatnonzero(np.linalg.eigvalsh(_forms(left.covariances[j], precisions))[:, 0] > _TOLERANCE)
+        able = np.flatnonzero(_lowest(_forms(left.covariances[j], precisions)) > _TOLERANCE)
         if len(able) == 0:
             bounds.append(None)
             continue

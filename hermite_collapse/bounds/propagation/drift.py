@@ -104,10 +104,10 @@ def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "in
     [[0.0, 0.0], [1.0, 0.0], [0.25, 1.0]]
     """
     count = checks.integer(rounds, "rounds", 1)
-    kept = 1.0 - checks.fraction(fresh_fraction)
+    remaining = 1.0 - checks.fraction(fresh_fraction)
     power = 2.0 if checks.one_of(coherence, ("incoherent", "coherent"), "coherence") == "incoherent" else 1.0
     age = np.arange(count + 1)[:, None] - 1 - np.arange(count)
-    return np.where(age >= 0, kept ** (power * np.maximum(age, 0)), 0.0)
+    return np.where(age >= 0, remaining ** (power * np.maximum(age, 0)), 0.0)
 
 
 @public

@@ -154,14 +154,14 @@ def innovation_bounds(
     if not supremum < 700.0:
         return InnovationBounds(0.0, math.inf, -math.inf, math.inf, math.inf, math.inf, 0.0)
     tail = _exponential_tail(supremum)
-    seen, tau = math.sqrt(eta * energy), math.sqrt(tail)
+    visible, tau = math.sqrt(eta * energy), math.sqrt(tail)
     total = math.expm1(supremum)
     square = energy * energy
     lower_constant = tail / (3.0 * square) if square > 0.0 else math.inf
     upper_constant = max(0.0, total - 4.0 * energy) / square if square > 0.0 else math.inf
     return InnovationBounds(
-        lower=max(0.0, seen - tau) ** 2,
-        upper=min((seen + tau) ** 2, total),
+        lower=max(0.0, visible - tau) ** 2,
+        upper=min((visible + tau) ** 2, total),
         published_lower=eta * energy / 4.0 - tail / 3.0,
         published_upper=max(4.0 * energy, total),
         lower_constant=lower_constant,
@@ -213,10 +213,10 @@ def refreshed_divergence(divergence: float, *, fresh_fraction: float) -> float:
     >>> hc.bounds.refreshed_divergence(0.4, fresh_fraction=0.5)
     0.1
     """
-    kept = 1.0 - checks.fraction(fresh_fraction)
-    if kept == 0.0:
+    remaining = 1.0 - checks.fraction(fresh_fraction)
+    if remaining == 0.0:
         return 0.0
-    return kept * kept * _divergence(divergence, "divergence")
+    return remaining * remaining * _divergence(divergence, "divergence")
 
 
 @public
@@ -265,10 +265,10 @@ def persistence_floor(
     [0.00125, 0.001389]
     """
     alpha = checks.fraction(fresh_fraction)
-    seen = checks.nonnegative(energy_floor, "energy_floor") * checks.fraction(
+    visible = checks.nonnegative(energy_floor, "energy_floor") * checks.fraction(
         observability_floor, "observability_floor"
     )
-    return alpha * seen / (16.0 * (1.0 + (1.0 - alpha) ** 2)), alpha * seen / (8.0 * (2.0 - alpha) ** 2)
+    return alpha * visible / (16.0 * (1.0 + (1.0 - alpha) ** 2)), alpha * visible / (8.0 * (2.0 - alpha) ** 2)
 
 
 @public
@@ -316,17 +316,17 @@ def discounted_divergence(
     >>> hc.bounds.discounted_divergence([1.0, 1.0], fresh_fraction=0.5)
     [0.0, 1.0, 2.25]
     """
-    kept = 1.0 - checks.fraction(fresh_fraction)
+    remaining = 1.0 - checks.fraction(fresh_fraction)
     values = [_divergence(r, "residuals") for r in residuals]
     current = _divergence(start, "start")
     path = [current]
     if checks.one_of(coherence, ("coherent", "incoherent"), "coherence") == "coherent":
         for residual in values:
-            current = (kept * math.sqrt(current) + math.sqrt(residual)) ** 2
+            current = (remaining * math.sqrt(current) + math.sqrt(residual)) ** 2
             path.append(current)
     else:
         for residual in values:
-            current = kept * kept * current + residual
+            current = remaining * remaining * current + residual
             path.append(current)
     return path
 

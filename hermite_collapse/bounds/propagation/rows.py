@@ -168,11 +168,11 @@ def bound_columns(rows: Sequence[BoundRow], quantity: str) -> BoundColumns:
     """
     known = sorted({row.quantity for row in rows})
     checks.one_of(quantity, known, "quantity")
-    chosen = [row for row in rows if row.quantity == quantity]
+    selected = [row for row in rows if row.quantity == quantity]
     count = max(row.round for row in rows) + 1
     measured, errors = [math.nan] * count, [0.0] * count
     sides: dict[str, dict[str, list[float]]] = {"below": {}, "above": {}}
-    for row in chosen:
+    for row in selected:
         measured[row.round], errors[row.round] = row.measured, row.error
         column = sides[row.side].setdefault(row.statement, [math.nan] * count)
         if row.verdict != "does not apply":
@@ -254,7 +254,7 @@ def _innovation_rows(index: int, entry: PropagationRound) -> list[BoundRow]:
         return rows
     energy, innovation = entry.ideal_energy, entry.innovation
     eta = min(1.0, max(0.0, entry.observability.value))
-    seen = eta * energy.value
+    visible = eta * energy.value
     spread = math.hypot(entry.observability.error * energy.value, eta * energy.error)
     bounded = math.isfinite(entry.supremum_energy)
     limits = innovation_bounds(
@@ -288,25 +288,25 @@ def _innovation_rows(index: int, entry: PropagationRound) -> list[BoundRow]:
             ("Prop 3.3 (proved)", "below", limits.lower),
             ("Thm 3.4 (proved)", "above", limits.upper),
         ):
-            slope = math.sqrt(bound / seen) if seen > 0.0 and math.isfinite(bound) else 0.0
+            slope = math.sqrt(bound / visible) if visible > 0.0 and math.isfinite(bound) else 0.0
             add(statement, side, bound, slope * spread, "proved", condition)
         add("Prop 3.3", "below", limits.published_lower, spread / 4.0, "proved", "C proved")
         small = energy.value <= limits.smallness
         condition = "eps^2 <= min(1, eta/(8C))"
-        add("Prop 3.3 (small)", "below", seen / 8.0, spread / 8.0, "proved", condition, small)
+        add("Prop 3.3 (small)", "below", visible / 8.0, spread / 8.0, "proved", condition, small)
         bound, condition = limits.published_upper, "eps^2 <= 1, c proved"
         add("Thm 3.4", "above", bound, 4.0 * energy.error, "proved", condition, energy.value <= 1.0)
     else:
-        add("Prop 3.3", "below", seen / 4.0, spread / 4.0, "empirical", "C set to 0")
+        add("Prop 3.3", "below", visible / 4.0, spread / 4.0, "empirical", "C set to 0")
         met, condition = energy.value <= 1.0, "eps^2 <= 1, C and c set to 0"
-        add("Prop 3.3 (small)", "below", seen / 8.0, spread / 8.0, "empirical", condition, met)
+        add("Prop 3.3 (small)", "below", visible / 8.0, spread / 8.0, "empirical", condition, met)
         add("Thm 3.4", "above", 4.0 * energy.value, 4.0 * energy.error, "empirical", condition, met)
     return rows
 
 
 def _accumulation_rows(index: int, entry: PropagationRound, alpha: float) -> list[BoundRow]:
     rows: list[BoundRow] = []
-    kept = 1.0 - alpha
+    remaining = 1.0 - alpha
     before, after, residual = entry.divergence_before, entry.divergence_after, entry.residual
     innovation = entry.innovation
     if residual is not None and innovation is not None:
@@ -325,8 +325,8 @@ def _accumulation_rows(index: int, entry: PropagationRound, alpha: float) -> lis
     if before is None or after is None:
         return rows
     if innovation is not None:
-        value = after.value + kept**2 * before.value
-        total = Estimate(value, after.error + kept**2 * before.error, after.kind, after.route)
+        value = after.value + remaining**2 * before.value
+        total = Estimate(value, after.error + remaining**2 * before.error, after.kind, after.route)
         rows.append(
             bound_row(
                 index,
@@ -341,10 +341,10 @@ def _accumulation_rows(index: int, entry: PropagationRound, alpha: float) -> lis
         )
     if residual is None or not math.isfinite(before.value) or not math.isfinite(residual.value):
         return rows
-    old, new = kept * math.sqrt(max(before.value, 0.0)), math.sqrt(max(residual.value, 0.0))
+    old, new = remaining * math.sqrt(max(before.value, 0.0)), math.sqrt(max(residual.value, 0.0))
     # d (r +- s)^2 <= (1 + s/r) dR + (1 + r/s) d(s^2)
     error = residual.error * (1.0 + old / new if new > 0.0 else 1.0)
-    error += kept**2 * before.error * (1.0 + new / old if old > 0.0 else 1.0)
+    error += remaining**2 * before.error * (1.0 + new / old if old > 0.0 else 1.0)
     for side, bound in (("below", (new - old) ** 2), ("above", (new + old) ** 2)):
         rows.append(
             bound_row(
@@ -359,8 +359,8 @@ def _accumulation_rows(index: int, entry: PropagationRound, alpha: float) -> lis
             )
         )
     if entry.cross is not None:
-        identity = kept**2 * before.value + residual.value + 2.0 * kept * entry.cross.value
-        error = kept**2 * before.error + residual.error + 2.0 * kept * entry.cross.error
+        identity = remaining**2 * before.value + residual.value + 2.0 * remaining * entry.cross.value
+        error = remaining**2 * before.error + residual.error + 2.0 * remaining * entry.cross.error
         for side in ("below", "above"):
             rows.append(
                 bound_row(
@@ -380,7 +380,7 @@ def _accumulation_rows(index: int, entry: PropagationRound, alpha: float) -> lis
 def _coherent_rows(record: PropagationRecord) -> list[BoundRow]:
     rows: list[BoundRow] = []
     residuals: list[float] = []
-    kept, error, start = 1.0 - record.fresh_fraction, 0.0, None
+    remaining, error, start = 1.0 - record.fresh_fraction, 0.0, None
     for index, entry in enumerate(record.rounds):
         if entry.residual is None or entry.divergence_after is None or entry.divergence_before is None:
             return rows
@@ -388,7 +388,7 @@ def _coherent_rows(record: PropagationRecord) -> list[BoundRow]:
         residuals.append(entry.residual.value)
         # Error of the square root of the bound: each sqrt(R_j) is known to error_j / (2 sqrt(R_j)).
         root = math.sqrt(max(entry.residual.value, 0.0))
-        error = kept * error + (entry.residual.error / (2.0 * root) if root > 0.0 else 0.0)
+        error = remaining * error + (entry.residual.error / (2.0 * root) if root > 0.0 else 0.0)
         bound = discounted_divergence(residuals, fresh_fraction=record.fresh_fraction, start=start)[-1]
         rows.append(
             bound_row(
