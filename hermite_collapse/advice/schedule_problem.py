@@ -62,20 +62,20 @@ class ScheduleProblem:
     def propagate(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return bias, variance and absolute error of each round and degree, (rounds + 1, m)."""
         exponent = -self.rate * np.outer(times, self.degrees)
-        kept, lost = self.keep * np.exp(exponent), -np.expm1(exponent)
+        carried, lost = self.keep * np.exp(exponent), -np.expm1(exponent)
         sigma = self.error.deviation(times, self.degrees)
         bias, variance, absolute = np.zeros((3, self.rounds + 1, len(self.degrees)))
         for i in range(self.rounds):
-            bias[i + 1] = lost[i] + kept[i] * bias[i]
-            variance[i + 1] = kept[i] ** 2 * variance[i] + sigma[i] ** 2
-            absolute[i + 1] = lost[i] + kept[i] * absolute[i] + sigma[i]
+            bias[i + 1] = lost[i] + carried[i] * bias[i]
+            variance[i + 1] = carried[i] ** 2 * variance[i] + sigma[i] ** 2
+            absolute[i + 1] = lost[i] + carried[i] * absolute[i] + sigma[i]
         return bias, variance, absolute
 
     def value_and_gradient(self, times: FloatArray) -> tuple[float, FloatArray]:
         """Objective and its gradient in the times, by the adjoint recursion."""
         bias, variance, absolute = self.propagate(times)
         exponent = -self.rate * np.outer(times, self.degrees)
-        kept = self.keep * np.exp(exponent)
+        carried = self.keep * np.exp(exponent)
         drop = self.rate * self.degrees * np.exp(exponent)  # -d a^n / dt
         sigma, slope = self.error.deviation(times, self.degrees), self.error.slope(times, self.degrees)
         gradient = np.zeros(self.rounds)
@@ -83,14 +83,16 @@ class ScheduleProblem:
             on_bias, on_variance = 2.0 * self.weights * bias[-1], self.weights.copy()
             for i in reversed(range(self.rounds)):
                 by_bias = drop[i] * (1.0 - self.keep * bias[i])
-                by_variance = -2.0 * kept[i] * self.keep * drop[i] * variance[i] + 2.0 * sigma[i] * slope[i]
+                by_variance = (
+                    -2.0 * carried[i] * self.keep * drop[i] * variance[i] + 2.0 * sigma[i] * slope[i]
+                )
                 gradient[i] = on_bias @ by_bias + on_variance @ by_variance
-                on_bias, on_variance = on_bias * kept[i], on_variance * kept[i] ** 2
+                on_bias, on_variance = on_bias * carried[i], on_variance * carried[i] ** 2
             return float(self.weights @ (bias[-1] ** 2 + variance[-1])), gradient
         adjoint = self.weights.copy()
         for i in reversed(range(self.rounds)):
             gradient[i] = adjoint @ (drop[i] * (1.0 - self.keep * absolute[i]) + slope[i])
-            adjoint = adjoint * kept[i]
+            adjoint = adjoint * carried[i]
         return float(self.weights @ absolute[-1]), gradient
 
 
