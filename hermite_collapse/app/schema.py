@@ -137,7 +137,9 @@ class RecursionSection(Section):
     exponent: Positive = Field(
         1.0, description="Polynomial schedule: truncation_time / (1 + round)^exponent, dimensionless."
     )
-    ratio: Fraction = Field(0.9, description="Geometric schedule: truncation_time * ratio^round, in [0, 1].")
+    ratio: Fraction = Field(
+        0.9, description="Geometric schedule: truncation_time * ratio^round, dimensionless, in [0, 1]."
+    )
     floor: Nonnegative = Field(0.0, description="Geometric schedule: least truncation time, in OU time.")
     truncation_times: Annotated[tuple[float, ...], numbers(checks.nonnegative)] | None = Field(
         None, description="Explicit schedule: one truncation time for each round, in OU time."
@@ -145,7 +147,7 @@ class RecursionSection(Section):
     regime: Annotated[str, word(regimes.NAMES)] = Field(
         "replace", description=f"Training set: {listed(regimes.NAMES)}."
     )
-    rounds: Count = Field(12, description="Number of rounds of training and sampling.")
+    rounds: Count = Field(12, description="Number of rounds of training and sampling, a count.")
     blur: Nonnegative = Field(
         0.0, description="Bandwidth of a kernel density estimate before truncation, in units of x."
     )
@@ -222,7 +224,9 @@ class SimulationSection(Section):
         "statistics", description="What of the particles is kept: statistics, last (round) or all."
     )
     device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:0, ...")
-    seed: Natural = Field(0, description="Seed of the random numbers; the same seed gives the same bytes.")
+    seed: Natural = Field(
+        0, description="Seed of the random numbers, an integer; the same seed gives the same bytes."
+    )
 
 
 class NetworkSection(Section):
