@@ -29,6 +29,7 @@ from ..core.errors import InputError
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from ..hermite.central_moments import CentralMoments, central_moments, mixed_moments
+from ..hermite.indices import MODES_ONE_BY_ONE
 from ..laws.aged import AgedLaw
 from ..laws.channel_action import channel_matrix
 from ..laws.channels import GaussianChannel
@@ -37,7 +38,7 @@ from .recursion import Recursion
 GENERATORS = ("channel", "exact", "kernel")
 KURTOSIS_RULE = 0.05  # z-scores are trusted while kurtosis / N is below this
 LARGEST_COUPLED = 600  # modes whose covariances between all rounds are carried as matrices
-LARGEST_COMBINED = 1500  # modes that are combined into degree statistics
+LARGEST_COMBINED = MODES_ONE_BY_ONE  # modes that are combined into degree statistics
 
 
 @dataclass(frozen=True, eq=False)
