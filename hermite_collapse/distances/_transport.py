@@ -207,8 +207,7 @@ def _along_the_coupling(
         square = shift**2
         # What rounding of the tails does, chiefly where both laws have a gap.
         blurred = ((2.0 * np.abs(shift) + noise) * noise + blur * square) * density
-        # Mass that no node sees counts with the distance's own size where the laws agree at the nodes.
-        return Integrand(square * density, blurred, square + below**2, density)
+        return Integrand(square * density, blurred, square, density)
 
     def mass(t: FloatArray) -> tuple[FloatArray, FloatArray]:
         by = np.argsort(t, kind="stable")
@@ -218,7 +217,8 @@ def _along_the_coupling(
         rounding[by] = 2.0 * _EPS * (density * (np.abs(t[by]) + np.abs(shift)) + np.minimum(lower, upper))
         return both, rounding
 
-    result = integrate(evaluate, edges, control=mass)
+    # Mass that no node sees counts with the distance's own size where the laws agree at the nodes.
+    result = integrate(evaluate, edges, control=mass, least_leverage=below**2)
     square = float(result.values[0])
     error = float(result.errors[0]) + 4e-33 * max(map(abs, (p_low, p_high, q_low, q_high))) ** 2
     return root_of(square, error, "quadrature")

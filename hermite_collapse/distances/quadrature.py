@@ -98,6 +98,7 @@ def integrate(
     relative: float = 1e-11,
     floor: float = 1e-300,
     control: Control | None = None,
+    least_leverage: float = 0.0,
 ) -> Integrals:
     """Integrate c functions at once over [edges[0], edges[-1]].
 
@@ -113,6 +114,8 @@ def integrate(
         Absolute change that is accepted whatever the total.
     control : function or None
         See `Control`.
+    least_leverage : float
+        Leverage of missed mass beyond rounding, where the nodes see no more.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def integrate(
         resolved = np.maximum(allowed, 8.0 * _EPS * sizes + noise)
         good = np.all(change <= resolved, axis=1)
         if control is not None:
-            missed, unseen = _missed(control, left, middle, right, fine)
+            missed, unseen = _missed(control, least_leverage, left, middle, right, fine)
             good &= missed <= np.maximum(resolved[:, 0], unseen)
             change[:, 0] += missed
         value += both[good].sum(axis=0)
@@ -163,7 +166,12 @@ def integrate(
 
 
 def _missed(
-    control: Control, left: FloatArray, middle: FloatArray, right: FloatArray, fine: _Panels
+    control: Control,
+    least_leverage: float,
+    left: FloatArray,
+    middle: FloatArray,
+    right: FloatArray,
+    fine: _Panels,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what missed mass may have changed on each panel, and how much of that is rounding of the masses."""
     assert fine.mass is not None and fine.leverage is not None
@@ -172,5 +180,7 @@ def _missed(
     smallest = np.abs(values).max(axis=1).argmin(axis=1)
     known = np.diff(np.take_along_axis(values, smallest[:, None, None], axis=2)[:, :, 0], axis=1)
     leverage = fine.leverage.reshape(-1, 2)
-    missed = (np.abs(known - fine.mass.reshape(-1, 2)) * leverage).sum(axis=1)
-    return missed, 4.0 * rounding.reshape(-1, 3).max(axis=1) * leverage.max(axis=1)
+    gap = np.abs(known - fine.mass.reshape(-1, 2))
+    unseen = 4.0 * rounding.reshape(-1, 3).max(axis=1)
+    missed = gap * leverage + np.maximum(gap - unseen[:, None], 0.0) * least_leverage
+    return missed.sum(axis=1), unseen * leverage.max(axis=1)

@@ -13,9 +13,12 @@ from ..core.types import FloatArray, Seed
 from ..laws.conversion import as_law
 from ..laws.empirical import EmpiricalLaw
 from ..laws.protocol import Law
-from . import _empirical_line, _transport
+from . import _transport
+from ._empirical_line import Points, between_points, to_mixture
 from .closed_form import bures
 from .line import LineMixture, same_dimension
+
+_WIDTH = 1e-11  # of point masses beside components with a density, relative to the widest of these
 
 
 @public
@@ -65,14 +68,36 @@ def wasserstein(p: Law | ArrayLike, q: Law | ArrayLike, *, order: int = 2) -> Es
             f"p and q must be one-dimensional (or two Gaussians, for order 2), got dimension {dimension}; see"
             " sliced_wasserstein, bures and optimal_transport."
         )
-    if isinstance(left, EmpiricalLaw) and isinstance(right, EmpiricalLaw):
-        return _empirical_line.between_samples(left.samples[:, 0], right.samples[:, 0], degree)
-    if isinstance(left, EmpiricalLaw):
-        return _empirical_line.to_law(left.samples[:, 0], LineMixture.of(right, "q"), degree)
-    if isinstance(right, EmpiricalLaw):
-        return _empirical_line.to_law(right.samples[:, 0], LineMixture.of(left, "p"), degree)
+    first, second = Points.of(left), Points.of(right)
+    if first is not None and second is not None:
+        return between_points(first, second, degree)
+    if first is not None or second is not None:
+        points, law = (first, right) if first is not None else (second, left)
+        assert points is not None
+        mixture, slack = _with_width(law)
+        return _loosened(to_mixture(points, mixture, degree), slack)
     function = _transport.wasserstein1 if degree == 1 else _transport.wasserstein2
-    return function(LineMixture.of(left, "p"), LineMixture.of(right, "q"))
+    (p_line, p_slack), (q_line, q_slack) = _with_width(left), _with_width(right)
+    return _loosened(function(p_line, q_line), p_slack + q_slack)
+
+
+def _with_width(law: Law) -> tuple[LineMixture, float]:
+    """A law with a component of positive variance, its point masses widened, and how far that moves it at most."""
+    mixture = law.as_mixture()
+    used = mixture.weights > 0.0
+    weights, means = mixture.weights[used], mixture.means[used, 0]
+    scales = np.sqrt(mixture.variances[used, 0])
+    masses = scales == 0.0
+    if not masses.any():
+        return LineMixture(weights, means, scales), 0.0
+    width = _WIDTH * float(scales.max())
+    return LineMixture(weights, means, np.where(masses, width, scales)), width * float(
+        weights[masses].sum() ** 0.5
+    )
+
+
+def _loosened(estimate: Estimate, slack: float) -> Estimate:
+    return Estimate(estimate.value, estimate.error + slack, estimate.kind, estimate.route)
 
 
 @public

@@ -212,3 +212,40 @@ def test_bad_input_is_named(call, message):
     q = hc.GaussianMixture([0.5, 0.5], [[0.0, 0.0], [1.0, 1.0]], 1.0)
     with pytest.raises(hc.InputError, match=message):
         call(p, q)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_point_masses_are_laws_too(order):
+    """A normal law against its mean, two masses against their middle, a mass beside a density."""
+    point, normal_law = hc.GaussianMixture([1.0], [0.0], 0.0), normal(0.0, 1.0)
+    moment = 1.0 if order == 2 else np.sqrt(2.0 / np.pi)
+    for first in (point, hc.EmpiricalLaw([0.0])):
+        for pair in ((first, normal_law), (normal_law, first)):
+            assert distances.wasserstein(*pair, order=order).value == pytest.approx(moment, rel=1e-12)
+    pair_of_points = hc.GaussianMixture([0.3, 0.7], [2.0, -1.0], 0.0)
+    spread = 0.3 * 2.0**order + 0.7
+    assert distances.wasserstein(pair_of_points, point, order=order).value == pytest.approx(
+        spread ** (1.0 / order)
+    )
+    drawn = hc.EmpiricalLaw(np.repeat([2.0, -1.0], [3, 7]))
+    assert distances.wasserstein(pair_of_points, drawn, order=order).value < 1e-7
+    assert distances.wasserstein(drawn, normal_law, order=order).value == pytest.approx(
+        distances.wasserstein(pair_of_points, normal_law, order=order).value, rel=1e-12
+    )
+    # Half of the mass lies at -5 already; the other half is moved by 1 and widened by its own.
+    half = hc.GaussianMixture([0.5, 0.5], [-50.0, 50.0], [0.0, 1.0])
+    moved = hc.GaussianMixture([0.5, 0.5], [-50.0, 51.0], [0.0, 4.0])
+    truth = np.sqrt(0.5 * 2.0) if order == 2 else None
+    found = distances.wasserstein(half, moved, order=order)
+    assert found.error < 1e-9
+    if truth is not None:
+        assert found.value == pytest.approx(truth, rel=1e-9)
+
+
+def test_sliced_distances_of_flat_laws():
+    flat = hc.GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.0], [0.0, 0.0]]])
+    point = hc.GaussianMixture([1.0], [[0.0, 0.0]], 0.0)
+    # E_u (u.e_1)^2 = 1/2
+    found = distances.sliced_wasserstein(flat, point, directions=256)
+    assert abs(found.value - np.sqrt(0.5)) < 4.0 * found.error
+    assert distances.wasserstein(flat, point).value == pytest.approx(1.0, rel=1e-12)
