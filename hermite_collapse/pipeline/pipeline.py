@@ -36,12 +36,12 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import BoolArray, FloatArray
 from ..core.value import plain
+from .denoiser import Sampler
 from .fixed_points import FixedPoint, ScalarRecursion
 from .guidance import Guidance
 from .interpolant import Interpolant
 from .mechanism import Exactness, Mechanism, composed, variances
 from .mechanisms import FinalStep, FlowStop, Refit, Truncation
-from .sampler_steps import SamplerSteps
 
 GUIDED_ROUNDS = (
     100_000  # rounds of a guided pipeline that are played out before a direction counts as growing
@@ -169,7 +169,7 @@ class Pipeline:
     def guidance(self) -> Guidance | None:
         """The guidance in the pipeline, its own or its sampler's."""
         for part in self.mechanisms:
-            inner = part.guidance if isinstance(part, SamplerSteps) else part
+            inner = part.guidance if isinstance(part, Sampler) else part
             if isinstance(inner, Guidance):
                 return inner
         return None
@@ -231,7 +231,7 @@ class Pipeline:
             between = None if guidance is None else (gain * spread) ** 2 * guidance.between
             if between is not None and isinstance(part, Guidance):
                 mixed, own = part.at(between, mixed)
-            elif between is not None and isinstance(part, SamplerSteps) and part.guidance is not None:
+            elif between is not None and isinstance(part, Sampler) and part.guidance is not None:
                 mixed, own = part.responses(mixed, between)
             else:
                 own = part._gain(mixed)
@@ -313,14 +313,17 @@ class Pipeline:
         """
         data, level = variances(v, "v"), checks.positive(tolerance, "tolerance")
         limit = np.asarray(self.limit(data))
+        exists = np.isfinite(limit)
+        band = level * np.abs(np.where(exists, limit, 0.0))
+        aim = np.where(exists, limit, -1.0)  # which no variance comes near
         state = State(data, np.zeros_like(data), np.ones_like(data))
-        rounds = np.where(np.abs(data - limit) <= level * np.abs(limit), 0.0, np.inf)
+        rounds = np.where(np.abs(data - aim) <= band, 0.0, np.inf)
         for i in range(1, longest + 1):
-            state = self.step(data, state)
-            near = np.abs(state.variance - limit) <= level * np.abs(limit)
-            rounds = np.where(near & np.isinf(rounds), float(i), np.where(near, rounds, np.inf))
-            if np.all(near | ~np.isfinite(limit)):
+            if np.all(np.isfinite(rounds) | ~exists) and i > 1:
                 break
+            state = State(*(np.where(exists, value, 0.0) for value in self.step(data, state)))
+            near = np.abs(state.variance - aim) <= band
+            rounds = np.where(near, np.minimum(rounds, float(i)), np.inf)
         return plain(rounds)
 
     def mean_drift(self, v: ArrayLike) -> FloatArray:

@@ -22,8 +22,6 @@ contains the last step.  V(w) is exact for Gaussian directions; it is not for mi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -31,8 +29,8 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
+from .denoiser import Sampler, posterior_means
 from .guidance import Guidance
-from .mechanism import Exactness, Mechanism
 
 BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 SPACINGS = ("leading", "trailing", "linspace")
@@ -41,7 +39,7 @@ LARGEST_BETA = 0.999  # where the squared cosine is cut
 
 
 @dataclass(frozen=True, eq=False)
-class SamplerSteps(Value, Mechanism):
+class SamplerSteps(Value, Sampler):
     """A sampler of K steps with the exact denoiser; made by `edm`, `ddpm`, `ddim`, `flow` or `of_scheduler`.
 
     Parameters
@@ -78,8 +76,6 @@ class SamplerSteps(Value, Mechanism):
     added: FloatArray
     corrector: FloatArray | None = None
     guidance: Guidance | None = None
-    exactness: ClassVar[Exactness] = "gaussian"
-    is_sampler: ClassVar[bool] = True
 
     @property
     def steps(self) -> int:
@@ -90,45 +86,22 @@ class SamplerSteps(Value, Mechanism):
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
         return f"{self.name}, {self.steps} steps{guided}"
 
-    def _variance(self, w: FloatArray) -> FloatArray:
-        return self.responses(w, None if self.guidance is None else np.full_like(w, self.guidance.between))[0]
-
-    def _gain(self, w: FloatArray) -> FloatArray:
-        return self.responses(w, None if self.guidance is None else np.full_like(w, self.guidance.between))[1]
-
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """Return V(w) and the mean gain for variances w and, under guidance, variances of the class means."""
         variance, mean = np.full_like(w, self.start), np.zeros_like(w)
         for j in range(self.steps):
-            data, noise = self._posterior(j, w, between)
+            data, noise = posterior_means(self.signal[j], self.noise[j], w, self.guidance, between)
             slope = self.on_sample[j] + self.on_data[j] * data[0] + self.on_noise[j] * noise[0]
             shift = self.on_data[j] * data[1] + self.on_noise[j] * noise[1]
             if self.corrector is not None and self.corrector[j] != 0.0:
                 # The Euler point x_e = D + sigma' N, with data mean m: slope and shift of N there.
                 level = self.noise[j + 1]
                 euler = (data[0] + level * noise[0], data[1] + level * noise[1])
-                _, second = self._posterior(j + 1, w, between)
+                _, second = posterior_means(self.signal[j + 1], self.noise[j + 1], w, self.guidance, between)
                 slope = slope + self.corrector[j] * second[0] * euler[0]
                 shift = shift + self.corrector[j] * (second[0] * euler[1] + second[1])
             variance = slope**2 * variance + self.added[j]
             mean = slope * mean + shift
         return variance, mean
-
-    def _posterior(
-        self, step: int, w: FloatArray, between: FloatArray | None
-    ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
-        """Return D and N at one step, each as its coefficients of x and of the data mean."""
-        a, s = self.signal[step], self.noise[step]
-        total = a**2 * w + s**2
-        data, noise = (a * w / total, s**2 / total), (s / total, -a * s / total)
-        if between is None or self.guidance is None:
-            return data, noise
-        scale, omega = self.guidance.scale, self.guidance.omega
-        whole = a**2 * (w + between) + s**2
-        return (
-            (scale * data[0] - omega * a * (w + between) / whole, scale * data[1]),
-            (scale * noise[0] - omega * s / whole, scale * noise[1]),
-        )
 
     @classmethod
     def edm(

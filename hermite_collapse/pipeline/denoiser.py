@@ -1,0 +1,81 @@
+r"""The exact denoiser along one Gaussian direction, and what every sampler that calls it has in common.
+
+At level (a, s), x = a x_0 + s n with x_0 from N(m, w) and M = a^2 w + s^2, the posterior means are linear in x and m,
+
+    D = E[x_0 | x] = (a w x + s^2 m) / M,        N = E[n | x] = s (x - a m) / M.
+
+With guidance of scale 1 + omega and class means of variance b, the network's outputs are extrapolated from those of the
+whole law N(0, w + b):  (1 + omega) D(w, m) - omega D(w + b, 0), and N alike.
+
+Models of few steps are trained to be flow maps instead, which carry x along the probability-flow ODE to a level
+(a', s'):
+
+    F = a' m + sqrt((a'^2 w + s'^2) / M) (x - a m)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from ..core.types import FloatArray
+from .guidance import Guidance
+from .mechanism import Exactness, Mechanism
+
+
+class Affine(NamedTuple):
+    """slope x + shift m: a function of a sample x and the mean m of the data."""
+
+    slope: FloatArray
+    shift: FloatArray
+
+
+def posterior_means(
+    signal: float,
+    noise: float,
+    w: FloatArray,
+    guidance: Guidance | None = None,
+    between: FloatArray | None = None,
+) -> tuple[Affine, Affine]:
+    """Return the posterior means D of the data and N of the noise at a level (a, s)."""
+    total = signal**2 * w + noise**2
+    data = Affine(signal * w / total, noise**2 / total)
+    noises = Affine(noise / total, -signal * noise / total)
+    if between is None or guidance is None:
+        return data, noises
+    scale, omega = guidance.scale, guidance.omega
+    whole = signal**2 * (w + between) + noise**2
+    return (
+        Affine(scale * data.slope - omega * signal * (w + between) / whole, scale * data.shift),
+        Affine(scale * noises.slope - omega * noise / whole, scale * noises.shift),
+    )
+
+
+def flow_map(signal: float, noise: float, target: tuple[float, float], w: FloatArray) -> Affine:
+    """Return the probability-flow map F from a level (a, s) to a level (a', s')."""
+    later_signal, later_noise = target
+    slope = np.sqrt((later_signal**2 * w + later_noise**2) / (signal**2 * w + noise**2))
+    return Affine(slope, later_signal - signal * slope)
+
+
+class Sampler(Mechanism):
+    """A sampler of K steps: its map contains its last step, its stop and its guidance."""
+
+    guidance: Guidance | None
+    exactness: ClassVar[Exactness] = "gaussian"
+    is_sampler: ClassVar[bool] = True
+
+    @abstractmethod
+    def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return V(w) and the mean gain for variances w and, under guidance, variances of the class means."""
+
+    def _variance(self, w: FloatArray) -> FloatArray:
+        return self.responses(w, self._between(w))[0]
+
+    def _gain(self, w: FloatArray) -> FloatArray:
+        return self.responses(w, self._between(w))[1]
+
+    def _between(self, w: FloatArray) -> FloatArray | None:
+        return None if self.guidance is None else np.full_like(w, self.guidance.between)

@@ -1,0 +1,196 @@
+r"""What a scheduler does, written down as a linear program, and run with the exact denoiser.
+
+A step of a scheduler is linear in the samples x_k that it was given, the network's outputs m_k and its noise z_j:
+
+    x_{i+1} = sum_k a_ik x_k + sum_k b_ik m_k + sum_j c_ij z_j,        k <= i
+
+with coefficients that know nothing of the data; outputs are m_k = d_k D + n_k N + e_k x_k with the posterior means D
+and N at the level of the call.  Along a direction of variance w all is then a product of small matrices:
+
+    x_K = G(w) x_T + sum_j S_j(w) z_j,        V(w) = G(w)^2 start^2 + sum_j S_j(w)^2
+
+for every w, every guidance and every mean, exactly.  The program is read off a scheduler object by
+`scheduler_probe`; nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
+from .denoiser import Affine, Sampler, flow_map, posterior_means
+from .guidance import Guidance
+
+CHUNK = 16_384  # variances that are carried through the steps together
+SPARE_ROWS = 16  # independent noises beyond twice the live samples, before they are combined
+SMALL_VARIANCES = (1e-10, 1e-9)  # between which the end of a sampler is read off
+
+Denoiser = Literal["posterior_mean", "flow_map"]
+
+
+class Ending(NamedTuple):
+    """How a sampler ends, read off V at small variances.
+
+    Attributes
+    ----------
+    kind : str
+        "noisy" (V(0) = sigma^2 > 0: noise is left), "full" (V = w^2 / sigma^2: denoised in one step from noise level
+        sigma) or "flow" (V proportional to w: an exact flow map, no level at all).
+    sigma : float
+        The noise level, in the units of the sampler.
+    """
+
+    kind: Literal["noisy", "full", "flow"]
+    sigma: float
+
+
+@dataclass(frozen=True, eq=False)
+class ProbedSteps(Value, Sampler):
+    """A sampler of K calls of the network, read off a scheduler object; made by `SamplerSteps.of_scheduler`.
+
+    Parameters
+    ----------
+    name : str
+        The scheduler's class.
+    start : float
+        Standard deviation of the noise that it starts from.
+    signal, noise : array, shape (K,)
+        Levels a and s of the samples for which the network is called.
+    on_data, on_noise, on_sample : array, shape (K,)
+        What the network's output is made of: coefficients of D, of N and of x.
+    pointer : array of int, shape (K + 1,)
+        Step i has the terms pointer[i] to pointer[i + 1].
+    variable : array of int
+        Of each term: k for the sample x_k, K + k for the output m_k, 2 K + j for the noise z_j.
+    coefficient : array
+        Of each term.
+    denoiser : str
+        "posterior_mean", or "flow_map" for models of few steps.
+    target : array, shape (K, 2), optional
+        Level that the flow map of each call leads to.
+    notes : tuple of str
+        What was assumed about the scheduler.
+    guidance : Guidance, optional
+        Classifier-free guidance inside the sampler; w is then the variance within a class.
+    """
+
+    name: str
+    start: float
+    signal: FloatArray
+    noise: FloatArray
+    on_data: FloatArray
+    on_noise: FloatArray
+    on_sample: FloatArray
+    pointer: IntArray
+    variable: IntArray
+    coefficient: FloatArray
+    denoiser: Denoiser = "posterior_mean"
+    target: FloatArray | None = None
+    notes: tuple[str, ...] = ()
+    guidance: Guidance | None = None
+
+    @property
+    def steps(self) -> int:
+        """Number of calls of the network."""
+        return len(self.signal)
+
+    def describe(self) -> str:
+        guided = "" if self.guidance is None else f", {self.guidance.describe()}"
+        return f"{self.name}, {self.steps} calls of the network{guided}"
+
+    @cached_property
+    def ending(self) -> Ending:
+        """How the sampler ends: with noise left, with a full step or as a flow map, without guidance."""
+        small = np.array(SMALL_VARIANCES)
+        first, second = self.replace(guidance=None).responses(small, None)[0]
+        slope = np.log(second / first) / np.log(small[1] / small[0])
+        if slope < 0.5:
+            return Ending("noisy", float(np.sqrt(first)))
+        if slope > 1.5:
+            return Ending("full", float(small[0] / np.sqrt(first)))
+        return Ending("flow", 0.0)
+
+    def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        flat = w.ravel()
+        spread = None if between is None else np.broadcast_to(between, w.shape).ravel()
+        variance, gain = np.empty_like(flat), np.empty_like(flat)
+        for first in range(0, flat.size, CHUNK):
+            part = slice(first, first + CHUNK)
+            variance[part], gain[part] = self._run(flat[part], None if spread is None else spread[part])
+        return variance.reshape(w.shape), gain.reshape(w.shape)
+
+    def _run(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return V and the mean gain, carrying every live sample as its coefficients of independent noises."""
+        count = self.steps
+        last = self._last_use
+        live = {0: np.full((1, w.size), self.start)}
+        means = {0: np.zeros(w.size)}
+        outputs: dict[int, Affine] = {}
+        rows = 1
+        for step in range(count):
+            outputs[step] = self._output(step, w, between)
+            new = np.zeros((rows, w.size))
+            mean = np.zeros(w.size)
+            for term in range(self.pointer[step], self.pointer[step + 1]):
+                number, coefficient = int(self.variable[term]), self.coefficient[term]
+                if number >= 2 * count:
+                    if number not in live:
+                        live[number] = np.zeros((rows + 1, w.size))
+                        live[number][rows] = 1.0
+                        rows += 1
+                    if len(new) < rows:
+                        new = np.vstack([new, np.zeros((rows - len(new), w.size))])
+                    new[: len(live[number])] += coefficient * live[number]
+                    continue
+                call = number % count
+                sample = live[call]
+                if number < count:
+                    factor, shift = np.float64(coefficient), np.float64(0.0)
+                else:
+                    factor, shift = coefficient * outputs[call].slope, coefficient * outputs[call].shift
+                new[: len(sample)] += factor * sample
+                mean += factor * means[call] + shift
+            live[step + 1], means[step + 1] = new, mean
+            for number in [number for number in live if last.get(number, -1) <= step and number != step + 1]:
+                del live[number]
+                means.pop(number, None)
+                outputs.pop(number, None)
+            if rows > 2 * len(live) + SPARE_ROWS:
+                live, rows = _combined(live, rows)
+        return np.sum(live[count] ** 2, axis=0), means[count]
+
+    def _output(self, call: int, w: FloatArray, between: FloatArray | None) -> Affine:
+        """Return the network's output at one call as a function of the sample and the data's mean."""
+        a, s = float(self.signal[call]), float(self.noise[call])
+        if self.target is None:
+            data, noise = posterior_means(a, s, w, self.guidance, between)
+        else:
+            data = flow_map(a, s, (float(self.target[call, 0]), float(self.target[call, 1])), w)
+            noise = Affine((1.0 - a * data.slope) / s, -a * data.shift / s)
+        d, n, e = self.on_data[call], self.on_noise[call], self.on_sample[call]
+        return Affine(d * data.slope + n * noise.slope + e, d * data.shift + n * noise.shift)
+
+    @cached_property
+    def _last_use(self) -> dict[int, int]:
+        """The last step that uses each sample (or its output) and each noise."""
+        last: dict[int, int] = {}
+        for step in range(self.steps):
+            for number in self.variable[self.pointer[step] : self.pointer[step + 1]]:
+                index = int(number)
+                last[index if index >= 2 * self.steps else index % self.steps] = step
+        return last
+
+
+def _combined(live: dict[int, FloatArray], rows: int) -> tuple[dict[int, FloatArray], int]:
+    """Return the same covariances of the live samples with as few independent noises as there are samples."""
+    width = next(iter(live.values())).shape[1]
+    stacked = np.zeros((width, rows, len(live)))
+    for place, sample in enumerate(live.values()):
+        stacked[:, : len(sample), place] = sample.T
+    triangle = np.linalg.qr(stacked, mode="r")
+    return {number: triangle[:, :, i].T.copy() for i, number in enumerate(live)}, triangle.shape[1]
