@@ -1,4 +1,4 @@
-"""A first look, in three seconds: what recursive training keeps of a mixture of three Gaussians."""
+"""A first look, in three seconds: what recursive training leaves of a mixture of three Gaussians."""
 
 from __future__ import annotations
 
@@ -20,20 +20,36 @@ _HIGHEST_DEGREE = 8
 
 @public
 def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles: int = 100_000) -> Figure:
-    """A figure of the theory and of samples that follow it; shown where there is a window, returned anywhere.
+    """Return a figure of the theory and of samples that follow it; it is shown where there is a window.
 
-    Left, the share of each Hermite degree that is kept after some rounds and in the limit, g_n, with the
-    coefficients of `particles` independent samples of the law after each round. Right, the densities.
+        g_n = alpha / (alpha + expm1(n * rate * truncation_time))
+
+    Left, the share of each Hermite degree that is left after some rounds and in the limit, g_n, with the
+    coefficients of `particles` independent samples of the law after each round.  Right, the densities.
 
     Parameters
     ----------
-    fresh_fraction : share of fresh data in every round, in [0, 1].
-    truncation_time : Ornstein-Uhlenbeck time at which each round stops, > 0.
-    particles : samples of each round; error bars shrink as their root.
+    fresh_fraction : float
+        Share of fresh data in every round, in [0, 1].
+    truncation_time : float
+        Ornstein-Uhlenbeck time at which each round stops, > 0.
+    particles : int
+        Samples of each round; error bars shrink as their root.
 
     Returns
     -------
-    The matplotlib Figure; `figures.save` writes it.
+    Figure
+        Of matplotlib; `figures.save` writes it.
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Examples
+    --------
+    >>> len(demo(particles=1000).axes)
+    2
     """
     from ..figures import density, style
     from ..figures.attenuation import draw_attenuation
@@ -65,7 +81,7 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
     style.describe(
         figure,
         "demo",
-        f"What is kept of each Hermite degree and of the density; points: {count} samples of each round.",
+        f"What is left of each Hermite degree and of the density; points: {count} samples of each round.",
     )
     if figure.canvas.manager is not None:
         figure.show()
@@ -73,7 +89,7 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
 
 
 def _measured(recursion: Recursion, rounds: tuple[int, ...], count: int) -> list[MeasuredFactors]:
-    """Factors of each round from independent samples of its law, with the error bars predicted for them."""
+    """Return the factors of each round from independent samples of its law, with the error bars predicted for them."""
     from ..figures.attenuation import MeasuredFactors
     from ..laws.empirical import EmpiricalLaw
     from ..recursion.sampling_error import predict_sampling_error
@@ -86,23 +102,23 @@ def _measured(recursion: Recursion, rounds: tuple[int, ...], count: int) -> list
     points = []
     for i in rounds:
         samples = recursion.law(i).sample(count, np.random.default_rng(i))
-        found = EmpiricalLaw(samples).hermite_coefficients(_HIGHEST_DEGREE)
+        measured = EmpiricalLaw(samples).hermite_coefficients(_HIGHEST_DEGREE)
         # A mode the data hardly have says nothing about its factor: its bar would span the figure.
-        keep = np.flatnonzero((data.degrees > 0) & (bar[i] < 0.1))
+        shown = np.flatnonzero((data.degrees > 0) & (bar[i] < 0.1))
         points.append(
             MeasuredFactors(
                 round=i,
-                degree=data.degrees[keep],
-                factor=found.values[keep] / data.values[keep],
-                standard_error=bar[i, keep],
-                tested=expected.is_testable()[i, keep],
+                degree=data.degrees[shown],
+                factor=measured.values[shown] / data.values[shown],
+                standard_error=bar[i, shown],
+                tested=expected.is_testable()[i, shown],
             )
         )
     return points
 
 
 def _window(width: float, height: float) -> Figure:
-    """A figure that pyplot can show where it draws in windows, else a plain one, which notebooks display."""
+    """Return a figure that pyplot can show where it draws in windows, else a plain one, which notebooks display."""
     from matplotlib import pyplot as plt
     from matplotlib.backends import BackendFilter, backend_registry
 

@@ -79,7 +79,8 @@ def _misfit(
         value = _short(args[len(by_position)])
         others = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in keywords]
         if others:
-            return f"{name} must be given {others[0]} by name, as in {others[0]}={value}, got {value} by position."
+            example = f", as in {others[0]}={value}," if len(value) <= 12 else ","
+            return f"{name} must be given {others[0]} by name{example} got {value} by position."
         return f"{name} must be given at most {len(by_position)} arguments by position, got {len(args)}."
     for parameter in by_position[: len(args)]:
         if parameter.name in keywords:

@@ -1,1 +1,1 @@
-"""The command hermite-collapse: one room for each command, loaded when it is asked for."""
+"""The command hermite-collapse: one module for each command, loaded when it is asked for."""

@@ -1,6 +1,6 @@
 """The command itself: names and one line of help for each command, and what becomes of errors.
 
-The rooms of the commands are import paths, so that `--help` loads none of them.  Exit status: 0 done, 1 a
+The modules of the commands are import paths, so that `--help` loads none of them.  Exit status: 0 done, 1 a
 comparison or check rejected the theory, 2 bad input (one sentence on standard error, no traceback).
 """
 
@@ -40,10 +40,13 @@ _ABOUT = (
 )
 
 
-def build_app(chosen: str = "") -> App:
-    """The cyclopts application; each command's room is imported when that command is parsed.
+def build_app(selected: str = "") -> App:
+    """Return the cyclopts application; the module of a command is imported when that command is parsed.
 
-    chosen : the command that will run; its help is its own, longer than the line in the list.
+    Parameters
+    ----------
+    selected : str
+        The command that will run; its help is its own, longer than the line in the list.
     """
     from cyclopts import App, Parameter
 
@@ -62,8 +65,8 @@ def build_app(chosen: str = "") -> App:
         default_parameter=Parameter(show_default=False),  # every help text names its default itself
     )
     for order, (name, text) in enumerate(COMMANDS.items()):
-        room = f"hermite_collapse.app.cli.{_MODULES.get(name, name)}"
-        app.command(f"{room}:command", name=name, help=None if name == chosen else text, sort_key=order)
+        module = f"hermite_collapse.app.cli.{_MODULES.get(name, name)}"
+        app.command(f"{module}:command", name=name, help=None if name == selected else text, sort_key=order)
     return app
 
 
@@ -103,7 +106,7 @@ def _refuse(message: str) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """A parser's complaint as one plain sentence, without the panel cyclopts draws around it."""
+    """Return a parser's complaint as one plain sentence, without the panel cyclopts draws around it."""
     text = str(error).strip()
     return text if text.endswith((".", "?", "!")) else text + "."
 

@@ -50,7 +50,7 @@ def run(
     if curve is None:
         raise InputError("diagnose must be given a table of a curve, got none.")
     table = read_curve(curve)
-    found = diagnose(
+    diagnosis = diagnose(
         table.values,
         kind=kind,
         degrees=table.degrees if kind == "factors" else None,
@@ -61,7 +61,7 @@ def run(
         rate=rate,
     )
     output.heading(f"{curve.name}: {len(table.rounds)} rounds of {', '.join(table.names)}")
-    output.text(found.text)
+    output.text(diagnosis.text)
     output.heading("In the long run")
     output.table(
         ["column", "plateau", "standard error", "rounds to 99 %"],
@@ -69,9 +69,9 @@ def run(
             [name, *row]
             for name, *row in zip(
                 table.names,
-                np.atleast_1d(found.plateau).tolist(),
-                np.atleast_1d(found.plateau_error).tolist(),
-                np.broadcast_to(found.rounds, len(table.names)).tolist(),
+                np.atleast_1d(diagnosis.plateau).tolist(),
+                np.atleast_1d(diagnosis.plateau_error).tolist(),
+                np.broadcast_to(diagnosis.rounds, len(table.names)).tolist(),
                 strict=True,
             )
         ],
@@ -80,20 +80,20 @@ def run(
         "command": "diagnose",
         "curve": curve,
         "kind": kind,
-        "fresh_fraction": found.fresh_fraction,
-        "truncation_time": found.truncation_time,
-        "plateau": found.plateau,
-        "plateau_error": found.plateau_error,
-        "rounds": found.rounds,
-        "chi_square": found.chi_square,
-        "freedom": found.freedom,
-        "p_value": found.p_value,
-        "fits": found.fits,
-        "text": found.text,
+        "fresh_fraction": diagnosis.fresh_fraction,
+        "truncation_time": diagnosis.truncation_time,
+        "plateau": diagnosis.plateau,
+        "plateau_error": diagnosis.plateau_error,
+        "rounds": diagnosis.rounds,
+        "chi_square": diagnosis.chi_square,
+        "freedom": diagnosis.freedom,
+        "p_value": diagnosis.p_value,
+        "fits": diagnosis.fits,
+        "text": diagnosis.text,
     }
     output.keep(document, "diagnosis")
     output.document(document)
-    return 0 if found.fits else 1
+    return 0 if diagnosis.fits else 1
 
 
 command = _command(run, uses=())

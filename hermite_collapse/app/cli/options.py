@@ -33,13 +33,15 @@ _CONFIG_FILE = inspect.Parameter(
 
 
 def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callable[..., int | None]:
-    """The function cyclopts parses arguments for.
+    """Return the function that cyclopts parses arguments for.
 
     Parameters
     ----------
-    run : takes the configuration, the output, perhaps a subject of its own in place of the configuration file, and
-        its own keyword-only parameters; returns the exit status.
-    uses : sections of the configuration whose keys become options.
+    run : callable
+        Takes the configuration, the output, perhaps a subject of its own in place of the configuration file, and its
+        own keyword-only parameters; returns the exit status.
+    uses : tuple of str
+        Sections of the configuration whose keys become options.
     """
     signature = list(inspect.signature(run, eval_str=True).parameters.values())
     own = [p for p in signature if p.kind is p.KEYWORD_ONLY]
@@ -52,9 +54,9 @@ def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callabl
         output = Output(as_json=given.pop("json", False), folder=given.pop("out", None))
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
         config = Config() if subject is not None or first is None else load_config(first)
-        chosen = {name: value for name, value in given.items() if value is not None}
-        if chosen:
-            config = config.updated(chosen)
+        options = {name: value for name, value in given.items() if value is not None}
+        if options:
+            config = config.updated(options)
         return (
             run(config, output, **own_values) if subject is None else run(config, output, first, **own_values)
         )
@@ -67,19 +69,19 @@ def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callabl
 
 
 def _options(uses: tuple[str, ...]) -> list[inspect.Parameter]:
-    found, models = [], sections()
+    options, models = [], sections()
     for order, name in enumerate(uses):
         group = Group(name.capitalize(), sort_key=order + 1)
         for key, field in models[name].model_fields.items():
             kind = option_type(field.annotation)
             if field.json_schema_extra is None and kind is not None and key not in _EVERYWHERE:
-                found.append(_parameter(key, kind, _help(field.description, _default(name, key)), group))
-    return found
+                options.append(_parameter(key, kind, _help(field.description, _default(name, key)), group))
+    return options
 
 
 def _common_parameters() -> list[inspect.Parameter]:
     fields = sections()["simulation"].model_fields
-    found = [
+    common = [
         _parameter(
             key,
             option_type(fields[key].annotation),
@@ -88,7 +90,7 @@ def _common_parameters() -> list[inspect.Parameter]:
         )
         for key in _EVERYWHERE
     ]
-    found.append(
+    common.append(
         _parameter(
             "json",
             bool,
@@ -97,10 +99,10 @@ def _common_parameters() -> list[inspect.Parameter]:
             default=False,
         )
     )
-    found.append(
+    common.append(
         _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", _COMMON)
     )
-    return found
+    return common
 
 
 def _parameter(name: str, kind: Any, text: str, group: Group, default: Any = None) -> inspect.Parameter:
@@ -113,7 +115,7 @@ def _parameter(name: str, kind: Any, text: str, group: Group, default: Any = Non
 
 
 def _of_whole_numbers(parameter: inspect.Parameter) -> inspect.Parameter:
-    """The parameter, with integers read strictly: cyclopts would round 2.5 to 2."""
+    """Return the parameter, with integers read strictly: cyclopts would round 2.5 to 2."""
     kind = get_args(parameter.annotation)[0] if get_origin(parameter.annotation) is Annotated else None
     kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     if int not in kinds and list[int] not in kinds:
@@ -132,7 +134,7 @@ def _whole_numbers(kind: Any, tokens: Sequence[Token]) -> Any:
 
 
 def option_type(annotation: Any) -> Any:
-    """The type of a field's option: a scalar or a list of numbers; None if only the file can hold it."""
+    """Return the type of a field's option: a scalar or a list of numbers; None if only the file can hold it."""
     if get_origin(annotation) in (Union, types.UnionType):
         annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
     while get_origin(annotation) is Annotated:
