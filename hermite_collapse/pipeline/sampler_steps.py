@@ -21,7 +21,10 @@ contains the last step.  V(w) is exact for Gaussian directions; it is not for mi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -31,6 +34,11 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .denoiser import Sampler, posterior_means
 from .guidance import Guidance
+
+if TYPE_CHECKING:
+    from .probed_steps import ProbedSteps
+    from .scheduler_conventions import SchedulerObject
+    from .scheduler_sources import Config
 
 BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 SPACINGS = ("leading", "trailing", "linspace")
@@ -300,6 +308,76 @@ class SamplerSteps(Value, Sampler):
         later = np.append(levels[1:], 0.0)
         zero = np.zeros_like(levels)
         return cls("flow Euler", 1.0, 1.0 - levels, levels, zero, 1.0 - later, later, zero, None, guidance)
+
+    @classmethod
+    def of_scheduler(
+        cls,
+        scheduler: SchedulerObject | Config,
+        *,
+        steps: int,
+        guidance: Guidance | None = None,
+        timesteps: ArrayLike | None = None,
+        sigmas: ArrayLike | None = None,
+        mu: float | None = None,
+        denoiser: str | None = None,
+        step_options: Mapping[str, object] | None = None,
+    ) -> ProbedSteps:
+        """Return any scheduler of diffusers with the exact denoiser, by probing the scheduler object itself.
+
+        Parameters
+        ----------
+        scheduler : scheduler object, mapping or path
+            An object, its configuration, a JSON file, a scheduler's folder or the folder of a whole pipeline.
+        steps : int
+            Number of inference steps that is given to the scheduler.
+        guidance : Guidance, optional
+            Classifier-free guidance inside the sampler; w is then the variance within a class.
+        timesteps, sigmas : array, optional
+            Levels that the pipeline passes to the scheduler, where it takes them.
+        mu : float, optional
+            Shift of schedulers with dynamic shifting; that of the largest images if left out.
+        denoiser : str, optional
+            What networks made for few steps are taken for: "posterior_mean" or "flow_map".
+        step_options : mapping, optional
+            More arguments of the scheduler's step, such as `{"eta": 1.0}`.
+
+        Returns
+        -------
+        ProbedSteps
+            With its `ending` and with `notes` on what was assumed; needs torch no more.
+
+        Raises
+        ------
+        InputError
+            Without torch and diffusers, for classes that cannot be probed, and for networks of few steps unless
+            `denoiser` is given.
+
+        Accuracy
+        --------
+        Exact for the scheduler's own tables, mostly rounded to float32: 1e-4 of the formula's V.
+
+        Cost
+        ----
+        Milliseconds a step.
+
+        Examples
+        --------
+        >>> from diffusers import DDIMScheduler  # doctest: +SKIP
+        >>> SamplerSteps.of_scheduler(DDIMScheduler(clip_sample=False), steps=50).ending  # doctest: +SKIP
+        Ending(kind='full', sigma=0.01...)
+        """
+        from .scheduler_probe import probe_scheduler
+
+        return probe_scheduler(
+            scheduler,
+            steps=steps,
+            guidance=guidance,
+            timesteps=timesteps,
+            sigmas=sigmas,
+            mu=mu,
+            denoiser=denoiser,
+            step_options=step_options,
+        )
 
 
 def _decreasing(sigmas: ArrayLike, name: str) -> FloatArray:

@@ -1,0 +1,280 @@
+r"""Any scheduler of diffusers as a round map, by driving the scheduler object itself.
+
+Every call of `step` gets a fresh probe for its sample, one for the network's output, and one for each noise that it
+draws: rows of one batch, so that what comes back holds the coefficients of all of them.  They do not depend on the
+data, so one run gives V(w) for every w (`probed_steps`).  Two more rows check it: zeros must give zeros, and random
+numbers what the coefficients say; clipping and thresholding, which would fail that, are switched off and noted.
+
+The scheduler's tables keep the values that it made, mostly rounded to float32; its arithmetic is done in float64.
+Noise is answered through a `TorchFunctionMode`; nothing is patched, and the object that was given is not touched.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray
+from .guidance import Guidance
+from .probed_steps import Denoiser, ProbedSteps
+from .scheduler_conventions import (
+    Call,
+    Convention,
+    SchedulerObject,
+    convention_of,
+    flow_map_call,
+    starting_noise,
+)
+from .scheduler_setup import chosen_map, given_levels, made, require, set_levels, without_clipping
+from .scheduler_sources import Config, SchedulerSource, read_source
+
+if TYPE_CHECKING:
+    import torch
+
+DENOISERS = ("posterior_mean", "flow_map")
+DRAWS_OF_A_STEP = 3
+MIXTURE = 50.0  # size of the random numbers that check the coefficients
+TOLERANCE = 1e-9
+
+
+def probe_scheduler(
+    scheduler: SchedulerObject | Config,
+    *,
+    steps: int,
+    guidance: Guidance | None = None,
+    timesteps: ArrayLike | None = None,
+    sigmas: ArrayLike | None = None,
+    mu: float | None = None,
+    denoiser: str | None = None,
+    step_options: Mapping[str, object] | None = None,
+) -> ProbedSteps:
+    """Return what `SamplerSteps.of_scheduler` says."""
+    count = checks.integer(steps, "steps", minimum=1)
+    require("torch")
+    if denoiser is not None:
+        checks.one_of(denoiser, DENOISERS, "denoiser")
+    if isinstance(scheduler, str | Mapping) or hasattr(scheduler, "__fspath__"):
+        source = read_source(scheduler)
+        original = made(source)
+    else:
+        source, original = SchedulerSource({}), scheduler
+        if not hasattr(scheduler, "step") or not hasattr(scheduler, "config"):
+            raise InputError(
+                f"scheduler must be a scheduler of diffusers, its configuration or its folder, got {scheduler!r}."
+            )
+    name = type(original).__name__
+    convention = convention_of(tuple(base.__name__ for base in type(original).__mro__))
+    kind = chosen_map(name, convention, denoiser, guidance, source)
+    driven = copy.deepcopy(original)
+    notes = without_clipping(driven)
+    notes += set_levels(driven, convention, count, source, given_levels(timesteps, sigmas, mu))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _Probe(driven, convention, dict(step_options or {})).run(name, kind, tuple(notes), guidance)
+
+
+class _Probe:
+    """One run of a scheduler on probes."""
+
+    def __init__(
+        self, scheduler: SchedulerObject, convention: Convention, step_options: dict[str, object]
+    ) -> None:
+        import torch
+
+        self.scheduler, self.convention, self.step_options = scheduler, convention, step_options
+        self.name = type(scheduler).__name__
+        timesteps = list(scheduler.timesteps)
+        self.timesteps = timesteps[:-1] if convention.leaves_out_last else timesteps
+        self.parameters = inspect.signature(scheduler.step).parameters
+        for option in step_options:
+            if option not in self.parameters:
+                raise InputError(f"step_options must be arguments of {self.name}.step, got {option!r}.")
+        self.count = len(self.timesteps)
+        self.probes = (2 + DRAWS_OF_A_STEP) * self.count
+        self.mixture = MIXTURE * np.random.default_rng(0).standard_normal(self.probes)
+        self.shape = (self.probes + 2, *(1,) * convention.dimensions)  # the last two rows are checks
+        self.draws = 0
+        self.earlier: Any = None  # the data prediction of the step before, where a scheduler wants it back
+        for attribute, value in vars(scheduler).items():
+            if isinstance(value, torch.Tensor) and value.dtype == torch.float32 and attribute != "timesteps":
+                setattr(scheduler, attribute, value.double())
+
+    def run(
+        self, name: str, denoiser: Denoiser, notes: tuple[str, ...], guidance: Guidance | None
+    ) -> ProbedSteps:
+        """Return the scheduler as a linear program."""
+        calls: list[Call] = []
+        targets: list[tuple[float, float]] = []
+        pointer, variables, coefficients = [0], [], []
+        start = starting_noise(self.scheduler)
+        mode = _probing_mode()(self.noise)
+        if hasattr(self.scheduler, "noise_sampler"):
+            self.scheduler.noise_sampler = _BrownianPath(lambda: self.noise(self.shape))
+        with mode:
+            for index, timestep in enumerate(self.timesteps):
+                sample, output = self.unit(index), self.unit(self.count + index)
+                call = self.call(sample, timestep, index)
+                if denoiser == "flow_map":
+                    call, target = flow_map_call(self.scheduler, call, index)
+                    targets.append(target)
+                calls.append(call)
+                column = self.step(output, timestep, sample, index).reshape(-1).numpy()
+                row = self.checked(column)
+                used = np.flatnonzero(row)
+                variables.append(used)
+                coefficients.append(row[used])
+                pointer.append(pointer[-1] + len(used))
+        signal, noise, on_data, on_noise, on_sample = np.array(calls, dtype=np.float64).T
+        return ProbedSteps(
+            name,
+            start,
+            signal,
+            noise,
+            on_data,
+            on_noise,
+            on_sample,
+            np.array(pointer),
+            np.concatenate(variables).astype(np.int64),
+            np.concatenate(coefficients),
+            denoiser,
+            np.array(targets) if targets else None,
+            notes,
+            guidance,
+        )
+
+    def unit(self, number: int) -> torch.Tensor:
+        """Return the probe of one sample, output or noise."""
+        import torch
+
+        probe = torch.zeros(self.shape, dtype=torch.float64)
+        probe[number] = 1.0
+        probe[-1] = self.mixture[number]
+        return probe
+
+    def noise(self, shape: Sequence[int]) -> torch.Tensor:
+        """Return the probe of the next noise."""
+        number = 2 * self.count + self.draws
+        if tuple(shape) != self.shape or number >= self.probes:
+            raise InputError(f"scheduler must draw noise like its samples, got {self.name}, which does not.")
+        self.draws += 1
+        return self.unit(number)
+
+    def call(self, sample: torch.Tensor, timestep: Any, index: int) -> Call:
+        """Return what the network is asked at a timestep."""
+        scheduler = self.scheduler
+        if hasattr(scheduler, "scale_model_input"):
+            scheduler.scale_model_input(sample, timestep)
+        if getattr(scheduler, "step_index", index) is None and hasattr(scheduler, "_init_step_index"):
+            scheduler._init_step_index(timestep)
+        number = getattr(scheduler, "step_index", None)
+        return self.convention.call(scheduler, timestep, index if number is None else int(number))
+
+    def step(self, output: torch.Tensor, timestep: Any, sample: torch.Tensor, index: int) -> torch.Tensor:
+        """Return the next sample, calling the scheduler as its pipeline does."""
+        import torch
+
+        scheduler, options = self.scheduler, {**self.step_options, "return_dict": False}
+        is_last = index + 1 == self.count
+        if self.name == "ScoreSdeVeScheduler":
+            following, without_noise = scheduler.step_pred(output, timestep, sample, return_dict=False)
+            return without_noise if is_last else following
+        if self.name == "PiflowScheduler":
+            output = output.expand(*output.shape[:-1], scheduler.n_grid)
+        if self.convention.leaves_out_last and self.name == "DDPMWuerstchenScheduler":
+            timestep = timestep.expand(len(sample))
+        if "prev_timestep" in self.parameters:
+            options["prev_timestep"] = None if is_last else self.timesteps[index + 1]
+        if "emit_mask" in self.parameters:
+            options["emit_mask"] = torch.ones(sample.shape[:2], dtype=torch.bool)
+        if "old_pred_original_sample" in self.parameters:
+            back = self.timesteps[index - 1] if index else None
+            following, self.earlier = scheduler.step(output, self.earlier, timestep, back, sample, **options)
+            return following
+        return scheduler.step(output, timestep, sample, **options)[0]
+
+    def checked(self, column: FloatArray) -> FloatArray:
+        """Return the coefficients of the probes, if the step is linear in them."""
+        row, offset, mixed = column[:-2], float(column[-2]), float(column[-1])
+        size = float(np.abs(row) @ np.abs(self.mixture)) + 1e-300
+        if not np.all(np.isfinite(column)):
+            raise InputError(f"scheduler must make finite steps, got {self.name}, which divides by zero.")
+        if abs(offset) > TOLERANCE * size or abs(mixed - row @ self.mixture) > TOLERANCE * size:
+            raise InputError(f"scheduler must make steps that are linear, got {self.name}, whose are not.")
+        return row
+
+
+class _BrownianPath:
+    """Noise sampler of SDE solvers: increments of one Brownian path over noise levels, scaled to unit variance.
+
+    Overlapping intervals give correlated noises.  Values of the path inside a known interval are drawn from its
+    Brownian bridge.
+    """
+
+    def __init__(self, draw: Callable[[], torch.Tensor]) -> None:
+        self.draw = draw
+        self.values: dict[float, Any] = {}
+
+    def __call__(self, first: Any, second: Any) -> Any:
+        low, high = float(first), float(second)
+        return (self._at(high) - self._at(low)) / math.sqrt(abs(high - low))
+
+    def _at(self, time: float) -> Any:
+        values = self.values
+        for known, value in values.items():
+            if math.isclose(known, time, rel_tol=1e-12):
+                return value
+        before = max((known for known in values if known < time), default=None)
+        after = min((known for known in values if known > time), default=None)
+        if before is None and after is None:
+            values[time] = 0.0
+        elif before is None or after is None:
+            near = after if before is None else before
+            values[time] = values[near] + math.sqrt(abs(time - near)) * self.draw()
+        else:
+            share = (time - before) / (after - before)
+            bridge = math.sqrt((time - before) * (after - time) / (after - before))
+            values[time] = (1.0 - share) * values[before] + share * values[after] + bridge * self.draw()
+        return values[time]
+
+
+def _probing_mode() -> Any:
+    """Return the class of the mode that answers for noise and keeps float64."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class ProbingMode(TorchFunctionMode):
+        def __init__(self, draw: Callable[[Sequence[int]], torch.Tensor]) -> None:
+            super().__init__()
+            self.draw = draw
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            options = dict(kwargs or {})
+            name = getattr(func, "__name__", "")
+            if name == "randn":
+                given = options.get("size", args)
+                return self.draw(given[0] if len(given) == 1 and not isinstance(given[0], int) else given)
+            if name == "randn_like":
+                return self.draw(args[0].shape)
+            if name == "float" and args[0].dtype == torch.float64:
+                return args[0]
+            if name == "to" and args[0].dtype == torch.float64:
+                args = tuple(torch.float64 if value is torch.float32 else value for value in args)
+                if options.get("dtype") is torch.float32:
+                    options["dtype"] = torch.float64
+            result = func(*args, **options)
+            if name == "tensor" and options.get("dtype") is None and result.dtype == torch.float32:
+                return func(*args, **{**options, "dtype": torch.float64})
+            return result
+
+    return ProbingMode

@@ -1,0 +1,197 @@
+"""A scheduler object made ready for probing: made from its configuration, without clipping, with its levels set."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.errors import InputError
+from .guidance import Guidance
+from .probed_steps import Denoiser
+from .scheduler_conventions import Convention, SchedulerObject, convention_of
+from .scheduler_sources import SchedulerSource
+
+INSTALL = 'pip install "hermite-collapse[diffusers]"'
+NOT_LINEAR = ("clip_sample", "clip_denoised", "thresholding")
+LEARNED_VARIANCES = ("learned", "learned_range")
+TAKE_BOTH = (  # the number of steps beside the levels themselves
+    "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchLCMScheduler",
+    "FlowMapEulerDiscreteScheduler",
+    "UniPCMultistepScheduler",
+    "HeliosScheduler",
+    "MiniMaxH3Scheduler",
+    "PiflowScheduler",
+    "SCMScheduler",
+)
+# Pipelines that pass sigmas = linspace(1, 1/K, K) to the scheduler's set_timesteps.
+PASS_SIGMAS = (
+    "Bria",
+    "Chroma",
+    "DreamLite",
+    "Flux",
+    "Krea",
+    "LTX",
+    "Lumina2",
+    "Motif",
+    "NucleusMoE",
+    "Ovis",
+    "QwenImage",
+    "VisualCloze",
+    "ZImage",
+)
+
+
+def require(module: str) -> None:
+    try:
+        __import__(module)
+    except ImportError:
+        raise InputError(
+            f"scheduler needs {module} to be probed, which is not installed: {INSTALL}."
+        ) from None
+
+
+def made(source: SchedulerSource) -> SchedulerObject:
+    """Return the scheduler that a configuration describes."""
+    name = source.class_name
+    if not name:
+        raise InputError("config must name the scheduler's class (_class_name), got none.")
+    require("diffusers")
+    import diffusers
+
+    kind = getattr(diffusers, name, None)
+    if kind is None:
+        kind = getattr(diffusers.schedulers, name, None)
+    if kind is None:
+        raise InputError(
+            f"_class_name must be a scheduler of diffusers {diffusers.__version__}, got {name!r}."
+        )
+    convention_of((name,))
+    settings = {key: value for key, value in source.settings.items() if value != "None"}
+    verbosity = diffusers.utils.logging.get_verbosity()
+    diffusers.utils.logging.set_verbosity_error()  # unused settings are common and harmless
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return kind.from_config(settings)
+    except ImportError as problem:
+        words = str(problem).strip().splitlines()[0]
+        raise InputError(f"{name} cannot be made here: {words}") from None
+    except (ValueError, TypeError, NotImplementedError, AssertionError) as problem:
+        raise InputError(f"config must be one that {name} accepts: {_sentence(problem)}") from None
+    finally:
+        diffusers.utils.logging.set_verbosity(verbosity)
+
+
+def chosen_map(
+    name: str,
+    convention: Convention,
+    denoiser: str | None,
+    guidance: Guidance | None,
+    source: SchedulerSource,
+) -> Denoiser:
+    """Return which map the network is taken for."""
+    if denoiser == "flow_map":
+        if not convention.has_flow_map:
+            raise InputError(f"denoiser must be 'posterior_mean' for {name}, got 'flow_map'.")
+        if guidance is not None:
+            raise InputError("guidance must be left out for flow maps, which contain theirs.")
+        return "flow_map"
+    if denoiser == "posterior_mean":
+        return "posterior_mean"
+    if convention.few_steps:
+        choice = "'posterior_mean' or 'flow_map'" if convention.has_flow_map else "'posterior_mean'"
+        raise InputError(
+            f"denoiser must be given ({choice}) for {name}: networks for few steps are not posterior means."
+        )
+    if source.guidance_distilled:
+        raise InputError(
+            f"denoiser must be given ('posterior_mean') for {source.pipeline}: its network is distilled with guidance "
+            "and is no posterior mean."
+        )
+    return "posterior_mean"
+
+
+def without_clipping(scheduler: SchedulerObject) -> list[str]:
+    """Switch off what is not linear and return what was switched off."""
+    notes = []
+    for option in NOT_LINEAR:
+        if scheduler.config.get(option):
+            scheduler.register_to_config(**{option: False})
+            notes.append(f"{option} is switched off, because it is not linear.")
+    if scheduler.config.get("variance_type") in LEARNED_VARIANCES:
+        usual = "fixed_small_log" if type(scheduler).__name__ == "UnCLIPScheduler" else "fixed_small"
+        scheduler.register_to_config(variance_type=usual)
+        if hasattr(scheduler, "variance_type"):
+            scheduler.variance_type = usual
+        notes.append("The learned variance is taken as that of the posterior.")
+    return notes
+
+
+def given_levels(
+    timesteps: ArrayLike | None, sigmas: ArrayLike | None, mu: float | None
+) -> dict[str, object]:
+    given: dict[str, object] = {}
+    if timesteps is not None:
+        values = checks.vector(timesteps, "timesteps")
+        given["timesteps"] = [int(t) if float(t).is_integer() else float(t) for t in values]
+    if sigmas is not None:
+        given["sigmas"] = checks.vector(sigmas, "sigmas").tolist()
+    if mu is not None:
+        given["mu"] = checks.real(mu, "mu")
+    return given
+
+
+def set_levels(
+    scheduler: SchedulerObject,
+    convention: Convention,
+    steps: int,
+    source: SchedulerSource,
+    given: dict[str, object],
+) -> list[str]:
+    """Set the levels as pipelines do, and return what was assumed."""
+    name, config = type(scheduler).__name__, scheduler.config
+    accepted = inspect.signature(scheduler.set_timesteps).parameters
+    for option in given:
+        if option not in accepted:
+            raise InputError(f"{option} must be left out for {name}, which does not take them.")
+    options, notes = {**convention.options, **given}, []
+    if config.get("use_dynamic_shifting") and "mu" in accepted and "mu" not in given:
+        options["mu"] = float(config.get("max_shift", 1.15))
+        notes.append(f"mu is taken as {options['mu']:g}, that of the largest images.")
+    shifted = "mu" in options and not source.pipeline.startswith("StableDiffusion3")
+    passed = shifted or (source.pipeline.startswith(PASS_SIGMAS) and name.startswith("FlowMatchEuler"))
+    if passed and "sigmas" in accepted and not given.keys() & {"sigmas", "timesteps"}:
+        options["sigmas"] = np.linspace(1.0, 1.0 / steps, steps).tolist()
+        notes.append("sigmas are passed as 1 to 1/K, evenly, as pipelines of this kind do.")
+    if name == "SCMScheduler" and steps != 2:
+        options["intermediate_timesteps"] = None
+    if name == "SCMScheduler" and "timesteps" in given:
+        options["max_timesteps"] = None
+    if isinstance(options.get("sigmas"), list) and name.startswith("FlowMatch"):
+        options["sigmas"] = np.asarray(options["sigmas"])
+    custom = [np.size(values) for option, values in given.items() if option != "mu"]
+    if any(size not in (steps, steps + 1) for size in custom):
+        raise InputError(f"steps must be the number of timesteps or sigmas, {custom[0]}, got {steps}.")
+    try:
+        if custom and name not in TAKE_BOTH:
+            scheduler.set_timesteps(num_inference_steps=None, **options)
+        else:
+            scheduler.set_timesteps(steps, **options)
+        if name == "ScoreSdeVeScheduler":
+            scheduler.set_sigmas(steps)
+            notes.append("The corrector's steps are left out, because they are not linear.")
+    except (ValueError, TypeError, AssertionError, IndexError, ZeroDivisionError) as problem:
+        raise InputError(
+            f"steps must be a number that {name} accepts, got {steps}: {_sentence(problem)}"
+        ) from None
+    return notes
+
+
+def _sentence(problem: Exception) -> str:
+    words = " ".join(str(problem).split()) or type(problem).__name__
+    return words if words.endswith(".") else words + "."
