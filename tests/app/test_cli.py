@@ -282,6 +282,20 @@ def test_compare_own_samples_with_json(tmp_path, capsys):
     assert status == 0 and json.loads(out)["modes"] == document["modes"]
 
 
+def test_compare_samples_of_many_dimensions_without_a_degree(tmp_path, capsys):
+    """784 coordinates, as images have: degree 1 is chosen, and the share of that degree is tested."""
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(6)
+    np.save(tmp_path / "x.npy", 0.2 + 0.5 * rng.normal(size=(300, 784)))
+    size = ["--particles", "500", "--rounds", "2", "--runs", "1", "--json"]
+    status, out, err = call("compare", "--samples", "x.npy", "--out", "o", *size, capsys=capsys)
+    document = json.loads(out)
+    assert status == 0, err
+    assert len(document["modes"]["multi_indices"]) == 785
+    assert np.shape(document["factors"]["predicted"]) == (3, 2) and document["factors"]["tested"][2][1]
+    assert "degree" not in document["config"]["analysis"]
+
+
 def test_an_interrupted_run_says_so_and_goes_on(tmp_path, capsys):
     pytest.importorskip("torch")
     import hermite_collapse as hc
