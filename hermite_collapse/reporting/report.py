@@ -59,7 +59,7 @@ def write_report(
     figures : mapping of str to Figure, optional
         By name, with captions as labels; made here where not given.
     prediction : Prediction, optional
-        Made here where not given, of 12 rounds and degree 8 if there is no record.
+        Made here where not given, of 12 rounds if there is no record.
     budget : mapping of str to Estimate or float, optional
         Name of a part and its contribution to the error of the result, as `error_shares` gives them.
 
@@ -126,7 +126,7 @@ def report_text(
 
     if prediction is None:
         rounds = simulated.rounds if simulated is not None else 12
-        degree = max(1, simulated.degree) if simulated is not None else 8
+        degree = max(1, simulated.degree) if simulated is not None else None
         prediction = predict(recursion, rounds=rounds, degree=degree)
     if figures is None:
         figures = (
