@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from hermite_collapse.core.estimates import Estimate, standard_error_of_mean
+from hermite_collapse.core.numbers import percent
 from hermite_collapse.core.significance import Test, holm, normal_test
 
 
@@ -43,3 +44,11 @@ def test_standard_errors_of_means_divide_by_one_less():
     assert estimate.error == pytest.approx(np.sqrt(5.0 / 3.0) / 2.0, rel=1e-15)
     rows = np.array([[1.0, 5.0], [2.0, 5.0], [6.0, 8.0]])
     np.testing.assert_allclose(standard_error_of_mean(rows), [np.sqrt(7.0 / 3.0), 1.0])
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(0.5234, "52 %"), (0.0123, "1.2 %"), (1.0, "100 %"), (0.0995, "10 %"), (0.0994, "9.9 %")],
+)
+def test_shares_in_per_cent(share, written):
+    assert percent(share) == written

@@ -13,6 +13,8 @@ from paper_checks.registry import statements
 
 # More than about two seconds each; `python -m paper_checks --quick` runs them with the others.
 LONG = {
+    "limit.relative_fisher",
+    "additions.dyadic_ages",
     "propagation.observability",
     "propagation.lower_bound",
     "propagation.kl_bound",
