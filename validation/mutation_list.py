@@ -485,8 +485,7 @@ OTHERS = (
         "results.config.simulation.seed + 1",
         "results.config.simulation.seed",
         "the finer run repeats the random numbers of the coarse one",
-        "tests/app/test_config.py",
-        "tests/app/test_cli.py",
+        "tests/app/test_refined_run_exact.py",
     ),
 )
 
