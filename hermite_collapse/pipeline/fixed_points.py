@@ -102,10 +102,9 @@ class ScalarRecursion(Value):
             w = self._nearest(flat)
         else:
             return self._played_out(data)
-        variance = self.map.variance(w)
-        return Limits(
-            w.reshape(data.shape), variance.reshape(data.shape), np.isfinite(variance).reshape(data.shape)
-        )
+        finite = np.isfinite(w)
+        variance = np.where(finite, self.map.variance(np.where(finite, w, 1.0)), np.inf)
+        return Limits(w.reshape(data.shape), variance.reshape(data.shape), finite.reshape(data.shape))
 
     @cached_property
     def _blocks(self) -> tuple[FloatArray, FloatArray]:

@@ -27,6 +27,7 @@ TOLERATED, TOLERATED_AT_CORNERS = 1e-7, 1e-4  # relative error of V at points be
 _LOW, _SPAN = float(np.log(SMALLEST)), float(np.log(LARGEST) - np.log(SMALLEST))
 _STEP = _SPAN / (GRID - 1)
 _GRID = np.linspace(_LOW, _LOW + _SPAN, GRID)
+LARGEST_LOG = 700.0  # of a double, in size
 SMALLEST_VALUE = 1e-300  # what a variance of exactly 0 is read as, so that it has a logarithm
 
 
@@ -99,10 +100,16 @@ class Interpolant(Value):
         bend_first, bend_last = first - rise, rise - last
         log_v = values[index] + t * rise + t * (1 - t) * ((1 - t) * bend_first + t * bend_last)
         slope = (rise + (1 - 4 * t + 3 * t**2) * bend_first + (2 * t - 3 * t**2) * bend_last) / step
-        with np.errstate(divide="ignore"):
-            log_v = log_v + slope * (np.log(np.maximum(w, 0.0)) - log_w) if np.any(w != inside) else log_v
-        variance = np.exp(np.where(np.isnan(log_v), -np.inf, log_v))
-        return variance, slope * variance / np.maximum(w, 1e-300)
+        if np.any(w != inside):
+            with np.errstate(divide="ignore"):
+                beyond = np.clip(np.log(np.maximum(w, 0.0)), -LARGEST_LOG, LARGEST_LOG) - log_w
+            log_v = log_v + slope * beyond
+        with np.errstate(over="ignore"):
+            variance, relative = (
+                np.exp(log_v),
+                np.exp(log_v - np.clip(np.log(np.maximum(w, 1e-300)), None, LARGEST_LOG)),
+            )
+        return variance, slope * relative
 
     @property
     def grid_start_and_step(self) -> tuple[float, float]:

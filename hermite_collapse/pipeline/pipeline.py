@@ -47,6 +47,7 @@ GUIDED_ROUNDS = (
     100_000  # rounds of a guided pipeline that are played out before a direction counts as growing
 )
 REFIT_ITERATIONS = 12  # each gains a factor 1/n
+CRITICAL_GRID = 65  # fresh fractions that are tried together
 GROWN = 1e6  # mean gain beyond which class means grow without bound
 
 
@@ -216,7 +217,10 @@ class Pipeline:
 
     def step(self, data: FloatArray, state: State) -> State:
         """Return the state of directions after one more round, by the mechanisms themselves."""
-        alpha, keep = self.fresh_fraction, 1.0 - self.fresh_fraction
+        return self._step(data, state, np.full_like(data, self.fresh_fraction))
+
+    def _step(self, data: FloatArray, state: State, alpha: FloatArray) -> State:
+        keep = 1.0 - alpha
         mixed = alpha * data + keep * state.variance
         drift = keep**2 * state.drift
         if self.images is not None:
@@ -344,19 +348,19 @@ class Pipeline:
         return plain(np.ones_like(data) if self.guidance is None else self._guided(data).spread)
 
     def critical_share(self, v: float) -> float:
-        """Return the fresh fraction below which guidance lets the class means of a direction grow without bound."""
+        """Return the fresh fraction, to 1e-4, below which guidance lets class means of a direction grow without bound."""
         if self.guidance is None:
             raise InputError("mechanisms must hold guidance for a critical share, got none.")
-        data = np.array([checks.positive(v, "v")])
         low, high = 0.0, 1.0
-        while high - low > 1e-6:
-            middle = 0.5 * (low + high)
-            grows = not np.isfinite(self._at(middle)._guided(data).spread[0])
-            low, high = (middle, high) if grows else (low, middle)
-        return high if low > 0.0 else 0.0
-
-    def _at(self, fresh_fraction: float) -> Pipeline:
-        return Pipeline(self.mechanisms, fresh_fraction=fresh_fraction, images=self.images)
+        while high - low > 1e-5:
+            shares = np.linspace(low, high, CRITICAL_GRID)
+            data = np.full(CRITICAL_GRID, checks.positive(v, "v"))
+            growing = np.isinf(self._guided(data, shares).spread)
+            if not growing.any():
+                return 0.0
+            last = int(np.flatnonzero(growing)[-1])
+            low, high = float(shares[last]), float(shares[min(last + 1, CRITICAL_GRID - 1)])
+        return high
 
     def _needs_no_guidance(self, name: str) -> None:
         if self.guidance is not None:
@@ -364,13 +368,14 @@ class Pipeline:
                 f"mechanisms must hold no guidance for {name}, whose class means move; use limit and spread."
             )
 
-    def _guided(self, data: FloatArray) -> State:
+    def _guided(self, data: FloatArray, alpha: FloatArray | None = None) -> State:
         """Return the state that rounds from the data lead to, class means moving along."""
+        shares = np.full_like(data, self.fresh_fraction) if alpha is None else alpha
         state = State(data.copy(), np.zeros_like(data), np.ones_like(data))
         growing: BoolArray = np.zeros(data.shape, dtype=bool)
         for _ in range(GUIDED_ROUNDS):
             with np.errstate(over="ignore", invalid="ignore"):
-                following = self.step(data, state)
+                following = self._step(data, state, shares)
             growing |= ~(following.spread < GROWN)
             change = np.abs(following.variance - state.variance) <= 1e-14 * following.variance
             change &= np.abs(following.spread - state.spread) <= 1e-14 * following.spread

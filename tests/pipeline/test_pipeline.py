@@ -1,0 +1,270 @@
+"""Limits of pipelines: recorded values, plain iteration, identities at fixed points, finite images by simulation."""
+
+from __future__ import annotations
+
+import pickle
+import time
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.pipeline.interpolant import Interpolant
+from hermite_collapse.pipeline.mechanism import Mechanism
+from hermite_collapse.pipeline.mechanisms import (
+    Autoencoder,
+    Blur,
+    CappedSlope,
+    FinalStep,
+    FlowStop,
+    Guidance,
+    Refit,
+    Rounding,
+    SamplerSteps,
+    ScoreError,
+    Truncation,
+)
+from hermite_collapse.pipeline.pipeline import Pipeline
+
+EDM = SamplerSteps.edm()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "v", "alpha", "value"),
+    [
+        (EDM, 0.25, 0.1, 5.35743697),
+        (EDM, 0.25, 0.5, 1.25091870),
+        (EDM, 0.25, 0.9, 1.12752397),
+        (SamplerSteps.edm(steps=40), 0.25, 0.1, 1.23005098),
+        (SamplerSteps.ddpm(), 1.0, 0.1, 0.91521813),
+        (SamplerSteps.ddpm(), 0.01, 0.1, 0.47617039),
+        (SamplerSteps.ddpm(variance="beta"), 0.01, 0.1, 1.170749441),
+        (SamplerSteps.ddim(), 1.0, 0.1, 0.53056168),
+        (SamplerSteps.ddim(), 0.01, 0.1, 0.05728723),
+        (FlowStop(0.01), 1.0, 0.1, 0.83207531),
+    ],
+)
+def test_recorded_limits(sampler, v, alpha, value):
+    assert Pipeline([sampler], fresh_fraction=alpha).limit(v) / v == pytest.approx(value, abs=6e-9)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [EDM],
+        [SamplerSteps.ddim(steps=20), Autoencoder(0.99, 1e-4), Rounding()],
+        [FinalStep(0.03), ScoreError(0.01, 1e-4)],
+        [Blur(0.05), CappedSlope(3.0)],
+        [Truncation(0.02)],
+    ],
+    ids=str,
+)
+def test_limits_are_those_of_ten_thousand_plain_rounds(parts):
+    v = np.exp(np.linspace(np.log(1e-6), np.log(5.0), 60))
+    pipeline = Pipeline(parts, fresh_fraction=0.1)
+    state = v.copy()
+    for _ in range(10_000):
+        state = np.asarray(pipeline.variance(0.1 * v + 0.9 * state))
+    tolerance = 1e-9 if not any(isinstance(p, CappedSlope) for p in parts) else 1e-4
+    np.testing.assert_allclose(pipeline.limit(v), state, rtol=tolerance)
+
+
+def test_a_million_directions_take_a_second_or_two():
+    pipeline = Pipeline([EDM], fresh_fraction=0.1)
+    pipeline.limit(0.25)  # compiles
+    v = np.exp(np.random.default_rng(0).uniform(np.log(1e-7), np.log(10.0), 10**6))
+    start = time.process_time()
+    limit = pipeline.limit(v)
+    seconds = time.process_time() - start
+    w = 0.1 * v + 0.9 * limit
+    np.testing.assert_allclose(pipeline.variance(w[::1000]), limit[::1000], rtol=1e-10)
+    assert seconds < 8.0  # of processor time on all threads
+
+
+def test_the_identity_at_a_fixed_point():
+    pipeline, v = Pipeline([SamplerSteps.ddim()], fresh_fraction=0.2), np.array([0.01, 0.3, 2.0])
+    limit = pipeline.limit(v)
+    w = 0.2 * v + 0.8 * limit
+    r = limit / w
+    np.testing.assert_allclose(limit / v, 0.2 * r / (1 - 0.8 * r), rtol=1e-10)
+
+
+def test_affine_laws_and_their_critical_share():
+    """V = A w + B: limit (A alpha v + B)/(1 - (1-alpha) A), none below the critical share 1 - 1/A."""
+    error = ScoreError(0.1, 0.02)
+    for alpha in (0.2, 0.6, 1.0):
+        pipeline = Pipeline([error], fresh_fraction=alpha)
+        exact = (1.1 * alpha * 0.3 + 0.02) / (1 - (1 - alpha) * 1.1)
+        assert pipeline.limit(0.3) == pytest.approx(exact, rel=1e-12)
+        assert pipeline.rate(0.3) == pytest.approx((1 - alpha) * 1.1, abs=1e-10)
+    critical = 1 - 1 / 1.1
+    assert Pipeline([error], fresh_fraction=critical - 1e-3).limit(0.3) == np.inf
+    assert np.isfinite(Pipeline([error], fresh_fraction=critical + 1e-3).limit(0.3))
+
+
+def test_truncation_agrees_with_the_exact_theory():
+    target = hc.GaussianMixture([1.0], [0.0], 0.25)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1)
+    pipeline = Pipeline([Truncation(0.1)], fresh_fraction=0.3)
+    assert pipeline.limit(0.25) == pytest.approx(recursion.limit().covariance[0, 0], rel=1e-11)
+    exact = [recursion.law(i).covariance[0, 0] for i in range(6)]
+    np.testing.assert_allclose(pipeline.trajectory(0.25, 5), exact, rtol=1e-13)
+
+
+def test_the_empty_pipeline_is_the_identity():
+    pipeline = Pipeline([], fresh_fraction=0.1)
+    assert pipeline.limit(0.3) == pytest.approx(0.3, rel=1e-12) and pipeline.variance(0.3) == 0.3
+
+
+def test_all_limits_with_their_stability():
+    without = Pipeline([EDM], fresh_fraction=0.0).limits(1.0)
+    assert [point.stable for point in without] == [False, True]
+    assert without[0].variance == pytest.approx(6.7556e-6, rel=1e-4)
+    assert without[1].variance == pytest.approx(242.463254, abs=1e-5)
+    assert without[1].rate == pytest.approx(0.956, abs=5e-4)
+    assert Pipeline([EDM], fresh_fraction=0.1).rate(0.25) == pytest.approx(0.96718492, abs=5e-9)
+
+
+def test_fold_points_part_directions_with_one_limit_from_those_with_three():
+    for alpha, data in ((0.1, 1.2412e-5), (0.05, 2.2965e-5)):
+        pipeline = Pipeline([EDM], fresh_fraction=alpha)
+        (fold,) = pipeline.folds()
+        assert fold[1] == pytest.approx(data, rel=5e-5)
+        below, above = pipeline.limits(0.98 * fold[1]), pipeline.limits(1.02 * fold[1])
+        assert [point.stable for point in below] == [True, False, True] and len(above) == 1
+        assert below[0].training_variance < fold[0] < below[1].training_variance
+
+
+def test_the_limit_from_the_data_is_decided_by_the_first_round():
+    """Below the unstable root of V(w) = w directions die, above it they grow, both at a tenth of fresh data."""
+    pipeline = Pipeline([EDM], fresh_fraction=0.1)
+    low, high = pipeline.limit([6.6e-6, 6.9e-6])
+    assert low < 1e-6 and high > 0.05
+
+
+@pytest.mark.parametrize(
+    ("images", "alpha", "variance"),
+    [(100, 0.1, 0.9497487437), (100, 0.5, 0.98675497), (1000, 0.1, 0.99476166)],
+)
+def test_finite_images_move_the_split_and_lose_nothing(images, alpha, variance):
+    pipeline = Pipeline([], fresh_fraction=alpha, images=images)
+    assert pipeline.limit(1.0) == pytest.approx(variance, abs=6e-9)
+    assert pipeline.limit(1.0) + pipeline.mean_drift(1.0) == pytest.approx(1.0, abs=1e-12)
+    np.testing.assert_allclose(pipeline.trajectory(1.0, 20_000)[-1], pipeline.limit(1.0), rtol=1e-10)
+
+
+def test_finite_images_by_simulation():
+    """Gaussian refits of 60 points, a fifth of them fresh, 3000 histories: variance and drift of the mean."""
+    rng, n, alpha, histories = np.random.default_rng(1), 60, 0.2, 3000
+    fresh = int(alpha * n)
+    mean, deviation = np.zeros(histories), np.ones(histories)
+    variances, drifts = [], []
+    for i in range(160):
+        old = mean[:, None] + deviation[:, None] * rng.standard_normal((histories, n - fresh))
+        pool = np.concatenate([rng.standard_normal((histories, fresh)), old], axis=1)
+        mean, deviation = pool.mean(axis=1), pool.std(axis=1)
+        if i >= 60:
+            variances.append(deviation**2)
+            drifts.append(mean**2)
+    pipeline = Pipeline([], fresh_fraction=alpha, images=n)
+    for measured, exact in ((variances, pipeline.limit(1.0)), (drifts, pipeline.mean_drift(1.0))):
+        by_history = np.mean(measured, axis=0)
+        assert abs(by_history.mean() - exact) < 4.0 * by_history.std() / np.sqrt(histories)
+    assert (
+        abs(np.mean(variances) - Pipeline([Refit(n)], fresh_fraction=alpha).limit(1.0)) > 0.002
+    )  # without the drift
+
+
+def test_a_sampler_after_a_refit_moves_the_mean_too():
+    pipeline = Pipeline([SamplerSteps.ddim(steps=20)], fresh_fraction=0.1, images=100)
+    assert pipeline.limit(1.0) == pytest.approx(0.24879, abs=6e-6)
+    assert pipeline.mean_drift(1.0) == pytest.approx(0.01617, abs=6e-6)
+    assert pipeline.trajectory(1.0, 3000)[-1] == pytest.approx(pipeline.limit(1.0), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("scale", "alpha", "variance", "spread"),
+    [(1.5, 0.9, 0.11673, 1.2619), (1.5, 0.5, 0.07779, 1.4357), (7.5, 0.9, 1.49e-5, 1.440)],
+)
+def test_guidance_with_moving_class_means(scale, alpha, variance, spread):
+    pipeline = Pipeline([Guidance(scale, 0.75)], fresh_fraction=alpha)
+    assert pipeline.limit(0.25) == pytest.approx(variance, rel=2e-3)
+    assert pipeline.spread(0.25) == pytest.approx(spread, abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("omega", "share"), [(0.5, 0.21675), (1.0, 0.33890), pytest.param(0.1, 0.05325, marks=pytest.mark.slow)]
+)
+def test_guidance_has_a_critical_share(omega, share):
+    pipeline = Pipeline([Guidance(1.0 + omega, 0.75)], fresh_fraction=0.5)
+    assert pipeline.critical_share(0.25) == pytest.approx(share, abs=1e-4)
+    below = Pipeline([Guidance(1.0 + omega, 0.75)], fresh_fraction=share - 0.01)
+    assert below.limit(0.25) == np.inf and below.spread(0.25) == np.inf
+
+
+class Falling(Mechanism):
+    """A map that falls, steeply enough for a cycle."""
+
+    exactness = "model"
+
+    def _variance(self, w):
+        return 1.0 / (0.05 + w) ** 2
+
+    def describe(self):
+        return "a falling map"
+
+
+def test_maps_that_fall_may_end_in_a_cycle():
+    pipeline = Pipeline([Falling()], fresh_fraction=0.02)
+    assert not Interpolant.of(Falling()).is_nondecreasing
+    assert np.isnan(pipeline.limit(1.2))
+    cycle = pipeline.cycle(1.2)
+    assert len(cycle) == 2 and cycle[0] != pytest.approx(cycle[1], rel=0.1)
+    assert not any(point.stable for point in pipeline.limits(1.2))
+    assert len(Pipeline([EDM], fresh_fraction=0.1).cycle(0.25)) == 1
+
+
+def test_rounds_to_a_tolerance():
+    pipeline = Pipeline([Truncation(0.1)], fresh_fraction=0.3)
+    path = pipeline.trajectory(0.25, 60)
+    rounds = pipeline.rounds_to(0.25, 1e-3)
+    near = np.abs(path - pipeline.limit(0.25)) <= 1e-3 * pipeline.limit(0.25)
+    assert near[int(rounds) :].all() and not near[int(rounds) - 1]
+    assert Pipeline([ScoreError(0.5)], fresh_fraction=0.1).rounds_to(0.25, 1e-3) == np.inf
+
+
+def test_pipelines_are_picklable_values():
+    pipeline = Pipeline([EDM, Autoencoder(0.99)], fresh_fraction=0.1, images=1000)
+    back = pickle.loads(pickle.dumps(pipeline))
+    assert back == pipeline and back.limit(0.25) == pipeline.limit(0.25)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: Pipeline([EDM, FinalStep(0.1)], fresh_fraction=0.1),
+            "mechanisms must not hold full last step",
+        ),
+        (lambda: Pipeline([EDM, Truncation(0.1)], fresh_fraction=0.1), "mechanisms must not hold truncation"),
+        (
+            lambda: Pipeline([EDM, Guidance(2.0, 0.5)], fresh_fraction=0.1),
+            "mechanisms must not hold guidance",
+        ),
+        (lambda: Pipeline([EDM, EDM], fresh_fraction=0.1), "mechanisms must hold one sampler, got 2"),
+        (lambda: Pipeline([Refit(10)], fresh_fraction=0.1, images=10), "images must be left out"),
+        (lambda: Pipeline([0.1], fresh_fraction=0.1), "mechanisms must hold round maps"),
+        (lambda: Pipeline([], fresh_fraction=1.1), "fresh_fraction must lie in"),
+        (lambda: Pipeline([], fresh_fraction=0.1, images=1), "images must be an integer >= 2"),
+        (
+            lambda: Pipeline([Guidance(2.0, 0.5)], fresh_fraction=0.1).limits(0.1),
+            "mechanisms must hold no guidance",
+        ),
+        (lambda: Pipeline([EDM], fresh_fraction=0.1).critical_share(0.1), "mechanisms must hold guidance"),
+        (lambda: Pipeline([EDM], fresh_fraction=0.1).limit(-1.0), "v must hold variances >= 0"),
+    ],
+)
+def test_bad_input_is_named(make, words):
+    with pytest.raises(hc.InputError, match=words) as refused:
+        make()
+    assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
