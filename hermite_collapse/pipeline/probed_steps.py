@@ -28,7 +28,8 @@ from .guidance import Guidance
 
 CHUNK = 16_384  # variances that are carried through the steps together
 SPARE_ROWS = 16  # independent noises beyond twice the live samples, before they are combined
-SMALL_VARIANCES = (1e-10, 1e-9)  # between which the end of a sampler is read off
+# Variances, over the square of the last level, at which the end of a sampler is read off: V(0), and the slope of log V.
+SMALL_VARIANCES = (1e-12, 1e-4, 1e-3)
 
 Denoiser = Literal["posterior_mean", "flow_map"]
 
@@ -39,10 +40,10 @@ class Ending(NamedTuple):
     Attributes
     ----------
     kind : str
-        "noisy" (V(0) = sigma^2 > 0: noise is left), "full" (V = w^2 / sigma^2: denoised in one step from noise level
-        sigma) or "flow" (V proportional to w: an exact flow map, no level at all).
+        "noisy" (V(0) > 0: noise is left), "full" (V proportional to w^2: denoised in one step) or "flow" (V
+        proportional to w: a flow map).
     sigma : float
-        The noise level, in the units of the sampler.
+        What is left, sqrt(V(0)); the last level at which the network was asked; or 0.  In the units of the data.
     """
 
     kind: Literal["noisy", "full", "flow"]
@@ -106,13 +107,14 @@ class ProbedSteps(Value, Sampler):
     @cached_property
     def ending(self) -> Ending:
         """How the sampler ends: with noise left, with a full step or as a flow map, without guidance."""
-        small = np.array(SMALL_VARIANCES)
-        first, second = self.replace(guidance=None).responses(small, None)[0]
-        slope = np.log(second / first) / np.log(small[1] / small[0])
+        level = float(self.noise[-1] / self.signal[-1])
+        small = level**2 * np.array(SMALL_VARIANCES)
+        least, first, second = self.replace(guidance=None).responses(small, None)[0]
+        slope = np.log(second / first) / np.log(small[2] / small[1])
         if slope < 0.5:
-            return Ending("noisy", float(np.sqrt(first)))
+            return Ending("noisy", float(np.sqrt(least)))
         if slope > 1.5:
-            return Ending("full", float(small[0] / np.sqrt(first)))
+            return Ending("full", level)
         return Ending("flow", 0.0)
 
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:

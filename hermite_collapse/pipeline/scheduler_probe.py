@@ -15,7 +15,8 @@ import copy
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def probe_scheduler(
         original = made(source)
     else:
         source, original = SchedulerSource({}), scheduler
-        if not hasattr(scheduler, "step") or not hasattr(scheduler, "config"):
+        if not hasattr(scheduler, "set_timesteps") or not hasattr(scheduler, "config"):
             raise InputError(
                 f"scheduler must be a scheduler of diffusers, its configuration or its folder, got {scheduler!r}."
             )
@@ -94,7 +95,8 @@ class _Probe:
         self.name = type(scheduler).__name__
         timesteps = list(scheduler.timesteps)
         self.timesteps = timesteps[:-1] if convention.leaves_out_last else timesteps
-        self.parameters = inspect.signature(scheduler.step).parameters
+        self.step_method = scheduler.step_pred if self.name == "ScoreSdeVeScheduler" else scheduler.step
+        self.parameters = inspect.signature(self.step_method).parameters
         for option in step_options:
             if option not in self.parameters:
                 raise InputError(f"step_options must be arguments of {self.name}.step, got {option!r}.")
@@ -119,7 +121,7 @@ class _Probe:
         mode = _probing_mode()(self.noise)
         if hasattr(self.scheduler, "noise_sampler"):
             self.scheduler.noise_sampler = _BrownianPath(lambda: self.noise(self.shape))
-        with mode:
+        with mode, _single_thread():
             for index, timestep in enumerate(self.timesteps):
                 sample, output = self.unit(index), self.unit(self.count + index)
                 call = self.call(sample, timestep, index)
@@ -185,7 +187,7 @@ class _Probe:
         scheduler, options = self.scheduler, {**self.step_options, "return_dict": False}
         is_last = index + 1 == self.count
         if self.name == "ScoreSdeVeScheduler":
-            following, without_noise = scheduler.step_pred(output, timestep, sample, return_dict=False)
+            following, without_noise = self.step_method(output, timestep, sample, return_dict=False)
             return without_noise if is_last else following
         if self.name == "PiflowScheduler":
             output = output.expand(*output.shape[:-1], scheduler.n_grid)
@@ -197,9 +199,11 @@ class _Probe:
             options["emit_mask"] = torch.ones(sample.shape[:2], dtype=torch.bool)
         if "old_pred_original_sample" in self.parameters:
             back = self.timesteps[index - 1] if index else None
-            following, self.earlier = scheduler.step(output, self.earlier, timestep, back, sample, **options)
+            following, self.earlier = self.step_method(
+                output, self.earlier, timestep, back, sample, **options
+            )
             return following
-        return scheduler.step(output, timestep, sample, **options)[0]
+        return self.step_method(output, timestep, sample, **options)[0]
 
     def checked(self, column: FloatArray) -> FloatArray:
         """Return the coefficients of the probes, if the step is linear in them."""
@@ -210,6 +214,19 @@ class _Probe:
         if abs(offset) > TOLERANCE * size or abs(mixed - row @ self.mixture) > TOLERANCE * size:
             raise InputError(f"scheduler must make steps that are linear, got {self.name}, whose are not.")
         return row
+
+
+@contextmanager
+def _single_thread() -> Iterator[None]:
+    """Run on one thread: waiting for others takes longer than these small arrays do."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _BrownianPath:

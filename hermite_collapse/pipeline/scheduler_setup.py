@@ -60,8 +60,10 @@ def made(source: SchedulerSource) -> SchedulerObject:
     name = source.class_name
     if not name:
         raise InputError("config must name the scheduler's class (_class_name), got none.")
-    require("diffusers")
-    import diffusers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        require("diffusers")
+        import diffusers
 
     kind = getattr(diffusers, name, None)
     if kind is None:
