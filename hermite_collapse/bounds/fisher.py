@@ -28,7 +28,7 @@ from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from ..distances.line import LineMixture, density_mixture, panels
 from ..distances.quadrature import Integrand, integrate
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from ..recursion.modes import attenuation_loss
 
 _EPS = float(np.finfo(float).eps)

@@ -33,7 +33,7 @@ from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from ..recursion.modes import METRICS, contraction_rate, mode_contraction
 from ..recursion.recursion import Recursion
 from .constants import constant_rounds, final_constant, leading_difference

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.estimates import Estimate
 from ..core.types import FloatArray
 from ..laws.empirical import EmpiricalLaw
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from ._divergences_line import root_of
 from ._kernels import partial_moments, quantiles
 from .line import LineMixture

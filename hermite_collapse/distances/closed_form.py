@@ -16,8 +16,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
-from ..laws.mixture import GaussianMixture
-from ..laws.protocol import Law
+from ..laws.mixture import GaussianMixture, Law
 from ._divergences_line import root_of
 from .line import density_mixture, same_dimension
 

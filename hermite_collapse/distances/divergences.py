@@ -17,7 +17,7 @@ from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.types import Seed
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from . import _divergences_line, _gaussians, _transport, sampled
 from .finiteness import chi_square_finiteness, dominating_line, dominations
 from .line import LineMixture, density_mixture, same_dimension

@@ -28,7 +28,7 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..laws.aged import AgedLaw
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from .line import LineMixture, density_mixture, same_dimension
 
 _TOLERANCE = 1e-12

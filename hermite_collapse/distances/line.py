@@ -15,8 +15,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.types import FloatArray
-from ..laws.mixture import GaussianMixture
-from ..laws.protocol import Law
+from ..laws.mixture import GaussianMixture, Law
 
 REACH = 12.0  # beyond 12 standard deviations lies 2e-33 of a component
 _STEPS = np.array([-12.0, -7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0, 12.0])

@@ -24,8 +24,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.types import FloatArray, Seed
-from ..laws.mixture import GaussianMixture
-from ..laws.protocol import Law
+from ..laws.mixture import GaussianMixture, Law
 from ._divergences_line import excess
 from .finiteness import Domination
 from .line import density_mixture

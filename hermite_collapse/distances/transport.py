@@ -12,7 +12,7 @@ from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from ..laws.conversion import as_law
 from ..laws.empirical import EmpiricalLaw
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from . import _transport
 from ._empirical_line import Points, between_points, to_mixture
 from .closed_form import bures

@@ -16,8 +16,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..laws.aged import AgedLaw
 from ..laws.empirical import EmpiricalLaw
-from ..laws.mixture import GaussianMixture
-from ..laws.protocol import DensityLaw, Law
+from ..laws.mixture import DensityLaw, GaussianMixture, Law
 from . import style
 from .labels import legend_above
 

@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.types import FloatArray
 from ..core.value import Value
-from ..laws.mixture import GaussianMixture
-from ..laws.protocol import DensityLaw, Law
+from ..laws.mixture import DensityLaw, GaussianMixture, Law
 from . import style
 from .density import draw_densities, with_density
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.numbers import spread_rounds
 from ..laws.empirical import EmpiricalLaw
-from ..laws.protocol import DensityLaw, Law
+from ..laws.mixture import DensityLaw, Law
 from ..recursion.prediction import Prediction
 from ..recursion.recursion import Recursion
 from . import style

@@ -108,7 +108,7 @@ def _evaluate(x: FloatArray, groups: list[_Group], with_slope: bool) -> tuple[Fl
 
 
 def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the peak of the exponents, sum of exp(exponent - peak), and the like sum of S_k^-1 (x - m_k), of one group."""
+    """Return the peak of the exponents of a group, the sum of exp(exponent - peak), and the sum of S_k^-1 (x - m_k)."""
     from ..hermite._jit import parallel_region
     from . import _kernels_log_density as kernels
 

@@ -15,8 +15,7 @@ from ..core.types import FloatArray, IntArray, Seed
 from .ages import AgeRule
 from .channel_action import through_channel
 from .channels import GaussianChannel
-from .mixture import GaussianMixture, joined_mixture
-from .protocol import DensityLaw, Law
+from .mixture import DensityLaw, GaussianMixture, Law, joined_mixture
 
 if TYPE_CHECKING:
     from ..hermite.coefficients import HermiteCoefficients

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from .empirical import EmpiricalLaw
-from .protocol import Law
+from .mixture import Law
 
 
 def as_law(law: Law | ArrayLike, name: str = "law") -> Law:

@@ -13,8 +13,8 @@ from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from .aged import AgedLaw
 from .channels import GaussianChannel
-from .mixture import GaussianMixture, orthonormal_columns
-from .protocol import Law
+from .covariances import orthonormal_columns
+from .mixture import GaussianMixture, Law
 
 if TYPE_CHECKING:
     from ..hermite.coefficients import HermiteCoefficients

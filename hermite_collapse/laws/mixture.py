@@ -1,11 +1,12 @@
-"""Gaussian mixtures in any dimension, with every usual form of covariance.
+"""What every law offers, and the Gaussian mixture that every law can be written as.
 
-A component N(m_k, S_k) is held as eigenvalues in a frame, S_k = Q diag(l_k) Q^T.  A Gaussian channel keeps the
-frame and maps l to A^2 l + v, so that all ages of a component share one rotation.
+A component N(m_k, S_k) of a mixture is held as eigenvalues in a frame, S_k = Q diag(l_k) Q^T.  A Gaussian channel keeps
+the frame and maps l to A^2 l + v, so that all ages of a component share one rotation.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,18 +15,125 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray, Seed
+from ..core.value import Value
 from .channels import GaussianChannel
-from .protocol import DensityLaw
+from .covariances import SKLEARN_TYPES, orthonormal_columns, spectra
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture as SklearnMixture
 
     from ..hermite.coefficients import HermiteCoefficients
 
-COVARIANCE_TYPES = ("spherical", "diagonal", "full", "shared")
+
+class Law(Displayed, Value, ABC):
+    """A probability law on R^d: an immutable value.
+
+    Attributes
+    ----------
+    dimension : int
+        d.
+    mean : array, shape (d,)
+    covariance : array, shape (d, d)
+    has_density : bool
+        Whether the law has a density.
+    """
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """d."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> FloatArray:
+        """E X, shape (d,)."""
+
+    @property
+    @abstractmethod
+    def covariance(self) -> FloatArray:
+        """Cov X, shape (d, d)."""
+
+    @cached_property
+    def principal_axes(self) -> tuple[FloatArray, FloatArray]:
+        """Variances along the principal axes, ascending, shape (d,), and the axes as columns, shape (d, d)."""
+        variances, axes = np.linalg.eigh(self.covariance)
+        return np.maximum(variances, 0.0), axes
+
+    @cached_property
+    def covariance_factor(self) -> FloatArray:
+        """F with F F^T = Cov X, shape (d, d): Cholesky's, or by the principal axes where Cov X is singular."""
+        try:
+            return np.asarray(np.linalg.cholesky(self.covariance))
+        except np.linalg.LinAlgError:
+            variances, axes = self.principal_axes
+            return axes * np.sqrt(variances)
+
+    @property
+    @abstractmethod
+    def has_density(self) -> bool:
+        """Whether the law has a density."""
+
+    @property
+    def unbounded_ages(self) -> bool:
+        """Whether the law stands for an average over infinitely many ages."""
+        return False
+
+    @property
+    def tail_channel(self) -> GaussianChannel | None:
+        """Where the channels of ever older ages tend; None without unbounded ages, or if their variance grows."""
+        return None
+
+    @abstractmethod
+    def as_mixture(self) -> GaussianMixture:
+        """Return the same law as one Gaussian mixture; samples become components of zero covariance."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: Seed = None) -> FloatArray:
+        """Draw n independent points, shape (n, d); rng is anything `numpy.random.default_rng` takes."""
+
+    @abstractmethod
+    def through(self, channel: GaussianChannel) -> Law:
+        """Return the law of scale X + sqrt(variance) Z."""
+
+    @abstractmethod
+    def project(self, direction: ArrayLike) -> Law:
+        """Return the marginal law along a direction (d,), normalised here, or orthonormal columns (d, k)."""
+
+    @abstractmethod
+    def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
+        """Return the coefficients c_k = E h_k(X) of all multi-indices of total degree <= degree."""
+
+    @abstractmethod
+    def second_moments(self, indices: ArrayLike) -> FloatArray:
+        """Return E h_k(X)^2 for each row k of indices (m, d), shape (m,)."""
+
+
+class DensityLaw(Law):
+    """A law with a density; subclasses give log density and score at (n, d) points."""
+
+    @abstractmethod
+    def _log_density_and_score(self, x: FloatArray, score: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Return the log density (n,) and, if asked, the score (n, d) at the points x (n, d)."""
+
+    def log_density(self, x: ArrayLike) -> FloatArray:
+        """Return log p(x), shape (...), for x of shape (..., d); finite wherever the true value is representable."""
+        flat, leading = checks.points(x, self.dimension)
+        return self._log_density_and_score(flat, score=False)[0].reshape(leading)
+
+    def density(self, x: ArrayLike) -> FloatArray:
+        """Return p(x), shape (...), for x of shape (..., d)."""
+        return np.asarray(np.exp(self.log_density(x)))
+
+    def score(self, x: ArrayLike) -> FloatArray:
+        """Return grad log p(x), shaped like x."""
+        flat, _ = checks.points(x, self.dimension)
+        gradient = self._log_density_and_score(flat, score=True)[1]
+        assert gradient is not None
+        return gradient.reshape(np.shape(x))
 
 
 @public
@@ -91,7 +199,7 @@ class GaussianMixture(DensityLaw):
         count, dimension = centres.shape
         if len(share) != count:
             raise InputError(f"means must have one row a weight ({len(share)}), got {count}.")
-        self._fill(share, centres, *_spectra(covariances, count, dimension, covariance_type))
+        self._fill(share, centres, *spectra(covariances, count, dimension, covariance_type))
 
     def _fill(
         self,
@@ -143,7 +251,7 @@ class GaussianMixture(DensityLaw):
             If the estimator is no fitted sklearn mixture.
         """
         try:
-            kind = _SKLEARN_TYPES[estimator.covariance_type]
+            kind = SKLEARN_TYPES[estimator.covariance_type]
             weights = np.asarray(estimator.weights_, dtype=float)
             means, covariances = estimator.means_, np.asarray(estimator.covariances_, dtype=float)
         except (AttributeError, KeyError):
@@ -282,23 +390,6 @@ def joined_mixture(laws: Sequence[GaussianMixture], weights: FloatArray) -> Gaus
     )
 
 
-def orthonormal_columns(direction: ArrayLike, dimension: int) -> FloatArray:
-    """Return a direction (d,) normalised to (d, 1), or orthonormal columns (d, k) as they are."""
-    basis = checks.real_array(direction, "direction")
-    if basis.ndim == 1:
-        length = np.linalg.norm(basis)
-        if basis.shape != (dimension,) or not 0.0 < length < np.inf:
-            raise InputError(f"direction must be a non-zero vector of length {dimension}, got {direction!r}.")
-        return (basis / length)[:, None]
-    if basis.ndim != 2 or basis.shape[0] != dimension:
-        raise InputError(f"direction must have shape ({dimension},) or ({dimension}, k), got {basis.shape}.")
-    if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), rtol=0.0, atol=1e-10):
-        raise InputError(
-            f"direction must have orthonormal columns, got a Gram matrix {(basis.T @ basis).tolist()!r}."
-        )
-    return basis
-
-
 def _joined_frames(laws: Sequence[GaussianMixture]) -> tuple[FloatArray | None, IntArray | None]:
     """Return one list of frames for several mixtures; ages of one mixture share theirs."""
     if all(law.frames is None for law in laws):
@@ -316,69 +407,3 @@ def _joined_frames(laws: Sequence[GaussianMixture]) -> tuple[FloatArray | None, 
         index = np.zeros(len(law.weights), dtype=np.int64) if law.frame_of is None else law.frame_of
         frame_of.append(index + offsets[key])
     return np.concatenate(frames), np.concatenate(frame_of)
-
-
-Spectra = tuple[FloatArray, FloatArray | None, IntArray | None]
-
-_SKLEARN_TYPES = {"spherical": "spherical", "diag": "diagonal", "full": "full", "tied": "shared"}
-
-
-def _spectra(covariances: ArrayLike, count: int, dimension: int, kind: str | None) -> Spectra:
-    """Return eigenvalues (K, d), frames and frame index of covariances in any accepted form."""
-    array = checks.real_array(covariances, "covariances")
-    if kind is not None:
-        checks.one_of(kind, COVARIANCE_TYPES, "covariance_type")
-    shape = (count, dimension)
-    square = array.shape == (dimension, dimension) and dimension > 1
-    if kind is None and square and count == dimension:
-        raise InputError(
-            f"covariances must have three axes, or covariance_type be given, where there are as many components as "
-            f"dimensions ({count}), since a square can be one row of variances for each component ('diagonal') or one "
-            f"matrix for all ('shared'), got shape {array.shape}."
-        )
-    if kind is None and square and count == 1:
-        kind = "shared"
-    accepted: dict[str, tuple[tuple[int, ...], ...]] = {
-        "spherical": ((), (count,)),
-        "diagonal": (shape, (1, dimension)),
-        "full": ((*shape, dimension),),
-        "shared": ((1, dimension, dimension),)
-        if kind is None
-        else ((1, dimension, dimension), shape[1:] * 2),
-    }
-    considered = [name for name in accepted if kind in (None, name)]
-    name = next((name for name in considered if array.shape in accepted[name]), None)
-    if name is None:
-        forms = dict.fromkeys(str(form) for name in considered for form in accepted[name] if form)
-        scalar = "be a scalar or " if "spherical" in considered else ""
-        raise InputError(f"covariances must {scalar}have shape {' or '.join(forms)}, got {array.shape}.")
-    if name in ("full", "shared"):
-        return _full_spectra(array.reshape(-1, dimension, dimension), count, dimension)
-    spread = array.reshape(-1, 1) if name == "spherical" else array
-    variances = np.broadcast_to(spread, shape).copy()
-    if variances.min() < 0.0:
-        raise InputError(
-            f"covariances must be positive semi-definite, got a variance of {float(variances.min())!r}."
-        )
-    return variances, None, None
-
-
-def _full_spectra(array: FloatArray, count: int, dimension: int) -> Spectra:
-    size = np.abs(array).max()
-    asymmetry = np.abs(array - array.transpose(0, 2, 1)).max()
-    if asymmetry > 1e-10 * size:
-        raise InputError(f"covariances must be symmetric, got an asymmetry of {float(asymmetry)!r}.")
-    diagonal = np.diagonal(array, axis1=1, axis2=2)
-    if np.array_equal(array, diagonal[:, :, None] * np.eye(dimension)):
-        eigenvalues, frames = diagonal.copy(), None
-    else:
-        eigenvalues, frames = np.linalg.eigh(0.5 * (array + array.transpose(0, 2, 1)))
-    if eigenvalues.min() < -1e-12 * size:
-        raise InputError(
-            f"covariances must be positive semi-definite, got an eigenvalue of {float(eigenvalues.min())!r}."
-        )
-    variances = np.broadcast_to(np.maximum(eigenvalues, 0.0), (count, dimension)).copy()
-    if frames is None:
-        return variances, None, None
-    frame_of = np.arange(count) if len(frames) == count else np.zeros(count, dtype=np.int64)
-    return variances, np.ascontiguousarray(frames), frame_of

@@ -94,10 +94,10 @@ class _SettledRefit(Mechanism):
     def fitted(self, pool: FloatArray) -> FloatArray:
         """Return S_fit, by iteration: the gain depends on it a little."""
         between = self.fresh_fraction * (1.0 - self.fresh_fraction)
-        kept, fitted = 1.0 - 1.0 / self.images, pool
+        share, fitted = 1.0 - 1.0 / self.images, pool
         for _ in range(REFIT_ITERATIONS):
             drift = between * self.drift_share(fitted) if between > 0.0 else 0.0
-            fitted = (kept + drift) * pool
+            fitted = (share + drift) * pool
         return fitted
 
     def _variance(self, w: FloatArray) -> FloatArray:
@@ -348,7 +348,7 @@ class Pipeline:
         return plain(np.ones_like(data) if self.guidance is None else self._guided(data).spread)
 
     def critical_share(self, v: float) -> float:
-        """Return the fresh fraction, to 1e-4, below which guidance lets class means of a direction grow without bound."""
+        """Return the fresh fraction, to 1e-4, below which guidance lets the class means grow without bound."""
         if self.guidance is None:
             raise InputError("mechanisms must hold guidance for a critical share, got none.")
         low, high = 0.0, 1.0

@@ -8,7 +8,7 @@ from ..core.errors import ConvergenceError, InputError
 from ..core.estimates import Estimate
 from ..laws.aged import AgedLaw
 from ..laws.empirical import EmpiricalLaw
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 
 LARGEST_PAIRED = 4000
 """Number of components above which no distance that compares every pair is computed."""

@@ -28,7 +28,7 @@ from ..laws.channel_action import through_channel
 from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck, Process
 from ..laws.conversion import as_law
 from ..laws.empirical import EmpiricalLaw
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from .genealogy import EXACT_ROUNDS, Ages, compressed_replacement_ages, joined, merged, replacement_ages
 from .modes import contraction_rate, mode_factors
 from .regimes import Regime, as_regime

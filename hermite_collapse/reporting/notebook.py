@@ -18,7 +18,7 @@ from . import tables, words
 
 if TYPE_CHECKING:
     from ..comparison.result import Comparison
-    from ..laws.protocol import Law
+    from ..laws.mixture import Law
     from ..recursion.prediction import Prediction
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..comparison.result import Comparison
-    from ..laws.protocol import Law
+    from ..laws.mixture import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
 

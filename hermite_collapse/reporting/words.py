@@ -24,7 +24,7 @@ from ..recursion.schedules import Constant, Explicit
 if TYPE_CHECKING:
     from ..comparison.result import Comparison
     from ..core.significance import Verdict
-    from ..laws.protocol import Law
+    from ..laws.mixture import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
 

@@ -30,7 +30,7 @@ from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..laws.channel_action import channel_matrix
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from ..recursion.identity import accumulate_defects
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import carried_covariances

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..laws.channels import GaussianChannel
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from .noise import BLOCK, NoiseStream
 from .products import product
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.types import FloatArray
 from ..hermite.indices import total_degree_indices
 from ..laws.empirical import EmpiricalLaw
-from ..laws.protocol import Law
+from ..laws.mixture import Law
 from ..recursion.recursion import Recursion
 from ..storage.record import SimulatedRecursion
 from . import devices

@@ -37,7 +37,7 @@ def _ages(claim: Claim) -> Outcome:
     k = sympy.Symbol("k", integer=True, positive=True)
     variance = a ** (2 * k) * lam + 1 - a ** (2 * k)
     return all_of(
-        identity(sympy.expand(2 - variance), sympy.expand(1 - a ** (2 * k) * (lam - 1)), "room below two"),
+        identity(sympy.expand(2 - variance), sympy.expand(1 - a ** (2 * k) * (lam - 1)), "margin below two"),
         identity(2 - variance.subs(k, 1), 1 - claim.reach(a, lam), "the first age decides"),
     )
 
@@ -70,13 +70,13 @@ def thresholds(claim: Claim) -> Outcome:
         (arb("0.9"), arb("2.3")),
         (arb("0.2"), arb("25.9")),
     ):
-        room = 2 - (scale**2 * largest + 1 - scale**2)
-        found = bool(room > 0)
+        margin = 2 - (scale**2 * largest + 1 - scale**2)
+        found = bool(margin > 0)
         outcomes.append(
             decided(
-                (found or bool(room < 0))
+                (found or bool(margin < 0))
                 and found == (claim.reach(float(scale.mid()), float(largest.mid())) < 1),
-                f"room {float(room.mid()):+.3f}",
+                f"margin {float(margin.mid()):+.3f}",
             )
         )
     return all_of(*outcomes)

@@ -32,7 +32,7 @@ from ...core.types import FloatArray, Seed
 from ...distances.finiteness import dominating_line
 from ...distances.line import LineMixture, panels
 from ...distances.quadrature import Integrand, integrate
-from ...laws.protocol import Law
+from ...laws.mixture import Law
 from ...recursion.recursion import Recursion
 from .innovation import PropagationRecord, PropagationRound
 

@@ -37,8 +37,7 @@ from ...core.types import FloatArray
 from ...core.value import Value
 from ...distances.line import LineMixture
 from ...laws.channels import GaussianChannel
-from ...laws.mixture import GaussianMixture
-from ...laws.protocol import Law
+from ...laws.mixture import GaussianMixture, Law
 from ..fisher import expected_square
 from .divergences import against_target
 from .innovation import PropagationRecord, PropagationRound
