@@ -62,8 +62,7 @@ def _root(lower, upper, wanted, keep, low, step, values, slopes):
 
 @jit
 def _bracket(start, upward, wanted, low, step, excess, largest, smallest):
-    """Grid index next to the nearest crossing of the wanted level from a start: the first at least it, or the last at
-    most it; len(excess) or -1 where there is none."""
+    """Grid index of the first excess at least the wanted one, or the last at most it; len(excess) or -1 for none."""
     count = len(excess)
     if upward:
         j = start
