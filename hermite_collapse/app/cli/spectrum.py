@@ -53,7 +53,7 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
         "share_left": left,
     }
     if isinstance(law, EmpiricalLaw):
-        from ... import degree_spectrum
+        from ...hermite.degree import degree_spectrum
 
         rng = np.random.default_rng(config.simulation.seed)
         used = _subset(law.samples, count, rng)
