@@ -16,13 +16,18 @@ Models of few steps are trained to be flow maps instead, which carry x along the
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from functools import cached_property
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from ..core.types import FloatArray
+from ..core.value import Value
 from .guidance import Guidance
 from .mechanism import Exactness, Mechanism
+
+# Variances, over the square of the last level, at which the end of a sampler is read off: V(0), and the slope of log V.
+SMALL_VARIANCES = (1e-12, 1e-4, 1e-3)
 
 
 class Affine(NamedTuple):
@@ -60,12 +65,52 @@ def flow_map(signal: float, noise: float, target: tuple[float, float], w: FloatA
     return Affine(slope, later_signal - signal * slope)
 
 
-class Sampler(Mechanism):
-    """A sampler of K steps: its map contains its last step, its stop and its guidance."""
+class Ending(NamedTuple):
+    """How a sampler ends, read off V at small variances.
 
+    Attributes
+    ----------
+    kind : str
+        "noisy" (V(0) > 0: noise is left), "full" (V proportional to w^2: denoised in one step) or "flow" (V
+        proportional to w: a flow map).
+    sigma : float
+        What is left, sqrt(V(0)); the last level at which the network was asked; or 0.  In the units of the data.
+    """
+
+    kind: Literal["noisy", "full", "flow"]
+    sigma: float
+
+
+class Sampler(Value, Mechanism):
+    """A sampler of K steps: its map contains its last step, its stop and its guidance.
+
+    Attributes
+    ----------
+    signal, noise : array, shape (K,)
+        Levels a and s at which the denoiser is called.
+    guidance : Guidance or None
+    """
+
+    signal: FloatArray
+    noise: FloatArray
     guidance: Guidance | None
     exactness: ClassVar[Exactness] = "gaussian"
     is_sampler: ClassVar[bool] = True
+
+    @cached_property
+    def ending(self) -> Ending:
+        """How the sampler ends: with noise left, with a full step or as a flow map, without guidance."""
+        if self.signal[-1] == 0.0:
+            return Ending("full", np.inf)
+        level = float(self.noise[-1] / self.signal[-1])
+        small = level**2 * np.array(SMALL_VARIANCES)
+        least, first, second = self.replace(guidance=None).responses(small, None)[0]
+        slope = np.log(second / first) / np.log(small[2] / small[1])
+        if slope < 0.5:
+            return Ending("noisy", float(np.sqrt(least)))
+        if slope > 1.5:
+            return Ending("full", level)
+        return Ending("flow", 0.0)
 
     @abstractmethod
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:

@@ -17,41 +17,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from ..core.types import FloatArray, IntArray
-from ..core.value import Value
 from .denoiser import Affine, Sampler, flow_map, posterior_means
 from .guidance import Guidance
 
 CHUNK = 16_384  # variances that are carried through the steps together
 SPARE_ROWS = 16  # independent noises beyond twice the live samples, before they are combined
-# Variances, over the square of the last level, at which the end of a sampler is read off: V(0), and the slope of log V.
-SMALL_VARIANCES = (1e-12, 1e-4, 1e-3)
 
 Denoiser = Literal["posterior_mean", "flow_map"]
 
 
-class Ending(NamedTuple):
-    """How a sampler ends, read off V at small variances.
-
-    Attributes
-    ----------
-    kind : str
-        "noisy" (V(0) > 0: noise is left), "full" (V proportional to w^2: denoised in one step) or "flow" (V
-        proportional to w: a flow map).
-    sigma : float
-        What is left, sqrt(V(0)); the last level at which the network was asked; or 0.  In the units of the data.
-    """
-
-    kind: Literal["noisy", "full", "flow"]
-    sigma: float
-
-
 @dataclass(frozen=True, eq=False)
-class ProbedSteps(Value, Sampler):
+class ProbedSteps(Sampler):
     """A sampler of K calls of the network, read off a scheduler object; made by `SamplerSteps.of_scheduler`.
 
     Parameters
@@ -103,19 +84,6 @@ class ProbedSteps(Value, Sampler):
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
         return f"{self.name}, {self.steps} calls of the network{guided}"
-
-    @cached_property
-    def ending(self) -> Ending:
-        """How the sampler ends: with noise left, with a full step or as a flow map, without guidance."""
-        level = float(self.noise[-1] / self.signal[-1])
-        small = level**2 * np.array(SMALL_VARIANCES)
-        least, first, second = self.replace(guidance=None).responses(small, None)[0]
-        slope = np.log(second / first) / np.log(small[2] / small[1])
-        if slope < 0.5:
-            return Ending("noisy", float(np.sqrt(least)))
-        if slope > 1.5:
-            return Ending("full", level)
-        return Ending("flow", 0.0)
 
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         flat = w.ravel()
@@ -192,7 +160,7 @@ def _combined(live: dict[int, FloatArray], rows: int) -> tuple[dict[int, FloatAr
     """Return the same covariances of the live samples with as few independent noises as there are samples."""
     width = next(iter(live.values())).shape[1]
     stacked = np.zeros((width, rows, len(live)))
-    for place, sample in enumerate(live.values()):
-        stacked[:, : len(sample), place] = sample.T
-    triangle = np.linalg.qr(stacked, mode="r")
+    for index, sample in enumerate(live.values()):
+        stacked[:, : len(sample), index] = sample.T
+    triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
     return {number: triangle[:, :, i].T.copy() for i, number in enumerate(live)}, triangle.shape[1]

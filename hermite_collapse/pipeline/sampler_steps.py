@@ -31,7 +31,6 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
-from ..core.value import Value
 from .denoiser import Sampler, posterior_means
 from .guidance import Guidance
 
@@ -47,7 +46,7 @@ LARGEST_BETA = 0.999  # where the squared cosine is cut
 
 
 @dataclass(frozen=True, eq=False)
-class SamplerSteps(Value, Sampler):
+class SamplerSteps(Sampler):
     """A sampler of K steps with the exact denoiser; made by `edm`, `ddpm`, `ddim`, `flow` or `of_scheduler`.
 
     Parameters
