@@ -27,7 +27,8 @@ from .guidance import Guidance
 from .mechanism import Exactness, Mechanism
 
 # Variances, over the square of the last level, at which the end of a sampler is read off: V(0), and the slope of log V.
-SMALL_VARIANCES = (1e-12, 1e-4, 1e-3)
+SMALL_VARIANCES = (1e-12, 1e-2, 1e-1)
+NO_NOISE = 1e-3  # share of the last level that counts as no noise left
 
 
 class Affine(NamedTuple):
@@ -105,10 +106,9 @@ class Sampler(Value, Mechanism):
         level = float(self.noise[-1] / self.signal[-1])
         small = level**2 * np.array(SMALL_VARIANCES)
         least, first, second = self.replace(guidance=None).responses(small, None)[0]
-        slope = np.log(second / first) / np.log(small[2] / small[1])
-        if slope < 0.5:
+        if least > (NO_NOISE * level) ** 2:
             return Ending("noisy", float(np.sqrt(least)))
-        if slope > 1.5:
+        if np.log(second / first) > 1.5 * np.log(small[2] / small[1]):
             return Ending("full", level)
         return Ending("flow", 0.0)
 

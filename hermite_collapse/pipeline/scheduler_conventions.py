@@ -152,8 +152,7 @@ def _wuerstchen(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
 
 def _score(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
     """Score SDE, variance exploding: the network is the score -N / sigma."""
-    last = len(scheduler.timesteps) - 1
-    sigma = float(scheduler.discrete_sigmas[int((timestep * last).long())])
+    sigma = float(scheduler.sigmas[index])
     return Call(1.0, sigma, 0.0, -1.0 / sigma, 0.0)
 
 

@@ -75,11 +75,11 @@ def probe_scheduler(
     name = type(original).__name__
     convention = convention_of(tuple(base.__name__ for base in type(original).__mro__))
     kind = chosen_map(name, convention, denoiser, guidance, source)
-    driven = copy.deepcopy(original)
-    notes = without_clipping(driven)
-    notes += set_levels(driven, convention, count, source, given_levels(timesteps, sigmas, mu))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # deprecations inside diffusers
+        driven = copy.deepcopy(original)
+        notes = without_clipping(driven)
+        notes += set_levels(driven, convention, count, source, given_levels(timesteps, sigmas, mu))
         return _Probe(driven, convention, dict(step_options or {})).run(name, kind, tuple(notes), guidance)
 
 
@@ -249,17 +249,18 @@ class _BrownianPath:
         for known, value in values.items():
             if math.isclose(known, time, rel_tol=1e-12):
                 return value
-        before = max((known for known in values if known < time), default=None)
-        after = min((known for known in values if known > time), default=None)
-        if before is None and after is None:
+        before = [known for known in values if known < time]
+        after = [known for known in values if known > time]
+        if not values:
             values[time] = 0.0
-        elif before is None or after is None:
-            near = after if before is None else before
-            values[time] = values[near] + math.sqrt(abs(time - near)) * self.draw()
+        elif before and after:
+            low, high = max(before), min(after)
+            share = (time - low) / (high - low)
+            bridge = math.sqrt((time - low) * (high - time) / (high - low))
+            values[time] = (1.0 - share) * values[low] + share * values[high] + bridge * self.draw()
         else:
-            share = (time - before) / (after - before)
-            bridge = math.sqrt((time - before) * (after - time) / (after - before))
-            values[time] = (1.0 - share) * values[before] + share * values[after] + bridge * self.draw()
+            near = max(before) if before else min(after)
+            values[time] = values[near] + math.sqrt(abs(time - near)) * self.draw()
         return values[time]
 
 

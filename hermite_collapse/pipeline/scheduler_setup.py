@@ -176,7 +176,7 @@ def set_levels(
         options["max_timesteps"] = None
     if isinstance(options.get("sigmas"), list) and name.startswith("FlowMatch"):
         options["sigmas"] = np.asarray(options["sigmas"])
-    custom = [np.size(values) for option, values in given.items() if option != "mu"]
+    custom = [len(values) for values in given.values() if isinstance(values, list)]
     if any(size not in (steps, steps + 1) for size in custom):
         raise InputError(f"steps must be the number of timesteps or sigmas, {custom[0]}, got {steps}.")
     try:
