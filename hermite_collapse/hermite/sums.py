@@ -15,13 +15,15 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from ..core.value import writable
 from ._plan import line_constants, plan
+from .basis import hermite_values
 from .coefficients import HermiteCoefficients
 from .indices import index_count, total_degree_indices
 
 BLOCK = 8192
+NARROW = 1e-4  # of its value: a smaller spread of h_k over the samples takes a second pass
 _PIECE_ENTRIES = 1 << 23  # numbers held at once, of the input and of the block sums
 
 
@@ -52,23 +54,51 @@ def sample_coefficients(samples: Samples, degree: int) -> HermiteCoefficients:
     Parameters
     ----------
     samples : array, shape (n,) or (n, d)
-        n >= 2; arrays, memory-mapped files, tensors, data frames.
+        n >= 1; arrays, memory-mapped files, tensors, data frames.
     degree : int
         Largest total degree.
 
     Returns
     -------
     HermiteCoefficients
-        With `standard_error`.
+        With `standard_error`, NaN for a single sample.
 
     Raises
     ------
     InputError
-        For fewer than two samples, for NaN and infinite samples (how many, and the first), or for samples so large
+        For no samples, for NaN and infinite samples (how many, and the first), or for samples so large
         that a square h_k^2 leaves double precision (abs(x) > 37 at high degree).
     """
     source = as_source(samples)
-    return SampleSums(_dimension(source), degree).add(source).coefficients()
+    first = SampleSums(_dimension(source), degree).add(source).coefficients()
+    errors = first.standard_error
+    if len(source) < 2 or errors is None:
+        return first
+    # Where samples hardly vary, a mean square minus a square has no digits: those modes take a second, centred pass.
+    spread = np.sqrt(len(source) - 1.0) * errors
+    narrow = np.flatnonzero((spread < NARROW * np.abs(first.values)) & (np.arange(len(spread)) > 0))
+    if len(narrow) == 0:
+        return first
+    errors = errors.copy()
+    errors[narrow] = np.sqrt(_centred_squares(source, first, narrow) / len(source) / (len(source) - 1))
+    return first.replace(standard_error=errors)
+
+
+def _centred_squares(source: Source, coefficients: HermiteCoefficients, modes: IntArray) -> FloatArray:
+    """Return sum (h_k(x) - c_k)^2 over the samples for some of the modes, with the rounding of c_k taken out."""
+    indices, centre = coefficients.indices[modes], coefficients.values[modes]
+    squares, sums = np.zeros(len(modes)), np.zeros(len(modes))
+    degree = int(indices.max(initial=0))
+    for start in range(0, len(source), BLOCK):
+        tables = hermite_values(_read(source, start, start + BLOCK), degree)  # (n, d, degree + 1)
+        values = np.ones((len(modes), len(tables)))
+        for axis in range(indices.shape[1]):
+            values *= tables[:, axis, indices[:, axis]].T
+        deviation = values - centre[:, None]
+        squares += np.einsum("kn,kn->k", deviation, deviation)
+        sums += deviation.sum(axis=1)
+    # Each h_k itself is rounded: no spread is known better than an ulp of the mode.
+    return np.maximum(squares - sums**2 / len(source), len(source) * (2.0**-53 * centre) ** 2)
 
 
 class SampleSums:
@@ -167,23 +197,23 @@ class SampleSums:
         Raises
         ------
         InputError
-            For fewer than two samples.
+            For no samples.
 
         Notes
         -----
         A variance below what the rounding of the two sums resolves, 2^-50 of the mean square, is replaced by that
-        figure: a standard error is never reported smaller than it can be known.
+        figure: a standard error is never reported smaller than it can be known.  `sample_coefficients`, which can read
+        the samples again, resolves it to an ulp of the mode.
         """
         count = self.count
-        if count < 2:
-            raise InputError(f"samples must hold at least 2 samples for a standard error, got {count}.")
+        if count < 1:
+            raise InputError(f"samples must hold at least 1 sample, got {count}.")
         sums, squares = self._total()
         values, mean_square = sums / count, squares / count
         variance = np.maximum(mean_square - values**2, 2.0**-50 * mean_square)
         values[0], variance[0] = 1.0, 0.0
-        return HermiteCoefficients(
-            total_degree_indices(self.dimension, self.degree), values, np.sqrt(variance / (count - 1))
-        )
+        errors = np.sqrt(variance / (count - 1)) if count > 1 else np.full_like(values, np.nan)
+        return HermiteCoefficients(total_degree_indices(self.dimension, self.degree), values, errors)
 
     def _spans(self) -> list[tuple[int, int]]:
         full = [(position << level, (position + 1) << level) for level, position in self._nodes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import mpmath
 import numba
 import numpy as np
 import pytest
@@ -194,8 +195,7 @@ def test_a_standard_error_is_not_smaller_than_rounding_allows() -> None:
 @pytest.mark.parametrize(
     ("samples", "degree", "words"),
     [
-        ([1.0], 3, "samples must hold at least 2 samples for a standard error, got 1"),
-        ([], 3, "at least 2 samples for a standard error, got 0"),
+        ([], 3, "samples must hold at least 1 sample, got 0"),
         ([1.0, np.nan, np.inf], 3, "samples must be finite, got 2 NaN or infinite entries, the first at 1"),
         (
             [[1.0, 0.0], [0.0, np.nan]],
@@ -232,3 +232,32 @@ def test_parts_that_overlap_or_differ_are_refused() -> None:
         part.merge(SampleSums(2, 3))
     with pytest.raises(InputError, match=r"samples must have dimension 1, got an array of shape \(3, 2\)"):
         part.add(np.zeros((3, 2)))
+
+
+def exact_hermite(degree, x):
+    size = mpmath.sqrt(mpmath.mpf(2) ** degree * mpmath.factorial(degree))
+    return mpmath.hermite(degree, mpmath.mpf(x) / mpmath.sqrt(2)) / size
+
+
+def test_a_single_sample_has_exact_coefficients_and_no_standard_error():
+    found = sample_coefficients([0.3], 4)
+    np.testing.assert_allclose(found.values, hermite_values(0.3, 4), rtol=1e-15)
+    assert np.isnan(found.standard_error).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 3])
+def test_samples_that_hardly_vary_keep_their_standard_errors(dimension):
+    """N(2, s^2) with s down to 1e-8: the spread of each mode is h'(2) s, whatever the size of the mode itself."""
+    rng = np.random.default_rng(4)
+    for deviation in (1e-3, 1e-5, 1e-8):
+        samples = 2.0 + deviation * rng.standard_normal((100, dimension))
+        found = sample_coefficients(samples, 3)
+        with mpmath.workdps(50):
+            for k, error in zip(found.indices, found.standard_error, strict=True):
+                values = [
+                    mpmath.fprod(exact_hermite(int(n), x) for n, x in zip(k, row, strict=True))
+                    for row in samples.tolist()
+                ]
+                mean = mpmath.fsum(values) / 100
+                exact = mpmath.sqrt(mpmath.fsum((v - mean) ** 2 for v in values) / 100 / 99)
+                assert error == pytest.approx(float(exact), rel=2e-6, abs=1e-16)
