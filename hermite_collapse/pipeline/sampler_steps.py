@@ -33,16 +33,15 @@ from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from .denoiser import Sampler, posterior_means
 from .guidance import Guidance
+from .training_noise import signal_levels
 
 if TYPE_CHECKING:
     from .probed_steps import ProbedSteps
     from .scheduler_conventions import SchedulerObject
     from .scheduler_sources import Config
 
-BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 SPACINGS = ("leading", "trailing", "linspace")
 VARIANCES = ("posterior", "beta")
-LARGEST_BETA = 0.999  # where the squared cosine is cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +199,7 @@ class SamplerSteps(Sampler):
         guidance : Guidance, optional
         """
         checks.one_of(variance, VARIANCES, "variance")
-        table = _table(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
+        table = signal_levels(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
         times = _timesteps(steps, len(table), "leading", 0)
         now, then = table[times], _previous(table, times, steps, 1.0)
         beta = 1.0 - now / then
@@ -254,7 +253,7 @@ class SamplerSteps(Sampler):
         guidance : Guidance, optional
         """
         share = checks.nonnegative(eta, "eta")
-        table = _table(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
+        table = signal_levels(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
         times = _timesteps(steps, len(table), checks.one_of(spacing, SPACINGS, "spacing"), offset)
         now, then = table[times], _previous(table, times, steps, 1.0 if set_alpha_to_one else float(table[0]))
         added = share**2 * (1.0 - then) / (1.0 - now) * (1.0 - now / then)
@@ -386,33 +385,6 @@ def _decreasing(sigmas: ArrayLike, name: str) -> FloatArray:
     if np.any(levels <= 0.0) or np.any(np.diff(levels) >= 0.0):
         raise InputError(f"{name} must decrease and stay above 0 but for a 0 at the end, got {sigmas!r}.")
     return levels
-
-
-def _table(
-    alphas_cumprod: ArrayLike | None, train_steps: int, beta_start: float, beta_end: float, schedule: str
-) -> FloatArray:
-    """Return the signal levels alpha_bar of the training steps."""
-    if alphas_cumprod is not None:
-        table = checks.vector(alphas_cumprod, "alphas_cumprod")
-        if table.min() < 0.0 or table.max() >= 1.0 or np.any(np.diff(table) > 0.0):
-            raise InputError("alphas_cumprod must fall within [0, 1), got a table that does not.")
-        return table
-    count = checks.integer(train_steps, "train_steps", minimum=1)
-    checks.one_of(schedule, BETA_SCHEDULES, "schedule")
-    if schedule == "squaredcos_cap_v2":
-        t = np.arange(count + 1) / count
-        bar = np.cos((t + 0.008) / 1.008 * np.pi / 2.0) ** 2
-        betas = np.minimum(1.0 - bar[1:] / bar[:-1], LARGEST_BETA)
-    else:
-        low, high = checks.fraction(beta_start, "beta_start"), checks.fraction(beta_end, "beta_end")
-        if not 0.0 < low <= high < 1.0:
-            raise InputError(f"beta_start must lie between 0 and beta_end ({high:g}) < 1, got {low:g}.")
-        betas = (
-            np.linspace(low, high, count)
-            if schedule == "linear"
-            else np.linspace(low**0.5, high**0.5, count) ** 2
-        )
-    return np.cumprod(1.0 - betas)
 
 
 def _timesteps(steps: int, train_steps: int, spacing: str, offset: int) -> IntArray:

@@ -47,6 +47,7 @@ PASS_SIGMAS = (
 
 
 def require(module: str) -> None:
+    """Say what to install where a package is missing."""
     try:
         __import__(module)
     except ImportError:
@@ -137,6 +138,7 @@ def without_clipping(scheduler: SchedulerObject) -> list[str]:
 def given_levels(
     timesteps: ArrayLike | None, sigmas: ArrayLike | None, mu: float | None
 ) -> dict[str, object]:
+    """Return what was given of a pipeline's own levels, as arguments of set_timesteps."""
     given: dict[str, object] = {}
     if timesteps is not None:
         values = checks.vector(timesteps, "timesteps")
