@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar, NamedTuple
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,18 +37,25 @@ from ..core.errors import InputError
 from ..core.types import BoolArray, FloatArray
 from ..core.value import plain
 from .denoiser import Sampler
+from .finite_images import SettledRefit
 from .fixed_points import FixedPoint, ScalarRecursion
 from .guidance import Guidance
 from .interpolant import Interpolant
-from .mechanism import Exactness, Mechanism, composed, variances
+from .ledger import IMAGES, Ledger, last_step, separated
+from .mechanism import Mechanism, composed, variances
 from .mechanisms import FinalStep, FlowStop, Refit, Truncation
 
 GUIDED_ROUNDS = (
     100_000  # rounds of a guided pipeline that are played out before a direction counts as growing
 )
-REFIT_ITERATIONS = 12  # each gains a factor 1/n
 CRITICAL_GRID = 65  # fresh fractions that are tried together
 GROWN = 1e6  # mean gain beyond which class means grow without bound
+
+
+@lru_cache(maxsize=64)
+def _interpolant(mechanism: Mechanism) -> Interpolant:
+    """Return the interpolant of a mechanism, the same for every fresh fraction."""
+    return Interpolant.of(mechanism)
 
 
 class State(NamedTuple):
@@ -67,44 +74,6 @@ class State(NamedTuple):
     variance: FloatArray
     drift: FloatArray
     spread: FloatArray
-
-
-@dataclass(frozen=True)
-class _SettledRefit(Mechanism):
-    """The refit to n images and the mechanisms after it, once the drift of the mean has settled.
-
-    From the variance Sbar of the pool to V(S_fit), with gamma = gamma(S_fit) and
-
-        M = gamma^2 Sbar / (n (1 - (1-alpha)^2 gamma^2)),     S_fit = (1 - 1/n) Sbar + alpha (1-alpha) M
-    """
-
-    after: Mechanism
-    images: int
-    fresh_fraction: float
-    exactness: ClassVar[Exactness] = "first_order"
-
-    def drift_share(self, fitted: FloatArray) -> FloatArray:
-        """Return M / Sbar."""
-        square = self.after._gain(fitted) ** 2
-        left = 1.0 - (1.0 - self.fresh_fraction) ** 2 * square
-        with np.errstate(divide="ignore"):
-            share = np.where(left > 0.0, square / (self.images * np.maximum(left, 0.0)), np.inf)
-        return np.asarray(share)
-
-    def fitted(self, pool: FloatArray) -> FloatArray:
-        """Return S_fit, by iteration: the gain depends on it a little."""
-        between = self.fresh_fraction * (1.0 - self.fresh_fraction)
-        share, fitted = 1.0 - 1.0 / self.images, pool
-        for _ in range(REFIT_ITERATIONS):
-            drift = between * self.drift_share(fitted) if between > 0.0 else 0.0
-            fitted = (share + drift) * pool
-        return fitted
-
-    def _variance(self, w: FloatArray) -> FloatArray:
-        return self.after._variance(self.fitted(w))
-
-    def describe(self) -> str:
-        return f"fit to {self.images} images, then {self.after.describe()}"
 
 
 @dataclass(frozen=True)
@@ -184,8 +153,8 @@ class Pipeline:
     def _recursion(self) -> ScalarRecursion:
         settled = self.round_map
         if self.images is not None:
-            settled = _SettledRefit(self.round_map, self.images, self.fresh_fraction)
-        return ScalarRecursion(Interpolant.of(settled), self.fresh_fraction)
+            settled = SettledRefit(self.round_map, self.images, self.fresh_fraction)
+        return ScalarRecursion(_interpolant(settled), self.fresh_fraction)
 
     def variance(self, w: ArrayLike) -> FloatArray:
         """Return the variance V(w) that the mechanisms of one round leave of a variance w, shaped like w."""
@@ -339,7 +308,7 @@ class Pipeline:
             return plain(np.zeros_like(variances(v, "v")))
         data = variances(v, "v")
         pool = self._recursion.from_data(data).training_variance
-        refit = _SettledRefit(self.round_map, self.images, self.fresh_fraction)
+        refit = SettledRefit(self.round_map, self.images, self.fresh_fraction)
         return plain(refit.drift_share(refit.fitted(pool)) * pool)
 
     def spread(self, v: ArrayLike) -> FloatArray:
@@ -361,6 +330,71 @@ class Pipeline:
             last = int(np.flatnonzero(growing)[-1])
             low, high = float(shares[last]), float(shares[min(last + 1, CRITICAL_GRID - 1)])
         return high
+
+    def ledger(self, v: ArrayLike) -> Ledger:
+        """Return what each mechanism does alone, what all do together, and what is left by their interplay.
+
+        Parameters
+        ----------
+        v : float or array, shape (m,)
+            Variances > 0 of the data; within a class under guidance.
+
+        Returns
+        -------
+        Ledger
+
+        Examples
+        --------
+        >>> from hermite_collapse.pipeline.mechanisms import Rounding, SamplerSteps
+        >>> pipeline = Pipeline([SamplerSteps.edm(steps=18), Rounding()], fresh_fraction=0.1)
+        >>> pipeline.ledger([0.25, 1e-5]).dominant.in_round
+        ('sampler steps', 'rounding')
+        """
+        data = np.atleast_1d(variances(v, "v"))
+        if data.ndim != 1 or data.size == 0 or data.min() <= 0.0:
+            raise InputError(f"v must be one axis of variances > 0, got {v!r}.")
+        names, parts = self._alone()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_ratios = np.array([np.log(part._first_round(data) / data) for part in parts])
+            log_ratio = np.log(self._first_round(data) / data)
+        interplay = np.zeros_like(data)
+        sampler = next((part for part in self.mechanisms if isinstance(part, Sampler)), None)
+        if sampler is not None and sampler.guidance is not None:
+            apart = sampler.replace(guidance=None).variance(data) * sampler.guidance.variance(data)
+            interplay = np.log(sampler.variance(data) * data / apart)
+        ending, last = last_step(self.mechanisms), np.full((2, len(data)), np.nan)
+        if ending is not None:
+            end = Pipeline([ending], fresh_fraction=self.fresh_fraction)
+            last = np.array([ending.variance(data), end.limit(data)]) / data
+        return Ledger(
+            names,
+            tuple(part.describe() for part in parts),
+            self.fresh_fraction,
+            data,
+            log_ratios.reshape(len(parts), len(data)),
+            log_ratio,
+            np.array([part.limit(data) / data for part in parts]).reshape(len(parts), len(data)),
+            np.asarray(self.limit(data) / data),
+            interplay,
+            last,
+        )
+
+    def describe(self) -> str:
+        """Return the mechanisms in a few words."""
+        images = [] if self.images is None else [f"fit to {self.images} images"]
+        return ", then ".join(images + [part.describe() for part in self.mechanisms]) or "nothing"
+
+    def _alone(self) -> tuple[tuple[str, ...], tuple[Pipeline, ...]]:
+        """Return the names of the mechanisms, and each as a pipeline of its own."""
+        alpha = self.fresh_fraction
+        pairs = [(name, Pipeline([part], fresh_fraction=alpha)) for name, part in separated(self.mechanisms)]
+        if self.images is not None:
+            pairs.insert(0, (IMAGES, Pipeline([], fresh_fraction=alpha, images=self.images)))
+        return tuple(name for name, _ in pairs), tuple(pipeline for _, pipeline in pairs)
+
+    def _first_round(self, data: FloatArray) -> FloatArray:
+        """Return the variance after the round that is trained on the data alone."""
+        return self.step(data, State(data, np.zeros_like(data), np.ones_like(data))).variance
 
     def _needs_no_guidance(self, name: str) -> None:
         if self.guidance is not None:
