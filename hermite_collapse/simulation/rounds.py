@@ -18,7 +18,7 @@ import torch
 
 from ..core.progress import progress_bar
 from ..core.types import FloatArray
-from ..storage.folder import RunFolder, read_timings
+from ..storage.run_folder import RunFolder, read_timings
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from . import devices
 from .generations import InitialRound, RoundContext, RoundGenerator
@@ -61,7 +61,12 @@ def run_rounds(
     InputError
         If the folder holds another run.
     """
-    return _Rounds(settings, folder, progress).finish(time.monotonic() + seconds)
+    simulation = _Rounds(settings, folder, progress)
+    try:
+        return simulation.finish(time.monotonic() + seconds)
+    finally:
+        if simulation.folder is not None:
+            simulation.folder.close()
 
 
 class _Rounds:
@@ -80,7 +85,6 @@ class _Rounds:
         self.statistics: list[dict[str, FloatArray]] = []
         self.seconds: list[float] = []
         self.particles: dict[int, torch.Tensor] = {}
-        self.folder = None if folder is None else RunFolder(Path(folder), describe_run(settings))
         self.accumulator = HermiteStatistics(
             settings.dimension,
             settings.degree,
@@ -89,6 +93,7 @@ class _Rounds:
             products=settings.products,
             device=settings.device,
         )
+        self.folder = None if folder is None else RunFolder(Path(folder), describe_run(settings))
 
     def finish(self, deadline: float) -> dict[str, SimulatedRecursion]:
         """Do what is left to do before the deadline, and return the records."""

@@ -15,7 +15,8 @@ from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from .folder import read_arrays, read_json, read_timings, write_arrays, write_json, write_timings
+from .folder import read_arrays, read_json, write_arrays, write_json
+from .run_folder import read_timings, write_timings
 
 ARRAYS = "record.npz"
 DOCUMENT = "record.json"

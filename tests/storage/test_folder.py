@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.storage.folder import TIMINGS, RunFolder, write_atomically
+from hermite_collapse.storage.folder import write_atomically
+from hermite_collapse.storage.run_folder import TIMINGS, RunFolder
 
 pytest.importorskip("torch")
 
@@ -100,16 +101,20 @@ def test_runs_killed_at_random_instants_end_with_the_same_bytes(tmp_path, keep, 
 
 
 def test_a_folder_belongs_to_one_run(tmp_path):
-    RunFolder(tmp_path / "run", {"seed": 1})
-    RunFolder(tmp_path / "run", {"seed": 1})
-    with pytest.raises(InputError, match="of a run with seed = 1 instead of 2"):
+    first = RunFolder(tmp_path / "run", {"seed": 1})
+    with pytest.raises(InputError, match="folder must be free, got .*, where another process is at work"):
+        RunFolder(tmp_path / "run", {"seed": 1})
+    first.write_round(0, {"c": np.ones(2)}, None)
+    first.close()
+    RunFolder(tmp_path / "run", {"seed": 1}).close()
+    with pytest.raises(InputError, match="with seed = 1 instead of 2"):
         RunFolder(tmp_path / "run", {"seed": 2})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    with pytest.raises(InputError, match="folder must be empty or hold this run"):
+    with pytest.raises(InputError, match="folder must be empty or hold what this call asks for"):
         RunFolder(tmp_path / "mine", {"seed": 1})
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
-    with pytest.raises(InputError, match="folder must be a directory"):
+    with pytest.raises(InputError, match="folder must be a folder"):
         RunFolder(tmp_path / "mine" / "thesis.tex", {"seed": 1})
 
 

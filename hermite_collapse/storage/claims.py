@@ -1,0 +1,257 @@
+"""One rule for every folder that is written to: empty, its own and asked for the same, or refused.
+
+    asked.json    what was asked: the command, its configuration, digests of the files it read
+    .lock         held while a process works in the folder; the system releases it when the process dies
+
+A start that was interrupted or refused left no work behind: its folder counts as empty, for any other call too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ..core.errors import InputError
+from .folder import UNFINISHED, read_json, write_json
+
+ASKED = "asked.json"
+LOCK = ".lock"
+# What a start leaves before the first finished piece of work; particles count with the statistics of their round.
+_TRACES = (
+    ASKED,
+    LOCK,
+    "config.toml",
+    "manifest.json",
+    "timings.json",
+    "particles-*.npy",
+    f"{UNFINISHED}*",
+)
+
+
+def digest(path: str | os.PathLike[str]) -> str | None:
+    """Return the digest of a file, or of all files in a folder; None for what is neither (devices, pipes, nothing)."""
+    source = Path(path)
+    if source.is_dir():
+        total = hashlib.sha256()
+        for file in sorted(entry for entry in source.rglob("*") if entry.is_file()):
+            total.update(f"{file.relative_to(source)}\0{digest(file)}\0".encode("utf-8", "surrogateescape"))
+        return total.hexdigest()
+    if not source.is_file():
+        return None
+    try:
+        with open(source, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except PermissionError:
+        return None
+
+
+def holds_work(
+    folder: str | os.PathLike[str],
+    asked: Mapping[str, object],
+    *,
+    record: str = ASKED,
+    name: str = "out",
+) -> bool:
+    """Return whether a folder holds work on what is asked; False for a new or empty one.
+
+    Parameters
+    ----------
+    folder : str or path
+    asked : mapping
+        Everything that decides what the folder holds, as JSON values.
+    record : str
+        File of the folder that says what it was asked for.
+    name : str
+        Argument that named the folder, for messages.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or is a file.
+    """
+    path = Path(folder)
+    if (path.exists() or path.is_symlink()) and not path.is_dir():
+        raise InputError(f"{name} must be a folder, got the file {str(folder)!r}.")
+    if not path.exists() or all(fnmatch(e.name, f"{UNFINISHED}*") or e.name == LOCK for e in path.iterdir()):
+        return False
+    if not (path / record).is_file():
+        raise InputError(
+            f"{name} must be empty or hold what this call asks for, got {str(folder)!r} with other files."
+        )
+    if not _has_work(path):
+        return False
+    difference = first_difference(read_json(path / record), json.loads(json.dumps(asked)))
+    if difference is not None:
+        raise InputError(
+            f"{name} must be empty or hold what this call asks for, got {str(folder)!r} with {difference}."
+        )
+    return True
+
+
+def first_difference(stored: object, wanted: object) -> str | None:
+    """Return the first key in which two documents differ and its two values, in words; None if they are equal."""
+    one, other = _flat({"": stored}), _flat({"": wanted})
+    for key in sorted(one | other):
+        if one.get(key) != other.get(key):
+            return f"{key} = {_brief(one.get(key))} instead of {_brief(other.get(key))}"
+    return None
+
+
+class Claim:
+    """The right to write into a folder, until it is released.
+
+    Parameters
+    ----------
+    folder, asked, record, name
+        As for `holds_work`; the folder is made if it does not exist, and what an abandoned start left in it is removed.
+
+    Raises
+    ------
+    InputError
+        If another process works there, or `holds_work` refuses the folder.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        asked: Mapping[str, object],
+        *,
+        record: str = ASKED,
+        name: str = "out",
+    ) -> None:
+        self.folder = Path(folder)
+        holds_work(self.folder, asked, record=record, name=name)
+        self._made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(self.folder, name=name)
+        try:
+            if holds_work(self.folder, asked, record=record, name=name):  # nobody else writes from here on
+                for path in self.folder.glob(f"{UNFINISHED}*"):
+                    path.unlink(missing_ok=True)
+            else:
+                self._clear()
+                write_json(self.folder / record, asked)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let other processes have the folder."""
+        self._lock.release()
+
+    def abandon(self) -> None:
+        """Release the folder, and remove it as far as it was made here if it holds no work."""
+        if _has_work(self.folder):
+            self.release()
+            return
+        self._clear()
+        self.release()
+        for path in self._made:
+            try:
+                path.rmdir()
+            except OSError:  # somebody else's files, or gone
+                break
+
+    def _clear(self) -> None:
+        """Remove traces of a start that left no work."""
+        for path in self.folder.iterdir():
+            if path.name == LOCK:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(
+    folder: str | os.PathLike[str], asked: Mapping[str, object], *, name: str = "out"
+) -> Iterator[Path]:
+    """Hold a folder while a command works in it; a command that fails before its first result leaves nothing."""
+    claim = Claim(folder, asked, name=name)
+    try:
+        yield claim.folder
+    except BaseException:
+        claim.abandon()
+        raise
+    claim.release()
+
+
+class FolderLock:
+    """An exclusive lock on a folder, released by `release` or by the end of the process.
+
+    Raises
+    ------
+    InputError
+        If another process, or another lock of this one, has it.
+    """
+
+    def __init__(self, folder: Path, *, name: str = "folder") -> None:
+        self._free = weakref.finalize(self, _unlock, *_lock(folder, name))
+
+    def release(self) -> None:
+        """Give the lock back; once is enough."""
+        self._free()
+
+
+def _lock(folder: Path, name: str) -> tuple[Path, int | None]:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        return folder / LOCK, None
+    while True:
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise InputError(
+                f"{name} must be free, got {str(folder)!r}, where another process is at work."
+            ) from None
+        except OSError:  # a file system without locks
+            return folder / LOCK, handle
+        try:
+            if os.path.samestat(os.fstat(handle), os.stat(folder / LOCK)):
+                return folder / LOCK, handle
+        except FileNotFoundError:
+            pass
+        os.close(handle)  # its last holder removed the file before this process locked it
+
+
+def _unlock(file: Path, handle: int | None) -> None:
+    if handle is None:
+        return
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
+    os.close(handle)
+
+
+def _has_work(folder: Path) -> bool:
+    """Return whether a folder holds a file that no start leaves."""
+    return any(
+        not any(fnmatch(entry.name, pattern) for pattern in _TRACES)
+        for entry in folder.rglob("*")
+        if not entry.is_dir() or entry.is_symlink()
+    )
+
+
+def _flat(document: object, prefix: str = "") -> dict[str, object]:
+    """Return the leaves of nested mappings by their path."""
+    if not isinstance(document, Mapping):
+        return {prefix: document}
+    flat: dict[str, object] = {}
+    for key, value in document.items():
+        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _brief(value: object) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

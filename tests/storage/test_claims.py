@@ -1,0 +1,123 @@
+"""Folders belong to what was asked of them: one rule, one process at a time, nothing left of a failed start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.storage.claims import ASKED, LOCK, Claim, claimed, digest, first_difference, holds_work
+
+ASK = {"command": "predict", "config": {"recursion": {"rounds": 3, "rate": 0.5}}}
+OTHER = {"command": "predict", "config": {"recursion": {"rounds": 4, "rate": 0.5}}}
+
+
+def work_in(folder, asked=ASK):
+    with claimed(folder, asked) as path:
+        (path / "results.nc").write_bytes(b"numbers")
+
+
+def test_a_folder_is_empty_the_same_or_refused(tmp_path):
+    folder = tmp_path / "a" / "b"
+    assert not holds_work(folder, ASK)
+    work_in(folder)
+    assert sorted(os.listdir(folder)) == [ASKED, "results.nc"]
+    assert holds_work(folder, ASK)
+    work_in(folder)
+    with pytest.raises(InputError, match=r"with config.recursion.rounds = 3 instead of 4\."):
+        work_in(folder, OTHER)
+    assert (folder / "results.nc").read_bytes() == b"numbers"
+
+
+@pytest.mark.parametrize("name", ["config.toml", "thesis.tex", ".hidden"])
+def test_files_of_others_are_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(
+        InputError, match="must be empty or hold what this call asks for, .* with other files"
+    ):
+        work_in(tmp_path)
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "mine"
+    with pytest.raises(InputError, match="out must be a folder, got the file"):
+        work_in(tmp_path / name)
+
+
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, MemoryError])
+def test_a_start_that_fails_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), claimed(tmp_path / "a" / "b", ASK) as path:
+        (path / "config.toml").write_text("x")
+        (path / "simulation").mkdir()
+        (path / "simulation" / "manifest.json").write_text("{}")
+        raise error
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(error), claimed(tmp_path / "a", ASK) as path:
+        (path / "simulation").mkdir()
+        (path / "simulation" / "round-00000.npz").write_text("x")
+        raise error
+    assert holds_work(tmp_path / "a", ASK)
+
+
+@pytest.mark.parametrize("stop", ["os.fsync", "os.replace", "os.mkdir"])
+def test_a_start_killed_at_any_file_blocks_no_other_call(tmp_path, stop):
+    """Killed while it writes what was asked, and while it writes the configuration."""
+    script = (
+        "import os, signal, sys\n"
+        "from hermite_collapse.storage.claims import claimed\n"
+        "from hermite_collapse.storage.folder import write_atomically\n"
+        f"whole, left = {stop}, [int(sys.argv[2])]\n"
+        "def killed(*a, **k):\n"
+        "    left[0] -= 1\n"
+        "    if left[0] == 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return whole(*a, **k)\n"
+        f"{stop} = killed\n"
+        "with claimed(sys.argv[1], {'seed': 1}) as path:\n"
+        "    write_atomically(path / 'config.toml', b'x')\n"
+        "    write_atomically(path / 'work', b'x')\n"
+    )
+    killed = 0
+    for call in range(1, 9):
+        folder = tmp_path / str(call)
+        done = subprocess.run([sys.executable, "-c", script, str(folder), str(call)], timeout=60)
+        killed += done.returncode == -signal.SIGKILL
+        if not (folder / "work").exists():
+            work_in(folder, OTHER)
+            assert sorted(os.listdir(folder)) == [ASKED, "results.nc"]
+    assert killed >= 1
+
+
+def test_one_process_at_a_time_until_it_dies(tmp_path):
+    script = (
+        "import sys, time\nfrom hermite_collapse.storage.claims import claimed\n"
+        "with claimed(sys.argv[1], {'command': 'predict'}) as path:\n"
+        "    (path / 'results.nc').write_text('x'); print('works', flush=True); time.sleep(60)\n"
+    )
+    folder = tmp_path / "run"
+    holder = subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline() == "works\n"
+    with pytest.raises(InputError, match="out must be free, got .*, where another process is at work"):
+        Claim(folder, {"command": "predict"})
+    holder.kill()
+    holder.communicate()
+    assert (folder / LOCK).exists()
+    Claim(folder, {"command": "predict"}).release()
+    assert not (folder / LOCK).exists()
+
+
+def test_digests_are_of_content_and_read_no_devices(tmp_path):
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "b").write_text("1")
+    before = digest(tmp_path / "d")
+    assert digest(tmp_path / "a") == digest(tmp_path / "d" / "b")
+    (tmp_path / "d" / "b").rename(tmp_path / "d" / "c")
+    assert digest(tmp_path / "d") != before
+    os.mkfifo(tmp_path / "f")
+    assert digest(tmp_path / "f") is None and digest("/dev/zero") is None and digest(tmp_path / "no") is None
+
+
+def test_the_first_difference_names_its_key():
+    assert first_difference(ASK, ASK) is None
+    assert first_difference({"a": [1] * 99}, {}) == f"a = {str([1] * 99)[:37]}... instead of nothing"
