@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutations import Mutation
+from .mutation import Mutation
 
 PACKAGE = "hermite_collapse"
 

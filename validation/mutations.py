@@ -26,26 +26,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 
+from .mutation import Mutation
+from .mutation_list import MUTATIONS
+
 ROOT = Path(__file__).parent.parent
 RECORD = Path(__file__).parent / "records" / "mutations.md"
 COPIED = ("hermite_collapse", "paper_checks", "tests", "validation", "pyproject.toml", "README.md")
 LIMIT = 600  # seconds for the tests of one mutation
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One change of one file, and the tests that should notice it.
-
-    says : what the change makes wrong.  tests : arguments for pytest.  survives : why no test can notice it, if so.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    says: str
-    tests: tuple[str, ...]
-    survives: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,8 +182,6 @@ def main(arguments: list[str] | None = None) -> int:
         "--no-control", action="store_true", help="leave out the tests of the unchanged package"
     )
     options = parser.parse_args(arguments)
-
-    from .mutation_list import MUTATIONS
 
     chosen = [m for m in MUTATIONS if not options.only or any(part in m.name for part in options.only)]
     if not chosen:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from validation import mutations
+from validation.mutation import Mutation
 from validation.mutation_list import MUTATIONS
-from validation.mutations import Mutation, Result
+from validation.mutations import Result
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {
