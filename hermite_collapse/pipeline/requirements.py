@@ -48,7 +48,7 @@ def steps_for(
     Parameters
     ----------
     build : callable
-        Takes a number of steps and returns a pipeline.
+        Takes a number of steps and returns a pipeline; numbers that it refuses (InputError) do not suffice.
     v : float or array
         Variances of the data; within a class under guidance.
     tolerance : float
@@ -68,14 +68,21 @@ def steps_for(
     58
     """
     data, level = variances(v, "v"), checks.positive(tolerance, "tolerance")
+
+    def fits(count: int) -> bool:
+        try:
+            return holds(build(count), data, level)
+        except InputError:
+            return False
+
     low, high = 0, min(checks.integer(start, "start", minimum=1), checks.integer(most, "most", minimum=1))
-    while not holds(build(high), data, level):
+    while not fits(high):
         if high >= most:
             return None
         low, high = high, min(2 * high, most)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if holds(build(middle), data, level) else (middle, high)
+        low, high = (low, middle) if fits(middle) else (middle, high)
     return high
 
 

@@ -1,0 +1,373 @@
+"""What a pipeline does to data in the long run, which of its mechanisms does it, and what to change first.
+
+    print(audit(Pipeline([SamplerSteps.edm(steps=18)], fresh_fraction=0.1)).text)
+
+Directions are principal directions of the data with their variances, in the units of the sampler.  Every number holds
+for Gaussian directions; for other data it is a Gaussian closure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.display import Displayed
+from ..core.errors import InputError
+from ..core.numbers import percent, significant
+from ..core.signature import public
+from ..core.types import BoolArray, FloatArray
+from ..core.value import Value
+from ..pipeline.denoiser import Sampler
+from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger, last_step
+from ..pipeline.mechanism import Mechanism, variances
+from ..pipeline.pipeline import Pipeline
+from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, steps_for
+
+DEFAULT_SPECTRUM = np.geomspace(1.0, 1e-4, 65)
+DEFAULT_WORDS = "65 variances from 1 down to 0.0001, even in the logarithm, because none were given"
+MOST_STEPS = 1000
+CURVE = 129
+CLOSURE = (
+    "Numbers hold for Gaussian directions; for other data they are a Gaussian closure, of whose change the total "
+    "variance made a quarter to all in the cases tried."
+)
+_ALONE = {"steps": "the sampler", "guidance scale": "guidance", "images": "finite images"}
+_NEVER = {
+    "steps": f"number of steps up to {MOST_STEPS}",
+    "guidance scale": "guidance scale",
+    "images": "number of images",
+    "fresh fraction": "fresh fraction",
+}
+_NOW = {
+    "steps": "the number of steps",
+    "guidance scale": "the guidance scale",
+    "images": "the number of images",
+}
+_CHANGES = {STEPS: "the sampler", GUIDANCE: "the guidance scale", IMAGES: "the number of images a round"}
+
+
+class DominantBySize(NamedTuple):
+    """The mechanism that moves a coarse, a median and a fine direction most in the limit; "" where none does."""
+
+    coarse: str
+    median: str
+    fine: str
+
+
+class Requirement(NamedTuple):
+    """How much of something is enough.
+
+    Attributes
+    ----------
+    quantity : str
+        "steps", "guidance scale", "fresh fraction" or "images".
+    value : float or None
+        The least that suffices, the largest for a guidance scale; None if nothing does.
+    of_all : bool
+        Whether the other mechanisms are at work too; else this one is alone.
+    """
+
+    quantity: str
+    value: float | None
+    of_all: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Audit(Displayed, Value):
+    """What the mechanisms of a pipeline do to directions of the data; made by `audit`.
+
+    Attributes
+    ----------
+    pipelines : tuple of Pipeline
+        One for all directions, or one for each.
+    ledger : Ledger
+        Each mechanism alone and all together, in one round and in the limit.
+    tolerance : float
+        Relative deviation of the limit from the data that is asked for.
+    requirements : tuple of Requirement
+        What suffices for it, for directions no finer than the median.
+    sensitivity : array, shape (K, m)
+        d log(limit) / d log(V_k) of each mechanism of the pipeline, in their order.
+    spectrum : str
+        Where the directions come from.
+    """
+
+    pipelines: tuple[Pipeline, ...]
+    ledger: Ledger
+    tolerance: float
+    requirements: tuple[Requirement, ...]
+    sensitivity: FloatArray
+    spectrum: str
+
+    @property
+    def dominant(self) -> DominantBySize:
+        """The mechanism that moves a coarse, a median and a fine direction most in the limit."""
+        names = self.ledger.dominant.in_limit
+        return DominantBySize(*(names[j] for j in self.ledger.representative))
+
+    @property
+    def last_step_dominates(self) -> bool:
+        """Whether the sampler's last step makes more than half of what its steps do to a median direction."""
+        ledger, j = self.ledger, self.ledger.representative.median
+        if STEPS not in ledger.names or not np.isfinite(ledger.last_step[0, j]):
+            return False
+        steps = float(ledger.log_ratios[ledger.names.index(STEPS), j])
+        last = float(np.log(ledger.last_step[0, j]))
+        return last * steps > 0.0 and abs(last) > 0.5 * abs(steps)
+
+    @cached_property
+    def curve(self) -> Ledger:
+        """The ledger to draw: on an even grid of log v over the directions, or at them where pipelines differ."""
+        data = self.ledger.data
+        if len(self.pipelines) > 1:
+            return self.ledger
+        low, high = float(data.min()), float(data.max())
+        if high < 10.0 * low:
+            low, high = 0.3 * low, 3.0 * high
+        return self.pipelines[0].ledger(np.geomspace(low, high, CURVE))
+
+    def table(self) -> str:
+        """Return the variance that each mechanism keeps, of a coarse, a median and a fine direction, as text."""
+        return self.ledger.table()
+
+    @property
+    def text(self) -> str:
+        """Three sentences: what to change first, what it costs, and what the audit does not know."""
+        return " ".join((self._first(), self._cost(), self._unknown()))
+
+    def _first(self) -> str:
+        ledger, j = self.ledger, self.ledger.representative.median
+        direction = f"a median direction ({significant(float(ledger.data[j]))})"
+        share = f"At fresh fraction {ledger.fresh_fraction:g}"
+        together = _change(float(np.exp(ledger.log_ratio[j])), float(ledger.limit[j]))
+        name = self.dominant.median
+        sizes = np.abs(np.log(np.maximum(ledger.limits[:, j], 1e-300))) if name else np.zeros(1)
+        if not name or (np.all(sizes <= self.tolerance) and _near(float(ledger.limit[j]), self.tolerance)):
+            return (
+                f"{share}, nothing has to change: all mechanisms together multiply the variance of {direction} "
+                f"{together}."
+            )
+        k = ledger.names.index(name)
+        change = _CHANGES.get(name, f"the {name}")
+        alone = _change(float(np.exp(ledger.log_ratios[k, j])), float(ledger.limits[k, j]))
+        others = "" if len(ledger.names) == 1 else f", all mechanisms together {together}"
+        why = ""
+        if name == STEPS and np.isfinite(ledger.last_step[0, j]):
+            only = significant(float(ledger.last_step[1, j]))
+            ending = last_step(self.pipelines[0].mechanisms)
+            level = "" if ending is None else f" ({ending.describe()})"
+            why = (
+                f"; most of it is its last step{level}, so that a spacing that ends at less noise helps more than steps"
+                if self.last_step_dominates
+                else f", where its last step{level} would make {only}"
+            )
+        return (
+            f"{share}, change {change} first: {ledger.descriptions[k]}, alone, multiplies the variance of {direction} "
+            f"{alone}{why}{others}."
+        )
+
+    def _cost(self) -> str:
+        wanted = f"limits within {percent(self.tolerance)} of the data, down to the median direction,"
+        takes, fails, suffice = [], [], []
+        for requirement in self.requirements:
+            quantity, value, of_all = requirement
+            alone = "" if of_all or len(self.ledger.names) == 1 else f" ({_ALONE[quantity]} alone)"
+            if value is None:
+                fails.append(f"no {_NEVER[quantity]}{alone}")
+            elif not self._is_met(requirement):
+                takes.append(self._amount(quantity, value) + alone)
+            elif of_all:
+                return f"{_upper(wanted)} are reached already, and would be down to a fresh fraction of {value:.3g}."
+            else:
+                suffice.append(f"{_NOW[quantity]}{alone}")
+        parts = [f"take {', or '.join(takes)}"] if takes else []
+        parts += [f"{' and '.join(fails)} would do"] if fails else []
+        parts += [f"{' and '.join(suffice)} will do as it is"] if suffice else []
+        if not takes:
+            return f"For {wanted} {', while '.join(parts)}."
+        return f"{_upper(wanted)} {', while '.join(parts)}."
+
+    def _is_met(self, requirement: Requirement) -> bool:
+        first, value = self.pipelines[0], requirement.value
+        if value is None:
+            return False
+        sampler, guidance = _sampler(first), first.guidance
+        if requirement.quantity == "steps":
+            return sampler is not None and len(sampler.signal) >= value
+        if requirement.quantity == "guidance scale":
+            return guidance is not None and guidance.scale <= value
+        if requirement.quantity == "images":
+            return first.images is not None and first.images >= value
+        return first.fresh_fraction >= value
+
+    def _amount(self, quantity: str, value: float) -> str:
+        if quantity == "steps":
+            sampler = _sampler(self.pipelines[0])
+            return f"{value:.0f} steps" + ("" if sampler is None else f" in place of {len(sampler.signal)}")
+        if quantity == "guidance scale":
+            return f"a guidance scale of at most {value:.3g}"
+        if quantity == "images":
+            real = significant(self.ledger.fresh_fraction * value)
+            return f"{significant(value)} images a round, {real} of them real,"
+        return f"a fresh fraction of {value:.3g}"
+
+    def _unknown(self) -> str:
+        return (
+            "What this does not know is the error of the learned score, which adds to all of it: measure it on images "
+            "that the trained network made (hermite-collapse measure REAL GENERATED); " + _lower(CLOSURE)
+        )
+
+
+@public
+def audit(
+    pipeline: Pipeline | Sequence[Pipeline],
+    *,
+    directions: ArrayLike | None = None,
+    tolerance: float = 0.1,
+    build: Callable[[int], Mechanism] | None = None,
+    spectrum: str = "",
+) -> Audit:
+    """Return what each mechanism of a pipeline does to data in the long run, and what to change first.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or sequence of Pipeline
+        One for all directions, or one for each where parameters differ between them.
+    directions : array, shape (m,), optional
+        Principal variances > 0 of the data in the units of the sampler; within a class under guidance.  Left out:
+        65 variances from 1 down to 1e-4, even in the logarithm.
+    tolerance : float
+        Relative deviation of the limit from the data that is asked for, > 0.
+    build : callable, optional
+        Takes a number of steps and returns the sampler; tells how many steps suffice.
+    spectrum : str
+        Where the directions come from, in words.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    InputError
+        If directions are not positive, or pipelines do not fit them or each other.
+
+    Notes
+    -----
+    Exact for Gaussian directions; for other data a Gaussian closure.  Knows nothing of the error of a learned score.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> pipeline = hc.Pipeline([hc.mechanisms.SamplerSteps.edm(steps=18)], fresh_fraction=0.1)
+    >>> audit = hc.audit(pipeline, directions=[0.242, 0.0248, 0.00322])
+    >>> audit.dominant.median, audit.ledger.limit.round(2).tolist()
+    ('sampler steps', [5.43, 18.85, 105.95])
+    """
+    data = np.atleast_1d(variances(DEFAULT_SPECTRUM if directions is None else directions, "directions"))
+    if data.ndim != 1 or data.size == 0 or data.min() <= 0.0:
+        raise InputError(f"directions must be one axis of variances > 0, got {directions!r}.")
+    pipelines = (pipeline,) if isinstance(pipeline, Pipeline) else tuple(pipeline)
+    for entry in pipelines:
+        checks.instance(entry, Pipeline, "pipeline")
+    if not isinstance(pipeline, Pipeline) and len(pipelines) != len(data):
+        raise InputError(
+            f"pipeline must be one, or one for each of {len(data)} directions, got {len(pipelines)}."
+        )
+    level = checks.positive(tolerance, "tolerance")
+    parts = _by_pipeline(pipelines, data)
+    ledger = Ledger.joined([one.ledger(v) for one, v in parts])
+    coarse = data >= np.median(data)
+    return Audit(
+        pipelines,
+        ledger,
+        level,
+        tuple(_requirements(_by_pipeline(pipelines, data, coarse), level, build)),
+        np.concatenate([sensitivity(one, v) for one, v in parts], axis=-1),
+        spectrum or (DEFAULT_WORDS if directions is None else "as given"),
+    )
+
+
+def _by_pipeline(
+    pipelines: Sequence[Pipeline], data: FloatArray, selected: BoolArray | None = None
+) -> list[tuple[Pipeline, FloatArray]]:
+    """Return each pipeline with the variances of its directions."""
+    mask = np.ones(len(data), dtype=bool) if selected is None else selected
+    if len(pipelines) == 1:
+        return [(pipelines[0], data[mask])]
+    return [(one, data[j : j + 1]) for j, one in enumerate(pipelines) if mask[j]]
+
+
+def _requirements(
+    parts: Sequence[tuple[Pipeline, FloatArray]], tolerance: float, build: Callable[[int], Mechanism] | None
+) -> list[Requirement]:
+    """Return what suffices, each quantity by itself: the strictest answer of all directions."""
+    first = parts[0][0]
+    alpha = first.fresh_fraction
+    result = []
+    if build is not None and _sampler(first) is not None:
+        data = np.concatenate([v for _, v in parts])
+        steps = steps_for(
+            lambda count: Pipeline([build(count)], fresh_fraction=alpha),
+            data,
+            tolerance=tolerance,
+            most=MOST_STEPS,
+        )
+        result.append(Requirement("steps", steps, False))
+    if first.guidance is not None:
+        scales = []
+        for pipeline, data in parts:
+            alone = Pipeline([_guidance(pipeline)], fresh_fraction=alpha)
+            scales.append(guidance_for(alone, data, tolerance=tolerance))
+        result.append(Requirement("guidance scale", _strictest(scales, min), False))
+    shares = [share_for(pipeline, data, tolerance=tolerance) for pipeline, data in parts]
+    result.append(Requirement("fresh fraction", _strictest(shares, max), True))
+    if first.images is not None:
+        bare = Pipeline([], fresh_fraction=alpha)
+        counts = [images_for(bare, parts[0][1], tolerance=tolerance)]
+        result.append(Requirement("images", _strictest(counts, max), False))
+    return result
+
+
+def _strictest(values: Sequence[float | None], choose: Callable[[Sequence[float]], float]) -> float | None:
+    known = [value for value in values if value is not None]
+    return choose(known) if len(known) == len(values) else None
+
+
+def _guidance(pipeline: Pipeline) -> Mechanism:
+    guidance = pipeline.guidance
+    assert guidance is not None
+    return guidance
+
+
+def _sampler(pipeline: Pipeline) -> Sampler | None:
+    return next((part for part in pipeline.mechanisms if isinstance(part, Sampler)), None)
+
+
+def _near(ratio: float, tolerance: float) -> bool:
+    return abs(ratio - 1.0) <= tolerance
+
+
+def _change(ratio: float, limit: float) -> str:
+    """Return "by 0.61 in one round and by 0.072 in the limit"."""
+    if np.isnan(limit):
+        end = "and makes it alternate in a cycle"
+    elif np.isinf(limit):
+        end = "and without bound in the long run"
+    else:
+        end = f"and by {significant(limit)} in the limit"
+    return f"by {significant(ratio)} in one round {end}"
+
+
+def _upper(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
