@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 from .types import BoolArray, FloatArray, IntArray
@@ -30,17 +30,20 @@ class Tensor(Protocol):
 
     def detach(self) -> Tensor: ...
     def cpu(self) -> Tensor: ...
+    def double(self) -> Tensor: ...
     def numpy(self) -> FloatArray: ...
 
 
 def real(value: object, name: str) -> float:
-    """Return a finite real number; booleans are refused."""
+    """Return a finite real number; booleans and text are refused."""
     try:
-        if isinstance(value, bool | np.bool_):
+        if isinstance(value, bool | np.bool_ | str | bytes):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a real number, got {value!r}.") from None
+    except OverflowError:
+        raise InputError(f"{name} must be finite as a double, got {_brief(value)}.") from None
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {number!r}.")
     return number
@@ -83,11 +86,13 @@ def integer(value: object, name: str, minimum: int = 0) -> int:
 
 def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
     """Return an array of integers >= 0, of any shape."""
-    array = np.asarray(value)
+    array = _unmasked(value, name)
     if array.dtype.kind not in "iu":
         raise InputError(f"{name} must hold integers >= 0, got {_brief(value)}.")
     if array.size and array.min() < 0:
         raise InputError(f"{name} must hold integers >= 0, got {int(array.min())}.")
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{name} must hold integers below 2^63, got {int(array.max())}.")
     return array.astype(np.int64)
 
 
@@ -184,18 +189,39 @@ def points(value: object, dimension: int, name: str = "x") -> tuple[FloatArray, 
 
 
 def _float_array(value: object, name: str) -> FloatArray:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
     try:
-        array = np.asarray(value)
+        if isinstance(value, Tensor):
+            value = _tensor_values(value)
+        array = _unmasked(value, name)
         if array.dtype.kind not in "biuf":
             raise TypeError
         # Unlike ascontiguousarray, asarray keeps a scalar a scalar.
         return writable(np.asarray(array, dtype=np.float64, order="C"))
+    except InputError:
+        raise
     except (TypeError, ValueError):
         raise InputError(
             f"{name} must hold real numbers in a rectangular array, got {_brief(value)}."
         ) from None
+
+
+def _tensor_values(tensor: Tensor) -> FloatArray:
+    """Return the entries of a tensor; types that NumPy lacks, such as bfloat16, become float64."""
+    here = tensor.detach().cpu()
+    try:
+        return here.numpy()
+    except TypeError:
+        return here.double().numpy()
+
+
+def _unmasked(value: object, name: str) -> NDArray[Any]:
+    """Return anything array-like as an array; masked entries are refused, since their values would be read."""
+    array = np.asanyarray(value)
+    if isinstance(array, np.ma.MaskedArray) and np.ma.count_masked(array):
+        raise InputError(
+            f"{name} must have no masked entries, got {int(np.ma.count_masked(array))}: leave them out first."
+        )
+    return np.asarray(array)
 
 
 def real_array(value: ArrayLike, name: str) -> FloatArray:
@@ -209,6 +235,8 @@ def finite(array: FloatArray, name: str) -> None:
     """Refuse NaN and infinity; the message says how many there are and where the first is."""
     bad = ~np.isfinite(array)
     if bad.any():
+        if array.ndim == 0:
+            raise InputError(f"{name} must be finite, got {float(array)!r}.")
         raise InputError(
             f"{name} must be finite, got {int(bad.sum())} NaN or infinite entries, the first at {_first(bad)}."
         )

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .types import FloatArray
+from .value import Value
 
 Kind = Literal["bound", "standard_error"]
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, eq=False)
+class Estimate(Value):
     """A computed number, its error and the route that led to it.
 
     Parameters

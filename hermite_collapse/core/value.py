@@ -12,7 +12,9 @@ A class becomes a value by inheriting `Value`, as a dataclass or by naming its a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping
+import functools
+from collections.abc import Callable, Hashable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
@@ -64,6 +66,13 @@ class Value:
 
     _fields: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make what cached properties compute as unchangeable as the fields."""
+        super().__init_subclass__(**options)
+        for attribute in vars(cls).values():
+            if isinstance(attribute, cached_property):
+                attribute.func = _sealed(attribute.func)
+
     def __post_init__(self) -> None:
         for name in self._names():
             self._set(name, getattr(self, name))
@@ -112,6 +121,21 @@ class Value:
             self._set(name, value)
 
 
+def _sealed(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function whose arrays, alone or in a tuple, are read-only."""
+
+    @functools.wraps(function)
+    def compute(owner: object) -> object:
+        result = function(owner)
+        if isinstance(result, np.ndarray):
+            return read_only(result)
+        if type(result) is tuple:
+            return tuple(read_only(item) if isinstance(item, np.ndarray) else item for item in result)
+        return result
+
+    return compute
+
+
 def _equal(left: object, right: object) -> bool:
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         if not (isinstance(left, np.ndarray) and isinstance(right, np.ndarray)) or left.dtype != right.dtype:
@@ -122,14 +146,20 @@ def _equal(left: object, right: object) -> bool:
         return len(left) == len(others) and all(map(_equal, left, others))
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
+    if isinstance(left, float) and isinstance(right, float):
+        return left == right or (left != left and right != right)
     return left is right or bool(left == right)
 
 
 def _key(value: object) -> Hashable:
     if isinstance(value, np.ndarray):
-        return (value.shape, value.dtype.str, value.tobytes())
+        # Adding zero makes -0.0, which equals 0.0, the same bytes.
+        data = value + 0.0 if value.dtype.kind == "f" else value
+        return (value.shape, value.dtype.str, data.tobytes())
+    if isinstance(value, float):
+        return value if value == value else "nan"
     if isinstance(value, tuple | list):
         return tuple(map(_key, value))
     if isinstance(value, Mapping):
-        return tuple((key, _key(item)) for key, item in value.items())
+        return frozenset((key, _key(item)) for key, item in value.items())
     return value if isinstance(value, Hashable) else id(value)

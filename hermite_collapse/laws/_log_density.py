@@ -22,6 +22,7 @@ _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 _CHUNK_ENTRIES = 1 << 20
 _SMALLEST_CHUNK = 1 << 10
 _LANES = 16
+_SMALLEST_NORMAL = float(np.finfo(float).tiny)
 _SMALL_TASK = 1 << 16  # points x components x axes: below, starting threads costs more than the sums
 
 
@@ -77,7 +78,9 @@ def _groups(
         log_heights = log_weights[members] - 0.5 * (
             np.log(spread).sum(axis=1) + spread.shape[1] * _LOG_TWO_PI
         )
-        groups.append(_Group(frame, centre, log_heights, moved, np.sqrt(0.5 / spread)))
+        normal = np.maximum(spread, _SMALLEST_NORMAL)  # half the inverse of a smaller variance overflows
+        roots = np.sqrt(0.5 / normal) * np.sqrt(normal / spread)
+        groups.append(_Group(frame, centre, log_heights, moved, roots))
     return groups
 
 
@@ -135,6 +138,11 @@ def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatAr
     else:
         with parallel_region:
             every(_LANES, *arguments)
+    lost = peak == -np.inf
+    if lost.any():  # where every exponent overflows, shares of the highest are not numbers
+        total[lost] = 0.0
+        if with_slope:
+            slope[:, lost] = 0.0
     if group.frame is not None and with_slope:
         slope = group.frame @ slope
     return peak, total, slope.T
@@ -201,7 +209,7 @@ def mixture_log_density_and_score(
     Raises
     ------
     InputError
-        As there, and at points where the log-density is not finite.
+        As there, and at points where the log-density or the score is not finite.
 
     Accuracy
     --------
@@ -212,7 +220,7 @@ def mixture_log_density_and_score(
     if not finite.all():
         raise _no_score(x[int(np.argmin(finite))])
     log_density, score = _evaluate(x, _groups(log_weights, means, variances, frames, frame_of), True)
-    finite = np.isfinite(log_density)
+    finite = np.isfinite(log_density) & np.isfinite(score).all(axis=1)
     if not finite.all():
         raise _no_score(x[int(np.argmin(finite))])
     return log_density, score
@@ -220,5 +228,5 @@ def mixture_log_density_and_score(
 
 def _no_score(point: FloatArray) -> InputError:
     return InputError(
-        f"x must lie where the log-density is a double for it to have a score, got {point.tolist()}."
+        f"x must lie where log-density and score are doubles for a score, got {point.tolist()}."
     )

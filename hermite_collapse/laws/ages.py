@@ -191,9 +191,9 @@ def geometric_ages(
     weights = [fresh_fraction * remaining(np.arange(first))]
     done = first
     while (last is None or done < last) and remaining(done) > LAST_MASS:
-        level = int(np.log2(done))
+        level = done.bit_length() - 1
         if last is not None:
-            level = min(level, int(np.log2(last - done)))
+            level = min(level, int(last - done).bit_length() - 1)
         inside, masses = _geometric_block(log_keep, level, nodes)
         ages.append(done + 1.0 + inside)
         weights.append(fresh_fraction * remaining(done) * masses)

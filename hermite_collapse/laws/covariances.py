@@ -56,19 +56,20 @@ def spectra(covariances: ArrayLike, count: int, dimension: int, kind: str | None
 
 
 def _full_spectra(array: FloatArray, count: int, dimension: int) -> Spectra:
-    size = np.abs(array).max()
-    asymmetry = np.abs(array - array.transpose(0, 2, 1)).max()
-    if asymmetry > 1e-10 * size:
-        raise InputError(f"covariances must be symmetric, got an asymmetry of {float(asymmetry)!r}.")
+    size = np.abs(array).max(axis=(1, 2))
+    asymmetry = np.abs(array - array.transpose(0, 2, 1)).max(axis=(1, 2))
+    if np.any(asymmetry > 1e-10 * size):
+        worst = float(asymmetry[asymmetry > 1e-10 * size].max())
+        raise InputError(f"covariances must be symmetric, got an asymmetry of {worst!r}.")
     diagonal = np.diagonal(array, axis1=1, axis2=2)
     if np.array_equal(array, diagonal[:, :, None] * np.eye(dimension)):
         eigenvalues, frames = diagonal.copy(), None
     else:
         eigenvalues, frames = np.linalg.eigh(0.5 * (array + array.transpose(0, 2, 1)))
-    if eigenvalues.min() < -1e-12 * size:
-        raise InputError(
-            f"covariances must be positive semi-definite, got an eigenvalue of {float(eigenvalues.min())!r}."
-        )
+    smallest = eigenvalues.min(axis=1)
+    if np.any(smallest < -1e-12 * size):
+        worst = float(smallest[smallest < -1e-12 * size].min())
+        raise InputError(f"covariances must be positive semi-definite, got an eigenvalue of {worst!r}.")
     variances = np.broadcast_to(np.maximum(eigenvalues, 0.0), (count, dimension)).copy()
     if frames is None:
         return variances, None, None
@@ -80,10 +81,12 @@ def orthonormal_columns(direction: ArrayLike, dimension: int) -> FloatArray:
     """Return a direction (d,) normalised to (d, 1), or orthonormal columns (d, k) as they are."""
     basis = checks.real_array(direction, "direction")
     if basis.ndim == 1:
-        length = np.linalg.norm(basis)
-        if basis.shape != (dimension,) or not 0.0 < length < np.inf:
+        largest = np.abs(basis).max(initial=0.0)
+        if basis.shape != (dimension,) or largest == 0.0:
             raise InputError(f"direction must be a non-zero vector of length {dimension}, got {direction!r}.")
-        return (basis / length)[:, None]
+        if not 1e-150 < largest < 1e150:  # squares that overflow or vanish
+            basis = basis / largest
+        return (basis / np.linalg.norm(basis))[:, None]
     if basis.ndim != 2 or basis.shape[0] != dimension:
         raise InputError(f"direction must have shape ({dimension},) or ({dimension}, k), got {basis.shape}.")
     if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), rtol=0.0, atol=1e-10):

@@ -65,7 +65,11 @@ class EmpiricalLaw(Law):
         data = checks.samples(samples)
         factor = None if scale is None else checks.positive(scale, "scale")
         self._set("scale", factor)
-        self._set("samples", data if factor in (None, 1.0) else data / factor)
+        if factor is not None and factor != 1.0:
+            with np.errstate(over="ignore"):
+                data = data / factor
+            checks.finite(data, "samples / scale")
+        self._set("samples", data)
 
     def __repr__(self) -> str:
         return f"EmpiricalLaw({len(self.samples)} samples in dimension {self.dimension})"
@@ -115,6 +119,7 @@ class EmpiricalLaw(Law):
 
     def hermite_coefficients(self, degree: int) -> HermiteCoefficients:
         """Return sample means of h_k: exact for this law; `standard_error` is that of the population's coefficients."""
+        degree = checks.integer(degree, "degree")
         known: dict[int, HermiteCoefficients] = self.__dict__.setdefault("_coefficients", {})
         if degree not in known:
             from ..hermite.sums import sample_coefficients

@@ -239,6 +239,13 @@ class GaussianMixture(DensityLaw):
         """Return a copy with other weights, means or covariances."""
         if "covariances" in changes:
             changes = {"covariance_type": None, **changes}
+        elif self.frames is not None and "covariance_type" not in changes:
+            # Eigenvalues and frames as they are: formed and decomposed again, covariances would be rounded.
+            diagonal = {"covariances": self.variances, "covariance_type": "diagonal"}
+            other = GaussianMixture(**{**self._arguments(), **diagonal, **changes})
+            return GaussianMixture.from_spectra(
+                other.weights, other.means, self.variances, self.frames, self.frame_of
+            )
         return GaussianMixture(**{**self._arguments(), **changes})
 
     @classmethod

@@ -73,7 +73,7 @@ def attenuation(
     hermite_collapse.core.errors.InputError: fresh_fraction must lie in [0, 1], got 1.5.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return plain(_share(alpha, _growth(checks.degrees(degree) * x)))
+    return plain(_share(alpha, _growth(_exponents(degree, x))))
 
 
 def attenuation_loss(
@@ -86,7 +86,7 @@ def attenuation_loss(
     Arguments, errors and references are those of `attenuation`.
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return plain(_loss(alpha, _growth(checks.degrees(degree) * x)))
+    return plain(_loss(alpha, _growth(_exponents(degree, x))))
 
 
 @public
@@ -131,7 +131,7 @@ def mode_contraction(
     0.633386
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return plain((1.0 - alpha) * np.exp(-checks.degrees(degree) * x))
+    return plain((1.0 - alpha) * np.exp(-_exponents(degree, x)))
 
 
 @public
@@ -288,7 +288,7 @@ def half_degree(*, fresh_fraction: float, truncation_time: float, rate: float = 
     Returns
     -------
     float
-        Infinite for a truncation time of 0.
+        Infinite for a truncation time of 0, or so small that the degree is no double.
 
     Examples
     --------
@@ -307,7 +307,8 @@ def degree_at_fidelity(
     """
     alpha, x = _parameters(fresh_fraction, truncation_time, rate)
     budget = np.log1p(alpha * _odds(fidelity))
-    return float(budget / x) if x > 0.0 else np.inf
+    with np.errstate(over="ignore"):
+        return float(budget / x) if x > 0.0 else np.inf
 
 
 @public
@@ -366,6 +367,13 @@ def _parameters(fresh_fraction: float, truncation_time: float, rate: float) -> t
     """Return alpha and rate * t, checked."""
     alpha = checks.fraction(fresh_fraction)
     return alpha, checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
+
+
+def _exponents(degree: ArrayLike, x: float) -> FloatArray:
+    """Return n x, infinite where it overflows; 0 at degree 0, even where x itself is infinite."""
+    degrees = checks.degrees(degree)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(degrees == 0, 0.0, degrees * x)
 
 
 def _growth(exponent: NDArray[np.floating]) -> FloatArray:
