@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .advice.error_models import measured_deviations as measured_deviations
     from .advice.planning import plan_schedule as plan_schedule
     from .advice.samplers import advise_sampler as advise_sampler
-    from .advice.samplers import read_scheduler as read_scheduler
+    from .advice.schedulers import read_scheduler as read_scheduler
     from .app.demonstration import demo as demo
     from .app.run import load as load
     from .comparison.comparison import Comparison as Comparison

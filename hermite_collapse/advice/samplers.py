@@ -8,25 +8,29 @@ step does with it decides the sign of the collapse: one round of training on its
 so that with fresh fraction alpha variances move by (1 - 2c) sigma^2 / alpha in the long run: noise is added, or
 directions of variance below sigma^2 / alpha die out.  Half a step cancels both to fourth order.
 
-Defaults of well-known samplers are in `KNOWN_SAMPLERS`; `read_scheduler` takes a diffusers `scheduler_config.json`.
+Truncation is the smaller part of what most samplers do: where the sampler's steps are known, the advice says what they
+do with exact scores, beside the last step alone (`pipeline`).  Defaults of well-known samplers are in `KNOWN_SAMPLERS`;
+`read_scheduler` (in `schedulers`) reads those of diffusers.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.numbers import cell
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..laws.channels import sigma_from_time, time_from_alpha_bar, time_from_sigma
+from ..pipeline.denoiser import Sampler
+from ..pipeline.mechanisms import FinalStep
+from ..pipeline.pipeline import Pipeline
+from ..pipeline.sampler_steps import SamplerSteps
+from ..pipeline.training_noise import training_betas
 from ..recursion.final_steps import FINAL_STEPS, denoised_fraction
 from ..recursion.modes import attenuation_loss, half_degree, mode_contraction
 from ..recursion.repetitions import repetitions_to
@@ -46,6 +50,10 @@ class SamplerTruncation:
         Ornstein-Uhlenbeck time (rate 1/2) of the smallest noise level at which the network is asked, >= 0.
     final_step : str
         "noisy", "rescaled", "half" or "full": what is done with the sample at that level.
+    sampler : Sampler, optional
+        The steps of the sampler with exact scores, where they are known.
+    data_scale : float
+        Standard deviation of the data in the units of the sampler, > 0.
 
     Raises
     ------
@@ -56,9 +64,13 @@ class SamplerTruncation:
     name: str
     truncation_time: float
     final_step: str
+    sampler: Sampler | None = None
+    data_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.nonnegative(self.truncation_time, "truncation_time")
+        if self.truncation_time != np.inf:  # no signal at all
+            checks.nonnegative(self.truncation_time, "truncation_time")
+        checks.positive(self.data_scale, "data_scale")
         checks.one_of(self.final_step, FINAL_STEPS, "final_step")
 
     @property
@@ -68,8 +80,79 @@ class SamplerTruncation:
 
 
 @dataclass(frozen=True)
+class StepsEffect:
+    """What all steps of a sampler do to one direction with exact scores, and what its last step does alone.
+
+    Attributes
+    ----------
+    variance : float
+        Of the direction, in units of the data's variance.
+    in_round, last_step_in_round : float
+        Share of the variance that one round keeps: all steps, and the last step alone.
+    in_limit, last_step_in_limit : float
+        The same in the long run; infinity where it grows without bound, NaN where rounds end in a cycle.
+    """
+
+    variance: float
+    in_round: float
+    last_step_in_round: float
+    in_limit: float
+    last_step_in_limit: float
+
+    @property
+    def dominant(self) -> Literal["steps", "last step"]:
+        """Which does more to the variance in one round."""
+        steps = abs(np.log(self.in_round / self.last_step_in_round))
+        return "steps" if steps > abs(np.log(self.last_step_in_round)) else "last step"
+
+    @property
+    def matters(self) -> bool:
+        """Whether the steps change the variance by more than one per cent in the long run."""
+        return not abs(self.in_limit - 1.0) <= NEGLIGIBLE_LOSS
+
+    @classmethod
+    def of(
+        cls, sampler: Sampler, *, variance: float, data_scale: float, fresh_fraction: float
+    ) -> StepsEffect:
+        """Return the effect on a direction of this variance, both in units of the data."""
+        kind, sigma = sampler.ending
+        last = FinalStep(0.0 if kind == "flow" else sigma, "noisy" if kind == "noisy" else "full")
+        own = variance * data_scale**2
+        limits = [
+            float(Pipeline([part], fresh_fraction=fresh_fraction).limit(own)) / own
+            for part in (sampler, last)
+        ]
+        return cls(
+            variance,
+            float(sampler.variance(own)) / own,
+            float(last.variance(own)) / own,
+            limits[0],
+            limits[1],
+        )
+
+    @property
+    def text(self) -> str:
+        """The effect in a sentence."""
+        width = (
+            "the data's variance" if self.variance == 1.0 else f"{cell(self.variance)} of the data's variance"
+        )
+        return (
+            f"With exact scores all its steps together multiply the variance of a direction with {width} by "
+            f"{cell(self.in_round)} in one round and {_long_run(self.in_limit)} in the long run; its last step alone "
+            f"by {cell(self.last_step_in_round)} and {_long_run(self.last_step_in_limit)}."
+        )
+
+
+def _long_run(factor: float) -> str:
+    """Return a factor of the long run in words."""
+    if np.isnan(factor):
+        return "by factors that alternate"
+    return "without bound" if factor == np.inf else f"by {cell(factor)}"
+
+
+@dataclass(frozen=True)
 class SamplerAdvice:
-    """What recursive training with a sampler leads to, as far as truncation alone is concerned.
+    """What recursive training with a sampler leads to: by truncation alone, and by its steps where they are known.
 
     Attributes
     ----------
@@ -93,6 +176,8 @@ class SamplerAdvice:
         Rounds after which 99 % of the long-run loss of that degree has happened.
     matters : bool
         Whether loss, or drift, exceeds one per cent.
+    steps_effect : StepsEffect or None
+        What the sampler's steps do, where they are known.
     """
 
     truncation: SamplerTruncation
@@ -104,6 +189,7 @@ class SamplerAdvice:
     variance_drift: float
     rounds: float
     matters: bool
+    steps_effect: StepsEffect | None = None
 
     @property
     def text(self) -> str:
@@ -117,22 +203,39 @@ class SamplerAdvice:
             "rescaled": f"The noise stays in the sample: with fresh fraction {self.fresh_fraction:g} every variance "
             f"grows by {size:.2g}.",
             "half": f"Half a step leaves a drift of order sigma^4 = {t.sigma**4:.2g} only.",
-            "full": f"Full denoising turns the sign: with fresh fraction {self.fresh_fraction:g} every variance falls "
-            f"by about {size:.2g}, and directions of variance below that die out; half a step would cancel this to "
-            f"order sigma^4 = {t.sigma**4:.2g}.",
+            "full": f"Full denoising alone turns the sign: with fresh fraction {self.fresh_fraction:g} every "
+            f"variance falls by about {size:.2g}, and directions of variance below that die out; half a step would "
+            f"cancel this to order sigma^4 = {t.sigma**4:.2g}.",
         }
-        if self.matters:
-            conclusion = (
-                "Truncation matters here: shorten it, anneal it over the rounds, or end with half a step."
-            )
-        else:
-            conclusion = (
-                "Truncation is not your problem: whatever collapse you see beyond these figures comes from score "
-                "errors or finite samples."
-            )
+        steps = "" if self.steps_effect is None else f" {self.steps_effect.text}"
         return (
             f"{t.name} stops at noise level sigma = {t.sigma:.3g} of the data's standard deviation (OU time "
-            f"{t.truncation_time:.3g}), final step {t.final_step}. {effects[t.final_step]} {conclusion}"
+            f"{t.truncation_time:.3g}), final step {t.final_step}. {effects[t.final_step]}{steps} {self._conclusion}"
+        )
+
+    @property
+    def _conclusion(self) -> str:
+        effect = self.steps_effect
+        steps_matter = effect is not None and effect.matters and effect.dominant == "steps"
+        others = "guidance, the autoencoder, finite images and errors of the learned score"
+        if self.matters:
+            advice = (
+                "Truncation matters here: shorten it, anneal it over the rounds, or end with half a step."
+            )
+            return f"{advice} The sampler's steps matter more: take more of them." if steps_matter else advice
+        if effect is None:
+            return (
+                "Truncation is not your problem: larger causes, which this does not look at, are the sampler's steps, "
+                f"{others}."
+            )
+        if steps_matter:
+            return (
+                "Truncation is not your problem, but the sampler's steps are: take more of them, or a sampler of "
+                f"higher order. Causes that this does not look at are {others}."
+            )
+        return (
+            "Truncation is not your problem, nor are the steps: larger causes, which this does not look at, are "
+            f"{others}."
         )
 
 
@@ -143,8 +246,9 @@ def advise_sampler(
     fresh_fraction: float,
     degree: int = 8,
     smallest_variance: float = 1.0,
+    steps: int | None = None,
 ) -> SamplerAdvice:
-    """Say what truncation alone does to a recursion with this sampler.
+    """Say what truncation does to a recursion with this sampler, and what its steps do.
 
         variance drift   (1 - 2c) sigma^2 / alpha,     loss of degree n   1 - g_n
 
@@ -158,6 +262,8 @@ def advise_sampler(
         Highest Hermite degree that matters for the data, >= 1.
     smallest_variance : float
         Smallest variance of a direction that matters, in units of the data's variance, > 0.
+    steps : int, optional
+        Number of steps of a known sampler; as usual if left out.
 
     Returns
     -------
@@ -170,7 +276,8 @@ def advise_sampler(
 
     Accuracy
     --------
-    The figures of a noisy or rescaled end are exact; the drift of the others is the leading order in sigma^2.
+    The figures of a noisy or rescaled end are exact; the drift of the others is the leading order in sigma^2.  What the
+    steps do is exact for Gaussian directions, and an upper bound in all cases tried for others.
 
     References
     ----------
@@ -181,15 +288,21 @@ def advise_sampler(
     >>> advice = advise_sampler("edm", fresh_fraction=0.1)
     >>> advice.matters, round(advice.variance_drift, 6)
     (False, -0.00016)
+    >>> round(advice.steps_effect.in_limit, 2), advice.steps_effect.dominant
+    (5.36, 'steps')
     """
     if isinstance(truncation, str):
-        truncation = known_sampler(truncation)
+        truncation = known_sampler(truncation, steps=steps)
+    elif steps is not None:
+        raise InputError(f"steps must come with the name of a known sampler, got {steps!r}.")
     elif not isinstance(truncation, SamplerTruncation):
         truncation = SamplerTruncation("This sampler", checks.nonnegative(truncation, "truncation"), "noisy")
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     n = checks.integer(degree, "degree", minimum=1)
     floor = checks.positive(smallest_variance, "smallest_variance")
     time = truncation.truncation_time
+    if time == np.inf:
+        raise InputError(f"truncation must leave some signal, got {truncation.name}, which leaves none.")
     noisy = truncation.final_step == "noisy"
     loss = float(attenuation_loss(n, fresh_fraction=alpha, truncation_time=time))
     if noisy:
@@ -207,113 +320,31 @@ def advise_sampler(
         variance_drift=drift,
         rounds=max(float(repetitions_to(0.01, kappa)), 1.0),
         matters=(noisy and loss > NEGLIGIBLE_LOSS) or abs(drift) > NEGLIGIBLE_LOSS * floor,
+        steps_effect=None
+        if truncation.sampler is None
+        else StepsEffect.of(
+            truncation.sampler, variance=floor, data_scale=truncation.data_scale, fresh_fraction=alpha
+        ),
     )
 
 
-def known_sampler(name: str) -> SamplerTruncation:
-    """Return the default truncation of a well-known sampler by its name in `KNOWN_SAMPLERS`."""
-    return KNOWN_SAMPLERS[checks.one_of(name, KNOWN_SAMPLERS, "sampler")]
-
-
-@public
-def read_scheduler(
-    config: str | PathLike[str] | Mapping[str, Any], *, data_scale: float = 1.0, step: int = 0
-) -> SamplerTruncation:
-    """Return the truncation of a diffusers scheduler, from its configuration or its JSON file.
-
-        t = -sum_{s <= step} log(1 - beta_s)          t = log(1 + (sigma_min / data_scale)^2)
-
-    Parameters
-    ----------
-    config : path or mapping
-        Path of a `scheduler_config.json`, or its content.
-    data_scale : float
-        Standard deviation of the data in the scheduler's units, for schedulers given by sigmas (EDM: 0.5).
-    step : int
-        Training step at which the sampler stops, for schedulers given by betas; 0 is the least noisy one.
-
-    Returns
-    -------
-    SamplerTruncation
-
-    Raises
-    ------
-    InputError
-        If the file is not readable or has neither betas nor sigmas.
-
-    Notes
-    -----
-    Understands the beta schedules linear, scaled_linear, squaredcos_cap_v2 and lists of trained_betas, `sigma_min` of
-    EDM schedulers, `set_alpha_to_one` and `final_sigmas_type`.
-
-    Examples
-    --------
-    >>> linear = {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
-    >>> round(read_scheduler(linear).sigma, 5)
-    0.01
-    """
-    settings = _read_json(config) if not isinstance(config, Mapping) else dict(config)
-    name = str(settings.get("_class_name", "This scheduler"))
-    ends_noisy = settings.get("final_sigmas_type") == "sigma_min" or settings.get("set_alpha_to_one") is False
-    final = "noisy" if ends_noisy else "full"
-    if settings.get("sigma_min") is not None and "beta_start" not in settings:
-        if step != 0:
-            raise InputError(f"step must be left out for a scheduler given by sigma_min, got {step!r}.")
-        sigma = checks.positive(settings["sigma_min"], "sigma_min")
-        return SamplerTruncation(
-            name, float(time_from_sigma(sigma / checks.positive(data_scale, "data_scale"))), final
+def known_sampler(name: str, *, steps: int | None = None) -> SamplerTruncation:
+    """Return the default truncation of a well-known sampler, with its steps where they are known."""
+    truncation = KNOWN_SAMPLERS[checks.one_of(name, KNOWN_SAMPLERS, "sampler")]
+    sampler: Sampler | None = None
+    if name == "ddpm":
+        sampler = SamplerSteps.ddpm(steps=1000 if steps is None else steps)
+    elif name == "improved_ddpm":
+        sampler = SamplerSteps.ddpm(steps=1000 if steps is None else steps, schedule="squaredcos_cap_v2")
+    elif name == "stable_diffusion":
+        sampler = SamplerSteps.ddim(
+            steps=50 if steps is None else steps, schedule="scaled_linear", beta_start=0.00085, beta_end=0.012
         )
-    betas = _betas(settings)
-    last = checks.integer(step, "step")
-    if last >= len(betas):
-        raise InputError(
-            f"step must be one of the scheduler's {len(betas)}, 0 to {len(betas) - 1}, got {last}."
-        )
-    # Through logarithms, so that the first betas keep their digits.
-    return SamplerTruncation(name, float(-np.log1p(-betas[: last + 1]).sum()), final)
-
-
-def _betas(settings: Mapping[str, Any]) -> FloatArray:
-    if settings.get("trained_betas") is not None:
-        betas = checks.vector(settings["trained_betas"], "trained_betas")
-    else:
-        if "beta_schedule" not in settings:
-            raise InputError(
-                "config must have a beta_schedule, trained_betas or sigma_min, got the keys "
-                f"{', '.join(sorted(map(str, settings))) or 'none'}."
-            )
-        count = checks.integer(settings.get("num_train_timesteps", 1000), "num_train_timesteps", minimum=1)
-        first = checks.positive(settings.get("beta_start", 1e-4), "beta_start")
-        last = checks.positive(settings.get("beta_end", 0.02), "beta_end")
-        kinds = ("linear", "scaled_linear", "squaredcos_cap_v2")
-        kind = checks.one_of(settings["beta_schedule"], kinds, "beta_schedule")
-        if kind == "linear":
-            betas = np.linspace(first, last, count)
-        elif kind == "scaled_linear":
-            betas = np.linspace(np.sqrt(first), np.sqrt(last), count) ** 2
-        else:
-            betas = _cosine_betas(count)
-    if betas.min() < 0.0 or betas.max() >= 1.0:
-        raise InputError(f"betas must lie in [0, 1), got values from {betas.min():g} to {betas.max():g}.")
-    return betas
-
-
-def _cosine_betas(count: int) -> FloatArray:
-    """Betas of the cosine schedule alpha_bar(u) = cos^2((u + 0.008) / 1.008 pi / 2), capped at 0.999."""
-    level = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2.0) ** 2
-    return np.minimum(1.0 - level[1:] / level[:-1], 0.999)
-
-
-def _read_json(path: str | PathLike[str]) -> dict[str, Any]:
-    try:
-        content = json.loads(Path(path).read_text())
-    except OSError as problem:
-        raise InputError(f"config must be a readable file, got {str(path)!r}: {problem.strerror}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
-        raise InputError(f"config must be a JSON file, got {str(path)!r}: {problem}.") from None
-    if not isinstance(content, dict):
-        raise InputError(f"config must be a JSON object, got {type(content).__name__} in {str(path)!r}.")
-    return content
+    elif name == "edm":
+        sampler = SamplerSteps.edm(steps=18 if steps is None else steps)
+    elif steps is not None:
+        raise InputError(f"steps must be left out for {name}, whose steps are not known, got {steps!r}.")
+    return replace(truncation, sampler=sampler)
 
 
 def _from_betas(name: str, betas: FloatArray, final_step: str) -> SamplerTruncation:
@@ -326,17 +357,26 @@ def _variance_preserving_time(start: float, beta_min: float, beta_max: float) ->
 
 
 KNOWN_SAMPLERS: dict[str, SamplerTruncation] = {
-    "ddpm": _from_betas("DDPM (linear betas)", np.linspace(1e-4, 0.02, 1000), "full"),
-    "improved_ddpm": _from_betas("Improved DDPM (cosine)", _cosine_betas(1000), "full"),
-    "stable_diffusion": _from_betas(
-        "Stable Diffusion (scaled linear betas)", np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, "full"
+    "ddpm": _from_betas("DDPM (linear betas)", training_betas(1000, 1e-4, 0.02, "linear"), "full"),
+    "improved_ddpm": _from_betas(
+        "Improved DDPM (cosine)", training_betas(1000, 1e-4, 0.02, "squaredcos_cap_v2"), "full"
     ),
-    "edm": SamplerTruncation("EDM (sigma_min 0.002, data 0.5)", float(time_from_sigma(0.002 / 0.5)), "full"),
+    "stable_diffusion": _from_betas(
+        "Stable Diffusion (scaled linear betas)",
+        training_betas(1000, 0.00085, 0.012, "scaled_linear"),
+        "full",
+    ),
+    "edm": SamplerTruncation(
+        "EDM (sigma_min 0.002, data 0.5)", float(time_from_sigma(0.002 / 0.5)), "full", data_scale=0.5
+    ),
     "score_sde_vp": SamplerTruncation(
         "Score SDE, VP (stops at 1e-3)", _variance_preserving_time(1e-3, 0.1, 20.0), "full"
     ),
     "score_sde_ve": SamplerTruncation(
-        "Score SDE, VE (sigma_min 0.01, data 0.5)", float(time_from_sigma(0.02)), "full"
+        "Score SDE, VE (sigma_min 0.01, data in [0, 1] of deviation 0.25)",
+        float(time_from_sigma(0.01 / 0.25)),
+        "full",
+        data_scale=0.25,
     ),
     "papers": SamplerTruncation("The collapse papers' sampler (t0 = 0.02)", 0.02, "noisy"),
 }

@@ -39,7 +39,7 @@ def signal_levels(
 ) -> FloatArray:
     """Return the signal levels alpha_bar of the training steps, from a table or from their schedule."""
     if alphas_cumprod is None:
-        return np.cumprod(1.0 - training_betas(train_steps, beta_start, beta_end, schedule))
+        return np.asarray(np.cumprod(1.0 - training_betas(train_steps, beta_start, beta_end, schedule)))
     table = checks.vector(alphas_cumprod, "alphas_cumprod")
     if table.min() < 0.0 or table.max() >= 1.0 or np.any(np.diff(table) > 0.0):
         raise InputError("alphas_cumprod must fall within [0, 1), got a table that does not.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -11,9 +9,9 @@ import hermite_collapse as hc
 from hermite_collapse.advice.samplers import (
     KNOWN_SAMPLERS,
     SamplerTruncation,
+    StepsEffect,
     advise_sampler,
     known_sampler,
-    read_scheduler,
 )
 from hermite_collapse.recursion.final_steps import FINAL_STEPS
 
@@ -28,6 +26,10 @@ def test_known_samplers_have_their_published_noise_levels():
 def test_advice_says_no_when_truncation_is_negligible_and_yes_when_not():
     edm = advise_sampler("edm", fresh_fraction=0.1)
     assert not edm.matters and "not your problem" in edm.text and edm.variance_drift < 0
+    assert "but the sampler's steps are" in edm.text and "by 5.3574 in the long run" in edm.text
+    assert edm.steps_effect.in_round == pytest.approx(1.11355103, rel=1e-8)
+    assert edm.steps_effect.in_limit == pytest.approx(5.35743697, rel=1e-7)
+    assert edm.steps_effect.dominant == "steps" and edm.steps_effect.last_step_in_round < 1.0
     papers = advise_sampler("papers", fresh_fraction=0.1)
     assert papers.matters and papers.variance_drift == pytest.approx(np.expm1(0.02) / (0.1 + np.expm1(0.02)))
     assert papers.loss == pytest.approx(1 - hc.attenuation(8, fresh_fraction=0.1, truncation_time=0.02))
@@ -54,58 +56,39 @@ def test_every_final_step_has_advice_and_others_are_refused():
         SamplerTruncation("mine", 0.02, "fully")
 
 
-def test_scheduler_files(tmp_path):
-    config = {
-        "_class_name": "DDIMScheduler",
-        "beta_start": 0.00085,
-        "beta_end": 0.012,
-        "beta_schedule": "scaled_linear",
-    }
-    path = tmp_path / "scheduler_config.json"
-    path.write_text(json.dumps(config | {"num_train_timesteps": 1000}))
-    assert read_scheduler(path).truncation_time == pytest.approx(
-        known_sampler("stable_diffusion").truncation_time
+def test_steps_of_known_samplers_and_the_causes_that_were_not_looked_at():
+    few = advise_sampler("ddpm", fresh_fraction=0.5, steps=50)
+    many = advise_sampler("ddpm", fresh_fraction=0.5)
+    assert few.truncation.truncation_time == many.truncation.truncation_time
+    assert few.steps_effect.in_limit < many.steps_effect.in_limit < 1.0
+    fine = advise_sampler("stable_diffusion", fresh_fraction=0.9, smallest_variance=1e-3)
+    assert fine.steps_effect.variance == 1e-3 and "direction with 0.0010 of the data's variance" in fine.text
+    silent = advise_sampler(1e-6, fresh_fraction=0.5)
+    assert (
+        silent.steps_effect is None and "does not look at, are the sampler's steps, guidance" in silent.text
     )
-    assert read_scheduler(path).final_step == "full"
-    assert read_scheduler(config | {"set_alpha_to_one": False}).final_step == "noisy"
-    assert read_scheduler({"sigma_min": 0.002}, data_scale=0.5).sigma == pytest.approx(0.004)
-    cosine = read_scheduler({"beta_schedule": "squaredcos_cap_v2"})
-    assert cosine.truncation_time == pytest.approx(known_sampler("improved_ddpm").truncation_time)
-    levels = np.cumprod(1.0 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
-    for step in (0, 40, 999):
-        assert read_scheduler(path, step=step).truncation_time == pytest.approx(
-            -np.log(levels[step]), rel=1e-12
-        )
-    for step, words in (
-        (1000, "step must be one of the scheduler's 1000, 0 to 999, got 1000"),
-        (-1, "got -1"),
+    exact = advise_sampler("edm", fresh_fraction=0.9, steps=2000)
+    assert "nor are the steps" in exact.text
+    assert advise_sampler(0.3, fresh_fraction=0.5).text.endswith("end with half a step.")
+    for arguments, words in (
+        (("papers", 10), "steps must be left out for papers"),
+        ((0.02, 10), "steps must come with the name of a known sampler"),
+        (("edm", 0), "steps must be"),
     ):
         with pytest.raises(hc.InputError, match=words):
-            read_scheduler(path, step=step)
-    with pytest.raises(
-        hc.InputError, match="step must be left out for a scheduler given by sigma_min, got 3"
-    ):
-        read_scheduler({"sigma_min": 0.002}, step=3)
-    bad = tmp_path / "bad.json"
-    bad.write_text("{")
-    for argument, words in (
-        (bad, "config must be a JSON file"),
-        (tmp_path / "none.json", "config must be a readable file"),
-        ({"prediction_type": "epsilon"}, "config must have a beta_schedule, trained_betas or sigma_min"),
-        ({"beta_schedule": "linaer"}, "did you mean 'linear'?"),
-        ({"trained_betas": [0.1, 1.5]}, "betas must lie in [0, 1)"),
-    ):
-        with pytest.raises(hc.InputError) as problem:
-            read_scheduler(argument)
-        assert words in str(problem.value)
-    with pytest.raises(hc.InputError, match="sampler must be one of"):
-        advise_sampler("unknown", fresh_fraction=0.1)
+            advise_sampler(arguments[0], fresh_fraction=0.5, steps=arguments[1])
+    with pytest.raises(hc.InputError, match="truncation must leave some signal"):
+        advise_sampler(SamplerTruncation("mine", np.inf, "full"), fresh_fraction=0.5)
 
 
-def test_scheduler_classes_of_diffusers_agree():
-    diffusers = pytest.importorskip("diffusers")
-    scheduler = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2")
-    first = float(scheduler.alphas_cumprod[0])
-    assert hc.alpha_bar_from_time(read_scheduler(dict(scheduler.config)).truncation_time) == pytest.approx(
-        first, rel=1e-6
-    )
+def test_which_part_of_a_sampler_does_more():
+    assert StepsEffect(1.0, 0.9, 0.99, 0.5, 0.9).dominant == "steps"
+    assert StepsEffect(1.0, 0.9, 0.91, 0.5, 0.6).dominant == "last step"
+    growing = StepsEffect(1.0, 1.5, 1.0, np.inf, 1.0)
+    assert growing.matters and "without bound in the long run" in growing.text
+    cycling = StepsEffect(0.5, 1.5, 1.0, np.nan, 1.0)
+    assert cycling.matters and "factors that alternate" in cycling.text and "0.5" in cycling.text
+
+
+def test_known_samplers_that_explode_are_in_units_of_the_data():
+    assert known_sampler("score_sde_ve").sigma == pytest.approx(0.04, rel=1e-12)

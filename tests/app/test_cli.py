@@ -222,7 +222,7 @@ def test_compare_own_mixture(tmp_path, capsys):
         "compare", "my.toml", "--out", "o", capsys=capsys
     )
     text = refused("compare", "my.toml", "--out", "o", "--resume", "--seed", "1", capsys=capsys)
-    assert "with another simulation.seed" in text
+    assert "with config.simulation.seed = 0 instead of 1" in text
     status, again, _ = call("compare", "my.toml", "--out", "o", "--resume", capsys=capsys)
     assert status == 0 and again == out
     status, report, _ = call("report", "o", capsys=capsys)
@@ -230,13 +230,19 @@ def test_compare_own_mixture(tmp_path, capsys):
 
 
 def test_a_wrong_theory_exits_with_one(tmp_path, capsys):
-    """Control: a run compared with truncation times 5 % off is rejected, by exit status too."""
+    """Control: modes as truncation times 5 % larger would leave them are rejected, by exit status too."""
     pytest.importorskip("torch")
+    import hermite_collapse as hc
+
     status, _, err = call("simulate", "--out", "o", "--rounds", "12", capsys=capsys)
     assert status == 0, err
-    file = tmp_path / "o" / "config.toml"
-    assert load_config(file) == parse_config({})
-    file.write_text(file.read_text().replace("truncation_time = 0.1", "truncation_time = 0.105"))
+    assert load_config(tmp_path / "o" / "config.toml") == parse_config({})
+    record = load("o").simulated
+    shares = [
+        hc.mode_factors(range(9), fresh_fraction=0.3, truncation=time, rounds=12) for time in (0.1, 0.105)
+    ]
+    wrong = record.coefficients * (shares[1] / shares[0])
+    record.replace(coefficients=wrong).save(tmp_path / "o" / "simulation")
     status, out, _ = call("report", "o", capsys=capsys)
     assert status == 1 and "disagree" in out
 
@@ -530,7 +536,9 @@ def test_schedule_converts_and_plans(tmp_path, capsys):
     planned = load_config(tmp_path / "p" / "config.toml").recursion
     assert planned.schedule == "explicit" and list(planned.truncation_times) == plan["times"]
     status, out, _ = call("schedule", "--known", "ddpm", capsys=capsys)
-    assert status == 0 and "Truncation is not your problem" in out
+    assert status == 0 and "Truncation is not your problem, but the sampler's steps are" in " ".join(
+        out.split()
+    )
 
 
 def test_json_holds_everything_without_nan():

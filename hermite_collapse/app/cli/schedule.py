@@ -35,13 +35,26 @@ Known = Annotated[
     ),
 ]
 SchedulerFile = Annotated[
-    Path | None, Parameter(help="Truncation from a diffusers scheduler_config.json, instead of a time.")
+    Path | None,
+    Parameter(
+        help="Truncation from a diffusers scheduler_config.json, its folder or a pipeline's, instead of a time."
+    ),
 ]
 Step = Annotated[
-    int, Parameter(help="Training step of that file at which the sampler stops, a count. Default: 0.")
+    int | None,
+    Parameter(
+        help="Training step of that file at which the sampler stops, a count, if not its own last one."
+    ),
+]
+Steps = Annotated[
+    int | None,
+    Parameter(help="Number of sampling steps, with --known or --scheduler-file. Default: as usual there."),
 ]
 DataScale = Annotated[
-    float, Parameter(help="Standard deviation of the data in the units of that file. Default: 1.")
+    float | None,
+    Parameter(
+        help="Standard deviation of the data in the units of that file. Default: its sigma_data, or 1."
+    ),
 ]
 Fidelity = Annotated[
     float, Parameter(help="Share of a mode the limit law shall keep, in (0, 1], dimensionless. Default: 0.9.")
@@ -76,8 +89,9 @@ def run(
     sigma: Sigma = None,
     known: Known = None,
     scheduler_file: SchedulerFile = None,
-    step: Step = 0,
-    data_scale: DataScale = 1.0,
+    step: Step = None,
+    steps: Steps = None,
+    data_scale: DataScale = None,
     fidelity: Fidelity = 0.9,
     plan_degree: PlanDegree = None,
     error_scale: ErrorScale = None,
@@ -98,10 +112,13 @@ def run(
         raise InputError(
             "the truncation must be given once, got more than one of alpha_bar, sigma, known and scheduler_file."
         )
-    if step != 0 and scheduler_file is None:
-        raise InputError(f"step must come with scheduler_file, got {step} without it.")
+    for name, value in (("step", step), ("data_scale", data_scale)):
+        if value is not None and scheduler_file is None:
+            raise InputError(f"{name} must come with scheduler_file, got {value} without it.")
+    if steps is not None and known is None and scheduler_file is None:
+        raise InputError(f"steps must come with known or scheduler_file, got {steps} without them.")
     config = _with_time(config, alpha_bar, sigma)
-    advice = _advice(config, known, scheduler_file, data_scale, step)
+    advice = _advice(config, known, scheduler_file, data_scale, step, steps)
     if advice is not None:
         config = config.updated({"truncation_time": advice.truncation.truncation_time, "rate": 0.5})
     units = _units(config)
@@ -182,17 +199,23 @@ def _with_time(config: Config, alpha_bar: float | None, sigma: float | None) -> 
 
 
 def _advice(
-    config: Config, known: str | None, file: Path | None, data_scale: float, step: int
+    config: Config,
+    known: str | None,
+    file: Path | None,
+    data_scale: float | None,
+    step: int | None,
+    steps: int | None,
 ) -> SamplerAdvice | None:
     """Return what a sampler's own truncation leads to, if one was named."""
     if known is None and file is None:
         return None
-    from ...advice.samplers import advise_sampler, known_sampler, read_scheduler
+    from ...advice.samplers import advise_sampler, known_sampler
+    from ...advice.schedulers import read_scheduler
 
     truncation = (
-        known_sampler(known)
+        known_sampler(known, steps=steps)
         if known is not None
-        else read_scheduler(str(file), data_scale=data_scale, step=step)
+        else read_scheduler(str(file), data_scale=data_scale, step=step, steps=steps)
     )
     return advise_sampler(
         truncation, fresh_fraction=config.recursion.fresh_fraction, degree=config.analysis.degree_in(1)
@@ -297,4 +320,4 @@ def _print_plan(plan: _Plan, output: Output) -> None:
     output.table(["schedule", "error"], rows)
 
 
-command = _command(run, uses=("target", "recursion", "analysis"))
+command = _command(run, uses=("target", "recursion", "analysis"), leaves=True)
