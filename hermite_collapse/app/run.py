@@ -1,5 +1,6 @@
 """The folder of one run: what was asked, what was simulated, what came out.
 
+asked.json            what was asked, with digests of the data: a run is read and continued as what it was
 config.toml           the configuration as run
 simulation/           the record of the simulation, round by round
 results.nc            predictions, measurements and tests as one labelled data set
@@ -13,8 +14,8 @@ results.comparison.verdict.text
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,10 @@ from typing import TYPE_CHECKING, Required, TypedDict
 
 from ..core.errors import InputError
 from ..core.signature import public
-from ..storage.folder import write_atomically
+from ..storage.claims import ASKED, claimed, first_difference, holds_work
+from ..storage.folder import read_json, write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
+from .asked import asked_of_run
 from .config import Config, load_config
 
 if TYPE_CHECKING:
@@ -82,10 +85,12 @@ class Results:
 
     @cached_property
     def simulated(self) -> SimulatedRecursion:
-        """What was measured; InputError for a run that was interrupted."""
+        """What was measured; InputError for a run that was interrupted, or whose data or configuration changed."""
         if not self.is_complete:
             raise InputError(f"folder must hold a finished run, got {self}.")
-        return SimulatedRecursion.load(self.folder / SIMULATION)
+        if (self.folder / ASKED).exists():
+            self._require(read_json(self.folder / ASKED), asked_of_run(self.config))
+        return self._record(SIMULATION)
 
     @cached_property
     def refined(self) -> SimulatedRecursion | None:
@@ -93,7 +98,51 @@ class Results:
         if not self.is_refined:
             return None
         _ = self.simulated
-        return SimulatedRecursion.load(self.folder / REFINED)
+        return self._record(REFINED)
+
+    def _record(self, name: str) -> SimulatedRecursion:
+        """Return a record of the folder, after holding it against the configuration."""
+        from ..laws.empirical import EmpiricalLaw
+        from ..recursion.description import describe_recursion
+
+        record, recursion = SimulatedRecursion.load(self.folder / name), self.recursion
+        section, rounds = self.config.simulation, self.config.recursion.rounds
+        wanted = describe_recursion(recursion, rounds) | {
+            "rounds": rounds,
+            "particles": section.particles,
+            "runs": section.runs,
+            "generator": section.generator,
+            "degree": self.config.analysis.degree_in(recursion.dimension),
+        }
+        found = {**record.recursion} | {
+            "rounds": record.rounds,
+            "particles": record.particles,
+            "runs": record.runs,
+            "generator": record.generator,
+            "degree": record.degree,
+        }
+        for law in ("target", "initial"):
+            # Digests of mixtures hold eigenvectors, whose last bits depend on the machine.
+            if not isinstance(getattr(recursion, law), EmpiricalLaw):
+                found.pop(law, None)
+                wanted.pop(law, None)
+        self._require(found, wanted)
+        return record
+
+    def _require(self, found: object, wanted: object) -> None:
+        difference = first_difference(found, wanted)
+        if difference is not None:
+            raise InputError(
+                f"folder must hold the run of its {CONFIG} and data, got {str(self.folder)!r} of a run "
+                f"with {difference}."
+            )
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder while working in it: nobody else does, and a start that fails leaves nothing."""
+        with claimed(self.folder, asked_of_run(self.config)):
+            write_atomically(self.folder / CONFIG, self.config.to_toml(self.folder).encode())
+            yield
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -165,29 +214,16 @@ def load(folder: str | os.PathLike[str]) -> Results:
 def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool) -> Results:
     """Return a folder to run a configuration in: empty or new, or with `resume` one that holds this very run.
 
-    Nothing is written; `run_simulation` does that.
+    Nothing is written; that needs `Results.claimed`.
     """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"out must be a folder, got the file {str(folder)!r}.")
-    if path.exists() and any(path.iterdir()):
-        if not (path / CONFIG).is_file():
-            raise InputError(f"out must be empty or hold a run, got {str(folder)!r} with other files.")
-        existing = load(path)
-        changed = _differences(existing.config, config)
-        if changed:
-            raise InputError(
-                f"out must be empty or hold this run, got {str(folder)!r} with another {', '.join(changed)}."
-            )
-        if not resume:
-            raise InputError(f"out must be empty unless --resume is given, got {existing}.")
-    return Results(path, config)
+    results = Results(Path(folder), config)
+    if holds_work(folder, asked_of_run(config)) and not resume:
+        raise InputError(f"out must be empty unless --resume is given, got {results}.")
+    return results
 
 
 def run_simulation(results: Results, *, progress: bool | None = None) -> SimulatedRecursion:
-    """Simulate what the configuration asks for, into the folder; continue where an earlier try stopped.
-
-    Bad arguments leave nothing behind.
+    """Simulate what the configuration asks for, into the claimed folder; continue where an earlier try stopped.
 
     Parameters
     ----------
@@ -199,28 +235,14 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
     -------
     SimulatedRecursion
     """
-    recursion = results.recursion
-    existed, file = results.folder.exists(), results.folder / CONFIG
-    fresh = not file.exists()
-    results.folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, results.config.to_toml(results.folder).encode())
-    try:
-        record = simulate(results.config, recursion, folder=results.folder / SIMULATION, progress=progress)
-        if results.is_refined:
-            assert record.steps is not None
-            # Another seed: the two must not share their noise for their errors to add up.
-            finer = {"steps": 2 * record.steps, "seed": results.config.simulation.seed + 1}
-            simulate(
-                results.config.updated(finer), recursion, folder=results.folder / REFINED, progress=progress
-            )
-        return record
-    except (InputError, ImportError):
-        if fresh and results.rounds_done == 0:
-            shutil.rmtree(results.folder / SIMULATION, ignore_errors=True)
-            file.unlink()
-            if not existed:
-                results.folder.rmdir()
-        raise
+    config, recursion = results.config, results.recursion
+    record = simulate(config, recursion, folder=results.folder / SIMULATION, progress=progress)
+    if results.is_refined:
+        assert record.steps is not None
+        # Another seed: the two must not share their noise for their errors to add up.
+        finer = config.updated({"steps": 2 * record.steps, "seed": config.simulation.seed + 1})
+        simulate(finer, recursion, folder=results.folder / REFINED, progress=progress)
+    return record
 
 
 def simulate(
@@ -286,10 +308,11 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
 
 
 def write_dataset(dataset: Dataset, path: Path) -> None:
-    """Write a netCDF file that is seen either whole or not at all."""
-    beside = path.with_name(f".unfinished-{path.name}")
-    dataset.to_netcdf(beside, engine="h5netcdf")
-    os.replace(beside, path)
+    """Write a netCDF file that is seen either whole or not at all.
+
+    It is made in memory: the library below it crashes the process where a disk is full.
+    """
+    write_atomically(path, bytes(dataset.to_netcdf(engine="h5netcdf")))
 
 
 class _Generation(TypedDict, total=False):
@@ -346,21 +369,3 @@ def _sampler(name: str | None, final_step: str) -> Sampler | None:
 
     samplers = (ExponentialMultistep, EulerMaruyama, ProbabilityFlowHeun)
     return next(s for s in samplers if s.name == (name or ExponentialMultistep.name))(final_step=final_step)
-
-
-def _differences(one: Config, other: Config) -> list[str]:
-    """Return the keys in which two configurations differ, as section.key; what a run does not depend on aside."""
-    first, second = _flat(one.as_document()), _flat(other.as_document())
-    free = ("sweep.", "analysis.significance")
-    return [
-        key
-        for key in sorted(first | second)
-        if first.get(key) != second.get(key) and not key.startswith(free)
-    ]
-
-
-def _flat(document: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in document.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

@@ -196,4 +196,4 @@ def _collapse(recursion: Recursion) -> dict[str, float | Estimate]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-command = _command(run, uses=("target", "recursion", "analysis"))
+command = _command(run, uses=("target", "recursion", "analysis"), leaves=True)

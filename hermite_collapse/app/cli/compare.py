@@ -34,8 +34,9 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     checks.one_of(config.simulation.generator, GENERATORS, "generator of a comparison")
     checks.one_of(config.simulation.final_step, ("noisy",), "final_step of a comparison")
     results = start(config, output, resume)
-    simulate(results, output)
-    return outcome(results, output)
+    with results.claimed():
+        simulate(results, output)
+        return outcome(results, output)
 
 
 def outcome(results: Results, output: Output) -> int:

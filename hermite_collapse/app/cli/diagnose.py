@@ -96,4 +96,4 @@ def run(
     return 0 if diagnosis.fits else 1
 
 
-command = _command(run, uses=())
+command = _command(run, uses=(), leaves=True)

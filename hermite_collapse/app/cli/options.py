@@ -15,6 +15,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from cyclopts import CoercionError, Group, Parameter, Token
 
+from ...storage.claims import claimed
+from ..asked import asked_of_command
 from ..config import Config, load_config, sections
 from ..schema import Section
 from .output import Output
@@ -32,7 +34,9 @@ _CONFIG_FILE = inspect.Parameter(
 )
 
 
-def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callable[..., int | None]:
+def command(
+    run: Callable[..., int | None], *, uses: tuple[str, ...], leaves: bool = False
+) -> Callable[..., int | None]:
     """Return the function that cyclopts parses arguments for.
 
     Parameters
@@ -42,6 +46,9 @@ def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callabl
         own keyword-only parameters; returns the exit status.
     uses : tuple of str
         Sections of the configuration whose keys become options.
+    leaves : bool
+        Whether --out is a folder for this very call: it is claimed before work begins.  Other commands have rules of
+        their own for it.
     """
     signature = list(inspect.signature(run, eval_str=True).parameters.values())
     own = [p for p in signature if p.kind is p.KEYWORD_ONLY]
@@ -50,6 +57,8 @@ def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callabl
     first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
     parameters = [first, *map(_of_whole_numbers, own), *_options(uses), *_common_parameters()]
 
+    name = run.__module__.rpartition(".")[2]
+
     def call(first: Any = None, /, **given: Any) -> int | None:
         output = Output(as_json=given.pop("json", False), folder=given.pop("out", None))
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
@@ -57,9 +66,14 @@ def command(run: Callable[..., int | None], *, uses: tuple[str, ...]) -> Callabl
         options = {name: value for name, value in given.items() if value is not None}
         if options:
             config = config.updated(options)
-        return (
-            run(config, output, **own_values) if subject is None else run(config, output, first, **own_values)
+        about = () if subject is None else (first,)
+        if not leaves or output.folder is None:
+            return run(config, output, *about, **own_values)
+        asked = asked_of_command(
+            name, config, own_values if subject is None else own_values | {subject.name: first}
         )
+        with claimed(output.folder, asked):
+            return run(config, output, *about, **own_values)
 
     call.__name__ = run.__name__
     call.__doc__ = run.__doc__

@@ -25,6 +25,7 @@ def run(config: Config, output: Output) -> int:
     """
     from ...recursion.prediction import predict
     from ...reporting import words
+    from ..run import write_dataset
 
     recursion = config.build_recursion()
     prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
@@ -33,7 +34,7 @@ def run(config: Config, output: Output) -> int:
     distances = prediction.distances_to_data()
     if output.folder is not None:
         folder = output.make_folder(config)
-        prediction.to_dataset().to_netcdf(folder / "prediction.nc", engine="h5netcdf")
+        write_dataset(prediction.to_dataset(), folder / "prediction.nc")
     output.document(_document(config, prediction, distances, sentences, caveats))
     title(config, output)
     output.text(" ".join(sentences))
@@ -169,4 +170,4 @@ def _document(
     }
 
 
-command = _command(run, uses=("target", "recursion", "analysis"))
+command = _command(run, uses=("target", "recursion", "analysis"), leaves=True)

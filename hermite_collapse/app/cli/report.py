@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ...core.errors import InputError
+from ...storage.claims import FolderLock
 from ..config import Config
 from .compare import outcome
 from .options import command as _command
@@ -23,7 +24,12 @@ def run(config: Config, output: Output, folder: Folder = None) -> int:
     where = folder if folder is not None else output.folder
     if where is None:
         raise InputError("report must be given the folder of a run, got none.")
-    return outcome(load(where), output)
+    results = load(where)
+    lock = FolderLock(results.folder)
+    try:
+        return outcome(results, output)
+    finally:
+        lock.release()
 
 
 command = _command(run, uses=())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
 
+from ..asked import asked_of_run
 from ..config import Config
 from .options import command as _command
 from .output import Output
@@ -28,7 +30,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     --resume, and the bytes come out the same.
     """
     results = start(config, output, resume)
-    record = simulate(results, output)
+    with results.claimed():
+        record = simulate(results, output)
     title(config, output)
     output.text(
         f"{record.rounds} rounds of {record.particles} particles, {record.runs} run(s), on {record.device}."
@@ -54,8 +57,8 @@ def start(config: Config, output: Output, resume: bool) -> Results:
 
     if output.folder is not None:
         return open_folder(output.folder, config, resume=resume)
-    digest = hashlib.sha256(config.to_toml().encode()).hexdigest()[:8]
-    # A folder named after the configuration can only hold that configuration's run, so it is continued.
+    digest = hashlib.sha256(json.dumps(asked_of_run(config), sort_keys=True).encode()).hexdigest()[:8]
+    # A folder named after what was asked can only hold that run, so it is continued.
     return open_folder(Path("runs") / f"{config.target.label}-{digest}", config, resume=True)
 
 

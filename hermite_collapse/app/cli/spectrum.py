@@ -119,4 +119,4 @@ def _left(config: Config, degree: int) -> FloatArray | None:
     return np.asarray(shares) ** 2
 
 
-command = _command(run, uses=("target", "recursion", "analysis"))
+command = _command(run, uses=("target", "recursion", "analysis"), leaves=True)

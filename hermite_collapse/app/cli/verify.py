@@ -75,4 +75,4 @@ def run(config: Config, output: Output, *, only: Only = None, full: Full = False
     return 1 if failed else 0
 
 
-command = _command(run, uses=())
+command = _command(run, uses=(), leaves=True)

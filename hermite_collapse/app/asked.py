@@ -1,0 +1,50 @@
+"""What a command is asked for, as JSON values: the same document, the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..storage.claims import digest
+
+if TYPE_CHECKING:
+    from .config import Config
+
+# A comparison is made again whenever it is asked for: its level is no part of a run.
+_FREE_OF_A_RUN = ("significance",)
+
+
+def asked_of_run(config: Config) -> dict[str, object]:
+    """Return what decides the simulation and the results of a run, the level of its test aside."""
+    asked = asked_of_command("run", config, {})
+    analysis = config.as_document()["analysis"]
+    assert isinstance(analysis, dict) and isinstance(asked["config"], dict)
+    asked["config"]["analysis"] = {k: v for k, v in analysis.items() if k not in _FREE_OF_A_RUN}
+    return asked
+
+
+def asked_of_sweep(config: Config) -> dict[str, object]:
+    """Return what decides the points of a sweep; where they are computed does not."""
+    asked = asked_of_command("sweep", config, {})
+    sweep = config.sweep.model_dump(mode="json", exclude_none=True, exclude={"workers", "scheduler"})
+    files = config.sweep.values.get("samples", [])
+    return asked | {"sweep": sweep, "samples": [digest(str(file)) for file in files]}
+
+
+def asked_of_command(command: str, config: Config, options: Mapping[str, object]) -> dict[str, object]:
+    """Return a command, its configuration and its own options; files by their content, wherever they lie."""
+    document = config.as_document()
+    document.pop("sweep", None)
+    data: dict[str, object] = {}
+    for name in ("target", "initial"):
+        section = document.get(name)
+        if isinstance(section, dict) and "samples" in section:
+            data[f"content of {name}.samples"] = digest(section.pop("samples"))
+    own: dict[str, object] = {}
+    for name, value in options.items():
+        if isinstance(value, Path):
+            data[f"content of {name}"] = digest(value)
+        elif value is not None:
+            own[name] = list(value) if isinstance(value, list | tuple) else value
+    return {"command": command, "config": document, "options": own, "data": data}
