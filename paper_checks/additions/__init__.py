@@ -30,4 +30,6 @@ ORDER: tuple[str, ...] = (
     "additions.phantom_variance",
     "additions.age_tail",
     "additions.testable_degree",
+    "additions.affine_round_map",
+    "additions.monotone_round_map",
 )
