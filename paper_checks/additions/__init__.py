@@ -32,4 +32,6 @@ ORDER: tuple[str, ...] = (
     "additions.testable_degree",
     "additions.affine_round_map",
     "additions.monotone_round_map",
+    "additions.finite_images",
+    "additions.flow_stop",
 )
