@@ -27,7 +27,12 @@ _one_job = threading.Lock()
 
 
 def run_on_cluster(
-    function: Callable[[Job], Result], jobs: Mapping[Key, Job], *, address: str, workers: int = 1
+    function: Callable[[Job], Result],
+    jobs: Mapping[Key, Job],
+    *,
+    address: str,
+    workers: int = 1,
+    lost: Result | None = None,
 ) -> Iterator[tuple[Key, Result]]:
     """Yield the results of a function on every job, as they finish on a Dask cluster.
 
@@ -41,6 +46,8 @@ def run_on_cluster(
         Of a scheduler, as in tcp://host:8786, or "local" for a cluster of processes on this machine.
     workers : int
         Processes of the local cluster.
+    lost : object, optional
+        The result of a job that lost worker after worker; without it such a job ends all of them.
 
     Yields
     ------
@@ -68,7 +75,13 @@ def run_on_cluster(
         futures = {client.submit(_alone, function, job, pure=False): key for key, job in jobs.items()}
         try:
             for future in as_completed(futures, loop=client.loop):
-                yield futures[future], future.result()
+                try:
+                    result = future.result()
+                except KilledWorker:
+                    if lost is None:
+                        raise
+                    result = lost
+                yield futures[future], result
         except KilledWorker:
             raise InputError(
                 f"scheduler must have workers that survive a job, got {address!r}, "

@@ -5,7 +5,8 @@
     truncation_time = [0.02, 0.1, 0.5]
 
 Every point is validated before the first one runs.  Each finished point is one file, written atomically, so that
-an interrupted sweep continues where it stopped; the result does not depend on who computed which point.
+an interrupted sweep continues where it stopped; the result does not depend on who computed which point.  A point that
+fails stops no other: it is named at the end, and tried again when the sweep is continued.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,17 +23,19 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.types import FloatArray
-from ..storage.folder import read_arrays, read_json, write_arrays, write_json
+from ..storage.claims import claimed
+from ..storage.folder import read_arrays, write_arrays
+from .asked import asked_of_sweep
 from .config import Config, key_sections, parse_config, unknown_key
+from .jobs import Failure, Jobs
 from .run import DATASET, write_dataset
+from .schema import SweepSection
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
     from ..recursion.recursion import Recursion
 
-MANIFEST = "sweep.json"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _FORBIDDEN = ("sweep", "initial")
 
 Point = dict[str, FloatArray]
@@ -94,10 +96,12 @@ def plan_sweep(config: Config) -> Sweep:
     settings = tuple(
         itertools.product(*columns) if config.sweep.method == "grid" else zip(*columns, strict=True)
     )
+    # Without the values of all points, which each of them would carry along.
+    single = config.model_copy(update={"sweep": SweepSection(task=config.sweep.task)})
     configs = []
     for setting in settings:
         try:
-            point = config.updated(dict(zip(keys, setting, strict=True)))
+            point = single.updated(dict(zip(keys, setting, strict=True)))
         except InputError as error:
             shown = ", ".join(f"{key} = {value}" for key, value in zip(keys, setting, strict=True))
             raise InputError(f"the point {shown} of the sweep is not valid: {error}") from None
@@ -118,7 +122,11 @@ def _distinct(configs: list[Config]) -> list[Config]:
 
 
 def run_sweep(
-    sweep: Sweep, folder: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
+    sweep: Sweep,
+    folder: str | os.PathLike[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    failures: dict[int, str] | None = None,
 ) -> Dataset:
     """Run the points that `folder` does not hold yet, and gather all of them.
 
@@ -129,6 +137,8 @@ def run_sweep(
         Where finished points go; made if it does not exist, continued if it holds this very sweep.
     progress : callable, optional
         Called with the number of finished points and of all points.
+    failures : dict, optional
+        Takes the reason of each point that failed, by its number; these points are NaN in the data set.
 
     Returns
     -------
@@ -138,42 +148,49 @@ def run_sweep(
     Raises
     ------
     InputError
-        If the folder holds something else.
+        If the folder holds something else; if every point failed, or, without `failures`, any.
     """
-    path = Path(folder)
-    where = {"workers", "scheduler"}  # points may be computed anywhere
-    described = sweep.config.model_dump(mode="json", exclude_none=True, exclude={"sweep": where})
-    manifest = {"sweep": described, "points": len(sweep.configs)}
-    if (path / MANIFEST).exists():
-        if read_json(path / MANIFEST) != manifest:
-            raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with another one.")
-    elif path.exists() and any(path.iterdir()):
-        raise InputError(f"folder must be empty or hold this sweep, got {str(path)!r} with other files.")
-    open_points = [i for i in range(len(sweep.configs)) if not _file(path, i).exists()]
-    total, done = len(sweep.configs), len(sweep.configs) - len(open_points)
-    if progress is not None:
-        progress(done, total)
-    jobs = {i: sweep.configs[i].as_document() for i in open_points}
-    for index, point in _results(jobs, sweep.config):
-        if not (path / MANIFEST).exists():  # only now is it certain that there is something to keep
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / MANIFEST, manifest)
-        write_arrays(_file(path, index), point)
-        done += 1
+    total = len(sweep.configs)
+    with claimed(folder, asked_of_sweep(sweep.config), name="folder") as path:
+        open_points = [i for i in range(total) if not _file(path, i).exists()]
+        done, failed = total - len(open_points), {}
         if progress is not None:
             progress(done, total)
-    dataset = gather(sweep, [read_arrays(_file(path, i)) for i in range(total)])
-    write_dataset(dataset, path / DATASET)
+        jobs = Jobs(compute_point, open_points, lambda index: sweep.configs[index].as_document())
+        for index, point in jobs.results(sweep.config.sweep):
+            if isinstance(point, Failure):
+                failed[index] = point.reason
+            else:
+                write_arrays(_file(path, index), point)
+                done += 1
+            if progress is not None:
+                progress(done, total)
+        if failed and (failures is None or len(failed) == total):
+            raise InputError(failure_text(sweep, failed))
+        if failures is not None:
+            failures |= failed
+        dataset = gather(sweep, [{} if i in failed else read_arrays(_file(path, i)) for i in range(total)])
+        write_dataset(dataset, path / DATASET)
     return dataset
 
 
-def finished_points(folder: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return how many points of the sweep in a folder are finished, and how many there are; (0, 0) without a sweep."""
-    path = Path(folder)
-    if not (path / MANIFEST).exists():
-        return 0, 0
-    total = int(read_json(path / MANIFEST)["points"])
-    return sum(_file(path, i).exists() for i in range(total)), total
+def failure_text(sweep: Sweep, failed: Mapping[int, str]) -> str:
+    """Return the sentence that names the points that failed: the first few, each with its reason."""
+    shown = [
+        f"{', '.join(f'{key} = {value}' for key, value in zip(sweep.keys, sweep.settings[i], strict=True))} "
+        f"({failed[i].rstrip('.')})"
+        for i in sorted(failed)[:5]
+    ]
+    more = f", and {len(failed) - 5} more" if len(failed) > 5 else ""
+    return (
+        f"sweep.values must be points that can be computed, got {len(failed)} of {len(sweep.configs)} that cannot "
+        f"(--resume tries them again): {'; '.join(shown)}{more}."
+    )
+
+
+def finished_points(folder: str | os.PathLike[str]) -> int:
+    """Return how many points of a sweep a folder holds."""
+    return len(list(Path(folder).glob("point-*.npz")))
 
 
 def gather(sweep: Sweep, points: list[Point]) -> Dataset:
@@ -281,47 +298,3 @@ def _comparison(config: Config, recursion: Recursion) -> Point:
 
 def _file(folder: Path, index: int) -> Path:
     return folder / f"point-{index:05d}.npz"
-
-
-def _results(jobs: dict[int, dict[str, object]], config: Config) -> Iterator[tuple[int, Point]]:
-    """Yield points as they finish: in this process for one worker, else in spawned processes or on a cluster."""
-    if not jobs:
-        return
-    workers = min(config.sweep.workers or os.cpu_count() or 1, len(jobs))
-    if config.sweep.scheduler is not None:
-        from .cluster import run_on_cluster
-
-        with _one_thread_each():
-            yield from run_on_cluster(compute_point, jobs, address=config.sweep.scheduler, workers=workers)
-        return
-    if workers == 1:
-        for index, document in jobs.items():
-            yield index, compute_point(document)
-        return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
-
-    # Spawned, not forked: a child forked after a parallel region of Numba does not survive it.
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(compute_point, document): index for index, document in jobs.items()}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Leave one thread to each process, where there is one for each core; libraries read this when a process starts."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -64,7 +64,9 @@ def test_no_command_writes_over_files_of_others(name, tmp_path, monkeypatch, cap
     folder.mkdir()
     (folder / "config.toml").write_text("# my own file\n")
     monkeypatch.chdir(folder)
-    assert "must be empty or hold what this call asks for" in refused(*WRITERS[name], "--out", ".", capsys=capsys)
+    assert "must be empty or hold what this call asks for" in refused(
+        *WRITERS[name], "--out", ".", capsys=capsys
+    )
     (folder / "config.toml").unlink()
     finished("run")
     capsys.readouterr()
@@ -84,7 +86,9 @@ def test_the_same_call_again_is_welcome_and_another_refused(capsys):
     assert "command = 'predict' instead of 'spectrum'" in refused("spectrum", "--out", "p", capsys=capsys)
     assert run(["spectrum", "--most", "50", "--out", "s"]) == 0
     capsys.readouterr()
-    assert "options.most = 50 instead of 60" in refused("spectrum", "--most", "60", "--out", "s", capsys=capsys)
+    assert "options.most = 50 instead of 60" in refused(
+        "spectrum", "--most", "60", "--out", "s", capsys=capsys
+    )
 
 
 @pytest.mark.parametrize("command", ["simulate", "compare"])
@@ -128,7 +132,9 @@ def test_an_edited_configuration_is_no_disagreement(tmp_path, capsys):
         (tmp_path / "a" / "asked.json").unlink()
         assert "must hold the run of its config.toml" in refused("report", "a", capsys=capsys)
         (tmp_path / "a" / "asked.json").write_text(asked)
-    file.write_text(text.replace("significance = 0.01", "significance = 0.02"))  # free: the test is made again
+    file.write_text(
+        text.replace("significance = 0.01", "significance = 0.02")
+    )  # free: the test is made again
     assert run(["report", "a"]) == 0
 
 

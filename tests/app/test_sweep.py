@@ -85,13 +85,13 @@ def test_an_interrupted_sweep_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeps, "compute_point", until_four)
     with pytest.raises(KeyboardInterrupt):
         sweeps.run_sweep(plan, tmp_path / "s")
-    assert sweeps.finished_points(tmp_path / "s") == (4, 6)
+    assert sweeps.finished_points(tmp_path / "s") == 4
     assert not (tmp_path / "s" / "results.nc").exists()
     monkeypatch.setattr(sweeps, "compute_point", lambda document: done.append(document) or compute(document))
     again = sweeps.run_sweep(plan, tmp_path / "s").drop_vars("seconds")
     assert len(done) == 6  # no point twice
     xarray.testing.assert_identical(whole, again)
-    with pytest.raises(InputError, match="with another one"):
+    with pytest.raises(InputError, match="with sweep.values.fresh_fraction = .* instead of nothing"):
         sweeps.run_sweep(sweeps.plan_sweep(config({"rate": [0.5]})), tmp_path / "s")
 
 
@@ -135,3 +135,87 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(InputError, match="with other files"):
         sweeps.run_sweep(sweeps.plan_sweep(config({"rate": [0.5]})), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def failing(monkeypatch, when):
+    """Make points fail where `when` says so; a set of the settings that were tried comes back."""
+    compute, tried = sweeps.compute_point, []
+
+    def perhaps(document):
+        alpha = document["recursion"]["fresh_fraction"]
+        tried.append(alpha)
+        if when(alpha):
+            raise RuntimeError("the matrix is\nsingular")
+        return compute(document)
+
+    monkeypatch.setattr(sweeps, "compute_point", perhaps)
+    return tried
+
+
+def test_a_point_that_fails_stops_no_other_and_is_tried_again(tmp_path, monkeypatch, capsys):
+    values = {"fresh_fraction": [0.1, 0.3, 0.5]}
+    plan, failures = sweeps.plan_sweep(config(values)), {}
+    with monkeypatch.context() as patch:
+        failing(patch, lambda alpha: alpha == 0.3)
+        data = sweeps.run_sweep(plan, tmp_path / "s", failures=failures)
+    assert failures == {1: "RuntimeError: the matrix is singular"}
+    assert np.isnan(data["half_degree"].values).tolist() == [False, True, False]
+    text = sweeps.failure_text(plan, failures)
+    assert "1 of 3" in text and "fresh_fraction = 0.3 (RuntimeError: the matrix is singular)" in text
+    with monkeypatch.context() as patch:
+        tried = failing(patch, lambda alpha: False)
+        again = sweeps.run_sweep(plan, tmp_path / "s", failures=(failures := {}))
+    assert tried == [0.3] and failures == {} and not again["half_degree"].isnull().any()
+    with monkeypatch.context() as patch:
+        failing(patch, lambda alpha: True)
+        with pytest.raises(InputError, match="3 of 3 that cannot"):
+            sweeps.run_sweep(plan, tmp_path / "t", failures={})
+    assert not (tmp_path / "t").exists()
+
+
+def test_the_command_names_what_failed_at_the_end(tmp_path, monkeypatch, capsys):
+    from hermite_collapse.app.cli.app import run
+
+    (tmp_path / "my.toml").write_text(
+        "[recursion]\nrounds = 1\n[sweep]\nworkers = 1\n[sweep.values]\nfresh_fraction = [0.1, 0.3]\n"
+    )
+    command = ["sweep", str(tmp_path / "my.toml"), "--out", str(tmp_path / "s")]
+    with monkeypatch.context() as patch:
+        failing(patch, lambda alpha: alpha == 0.3)
+        assert run(command) == 2
+    printed = capsys.readouterr()
+    assert "2 points over fresh_fraction" in printed.out and printed.err.count("\n") == 1
+    assert "fresh_fraction = 0.3 (RuntimeError" in printed.err and "--resume tries them again" in printed.err
+    assert run([*command, "--resume"]) == 0
+
+
+def test_a_killed_process_costs_its_own_point_only(tmp_path, monkeypatch):
+    """The killer is in the environment, which spawned processes inherit."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from hermite_collapse.recursion import prediction\n"
+        "whole = prediction.predict\n"
+        "def predict(recursion, **settings):\n"
+        "    if recursion.fresh_fraction == 0.3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return whole(recursion, **settings)\n"
+        "prediction.predict = predict\n"
+    )
+    values = {"fresh_fraction": [0.1, 0.2, 0.3, 0.4]}
+    plan, failures = sweeps.plan_sweep(config(values, workers=2)), {}
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        data = sweeps.run_sweep(plan, tmp_path / "s", failures=failures)
+    assert list(failures) == [2] and "killed" in failures[2]
+    assert np.isnan(data["half_degree"].values).tolist() == [False, False, True, False]
+    again = sweeps.run_sweep(plan, tmp_path / "s")
+    assert not again["half_degree"].isnull().any()
+
+
+def test_memory_of_a_plan_grows_with_its_points_and_not_their_square():
+    import pickle
+
+    def size(points):
+        plan = sweeps.plan_sweep(config({"fresh_fraction": np.linspace(0.1, 0.9, points).tolist()}))
+        return sum(len(pickle.dumps(point)) for point in plan.configs)
+
+    assert size(160) < 1.2 * 4 * size(40)

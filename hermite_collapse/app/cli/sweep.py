@@ -27,17 +27,21 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     The keys that vary and their values stand in the file, under [sweep.values].  Each finished point is kept, and an
     interrupted sweep continues with --resume.  Exit status 1 if a comparison rejects the theory anywhere.
     """
-    from ..sweep import finished_points, plan_sweep, run_sweep
+    from ...storage.claims import holds_work
+    from ..asked import asked_of_sweep
+    from ..sweep import failure_text, finished_points, plan_sweep, run_sweep
 
     sweep = plan_sweep(config)
+    total = len(sweep.configs)
     folder = output.folder if output.folder is not None else Path("runs") / f"{config.target.label}-sweep"
-    done, total = finished_points(folder)
-    if done and not resume:
+    if holds_work(folder, asked_of_sweep(config)) and not resume:
         raise InputError(
-            f"out must be empty unless --resume is given, got {str(folder)!r} with {done} of {total} points done."
+            f"out must be empty unless --resume is given, got {str(folder)!r} with {finished_points(folder)} of "
+            f"{total} points done."
         )
+    failed: dict[int, str] = {}
     with output.progress("points") as advance:
-        dataset = run_sweep(sweep, folder, progress=advance)
+        dataset = run_sweep(sweep, folder, progress=advance, failures=failed)
     figure = _heat_map(sweep, dataset, folder)
     output.heading(f"{config.target.label}: {len(sweep.configs)} points over {', '.join(sweep.keys)}")
     _print(sweep, dataset, output)
@@ -51,9 +55,12 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
             "keys": sweep.keys,
             "points": [dict(zip(sweep.keys, setting, strict=True)) for setting in sweep.settings],
             "rejected": rejected,
+            "failed": failed,
             "data": {name: {"dims": v.dims, "values": v.values} for name, v in dataset.data_vars.items()},
         }
     )
+    if failed:
+        raise InputError(failure_text(sweep, failed))
     return 1 if rejected else 0
 
 
