@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import reporting as reporting
     from . import simulation as simulation
     from .advice import repair as repair
+    from .advice.audit import audit as audit
     from .advice.error_models import FinitePool as FinitePool
     from .advice.error_models import PowerLaw as PowerLaw
     from .advice.error_models import fit_error_model as fit_error_model
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from .laws.channels import time_from_sigma as time_from_sigma
     from .laws.empirical import EmpiricalLaw as EmpiricalLaw
     from .laws.mixture import GaussianMixture as GaussianMixture
+    from .pipeline import mechanisms as mechanisms
+    from .pipeline.pipeline import Pipeline as Pipeline
     from .recursion import schedules as schedules
     from .recursion.annealing import annealing_law as annealing_law
     from .recursion.modes import attenuation as attenuation

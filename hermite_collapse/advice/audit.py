@@ -24,7 +24,7 @@ from ..core.signature import public
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from ..pipeline.denoiser import Sampler
-from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger, last_step
+from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, steps_for
@@ -157,16 +157,15 @@ class Audit(Displayed, Value):
         change = _CHANGES.get(name, f"the {name}")
         alone = _change(float(np.exp(ledger.log_ratios[k, j])), float(ledger.limits[k, j]))
         others = "" if len(ledger.names) == 1 else f", all mechanisms together {together}"
+        last = float(ledger.last_step[1, j])
         why = ""
-        if name == STEPS and np.isfinite(ledger.last_step[0, j]):
-            only = significant(float(ledger.last_step[1, j]))
-            ending = last_step(self.pipelines[0].mechanisms)
-            level = "" if ending is None else f" ({ending.describe()})"
+        if name == STEPS and self.last_step_dominates:
             why = (
-                f"; most of it is its last step{level}, so that a spacing that ends at less noise helps more than steps"
-                if self.last_step_dominates
-                else f", where its last step{level} would make {only}"
+                f", of which its last step alone makes {significant(last)}, so that levels that end at less noise help "
+                "more than steps"
             )
+        elif name == STEPS and np.isfinite(last):
+            why = f", where its last step alone would make {significant(last)}"
         return (
             f"{share}, change {change} first: {ledger.descriptions[k]}, alone, multiplies the variance of {direction} "
             f"{alone}{why}{others}."

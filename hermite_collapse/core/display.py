@@ -22,10 +22,14 @@ VIEWS = {
     "Prediction": "reporting.notebook:view_prediction",
     "Comparison": "reporting.notebook:view_comparison",
     "SimulatedRecursion": "reporting.notebook:view_record",
+    "Audit": "reporting.audit:view_audit",
 }
 """Class -> "module:function" that takes a value of it and returns an HTML fragment."""
 
-PLOTS = {"Prediction": "figures.result_attenuation:draw_prediction"}
+PLOTS = {
+    "Prediction": "figures.result_attenuation:draw_prediction",
+    "Audit": "figures.audit:draw_audit",
+}
 """Class -> "module:function" that takes a value of it, an Axes or None, and returns the Axes drawn on."""
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .approach import draw_approach as draw_approach
     from .attenuation import MeasuredFactors as MeasuredFactors
     from .attenuation import draw_attenuation as draw_attenuation
+    from .audit import draw_audit as draw_audit
     from .budget import draw_budget as draw_budget
     from .budget import draw_discount_weights as draw_discount_weights
     from .comparison import comparison_figures as comparison_figures

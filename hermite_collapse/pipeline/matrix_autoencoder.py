@@ -147,6 +147,11 @@ class AutoencoderFit(Value):
     refitted: MatrixAutoencoder | None = None
 
     @property
+    def settled(self) -> MatrixAutoencoder:
+        """The regression that a recursion sees: the refitted one where there is one."""
+        return self.autoencoder if self.refitted is None else self.refitted
+
+    @property
     def change(self) -> float:
         """Relative change of R from the samples to the decoded ones, in Frobenius norm; NaN where there is no refit."""
         if self.refitted is None:

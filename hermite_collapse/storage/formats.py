@@ -197,8 +197,13 @@ def _read_at_most(stream: IO[bytes], count: int) -> bytes:
     return b"".join(blocks)
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder in order of their names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGES)
+
+
 def _read_images(folder: Path) -> NDArray[np.generic]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGES)
+    files = image_files(folder)
     if not files:
         raise InputError(f"samples ({folder}) must be a folder with images, got one without any.")
     from PIL import Image

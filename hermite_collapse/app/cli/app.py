@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "Theory alone: what the recursion converges to, mode by mode (no torch needed).",
     "simulate": "Simulate the recursion and keep what is measured in a folder.",
     "compare": "Predict, simulate, compare; leaves results, figures and a page in a folder.",
+    "audit": "What a real sampler and the loop around it do to data, and what to change first.",
     "schedule": "Plan truncation times, and convert between OU time, alpha_bar and sigma.",
     "spectrum": "Energy of samples or of a law by Hermite degree.",
     "bounds": "What is proved: rates, radii under defects, and how divergences propagate.",

@@ -1,0 +1,146 @@
+r"""Principal directions of data as an audit needs them: variances, those of class means, and what decoding does.
+
+With labels the directions are those of the covariance within classes, and along each of them
+
+    w = variance within a class,      b = variance of the class means, less what w adds to those of n_c samples.
+
+An autoencoder is fitted in the leading principal directions; the rest of its input counts as residual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
+from ..pipeline.matrix_autoencoder import AutoencoderFit, fit_autoencoder
+
+NEGLIGIBLE = 1e-10  # of the largest variance: directions below do not vary
+FEW = 10  # samples a direction, below which small variances come out too small
+MOST_FITTED = 64
+SAMPLES_PER_FITTED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalDirections(Value):
+    """Directions of data, from the widest on.
+
+    Attributes
+    ----------
+    variances : array, shape (m,)
+        Along each direction; within a class where there are classes.
+    vectors : array, shape (m, d)
+        The directions.
+    between : array, shape (m,), or None
+        Variances of the class means.
+    count : int
+        Number of samples.
+    """
+
+    variances: FloatArray
+    vectors: FloatArray
+    between: FloatArray | None
+    count: int
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether there are so few samples that the small variances come out too small."""
+        return self.count < FEW * self.vectors.shape[1]
+
+    def quantiles(self, number: int) -> IntArray:
+        """Return the indices of at most so many directions, evenly spread over their ranks, both ends among them."""
+        last = len(self.variances) - 1
+        return np.unique(np.round(np.linspace(0, last, min(number, last + 1))).astype(np.int64))
+
+
+def principal_directions(samples: FloatArray, labels: IntArray | None = None) -> PrincipalDirections:
+    """Return the principal directions of samples, within classes if there are labels.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two samples in all or in a class, fewer than two classes, or nothing varies.
+    """
+    count = len(samples)
+    if count < 2:
+        raise InputError(f"samples must be at least 2 for a variance, got {count}.")
+    if labels is None:
+        deviations, freedom, means, sizes = samples - samples.mean(axis=0), count - 1, None, None
+    else:
+        classes, index, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        if len(classes) < 2 or sizes.min() < 2:
+            raise InputError(
+                f"labels must name at least two classes of at least two samples, got {len(classes)} classes, the "
+                f"smallest of {int(sizes.min())}."
+            )
+        means = np.zeros((len(classes), samples.shape[1]))
+        np.add.at(means, index, samples)
+        means /= sizes[:, np.newaxis]
+        deviations, freedom = samples - means[index], count - len(classes)
+    variances, vectors = _principal(deviations, freedom)
+    if len(variances) == 0:
+        raise InputError("samples must vary, got all of them equal.")
+    between = None
+    if means is not None and sizes is not None:
+        along = (means - samples.mean(axis=0)) @ vectors.T
+        raw = np.average(along**2, axis=0, weights=sizes)
+        between = np.maximum(raw - variances * (len(sizes) - 1) / count, 0.0)
+    return PrincipalDirections(variances, vectors, between, count)
+
+
+def _principal(deviations: FloatArray, freedom: int) -> tuple[FloatArray, FloatArray]:
+    """Return variances and directions, from the smaller of the two Gram matrices."""
+    count, dimension = deviations.shape
+    if dimension <= count:
+        values, vectors = np.linalg.eigh(deviations.T @ deviations / freedom)
+        rows = vectors.T
+    else:
+        values, left = np.linalg.eigh(deviations @ deviations.T / freedom)
+        rows = left.T @ deviations
+    used = np.flatnonzero(values > NEGLIGIBLE * max(float(values[-1]), 1e-300))[::-1]
+    vectors = rows[used]
+    return values[used], vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedDirections(Value):
+    """What one decode and encode does to the leading principal directions.
+
+    Attributes
+    ----------
+    directions : PrincipalDirections
+    fit : AutoencoderFit
+        In the coordinates of the leading directions, as many as can be fitted.
+    """
+
+    directions: PrincipalDirections
+    fit: AutoencoderFit
+
+    @property
+    def number(self) -> int:
+        """Number of leading directions that were fitted."""
+        return self.fit.autoencoder.dimension
+
+    @cached_property
+    def leading(self) -> PrincipalDirections:
+        """The directions that were fitted."""
+        d, k = self.directions, self.number
+        between = None if d.between is None else d.between[:k]
+        return d.replace(variances=d.variances[:k], vectors=d.vectors[:k], between=between)
+
+
+def decoded_directions(
+    directions: PrincipalDirections,
+    samples: FloatArray,
+    decoded: FloatArray,
+    decoded_again: FloatArray | None = None,
+) -> DecodedDirections:
+    """Return the regression of decoded samples on samples in the leading principal directions."""
+    number = min(len(directions.variances), MOST_FITTED, max(1, len(samples) // SAMPLES_PER_FITTED))
+    basis = directions.vectors[:number].T
+    again = None if decoded_again is None else decoded_again @ basis
+    return DecodedDirections(directions, fit_autoencoder(samples @ basis, decoded @ basis, again))

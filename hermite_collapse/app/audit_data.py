@@ -1,0 +1,105 @@
+"""The data of an audit from files: principal directions, class means and the autoencoder, with what is to be said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ..advice.directions import (
+    DecodedDirections,
+    PrincipalDirections,
+    decoded_directions,
+    principal_directions,
+)
+from ..core.errors import InputError
+from ..storage.labelled import LabelledSamples, read_labelled
+
+NOT_LINEAR = (
+    0.05  # share of the residual, or change of the regression, from which an autoencoder counts as not linear
+)
+
+
+class AuditData(NamedTuple):
+    """Directions of the data, None for the default spectrum; the autoencoder; sentences on both.
+
+    Attributes
+    ----------
+    directions : PrincipalDirections or None
+    autoencoder : DecodedDirections or None
+    spectrum : str
+        Where the directions come from.
+    notes : tuple of str
+    """
+
+    directions: PrincipalDirections | None = None
+    autoencoder: DecodedDirections | None = None
+    spectrum: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_directions(
+    samples: Path | None,
+    labels: Path | None,
+    decoded: Path | None,
+    decoded_again: Path | None,
+    *,
+    guided: bool,
+) -> AuditData:
+    """Return what the files of an audit say.
+
+    Raises
+    ------
+    InputError
+        If guidance has no class means, names do not pair, or a file is no good.
+    """
+    if samples is None:
+        return AuditData()
+    data = read_labelled(samples, labels)
+    if guided and data.labels is None:
+        raise InputError(
+            "guidance must come with class means, from samples in class folders or samples with labels, got samples "
+            f"({samples}) without classes."
+        )
+    directions = principal_directions(data.samples, data.labels if guided else None)
+    kind = "principal variances within classes of" if guided else "principal variances of"
+    spectrum = f"{len(directions.variances)} {kind} {len(data.samples)} samples in {samples.name}"
+    notes = []
+    if directions.is_rough:
+        notes.append(
+            f"{directions.count} samples in {directions.vectors.shape[1]} dimensions are few: the smallest variances "
+            "come out too small."
+        )
+    autoencoder = None
+    if decoded is not None:
+        autoencoder = _decoded(data, directions, decoded, decoded_again)
+        notes += _notes(autoencoder)
+    return AuditData(directions, autoencoder, spectrum, tuple(notes))
+
+
+def _decoded(
+    data: LabelledSamples, directions: PrincipalDirections, decoded: Path, decoded_again: Path | None
+) -> DecodedDirections:
+    once = data.paired(read_labelled(decoded), "decoded")
+    twice = None
+    if decoded_again is not None:
+        twice = data.paired(read_labelled(decoded_again), "decoded_again")
+    return decoded_directions(directions, data.samples, once, twice)
+
+
+def _notes(decoded: DecodedDirections) -> list[str]:
+    number, all_of_them = decoded.number, len(decoded.directions.variances)
+    notes = []
+    if number < all_of_them:
+        notes.append(
+            f"The autoencoder is fitted in the {number} widest of {all_of_them} directions; the others count as "
+            "residual."
+        )
+    fit = decoded.fit
+    if fit.refitted is None and fit.curvature > NOT_LINEAR:
+        notes.append(
+            "The autoencoder is not linear: decode and encode the decoded samples once more, and give them as "
+            "--decoded-again."
+        )
+    if fit.refitted is not None and fit.change > NOT_LINEAR:
+        notes.append("The autoencoder is not linear: the regression refitted on decoded samples is used.")
+    return notes

@@ -1,0 +1,317 @@
+"""hermite-collapse audit: what a sampler and the loop around it do to data, and what to change first."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from cyclopts import Parameter
+
+from ...advice.audit import CLOSURE, Audit, audit
+from ...advice.directions import DecodedDirections
+from ...core import checks
+from ...core.errors import InputError
+from ...pipeline.denoiser import Sampler
+from ...pipeline.guidance import Guidance
+from ...pipeline.mechanism import Mechanism
+from ...pipeline.pipeline import Pipeline
+from ...pipeline.probed_steps import ProbedSteps
+from ...pipeline.sampler_steps import SamplerSteps
+from ..audit_data import AuditData, read_directions
+from ..config import Config
+from .options import command as _command
+from .output import Output
+
+CLOSED_FORMS = ("ddim", "ddpm", "edm", "flow")
+DIRECTIONS = 9  # that are looked at where parameters differ from direction to direction
+
+Scheduler = Annotated[
+    Path | None,
+    Parameter(
+        help="A diffusers scheduler: scheduler_config.json, its folder or a whole pipeline's folder; or one of "
+        f"{', '.join(CLOSED_FORMS)}, which need neither torch nor diffusers."
+    ),
+]
+Steps = Annotated[int, Parameter(help="Number of inference steps, a count. Default: 25.")]
+Fresh = Annotated[
+    float, Parameter(help="Share of fresh real data in every round, in [0, 1], dimensionless. Default: 0.1.")
+]
+Images = Annotated[
+    int | None, Parameter(help="Training images of every round, a count; infinitely many without.")
+]
+Scale = Annotated[
+    float | None,
+    Parameter(help="Guidance scale, >= 1, dimensionless (1 is none); needs samples with classes."),
+]
+Labels = Annotated[
+    Path | None, Parameter(help="File with one whole number a sample: its class, for the class means.")
+]
+Samples = Annotated[
+    Path | None,
+    Parameter(
+        help="Real data in the units of the model: a folder of images, or of class folders of images, or an array of "
+        "latents. A stated spectrum without."
+    ),
+]
+Decoded = Annotated[
+    Path | None,
+    Parameter(help="The same samples under the same names after one decode and encode: the autoencoder."),
+]
+Tolerance = Annotated[
+    float,
+    Parameter(help="Relative deviation of the limit that is asked for, > 0, dimensionless. Default: 0.1."),
+]
+Denoiser = Annotated[
+    str | None,
+    Parameter(help="What a network for few steps is taken for: posterior_mean or flow_map."),
+]
+
+
+DecodedAgain = Annotated[
+    Path | None,
+    Parameter(help="The same after a second one: refits an autoencoder that is not linear on what it made."),
+]
+
+
+def run(
+    config: Config,
+    output: Output,
+    scheduler: Scheduler = None,
+    *,
+    steps: Steps = 25,
+    fresh_fraction: Fresh = 0.1,
+    images: Images = None,
+    guidance: Scale = None,
+    labels: Labels = None,
+    samples: Samples = None,
+    decoded: Decoded = None,
+    decoded_again: DecodedAgain = None,
+    tolerance: Tolerance = 0.1,
+    denoiser: Denoiser = None,
+) -> int:
+    """Say what a sampler's steps, guidance, images and autoencoder do to data in the long run.
+
+    Each alone and all together, which of them to change first, and what would be enough. Exact for Gaussian
+    directions, a Gaussian closure for other data; errors of the learned score are not in it. --out keeps one page and
+    a figure.
+    """
+    if scheduler is None:
+        raise InputError(
+            f"audit must be given a scheduler, a pipeline's folder or one of {', '.join(CLOSED_FORMS)}, got none."
+        )
+    _check_companions(guidance, labels, samples, decoded, decoded_again)
+    loop = _Loop(
+        checks.fraction(fresh_fraction),
+        images,
+        None if guidance is None else Guidance(guidance, 0.0),
+        checks.positive(tolerance, "tolerance"),
+    )
+    data = read_directions(samples, labels, decoded, decoded_again, guided=guidance is not None)
+    make = _sampler_of(scheduler, denoiser)
+    sampler = make(checks.integer(steps, "steps", minimum=1), loop.guidance)
+    result = _audit(lambda count: make(count, None), sampler, data, loop)
+    notes = [*(sampler.notes if isinstance(sampler, ProbedSteps) else ()), *data.notes]
+    _print(result, data, notes, output)
+    document = {
+        "command": "audit",
+        "scheduler": scheduler,
+        "steps": steps,
+        "fresh_fraction": loop.fresh_fraction,
+        "images": images,
+        "guidance": guidance,
+        **_findings(result),
+        "last_step": sampler.ending._asdict(),
+        "autoencoder": None
+        if data.autoencoder is None
+        else _autoencoder(data.autoencoder, loop.fresh_fraction),
+        "notes": notes,
+    }
+    if output.folder is not None:
+        options = {
+            "steps": steps,
+            "fresh-fraction": fresh_fraction,
+            "images": images,
+            "guidance": guidance,
+            "labels": labels,
+            "samples": samples,
+            "decoded": decoded,
+            "decoded-again": decoded_again,
+            "tolerance": tolerance,
+            "denoiser": denoiser,
+        }
+        given = [
+            word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))
+        ]
+        line = shlex.join(["hermite-collapse", "audit", str(scheduler), *given])
+        output.keep(document, "audit")
+        _write(result, notes, output.folder, line)
+    output.document(document)
+    return 0
+
+
+class _Loop(NamedTuple):
+    """What stands around the sampler."""
+
+    fresh_fraction: float
+    images: int | None
+    guidance: Guidance | None
+    tolerance: float
+
+
+def _check_companions(
+    guidance: float | None,
+    labels: Path | None,
+    samples: Path | None,
+    decoded: Path | None,
+    decoded_again: Path | None,
+) -> None:
+    """Check that options stand beside those that they need."""
+    if guidance is not None and samples is None:
+        raise InputError(
+            "guidance must come with class means, from samples in class folders or samples with labels, got no samples."
+        )
+    if labels is not None and guidance is None:
+        raise InputError(
+            f"labels must come with guidance, which needs class means, got {str(labels)!r} without it."
+        )
+    if decoded is not None and samples is None:
+        raise InputError(f"decoded must come with samples, got {str(decoded)!r} without them.")
+    if decoded_again is not None and decoded is None:
+        raise InputError(f"decoded_again must come with decoded, got {str(decoded_again)!r} without it.")
+
+
+def _sampler_of(scheduler: Path, denoiser: str | None) -> Callable[[int, Guidance | None], Sampler]:
+    """Return what makes the sampler for a number of steps."""
+    name = str(scheduler)
+    if name in CLOSED_FORMS and not scheduler.exists():
+        if denoiser not in (None, "posterior_mean"):
+            raise InputError(f"denoiser must be 'posterior_mean' for {name}, got {denoiser!r}.")
+        forms = {
+            "ddim": SamplerSteps.ddim,
+            "ddpm": SamplerSteps.ddpm,
+            "edm": SamplerSteps.edm,
+            "flow": SamplerSteps.flow,
+        }
+        return lambda steps, guidance: forms[name](steps=steps, guidance=guidance)
+    return lambda steps, guidance: SamplerSteps.of_scheduler(
+        name, steps=steps, guidance=guidance, denoiser=denoiser
+    )
+
+
+def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, loop: _Loop) -> Audit:
+    """Return the audit: of one pipeline for all directions, or of one for each where parameters differ."""
+    alpha, guidance = loop.fresh_fraction, loop.guidance
+    directions, decoded = data.directions, data.autoencoder
+    if directions is None or (guidance is None and decoded is None):
+        pipeline = Pipeline([sampler], fresh_fraction=alpha, images=loop.images)
+        given = None if directions is None else directions.variances
+        return audit(
+            pipeline, directions=given, tolerance=loop.tolerance, build=build, spectrum=data.spectrum
+        )
+    used = directions if decoded is None else decoded.leading
+    selected = used.quantiles(DIRECTIONS)
+    pipelines = []
+    for j in selected.tolist():
+        own: Mechanism = sampler
+        if guidance is not None and used.between is not None:
+            own = sampler.replace(guidance=Guidance(guidance.scale, float(used.between[j])))
+        parts = [own] if decoded is None else [own, decoded.fit.settled.along(j)]
+        pipelines.append(Pipeline(parts, fresh_fraction=alpha, images=loop.images))
+    return audit(
+        pipelines,
+        directions=used.variances[selected],
+        tolerance=loop.tolerance,
+        build=build,
+        spectrum=f"{len(selected)} of {data.spectrum}",
+    )
+
+
+def _print(result: Audit, data: AuditData, notes: list[str], output: Output) -> None:
+    output.heading("What to change first")
+    output.text(result.text)
+    output.heading(f"Variance over the data's, at fresh fraction {result.ledger.fresh_fraction:g}")
+    output.lines(result.table().splitlines())
+    output.text(f"Directions: {result.spectrum}.")
+    if data.autoencoder is not None:
+        document = _autoencoder(data.autoencoder, result.ledger.fresh_fraction)
+        output.heading("The autoencoder alone, in several directions at once")
+        output.table(
+            ["", "value"],
+            [
+                ["directions fitted", data.autoencoder.number],
+                ["spectral radius of the regression", document["spectral_radius"]],
+                ["fresh fraction that it needs", document["critical_share"]],
+                ["residual that squares and cubes explain", document["curvature"]],
+                ["change of the regression when refitted", document["change"]],
+                ["limit of the total variance, over the data's", document["total_limit"]],
+                ["the same, direction by direction", document["total_limit_by_direction"]],
+            ],
+        )
+    if notes:
+        output.heading("What was assumed")
+    for note in notes:
+        output.text(note, indent="- ")
+
+
+def _findings(result: Audit) -> dict[str, object]:
+    """Return what the audit found, for the document."""
+    ledger = result.ledger
+    return {
+        "text": result.text,
+        "dominant": result.dominant._asdict(),
+        "tolerance": result.tolerance,
+        "requirements": [requirement._asdict() for requirement in result.requirements],
+        "spectrum": result.spectrum,
+        "directions": ledger.data,
+        "mechanisms": [
+            {"name": name, "description": words, "one_round": ratios, "limit": limits}
+            for name, words, ratios, limits in zip(
+                ledger.names, ledger.descriptions, np.exp(ledger.log_ratios), ledger.limits, strict=True
+            )
+        ],
+        "last_step_alone": {"one_round": ledger.last_step[0], "limit": ledger.last_step[1]},
+        "rest": np.exp(ledger.rest),
+        "all_together": {"one_round": np.exp(ledger.log_ratio), "limit": ledger.limit},
+        "sensitivity": result.sensitivity,
+        "closure": CLOSURE,
+    }
+
+
+def _autoencoder(decoded: DecodedDirections, fresh_fraction: float) -> dict[str, object]:
+    """Return the autoencoder by itself: its regression, and its limit in all directions at once and one by one."""
+    matrix, data = decoded.fit.settled, decoded.fit.covariance
+    total = float(np.trace(data))
+    exists = matrix.is_stable(fresh_fraction)
+    limit = matrix.limit(data, fresh_fraction=fresh_fraction) if exists else np.full_like(data, np.inf)
+    single = [
+        Pipeline([matrix.along(j)], fresh_fraction=fresh_fraction).limit(float(data[j, j]))
+        for j in range(len(data))
+    ]
+    return {
+        "regression": matrix.regression,
+        "residual": matrix.residual,
+        "spectral_radius": matrix.spectral_radius,
+        "critical_share": matrix.critical_share,
+        "curvature": decoded.fit.curvature,
+        "change": decoded.fit.change,
+        "limit": np.diag(limit),
+        "limit_by_direction": single,
+        "total_limit": float(np.trace(limit)) / total,
+        "total_limit_by_direction": float(np.sum(single)) / total,
+    }
+
+
+def _write(result: Audit, notes: list[str], folder: Path, line: str) -> None:
+    """Leave the page and the figure in the folder."""
+    from ...figures import draw_audit, save
+    from ...figures.style import figure_of
+    from ...reporting.audit import write_audit
+
+    save(figure_of(draw_audit(result)), folder / "figures" / "audit")
+    write_audit(folder, result, notes=notes, command=line)
+
+
+command = _command(run, uses=())
