@@ -15,17 +15,19 @@ for every w, every guidance and every mean, exactly.  The program is read off a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
+from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
-from .denoiser import Affine, Sampler, flow_map, posterior_means
+from .denoiser import Affine, AnySamples, Posterior, Sampler, flow_map, posterior_means
 from .guidance import Guidance
 
-CHUNK = 16_384  # variances that are carried through the steps together
+CHUNK = 1_000_000  # steps times variances that are carried through together
 SPARE_ROWS = 16  # independent noises beyond twice the live samples, before they are combined
 
 Denoiser = Literal["posterior_mean", "flow_map"]
@@ -77,9 +79,68 @@ class ProbedSteps(Sampler):
     guidance: Guidance | None = None
 
     @property
-    def steps(self) -> int:
-        """Number of calls of the network."""
-        return len(self.signal)
+    def deviation(self) -> float:
+        """`start`."""
+        return self.start
+
+    @cached_property
+    def noise_by_step(self) -> FloatArray | None:
+        """Variance of the noise of each step, if every step uses the last sample, its output and noise of its own."""
+        added, used = np.zeros(self.steps), set()
+        for step in range(self.steps):
+            for number, coefficient in self._terms(step):
+                if number >= 2 * self.steps and number not in used:
+                    used.add(number)
+                    added[step] += coefficient**2
+                elif number not in (step, self.steps + step):
+                    return None
+        return added
+
+    def carry(
+        self, x: AnySamples, posterior: Posterior[AnySamples], draw: Callable[[], AnySamples]
+    ) -> AnySamples:
+        last = self._last_use
+        live = {0: x}
+        for step in range(self.steps):
+            live[self.steps + step] = self._network(live[step], step, posterior)
+            parts = []
+            for number, coefficient in self._terms(step):
+                if number not in live:
+                    live[number] = draw()
+                parts.append(live[number] * coefficient)
+            live[step + 1] = sum(parts[1:], start=parts[0])
+            over = [n for n in live if last.get(self._owner(n), -1) <= step and n != step + 1]
+            for number in over:
+                del live[number]
+        return live[self.steps]
+
+    def advance(self, x: AnySamples, step: int, posterior: Posterior[AnySamples]) -> AnySamples:
+        output = self._network(x, step, posterior)
+        parts = [
+            (x if number == step else output) * coefficient
+            for number, coefficient in self._terms(step)
+            if number < 2 * self.steps
+        ]
+        return sum(parts[1:], start=parts[0])
+
+    def _terms(self, step: int) -> list[tuple[int, float]]:
+        """Return the variables of one step and their coefficients."""
+        part = slice(self.pointer[step], self.pointer[step + 1])
+        return list(zip(self.variable[part].tolist(), self.coefficient[part].tolist(), strict=True))
+
+    def _owner(self, number: int) -> int:
+        """Return the index that `_last_use` knows a variable by."""
+        return number if number >= 2 * self.steps else number % self.steps
+
+    def _network(self, x: AnySamples, call: int, posterior: Posterior[AnySamples]) -> AnySamples:
+        """Return the network's output for samples at one call, with the posterior means of any law."""
+        if self.target is not None:
+            raise InputError(
+                "sampler must call posterior means for a law that is not Gaussian, got one with flow maps."
+            )
+        data, noise = posterior(x, float(self.signal[call]), float(self.noise[call]))
+        d, n, e = float(self.on_data[call]), float(self.on_noise[call]), float(self.on_sample[call])
+        return data * d + noise * n + x * e
 
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
@@ -89,10 +150,29 @@ class ProbedSteps(Sampler):
         flat = w.ravel()
         spread = None if between is None else np.broadcast_to(between, w.shape).ravel()
         variance, gain = np.empty_like(flat), np.empty_like(flat)
-        for first in range(0, flat.size, CHUNK):
-            part = slice(first, first + CHUNK)
-            variance[part], gain[part] = self._run(flat[part], None if spread is None else spread[part])
+        run = self._run if np.any(self.variable >= 2 * self.steps) else self._run_without_noise
+        size = max(CHUNK // self.steps, 1)
+        for first in range(0, flat.size, size):
+            part = slice(first, first + size)
+            variance[part], gain[part] = run(flat[part], None if spread is None else spread[part])
         return variance.reshape(w.shape), gain.reshape(w.shape)
+
+    def _run_without_noise(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return V and the mean gain of a deterministic sampler, keeping samples and outputs of all steps."""
+        count = self.steps
+        slopes = np.zeros((2 * count, w.size))
+        means = np.zeros_like(slopes)
+        slopes[0] = self.start
+        for step in range(count):
+            output = self._output(step, w, between)
+            slopes[count + step] = output.slope * slopes[step]
+            means[count + step] = output.slope * means[step] + output.shift
+            part = slice(self.pointer[step], self.pointer[step + 1])
+            variables, coefficients = self.variable[part], self.coefficient[part]
+            slope, mean = coefficients @ slopes[variables], coefficients @ means[variables]
+            if step + 1 < count:
+                slopes[step + 1], means[step + 1] = slope, mean
+        return slope**2, mean
 
     def _run(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         """Return V and the mean gain, carrying every live sample as its coefficients of independent noises."""

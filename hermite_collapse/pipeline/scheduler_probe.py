@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ from .scheduler_conventions import (
     flow_map_call,
     starting_noise,
 )
-from .scheduler_setup import chosen_map, given_levels, made, require, set_levels, without_clipping
+from .scheduler_setup import chosen_map, given_levels, made, quiet, require, set_levels, without_clipping
 from .scheduler_sources import Config, SchedulerSource, read_source
 
 if TYPE_CHECKING:
@@ -75,12 +74,16 @@ def probe_scheduler(
     name = type(original).__name__
     convention = convention_of(tuple(base.__name__ for base in type(original).__mro__))
     kind = chosen_map(name, convention, denoiser, guidance, source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside diffusers
+    with quiet():
         driven = copy.deepcopy(original)
         notes = without_clipping(driven)
         notes += set_levels(driven, convention, count, source, given_levels(timesteps, sigmas, mu))
-        return _Probe(driven, convention, dict(step_options or {})).run(name, kind, tuple(notes), guidance)
+        try:
+            return _Probe(driven, convention, dict(step_options or {})).run(
+                name, kind, tuple(notes), guidance
+            )
+        except IndexError:  # an offset that leads beyond the training steps
+            raise InputError(f"steps must be a number that {name} accepts, got {count}.") from None
 
 
 class _Probe:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,8 +64,7 @@ def made(source: SchedulerSource) -> SchedulerObject:
     name = source.class_name
     if not name:
         raise InputError("config must name the scheduler's class (_class_name), got none.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         require("diffusers")
         import diffusers
 
@@ -75,19 +77,28 @@ def made(source: SchedulerSource) -> SchedulerObject:
         )
     convention_of((name,))
     settings = {key: value for key, value in source.settings.items() if value != "None"}
-    verbosity = diffusers.utils.logging.get_verbosity()
-    diffusers.utils.logging.set_verbosity_error()  # unused settings are common and harmless
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return kind.from_config(settings)
     except ImportError as problem:
         words = str(problem).strip().splitlines()[0]
         raise InputError(f"{name} cannot be made here: {words}") from None
     except (ValueError, TypeError, NotImplementedError, AssertionError) as problem:
         raise InputError(f"config must be one that {name} accepts: {_sentence(problem)}") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep diffusers from printing: unused settings and deprecations of its own are common and harmless."""
+    logger = logging.getLogger("diffusers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        diffusers.utils.logging.set_verbosity(verbosity)
+        logger.setLevel(level)
 
 
 def chosen_map(
@@ -161,7 +172,7 @@ def set_levels(
     name, config = type(scheduler).__name__, scheduler.config
     accepted = inspect.signature(scheduler.set_timesteps).parameters
     for option in given:
-        if option not in accepted:
+        if option not in accepted or name.startswith("EDM"):  # which takes positions in its own spacing
             raise InputError(f"{option} must be left out for {name}, which does not take them.")
     options, notes = {**convention.options, **given}, []
     if config.get("use_dynamic_shifting") and "mu" in accepted and "mu" not in given:
@@ -176,8 +187,8 @@ def set_levels(
         options["intermediate_timesteps"] = None
     if name == "SCMScheduler" and "timesteps" in given:
         options["max_timesteps"] = None
-    if isinstance(options.get("sigmas"), list) and name.startswith("FlowMatch"):
-        options["sigmas"] = np.asarray(options["sigmas"])
+    if "sigmas" in options and name.startswith(("FlowMatch", "Helios")):
+        options["sigmas"] = np.asarray(options["sigmas"], dtype=np.float32)
     custom = [len(values) for values in given.values() if isinstance(values, list)]
     if any(size not in (steps, steps + 1) for size in custom):
         raise InputError(f"steps must be the number of timesteps or sigmas, {custom[0]}, got {steps}.")
@@ -190,9 +201,13 @@ def set_levels(
             scheduler.set_sigmas(steps)
             notes.append("The corrector's steps are left out, because they are not linear.")
     except (ValueError, TypeError, AssertionError, IndexError, ZeroDivisionError) as problem:
-        raise InputError(
-            f"steps must be a number that {name} accepts, got {steps}: {_sentence(problem)}"
-        ) from None
+        rule = (
+            f"must be ones that {name} accepts"
+            if custom
+            else f"must be a number that {name} accepts, got {steps}"
+        )
+        subject = "timesteps and sigmas" if custom else "steps"
+        raise InputError(f"{subject} {rule}: {_sentence(problem)}") from None
     return notes
 
 

@@ -461,6 +461,35 @@ def test_a_two_cycle():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "keep"),
+    [
+        ("DDPMScheduler", "timesteps", slice(None)),
+        ("LCMScheduler", "timesteps", slice(None)),
+        ("DPMSolverMultistepScheduler", "timesteps", slice(None)),
+        ("HeunDiscreteScheduler", "timesteps", [0, 1, 3, 5]),
+        ("EulerDiscreteScheduler", "timesteps", slice(None)),
+        ("EulerDiscreteScheduler", "sigmas", slice(None)),
+        ("FlowMatchEulerDiscreteScheduler", "timesteps", slice(None)),
+        ("FlowMatchEulerDiscreteScheduler", "sigmas", slice(None, -1)),
+        ("HeliosScheduler", "sigmas", slice(None, -1)),
+    ],
+)
+def test_levels_given_by_hand_are_the_schedulers_own(name, key, keep, capfd):
+    settings = {"stages": 1, "stage_range": [0, 1]} if name == "HeliosScheduler" else {}
+    options = POSTERIOR if name == "LCMScheduler" else {}
+    made = scheduler(name, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.set_timesteps(4)
+    levels = np.asarray(getattr(made, key).tolist())[keep]
+    given = probe(name, 4, settings, **{key: levels}, **options)
+    np.testing.assert_allclose(
+        given.variance(VARIANCES), probe(name, 4, settings, **options).variance(VARIANCES), rtol=1e-6
+    )
+    assert capfd.readouterr().err == ""
+
+
 def test_scheduler_objects_are_not_touched():
     made = scheduler("DDIMScheduler", **SCALED)
     made.set_timesteps(7)
@@ -558,11 +587,17 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         (ddim, {"steps": 0}, "steps must be"),
         (ddim, {"steps": 2000}, "steps must be a number that DDIMScheduler accepts, got 2000"),
         (ddim, {"sigmas": [1.0, 0.5]}, "sigmas must be left out for DDIMScheduler"),
+        ({"_class_name": "EDMEulerScheduler"}, {"sigmas": [1.0] * 4}, "sigmas must be left out for EDMEuler"),
         (ddim, {"mu": 1.0}, "mu must be left out"),
         (ddim, {"denoiser": "mean"}, "denoiser must be one of"),
         (ddim, {"denoiser": "flow_map"}, "denoiser must be 'posterior_mean' for DDIMScheduler"),
         (ddim, {"step_options": {"ta": 1}}, "step_options must be arguments of DDIMScheduler.step, got 'ta'"),
         ({"_class_name": "DDPMScheduler"}, {"timesteps": [3, 2]}, "steps must be the number of timesteps"),
+        (
+            {"_class_name": "DDPMScheduler"},
+            {"timesteps": [2, 3, 4, 5]},
+            "timesteps and sigmas must be ones that DDPMScheduler accepts",
+        ),
         ({}, {}, "config must name the scheduler's class"),
         ({"_class_name": "NoScheduler"}, {}, "_class_name must be a scheduler of diffusers"),
         (ddim | {"beta_schedule": "square"}, {}, "config must be one that DDIMScheduler accepts"),
