@@ -1,4 +1,4 @@
-"""Sphinx configuration: one page for each room of the package, docstrings shown as they are written."""
+"""Sphinx configuration: one page for each module of the package, docstrings shown as they are written."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def verbatim(app, what, name, obj, options, lines):
         lines[:] = [".. code-block:: none", "", *("   " + line for line in lines), ""]
 
 
-def rooms() -> list[str]:
+def modules() -> list[str]:
     """Every public module, by dotted name."""
-    found = []
+    names = []
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         if not any(part.startswith("_") for part in parts[1:]) and "cli" not in parts:
-            found.append(".".join(parts))
-    return found
+            names.append(".".join(parts))
+    return names
 
 
 def write_pages(app) -> None:
-    """One page for each room, and the list of them."""
+    """Write one page for each module, and the list of them."""
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
-    for page in folder.glob("*.rst"):  # a room that is gone has no page
+    for page in folder.glob("*.rst"):  # a module that is gone has no page
         page.unlink()
-    names = rooms()
+    names = modules()
     for name in names:
         # A package shows its own words; what it hands on is documented where it is defined.
         is_package = (ROOT / Path(*name.split("."))).is_dir()
@@ -58,7 +58,7 @@ def write_pages(app) -> None:
         (folder / f"{name}.rst").write_text(text, encoding="utf-8")
     entries = "\n".join(f"   {name}" for name in names)
     (folder / "index.rst").write_text(
-        f"The rooms\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n{entries}\n", encoding="utf-8"
+        f"The modules\n===========\n\n.. toctree::\n   :maxdepth: 1\n\n{entries}\n", encoding="utf-8"
     )
 
 
