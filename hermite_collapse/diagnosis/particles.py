@@ -64,9 +64,15 @@ def required_particles(
 
     size = checks.positive(effect, "effect")
     n = checks.integer(degree, "degree", minimum=1)
-    z = float(ndtri(1.0 - checks.fraction(level, "level") / 2.0) + ndtri(checks.fraction(power, "power")))
+    share, certainty = checks.fraction(level, "level"), checks.fraction(power, "power")
+    if share == 0.0 or certainty == 1.0:
+        raise InputError(f"level must be > 0 and power < 1 for a finite number, got {level!r} and {power!r}.")
+    z = float(ndtri(1.0 - share / 2.0) + ndtri(certainty))
     predicted = predict_degree_error(recursion, n, rounds=rounds, particles=REFERENCE, generator=generator)
     if not np.isfinite(predicted.expected[-1, n]):
         raise InputError(f"degree must have energy in the data for its factor to be measured, got {n}.")
-    by_variance = (z / size) ** 2 * predicted.standard_error[-1, n] ** 2 * REFERENCE
+    ratio = max(z, 0.0) / size * float(predicted.standard_error[-1, n])
+    if ratio > 1e140:
+        raise InputError(f"effect must be large enough for a number of particles, got {size!r}.")
+    by_variance = ratio**2 * REFERENCE
     return int(np.ceil(max(by_variance, predicted.kurtosis[-1, n] / KURTOSIS_RULE)))

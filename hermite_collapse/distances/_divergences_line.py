@@ -140,7 +140,9 @@ def chi_square(p: LineMixture, q: LineMixture, above: LineMixture) -> Estimate:
 
 
 def root_of(square: float, error: float, route: str) -> Estimate:
-    """The square root of a non-negative quantity that is known to an error."""
+    """The square root of a non-negative quantity that is known to an error; ConvergenceError beyond the doubles."""
+    if not (np.isfinite(square) and np.isfinite(error)):
+        raise ConvergenceError("the distance exceeds what doubles can hold.", value=square, bound=np.inf)
     value = float(np.sqrt(max(square, 0.0)))
     low, high = np.sqrt(max(square - error, 0.0)), np.sqrt(max(square, 0.0) + error)
     return Estimate(value, float(max(value - low, high - value)), "bound", route)

@@ -51,6 +51,7 @@ class _Relative:
         return spread + float(self.shift @ self.shift)
 
 
+@np.errstate(over="ignore")
 def _relative(p: GaussianMixture, q: GaussianMixture) -> _Relative:
     s, t = p.variances[0], q.variances[0]
     difference, rounding = p.means[0] - q.means[0], 8.0 * _EPS
@@ -79,6 +80,7 @@ def _frame(law: GaussianMixture) -> FloatArray:
     return law.frames[law.frame_of[0]]
 
 
+@np.errstate(over="ignore")
 def kl(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     """Return KL(p || q)."""
     r = _relative(p, q)
@@ -86,9 +88,15 @@ def kl(p: GaussianMixture, q: GaussianMixture) -> Estimate:
         spread = float(excess(np.log1p(r.offsets)).sum())
     else:
         spread = float(r.ratios.sum()) - len(r.ratios) - r.log_determinant
-    return Estimate(0.5 * (spread + float(r.shift @ r.shift)), r.rounding * r.size, "bound", "closed_form")
+    value = 0.5 * (spread + float(r.shift @ r.shift))
+    if not np.isfinite(value):
+        raise ConvergenceError(
+            "the divergence is finite but exceeds the largest float.", value=np.inf, bound=np.inf
+        )
+    return Estimate(value, r.rounding * r.size, "bound", "closed_form")
 
 
+@np.errstate(over="ignore")
 def hellinger(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     """Return H(p, q)."""
     r = _relative(p, q)
@@ -102,7 +110,8 @@ def hellinger(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     value = -float(np.expm1(exponent))
     # The relative size of 1 + l counts here, not that of l.
     size = min(r.size, 1.0 + abs(exponent)) if not r.is_near else r.size
-    return root_of(value, r.rounding * (value + (1.0 - value) * size), "closed_form")
+    left = 0.0 if exponent < -800.0 else (1.0 - value) * size  # what the exponent's rounding moves
+    return root_of(value, r.rounding * (value + left), "closed_form")
 
 
 def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
@@ -124,6 +133,10 @@ def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
         logs[j] = constants[j] + constants - constant_q + 0.5 * np.einsum("ki,ki->k", linear, solved)
         logs[j] -= 0.5 * np.linalg.slogdet(precision)[1]
     shares = np.outer(p.weights, p.weights)
+    if float((logs + np.log(np.maximum(shares, 1e-300))).max()) > 708.0:
+        raise ConvergenceError(
+            "the chi-square is finite but exceeds the largest float.", value=np.inf, bound=np.inf
+        )
     value = float((shares * np.expm1(logs)).sum())
     magnitude = float((shares * np.exp(logs)).sum()) * (1.0 + float(np.abs(logs).max()))
     return Estimate(value, 32.0 * _EPS * len(m) * magnitude, "bound", "closed_form")
