@@ -443,6 +443,42 @@ def test_tables_with_zero_signal_are_the_schedulers_own(timesteps, time):
         assert np.log1p(sampler.ending.sigma**2) == pytest.approx(time, rel=2e-4)
 
 
+REAL_SETTINGS = [
+    ("DDIM", 20, OFFSET | {"set_alpha_to_one": False}, "0.804 0.566 0.723", "0.159 0.133 0.55"),
+    ("PNDM", 20, OFFSET | {"skip_prk_steps": True}, "0.979 0.841 1.07", "0.783 0.343 1.2"),
+    ("PNDM", 50, OFFSET | {"skip_prk_steps": True}, "1 0.993 1.21", "1.02 0.937 2.14"),
+    (
+        "DPMSolverMultistep",
+        20,
+        OFFSET | {"timestep_spacing": "leading"},
+        "0.844 0.338 0.0626",
+        "0.0784 0.00537 0.000673",
+    ),
+    ("DPMSolverMultistep", 50, SCALED | {"use_karras_sigmas": True}, "1 0.976 0.795", "1.04 0.737 0.0531"),
+    (
+        "EulerDiscrete",
+        30,
+        OFFSET | {"timestep_spacing": "leading"},
+        "0.857 0.606 0.419",
+        "0.225 0.072 0.0191",
+    ),
+    ("FlowMatchEulerDiscrete", 28, {"shift": 3.0}, "0.806 0.565 0.282", "0.18 0.0384 0.0319"),
+    ("FlowMatchEulerDiscrete", 28, FLUX, "0.802 0.537 0.18", "0.167 0.0196 0.00238"),
+    ("DDPM", 1000, {}, "0.984 0.954 0.874", "0.855 0.625 0.274"),
+    ("EDMDPMSolverMultistep", 18, {}, "1.13 1.16 1.16", "8.02 37.5 245"),
+]
+
+
+@pytest.mark.parametrize(("name", "steps", "settings", "rounds", "limits"), REAL_SETTINGS)
+def test_real_settings_on_the_directions_of_an_image_dataset(name, steps, settings, rounds, limits):
+    """Recorded: one round, and limits at a fresh fraction of .1, for three variances known to three digits."""
+    data = np.array([0.242, 0.0248, 0.00322])
+    pipeline = Pipeline([probe(f"{name}Scheduler", steps, settings)], fresh_fraction=0.1)
+    expected = [np.array([float(value) for value in values.split()]) for values in (rounds, limits)]
+    np.testing.assert_allclose(pipeline.variance(data) / data, expected[0], rtol=1e-2)
+    np.testing.assert_allclose(pipeline.limit(data) / data, expected[1], rtol=2e-2)
+
+
 def test_several_limits_of_stable_diffusions_heun():
     pipeline = Pipeline([probe("HeunDiscreteScheduler", 20, SCALED)], fresh_fraction=0.1)
     assert any(data == pytest.approx(0.001327, rel=1e-3) for _, data in pipeline.folds())
