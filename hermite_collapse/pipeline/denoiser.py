@@ -16,8 +16,9 @@ Models of few steps are trained to be flow maps instead, which carry x along the
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,6 +30,19 @@ from .mechanism import Exactness, Mechanism
 # Variances, over the square of the last level, at which the end of a sampler is read off: V(0), and the slope of log V.
 SMALL_VARIANCES = (1e-12, 1e-2, 1e-1)
 NO_NOISE = 1e-3  # share of the last level that counts as no noise left
+
+
+class Samples(Protocol):
+    """What steps are done on: arrays of NumPy or tensors, of any shape."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+    def __mul__(self, other: Any, /) -> Any: ...
+
+
+AnySamples = TypeVar("AnySamples", bound=Samples)
+
+Posterior = Callable[[AnySamples, float, float], tuple[AnySamples, AnySamples]]
+"""(x, signal, noise) -> the posterior means D of the data and N of the noise at that level, for any law of the data."""
 
 
 class Affine(NamedTuple):
@@ -111,6 +125,41 @@ class Sampler(Value, Mechanism):
         if np.log(second / first) > 1.5 * np.log(small[2] / small[1]):
             return Ending("full", level)
         return Ending("flow", 0.0)
+
+    @property
+    def steps(self) -> int:
+        """Number K of calls of the network."""
+        return len(self.signal)
+
+    @property
+    @abstractmethod
+    def deviation(self) -> float:
+        """Standard deviation of the noise that the sampler starts from."""
+
+    @property
+    @abstractmethod
+    def noise_by_step(self) -> FloatArray | None:
+        """Variance of the noise of each step, shape (K,); None where steps share noise or look further back."""
+
+    @abstractmethod
+    def carry(
+        self, x: AnySamples, posterior: Posterior[AnySamples], draw: Callable[[], AnySamples]
+    ) -> AnySamples:
+        """Return samples of any law carried from the start to the end.
+
+        Parameters
+        ----------
+        x : array or tensor
+            Samples of the noise that the sampler starts from.
+        posterior : function of (x, signal, noise)
+            Returns D and N, shaped like x.
+        draw : function
+            Returns standard normals, shaped like x.
+        """
+
+    @abstractmethod
+    def advance(self, x: AnySamples, step: int, posterior: Posterior[AnySamples]) -> AnySamples:
+        """Return samples after one step without its noise; for samplers with `noise_by_step` alone."""
 
     @abstractmethod
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:

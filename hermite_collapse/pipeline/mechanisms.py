@@ -27,6 +27,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck
 from ..recursion.final_steps import variance_after_round
+from .grid_map import MixtureRound, mixture_round
 from .guidance import Guidance
 from .mechanism import Exactness, Mechanism
 from .sampler_steps import SamplerSteps
@@ -38,11 +39,13 @@ __all__ = [
     "FinalStep",
     "FlowStop",
     "Guidance",
+    "MixtureRound",
     "Refit",
     "Rounding",
     "SamplerSteps",
     "ScoreError",
     "Truncation",
+    "mixture_round",
 ]
 
 _FINAL_KINDS = {"noisy": "rescaled", "half": "half", "full": "full"}

@@ -21,7 +21,8 @@ contains the last step.  V(w) is exact for Gaussian directions; it is not for mi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
-from .denoiser import Sampler, posterior_means
+from .denoiser import AnySamples, Posterior, Sampler, posterior_means
 from .guidance import Guidance
 from .training_noise import signal_levels
 
@@ -84,9 +85,35 @@ class SamplerSteps(Sampler):
     guidance: Guidance | None = None
 
     @property
-    def steps(self) -> int:
-        """K."""
-        return len(self.signal)
+    def deviation(self) -> float:
+        """sqrt(start)."""
+        return math.sqrt(self.start)
+
+    @property
+    def noise_by_step(self) -> FloatArray:
+        """`added`."""
+        return self.added
+
+    def carry(
+        self, x: AnySamples, posterior: Posterior[AnySamples], draw: Callable[[], AnySamples]
+    ) -> AnySamples:
+        for step, variance in enumerate(self.added.tolist()):
+            x = self.advance(x, step, posterior)
+            if variance > 0.0:
+                x = x + draw() * math.sqrt(variance)
+        return x
+
+    def advance(self, x: AnySamples, step: int, posterior: Posterior[AnySamples]) -> AnySamples:
+        data, noise = posterior(x, float(self.signal[step]), float(self.noise[step]))
+        following = data * float(self.on_data[step])
+        for samples, coefficient in ((x, self.on_sample[step]), (noise, self.on_noise[step])):
+            if coefficient != 0.0:
+                following = following + samples * float(coefficient)
+        if self.corrector is not None and self.corrector[step] != 0.0:
+            level = float(self.noise[step + 1])
+            _, second = posterior(data + noise * level, float(self.signal[step + 1]), level)
+            following = following + second * float(self.corrector[step])
+        return following
 
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
