@@ -33,5 +33,7 @@ ORDER: tuple[str, ...] = (
     "additions.affine_round_map",
     "additions.monotone_round_map",
     "additions.finite_images",
+    "additions.guidance_map",
     "additions.flow_stop",
+    "additions.autoencoder_map",
 )

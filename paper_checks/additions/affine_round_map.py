@@ -147,7 +147,7 @@ def particles(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    pipeline, mechanisms = subject.fetch("pipeline.pipeline.Pipeline"), subject.fetch("pipeline.mechanisms")
+    pipeline, mechanisms = subject.fetch("Pipeline"), subject.fetch("mechanisms")
     widening = mechanisms.ScoreError(slope=0.2)
     for label, parts, index in (
         ("stop of a flow", [mechanisms.Autoencoder(0.9, 0.19)], 0),
@@ -197,7 +197,7 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package(
-        "pipeline.pipeline.Pipeline.limit, pipeline.pipeline.Pipeline.rate",
+        "Pipeline.limit, Pipeline.rate",
         "tests/pipeline/test_pipeline.py",
         _package,
         digits=9,

@@ -102,7 +102,7 @@ def correlations(claim: Claim) -> Outcome:
             (claim.binomial(share, mpf(count)), mpf(count) * (count - 1) * (1 - share) ** 2),
         ):
             c = mpf(0)
-            for _ in range(2000):
+            for _ in range(4000):
                 c = (count + same_old * c) / count**2
             pairs += [(c, claim.drift(D)), (1 - c, claim.within(D))]
     return agreement(pairs, 20)
@@ -155,11 +155,11 @@ def real_images(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    pipeline = subject.fetch("pipeline.pipeline.Pipeline")
+    pipeline = subject.fetch("Pipeline")
     for share, count in COUNTS:
         run = pipeline([], fresh_fraction=float(share), images=count)
         c = mpf(0)
-        for _ in range(2000):
+        for _ in range(4000):
             c = (1 + ((1 - share) * count - 1) * (1 - share) * c) / count
         yield f"variance, {count} images", subject.number(run.limit(0.25)), (1 - c) / 4
         yield f"drift, {count} images", subject.number(run.mean_drift(0.25)), c / 4
@@ -190,7 +190,7 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package(
-        "pipeline.pipeline.Pipeline.limit, pipeline.pipeline.Pipeline.mean_drift",
+        "Pipeline.limit, Pipeline.mean_drift",
         "tests/pipeline/test_pipeline.py",
         _package,
         digits=8,

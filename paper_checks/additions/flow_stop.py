@@ -148,9 +148,7 @@ def particles(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    pipeline, stop = (
-        subject.fetch(f"pipeline.{name}") for name in ("pipeline.Pipeline", "mechanisms.FlowStop")
-    )
+    pipeline, stop = (subject.fetch(name) for name in ("Pipeline", "mechanisms.FlowStop"))
     for end, share, start in ((0.01, 0.1, 1.0), (0.1, 0.5, 0.05), (0.3, 0.2, 2.0)):
         value = mpf(start)
         for _ in range(900):
@@ -191,7 +189,7 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package(
-        "pipeline.mechanisms.FlowStop, pipeline.pipeline.Pipeline.limit",
+        "mechanisms.FlowStop, Pipeline.limit",
         "tests/pipeline/test_pipeline.py",
         _package,
         digits=9,

@@ -192,9 +192,7 @@ def particles(claim: Claim) -> Outcome:
 
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
-    pipeline, steps = (
-        subject.fetch(f"pipeline.{name}") for name in ("pipeline.Pipeline", "mechanisms.SamplerSteps")
-    )
+    pipeline, steps = (subject.fetch(name) for name in ("Pipeline", "mechanisms.SamplerSteps"))
     for share, start, rounds in CASES:
         run = pipeline([steps.edm(steps=18)], fresh_fraction=float(share))
         yield (
@@ -234,7 +232,7 @@ STATEMENT = Statement(
     ),
     expected="holds",
     package=Package(
-        "pipeline.pipeline.Pipeline.limit, pipeline.pipeline.Pipeline.limits",
+        "Pipeline.limit, Pipeline.limits",
         "tests/pipeline/test_pipeline.py",
         _package,
         digits=7,
