@@ -93,7 +93,8 @@ class Audit(Displayed, Value):
     requirements : tuple of Requirement
         What suffices for it, for directions no finer than the median.
     sensitivity : array, shape (K, m)
-        d log(limit) / d log(V_k) of each mechanism of the pipeline, in their order.
+        d log(limit) / d log(V_k) of each mechanism of the pipeline, in their order; where pipelines differ, of a
+        coarse, a median and a fine direction only, NaN for the others.
     spectrum : str
         Where the directions come from.
     """
@@ -189,8 +190,8 @@ class Audit(Displayed, Value):
         parts += [f"{' and '.join(fails)} would do"] if fails else []
         parts += [f"{' and '.join(suffice)} will do as it is"] if suffice else []
         if not takes:
-            return f"For {wanted} {', while '.join(parts)}."
-        return f"{_upper(wanted)} {', while '.join(parts)}."
+            return f"For {wanted} {'; '.join(parts)}."
+        return f"{_upper(wanted)} {'; '.join(parts)}."
 
     def _is_met(self, requirement: Requirement) -> bool:
         first, value = self.pipelines[0], requirement.value
@@ -288,9 +289,19 @@ def audit(
         ledger,
         level,
         tuple(_requirements(_by_pipeline(pipelines, data, coarse), level, build)),
-        np.concatenate([sensitivity(one, v) for one, v in parts], axis=-1),
+        _sensitivity(pipelines, ledger),
         spectrum or (DEFAULT_WORDS if directions is None else "as given"),
     )
+
+
+def _sensitivity(pipelines: Sequence[Pipeline], ledger: Ledger) -> FloatArray:
+    """Return the sensitivity of every direction, or of three where each has a pipeline of its own."""
+    if len(pipelines) == 1:
+        return sensitivity(pipelines[0], ledger.data)
+    result = np.full((len(pipelines[0].mechanisms), len(ledger.data)), np.nan)
+    for j in set(ledger.representative):
+        result[:, j] = sensitivity(pipelines[j], ledger.data[j])[:, 0]
+    return result
 
 
 def _by_pipeline(
