@@ -14,8 +14,9 @@ results.comparison.verdict.text
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -312,7 +313,18 @@ def write_dataset(dataset: Dataset, path: Path) -> None:
 
     It is made in memory: the library below it crashes the process where a disk is full.
     """
-    write_atomically(path, bytes(dataset.to_netcdf(engine="h5netcdf")))
+    with _here():
+        data = bytes(dataset.to_netcdf(engine="h5netcdf"))
+    write_atomically(path, data)
+
+
+def _here() -> AbstractContextManager[object]:
+    """Keep xarray from asking the scheduler of a Dask cluster for a lock on a file in memory."""
+    if "dask" not in sys.modules:
+        return nullcontext()
+    import dask
+
+    return dask.config.set(scheduler="threads")
 
 
 class _Generation(TypedDict, total=False):

@@ -38,3 +38,11 @@ class ConvergenceError(RuntimeError):
         super().__init__(message)
         self.value = value
         self.bound = bound
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Return whether an exception says that memory ran out; torch has types and words of its own."""
+    if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":
+        return True
+    words = ("not enough memory", "allocate memory", "out of memory")
+    return isinstance(problem, RuntimeError) and any(text in str(problem) for text in words)

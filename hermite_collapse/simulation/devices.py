@@ -66,13 +66,6 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def is_out_of_memory(problem: BaseException) -> bool:
-    """Return whether an exception says that memory ran out."""
-    if isinstance(problem, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(problem, RuntimeError) and "not enough memory" in str(problem)
-
-
 def release_memory(device: torch.device) -> None:
     """Give cached memory back to the device."""
     if device.type == "cuda":

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..core.errors import is_out_of_memory
 from ..core.progress import progress_bar
 from ..core.types import FloatArray
 from ..storage.run_folder import RunFolder, read_timings
@@ -139,7 +140,7 @@ class _Rounds:
                 particles, statistics = self._attempt(index, generators, advance)
                 break
             except (RuntimeError, MemoryError) as problem:
-                if not devices.is_out_of_memory(problem) or not self._shrink(index):
+                if not is_out_of_memory(problem) or not self._shrink(index):
                     raise
         devices.synchronize(settings.device)
         if particles is not None:

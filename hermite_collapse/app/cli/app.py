@@ -1,22 +1,30 @@
 """The command itself: names and one line of help for each command, and what becomes of errors.
 
-The modules of the commands are import paths, so that `--help` loads none of them.  Exit status: 0 done, 1 a
-comparison or check rejected the theory, 2 bad input (one sentence on standard error, no traceback).
+The modules of the commands are import paths, so that `--help` loads none of them.  Exit status:
+
+    0     done, or the reader of a pipe has seen enough
+    1     a comparison or check rejected the theory; never anything else
+    2     bad input, a file that cannot be read or written, too little memory: one sentence on standard error
+    3     a defect of this program: a traceback, and how to report it
+    130   interrupted
 """
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...core import checks
-from ...core.errors import ConvergenceError, InputError
+from ...core.errors import ConvergenceError, InputError, is_out_of_memory
+from .process import INTERRUPTED, drop_output, interrupts, prepare_streams, say
 
 if TYPE_CHECKING:
     from cyclopts import App
+
+REFUSED, DEFECT = 2, 3
 
 COMMANDS = {
     "predict": "Theory alone: what the recursion converges to, mode by mode (no torch needed).",
@@ -73,37 +81,59 @@ def build_app(selected: str = "") -> App:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command on its arguments and return the exit status."""
+    prepare_streams()
+    warnings.showwarning = _show_warning
+    with interrupts() as pressed:
+        try:
+            status = _run(arguments)
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt:
+            pass
+        except (BrokenPipeError, SystemExit):  # the second is how rich says that its reader is gone
+            drop_output()
+            return 0
+        except Exception as error:
+            if not pressed():
+                return _failed(error)
+        say("interrupted")
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if arguments and not arguments[0].startswith("-"):
+        checks.one_of(arguments[0], COMMANDS, "the command")
+    return int(build_app(arguments[0] if arguments else "")(list(arguments)) or 0)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong, and return the exit status."""
     from cyclopts import CycloptsError
 
-    warnings.showwarning = _show_warning
-    try:
-        if arguments and not arguments[0].startswith("-"):
-            checks.one_of(arguments[0], COMMANDS, "the command")
-        status = build_app(arguments[0] if arguments else "")(list(arguments))
-    except CycloptsError as error:
+    if isinstance(error, CycloptsError):
         return _refuse(_sentence(error))
-    except InputError as error:
+    if isinstance(error, InputError):
         return _refuse(str(error))
-    except ConvergenceError as error:
+    if isinstance(error, ConvergenceError):
         return _refuse(f"{error} (best value {error.value}, bound {error.bound})")
-    except ImportError as error:  # an extra that is not installed; the message names it
-        if error.name is not None and error.name.startswith("hermite_collapse"):
-            raise
-        return _refuse(str(error))
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
+    if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
+        return _refuse(str(error))  # an extra that is not installed; the message names it
+    if is_out_of_memory(error):
+        return _refuse(f"there must be more memory than this machine has, or less to do, got: {error}")
+    if isinstance(error, OSError):
+        drop_output()  # what is left of it would fail again when the process ends
         return _refuse(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}.")
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return int(status or 0)
+    traceback.print_exception(error)
+    say(
+        "hermite-collapse: this is a defect of the program; please report it with the lines above, the command, its "
+        "files and the output of hermite-collapse --version."
+    )
+    return DEFECT
 
 
 def _refuse(message: str) -> int:
-    print(f"hermite-collapse: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    say(f"hermite-collapse: {' '.join(message.split())}")
+    return REFUSED
 
 
 def _sentence(error: Exception) -> str:
@@ -113,4 +143,4 @@ def _sentence(error: Exception) -> str:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # type: ignore[no-untyped-def]
-    print(f"hermite-collapse: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    say(f"hermite-collapse: warning: {' '.join(str(message).split())}")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...core.errors import InputError
+from ...core.errors import InputError, is_out_of_memory
 from ...core.types import FloatArray, IntArray
 from .. import devices
 from .denoiser import NetworkDenoiser, Preconditioning
@@ -103,7 +103,7 @@ def train_scores(
             job = TrainingJob(points, architecture, training, tuple(addresses), shortest, horizon, rate)
             return _finish(job, checkpoints)
     except (RuntimeError, MemoryError) as problem:
-        if not devices.is_out_of_memory(problem):
+        if not is_out_of_memory(problem):
             raise
     devices.release_memory(points.device)
     raise InputError(

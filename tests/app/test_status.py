@@ -1,0 +1,144 @@
+"""Exit statuses and standard streams: what a script that calls the command can rely on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hermite_collapse.app.cli import app
+
+COMMAND = [sys.executable, "-m", "hermite_collapse"]
+
+
+def process(*arguments: str, **settings) -> subprocess.CompletedProcess:
+    return subprocess.run([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, timeout=120, **settings)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [IndexError("list index"), RuntimeError("x"), AssertionError(), SystemError("x"), RecursionError()],
+)
+def test_a_defect_is_no_verdict(error, monkeypatch, capsys):
+    def broken(arguments):
+        raise error
+
+    monkeypatch.setattr(app, "_run", broken)
+    assert app.run(["predict"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("Traceback")
+    assert "defect of the program; please report it" in printed.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError("Unable to allocate 7 PiB"), "more memory than this machine has"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            "more memory than this machine",
+        ),
+        (OSError(28, "No space left on device"), "a file cannot be read or written: No space left on device"),
+        (ImportError('pip install "x[y]"'), "pip install"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_sentence(error, words, monkeypatch, capsys):
+    def broken(arguments):
+        raise error
+
+    monkeypatch.setattr(app, "_run", broken)
+    assert app.run(["predict"]) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["config"], ["predict", "--json", "--rounds", "2"], ["--help"]])
+def test_a_reader_that_leaves_is_no_error(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        done = process(*arguments, stdout=stream)
+    assert done.returncode in (0, 141) and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["config"], ["predict", "--rounds", "2"], ["--help"], ["predict", "x"]]
+)
+def test_closed_streams_are_no_error(arguments):
+    expected = 2 if "x" in arguments else 0
+    shown = " ".join([*COMMAND, *arguments])
+    for closed in (">&-", ">&- 2>&-", ">&- 2>&- <&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{shown} {closed}"], stderr=subprocess.PIPE, text=True, timeout=120
+        )
+        assert (
+            done.returncode == expected and "Traceback" not in done.stderr and "Exception" not in done.stderr
+        )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_under_standard_output_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        done = process("config", stdout=full)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "arguments", [["diagnose", "c.csv"], ["predict", "--rounds", "2"], ["predict", "Ж.toml"]]
+)
+def test_narrow_encodings_lose_characters_and_nothing_else(encoding, arguments, tmp_path):
+    (tmp_path / "c.csv").write_text("Ж degree 1,Ж degree 1 error\n1,0.01\n0.9,0.01\n0.85,0.01\n", "utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, timeout=120, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == (2 if "Ж.toml" in arguments else 0), done.stderr
+    assert b"Traceback" not in done.stderr and (done.stdout + done.stderr).decode(encoding)
+
+
+def interrupted(code: str) -> subprocess.CompletedProcess:
+    """The end of the command, when its theory is replaced by code that says when it is under way."""
+    script = (
+        "import os, signal, sys, threading, time\n"
+        "from hermite_collapse.app.cli import app\n"
+        f"def broken(arguments):\n    {code}\n"
+        "app._run = broken\n"
+        "sys.exit(app.run(['predict']))\n"
+    )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+
+
+SIGNAL = "threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()"
+KERNEL = (
+    "import numba\n"
+    "    @numba.njit(nogil=True)\n"
+    "    def spin(n):\n"
+    "        s = 0.0\n"
+    "        for i in range(n):\n"
+    "            s += (s + i) % 7.0\n"
+    "        return s\n"
+    "    spin(1)\n"
+    f"    {SIGNAL}\n"
+    "    for _ in range(100000): spin(20_000_000)\n"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{SIGNAL}; time.sleep(30)",
+        KERNEL,
+        # What compiled code makes of it.
+        "\n    try: os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
+        "    except KeyboardInterrupt as error: raise SystemError('returned a result with an exception set') from error",
+        "\n    try: os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
+        "    except KeyboardInterrupt: pass\n    raise OSError('a child was interrupted too')",
+    ],
+    ids=["asleep", "kernel", "SystemError", "OSError"],
+)
+def test_an_interrupt_is_one_word(code):
+    done = interrupted(code)
+    assert (done.returncode, done.stderr, done.stdout) == (130, "interrupted\n", "")
