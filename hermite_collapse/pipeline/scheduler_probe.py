@@ -16,7 +16,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,6 +58,54 @@ def probe_scheduler(
     step_options: Mapping[str, object] | None = None,
 ) -> ProbedSteps:
     """Return what `SamplerSteps.of_scheduler` says."""
+    ready = prepared(
+        scheduler,
+        steps=steps,
+        guided=guidance is not None,
+        timesteps=timesteps,
+        sigmas=sigmas,
+        mu=mu,
+        denoiser=denoiser,
+    )
+    with quiet():
+        try:
+            return _Probe(ready, dict(step_options or {})).run(guidance)
+        except IndexError:  # an offset that leads beyond the training steps
+            name = type(ready.scheduler).__name__
+            raise InputError(f"steps must be a number that {name} accepts, got {steps}.") from None
+
+
+class PreparedScheduler(NamedTuple):
+    """A scheduler with its levels set, before its first step.
+
+    Attributes
+    ----------
+    scheduler : scheduler object
+        A copy of the one that was given.
+    convention : Convention
+    denoiser : str
+        What its network is taken for.
+    notes : tuple of str
+        What was assumed.
+    """
+
+    scheduler: SchedulerObject
+    convention: Convention
+    denoiser: Denoiser
+    notes: tuple[str, ...]
+
+
+def prepared(
+    scheduler: SchedulerObject | Config,
+    *,
+    steps: int,
+    guided: bool = False,
+    timesteps: ArrayLike | None = None,
+    sigmas: ArrayLike | None = None,
+    mu: float | None = None,
+    denoiser: str | None = None,
+) -> PreparedScheduler:
+    """Return a scheduler ready for its first step; arguments as for `SamplerSteps.of_scheduler`."""
     count = checks.integer(steps, "steps", minimum=1)
     require("torch")
     if denoiser is not None:
@@ -71,107 +119,58 @@ def probe_scheduler(
             raise InputError(
                 f"scheduler must be a scheduler of diffusers, its configuration or its folder, got {scheduler!r}."
             )
-    name = type(original).__name__
     convention = convention_of(tuple(base.__name__ for base in type(original).__mro__))
-    kind = chosen_map(name, convention, denoiser, guidance, source)
+    kind = chosen_map(type(original).__name__, convention, denoiser, guided, source)
     with quiet():
         driven = copy.deepcopy(original)
         notes = without_clipping(driven)
         notes += set_levels(driven, convention, count, source, given_levels(timesteps, sigmas, mu))
-        try:
-            return _Probe(driven, convention, dict(step_options or {})).run(
-                name, kind, tuple(notes), guidance
-            )
-        except IndexError:  # an offset that leads beyond the training steps
-            raise InputError(f"steps must be a number that {name} accepts, got {count}.") from None
+    return PreparedScheduler(driven, convention, kind, tuple(notes))
 
 
-class _Probe:
-    """One run of a scheduler on probes."""
+class SchedulerDrive:
+    """A scheduler driven step by step, its arithmetic done in float64 and its noise answered.
+
+    Parameters
+    ----------
+    ready : PreparedScheduler
+        Its scheduler is used up.
+    step_options : dict
+        More arguments of the scheduler's step.
+    shape : tuple of int
+        Of the samples.
+    noise : function of a shape
+        Returns the noise of a step.
+    """
 
     def __init__(
-        self, scheduler: SchedulerObject, convention: Convention, step_options: dict[str, object]
+        self,
+        ready: PreparedScheduler,
+        step_options: dict[str, object],
+        shape: tuple[int, ...],
+        noise: Callable[[Sequence[int]], torch.Tensor],
     ) -> None:
         import torch
 
-        self.scheduler, self.convention, self.step_options = scheduler, convention, step_options
+        scheduler = ready.scheduler
+        self.scheduler, self.convention, self.step_options = scheduler, ready.convention, step_options
         self.name = type(scheduler).__name__
         timesteps = list(scheduler.timesteps)
-        self.timesteps = timesteps[:-1] if convention.leaves_out_last else timesteps
+        self.timesteps = timesteps[:-1] if self.convention.leaves_out_last else timesteps
         self.step_method = scheduler.step_pred if self.name == "ScoreSdeVeScheduler" else scheduler.step
         self.parameters = inspect.signature(self.step_method).parameters
         for option in step_options:
             if option not in self.parameters:
                 raise InputError(f"step_options must be arguments of {self.name}.step, got {option!r}.")
         self.count = len(self.timesteps)
-        self.probes = (2 + DRAWS_OF_A_STEP) * self.count
-        self.mixture = MIXTURE * np.random.default_rng(0).standard_normal(self.probes)
-        self.shape = (self.probes + 2, *(1,) * convention.dimensions)  # the last two rows are checks
-        self.draws = 0
+        self.deviation = starting_noise(scheduler)
+        self.mode = _answering_mode()(noise)
         self.earlier: Any = None  # the data prediction of the step before, where a scheduler wants it back
         for attribute, value in vars(scheduler).items():
             if isinstance(value, torch.Tensor) and value.dtype == torch.float32 and attribute != "timesteps":
                 setattr(scheduler, attribute, value.double())
-
-    def run(
-        self, name: str, denoiser: Denoiser, notes: tuple[str, ...], guidance: Guidance | None
-    ) -> ProbedSteps:
-        """Return the scheduler as a linear program."""
-        calls: list[Call] = []
-        targets: list[tuple[float, float]] = []
-        pointer, variables, coefficients = [0], [], []
-        start = starting_noise(self.scheduler)
-        mode = _probing_mode()(self.noise)
-        if hasattr(self.scheduler, "noise_sampler"):
-            self.scheduler.noise_sampler = _BrownianPath(lambda: self.noise(self.shape))
-        with mode, _single_thread():
-            for index, timestep in enumerate(self.timesteps):
-                sample, output = self.unit(index), self.unit(self.count + index)
-                call = self.call(sample, timestep, index)
-                if denoiser == "flow_map":
-                    call, target = flow_map_call(self.scheduler, call, index)
-                    targets.append(target)
-                calls.append(call)
-                column = self.step(output, timestep, sample, index).reshape(-1).numpy()
-                row = self.checked(column)
-                used = np.flatnonzero(row)
-                variables.append(used)
-                coefficients.append(row[used])
-                pointer.append(pointer[-1] + len(used))
-        signal, noise, on_data, on_noise, on_sample = np.array(calls, dtype=np.float64).T
-        return ProbedSteps(
-            name,
-            start,
-            signal,
-            noise,
-            on_data,
-            on_noise,
-            on_sample,
-            np.array(pointer),
-            np.concatenate(variables).astype(np.int64),
-            np.concatenate(coefficients),
-            denoiser,
-            np.array(targets) if targets else None,
-            notes,
-            guidance,
-        )
-
-    def unit(self, number: int) -> torch.Tensor:
-        """Return the probe of one sample, output or noise."""
-        import torch
-
-        probe = torch.zeros(self.shape, dtype=torch.float64)
-        probe[number] = 1.0
-        probe[-1] = self.mixture[number]
-        return probe
-
-    def noise(self, shape: Sequence[int]) -> torch.Tensor:
-        """Return the probe of the next noise."""
-        number = 2 * self.count + self.draws
-        if tuple(shape) != self.shape or number >= self.probes:
-            raise InputError(f"scheduler must draw noise like its samples, got {self.name}, which does not.")
-        self.draws += 1
-        return self.unit(number)
+        if hasattr(scheduler, "noise_sampler"):
+            scheduler.noise_sampler = _BrownianPath(lambda: noise(shape))
 
     def call(self, sample: torch.Tensor, timestep: Any, index: int) -> Call:
         """Return what the network is asked at a timestep."""
@@ -207,6 +206,74 @@ class _Probe:
             )
             return following
         return self.step_method(output, timestep, sample, **options)[0]
+
+
+class _Probe(SchedulerDrive):
+    """One run of a scheduler on probes."""
+
+    def __init__(self, ready: PreparedScheduler, step_options: dict[str, object]) -> None:
+        count = len(ready.scheduler.timesteps) - ready.convention.leaves_out_last
+        self.ready = ready
+        self.probes = (2 + DRAWS_OF_A_STEP) * count
+        self.mixture = MIXTURE * np.random.default_rng(0).standard_normal(self.probes)
+        self.shape = (self.probes + 2, *(1,) * ready.convention.dimensions)  # the last two rows are checks
+        self.draws = 0
+        super().__init__(ready, step_options, self.shape, self.noise)
+
+    def run(self, guidance: Guidance | None) -> ProbedSteps:
+        """Return the scheduler as a linear program."""
+        denoiser = self.ready.denoiser
+        calls: list[Call] = []
+        targets: list[tuple[float, float]] = []
+        pointer, variables, coefficients = [0], [], []
+        with self.mode, _single_thread():
+            for index, timestep in enumerate(self.timesteps):
+                sample, output = self.unit(index), self.unit(self.count + index)
+                call = self.call(sample, timestep, index)
+                if denoiser == "flow_map":
+                    call, target = flow_map_call(self.scheduler, call, index)
+                    targets.append(target)
+                calls.append(call)
+                column = self.step(output, timestep, sample, index).reshape(-1).numpy()
+                row = self.checked(column)
+                used = np.flatnonzero(row)
+                variables.append(used)
+                coefficients.append(row[used])
+                pointer.append(pointer[-1] + len(used))
+        signal, noise, on_data, on_noise, on_sample = np.array(calls, dtype=np.float64).T
+        return ProbedSteps(
+            self.name,
+            self.deviation,
+            signal,
+            noise,
+            on_data,
+            on_noise,
+            on_sample,
+            np.array(pointer),
+            np.concatenate(variables).astype(np.int64),
+            np.concatenate(coefficients),
+            denoiser,
+            np.array(targets) if targets else None,
+            self.ready.notes,
+            guidance,
+        )
+
+    def unit(self, number: int) -> torch.Tensor:
+        """Return the probe of one sample, output or noise."""
+        import torch
+
+        probe = torch.zeros(self.shape, dtype=torch.float64)
+        probe[number] = 1.0
+        probe[-1] = self.mixture[number]
+        return probe
+
+    def noise(self, shape: Sequence[int]) -> torch.Tensor:
+        """Return the probe of the next noise."""
+        number = 2 * self.count + self.draws
+        if tuple(shape) != self.shape or number >= self.probes:
+            raise InputError(f"scheduler must draw noise like its samples, got {self.name}, which does not.")
+        self.draws += 1
+        return self.unit(number)
 
     def checked(self, column: FloatArray) -> FloatArray:
         """Return the coefficients of the probes, if the step is linear in them."""
@@ -267,12 +334,12 @@ class _BrownianPath:
         return values[time]
 
 
-def _probing_mode() -> Any:
+def _answering_mode() -> Any:
     """Return the class of the mode that answers for noise and keeps float64."""
     import torch
     from torch.overrides import TorchFunctionMode
 
-    class ProbingMode(TorchFunctionMode):
+    class AnsweringMode(TorchFunctionMode):
         def __init__(self, draw: Callable[[Sequence[int]], torch.Tensor]) -> None:
             super().__init__()
             self.draw = draw
@@ -298,4 +365,4 @@ def _probing_mode() -> Any:
                 return func(*args, **{**options, "dtype": torch.float64})
             return result
 
-    return ProbingMode
+    return AnsweringMode

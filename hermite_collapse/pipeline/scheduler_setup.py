@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from .guidance import Guidance
 from .probed_steps import Denoiser
 from .scheduler_conventions import Convention, SchedulerObject, convention_of
 from .scheduler_sources import SchedulerSource
@@ -105,14 +104,14 @@ def chosen_map(
     name: str,
     convention: Convention,
     denoiser: str | None,
-    guidance: Guidance | None,
+    guided: bool,
     source: SchedulerSource,
 ) -> Denoiser:
     """Return which map the network is taken for."""
     if denoiser == "flow_map":
         if not convention.has_flow_map:
             raise InputError(f"denoiser must be 'posterior_mean' for {name}, got 'flow_map'.")
-        if guidance is not None:
+        if guided:
             raise InputError("guidance must be left out for flow maps, which contain theirs.")
         return "flow_map"
     if denoiser == "posterior_mean":
