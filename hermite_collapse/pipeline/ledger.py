@@ -166,12 +166,19 @@ class Ledger(Value):
             raise InputError(
                 "pipelines must hold the same mechanisms at the same fresh fraction, got others."
             )
+        words = tuple(
+            own[0] if len(set(own)) == 1 else f"{name} (another in each direction)"
+            for name, own in zip(
+                first.names, zip(*(ledger.descriptions for ledger in ledgers), strict=True), strict=True
+            )
+        )
         arrays = ("data", "log_ratios", "log_ratio", "limits", "limit", "interplay", "last_step")
         return first.replace(
+            descriptions=words,
             **{
                 name: np.concatenate([getattr(ledger, name) for ledger in ledgers], axis=-1)
                 for name in arrays
-            }
+            },
         )
 
 

@@ -26,7 +26,7 @@ from .options import command as _command
 from .output import Output
 
 CLOSED_FORMS = ("ddim", "ddpm", "edm", "flow")
-DIRECTIONS = 9  # that are looked at where parameters differ from direction to direction
+DIRECTIONS, GUIDED_DIRECTIONS = 9, 5  # that are looked at where parameters differ from direction to direction
 
 Scheduler = Annotated[
     Path | None,
@@ -212,7 +212,7 @@ def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, l
             pipeline, directions=given, tolerance=loop.tolerance, build=build, spectrum=data.spectrum
         )
     used = directions if decoded is None else decoded.leading
-    selected = used.quantiles(DIRECTIONS)
+    selected = used.quantiles(DIRECTIONS if guidance is None else GUIDED_DIRECTIONS)
     pipelines = []
     for j in selected.tolist():
         own: Mechanism = sampler

@@ -1,0 +1,332 @@
+"""The ledger of a pipeline, what suffices for a tolerance, and autoencoders in several dimensions."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.pipeline.ledger import Ledger
+from hermite_collapse.pipeline.matrix_autoencoder import MatrixAutoencoder, fit_autoencoder
+from hermite_collapse.pipeline.mechanisms import (
+    Autoencoder,
+    Blur,
+    FinalStep,
+    Guidance,
+    Refit,
+    Rounding,
+    SamplerSteps,
+    ScoreError,
+    Truncation,
+)
+from hermite_collapse.pipeline.pipeline import Pipeline
+from hermite_collapse.pipeline.requirements import (
+    guidance_for,
+    holds,
+    images_for,
+    sensitivity,
+    share_for,
+    steps_for,
+)
+
+REAL = np.array([0.242, 0.0248, 0.00322])  # percentiles 90, 50, 10 of the variances of Fashion-MNIST
+SD = {"schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "offset": 1}
+SAMPLERS = {
+    "EDM Heun 18": SamplerSteps.edm(steps=18),
+    "EDM Heun 40": SamplerSteps.edm(steps=40),
+    "EDM Euler 18": SamplerSteps.edm(steps=18, method="euler"),
+    "DDPM small 1000": SamplerSteps.ddpm(),
+    "DDPM large 1000": SamplerSteps.ddpm(variance="beta"),
+    "SD1.5 DDIM 20": SamplerSteps.ddim(steps=20, set_alpha_to_one=False, **SD),
+    "SD1.5 DDIM 50": SamplerSteps.ddim(steps=50, set_alpha_to_one=False, **SD),
+}
+# Exact and last step alone: one round, then limits at fresh fraction .1, .5, .9, of the three directions.
+ROWS = {
+    "EDM Heun 18": "1.11/1 1.16/1 1.23/.999 5.43/1 18.8/.998 106/.988 1.25/1 1.38/1 1.55/.998 1.13/1 1.18/1 1.26/.999",
+    "EDM Heun 40": "1.02/1 1.03/1 1.04/.999 1.23/1 1.35/.998 1.5/.988 1.04/1 1.06/1 1.07/.998 1.02/1 1.03/1 1.04/.999",
+    "EDM Euler 18": "0.715/1 0.674/1 0.634/0.999 0.183/1 0.154/0.998 0.131/0.988 0.552/1 0.502/1 0.456/0.998 "
+    "0.693/1 0.65/1 0.608/0.999",
+    "DDPM small 1000": "0.984/1 0.954/0.996 0.874/0.97 0.855/0.996 0.625/0.96 0.274/0.702 0.969/0.999 0.91/0.992 "
+    "0.763/0.94 0.983/1 0.949/0.996 0.861/0.967",
+    "DDPM large 1000": "1/1 1.01/0.996 1.02/0.97 1.03/0.996 1.12/0.96 1.2/0.702 1.01/0.999 1.02/0.992 1.03/0.94 "
+    "1/1 1.01/0.996 1.02/0.967",
+    "SD1.5 DDIM 20": "0.804/1 0.566/1.03 0.723/1.27 0.159/1.04 0.133/1.35 0.55/3.66 0.649/1.01 0.375/1.07 0.648/1.53 "
+    "0.785/1 0.537/1.04 0.711/1.3",
+    "SD1.5 DDIM 50": "0.915/1 0.77/1.03 0.875/1.27 0.419/1.04 0.23/1.34 0.722/3.65 0.837/1.01 0.61/1.07 0.819/1.53 "
+    "0.906/1 0.75/1.04 0.867/1.29",
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_recorded_rows_of_real_settings(name):
+    """Three digits were recorded, from tables in float32: half a unit of the last, and 2e-3 beside it."""
+    recorded = np.array([[float(x) for x in cell.split("/")] for cell in ROWS[name].split()])
+    ledgers = [Pipeline([SAMPLERS[name]], fresh_fraction=alpha).ledger(REAL) for alpha in (0.1, 0.5, 0.9)]
+    exact = np.concatenate([np.exp(ledgers[0].log_ratio), *(ledger.limit for ledger in ledgers)])
+    last = np.concatenate([ledgers[0].last_step[0], *(ledger.last_step[1] for ledger in ledgers)])
+    half = 0.5 * 10.0 ** (np.floor(np.log10(recorded)) - 2)
+    assert np.all(np.abs(exact - recorded[:, 0]) <= half[:, 0] + 2e-3 * recorded[:, 0])
+    assert np.all(np.abs(last - recorded[:, 1]) <= half[:, 1] + 2e-3 * recorded[:, 1])
+
+
+PARTS = [SamplerSteps.ddim(steps=20), Autoencoder(0.98, 1e-4), Rounding()]
+
+
+def test_each_row_is_the_mechanism_by_itself_and_the_rest_closes_the_sum():
+    pipeline = Pipeline(PARTS, fresh_fraction=0.2, images=1000)
+    ledger = pipeline.ledger(REAL)
+    assert ledger.names == ("finite images", "sampler steps", "autoencoder", "rounding")
+    for k, part in enumerate(PARTS, start=1):
+        np.testing.assert_allclose(np.exp(ledger.log_ratios[k]), part.variance(REAL) / REAL, rtol=1e-12)
+        state = REAL.copy()
+        for _ in range(400):
+            state = part.variance(0.2 * REAL + 0.8 * state)
+        np.testing.assert_allclose(ledger.limits[k], state / REAL, rtol=1e-9)
+    np.testing.assert_allclose(np.exp(ledger.log_ratios[0]), 0.999, rtol=1e-12)
+    together = REAL * 0.999
+    for part in PARTS:
+        together = part.variance(together)
+    np.testing.assert_allclose(np.exp(ledger.log_ratio), together / REAL, rtol=1e-12)
+    np.testing.assert_allclose(ledger.log_ratios.sum(axis=0) + ledger.rest, ledger.log_ratio, rtol=1e-13)
+    np.testing.assert_allclose(ledger.limit * REAL, pipeline.limit(REAL), rtol=1e-14)
+    assert np.all(ledger.interplay == 0.0) and np.all(np.abs(ledger.rest) > 1e-6)
+
+
+def test_first_order_terms_add_in_the_inverse_of_the_limit():
+    parts = [Blur(1e-3), ScoreError(-1e-5), Truncation(1e-6)]
+    ledger = Pipeline(parts, fresh_fraction=0.1).ledger([0.3])
+    inverse = 1.0 / ledger.limits[:, 0] - 1.0
+    together = 1.0 / ledger.limit[0] - 1.0
+    assert np.all(np.abs(inverse) > 1e-6)
+    assert together == pytest.approx(inverse.sum(), abs=20 * float(np.max(inverse**2)))
+
+
+def test_guidance_in_a_sampler_is_split_and_its_interplay_named():
+    guidance = Guidance(1.5, 0.75)
+    sampler = SamplerSteps.ddim(steps=20, guidance=guidance)
+    plain = SamplerSteps.ddim(steps=20)
+    ledger = Pipeline([sampler], fresh_fraction=0.9).ledger([0.25])
+    assert ledger.names == ("sampler steps", "guidance")
+    assert np.exp(ledger.log_ratios[0, 0]) == pytest.approx(plain.variance(0.25) / 0.25, rel=1e-12)
+    assert np.exp(ledger.log_ratios[1, 0]) == pytest.approx(0.25**0.5, rel=1e-12)  # (w / (w + b))^omega
+    assert np.exp(ledger.log_ratio[0]) == pytest.approx(sampler.variance(0.25) / 0.25, rel=1e-12)
+    assert ledger.interplay[0] == pytest.approx(ledger.rest[0], rel=1e-10) and abs(ledger.rest[0]) > 0.01
+    assert ledger.limits[1, 0] * 0.25 == pytest.approx(0.11673, abs=6e-6)  # recorded, class means moving
+
+
+def test_the_dominant_mechanism_of_each_direction():
+    pipeline = Pipeline([SamplerSteps.edm(), Rounding()], fresh_fraction=0.1)
+    dominant = pipeline.ledger([0.25, 1e-5]).dominant
+    assert dominant.in_round == ("sampler steps", "rounding")
+    assert Pipeline([], fresh_fraction=0.1).ledger([0.25]).dominant.in_limit == ("",)
+    growing = Pipeline([ScoreError(0.5), Blur(10.0)], fresh_fraction=0.1)
+    assert growing.ledger([0.25]).dominant.in_limit == (
+        "score error",
+    )  # without bound, against a finite limit
+    assert growing.ledger([0.25]).dominant.in_round == ("blur",)
+
+
+def test_what_dominates_real_settings():
+    """Steps in EDM and DDIM; the last step where levels end far from the data."""
+    for name in ("EDM Heun 18", "SD1.5 DDIM 20"):
+        ledger = Pipeline([SAMPLERS[name]], fresh_fraction=0.1).ledger(REAL)
+        assert abs(ledger.log_ratio[1]) > 10 * abs(np.log(ledger.last_step[0, 1]))
+    early = SamplerSteps.edm(steps=60, sigma_min=0.2)
+    ledger = Pipeline([early], fresh_fraction=0.1).ledger(REAL)
+    np.testing.assert_allclose(np.exp(ledger.log_ratio), ledger.last_step[0], rtol=0.05)
+    np.testing.assert_allclose(ledger.last_step[0], FinalStep(0.2).variance(REAL) / REAL, rtol=1e-9)
+
+
+def test_ledgers_are_values_and_join():
+    one = Pipeline(PARTS, fresh_fraction=0.2).ledger(REAL)
+    assert pickle.loads(pickle.dumps(one)) == one
+    parts = [Pipeline(PARTS, fresh_fraction=0.2).ledger([v]) for v in REAL]
+    joined = Ledger.joined(parts)
+    assert joined == one or np.allclose(joined.limits, one.limits, rtol=1e-12)
+    other = Pipeline([Autoencoder(0.9), Rounding()], fresh_fraction=0.2).ledger([0.1])
+    with pytest.raises(InputError, match="pipelines must hold the same mechanisms"):
+        Ledger.joined([one, other])
+    moved = Pipeline([*PARTS[:1], Autoencoder(0.9), Rounding()], fresh_fraction=0.2).ledger([0.1])
+    assert "another in each direction" in Ledger.joined([one, moved]).descriptions[1]
+
+
+def test_the_table_fits_a_terminal_and_holds_the_numbers():
+    table = Pipeline(PARTS, fresh_fraction=0.2, images=1000).ledger(REAL).table()
+    assert all(len(line) <= 88 for line in table.splitlines())
+    assert table.splitlines()[-1].startswith("all together") and "last step alone" in table
+
+
+@pytest.mark.parametrize("v", [[0.0, 1.0], [[1.0]], []])
+def test_a_ledger_needs_variances_above_zero(v):
+    with pytest.raises(InputError, match="v must be one axis of variances > 0, got"):
+        Pipeline([], fresh_fraction=0.5).ledger(v)
+
+
+def test_the_smallest_number_of_steps():
+    def build(count: int) -> Pipeline:
+        return Pipeline([SamplerSteps.edm(steps=count)], fresh_fraction=0.1)
+
+    steps = steps_for(build, REAL, tolerance=0.2)
+    assert holds(build(steps), REAL, 0.2) and not holds(build(steps - 1), REAL, 0.2)
+    assert steps_for(build, REAL, tolerance=1e-3, most=64) is None
+
+    def only_few(count: int) -> Pipeline:
+        if count > 20:
+            raise InputError("steps must be at most 20.")
+        return build(count)
+
+    assert steps_for(only_few, REAL, tolerance=0.2) is None
+
+
+def test_the_least_fresh_fraction_of_an_affine_map():
+    """V = A w: limit/v = alpha A / (1 - (1-alpha) A), so alpha = (1-A) (1-eps) / (A eps) at a loss eps."""
+    slope, eps = 0.99, 0.05
+    pipeline = Pipeline([ScoreError(slope - 1.0)], fresh_fraction=0.5)
+    expected = (1 - slope) * (1 - eps) / (slope * eps)
+    assert share_for(pipeline, [1.0, 0.1], tolerance=eps) == pytest.approx(expected, rel=1.2e-3)
+    assert share_for(Pipeline([ScoreError(-0.2)], fresh_fraction=0.5), 1.0, tolerance=0.1) is None
+
+
+@pytest.mark.parametrize(("alpha", "eps"), [(0.1, 0.01), (0.1, 1e-3), (0.5, 0.01), (0.5, 1e-3)])
+def test_images_enough_are_a_number_of_real_ones(alpha, eps):
+    """S = (1 - 1/D) v with D = 1 - alpha + alpha n (2 - alpha), so that D = 1/eps."""
+    expected = (1 / eps - 1 + alpha) / (alpha * (2 - alpha))
+    count = images_for(Pipeline([], fresh_fraction=alpha), 1.0, tolerance=eps)
+    assert count == pytest.approx(expected, rel=1.1e-2, abs=1.0)
+    if alpha == 0.1:
+        assert alpha * count == pytest.approx(1 / (2 * eps), rel=0.1)
+
+
+def test_the_largest_guidance():
+    guided = Pipeline([Guidance(2.0, 0.05)], fresh_fraction=0.9)
+    scale = guidance_for(guided, 0.25, tolerance=0.1)
+    assert holds(Pipeline([Guidance(scale, 0.05)], fresh_fraction=0.9), 0.25, 0.1)
+    assert not holds(Pipeline([Guidance(1 + 1.02 * (scale - 1), 0.05)], fresh_fraction=0.9), 0.25, 0.1)
+    with pytest.raises(InputError, match="pipeline must hold guidance"):
+        guidance_for(Pipeline([], fresh_fraction=0.9), 0.25, tolerance=0.1)
+    spoiled = Pipeline([Guidance(2.0, 0.05), ScoreError(0.5)], fresh_fraction=0.9)
+    assert guidance_for(spoiled, 0.25, tolerance=0.1) is None
+
+
+def test_sensitivities_of_affine_mechanisms():
+    """v = B/(1 - (1-alpha) A) + ...: a factor on what the last makes moves the limit by 1/(1 - (1-alpha) A)."""
+    alpha, blur, v = 0.1, 0.2, 0.7
+    result = sensitivity(Pipeline([Blur(blur), ScoreError(-0.05)], fresh_fraction=alpha), [v])
+    slope = 0.95
+    assert result[:, 0] == pytest.approx(1 / (1 - (1 - alpha) * slope), rel=2e-5)
+    # Of the first of two that do not commute: only what passes through the second is multiplied.
+    limit = (alpha * v * slope + blur**2) / (1 - (1 - alpha) * slope)
+    first = sensitivity(Pipeline([ScoreError(-0.05), Blur(blur)], fresh_fraction=alpha), [v])[0, 0]
+    w = alpha * v + (1 - alpha) * limit
+    assert first == pytest.approx(slope * w / limit / (1 - (1 - alpha) * slope), rel=2e-5)
+    assert np.isnan(sensitivity(Pipeline([ScoreError(0.5)], fresh_fraction=0.1), [v])).all()
+
+
+def random_autoencoder(seed: int, dimension: int = 3) -> tuple[MatrixAutoencoder, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    regression = 0.9 * np.eye(dimension) + 0.15 * rng.standard_normal((dimension, dimension))
+    root, spread = rng.standard_normal((2, dimension, dimension))
+    return MatrixAutoencoder(regression, 0.01 * root @ root.T), spread @ spread.T
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_limit_of_an_autoencoder_is_that_of_many_rounds(seed):
+    autoencoder, data = random_autoencoder(seed)
+    alpha = min(0.99, autoencoder.critical_share + 0.2)
+    state = data
+    for _ in range(2000):
+        state = autoencoder.step(data, state, alpha)
+    np.testing.assert_allclose(autoencoder.limit(data, fresh_fraction=alpha), state, rtol=1e-9, atol=1e-12)
+
+
+def test_an_autoencoder_grows_without_bound_below_its_critical_share():
+    autoencoder = MatrixAutoencoder([[0.8, 0.7], [0.7, 0.8]], np.zeros((2, 2)))  # rho(R) = 1.5
+    assert autoencoder.critical_share == pytest.approx(1 - 1 / 2.25)
+    assert not autoencoder.is_stable(0.55) and autoencoder.is_stable(0.56)
+    with pytest.raises(
+        InputError, match="fresh_fraction must be above 0.555556 for a limit to exist, got 0.5"
+    ):
+        autoencoder.limit(np.eye(2), fresh_fraction=0.5)
+
+
+def test_one_direction_at_a_time_drops_what_the_matrix_mixes():
+    autoencoder, data = random_autoencoder(1)
+    alpha = 0.5
+    full = np.diag(autoencoder.limit(data, fresh_fraction=alpha))
+    single = [
+        Pipeline([autoencoder.along(j)], fresh_fraction=alpha).limit(data[j, j]) for j in range(len(data))
+    ]
+    assert np.max(np.abs(full / single - 1.0)) > 0.05
+    diagonal = MatrixAutoencoder(np.diag([0.9, 0.8]), np.diag([0.01, 0.02]))
+    limit = diagonal.limit(np.diag([1.0, 0.1]), fresh_fraction=alpha)
+    for j, v in enumerate((1.0, 0.1)):
+        assert Pipeline([diagonal.along(j)], fresh_fraction=alpha).limit(v) == pytest.approx(limit[j, j])
+
+
+def test_a_linear_autoencoder_is_fitted_within_its_errors():
+    autoencoder, _ = random_autoencoder(2)
+    rng = np.random.default_rng(0)
+    x = rng.gamma(2.0, size=(20_000, 3))  # not Gaussian
+    noise = rng.standard_normal(x.shape) @ np.linalg.cholesky(autoencoder.residual).T
+    fit = fit_autoencoder(x, 0.3 + x @ autoencoder.regression.T + noise)
+    error = np.sqrt(
+        np.diag(autoencoder.residual)[:, None] / (2.0 * len(x))
+    )  # the variance of a gamma of 2 is 2
+    assert np.max(np.abs(fit.autoencoder.regression - autoencoder.regression) / error) < 4.5
+    np.testing.assert_allclose(fit.autoencoder.residual, autoencoder.residual, atol=0.03 * 0.01 * 9)
+    assert fit.curvature < 2e-3 and np.isnan(fit.change) and fit.settled == fit.autoencoder
+
+
+def test_a_curved_autoencoder_is_noticed_and_refitted():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20_000, 2))
+    once = np.tanh(x)
+    fit = fit_autoencoder(x, once, np.tanh(once))
+    assert fit.curvature > 0.5 and fit.change > 0.1
+    # E[tanh'(x)] under each law, by Stein's lemma for the first.
+    assert fit.autoencoder.regression[0, 0] == pytest.approx(np.mean(1 - once[:, 0] ** 2), abs=0.01)
+    assert fit.settled.regression[0, 0] == pytest.approx(
+        np.mean(once[:, 0] * np.tanh(once[:, 0])) / np.mean(once[:, 0] ** 2), abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: MatrixAutoencoder([[1.0, 0.0]], [[1.0]]), "regression must be a square matrix, got shape"),
+        (lambda: MatrixAutoencoder([[1.0]], np.eye(2)), "residual must have the shape of regression"),
+        (
+            lambda: MatrixAutoencoder(np.eye(2), [[1.0, 0.5], [0.0, 1.0]]),
+            "residual must be symmetric, got a matrix that is not",
+        ),
+        (lambda: MatrixAutoencoder([[1.0]], [[-1.0]]), "residual must be a covariance, .* got one with -1"),
+        (
+            lambda: MatrixAutoencoder([[0.5]], [[1.0]]).limit(np.eye(2), fresh_fraction=0.5),
+            "covariance must have shape",
+        ),
+        (lambda: MatrixAutoencoder([[0.5]], [[1.0]]).along(1), "direction must be below 1, got 1"),
+        (
+            lambda: fit_autoencoder(np.ones((4, 2)), np.ones((4, 2))),
+            "samples must be at least 5 in 2 dimensions",
+        ),
+        (
+            lambda: fit_autoencoder(np.ones((9, 2)), np.ones((9, 2))),
+            "samples must vary in all 2 directions, got 0 that do",
+        ),
+        (lambda: fit_autoencoder(np.ones((9, 2)), np.ones((9, 3))), "decoded must have the shape of samples"),
+        (
+            lambda: images_for(Pipeline([Refit(10)], fresh_fraction=0.5), 1.0, tolerance=0.1),
+            "images must be left",
+        ),
+        (
+            lambda: steps_for(lambda k: Pipeline([], fresh_fraction=1.0), 1.0, tolerance=0.0),
+            "tolerance must be",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(call, words):
+    with pytest.raises(InputError, match=words) as caught:
+        call()
+    assert str(caught.value).count("\n") == 0 and str(caught.value).endswith(".")
