@@ -20,7 +20,7 @@ def test_score_sde_stops_at_the_integral_of_its_noise():
         ("ddpm", -np.log1p(-1e-4)),
         ("stable_diffusion", -np.log1p(-0.00085)),
         ("edm", np.log1p((0.002 / 0.5) ** 2)),
-        ("score_sde_ve", np.log1p(0.02**2)),
+        ("score_sde_ve", np.log1p(0.04**2)),
         ("papers", 0.02),
     ],
 )
