@@ -63,10 +63,13 @@ if TYPE_CHECKING:
     from .samplers import ExponentialMultistep as ExponentialMultistep
     from .samplers import ProbabilityFlowHeun as ProbabilityFlowHeun
     from .samplers import Sampler as Sampler
+    from .schedulers import SchedulerGeneration as SchedulerGeneration
     from .scores import Denoiser as Denoiser
     from .scores import MixtureDenoiser as MixtureDenoiser
     from .scores import ScoreDenoiser as ScoreDenoiser
     from .scores import score_of as score_of
+    from .steps import GuidedDenoiser as GuidedDenoiser
+    from .steps import StepsGeneration as StepsGeneration
     from .together import simulate_many as simulate_many
     from .together import simulate_together as simulate_together
 

@@ -24,7 +24,16 @@ import torch
 BLOCK = 8192
 
 # What the numbers are for.  The codes enter the seeds: they never change meaning.
-PURPOSES = {"initial": 0, "parents": 1, "channel": 2, "start": 3, "path": 4, "pool": 5, "other": 6}
+PURPOSES = {
+    "initial": 0,
+    "parents": 1,
+    "channel": 2,
+    "start": 3,
+    "path": 4,
+    "pool": 5,
+    "other": 6,
+    "labels": 7,
+}
 
 
 @dataclass(frozen=True)
