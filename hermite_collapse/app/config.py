@@ -133,7 +133,7 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     if file.suffix in _SAMPLES:
         raise InputError(f"the configuration must be a TOML file, got {str(path)!r}: was --samples meant?")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except FileNotFoundError:
         raise InputError(f"the configuration must be an existing TOML file, got {str(path)!r}.") from None

@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Required, TypedDict
 
+from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
 from ..storage.claims import ASKED, claimed, first_difference, holds_work
@@ -221,6 +222,14 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
     if holds_work(folder, asked_of_run(config)) and not resume:
         raise InputError(f"out must be empty unless --resume is given, got {results}.")
     return results
+
+
+def require_comparable(config: Config) -> None:
+    """Refuse a simulation that no prediction belongs to, before it begins."""
+    from ..recursion.sampling_error import GENERATORS
+
+    checks.one_of(config.simulation.generator, GENERATORS, "generator of a comparison")
+    checks.one_of(config.simulation.final_step, ("noisy",), "final_step of a comparison")
 
 
 def run_simulation(results: Results, *, progress: bool | None = None) -> SimulatedRecursion:

@@ -189,7 +189,7 @@ class AnalysisSection(Section):
         description="Highest Hermite degree shown and tested, a count; 8, or what the dimension allows, "
         "unless given.",
     )
-    significance: Annotated[float, number(checks.fraction)] = Field(
+    significance: Annotated[float, number(checks.probability)] = Field(
         0.01, description="Level of the Holm test over all modes and rounds, a probability."
     )
 

@@ -28,7 +28,7 @@ from ..storage.folder import read_arrays, write_arrays
 from .asked import asked_of_sweep
 from .config import Config, key_sections, parse_config, unknown_key
 from .jobs import Failure, Jobs
-from .run import DATASET, write_dataset
+from .run import DATASET, require_comparable, write_dataset
 from .schema import SweepSection
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def plan_sweep(config: Config) -> Sweep:
     for setting in settings:
         try:
             point = single.updated(dict(zip(keys, setting, strict=True)))
+            if config.sweep.task == "compare":
+                require_comparable(point)
         except InputError as error:
             shown = ", ".join(f"{key} = {value}" for key, value in zip(keys, setting, strict=True))
             raise InputError(f"the point {shown} of the sweep is not valid: {error}") from None

@@ -84,9 +84,7 @@ def compare(
     checks.instance(recursion, Recursion, "recursion")
     checks.instance(simulated, SimulatedRecursion, "simulated")
     _require_match(recursion, simulated)
-    size = checks.fraction(level, "level")
-    if size in (0.0, 1.0):
-        raise InputError(f"level must lie in (0, 1), got {size!r}.")
+    size = checks.probability(level, "level")
     measured, runs, degree = simulated.mean_coefficients, simulated.runs, simulated.degree
     rounds, particles = simulated.rounds, simulated.particles
     generator, pool = simulated.generator, simulated.pool

@@ -57,6 +57,14 @@ def fraction(value: object, name: str = "fresh_fraction") -> float:
     return number
 
 
+def probability(value: object, name: str) -> float:
+    """Return a number strictly between 0 and 1, as the level of a test."""
+    number = real(value, name)
+    if not 0.0 < number < 1.0:
+        raise InputError(f"{name} must lie in (0, 1), got {number!r}.")
+    return number
+
+
 def nonnegative(value: object, name: str) -> float:
     """Return a finite number >= 0."""
     number = real(value, name)

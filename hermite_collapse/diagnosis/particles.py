@@ -67,7 +67,7 @@ def required_particles(
     share, certainty = checks.fraction(level, "level"), checks.fraction(power, "power")
     if share == 0.0 or certainty == 1.0:
         raise InputError(f"level must be > 0 and power < 1 for a finite number, got {level!r} and {power!r}.")
-    z = float(ndtri(1.0 - share / 2.0) + ndtri(certainty))
+    z = float(ndtri(certainty) - ndtri(share / 2.0))
     predicted = predict_degree_error(recursion, n, rounds=rounds, particles=REFERENCE, generator=generator)
     if not np.isfinite(predicted.expected[-1, n]):
         raise InputError(f"degree must have energy in the data for its factor to be measured, got {n}.")

@@ -2,9 +2,10 @@
 
 What it fixes, and why:
 
-- Compiled code goes to Numba's disk cache, so that a second process starts at once.  `get_num_threads()` inside a
-  kernel would forbid the cache, and would make results depend on the machine: a parallel kernel splits its work
-  into a number of lanes that the data or the caller fix, and loops over the lanes with `prange`.
+- Compiled code goes to Numba's disk cache, so that a second process starts at once; where neither the package nor a
+  home can be written to, every process compiles.  `get_num_threads()` inside a kernel would forbid the cache, and
+  would make results depend on the machine: a parallel kernel splits its work into a number of lanes that the data or
+  the caller fix, and loops over the lanes with `prange`.
 - The interpreter lock is released.
 - Arithmetic follows NumPy: no exception on division by zero, so that loops vectorise.
 - Sums may be reordered and a multiplication may be fused with an addition ("reassoc", "contract"; the sign of a zero
@@ -19,14 +20,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar, cast, overload
 
 import numba
 
+from ..core.forks import use_threads
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-parallel_region = threading.RLock()
+
+class _ParallelRegion:
+    """The one thread of this process that may be in a parallel kernel."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        use_threads()
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
+parallel_region = _ParallelRegion()
 
 _REORDER = {"reassoc", "contract", "nsz"}
 
@@ -57,14 +76,18 @@ def jit(
     """
 
     def decorate(plain: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        compiled = numba.njit(
-            cache=True,
+        compile_with = partial(
+            numba.njit,
             nogil=True,
             error_model="numpy",
             parallel=parallel,
             fastmath=_REORDER,
             inline="always" if inline else "never",
-        )(plain)
+        )
+        try:
+            compiled = compile_with(cache=True)(plain)
+        except RuntimeError:  # no place for the cache can be written to
+            compiled = compile_with(cache=False)(plain)
         return cast("Callable[Arguments, Result]", compiled)
 
     return decorate if function is None else decorate(function)

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from ..core.errors import is_out_of_memory
+from ..core.forks import use_threads
 from ..core.progress import progress_bar
 from ..core.types import FloatArray
-from ..storage.run_folder import RunFolder, read_timings
 from ..storage.record import DOCUMENT, SimulatedRecursion
+from ..storage.run_folder import RunFolder, read_timings
 from . import devices
 from .generations import InitialRound, RoundContext, RoundGenerator
 from .noise import BLOCK, plan_chunks
@@ -62,6 +63,7 @@ def run_rounds(
     InputError
         If the folder holds another run.
     """
+    use_threads()
     simulation = _Rounds(settings, folder, progress)
     try:
         return simulation.finish(time.monotonic() + seconds)

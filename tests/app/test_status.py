@@ -133,7 +133,7 @@ KERNEL = (
         KERNEL,
         # What compiled code makes of it.
         "\n    try: os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
-        "    except KeyboardInterrupt as error: raise SystemError('returned a result with an exception set') from error",
+        "    except KeyboardInterrupt as error: raise SystemError('returned with an exception set') from error",
         "\n    try: os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
         "    except KeyboardInterrupt: pass\n    raise OSError('a child was interrupted too')",
     ],

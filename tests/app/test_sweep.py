@@ -123,6 +123,12 @@ def test_compare_task_tests_each_point(tmp_path):
             'of one length for method = "list", got rate 1, rounds 2',
         ),
         ({"preset": ["two_modes_1d", "nowhere"]}, {}, "preset must be one of"),
+        (
+            {"generator": ["exact", "neural"]},
+            {"task": "compare"},
+            "generator = neural .* of a comparison must",
+        ),
+        ({"significance": [0.1, 0.0]}, {"task": "compare"}, "significance must lie in"),
     ],
 )
 def test_bad_sweeps_are_refused_before_anything_runs(values, settings, message):

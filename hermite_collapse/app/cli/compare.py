@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ...core import checks
 from ..config import Config
 from .options import command as _command
 from .output import Output
@@ -29,10 +28,9 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     Leaves a folder with the configuration as run, the simulation, the results (netCDF), figures (SVG, PNG) and one
     self-contained page.  Exit status 1 if the comparison rejects the theory.
     """
-    from ...recursion.sampling_error import GENERATORS
+    from ..run import require_comparable
 
-    checks.one_of(config.simulation.generator, GENERATORS, "generator of a comparison")
-    checks.one_of(config.simulation.final_step, ("noisy",), "final_step of a comparison")
+    require_comparable(config)
     results = start(config, output, resume)
     with results.claimed():
         simulate(results, output)
