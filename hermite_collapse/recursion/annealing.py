@@ -124,9 +124,21 @@ def annealing_law(
 
 
 def _fresh_data_constant(n: float, time: float, ratio: float, keep: float) -> float:
-    """Return C, summed until its geometric tail is below rounding."""
-    terms = min(TERMS, int(np.ceil(np.log(1e-18) / np.log(ratio / keep))) + 1)
-    exponents = n * time * ratio ** np.arange(terms)
-    later = exponents[::-1].cumsum()[::-1] - exponents + exponents[-1] * ratio / (1.0 - ratio)
+    """Return C, its terms relative to n rate t_j, so that none overflows; the tail is that of vanishing times.
+
+        C = sum_j (1 - exp(-x_j)) keep^(-j-1) exp(-sum_{l>j} x_l),    x_j = n rate t ratio^j
+    """
+    from scipy.special import exprel
+
+    quotient = ratio / keep
+    if n * time == 0.0:
+        return 0.0
+    terms = 1 if quotient == 0.0 else min(TERMS, int(np.ceil(np.log(1e-18) / np.log(quotient))) + 1)
+    order = np.arange(terms)
     with np.errstate(under="ignore"):
-        return float(np.sum(-np.expm1(-exponents) * np.exp(-later - (np.arange(terms) + 1.0) * np.log(keep))))
+        exponents = n * time * ratio**order
+        later = exponents[::-1].cumsum()[::-1] - exponents + exponents[-1] * ratio / (1.0 - ratio)
+        # exprel(-x) = (1 - exp(-x)) / x
+        first = exprel(-exponents) * quotient**order * np.exp(-later)
+        tail = quotient**terms / (1.0 - quotient)
+    return float(n * time / keep * (first.sum() + tail))
