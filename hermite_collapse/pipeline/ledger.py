@@ -22,7 +22,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.numbers import cell
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .denoiser import Sampler
@@ -137,10 +136,10 @@ class Ledger(Value):
         """
         shown = tuple(dict.fromkeys(self.representative)) if directions is None else tuple(directions)
         width = max(map(len, (*self.names, "  last step alone", "all together")))
-        head = [" " * width] + [f"{'v = ' + cell(float(self.data[j])):>20}" for j in shown]
-        lines = ["  ".join(head), "  ".join([" " * width] + [f"{'round':>9}  {'limit':>9}"] * len(shown))]
+        head = [" " * width] + [f"{'v = ' + _number(float(self.data[j])):>19}" for j in shown]
+        lines = ["  ".join(head), "  ".join([" " * width] + [f"{'round':>9} {'limit':>9}"] * len(shown))]
         for name, rounds, limits in self.rows():
-            cells = [f"{cell(float(rounds[j])):>9}  {_limit_cell(float(limits[j])):>9}" for j in shown]
+            cells = [f"{_number(float(rounds[j])):>9} {_number(float(limits[j])):>9}" for j in shown]
             lines.append("  ".join([name.ljust(width), *cells]).rstrip())
         return "\n".join(lines)
 
@@ -210,5 +209,8 @@ def last_step(mechanisms: Sequence[Mechanism]) -> FinalStep | None:
     return None
 
 
-def _limit_cell(value: float) -> str:
-    return "" if np.isnan(value) else cell(value)
+def _number(value: float) -> str:
+    """Return a number in at most 9 characters; nothing where there is none."""
+    if np.isnan(value):
+        return ""
+    return "infinite" if np.isinf(value) else f"{value:.4g}"

@@ -154,7 +154,7 @@ def test_ledgers_are_values_and_join():
 
 def test_the_table_fits_a_terminal_and_holds_the_numbers():
     table = Pipeline(PARTS, fresh_fraction=0.2, images=1000).ledger(REAL).table()
-    assert all(len(line) <= 88 for line in table.splitlines())
+    assert all(len(line) <= 80 for line in table.splitlines())
     assert table.splitlines()[-1].startswith("all together") and "last step alone" in table
 
 

@@ -1,0 +1,221 @@
+"""The audit of a pipeline: what it says, its table, figure and page; directions of data."""
+
+from __future__ import annotations
+
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, audit
+from hermite_collapse.advice.directions import decoded_directions, principal_directions
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.pipeline.mechanisms import (
+    Autoencoder,
+    Blur,
+    Guidance,
+    Rounding,
+    SamplerSteps,
+    ScoreError,
+)
+from hermite_collapse.pipeline.pipeline import Pipeline
+from hermite_collapse.pipeline.requirements import holds
+from hermite_collapse.reporting.audit import audit_page, audit_table
+from hermite_collapse.reporting.page import external_references
+
+REAL = [0.242, 0.0248, 0.00322]
+EDM = Pipeline([SamplerSteps.edm(steps=18)], fresh_fraction=0.1)
+
+
+def edm(count: int) -> SamplerSteps:
+    return SamplerSteps.edm(steps=count)
+
+
+@pytest.fixture(scope="module")
+def result() -> Audit:
+    return hc.audit(EDM, directions=REAL, build=edm)
+
+
+def test_public_names():
+    assert hc.audit is audit and hc.Pipeline is Pipeline and hc.mechanisms.SamplerSteps is SamplerSteps
+
+
+def test_three_sentences_with_the_recorded_numbers(result):
+    text = result.text
+    assert len(re.findall(r"\.(?:\s|$)", text)) == 3
+    assert "change the sampler first" in text and "by 1.16 in one round and by 18.8 in the limit" in text
+    assert "last step alone would make 0.998" in text
+    steps = next(r.value for r in result.requirements if r.quantity == "steps")
+    assert f"{steps:.0f} steps in place of 18" in text
+    assert "learned score" in text and "Gaussian closure" in text and "hermite-collapse measure" in text
+
+
+def test_requirements_hold_for_directions_down_to_the_median(result):
+    by_name = {requirement.quantity: requirement.value for requirement in result.requirements}
+    steps = int(by_name["steps"])
+    assert holds(Pipeline([edm(steps)], fresh_fraction=0.1), REAL[:2], 0.1)
+    assert not holds(Pipeline([edm(steps - 1)], fresh_fraction=0.1), REAL[:2], 0.1)
+    assert not holds(Pipeline([edm(steps)], fresh_fraction=0.1), REAL, 0.1)
+    assert by_name["fresh fraction"] is None  # one round alone moves the median direction by 16 %
+
+
+def test_the_order_of_directions_does_not_matter(result):
+    turned = hc.audit(EDM, directions=REAL[::-1], build=edm)
+    assert turned.text == result.text and turned.table() == result.table()
+    assert turned.dominant == result.dominant
+    np.testing.assert_array_equal(turned.ledger.limit[::-1], result.ledger.limit)
+
+
+def test_dominant_from_coarse_to_fine():
+    pipeline = Pipeline([SamplerSteps.ddim(steps=50), Rounding(0.3)], fresh_fraction=0.5)
+    dominant = hc.audit(pipeline, directions=np.geomspace(1.0, 1e-4, 41)).dominant
+    assert dominant.coarse == "sampler steps" and dominant.fine == "rounding"
+
+
+def test_a_last_step_far_from_the_data_is_named():
+    early = Pipeline([SamplerSteps.edm(steps=60, sigma_min=0.2)], fresh_fraction=0.1)
+    result = hc.audit(early, directions=REAL)
+    assert result.last_step_dominates and "levels that end at less noise help more than steps" in result.text
+    assert not hc.audit(EDM, directions=REAL).last_step_dominates
+
+
+def test_nothing_to_change_and_what_is_met_already():
+    result = hc.audit(Pipeline([Blur(1e-6)], fresh_fraction=0.5), directions=[1.0])
+    assert "nothing has to change" in result.text and "are reached already" in result.text
+    result = hc.audit(Pipeline([ScoreError(-0.2)], fresh_fraction=0.5, images=10**6), directions=[1.0])
+    assert "change the score error first" in result.text
+    assert "no fresh fraction would do" in result.text
+    assert "the number of images (finite images alone) will do as it is" in result.text
+    assert "steps" not in result._cost()
+
+
+def test_the_default_spectrum_is_stated():
+    result = hc.audit(EDM)
+    np.testing.assert_array_equal(result.ledger.data, DEFAULT_SPECTRUM)
+    assert "because none were given" in result.spectrum
+    assert hc.audit(EDM, directions=REAL, spectrum="photographs").spectrum == "photographs"
+
+
+def test_one_pipeline_for_each_direction_is_the_same_as_one_for_all():
+    parts = [SamplerSteps.ddim(steps=20), Autoencoder(0.99, 1e-4)]
+    one = hc.audit(Pipeline(parts, fresh_fraction=0.3), directions=REAL)
+    each = hc.audit([Pipeline(parts, fresh_fraction=0.3)] * 3, directions=REAL)
+    for name in ("limits", "limit", "log_ratios", "last_step"):
+        np.testing.assert_allclose(getattr(each.ledger, name), getattr(one.ledger, name), rtol=1e-10)
+    np.testing.assert_allclose(each.sensitivity, one.sensitivity, rtol=1e-8)
+    assert each.requirements == one.requirements and each.text == one.text
+
+
+def test_guidance_of_each_direction():
+    pipelines = [Pipeline([Guidance(1.5, b)], fresh_fraction=0.9) for b in (0.75, 0.05)]
+    result = hc.audit(pipelines, directions=[0.25, 0.25])
+    assert result.ledger.limit[0] * 0.25 == pytest.approx(0.11673, abs=6e-6)
+    assert result.ledger.limit[1] > result.ledger.limit[0]
+    scale = next(r.value for r in result.requirements if r.quantity == "guidance scale")
+    assert all(holds(Pipeline([Guidance(scale, b)], fresh_fraction=0.9), 0.25, 0.1) for b in (0.75, 0.05))
+
+
+def test_table_view_and_page_hold_the_same_numbers(result):
+    assert "18.85" in result.table()
+    table = audit_table(result)
+    assert [row.cells[0] for row in table.rows] == ["sampler steps", "last step alone", "all together"]
+    assert table.rows[0].cells[3:5] == ("1.16", "18.8")
+    html = result._repr_html_()
+    assert "18.8" in html and "Gaussian closure" in html
+    page = audit_page(result, notes=["mu is taken as 1 < 2."], command="hermite-collapse audit edm")
+    assert external_references(page) == []
+    assert "mu is taken as 1 &lt; 2." in page and "hermite-collapse audit edm" in page and "<svg" in page
+    assert hc.notebook_view(result) == html
+
+
+def test_audits_are_values(result):
+    assert pickle.loads(pickle.dumps(result)) == result
+    assert hc.audit(EDM, directions=REAL, build=edm) == result
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: hc.audit(EDM, directions=[0.1, 0.0]), "directions must be one axis of variances > 0"),
+        (lambda: hc.audit(EDM, directions=[0.1, -1.0]), "directions must hold variances >= 0, got -1.0"),
+        (
+            lambda: hc.audit([EDM], directions=[0.1, 0.2]),
+            "pipeline must be one, or one for each of 2 directions",
+        ),
+        (lambda: hc.audit("edm", directions=[0.1]), "pipeline must be"),
+        (lambda: hc.audit(EDM, directions=[0.1], tolerance=0.0), "tolerance must be"),
+        (lambda: hc.audit(EDM, [0.1]), "audit must be given directions by name"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, words):
+    with pytest.raises(InputError, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_principal_variances_from_either_gram_matrix():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 8)) * np.geomspace(1.0, 1e-2, 8)
+    tall = principal_directions(x)
+    np.testing.assert_allclose(tall.variances, np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1], rtol=1e-10)
+    wide = principal_directions(x[:6])
+    assert len(wide.variances) == 5  # one less than samples
+    singular = np.linalg.svd(x[:6] - x[:6].mean(axis=0), compute_uv=False)[:5]
+    np.testing.assert_allclose(wide.variances, singular**2 / 5, rtol=1e-9)
+    for directions in (tall, wide):
+        np.testing.assert_allclose(
+            directions.vectors @ directions.vectors.T, np.eye(len(directions.variances)), atol=1e-9
+        )
+    assert wide.is_rough and tall.is_rough and not principal_directions(rng.standard_normal((90, 8))).is_rough
+    assert tall.quantiles(3).tolist() == [0, 4, 7] and tall.quantiles(99).tolist() == list(range(8))
+
+
+def test_variances_within_classes_and_of_their_means():
+    rng = np.random.default_rng(1)
+    classes, each, w, b = 400, 25, np.array([1.0, 0.04]), np.array([0.09, 1.0])
+    means = rng.standard_normal((classes, 2)) * np.sqrt(b)
+    labels = np.repeat(np.arange(classes), each)
+    x = means[labels] + rng.standard_normal((classes * each, 2)) * np.sqrt(w)
+    directions = principal_directions(x, labels)
+    np.testing.assert_allclose(directions.variances, w, rtol=5 * np.sqrt(2 / (classes * each)))
+    # Without the correction the first would be b + w/25 = .13.
+    error = np.sqrt(2.0 / classes) * (b + w / each)
+    assert np.all(np.abs(directions.between - b) < 4 * error)
+    assert abs(directions.between[0] - 0.13) > 2 * error[0]
+    order = rng.permutation(len(x))
+    again = principal_directions(x[order], labels[order])
+    np.testing.assert_allclose(again.between, directions.between, rtol=1e-9)
+
+
+def test_decoded_directions_are_those_of_the_principal_axes():
+    rng = np.random.default_rng(2)
+    turn = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    x = rng.standard_normal((3000, 5)) * np.sqrt([4.0, 2.0, 1.0, 0.5, 0.25]) @ turn
+    gains = np.array([0.95, 0.9, 0.8, 0.7, 0.6])
+    directions = principal_directions(x)
+    basis = directions.vectors
+    decoded = x @ basis.T * gains @ basis
+    result = decoded_directions(directions, x, decoded)
+    np.testing.assert_allclose(result.fit.autoencoder.regression, np.diag(gains), atol=1e-9)
+    few = decoded_directions(directions, x[:30], decoded[:30])
+    assert few.number == 3 and few.leading.variances.tolist() == directions.variances[:3].tolist()
+
+
+@pytest.mark.parametrize(
+    ("samples", "labels", "words"),
+    [
+        (np.zeros((1, 2)), None, "samples must be at least 2 for a variance, got 1"),
+        (np.ones((5, 2)), None, "samples must vary, got all of them equal"),
+        (
+            np.eye(3),
+            np.array([0, 0, 1]),
+            "at least two classes of at least two samples, got 2 classes, the smallest of 1",
+        ),
+        (np.eye(3), np.array([0, 0, 0]), "at least two classes of at least two samples, got 1 classes"),
+    ],
+)
+def test_directions_need_data(samples, labels, words):
+    with pytest.raises(InputError, match=words):
+        principal_directions(samples, labels)
