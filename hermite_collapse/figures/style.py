@@ -9,6 +9,7 @@ colour blindness, and roles also differ in line width, dash or marker, so that a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
@@ -64,6 +65,9 @@ _RC: dict[str, object] = {
     "font.family": ["STIXGeneral", "DejaVu Sans"],
     "mathtext.fontset": "stix",
     "font.size": 10.0,
+    "text.usetex": False,  # a LaTeX that the user's settings ask for may not be there
+    "axes.formatter.use_locale": False,
+    "path.sketch": None,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "axes.titlepad": 7.0,
@@ -109,14 +113,17 @@ _RC: dict[str, object] = {
     "path.simplify": True,
 }
 
+_one_thread = threading.RLock()
+
 
 @contextmanager
 def style() -> Iterator[None]:
     """Context, or decorator, within which artists take the package's look.
 
-    The caller's own settings are back afterwards; nothing global is changed for good.
+    The caller's own settings are back afterwards; nothing global is changed for good.  One thread at a time: the
+    settings belong to the process.
     """
-    with mpl.rc_context(_RC):
+    with _one_thread, mpl.rc_context(_RC):
         yield
 
 

@@ -92,3 +92,30 @@ def test_the_overlap_check_sees_an_overlap() -> None:
     axes.text(1.6, 0.5, "gone").set_in_layout(False)
     assert ("one text", "another text") in overlaps(figure)
     assert off_the_page(figure) == ["gone"]
+
+
+def test_settings_of_the_user_that_need_other_programs_do_not_stop_a_figure(tmp_path) -> None:
+    with mpl.rc_context(
+        {"text.usetex": True, "path.sketch": (1.0, 100.0, 2.0), "axes.formatter.use_locale": True}
+    ):
+        before = dict(mpl.rcParams)
+        axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2), highest_degree=4)
+        save(axes.get_figure(), tmp_path / "f")
+        assert dict(mpl.rcParams) == before
+    assert (tmp_path / "f.svg").stat().st_size > 1000
+
+
+def test_threads_leave_the_settings_as_they_were(tmp_path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = dict(mpl.rcParams)
+
+    def draw(number):
+        for _ in range(20):
+            with style.style():
+                assert mpl.rcParams["font.size"] == 10.0
+        save(style.new_figure(1.0, 1.0), tmp_path / str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(draw, range(8)))
+    assert dict(mpl.rcParams) == before
