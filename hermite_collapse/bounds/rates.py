@@ -47,6 +47,7 @@ _ATTAINED = {
     "l2_gamma": "any difference of degree 1",
 }
 _SQUARED = ("kl", "chi_square")
+MOST_ROUNDS = 10**12  # that are looked at for a distance to be reached
 _DISTANCES: dict[str, Callable[[Law, Law], Estimate]] = {
     "total_variation": distances.total_variation,
     "kl": distances.kl,
@@ -180,7 +181,7 @@ class ObservedRates(Value):
     first : int
         Round of the first distance.
     ratios, ratio_errors : array, shape (rounds,)
-        Distance of the next round over this one, and errors from those of the distances.
+        Distance of the next round over this one, and errors from those of the distances; NaN after a distance of 0.
     bound : float
         Proved rate.
     final : float or None
@@ -198,7 +199,7 @@ class ObservedRates(Value):
     @property
     def respects_bound(self) -> bool:
         """Whether no ratio exceeds the proved rate by more than its error."""
-        return bool(np.all(self.ratios <= self.bound * (1.0 + 1e-12) + self.ratio_errors))
+        return not np.any(self.ratios > self.bound * (1.0 + 1e-12) + self.ratio_errors)
 
 
 @public
@@ -321,7 +322,8 @@ def rounds_to_distance(recursion: Recursion, distance: float, *, metric: str) ->
     Raises
     ------
     InputError
-        For other recursions or metrics, or a distance that is not positive.
+        For other recursions or metrics, a distance that is not positive, or one that is guaranteed only after 1e12
+        rounds.
 
     References
     ----------
@@ -351,6 +353,10 @@ def rounds_to_distance(recursion: Recursion, distance: float, *, metric: str) ->
     else:
         constant = final_constant(recursion, metric=kind)
         predicted = _rounds(constant.value, mode**2 if kind in _SQUARED else mode, level)
+    if guaranteed > MOST_ROUNDS:
+        raise InputError(
+            f"distance must be reached within {MOST_ROUNDS:g} rounds, got {level!r}, guaranteed after {guaranteed:g}."
+        )
     low, high = 0, int(guaranteed)
     while high - low > 1:
         middle = (low + high) // 2
@@ -359,9 +365,11 @@ def rounds_to_distance(recursion: Recursion, distance: float, *, metric: str) ->
 
 
 def _rounds(start: float, factor: float, level: float) -> float:
-    """Rounds after which start * factor^rounds <= level, for a factor below 1."""
+    """Rounds after which start * factor^rounds <= level, for a factor below 1; infinite where that rounds to 1."""
     if start <= level:
         return 0.0
+    if factor == 1.0:
+        return np.inf
     return 1.0 if factor == 0.0 else float(np.ceil(np.log(level / start) / np.log(factor)))
 
 

@@ -126,12 +126,16 @@ def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     constants = 0.5 * np.linalg.slogdet(inverses)[1] - 0.5 * np.einsum("ki,ki->k", pulls, p.means - m)
     constant_q = 0.5 * np.linalg.slogdet(base)[1]
     logs = np.empty((len(pulls), len(pulls)))
+    norms, amplified = 1.0 / p.variances.min(axis=1), 1.0
     for j in range(len(pulls)):
         precision = inverses[j] + inverses - base
         linear = pulls[j] + pulls
         solved = np.linalg.solve(precision, linear[:, :, None])[:, :, 0]
         logs[j] = constants[j] + constants - constant_q + 0.5 * np.einsum("ki,ki->k", linear, solved)
         logs[j] -= 0.5 * np.linalg.slogdet(precision)[1]
+        # Each precision is a difference, and as uncertain as the largest of its terms.
+        terms = norms[j] + norms + 1.0 / q.variances.min()
+        amplified = max(amplified, float((terms / np.linalg.eigvalsh(precision)[:, 0]).max()))
     shares = np.outer(p.weights, p.weights)
     if float((logs + np.log(np.maximum(shares, 1e-300))).max()) > 708.0:
         raise ConvergenceError(
@@ -139,7 +143,7 @@ def chi_square(p: GaussianMixture, q: GaussianMixture) -> Estimate:
         )
     value = float((shares * np.expm1(logs)).sum())
     magnitude = float((shares * np.exp(logs)).sum()) * (1.0 + float(np.abs(logs).max()))
-    return Estimate(value, 32.0 * _EPS * len(m) * magnitude, "bound", "closed_form")
+    return Estimate(value, 32.0 * _EPS * len(m) * magnitude * amplified, "bound", "closed_form")
 
 
 def _chi_square_of_one(r: _Relative) -> Estimate:
