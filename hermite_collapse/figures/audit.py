@@ -57,10 +57,10 @@ def draw_audit(audit: Audit, axes: Axes | None = None) -> Axes:
     lines: list[tuple[str, FloatArray, str]] = []
 
     def draw(label: str, values: FloatArray, colour: str, dash: int, width: float) -> None:
-        kept = np.clip(np.where(np.isfinite(values), values, np.nan), FLOOR, CEILING)[order]
+        shares = np.clip(np.where(np.isfinite(values), values, np.nan), FLOOR, CEILING)[order]
         axes.plot(
             variance,
-            kept,
+            shares,
             color=colour,
             linewidth=width,
             linestyle=style.DASHES[dash] if dash else "-",
@@ -68,8 +68,8 @@ def draw_audit(audit: Audit, axes: Axes | None = None) -> Axes:
             markersize=2.4 + width,
             zorder=2.0 + (width > 2.0),
         )
-        if np.isfinite(kept).any():
-            lines.append((label, kept, colour))
+        if np.isfinite(shares).any():
+            lines.append((label, shares, colour))
 
     axes.axhline(1.0, color=style.RULE, linewidth=0.8, zorder=1.0)
     for k, (name, values) in enumerate(zip(ledger.names, ledger.limits, strict=True)):

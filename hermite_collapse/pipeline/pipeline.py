@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import BoolArray, FloatArray
 from ..core.value import plain
 from .denoiser import Sampler
@@ -76,6 +77,7 @@ class State(NamedTuple):
     spread: FloatArray
 
 
+@public
 @dataclass(frozen=True)
 class Pipeline:
     """A recursion through the mechanisms of a real pipeline.

@@ -123,10 +123,10 @@ def guidance_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> float
         return holds(_guided(pipeline, Guidance(1.0 + omega, between)), data, level)
 
     grid = np.geomspace(SMALLEST_GUIDANCE, LARGEST_GUIDANCE - 1.0, GRID)
-    found = _last_that_holds(fits, grid, 0.01)
-    if found is None:
+    answer = _last_that_holds(fits, grid, 0.01)
+    if answer is None:
         return 1.0 if fits(0.0) else None
-    return 1.0 + found
+    return 1.0 + answer
 
 
 def share_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> float | None:
@@ -194,8 +194,8 @@ def images_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> int | N
         )
         return holds(changed, data, level)
 
-    found = _last_that_holds(fits, np.geomspace(MOST_IMAGES, 2.0, 2 * GRID), 0.01)
-    return None if found is None else int(np.ceil(found))
+    answer = _last_that_holds(fits, np.geomspace(MOST_IMAGES, 2.0, 2 * GRID), 0.01)
+    return None if answer is None else int(np.ceil(answer))
 
 
 def sensitivity(pipeline: Pipeline, v: ArrayLike) -> FloatArray:

@@ -33,7 +33,7 @@ def notebook_view(value: object) -> str:
 
     Parameters
     ----------
-    value : Law, Recursion, Prediction, Comparison or SimulatedRecursion
+    value : Law, Recursion, Prediction, Comparison, SimulatedRecursion or Audit
 
     Returns
     -------

@@ -189,7 +189,7 @@ def _sampler_of(scheduler: Path, denoiser: str | None) -> Callable[[int, Guidanc
     if name in CLOSED_FORMS and not scheduler.exists():
         if denoiser not in (None, "posterior_mean"):
             raise InputError(f"denoiser must be 'posterior_mean' for {name}, got {denoiser!r}.")
-        forms = {
+        forms: dict[str, Callable[..., Sampler]] = {
             "ddim": SamplerSteps.ddim,
             "ddpm": SamplerSteps.ddpm,
             "edm": SamplerSteps.edm,
