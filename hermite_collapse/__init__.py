@@ -64,4 +64,5 @@ if TYPE_CHECKING:
     from .recursion.recursion import Recursion as Recursion
     from .reporting.notebook import notebook_view as notebook_view
 
-__getattr__, __dir__, __all__ = lazy_names(__spec__, also=("__version__",))
+if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
+    __getattr__, __dir__, __all__ = lazy_names(__spec__, also=("__version__",))

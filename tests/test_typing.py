@@ -22,6 +22,9 @@ reveal_type(hc.bounds.ball_radius(0.1, fresh_fraction=0.3, truncation_time=0.1))
 reveal_type(hc.plan_schedule)
 hc.Recursion(target, fresh_fraction=0.3, trunc=0.1)
 hc.attenuation(2, fresh_fraction="0.3", truncation_time=0.1)
+hc.no_such_name
+hc.bounds.ball_radiuss
+hc.simulation.simulated
 """
 
 
@@ -71,3 +74,8 @@ def test_public_names_have_their_types(answer, line, words):
 def test_a_misspelt_argument_and_a_wrong_type_are_refused(answer):
     assert 'Unexpected keyword argument "trunc"' in answer[11]
     assert "arg-type" in answer[12]
+
+
+@pytest.mark.parametrize("line", [13, 14, 15])
+def test_a_misspelt_name_is_refused(answer, line):
+    assert "Module has no attribute" in answer[line]

@@ -56,4 +56,5 @@ if TYPE_CHECKING:
     from .robustness import mode_radius as mode_radius
     from .robustness import wasserstein_bound as wasserstein_bound
 
-__getattr__, __dir__, __all__ = lazy_names(__spec__)
+if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
+    __getattr__, __dir__, __all__ = lazy_names(__spec__)

@@ -6,7 +6,8 @@ A package lists its public names once, as imports for the type checker:
         from .modes import attenuation as attenuation
         from .laws import presets as presets
 
-    __getattr__, __dir__, __all__ = lazy_names(__spec__)
+    if not TYPE_CHECKING:
+        __getattr__, __dir__, __all__ = lazy_names(__spec__)
 
 Editors and type checkers read these imports; at run time they are read from the source, and a name is imported when
 it is first asked for.

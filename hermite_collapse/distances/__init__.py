@@ -27,4 +27,5 @@ if TYPE_CHECKING:
     from .transport import sliced_wasserstein as sliced_wasserstein
     from .transport import wasserstein as wasserstein
 
-__getattr__, __dir__, __all__ = lazy_names(__spec__)
+if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
+    __getattr__, __dir__, __all__ = lazy_names(__spec__)

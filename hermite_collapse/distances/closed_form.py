@@ -186,7 +186,7 @@ def bures(p: Law, q: Law) -> Estimate:
     5.0
     """
     for law, name in ((p, "p"), (q, "q")):
-        checks.instance(law, Law, name)
+        _require_law(law, name)
     same_dimension(p, q)
     s, t = p.covariance_factor, q.covariance_factor
     u, _, v = np.linalg.svd(t.T @ s)
@@ -204,11 +204,15 @@ def bures(p: Law, q: Law) -> Estimate:
 
 def _any_mixture(law: Law, name: str) -> GaussianMixture:
     """Return a law as a mixture whose covariances may vanish."""
+    _require_law(law, name)
+    return law.as_mixture()
+
+
+def _require_law(law: object, name: str) -> None:
     if not isinstance(law, Law):
         raise InputError(
             f"{name} must be a GaussianMixture, AgedLaw or EmpiricalLaw, got {type(law).__name__}."
         )
-    return law.as_mixture()
 
 
 @np.errstate(over="ignore")

@@ -52,4 +52,5 @@ if TYPE_CHECKING:
     from .style import save as save
     from .z_scores import draw_z_scores as draw_z_scores
 
-__getattr__, __dir__, __all__ = lazy_names(__spec__)
+if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
+    __getattr__, __dir__, __all__ = lazy_names(__spec__)

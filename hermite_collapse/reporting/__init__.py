@@ -22,4 +22,5 @@ if TYPE_CHECKING:
     from .report import report_text as report_text
     from .report import write_report as write_report
 
-__getattr__, __dir__, __all__ = lazy_names(__spec__)
+if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
+    __getattr__, __dir__, __all__ = lazy_names(__spec__)

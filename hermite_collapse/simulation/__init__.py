@@ -73,15 +73,15 @@ if TYPE_CHECKING:
     from .together import simulate_many as simulate_many
     from .together import simulate_together as simulate_together
 
-_load, __dir__, __all__ = lazy_names(__spec__)
+if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
+    _load, __dir__, __all__ = lazy_names(__spec__)
 
-
-def __getattr__(name: str) -> object:
-    try:
-        return _load(name)
-    except ModuleNotFoundError as problem:
-        if problem.name != "torch":
-            raise
-        raise ImportError(
-            'The simulation needs PyTorch, which is not installed: pip install "hermite_collapse[torch]".'
-        ) from None
+    def __getattr__(name: str) -> object:
+        try:
+            return _load(name)
+        except ModuleNotFoundError as problem:
+            if problem.name != "torch":
+                raise
+            raise ImportError(
+                'The simulation needs PyTorch, which is not installed: pip install "hermite_collapse[torch]".'
+            ) from None

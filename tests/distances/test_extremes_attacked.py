@@ -81,7 +81,9 @@ def test_kernel_distance_in_many_dimensions_and_of_any_bandwidth():
 
 
 def test_bures_of_what_is_no_law():
-    with pytest.raises(hc.InputError, match=r"p must be a Law, got a list\."):
+    with pytest.raises(
+        hc.InputError, match=r"p must be a GaussianMixture, AgedLaw or EmpiricalLaw, got list\."
+    ):
         D.bures([1.0, 2.0], normal(0.0, 1.0))
 
 
