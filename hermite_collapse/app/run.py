@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Required, TypedDict
 from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
+from ..simulation.words import SAMPLERS, STEPS
 from ..storage.claims import ASKED, claimed, first_difference, holds_work
 from ..storage.folder import read_json, write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
@@ -348,6 +349,18 @@ class _Generation(TypedDict, total=False):
 def _generation(config: Config) -> _Generation:
     """Return how particles are made, as arguments of `simulation.simulate`."""
     section = config.simulation
+    if section.generator == STEPS:
+        if section.final_step != "noisy" or section.pool is not None:
+            raise InputError("final_step and pool must be left out with the generator steps, got one of them.")
+        from ..simulation.steps import steps_by_name
+
+        return {
+            "generator": steps_by_name(section.sampler, section.steps, guidance_scale=section.guidance_scale)
+        }
+    if section.guidance_scale != 1.0:
+        raise InputError(f"guidance_scale must come with generator = \"steps\", got {section.guidance_scale!r}.")
+    if section.sampler is not None:
+        checks.one_of(section.sampler, SAMPLERS, f"sampler of the generator {section.generator}")
     sampler = _sampler(section.sampler, section.final_step)
     if section.generator == "channel" and section.final_step != "noisy":
         raise InputError(f"final_step must be noisy with the generator channel, got {section.final_step!r}.")

@@ -16,7 +16,7 @@ from ..hermite.indices import default_degree
 from ..recursion import regimes, schedules
 from ..recursion.final_steps import FINAL_STEPS
 from ..simulation.learned.settings import ResidualPerceptron, Training
-from ..simulation.words import GENERATORS, KEEPS, SAMPLERS
+from ..simulation.words import GENERATORS, KEEPS, SAMPLERS, STEP_SAMPLERS, STEPS
 from .fields import (
     Array,
     Count,
@@ -201,14 +201,18 @@ class AnalysisSection(Section):
 class SimulationSection(Section):
     """How the recursion is simulated."""
 
-    generator: Annotated[str, word(GENERATORS)] = Field(
+    generator: Annotated[str, word((*GENERATORS, STEPS))] = Field(
         "channel",
-        description="channel (exact draws), exact (exact score, reversed), kernel or neural.",
+        description="channel (exact draws), exact (exact score, reversed), kernel, neural or steps (K steps).",
     )
     particles: Count = Field(100_000, description="Number of particles in each round, a count.")
     runs: Count = Field(4, description="Independent runs in one batch, a count.")
-    sampler: Annotated[str, word(SAMPLERS)] | None = Field(
-        None, description="Sampler of the reverse diffusion; the generator's own unless given."
+    sampler: Annotated[str, word((*SAMPLERS, *STEP_SAMPLERS))] | None = Field(
+        None, description="Sampler of the reverse diffusion, or of K steps; the generator's own unless given."
+    )
+    guidance_scale: Annotated[float, number(checks.positive)] = Field(
+        1.0,
+        description="Guidance 1 + omega of a sampler of K steps, dimensionless, components as classes; 1 is none.",
     )
     steps: Count | None = Field(
         None, description="Steps of the reverse diffusion, a count; the sampler's own unless given."

@@ -284,6 +284,8 @@ def _generator(simulated: SimulatedRecursion) -> str:
         "exact": "exact: reverse diffusion with the closed-form score",
         "kernel": "kernel: reverse diffusion with the score of a smoothed sample",
         "neural": "neural: reverse diffusion with a trained network",
+        "steps": "steps: a sampler of K steps with the exact denoiser",
+        "scheduler": "scheduler: a scheduler of diffusers with the exact denoiser",
     }.get(simulated.generator, simulated.generator)
     if simulated.sampler:
         name = str(simulated.sampler.get("name", "")).replace("_", " ")

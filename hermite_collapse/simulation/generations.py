@@ -19,7 +19,7 @@ import torch
 from ..recursion.recursion import Recursion
 from .laws import TorchMixture, components_of
 from .noise import BLOCK, Chunk, NoiseStream, member_of
-from .reverse import ReverseDiffusion
+from .reverse import ReverseDiffusion, Truncation
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,16 @@ class Generation(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return what decides the bytes of a run as JSON values; "pool", "sampler" and "steps" enter the record."""
+
+    def check(self, recursion: Recursion, rounds: int) -> None:
+        """Refuse a recursion whose rounds it cannot make; InputError."""
+        if self.reverse is not None:
+            for index in range(rounds):
+                Truncation.of(recursion, index)
+
+    def notes(self, recursion: Recursion, rounds: int) -> tuple[str, ...]:
+        """Return sentences that a reader of the record should see."""
+        return ()
 
     @abstractmethod
     def prepare(self, context: RoundContext) -> RoundGenerator:

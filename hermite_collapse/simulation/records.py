@@ -61,7 +61,7 @@ def make_record(
         sampler=described.get("sampler"),
         steps=described.get("steps"),
         recursion=describe_recursion(recursion, rounds),
-        notes=tuple(notes),
+        notes=(*settings.generation.notes(recursion, settings.rounds), *notes),
         samples=samples,
         **statistics,
     )

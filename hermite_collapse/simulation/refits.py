@@ -18,6 +18,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..laws.channels import GaussianChannel
 from ..laws.mixture import GaussianMixture, joined_mixture
+from ..recursion.recursion import Recursion
 from .generations import RoundContext
 from .noise import BLOCK, Chunk, NoiseStream, Piece
 
@@ -49,16 +50,31 @@ class ClassedLaw:
         return ClassedLaw(tuple(part.through(channel) for part in self.classes), self.shares)
 
 
+def check_classes(recursion: Recursion) -> None:
+    """Refuse laws that have no classes in common, or none at all."""
+    law = recursion.target
+    initial = law if recursion.initial is None else recursion.initial
+    if not (law.has_density and initial.has_density):
+        raise InputError(
+            "target must have a density for a sampler of K steps, got points: fit a mixture, or add noise by through."
+        )
+    count, other = len(law.as_mixture().weights), len(initial.as_mixture().weights)
+    if other != count:
+        raise InputError(
+            "initial must have as many components as the target, its classes, for a sampler of K steps, got "
+            f"{other} instead of {count}."
+        )
+    if not np.all(law.as_mixture().weights > 0.0):
+        raise InputError(
+            "target must have components of positive weight for a sampler of K steps, got weight 0."
+        )
+
+
 def training_laws(context: RoundContext, *, guided: bool) -> list[ClassedLaw]:
     """Return the training law of every run; one for all of them where no particles are drawn on."""
     recursion = context.recursion
     target = recursion.target.as_mixture()
     initial = target if recursion.initial is None else recursion.initial.as_mixture()
-    if len(initial.weights) != len(target.weights):
-        raise InputError(
-            "initial must have as many components as the target, its classes, for a sampler of K steps, got "
-            f"{len(initial.weights)} instead of {len(target.weights)}."
-        )
     fresh, earlier = recursion.mixing(context.round_index)
     used = [int(j) for j in np.flatnonzero(earlier)]
     laws = []
@@ -164,12 +180,12 @@ def _moments(rows: FloatArray, shares: FloatArray) -> GaussianMixture:
 
 
 def _classed(parts: Sequence[tuple[float, GaussianMixture]]) -> ClassedLaw:
-    """Return weighted mixtures of the same classes as one law; classes that nothing belongs to are refused."""
+    """Return weighted mixtures of the same classes as one law."""
     classes, shares = [], []
     for k in range(len(parts[0][1].weights)):
         weights = np.array([share * law.weights[k] for share, law in parts])
         if not weights.sum() > 0.0:
-            raise InputError(f"target must have classes of positive weight, got weight 0 of class {k}.")
+            raise InputError(f"particles must be enough for every class to have one, got none of class {k}.")
         classes.append(joined_mixture([_component(law, k) for _, law in parts], weights / weights.sum()))
         shares.append(weights.sum())
     return ClassedLaw(tuple(classes), np.array(shares) / np.sum(shares))

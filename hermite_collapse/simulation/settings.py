@@ -18,7 +18,6 @@ from ..recursion.recursion import Recursion
 from .devices import choose_device
 from .generations import Generation
 from .noise import seed_from
-from .reverse import Truncation
 from .words import KEEPS
 
 
@@ -89,10 +88,8 @@ class RunSettings:
             seed=checks.integer(seed, "seed"),
             chunk=None if chunk is None else checks.integer(chunk, "chunk", minimum=1),
         )
-        if generation.reverse is not None:
-            for recursion in settings.recursions:
-                for index in range(settings.rounds):
-                    Truncation.of(recursion, index)
+        for recursion in settings.recursions:
+            generation.check(recursion, settings.rounds)
         return settings
 
     @property

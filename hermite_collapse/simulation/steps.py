@@ -28,11 +28,13 @@ from ..core import checks
 from ..core.errors import InputError
 from ..pipeline.denoiser import Sampler as StepSampler
 from ..pipeline.sampler_steps import SamplerSteps
+from ..recursion.recursion import Recursion
 from .generations import Generation, RoundContext, RoundGenerator
 from .laws import components_of
 from .noise import Chunk
-from .refits import ClassedLaw, draw_labels, training_laws
+from .refits import ClassedLaw, check_classes, draw_labels, training_laws
 from .scores import Denoiser, MixtureDenoiser
+from .words import STEP_SAMPLERS
 
 RATE = 0.5  # of the Ornstein-Uhlenbeck time that levels are turned into
 OWN_END = "own"  # the final step in records: part of the sampler
@@ -120,6 +122,20 @@ class KStepGeneration(Generation):
     ) -> torch.Tensor:
         """Return particles (n, d) carried from the start to the end."""
 
+    def check(self, recursion: Recursion, rounds: int) -> None:
+        for index, time in enumerate(recursion.schedule.times(rounds)):
+            if time != 0.0:
+                raise InputError(
+                    "truncation must be 0 in every round for a sampler of K steps, which has its own end, got "
+                    f"{float(time)!r} in round {index}."
+                )
+        check_classes(recursion)
+
+    def notes(self, recursion: Recursion, rounds: int) -> tuple[str, ...]:
+        if rounds < 2 or len(recursion.target.as_mixture().weights) == 1:
+            return ()
+        return ("From the second round on, the training law is a Gaussian closure within each component.",)
+
     def prepare(self, context: RoundContext) -> RoundGenerator:
         return _KStepRound(self, context)
 
@@ -128,12 +144,6 @@ class _KStepRound(RoundGenerator):
     """A round made by a sampler of K steps, with a denoiser for each run."""
 
     def __init__(self, generation: KStepGeneration, context: RoundContext) -> None:
-        times = context.recursion.schedule.times(context.round_index + 1)
-        if times[-1] != 0.0:
-            raise InputError(
-                "truncation must be 0 in every round for a sampler of K steps, which has its own end, got "
-                f"{float(times[-1])!r} in round {context.round_index}."
-            )
         self._generation, self._context = generation, context
         self._target = context.recursion.target.as_mixture()
         guided = generation.scale > 1.0
@@ -257,6 +267,24 @@ class StepsGeneration(KStepGeneration):
                 "digest": digest.hexdigest(),
             },
         }
+
+
+def steps_by_name(
+    sampler: str | None, steps: int | None = None, *, guidance_scale: float = 1.0
+) -> StepsGeneration:
+    """Return the generator for one of `words.STEP_SAMPLERS`; None is the first, or its usual number of steps."""
+    word = checks.one_of(STEP_SAMPLERS[0] if sampler is None else sampler, STEP_SAMPLERS, "sampler")
+    make: dict[str, tuple[Callable[..., SamplerSteps], dict[str, str]]] = {
+        "ddim": (SamplerSteps.ddim, {}),
+        "ddpm": (SamplerSteps.ddpm, {"variance": "posterior"}),
+        "ddpm_beta": (SamplerSteps.ddpm, {"variance": "beta"}),
+        "edm_heun": (SamplerSteps.edm, {"method": "heun"}),
+        "edm_euler": (SamplerSteps.edm, {"method": "euler"}),
+        "flow_euler": (SamplerSteps.flow, {}),
+    }
+    function, options = make[word]
+    built = function(**options) if steps is None else function(steps=steps, **options)
+    return StepsGeneration(built, guidance_scale)
 
 
 def checked_scale(scale: float) -> None:

@@ -8,6 +8,12 @@ GENERATORS = ("channel", "exact", "kernel", "neural")
 SAMPLERS = ("exponential_multistep", "euler_maruyama", "probability_flow_heun")
 """Names of the samplers of a reverse diffusion, the default first."""
 
+STEPS = "steps"
+"""The generator by a sampler of K steps, `StepsGeneration`, in a configuration."""
+
+STEP_SAMPLERS = ("ddim", "ddpm", "ddpm_beta", "edm_heun", "edm_euler", "flow_euler")
+"""Names of the samplers of K steps in a configuration, the default first."""
+
 GRIDS = ("log_snr", "uniform", "geometric")
 """Spacings of the times of a reverse diffusion: `grid` of a sampler."""
 

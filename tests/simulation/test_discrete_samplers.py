@@ -17,10 +17,11 @@ from hermite_collapse.simulation import (
     SchedulerGeneration,
     StepsGeneration,
     simulate,
+    words,
 )
 from hermite_collapse.simulation.laws import components_of
 from hermite_collapse.simulation.refits import refitted
-from hermite_collapse.simulation.steps import posterior_means
+from hermite_collapse.simulation.steps import posterior_means, steps_by_name
 
 CPU = torch.device("cpu")
 BARS = 4.5
@@ -260,6 +261,24 @@ def test_records_say_what_was_run_and_comparisons_with_the_channel_are_refused()
         hc.compare(recursion, record)
 
 
+def test_later_rounds_of_a_mixture_are_called_a_closure():
+    options = {"particles": 100, "degree": 2, "generator": StepsGeneration(SAMPLERS[6]), "device": "cpu"}
+    mixture = recursion_of(hc.presets.load("two_modes_1d"), fresh_fraction=0.5)
+    gaussian = recursion_of(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=0.5)
+    assert "Gaussian closure" in simulate(mixture, rounds=2, **options).notes[0]
+    assert simulate(mixture, rounds=1, **options).notes == ()
+    assert simulate(gaussian, rounds=2, **options).notes == ()
+
+
+def test_samplers_by_name():
+    for word in words.STEP_SAMPLERS:
+        assert steps_by_name(word, 7).sampler.steps == 7
+    assert steps_by_name("ddpm_beta", 9).sampler == SamplerSteps.ddpm(steps=9, variance="beta")
+    assert steps_by_name(None, guidance_scale=2.0) == StepsGeneration(SamplerSteps.ddim(), guidance_scale=2.0)
+    with pytest.raises(hc.InputError, match="sampler must be one of 'ddim'"):
+        steps_by_name("probability_flow_heun")
+
+
 def test_refusals_in_one_sentence():
     law = hc.presets.load("two_modes_1d")
     with pytest.raises(hc.InputError, match="truncation must be 0 in every round"):
@@ -271,6 +290,9 @@ def test_refusals_in_one_sentence():
         StepsGeneration(SamplerSteps.edm(guidance=hc.mechanisms.Guidance(2.0, 0.1)))
     with pytest.raises(hc.InputError, match="sampler must be a sampler of K steps"):
         StepsGeneration("ddim")
+    with pytest.raises(hc.InputError, match="target must have a density"):
+        recursion = recursion_of(hc.EmpiricalLaw([0.0, 1.0], scale=1.0))
+        simulate(recursion, rounds=1, particles=10, generator=StepsGeneration(), device="cpu")
     with pytest.raises(hc.InputError, match="as many components as the target"):
         recursion = recursion_of(law, fresh_fraction=0.5, initial=hc.GaussianMixture([1.0], [0.0], 1.0))
         simulate(recursion, rounds=1, particles=10, generator=StepsGeneration(), device="cpu")
