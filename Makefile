@@ -15,7 +15,7 @@ INSTALL  = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PINS    := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test lint bench check validate fuzz docs
+.PHONY: help compare test lint bench check mutations validate fuzz docs
 
 help: ## Explain the targets
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv] [TORCH_INDEX=URL]"
@@ -34,8 +34,11 @@ lint: $(VENV)/.stamp-all ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: $(VENV)/.stamp-all ## Check the statements of the two papers, one file each
+check: $(VENV)/.stamp-all ## Check the statements of the two papers, one file each, and every formula times four constants
 	$(BIN)/python -m paper_checks
+
+mutations: $(VENV)/.stamp-all ## Change the package in some fifty places, one at a time, and list which test notices
+	$(BIN)/python -m validation.mutations
 
 validate: $(VENV)/.stamp-all ## Hold theory against simulation on every preset; uses a CUDA device if there is one
 	$(BIN)/python -m validation

@@ -32,7 +32,8 @@ def run() -> list[dict[str, Any]]:
     law = (rng.dirichlet(np.ones(5)), 3.0 * rng.standard_normal(5), rng.uniform(0.1, 1.0, 5))
     k = np.arange(1, _AGES + 1)
     every = _aged(law, np.exp(-_EXPONENT * k), _FRESH_FRACTION * (1.0 - _FRESH_FRACTION) ** (k - 1))
-    rule = _aged(law, *ornstein_uhlenbeck_ages(_FRESH_FRACTION, _EXPONENT, _NODES))
+    weights, scales, _ = ornstein_uhlenbeck_ages(_FRESH_FRACTION, _EXPONENT, _NODES)
+    rule = _aged(law, scales, weights)
     x = rng.uniform(-10.0, 10.0, (_POINTS, 1))
 
     def scipy_chunks() -> np.ndarray:
