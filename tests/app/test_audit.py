@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 
 import numpy as np
 import pytest
@@ -66,7 +67,10 @@ def test_schedulers_of_diffusers(name, tmp_path, capsys):
     pytest.importorskip("diffusers")
     (tmp_path / "scheduler").mkdir()
     (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULERS[name]))
+    SamplerSteps.of_scheduler(SCHEDULERS[name], steps=2)  # imports torch and diffusers
+    start = time.process_time()
     document = audit(tmp_path / "scheduler", "--steps", 20, capsys=capsys)
+    assert time.process_time() - start < 5.0
     sampler = SamplerSteps.of_scheduler(SCHEDULERS[name], steps=20)
     data = np.array(document["directions"])
     assert len(data) == 65 and "because none were given" in document["spectrum"]

@@ -1,4 +1,4 @@
-"""The ledger of a pipeline, what suffices for a tolerance, and autoencoders in several dimensions."""
+"""The ledger of a pipeline, and what suffices for a tolerance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.pipeline.ledger import Ledger
-from hermite_collapse.pipeline.matrix_autoencoder import MatrixAutoencoder, fit_autoencoder
 from hermite_collapse.pipeline.mechanisms import (
     Autoencoder,
     Blur,
@@ -224,98 +223,9 @@ def test_sensitivities_of_affine_mechanisms():
     assert np.isnan(sensitivity(Pipeline([ScoreError(0.5)], fresh_fraction=0.1), [v])).all()
 
 
-def random_autoencoder(seed: int, dimension: int = 3) -> tuple[MatrixAutoencoder, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    regression = 0.9 * np.eye(dimension) + 0.15 * rng.standard_normal((dimension, dimension))
-    root, spread = rng.standard_normal((2, dimension, dimension))
-    return MatrixAutoencoder(regression, 0.01 * root @ root.T), spread @ spread.T
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_the_limit_of_an_autoencoder_is_that_of_many_rounds(seed):
-    autoencoder, data = random_autoencoder(seed)
-    alpha = min(0.99, autoencoder.critical_share + 0.2)
-    state = data
-    for _ in range(2000):
-        state = autoencoder.step(data, state, alpha)
-    np.testing.assert_allclose(autoencoder.limit(data, fresh_fraction=alpha), state, rtol=1e-9, atol=1e-12)
-
-
-def test_an_autoencoder_grows_without_bound_below_its_critical_share():
-    autoencoder = MatrixAutoencoder([[0.8, 0.7], [0.7, 0.8]], np.zeros((2, 2)))  # rho(R) = 1.5
-    assert autoencoder.critical_share == pytest.approx(1 - 1 / 2.25)
-    assert not autoencoder.is_stable(0.55) and autoencoder.is_stable(0.56)
-    with pytest.raises(
-        InputError, match="fresh_fraction must be above 0.555556 for a limit to exist, got 0.5"
-    ):
-        autoencoder.limit(np.eye(2), fresh_fraction=0.5)
-
-
-def test_one_direction_at_a_time_drops_what_the_matrix_mixes():
-    autoencoder, data = random_autoencoder(1)
-    alpha = 0.5
-    full = np.diag(autoencoder.limit(data, fresh_fraction=alpha))
-    single = [
-        Pipeline([autoencoder.along(j)], fresh_fraction=alpha).limit(data[j, j]) for j in range(len(data))
-    ]
-    assert np.max(np.abs(full / single - 1.0)) > 0.05
-    diagonal = MatrixAutoencoder(np.diag([0.9, 0.8]), np.diag([0.01, 0.02]))
-    limit = diagonal.limit(np.diag([1.0, 0.1]), fresh_fraction=alpha)
-    for j, v in enumerate((1.0, 0.1)):
-        assert Pipeline([diagonal.along(j)], fresh_fraction=alpha).limit(v) == pytest.approx(limit[j, j])
-
-
-def test_a_linear_autoencoder_is_fitted_within_its_errors():
-    autoencoder, _ = random_autoencoder(2)
-    rng = np.random.default_rng(0)
-    x = rng.gamma(2.0, size=(20_000, 3))  # not Gaussian
-    noise = rng.standard_normal(x.shape) @ np.linalg.cholesky(autoencoder.residual).T
-    fit = fit_autoencoder(x, 0.3 + x @ autoencoder.regression.T + noise)
-    error = np.sqrt(
-        np.diag(autoencoder.residual)[:, None] / (2.0 * len(x))
-    )  # the variance of a gamma of 2 is 2
-    assert np.max(np.abs(fit.autoencoder.regression - autoencoder.regression) / error) < 4.5
-    np.testing.assert_allclose(fit.autoencoder.residual, autoencoder.residual, atol=0.03 * 0.01 * 9)
-    assert fit.curvature < 2e-3 and np.isnan(fit.change) and fit.settled == fit.autoencoder
-
-
-def test_a_curved_autoencoder_is_noticed_and_refitted():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((20_000, 2))
-    once = np.tanh(x)
-    fit = fit_autoencoder(x, once, np.tanh(once))
-    assert fit.curvature > 0.5 and fit.change > 0.1
-    # E[tanh'(x)] under each law, by Stein's lemma for the first.
-    assert fit.autoencoder.regression[0, 0] == pytest.approx(np.mean(1 - once[:, 0] ** 2), abs=0.01)
-    assert fit.settled.regression[0, 0] == pytest.approx(
-        np.mean(once[:, 0] * np.tanh(once[:, 0])) / np.mean(once[:, 0] ** 2), abs=0.01
-    )
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: MatrixAutoencoder([[1.0, 0.0]], [[1.0]]), "regression must be a square matrix, got shape"),
-        (lambda: MatrixAutoencoder([[1.0]], np.eye(2)), "residual must have the shape of regression"),
-        (
-            lambda: MatrixAutoencoder(np.eye(2), [[1.0, 0.5], [0.0, 1.0]]),
-            "residual must be symmetric, got a matrix that is not",
-        ),
-        (lambda: MatrixAutoencoder([[1.0]], [[-1.0]]), "residual must be a covariance, .* got one with -1"),
-        (
-            lambda: MatrixAutoencoder([[0.5]], [[1.0]]).limit(np.eye(2), fresh_fraction=0.5),
-            "covariance must have shape",
-        ),
-        (lambda: MatrixAutoencoder([[0.5]], [[1.0]]).along(1), "direction must be below 1, got 1"),
-        (
-            lambda: fit_autoencoder(np.ones((4, 2)), np.ones((4, 2))),
-            "samples must be at least 5 in 2 dimensions",
-        ),
-        (
-            lambda: fit_autoencoder(np.ones((9, 2)), np.ones((9, 2))),
-            "samples must vary in all 2 directions, got 0 that do",
-        ),
-        (lambda: fit_autoencoder(np.ones((9, 2)), np.ones((9, 3))), "decoded must have the shape of samples"),
         (
             lambda: images_for(Pipeline([Refit(10)], fresh_fraction=0.5), 1.0, tolerance=0.1),
             "images must be left",

@@ -63,3 +63,48 @@ def test_the_regression_of_decoded_samples():
     assert fit.curvature < 0.001
     curved = fit_autoencoder(x, x @ REGRESSION.T + noise + 0.1 * (x - 2.0) ** 2)
     assert curved.curvature > 0.05
+
+
+def test_a_curved_autoencoder_is_noticed_and_refitted():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20_000, 2))
+    once = np.tanh(x)
+    fit = fit_autoencoder(x, once, np.tanh(once))
+    assert fit.curvature > 0.5 and fit.change > 0.1
+    # E[tanh'(x)] under each law, by Stein's lemma for the first.
+    assert fit.autoencoder.regression[0, 0] == pytest.approx(np.mean(1 - once[:, 0] ** 2), abs=0.01)
+    assert fit.settled.regression[0, 0] == pytest.approx(
+        np.mean(once[:, 0] * np.tanh(once[:, 0])) / np.mean(once[:, 0] ** 2), abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: MatrixAutoencoder([[1.0, 0.0]], [[1.0]]), "regression must be a square matrix, got shape"),
+        (lambda: MatrixAutoencoder([[1.0]], np.eye(2)), "residual must have the shape of regression"),
+        (
+            lambda: MatrixAutoencoder(np.eye(2), [[1.0, 0.5], [0.0, 1.0]]),
+            "residual must be symmetric, got a matrix that is not",
+        ),
+        (lambda: MatrixAutoencoder([[1.0]], [[-1.0]]), "residual must be a covariance, .* got one with -1"),
+        (
+            lambda: MatrixAutoencoder([[0.5]], [[1.0]]).limit(np.eye(2), fresh_fraction=0.5),
+            "covariance must have shape",
+        ),
+        (lambda: MatrixAutoencoder([[0.5]], [[1.0]]).along(1), "direction must be below 1, got 1"),
+        (
+            lambda: fit_autoencoder(np.ones((4, 2)), np.ones((4, 2))),
+            "samples must be at least 5 in 2 dimensions",
+        ),
+        (
+            lambda: fit_autoencoder(np.ones((9, 2)), np.ones((9, 2))),
+            "samples must vary in all 2 directions, got 0 that do",
+        ),
+        (lambda: fit_autoencoder(np.ones((9, 2)), np.ones((9, 3))), "decoded must have the shape of samples"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, words):
+    with pytest.raises(hc.InputError, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
