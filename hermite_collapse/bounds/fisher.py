@@ -157,9 +157,7 @@ def fisher_bound(
     >>> round(hc.bounds.fisher_bound(0.75, fresh_fraction=1.0, truncation_time=0.1), 5)
     0.04224
     """
-    level = float(information)
-    if not level >= 0.0:
-        raise InputError(f"information must be >= 0, got {level!r}.")
+    level = _information(information)
     gap = squared_age_gap(fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
     return float(np.sqrt(gap * level)) if gap > 0.0 else 0.0
 
@@ -241,7 +239,11 @@ def small_time_distance(
     """
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     x = checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
-    level = float(information)
-    if not level >= 0.0:
-        raise InputError(f"information must be >= 0, got {level!r}.")
+    level = _information(information)
     return x / alpha * float(np.sqrt(level))
+
+
+def _information(information: float | Estimate) -> float:
+    """Return an information >= 0 as a number; it may be infinite."""
+    value = information.value if isinstance(information, Estimate) else information
+    return checks.nonnegative_or_infinite(value, "information")

@@ -116,9 +116,9 @@ def mode_radius(
     [0.0299, 0.0273]
     """
     n = checks.degrees(degree)
-    size = np.asarray(defect, dtype=float)
+    size = checks.real_array(defect, "defect")
     if not np.all(size >= 0.0):
-        raise InputError(f"defect must be >= 0, got {defect!r}.")
+        raise InputError(f"defect must be >= 0, got {float(size.min())!r}.")
     kappa = mode_contraction(n, fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = np.where(size == 0.0, 0.0, size / (1.0 - kappa))

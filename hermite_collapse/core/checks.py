@@ -41,7 +41,7 @@ def real(value: object, name: str) -> float:
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InputError(f"{name} must be a real number, got {value!r}.") from None
+        raise InputError(f"{name} must be a real number, got {_brief(value)}.") from None
     except OverflowError:
         raise InputError(f"{name} must be finite as a double, got {_brief(value)}.") from None
     if not np.isfinite(number):
@@ -73,6 +73,19 @@ def nonnegative(value: object, name: str) -> float:
     return number
 
 
+def nonnegative_or_infinite(value: object, name: str) -> float:
+    """Return a number >= 0 that may be infinite."""
+    is_infinite = isinstance(value, float | np.floating) and bool(value == np.inf)
+    return np.inf if is_infinite else nonnegative(value, name)
+
+
+def items(value: Iterable[Kind], name: str) -> list[Kind]:
+    """Return what a sequence holds."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InputError(f"{name} must be a sequence, got {_brief(value)}.")
+    return list(value)
+
+
 def positive(value: object, name: str) -> float:
     """Return a finite number > 0."""
     number = real(value, name)
@@ -86,9 +99,11 @@ def integer(value: object, name: str, minimum: int = 0) -> int:
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise InputError(f"{name} must be an integer, got {value!r}.") from None
+        raise InputError(f"{name} must be an integer, got {_brief(value)}.") from None
     if isinstance(value, bool | np.bool_) or number < minimum:
         raise InputError(f"{name} must be an integer >= {minimum}, got {value!r}.")
+    if number > np.iinfo(np.int64).max:
+        raise InputError(f"{name} must be an integer below 2^63, got {_brief(value)}.")
     return number
 
 
@@ -107,11 +122,11 @@ def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
 def one_of(value: str, choices: Iterable[str], name: str) -> str:
     """Return one of a set of words; the message names the nearest."""
     known = list(choices)
-    if value in known:
+    if isinstance(value, str) and value in known:
         return value
     near = difflib.get_close_matches(str(value), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}{hint}.")
+    raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {_brief(value)}{hint}.")
 
 
 def instance(value: object, kind: type[Kind], name: str) -> Kind:

@@ -192,6 +192,7 @@ class AgedLaw(DensityLaw):
         return self.scales[label, None] * start + np.sqrt(self.variances[label, None]) * noise
 
     def through(self, channel: GaussianChannel) -> AgedLaw:
+        checks.instance(channel, GaussianChannel, "channel")
         return AgedLaw(
             self.bases,
             self.weights,

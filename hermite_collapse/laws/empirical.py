@@ -102,6 +102,7 @@ class EmpiricalLaw(Law):
         return self.samples[generator.integers(len(self.samples), size=checks.integer(n, "n"))]
 
     def through(self, channel: GaussianChannel) -> AgedLaw:
+        checks.instance(channel, GaussianChannel, "channel")
         return AgedLaw.single(self, channel)
 
     def project(self, direction: ArrayLike) -> EmpiricalLaw:

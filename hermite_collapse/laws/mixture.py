@@ -348,6 +348,7 @@ class GaussianMixture(DensityLaw):
         return self.means[label] + noise
 
     def through(self, channel: GaussianChannel) -> GaussianMixture:
+        checks.instance(channel, GaussianChannel, "channel")
         return GaussianMixture.from_spectra(
             self.weights,
             channel.scale * self.means,

@@ -216,7 +216,7 @@ def refreshed_divergence(divergence: float, *, fresh_fraction: float) -> float:
     remaining = 1.0 - checks.fraction(fresh_fraction)
     if remaining == 0.0:
         return 0.0
-    return remaining * remaining * _divergence(divergence, "divergence")
+    return remaining * remaining * checks.nonnegative_or_infinite(divergence, "divergence")
 
 
 @public
@@ -317,8 +317,8 @@ def discounted_divergence(
     [0.0, 1.0, 2.25]
     """
     remaining = 1.0 - checks.fraction(fresh_fraction)
-    values = [_divergence(r, "residuals") for r in residuals]
-    current = _divergence(start, "start")
+    values = [checks.nonnegative_or_infinite(r, "residuals") for r in checks.items(residuals, "residuals")]
+    current = checks.nonnegative_or_infinite(start, "start")
     path = [current]
     if checks.one_of(coherence, ("coherent", "incoherent"), "coherence") == "coherent":
         for residual in values:
@@ -375,17 +375,9 @@ def divergence_to_limit(
     [1.0, 0.5, 0.36]
     """
     factor = math.sqrt(1.0 - checks.fraction(fresh_fraction))
-    root = math.sqrt(_divergence(start, "start"))
+    root = math.sqrt(checks.nonnegative_or_infinite(start, "start"))
     path = [root**2]
-    for residual in residuals:
-        root = factor * root + math.sqrt(_divergence(residual, "residuals"))
+    for residual in checks.items(residuals, "residuals"):
+        root = factor * root + math.sqrt(checks.nonnegative_or_infinite(residual, "residuals"))
         path.append(root**2)
     return path
-
-
-def _divergence(value: float, name: str) -> float:
-    """A number >= 0 that may be infinite."""
-    number = float(value)
-    if math.isnan(number) or number < 0.0:
-        raise InputError(f"{name} must be >= 0, got {number!r}.")
-    return number

@@ -1,0 +1,44 @@
+"""Doors under attack: whatever is passed for a number or a sequence, the answer is one sentence on one line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+
+LAW = hc.GaussianMixture([1.0], [0.0], [1.0])
+ROUND = {"fresh_fraction": 0.3, "truncation_time": 0.1}
+DOORS = {
+    "ball_radius": lambda x: hc.bounds.ball_radius(x, **ROUND),
+    "mode_radius": lambda x: hc.bounds.mode_radius([1], x, **ROUND),
+    "fisher_bound": lambda x: hc.bounds.fisher_bound(x, **ROUND),
+    "small_time_distance": lambda x: hc.bounds.small_time_distance(x, **ROUND),
+    "refreshed_divergence": lambda x: hc.bounds.refreshed_divergence(x, fresh_fraction=0.3),
+    "discounted_divergence": lambda x: hc.bounds.discounted_divergence(x, fresh_fraction=0.3),
+    "divergence_to_limit": lambda x: hc.bounds.divergence_to_limit(x, fresh_fraction=0.3),
+    "coupling_bound": lambda x: hc.bounds.coupling_bound(1.0, dimension=x, **ROUND),
+    "contraction_rate": lambda x: hc.contraction_rate(metric=x, **ROUND),
+    "attenuation": lambda x: hc.attenuation(1, fresh_fraction=x, truncation_time=0.1),
+    "sample": LAW.sample,
+    "through": LAW.through,
+}
+
+
+@pytest.mark.parametrize(
+    "value", [None, "x", {}, object(), 10**400, np.array([[1.0, 2.0], [3.0, np.nan]])], ids=str
+)
+@pytest.mark.parametrize("door", DOORS)
+def test_one_sentence_on_one_line(door, value):
+    if isinstance(value, dict) and door in ("discounted_divergence", "divergence_to_limit"):
+        pytest.skip("an empty sequence")
+    with pytest.raises(hc.InputError) as caught:
+        DOORS[door](value)
+    message = str(caught.value)
+    assert "\n" not in message and message.endswith(".") and " must " in message and ", got " in message
+
+
+@pytest.mark.parametrize("door", ["fisher_bound", "small_time_distance", "refreshed_divergence"])
+@pytest.mark.parametrize("value", [np.inf, np.float32(np.inf)])
+def test_an_infinite_divergence_is_one(door, value):
+    assert DOORS[door](value) == np.inf
