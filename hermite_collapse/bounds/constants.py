@@ -195,7 +195,7 @@ def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int,
     if dimension == 1:
         value = 0.5 * abs(float(lead.values[0])) * mean_absolute_hermite(lead.degree)
         return Estimate(value, 1e-14 * value, "bound", "closed_form")
-    x = np.random.default_rng(rng).standard_normal(
+    x = checks.generator(rng).standard_normal(
         (checks.integer(sample_count, "sample_count", 16), dimension)
     )
     terms = 0.5 * np.abs(lead.polynomial(x))
@@ -243,7 +243,7 @@ def _weighted_sampled(lead: LeadingDifference, limit: AgedLaw, sample_count: int
             "ages must be enough for the limit law to contain a component near the standard normal."
         )
     proposal = GaussianMixture([1.0], above.centre[None], np.linalg.inv(above.precision)[None])
-    x = proposal.sample(checks.integer(sample_count, "sample_count", 16), np.random.default_rng(rng))
+    x = proposal.sample(checks.integer(sample_count, "sample_count", 16), checks.generator(rng))
     weight = np.exp(2.0 * gamma.log_density(x) - limit.log_density(x) - proposal.log_density(x))
     terms = weight * lead.polynomial(x) ** 2
     return Estimate(

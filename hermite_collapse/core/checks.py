@@ -129,6 +129,14 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
     raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {_brief(value)}{hint}.")
 
 
+def generator(rng: object, name: str = "rng") -> np.random.Generator:
+    """Return a random generator from whatever `numpy.random.default_rng` takes."""
+    try:
+        return np.random.default_rng(rng)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a generator or a seed >= 0, got {_brief(rng)}.") from None
+
+
 def instance(value: object, kind: type[Kind], name: str) -> Kind:
     """Return an object of one class."""
     if isinstance(value, kind):

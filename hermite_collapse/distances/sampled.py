@@ -49,7 +49,7 @@ def _stratified(
 ) -> SampledEstimate:
     """Mean of term(log p, log q) under (p + q) / 2, half of the points from each law."""
     half = (checks.integer(sample_count, "sample_count", minimum=16) + 1) // 2
-    generator = np.random.default_rng(rng)
+    generator = checks.generator(rng)
     p, q = density_mixture(p, "p"), density_mixture(q, "q")
     parts = []
     for law in (p, q):
@@ -119,7 +119,7 @@ def chi_square(
         np.stack([entry.centre for entry in known]),
         np.linalg.inv(np.stack([entry.precision for entry in known])),
     )
-    generator = np.random.default_rng(rng)
+    generator = checks.generator(rng)
     from_q = round(count * float(shares[-1]))
     x = np.concatenate([bounds.sample(count - from_q, generator), q.sample(from_q, generator)])
     log_p, log_q = p.log_density(x), q.log_density(x)

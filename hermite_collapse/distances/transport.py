@@ -195,7 +195,7 @@ def sliced_wasserstein(
     dimension = same_dimension(left, right)
     if dimension == 1:
         return wasserstein(left, right, order=degree)
-    u = np.random.default_rng(rng).standard_normal((count, dimension))
+    u = checks.generator(rng).standard_normal((count, dimension))
     values = np.array([wasserstein(left.project(v), right.project(v), order=degree).value for v in u])
     largest = float(values.max())
     unit = largest if largest > 0.0 and not 1e-100 < largest < 1e100 else 1.0  # squares overflow or vanish

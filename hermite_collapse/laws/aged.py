@@ -181,7 +181,7 @@ class AgedLaw(DensityLaw):
         return total, np.einsum("mn,mnj->nj", shares, np.array(gradients))
 
     def sample(self, n: int, rng: Seed = None) -> FloatArray:
-        generator = np.random.default_rng(rng)
+        generator = checks.generator(rng)
         count = checks.integer(n, "n")
         label = generator.choice(self.age_count, size=count, p=self.weights / self.weights.sum())
         start = np.empty((count, self.dimension))

@@ -98,7 +98,7 @@ class EmpiricalLaw(Law):
         return checks.second_moments(self.samples)
 
     def sample(self, n: int, rng: Seed = None) -> FloatArray:
-        generator = np.random.default_rng(rng)
+        generator = checks.generator(rng)
         return self.samples[generator.integers(len(self.samples), size=checks.integer(n, "n"))]
 
     def through(self, channel: GaussianChannel) -> AgedLaw:

@@ -335,7 +335,7 @@ class GaussianMixture(DensityLaw):
         return mixture_log_density_and_score(*arguments) if score else (mixture_log_density(*arguments), None)
 
     def sample(self, n: int, rng: Seed = None) -> FloatArray:
-        generator = np.random.default_rng(rng)
+        generator = checks.generator(rng)
         count = checks.integer(n, "n")
         label = generator.choice(len(self.weights), size=count, p=self.weights)
         noise = np.sqrt(self.variances[label]) * generator.standard_normal((count, self.dimension))

@@ -7,6 +7,7 @@ sum (infinite where it diverges), which decides what recursion without fresh dat
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,7 +168,7 @@ class Explicit(Schedule):
 
     Parameters
     ----------
-    times : sequence of float
+    values : sequence of float
         At least one, each >= 0.
 
     Examples
@@ -176,10 +177,10 @@ class Explicit(Schedule):
     [0.3, 0.1, 0.1, 0.1]
     """
 
-    values: tuple[float, ...]
+    values: Sequence[float] | FloatArray
 
-    def __init__(self, times: ArrayLike) -> None:
-        values = checks.vector(times, "truncation")
+    def __post_init__(self) -> None:
+        values = checks.vector(self.values, "truncation")
         if values.min() < 0.0:
             raise InputError(f"truncation must hold times >= 0, got {float(values.min())!r}.")
         object.__setattr__(self, "values", tuple(float(t) for t in values))
@@ -203,4 +204,4 @@ def as_schedule(truncation: float | ArrayLike | Schedule) -> Schedule:
         return truncation
     if np.ndim(truncation) == 0:
         return Constant(truncation)  # type: ignore[arg-type]
-    return Explicit(truncation)
+    return Explicit(truncation)  # type: ignore[arg-type]
