@@ -94,7 +94,7 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
     import torch
 
     from hermite_collapse.simulation import devices
-    from hermite_collapse.storage.folder import write_arrays, write_json
+    from hermite_collapse.storage.folder import write_arrays, write_atomically, write_json
 
     from . import pictures
 
@@ -118,6 +118,8 @@ def _run(experiment: Any, settings: Any, folder: Path, *, quiet: bool) -> dict[s
     folder.mkdir(parents=True, exist_ok=True)
     if result.arrays:
         write_arrays(path.with_suffix(".npz"), dict(result.arrays))
+    if result.page:
+        write_atomically(path.with_suffix(".md"), result.page.encode())
     write_json(path, record)
     pictures.write(path)
     if not quiet:

@@ -21,6 +21,7 @@ def experiments() -> list[Experiment]:
         neural_mixtures,
         planned_schedules,
         presets,
+        schedulers,
         ten_dimensions,
     )
 
@@ -33,6 +34,7 @@ def experiments() -> list[Experiment]:
         figures_of_the_papers,
         annealing,
         planned_schedules,
+        schedulers,
         ten_dimensions,
         neural_mixtures,
         neural_errors,

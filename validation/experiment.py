@@ -34,12 +34,14 @@ class Result:
 
     verdict : one or two sentences.  passed : whether what was predicted was measured (for a control: rejected).
     numbers : what is worth reading, JSON values.  arrays : everything else, for an NPZ file beside the record.
+    page : tables in Markdown, for a page beside the record.
     """
 
     passed: bool
     verdict: str
     numbers: Mapping[str, Any]
     arrays: Mapping[str, NDArray] = field(default_factory=dict)
+    page: str = ""
 
 
 @dataclass(frozen=True)
