@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ..storage.claims import claimed
 from ..storage.folder import read_arrays, write_arrays
 from .asked import asked_of_sweep
 from .config import Config, key_sections, parse_config, unknown_key
+from .cost import Cost, cost_of_prediction, cost_of_simulation
 from .jobs import Failure, Jobs
 from .run import DATASET, require_comparable, write_dataset
 from .schema import SweepSection
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from ..recursion.recursion import Recursion
 
+LARGEST_SWEEP = 100_000
 _FORBIDDEN = ("sweep", "initial")
 
 Point = dict[str, FloatArray]
@@ -93,6 +96,9 @@ def plan_sweep(config: Config) -> Sweep:
         shown = ", ".join(f"{key} {len(entries)}" for key, entries in values.items())
         raise InputError(f'sweep.values must be lists of one length for method = "list", got {shown}.')
     columns = [values[key] for key in keys]
+    count = math.prod(map(len, columns)) if config.sweep.method == "grid" else len(columns[0])
+    if count > LARGEST_SWEEP:
+        raise InputError(f"sweep.values must span at most {LARGEST_SWEEP} points, got {count}.")
     settings = tuple(
         itertools.product(*columns) if config.sweep.method == "grid" else zip(*columns, strict=True)
     )
@@ -111,6 +117,20 @@ def plan_sweep(config: Config) -> Sweep:
     for point in _distinct(configs):
         point.build_recursion()  # what only building can find, before anything is written
     return Sweep(config, keys, settings, tuple(configs))
+
+
+def cost_of_sweep(sweep: Sweep) -> Cost:
+    """Return what a sweep needs: the time of all points on all workers, and the memory of those side by side."""
+    estimate = cost_of_simulation if sweep.config.sweep.task == "compare" else cost_of_prediction
+    dimension = max(config.target.build_law().dimension for config in _distinct(list(sweep.configs)))
+    costs = [estimate(config, dimension) for config in sweep.configs]
+    workers = min(sweep.config.sweep.workers or os.cpu_count() or 1, len(costs))
+    dearest = max(costs, key=lambda cost: cost.seconds)
+    return Cost(
+        bytes=workers * max(cost.bytes for cost in costs),
+        seconds=sum(cost.seconds for cost in costs) / workers,
+        keys=("sweep.values", *dearest.keys),
+    )
 
 
 def _distinct(configs: list[Config]) -> list[Config]:

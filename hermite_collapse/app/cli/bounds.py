@@ -53,9 +53,11 @@ def run(
     replacement and data with a density.  --out keeps all rows, the figures of the divergences, and the heat maps of
     the weights with which later rounds remember an error.  Exit status 1 if a bound is refused.
     """
+    from ..cost import cost_of_prediction, require_affordable
     from . import propagation
 
     recursion = config.build_recursion()
+    require_affordable(cost_of_prediction(config, recursion.dimension), yes=output.yes)
     section = config.recursion
     constant = recursion.is_diagonal and recursion.has_constant_rounds
     has_density = recursion.target.has_density

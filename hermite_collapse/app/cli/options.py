@@ -60,7 +60,9 @@ def command(
     name = run.__module__.rpartition(".")[2]
 
     def call(first: Any = None, /, **given: Any) -> int | None:
-        output = Output(as_json=given.pop("json", False), folder=given.pop("out", None))
+        output = Output(
+            as_json=given.pop("json", False), folder=given.pop("out", None), yes=given.pop("yes", False)
+        )
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
         config = Config() if subject is not None or first is None else load_config(first)
         options = {name: value for name, value in given.items() if value is not None}
@@ -112,6 +114,9 @@ def _common_parameters() -> list[inspect.Parameter]:
             _COMMON,
             default=False,
         )
+    )
+    common.append(
+        _parameter("yes", bool, "Go ahead even if it needs much memory or time.", _COMMON, default=False)
     )
     common.append(
         _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", _COMMON)

@@ -38,10 +38,13 @@ class Output:
         Print one JSON document and nothing else.
     folder : path or None
         Where files go; None: no files, or the command's own choice.
+    yes : bool
+        Go ahead with work that seems too large for this machine.
     """
 
     as_json: bool = False
     folder: Path | None = None
+    yes: bool = False
 
     def document(self, content: Mapping[str, object]) -> None:
         """Print the document, if JSON was asked for; infinities and NaN become words."""

@@ -25,9 +25,11 @@ def run(config: Config, output: Output) -> int:
     """
     from ...recursion.prediction import predict
     from ...reporting import words
+    from ..cost import cost_of_prediction, require_affordable
     from ..run import write_dataset
 
     recursion = config.build_recursion()
+    require_affordable(cost_of_prediction(config, recursion.dimension), yes=output.yes)
     prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
     sentences = words.prediction(recursion)
     caveats = [*prediction.notes, *words.caveats(recursion)]

@@ -53,6 +53,15 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
 
 def start(config: Config, output: Output, resume: bool) -> Results:
     """Return the folder the run goes to, checked but not written: --out, or one named after the configuration."""
+    from ..cost import cost_of_simulation, require_affordable
+
+    results = _folder(config, output, resume)
+    if not results.is_complete:
+        require_affordable(cost_of_simulation(config, results.recursion.dimension), yes=output.yes)
+    return results
+
+
+def _folder(config: Config, output: Output, resume: bool) -> Results:
     from ..run import open_folder
 
     if output.folder is not None:

@@ -29,9 +29,11 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     """
     from ...storage.claims import holds_work
     from ..asked import asked_of_sweep
-    from ..sweep import failure_text, finished_points, plan_sweep, run_sweep
+    from ..cost import require_affordable
+    from ..sweep import cost_of_sweep, failure_text, finished_points, plan_sweep, run_sweep
 
     sweep = plan_sweep(config)
+    require_affordable(cost_of_sweep(sweep), yes=output.yes)
     total = len(sweep.configs)
     folder = output.folder if output.folder is not None else Path("runs") / f"{config.target.label}-sweep"
     if holds_work(folder, asked_of_sweep(config)) and not resume:

@@ -1,0 +1,127 @@
+"""What a command will need, before it begins: memory and time to an order of magnitude, for one core.
+
+Whoever asks for more than the machine has, or for more than an hour, is told so in one sentence and not kept waiting;
+--yes goes ahead.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import InputError
+
+if TYPE_CHECKING:
+    from .config import Config
+
+HOUR = 3600.0
+_SHARE = 0.9  # of the machine's memory
+_STEPS = 50  # of a sampler that is left to itself
+
+# Seconds, measured on one core of a server of 2024.
+_PER_ROUND_PAIR = 8e-8
+_PER_DEGREE_PAIR = 2e-7
+_PER_MODE = 1e-7
+_PER_DRAW = 1e-6
+_PER_COMPONENT = 1e-7
+_PER_NEIGHBOUR = 1e-8
+_PER_WEIGHT = 5e-11
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes at the peak, seconds, and the keys that decide them, the dearest first."""
+
+    bytes: float
+    seconds: float
+    keys: tuple[str, ...]
+
+
+def cost_of_prediction(config: Config, dimension: int) -> Cost:
+    """Return what the theory of the configured rounds and degrees needs."""
+    rounds, degree = config.recursion.rounds, config.analysis.degree_in(dimension)
+    table = float(rounds + 1) * _modes(dimension, degree)
+    return Cost(
+        bytes=8.0 * (3.0 * table + 4.0 * rounds),
+        seconds=_PER_ROUND_PAIR * float(rounds) ** 2
+        + _PER_DEGREE_PAIR * float(degree) ** 2
+        + _PER_MODE * table,
+        keys=("rounds", "degree") if rounds > degree else ("degree", "rounds"),
+    )
+
+
+def cost_of_simulation(config: Config, dimension: int) -> Cost:
+    """Return what simulating and comparing the configured recursion needs, its prediction included."""
+    section, rounds = config.simulation, float(config.recursion.rounds)
+    predicted = cost_of_prediction(config, dimension)
+    modes = _modes(dimension, config.analysis.degree_in(dimension))
+    rows = float(section.particles) * section.runs
+    held = rounds if section.keep == "all" or config.recursion.regime.startswith("accumulate") else 2.0
+    pool = float(section.particles if section.pool is None else section.pool)
+    steps = float(_STEPS if section.steps is None else section.steps)
+    memory = 8.0 * rows * dimension * held + 8.0 * section.runs * (rounds + 1.0) * (
+        2.0 * modes + dimension**2.0
+    )
+    seconds = (rounds + 1.0) * rows * _PER_DRAW * (1.0 + 0.01 * modes)
+    dear = ["particles", "runs", "rounds"]
+    if section.generator == "exact":
+        seconds += rounds * rows * steps * dimension * _PER_COMPONENT
+        dear.append("steps")
+    elif section.generator == "kernel":
+        seconds += rounds * rows * steps * pool * dimension * _PER_NEIGHBOUR
+        memory += 8.0 * pool * dimension * section.runs
+        dear[:0] = ["pool"]
+        dear.append("steps")
+    elif section.generator == "neural":
+        network = config.network
+        weights = float(network.network_width) ** 2 * network.network_blocks
+        batches = 3.0 * network.training_steps * float(network.training_batch) * section.runs
+        seconds += rounds * weights * _PER_WEIGHT * (batches + rows * steps)
+        memory += 8.0 * weights * 4.0 * section.runs + 8.0 * pool * dimension * section.runs
+        dear += ["steps", "training_steps", "network_width"]
+    if modes > rows:
+        dear[:0] = ["degree"]
+    return Cost(memory + predicted.bytes, seconds + predicted.seconds, tuple(dear))
+
+
+def require_affordable(cost: Cost, *, yes: bool) -> None:
+    """Refuse work that this machine cannot hold or do within an hour, unless the user insists."""
+    memory = memory_of_machine()
+    if yes or (cost.bytes <= _SHARE * memory and cost.seconds <= HOUR):
+        return
+    raise InputError(
+        f"the work must fit this machine's {_gigabytes(memory)} and an hour unless --yes is given, got about "
+        f"{_gigabytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
+    )
+
+
+def memory_of_machine() -> float:
+    """Return the bytes of memory that this process may use; infinity where the system does not tell."""
+    try:
+        total = float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+    try:
+        return min(total, float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return total
+
+
+def _modes(dimension: int, degree: int) -> float:
+    """Return the number of multi-indices of total degree up to `degree`, as a number that may be huge."""
+    logarithm = math.lgamma(dimension + degree + 1) - math.lgamma(dimension + 1) - math.lgamma(degree + 1)
+    return math.exp(min(logarithm, 600.0))
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.2g} GB" if count >= 1e8 else f"{count / 1e6:.2g} MB"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((31_557_600.0, "years"), (86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{max(seconds, 1.0):.0f} s"

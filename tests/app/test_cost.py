@@ -1,0 +1,85 @@
+"""Work that this machine cannot do is refused before it begins, in one sentence, unless the user insists."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hermite_collapse.app import cost as costs
+from hermite_collapse.app.cli.app import run
+from hermite_collapse.app.config import parse_config
+from hermite_collapse.app.cost import Cost, cost_of_prediction, cost_of_simulation, require_affordable
+from hermite_collapse.core.errors import InputError
+
+HUGE = [
+    ["predict", "--rounds", "1000000000"],
+    ["predict", "--degree", "10000000"],
+    ["bounds", "--rounds", "1000000000"],
+    ["spectrum", "--degree", "100000000"],
+    ["simulate", "--rounds", "1000000000"],
+    ["simulate", "--particles", "1000000000000"],
+    ["simulate", "--degree", "100000000"],
+    ["simulate", "--generator", "kernel", "--pool", "1000000000000"],
+    ["simulate", "--generator", "exact", "--steps", "100000000"],
+    ["compare", "--runs", "1000000000"],
+]
+
+
+@pytest.mark.parametrize("arguments", HUGE, ids=" ".join)
+def test_huge_work_is_refused_before_it_begins(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run([*arguments, "--out", "o"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "unless --yes is given, got about" in err
+    assert arguments[-2].removeprefix("--") in err.partition("reduce ")[2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_yes_goes_ahead(monkeypatch, capsys):
+    monkeypatch.setattr(costs, "HOUR", 0.0)
+    assert run(["predict", "--rounds", "2"]) == 2
+    assert run(["predict", "--rounds", "2", "--yes"]) == 0
+
+
+def test_the_sentence_names_amounts_and_keys(monkeypatch):
+    monkeypatch.setattr(costs, "memory_of_machine", lambda: 16e9)
+    with pytest.raises(
+        InputError, match=r"this machine's 16 GB .* about 80 GB and 3 h: reduce particles, runs\."
+    ):
+        require_affordable(Cost(8e10, 3.0 * 3600.0, ("particles", "runs")), yes=False)
+    require_affordable(Cost(1e9, 60.0, ()), yes=False)
+    require_affordable(Cost(math.inf, math.inf, ()), yes=True)
+
+
+def test_usual_work_is_far_from_the_limit():
+    for document, dimension in (
+        ({}, 1),
+        ({"simulation": {"generator": "exact"}}, 2),
+        ({"target": {"preset": "five_modes_10d"}, "recursion": {"rounds": 20}}, 10),
+    ):
+        config = parse_config(document)
+        assert cost_of_prediction(config, dimension).seconds < 60.0
+        assert cost_of_simulation(config, dimension).seconds < 1800.0
+        assert cost_of_simulation(config, dimension).bytes < 2e9
+
+
+def test_a_sweep_of_too_many_points_or_too_dear_ones(tmp_path, capsys):
+    values = "[" + ",".join(f"0.{i:03d}" for i in range(1, 900)) + "]"
+    file = tmp_path / "s.toml"
+    file.write_text(f"[sweep.values]\nfresh_fraction = {values}\nrate = {values}\n")
+    assert run(["sweep", str(file)]) == 2
+    assert "sweep.values must span at most 100000 points, got 808201." in capsys.readouterr().err
+    file.write_text('[sweep]\ntask = "compare"\n[sweep.values]\nparticles = [1000, 10000000000000]\n')
+    assert run(["sweep", str(file), "--out", str(tmp_path / "o")]) == 2
+    assert "reduce sweep.values, particles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "key", ["fresh_fraction", "truncation_time", "blur", "rate", "exponent", "significance"]
+)
+def test_integers_of_many_digits_are_one_sentence(key, tmp_path, capsys):
+    section = "analysis" if key == "significance" else "recursion"
+    (tmp_path / "a.toml").write_text(f"[{section}]\n{key} = {'9' * 400}\n")
+    assert run(["predict", str(tmp_path / "a.toml")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
