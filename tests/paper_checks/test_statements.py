@@ -29,6 +29,7 @@ LONG = {
     "additions.final_step",
     "additions.small_truncation",
     "additions.small_errors",
+    "additions.guidance_map",
 }
 
 
