@@ -27,7 +27,7 @@ from ..pipeline.denoiser import Sampler
 from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
-from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, steps_for
+from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, steps_for, with_guidance
 
 DEFAULT_SPECTRUM = np.geomspace(1.0, 1e-4, 65)
 DEFAULT_WORDS = "65 variances from 1 down to 0.0001, even in the logarithm, because none were given"
@@ -122,11 +122,17 @@ class Audit(Displayed, Value):
         last = float(np.log(ledger.last_step[0, j]))
         return last * steps > 0.0 and abs(last) > 0.5 * abs(steps)
 
+    @property
+    def differs(self) -> bool:
+        """Whether parameters differ from direction to direction."""
+        guidance = self.pipelines[0].guidance
+        return len(self.pipelines) > 1 or (guidance is not None and isinstance(guidance.between, tuple))
+
     @cached_property
     def curve(self) -> Ledger:
         """The ledger to draw: on an even grid of log v over the directions, or at them where pipelines differ."""
         data = self.ledger.data
-        if len(self.pipelines) > 1:
+        if self.differs:
             return self.ledger
         low, high = float(data.min()), float(data.max())
         if high < 10.0 * low:
@@ -304,13 +310,21 @@ def _sensitivity(pipelines: Sequence[Pipeline], ledger: Ledger) -> FloatArray:
     return result
 
 
+def _along(pipeline: Pipeline, directions: BoolArray) -> Pipeline:
+    """Return the pipeline of some of its directions."""
+    guidance = pipeline.guidance
+    if guidance is None or not isinstance(guidance.between, tuple):
+        return pipeline
+    return with_guidance(pipeline, guidance.selected(directions))
+
+
 def _by_pipeline(
     pipelines: Sequence[Pipeline], data: FloatArray, selected: BoolArray | None = None
 ) -> list[tuple[Pipeline, FloatArray]]:
     """Return each pipeline with the variances of its directions."""
     mask = np.ones(len(data), dtype=bool) if selected is None else selected
     if len(pipelines) == 1:
-        return [(pipelines[0], data[mask])]
+        return [(_along(pipelines[0], mask), data[mask])]
     return [(one, data[j : j + 1]) for j, one in enumerate(pipelines) if mask[j]]
 
 

@@ -53,7 +53,7 @@ def draw_audit(audit: Audit, axes: Axes | None = None) -> Axes:
     ledger = audit.curve
     order = np.argsort(ledger.data, kind="stable")
     variance = ledger.data[order]
-    point = "o" if len(audit.pipelines) > 1 else ""
+    point = "o" if audit.differs else ""
     lines: list[tuple[str, FloatArray, str]] = []
 
     def draw(label: str, values: FloatArray, colour: str, dash: int, width: float) -> None:

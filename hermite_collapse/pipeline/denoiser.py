@@ -172,4 +172,4 @@ class Sampler(Value, Mechanism):
         return self.responses(w, self._between(w))[1]
 
     def _between(self, w: FloatArray) -> FloatArray | None:
-        return None if self.guidance is None else np.full_like(w, self.guidance.between)
+        return None if self.guidance is None else self.guidance.spread_over(w)

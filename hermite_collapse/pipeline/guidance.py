@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from .mechanism import Exactness, Mechanism
 
 
@@ -29,9 +29,10 @@ class Guidance(Mechanism):
     ----------
     scale : float
         1 + omega >= 1, as `guidance_scale` of diffusers; 1 is no guidance.
-    between : float
-        Variance b >= 0 of the class means along the direction.  Fixed in a single map; a `Pipeline` moves it from
-        round to round with the class means, by the mean gain.
+    between : float or sequence of float
+        Variance b >= 0 of the class means along the direction, or of each of m directions; the map then takes m
+        variances w.  Fixed in a single map; a `Pipeline` moves it from round to round with the class means, by the mean
+        gain.
 
     Notes
     -----
@@ -46,7 +47,7 @@ class Guidance(Mechanism):
     """
 
     scale: float
-    between: float
+    between: float | tuple[float, ...]
     exactness: ClassVar[Exactness] = "gaussian"
 
     def __post_init__(self) -> None:
@@ -54,12 +55,39 @@ class Guidance(Mechanism):
         if scale < 1.0:
             raise InputError(f"scale must be >= 1 (1 is no guidance), got {scale!r}.")
         object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "between", checks.nonnegative(self.between, "between"))
+        between: float | tuple[float, ...]
+        if np.ndim(self.between) == 0:
+            between = checks.nonnegative(self.between, "between")
+        else:
+            between = tuple(checks.vector(self.between, "between").tolist())
+            if min(between) < 0.0:
+                raise InputError(f"between must be >= 0, got {min(between)!r}.")
+        object.__setattr__(self, "between", between)
 
     @property
     def omega(self) -> float:
         """scale - 1."""
         return self.scale - 1.0
+
+    def spread_over(self, w: FloatArray) -> FloatArray:
+        """Return the variances of the class means, shaped like w.
+
+        Raises
+        ------
+        InputError
+            If there is one for each direction, and w holds other directions.
+        """
+        if isinstance(self.between, tuple) and w.shape != (len(self.between),):
+            raise InputError(
+                f"w must hold the {len(self.between)} directions of the class means' variances, got shape {w.shape}."
+            )
+        return np.full_like(w, self.between)
+
+    def selected(self, directions: BoolArray) -> Guidance:
+        """Return the guidance of some of its directions."""
+        if not isinstance(self.between, tuple):
+            return self
+        return Guidance(self.scale, tuple(np.asarray(self.between)[directions].tolist()))
 
     def at(self, between: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return V(w) and the mean gain for variances of class means of any shape that broadcasts against w."""
@@ -71,10 +99,13 @@ class Guidance(Mechanism):
         return w * share**self.omega, np.asarray(gain)
 
     def _variance(self, w: FloatArray) -> FloatArray:
-        return self.at(np.full_like(w, self.between), w)[0]
+        return self.at(self.spread_over(w), w)[0]
 
     def _gain(self, w: FloatArray) -> FloatArray:
-        return self.at(np.full_like(w, self.between), w)[1]
+        return self.at(self.spread_over(w), w)[1]
 
     def describe(self) -> str:
-        return f"guidance of scale {self.scale:g}, class means of variance {self.between:g}"
+        spread = (
+            f"{self.between:g}" if not isinstance(self.between, tuple) else "that differs between directions"
+        )
+        return f"guidance of scale {self.scale:g}, class means of variance {spread}"

@@ -199,11 +199,12 @@ class Pipeline:
             mixed, drift = (1.0 - 1.0 / self.images) * mixed + between_means, drift + mixed / self.images
         guidance = self.guidance
         spread = alpha + keep * state.spread
-        if guidance is not None:
-            mixed = mixed + alpha * keep * (1.0 - state.spread) ** 2 * guidance.between
+        class_means = None if guidance is None else guidance.spread_over(data)
+        if class_means is not None:
+            mixed = mixed + alpha * keep * (1.0 - state.spread) ** 2 * class_means
         gain = np.ones_like(mixed)
         for part in self.mechanisms:
-            between = None if guidance is None else (gain * spread) ** 2 * guidance.between
+            between = None if class_means is None else (gain * spread) ** 2 * class_means
             if between is not None and isinstance(part, Guidance):
                 mixed, own = part.at(between, mixed)
             elif between is not None and isinstance(part, Sampler) and part.guidance is not None:
@@ -413,8 +414,9 @@ class Pipeline:
             with np.errstate(over="ignore", invalid="ignore"):
                 following = self._step(data, state, shares)
             growing |= ~(following.spread < GROWN)
-            change = np.abs(following.variance - state.variance) <= 1e-14 * following.variance
-            change &= np.abs(following.spread - state.spread) <= 1e-14 * following.spread
+            with np.errstate(invalid="ignore"):  # infinite where the class means of a direction grow
+                change = np.abs(following.variance - state.variance) <= 1e-14 * following.variance
+                change &= np.abs(following.spread - state.spread) <= 1e-14 * following.spread
             state = State(*(np.where(growing, np.inf, new) for new in following))
             if np.all(change | growing):
                 break

@@ -120,7 +120,7 @@ def guidance_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> float
     data, level, between = variances(v, "v"), checks.positive(tolerance, "tolerance"), guidance.between
 
     def fits(omega: float) -> bool:
-        return holds(_guided(pipeline, Guidance(1.0 + omega, between)), data, level)
+        return holds(with_guidance(pipeline, Guidance(1.0 + omega, between)), data, level)
 
     grid = np.geomspace(SMALLEST_GUIDANCE, LARGEST_GUIDANCE - 1.0, GRID)
     answer = _last_that_holds(fits, grid, 0.01)
@@ -238,7 +238,7 @@ def sensitivity(pipeline: Pipeline, v: ArrayLike) -> FloatArray:
     return np.array(rows).reshape(len(rows), len(data))
 
 
-def _guided(pipeline: Pipeline, guidance: Guidance) -> Pipeline:
+def with_guidance(pipeline: Pipeline, guidance: Guidance) -> Pipeline:
     """Return the pipeline with another guidance."""
     parts = [
         part.replace(guidance=guidance)

@@ -115,6 +115,31 @@ def test_guidance_in_a_sampler_is_split_and_its_interplay_named():
     assert ledger.limits[1, 0] * 0.25 == pytest.approx(0.11673, abs=6e-6)  # recorded, class means moving
 
 
+def test_guidance_of_several_directions_is_that_of_each():
+    v, between = np.array([0.25, 0.1, 0.25]), (0.75, 0.2, 0.01)
+    for share in (0.25, 0.9):
+        sampler = SamplerSteps.ddim(steps=20, guidance=Guidance(1.5, between))
+        together = Pipeline([sampler, Rounding()], fresh_fraction=share).ledger(v)
+        alone = [
+            Pipeline(
+                [SamplerSteps.ddim(steps=20, guidance=Guidance(1.5, b)), Rounding()], fresh_fraction=share
+            ).ledger([w])
+            for w, b in zip(v, between, strict=True)
+        ]
+        joined = Ledger.joined(alone)
+        for name in ("log_ratios", "limits", "limit", "interplay"):
+            np.testing.assert_allclose(getattr(together, name), getattr(joined, name), rtol=1e-10)
+    # Critical shares are .2168, .2205 and .2217.
+    growing = np.isinf(Pipeline([Guidance(1.5, between)], fresh_fraction=0.2186).limit(v))
+    assert growing.tolist() == [False, True, True]
+    with pytest.raises(
+        InputError, match=r"w must hold the 3 directions of the class means' variances, got shape \(2,\)"
+    ):
+        Pipeline([Guidance(1.5, between)], fresh_fraction=0.9).limit(v[:2])
+    with pytest.raises(InputError, match="between must be >= 0, got -0.1"):
+        Guidance(1.5, (0.1, -0.1))
+
+
 def test_the_dominant_mechanism_of_each_direction():
     pipeline = Pipeline([SamplerSteps.edm(), Rounding()], fresh_fraction=0.1)
     dominant = pipeline.ledger([0.25, 1e-5]).dominant

@@ -26,7 +26,10 @@ from .options import command as _command
 from .output import Output
 
 CLOSED_FORMS = ("ddim", "ddpm", "edm", "flow")
-DIRECTIONS, GUIDED_DIRECTIONS = 9, 5  # that are looked at where parameters differ from direction to direction
+DIRECTIONS, GUIDED_DIRECTIONS = (
+    9,
+    5,
+)  # looked at where parameters differ between directions; guided and decoded
 
 Scheduler = Annotated[
     Path | None,
@@ -212,7 +215,18 @@ def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, l
             pipeline, directions=given, tolerance=loop.tolerance, build=build, spectrum=data.spectrum
         )
     used = directions if decoded is None else decoded.leading
-    selected = used.quantiles(DIRECTIONS if guidance is None else GUIDED_DIRECTIONS)
+    selected = used.quantiles(DIRECTIONS if decoded is None or guidance is None else GUIDED_DIRECTIONS)
+    spectrum = f"{len(selected)} of {data.spectrum}"
+    if decoded is None and guidance is not None and used.between is not None:
+        spread = tuple(used.between[selected].tolist())
+        guided = sampler.replace(guidance=Guidance(guidance.scale, spread))
+        return audit(
+            Pipeline([guided], fresh_fraction=alpha, images=loop.images),
+            directions=used.variances[selected],
+            tolerance=loop.tolerance,
+            build=build,
+            spectrum=spectrum,
+        )
     pipelines = []
     for j in selected.tolist():
         own: Mechanism = sampler
@@ -225,7 +239,7 @@ def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, l
         directions=used.variances[selected],
         tolerance=loop.tolerance,
         build=build,
-        spectrum=f"{len(selected)} of {data.spectrum}",
+        spectrum=spectrum,
     )
 
 
