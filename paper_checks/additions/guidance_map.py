@@ -100,12 +100,12 @@ STEPS = (
     ),
     Step(
         r"The mean is forced by $(1+\omega)\mu/2(w+s)$. Over the homogeneous solution, and with $\rho^2=w/(w+s)$:",
-        r"g=(1+\omega)\int_0^1\left(\tfrac wu+(1-\tfrac wu)\rho^2\right)^{\omega/2}d\rho",
+        r"g=(1+\omega)\int_0^1\left(\frac{w}{u}+\left(1-\frac{w}{u}\right)\rho^2\right)^{\omega/2}d\rho",
         _substitution,
     ),
     Step(
         r"Expanded in powers of $z=1-w/u$ this is a hypergeometric series:",
-        r"g=(1+\omega)\,{}_2F_1\!\left(-\tfrac\omega2,1;\tfrac32;1-\tfrac wu\right)",
+        r"g=(1+\omega)\,{}_2F_1\left(-\frac{\omega}{2},1;\frac{3}{2};1-\frac{w}{u}\right)",
         _series,
     ),
     Step(
@@ -281,7 +281,7 @@ STATEMENT = Statement(
     title="Guidance shrinks classes, spreads their means, and needs a critical share of fresh data",
     source="new",
     text=r"Classifier-free guidance of weight $1+\omega$ turns the variance $w$ within a class into $w^{1+\omega}u^{-\omega}$ and multiplies class means by a gain between 1 and $1+\omega$. In the recursion the gains compound: with a quarter of the variance within classes, class means and variances grow without bound below a share of fresh data of 0.0533 at $\omega=0.1$ and 0.2168 at $\omega=0.5$.",
-    formula=r"V=w^{1+\omega}u^{-\omega},\qquad g=(1+\omega)\,{}_2F_1\!\left(-\tfrac\omega2,1;\tfrac32;1-\tfrac wu\right),\qquad u=w+b",
+    formula=r"V=w^{1+\omega}u^{-\omega},\qquad g=(1+\omega)\,{}_2F_1\left(-\frac{\omega}{2},1;\frac{3}{2};1-\frac{w}{u}\right),\qquad u=w+b",
     conditions=r"class means $N(0,b)$, exact ODE and scores; the recursion is a Gaussian closure: a class of the training law is replaced by the Gaussian with its mean and variance",
     derivation=STEPS,
     claim=CLAIM,

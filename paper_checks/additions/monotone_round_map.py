@@ -65,7 +65,7 @@ STEPS = (
     ),
     Step(
         r"Near $r=1$ a relative change of one round counts once for each of the $1/\alpha$ rounds that a datum lives:",
-        r"\frac{d\log(v/v_d)}{d\log r}\Big|_{r=1}=\frac1\alpha",
+        r"\frac{d\log(v/v_d)}{d\log r}=\frac{1}{\alpha}\quad(r=1)",
         _amplified,
     ),
     Step(
