@@ -219,16 +219,18 @@ def _driven(
     x = start * drive.deviation
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # thousands of short calls, in which two threads mostly wait for each other
-    with quiet(), drive.mode:
-        for index, timestep in enumerate(drive.timesteps):
-            call = drive.call(x, timestep, index)
-            data, noise = posterior(x, call.signal, call.noise)
-            if ready.denoiser == "flow_map":  # to the data, and the noise that is left of x
-                data = x * (w / (call.signal**2 * w + call.noise**2)).sqrt()
-                noise = (x - call.signal * data) / call.noise
-            output = call.on_data * data + call.on_noise * noise + call.on_sample * x
-            x = drive.step(output, timestep, x, index)
-    torch.set_num_threads(threads)
+    try:
+        with quiet(), drive.mode:
+            for index, timestep in enumerate(drive.timesteps):
+                call = drive.call(x, timestep, index)
+                data, noise = posterior(x, call.signal, call.noise)
+                if ready.denoiser == "flow_map":  # to the data, and the noise that is left of x
+                    data = x * (w / (call.signal**2 * w + call.noise**2)).sqrt()
+                    noise = (x - call.signal * data) / call.noise
+                output = call.on_data * data + call.on_noise * noise + call.on_sample * x
+                x = drive.step(output, timestep, x, index)
+    finally:
+        torch.set_num_threads(threads)
     return x
 
 
