@@ -225,8 +225,9 @@ class Audit(Displayed, Value):
 
     def _unknown(self) -> str:
         return (
-            "What this does not know is the error of the learned score, which adds to all of it: measure it on images "
-            "that the trained network made (hermite-collapse measure REAL GENERATED); " + _lower(CLOSURE)
+            "What this does not know is the error of the learned score, which adds to all of it: write the variances "
+            "of what trained networks made, round by round, into a table and give it to hermite-collapse diagnose; "
+            + _lower(CLOSURE)
         )
 
 
