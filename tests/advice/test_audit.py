@@ -49,7 +49,7 @@ def test_three_sentences_with_the_recorded_numbers(result):
     assert "last step alone would make 0.998" in text
     steps = next(r.value for r in result.requirements if r.quantity == "steps")
     assert f"{steps:.0f} steps in place of 18" in text
-    assert "learned score" in text and "Gaussian closure" in text and "hermite-collapse measure" in text
+    assert "learned score" in text and "Gaussian closure" in text and "hermite-collapse diagnose" in text
 
 
 def test_requirements_hold_for_directions_down_to_the_median(result):
