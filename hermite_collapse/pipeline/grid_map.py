@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
@@ -27,69 +27,23 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from ..hermite.basis import hermite_values
 from ..laws.mixture import Law
 from .denoiser import Posterior, Sampler
+from .line_laws import LineLaw, WeightedPoints, mixed_points
 
 REACH = 9.0  # standard deviations of normal noise that are followed: 2e-19 lies beyond
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 FIRST_PANELS = 48
 TOLERANCE = 1e-12  # of one panel, in units of the largest moment
+LATER_TOLERANCE = 1e-9  # the same where the training law is points, merged in cells
 HALVINGS = 60
 SPACING = 0.5  # of the grid, in standard deviations of the noise of a step
 LAST_SPACING = 1.0 / 16.0  # before the last steps, which may be steep
-LEAST_MASS = 1e-18
+LEAST_MASS = 1e-18  # points that are carried on
+SMALL_MASS = 1e-13  # points between which gaps may be wide
 
 Map = Callable[[FloatArray], FloatArray]
-
-
-@dataclass(frozen=True, eq=False)
-class WeightedPoints(Value):
-    """A law on a line as points with masses, each with the class that it belongs to.
-
-    Attributes
-    ----------
-    points, masses : array, shape (n,)
-    labels : array of int, shape (n,)
-    """
-
-    points: FloatArray
-    masses: FloatArray
-    labels: IntArray
-
-    @property
-    def mean(self) -> float:
-        """E X."""
-        return float(self.masses @ self.points)
-
-    @property
-    def variance(self) -> float:
-        """Var X."""
-        return float(self.masses @ (self.points - self.mean) ** 2)
-
-    @property
-    def kurtosis(self) -> float:
-        """E (X - E X)^4 / (Var X)^2; 3 for a Gaussian."""
-        return float(self.masses @ (self.points - self.mean) ** 4) / self.variance**2
-
-    @cached_property
-    def shares(self) -> FloatArray:
-        """Probability of each class."""
-        return np.asarray(np.bincount(self.labels, self.masses), dtype=np.float64)
-
-    @cached_property
-    def class_means(self) -> FloatArray:
-        """Mean of each class."""
-        return np.bincount(self.labels, self.masses * self.points) / self.shares
-
-    @property
-    def within_variance(self) -> float:
-        """Mean over the classes of the variance within a class."""
-        return float(self.masses @ (self.points - self.class_means[self.labels]) ** 2)
-
-    def coefficients(self, degree: int) -> FloatArray:
-        """Return the Hermite coefficients E h_n(X), n = 0, ..., degree."""
-        return self.masses @ hermite_values(self.points, degree)
+Classify = Callable[[FloatArray], IntArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +134,54 @@ def mixture_round(sampler: Sampler, law: Law, *, guidance_scale: float = 1.0) ->
     >>> round(mixture_round(SamplerSteps.edm(), modes).within_ratio, 3)
     1.099
     """
+    return mixture_rounds(sampler, law, fresh_fraction=1.0, rounds=1, guidance_scale=guidance_scale)[0]
+
+
+def mixture_rounds(
+    sampler: Sampler, law: Law, *, fresh_fraction: float, rounds: int, guidance_scale: float = 1.0
+) -> list[MixtureRound]:
+    """Return the rounds of a recursion by a sampler of K steps, from a mixture on a line.
+
+    The training law of round i is alpha p* + (1 - alpha) p_i, with p_0 = p*; the points of p_i are components without
+    width, closer to each other than the sampler's last noise level, so that its denoiser sees a density.
+
+    Parameters
+    ----------
+    sampler, law, guidance_scale
+        As for `mixture_round`.
+    fresh_fraction : float
+        Share alpha of fresh data, in [0, 1].
+    rounds : int
+        >= 1.
+
+    Returns
+    -------
+    list of MixtureRound
+        `rounds[0].before` is the data, classified by their own components in every round.
+
+    Raises
+    ------
+    InputError
+        As `mixture_round`.
+
+    Accuracy
+    --------
+    1e-6 of the variance, 1e-5 of the fourth moment.
+
+    Cost
+    ----
+    About the square of (width of the law over the sampler's last noise level): a second a round for DDIM, a minute for
+    EDM, whose last level is 0.002.
+
+    Examples
+    --------
+    >>> from hermite_collapse import GaussianMixture
+    >>> from hermite_collapse.pipeline.sampler_steps import SamplerSteps
+    >>> modes = GaussianMixture([0.5, 0.5], [-0.9, 0.9], 0.19)
+    >>> rounds = mixture_rounds(SamplerSteps.ddim(steps=10), modes, fresh_fraction=0.5, rounds=2)
+    >>> [round(part.after.variance, 3) for part in rounds]
+    [0.765, 0.667]
+    """
     if not isinstance(sampler, Sampler):
         raise InputError(
             f"sampler must be a sampler of K steps such as SamplerSteps.ddim(), got {sampler!r}."
@@ -197,57 +199,49 @@ def mixture_round(sampler: Sampler, law: Law, *, guidance_scale: float = 1.0) ->
     scale = checks.real(guidance_scale, "guidance_scale")
     if scale < 1.0:
         raise InputError(f"guidance_scale must be >= 1 (1 is no guidance), got {scale!r}.")
-    weights, means, variances = mixture.weights, mixture.means[:, 0], mixture.variances[:, 0]
-    used = np.flatnonzero(weights > 0.0)
-    classify = None if scale > 1.0 else partial(_closest, weights, means, variances)
-    data = [
-        (weights[k], *_through(partial(_affine, means[k], np.sqrt(variances[k])), classify)) for k in used
-    ]
-    if classify is not None:
-        return MixtureRound(
-            sampler,
-            _joined(data, used, classify),
-            _joined(
-                [(1.0, *_output(sampler, _posterior(weights, means, variances), classify))], used, classify
-            ),
-        )
-    outputs = [
-        (weights[k], *_output(sampler, _guided(weights, means, variances, int(k), scale), None)) for k in used
-    ]
-    return MixtureRound(sampler, _joined(data, used, None), _joined(outputs, used, None))
+    alpha = checks.fraction(fresh_fraction)
+    count = checks.integer(rounds, "rounds", minimum=1)
+    used = mixture.weights > 0.0
+    data = LineLaw(
+        mixture.weights[used], mixture.means[used, 0], mixture.variances[used, 0], np.arange(int(used.sum()))
+    )
+    classify = None if scale > 1.0 else data.closest
+    finest = _finest_level(sampler) if count > 1 else np.inf
+    fresh = _points(data, classify)
+    results: list[MixtureRound] = []
+    for _ in range(count):
+        before, training = fresh, data
+        if results and alpha < 1.0:
+            model = results[-1].after
+            before = mixed_points(alpha, fresh, model)
+            training = data.mixed(alpha, model)
+        results.append(MixtureRound(sampler, before, _output(sampler, training, scale, classify, finest)))
+    return results
 
 
-def _posterior(weights: FloatArray, means: FloatArray, variances: FloatArray) -> Posterior[FloatArray]:
-    """Return the posterior means of a mixture."""
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(weights)
+def _points(law: LineLaw, classify: Classify | None) -> WeightedPoints:
+    """Return a mixture as points."""
+    parts = [
+        (w, *_through(partial(_affine, m, np.sqrt(v)), classify, np.inf))
+        for w, m, v in zip(law.weights, law.means, law.variances, strict=True)
+    ]
+    return _joined(parts, classify)
+
+
+def _finest_level(sampler: Sampler) -> float:
+    """Return the least noise at which the denoiser is called, in the units of the data."""
+    called = sampler.signal > 0.0
+    return float(np.min(sampler.noise[called] / sampler.signal[called])) if called.any() else np.inf
+
+
+def _guided(training: LineLaw, number: int, scale: float) -> Posterior[FloatArray]:
+    """Return the posterior means of a class, extrapolated from those of the whole law."""
+    own = training.of_class(number)
 
     def posterior(x: FloatArray, signal: float, noise: float) -> tuple[FloatArray, FloatArray]:
-        total = signal**2 * variances + noise**2
-        centred = x[:, None] - signal * means
-        logits = log_weights - 0.5 * (np.log(total) + centred**2 / total)
-        logits -= logits.max(axis=1, keepdims=True)
-        shares = np.exp(logits)
-        shares /= shares.sum(axis=1, keepdims=True)
-        data = means + signal * variances * centred / total
-        return np.sum(shares * data, axis=1), np.sum(shares * (noise * centred / total), axis=1)
-
-    return posterior
-
-
-def _guided(
-    weights: FloatArray, means: FloatArray, variances: FloatArray, label: int, scale: float
-) -> Posterior[FloatArray]:
-    """Return the posterior means of a class, extrapolated from those of the whole mixture."""
-    whole = _posterior(weights, means, variances)
-    part = slice(label, label + 1)
-    own = _posterior(np.ones(1), means[part], variances[part])
-
-    def posterior(x: FloatArray, signal: float, noise: float) -> tuple[FloatArray, FloatArray]:
-        return tuple(  # type: ignore[return-value]
-            scale * guided - (scale - 1.0) * plain
-            for guided, plain in zip(own(x, signal, noise), whole(x, signal, noise), strict=True)
-        )
+        guided, plain = own.posterior(x, signal, noise), training.posterior(x, signal, noise)
+        data, noises = (scale * g - (scale - 1.0) * p for g, p in zip(guided, plain, strict=True))
+        return data, noises
 
     return posterior
 
@@ -256,36 +250,37 @@ def _affine(shift: float, slope: float, x: FloatArray) -> FloatArray:
     return shift + slope * x
 
 
-def _closest(weights: FloatArray, means: FloatArray, variances: FloatArray, x: FloatArray) -> IntArray:
-    """Return the component with the largest posterior weight at each point."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logits = np.log(weights) - 0.5 * (np.log(variances) + (x[:, None] - means) ** 2 / variances)
-    return np.argmax(logits, axis=1)
-
-
-def _joined(
-    parts: list[tuple[float, FloatArray, FloatArray]],
-    used: IntArray,
-    classify: Callable[[FloatArray], IntArray] | None,
-) -> WeightedPoints:
-    """Return weighted parts as one law; without a rule part k is class k of those used."""
+def _joined(parts: list[tuple[float, FloatArray, FloatArray]], classify: Classify | None) -> WeightedPoints:
+    """Return weighted parts as one law; without a rule part k is class k."""
     points = np.concatenate([part[1] for part in parts])
     masses = np.concatenate([part[0] * part[2] for part in parts])
     if classify is None:
-        labels = np.repeat(np.arange(len(used)), [len(part[1]) for part in parts])
+        labels = np.repeat(np.arange(len(parts)), [len(part[1]) for part in parts])
     else:
         labels = classify(points)
-        labels = np.unique(labels, return_inverse=True)[1]
     return WeightedPoints(points, masses / masses.sum(), labels)
 
 
 def _output(
-    sampler: Sampler, posterior: Posterior[FloatArray], classify: Callable[[FloatArray], IntArray] | None
+    sampler: Sampler, training: LineLaw, scale: float, classify: Classify | None, finest: float
+) -> WeightedPoints:
+    """Return the law of a sampler's output, class by class under guidance."""
+    if classify is not None:
+        return _joined([(1.0, *_carried(sampler, training.posterior, classify, finest))], classify)
+    numbers = range(int(training.classes.max()) + 1)
+    shares = np.bincount(training.classes, training.weights)
+    return _joined(
+        [(shares[k], *_carried(sampler, _guided(training, k, scale), None, finest)) for k in numbers], None
+    )
+
+
+def _carried(
+    sampler: Sampler, posterior: Posterior[FloatArray], classify: Classify | None, finest: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return points and masses of the law of a sampler's output."""
+    """Return points and masses of the law of a sampler's output, no further apart than the finest level."""
     added = sampler.noise_by_step
     if added is not None and np.any(added > 0.0):
-        return _with_noise(sampler, added, posterior)
+        return _with_noise(sampler, added, posterior, finest)
 
     def draw() -> FloatArray:
         raise InputError(
@@ -293,15 +288,14 @@ def _output(
             f"{sampler.describe()}: use particles."
         )
 
-    return _through(lambda u: sampler.carry(sampler.deviation * u, posterior, draw), classify)
+    return _through(lambda u: sampler.carry(sampler.deviation * u, posterior, draw), classify, finest)
 
 
-def _through(
-    function: Map, classify: Callable[[FloatArray], IntArray] | None
-) -> tuple[FloatArray, FloatArray]:
+def _through(function: Map, classify: Classify | None, finest: float) -> tuple[FloatArray, FloatArray]:
     """Return points and masses of the law of a function of a standard normal, by adaptive rules.
 
-    Panels are halved until moments to degree 8, and the masses and means of the classes, no longer change.
+    Panels are halved until moments to degree 8, and the masses and means of the classes, no longer change, and until
+    those that matter are no longer than ten times the finest level.
     """
     edges = np.linspace(-REACH, REACH, FIRST_PANELS + 1)
     left, right = edges[:-1], edges[1:]
@@ -315,7 +309,8 @@ def _through(
         whole = _features(values / size, masses, None if classify is None else classify(values.ravel()))
         parts = _features(halves / size, half_masses, None if classify is None else classify(halves.ravel()))
         sums = parts[: len(left)] + parts[len(left) :]
-        settled = np.abs(whole - sums).max(axis=1) <= TOLERANCE
+        settled = np.abs(whole - sums).max(axis=1) <= (TOLERANCE if np.isinf(finest) else LATER_TOLERANCE)
+        settled &= (np.ptp(values, axis=1) <= 10.0 * finest) | (masses.sum(axis=1) < SMALL_MASS)
         both = np.append(settled, settled)
         points_done.append(halves[both].ravel())
         masses_done.append(half_masses[both].ravel())
@@ -346,7 +341,7 @@ def _features(values: FloatArray, masses: FloatArray, labels: IntArray | None) -
 
 
 def _with_noise(
-    sampler: Sampler, added: FloatArray, posterior: Posterior[FloatArray]
+    sampler: Sampler, added: FloatArray, posterior: Posterior[FloatArray], finest: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return points and masses of the output of a sampler with noise."""
     ends = np.flatnonzero(added > 0.0)
@@ -366,17 +361,16 @@ def _with_noise(
         spacing = min(
             SPACING * min(noise, following), LAST_SPACING * noise if following == np.inf else np.inf
         )
+        widest = 0.5 * finest if following == np.inf else 0.9 * following
         while True:
             x, mass = _spread(points, masses, noise, spacing)
             moved = block(number, x)
             heavy = mass > LEAST_MASS
-            step = float(np.abs(np.diff(moved[heavy])).max()) if heavy.sum() > 1 else 0.0
-            # Where masses are small the rule may be coarser: nothing is seen of them.
-            weighty = mass > 1e-13
-            step = float(np.abs(np.diff(moved[weighty])).max()) if weighty.sum() > 1 else step
-            if step <= 0.9 * following:
+            matters = mass > SMALL_MASS
+            step = float(np.abs(np.diff(moved[matters])).max()) if matters.sum() > 1 else 0.0
+            if step <= widest:
                 break
-            spacing *= 0.8 * following / step
+            spacing *= 0.9 * widest / step
         grid = (moved[heavy], mass[heavy], float(following))
     return grid[0], grid[1]
 

@@ -27,7 +27,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck
 from ..recursion.final_steps import variance_after_round
-from .grid_map import MixtureRound, mixture_round
+from .grid_map import MixtureRound, mixture_round, mixture_rounds
 from .guidance import Guidance
 from .mechanism import Exactness, Mechanism
 from .sampler_steps import SamplerSteps
@@ -46,6 +46,7 @@ __all__ = [
     "ScoreError",
     "Truncation",
     "mixture_round",
+    "mixture_rounds",
 ]
 
 _FINAL_KINDS = {"noisy": "rescaled", "half": "half", "full": "full"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.pipeline.grid_map import mixture_round
+from hermite_collapse.pipeline.grid_map import mixture_round, mixture_rounds
 from hermite_collapse.pipeline.sampler_steps import SamplerSteps
 
 WIDE = {"schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}  # Stable Diffusion's
@@ -185,3 +185,44 @@ def test_noise_that_is_shared_between_steps_needs_particles():
     sampler = SamplerSteps.of_scheduler(scheduler, steps=10)
     with pytest.raises(hc.InputError, match="use particles"):
         mixture_round(sampler, modes(0.45, 0.01))
+
+
+@pytest.mark.parametrize("sampler", [SAMPLERS[4], SAMPLERS[3]], ids=["without noise", "with noise"])
+def test_rounds_without_fresh_data_keep_a_gaussian_and_follow_the_map(sampler):
+    rounds = mixture_rounds(sampler, hc.GaussianMixture([1.0], [0.0], 0.25), fresh_fraction=0.0, rounds=3)
+    w = 0.25
+    for part in rounds:
+        w = float(sampler.variance(w))
+        assert part.after.variance == pytest.approx(w, rel=2e-6)
+        assert part.after.kurtosis == pytest.approx(3.0, abs=2e-5)
+
+
+def test_rounds_with_fresh_data_mix_and_leave_the_closure():
+    """A mixture of two Gaussians of different width is none: the scalar map is a closure even for a Gaussian."""
+    sampler, alpha, v = SAMPLERS[4], 0.3, 0.25
+    law = hc.GaussianMixture([1.0], [0.0], v)
+    first, second = mixture_rounds(sampler, law, fresh_fraction=alpha, rounds=2)
+    assert second.before.variance == pytest.approx(alpha * v + (1.0 - alpha) * first.after.variance, rel=1e-9)
+    closure = float(sampler.variance(second.before.variance))
+    assert second.after.variance < closure
+    # The training law of the second round is known in closed form: two Gaussians.
+    two = hc.GaussianMixture([alpha, 1.0 - alpha], [0.0, 0.0], [v, first.after.variance])
+    exact = mixture_round(sampler, two).after
+    np.testing.assert_allclose(second.after.coefficients(8), exact.coefficients(8), atol=2e-6)
+
+
+def test_guided_rounds_keep_their_classes():
+    law = hc.GaussianMixture([0.3, 0.7], [-0.8, 0.8], 0.2)
+    sampler = SamplerSteps.ddim(steps=10)
+    first, second = mixture_rounds(sampler, law, fresh_fraction=0.5, rounds=2, guidance_scale=1.5)
+    np.testing.assert_allclose(
+        first.after.class_means, mixture_round(sampler, law, guidance_scale=1.5).after.class_means
+    )
+    np.testing.assert_allclose(second.after.shares, law.weights, rtol=1e-9)
+    spread = [np.ptp(part.after.class_means) for part in (first, second)]
+    assert 1.6 < spread[0] < spread[1]
+
+
+def test_full_fresh_data_repeats_the_first_round():
+    first, second = mixture_rounds(SAMPLERS[4], modes(0.45, 0.01), fresh_fraction=1.0, rounds=2)
+    np.testing.assert_allclose(second.after.coefficients(8), first.after.coefficients(8), rtol=1e-9)
