@@ -200,5 +200,5 @@ def _sentence(error: ValidationError) -> str:
         "string_type": "be text in quotes",
         "path_type": "be the name of a file in quotes",
     }.get(first["type"], first["msg"].removeprefix("Input should ").removeprefix("Value error, "))
-    got = repr(first["input"])
-    return f"{'.'.join(location)} must {rule}, got {got if len(got) <= 60 else got[:57] + '...'}."
+    shown = repr(first["input"])
+    return f"{'.'.join(location)} must {rule}, got {shown if len(shown) <= 60 else shown[:57] + '...'}."

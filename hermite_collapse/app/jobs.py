@@ -62,7 +62,7 @@ class Jobs(Generic[Result]):
         """Yield results by number as jobs finish, computed where the section says."""
         if not self.numbers:
             return
-        run = partial(attempt, self.function)
+        run: Callable[[Document], Result | Failure] = partial(attempt, self.function)
         workers = min(where.workers or os.cpu_count() or 1, len(self.numbers))
         if where.scheduler is not None:
             from .cluster import run_on_cluster
@@ -70,7 +70,10 @@ class Jobs(Generic[Result]):
             lost: Result | Failure = Failure("it cost worker after worker: give them more memory")
             jobs = {number: self.document(number) for number in self.numbers}
             with _one_thread_each():
-                yield from run_on_cluster(run, jobs, address=where.scheduler, workers=workers, lost=lost)
+                outcomes: Iterator[tuple[int, Result | Failure]] = run_on_cluster(
+                    run, jobs, address=where.scheduler, workers=workers, lost=lost
+                )
+                yield from outcomes
         elif workers == 1:
             for number in self.numbers:
                 yield number, run(self.document(number))

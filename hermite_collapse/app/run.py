@@ -117,7 +117,7 @@ class Results:
             "generator": section.generator,
             "degree": self.config.analysis.degree_in(recursion.dimension),
         }
-        found = {**record.recursion} | {
+        recorded = {**record.recursion} | {
             "rounds": record.rounds,
             "particles": record.particles,
             "runs": record.runs,
@@ -127,13 +127,13 @@ class Results:
         for law in ("target", "initial"):
             # Digests of mixtures hold eigenvectors, whose last bits depend on the machine.
             if not isinstance(getattr(recursion, law), EmpiricalLaw):
-                found.pop(law, None)
+                recorded.pop(law, None)
                 wanted.pop(law, None)
-        self._require(found, wanted)
+        self._require(recorded, wanted)
         return record
 
-    def _require(self, found: object, wanted: object) -> None:
-        difference = first_difference(found, wanted)
+    def _require(self, recorded: object, wanted: object) -> None:
+        difference = first_difference(recorded, wanted)
         if difference is not None:
             raise InputError(
                 f"folder must hold the run of its {CONFIG} and data, got {str(self.folder)!r} of a run "
@@ -351,14 +351,18 @@ def _generation(config: Config) -> _Generation:
     section = config.simulation
     if section.generator == STEPS:
         if section.final_step != "noisy" or section.pool is not None:
-            raise InputError("final_step and pool must be left out with the generator steps, got one of them.")
+            raise InputError(
+                "final_step and pool must be left out with the generator steps, got one of them."
+            )
         from ..simulation.steps import steps_by_name
 
         return {
             "generator": steps_by_name(section.sampler, section.steps, guidance_scale=section.guidance_scale)
         }
     if section.guidance_scale != 1.0:
-        raise InputError(f"guidance_scale must come with generator = \"steps\", got {section.guidance_scale!r}.")
+        raise InputError(
+            f'guidance_scale must come with generator = "steps", got {section.guidance_scale!r}.'
+        )
     if section.sampler is not None:
         checks.one_of(section.sampler, SAMPLERS, f"sampler of the generator {section.generator}")
     sampler = _sampler(section.sampler, section.final_step)
