@@ -26,7 +26,9 @@ FLOORS = [
     {"app", "__main__"},
 ]
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
-PROBES_TORCH_OBJECTS = "hermite_collapse.pipeline.scheduler_probe"  # drives schedulers, which are torch objects
+PROBES_TORCH_OBJECTS = (
+    "hermite_collapse.pipeline.scheduler_probe"  # drives schedulers, which are torch objects
+)
 HEAVY = (
     "scipy",
     "numba",

@@ -3,7 +3,7 @@
     print(audit(Pipeline([SamplerSteps.edm(steps=18)], fresh_fraction=0.1)).text)
 
 Directions are principal directions of the data with their variances, in the units of the sampler.  Every number holds
-for Gaussian directions; for other data it is a Gaussian closure.
+in one round for Gaussian directions; limits, and other data, are a Gaussian closure.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ DEFAULT_WORDS = "65 variances from 1 down to 0.0001, even in the logarithm, beca
 MOST_STEPS = 1000
 CURVE = 129
 CLOSURE = (
-    "Numbers hold for Gaussian directions; for other data they are a Gaussian closure, of whose change the total "
-    "variance made a quarter to all in the cases tried."
+    "One round is exact for Gaussian directions; limits, and other data, are a Gaussian closure: on mixtures the total "
+    "variance moved a quarter of that to all of it in the cases tried."
 )
 _ALONE = {"steps": "the sampler", "guidance scale": "guidance", "images": "finite images"}
 _NEVER = {
@@ -267,7 +267,8 @@ def audit(
 
     Notes
     -----
-    Exact for Gaussian directions; for other data a Gaussian closure.  Knows nothing of the error of a learned score.
+    One round is exact for Gaussian directions; limits and other data are a Gaussian closure.  Knows nothing of the
+    error of a learned score.
 
     Examples
     --------

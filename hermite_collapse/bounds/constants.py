@@ -195,9 +195,7 @@ def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int,
     if dimension == 1:
         value = 0.5 * abs(float(lead.values[0])) * mean_absolute_hermite(lead.degree)
         return Estimate(value, 1e-14 * value, "bound", "closed_form")
-    x = checks.generator(rng).standard_normal(
-        (checks.integer(sample_count, "sample_count", 16), dimension)
-    )
+    x = checks.generator(rng).standard_normal((checks.integer(sample_count, "sample_count", 16), dimension))
     terms = 0.5 * np.abs(lead.polynomial(x))
     return Estimate(
         float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"

@@ -100,7 +100,11 @@ class Pipeline:
 
     Notes
     -----
-    Exact for Gaussian directions where every mechanism is; directions of other data are a Gaussian closure.
+    One round is exact for Gaussian directions where every mechanism is.  Later rounds and limits are exact for
+    mechanisms that are affine in the variance; else they are a Gaussian closure even for Gaussian data, since fresh
+    data and model output of different variance mix to a law that is not Gaussian: for DDIM with 20 steps on unit
+    variance and 30 % of fresh data the second round makes 0.73072 where the closure says 0.73110.  Directions of other
+    data are a Gaussian closure from the first round on.  `mixture_rounds` plays rounds of one-dimensional mixtures out.
 
     Examples
     --------

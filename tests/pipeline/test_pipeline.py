@@ -193,7 +193,8 @@ def test_guidance_with_moving_class_means(scale, alpha, variance, spread):
 
 
 @pytest.mark.parametrize(
-    ("omega", "share"), [(0.5, 0.2167552), (1.0, 0.3388988), pytest.param(0.1, 0.0533302, marks=pytest.mark.slow)]
+    ("omega", "share"),
+    [(0.5, 0.2167552), (1.0, 0.3388988), pytest.param(0.1, 0.0533302, marks=pytest.mark.slow)],
 )
 def test_guidance_has_a_critical_share(omega, share):
     pipeline = Pipeline([Guidance(1.0 + omega, 0.75)], fresh_fraction=0.5)
