@@ -35,6 +35,8 @@ from .regimes import Regime, as_regime
 from .repetitions import repetitions_to
 from .schedules import Constant, Schedule, as_schedule
 
+LARGEST_BLUR = 1e30
+
 
 @public
 class Recursion(Displayed, Value):
@@ -117,6 +119,8 @@ class Recursion(Displayed, Value):
         self._set("schedule", as_schedule(truncation))
         self._set("regime", as_regime(regime, fresh_fraction))
         self._set("blur", checks.nonnegative(blur, "blur"))
+        if self.blur > LARGEST_BLUR:
+            raise InputError(f"blur must be <= {LARGEST_BLUR:g} for powers of it to be numbers, got {blur!r}.")
         self._set("process", OrnsteinUhlenbeck() if process is None else process)
 
     def _arguments(self) -> dict[str, Any]:

@@ -233,3 +233,8 @@ NUMBERS = [
 def test_no_number_is_taken_for_another_kind(name, key, value):
     with pytest.raises(InputError, match=key):
         parse_config({name: {key: value}})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[recursion]\nrounds = 4\n")
+    assert load_config(tmp_path / "a.toml").recursion.rounds == 4

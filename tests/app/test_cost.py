@@ -83,3 +83,22 @@ def test_integers_of_many_digits_are_one_sentence(key, tmp_path, capsys):
     (tmp_path / "a.toml").write_text(f"[{section}]\n{key} = {'9' * 400}\n")
     assert run(["predict", str(tmp_path / "a.toml")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["predict", "bounds"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--blur", "1e300"],
+        ["--blur", "1e6"],
+        ["--rate", "1e-320"],
+        ["--fresh-fraction", "1e-300"],
+        ["--schedule", "geometric", "--ratio", "1e-320"],
+        ["--schedule", "polynomial", "--exponent", "1e300"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_at_the_ends_of_double_precision(options, command, capsys):
+    assert run([command, *options, "--rounds", "2", "--degree", "3"]) in (0, 2)
+    out, err = capsys.readouterr()
+    assert "nan" not in out.lower() and "Traceback" not in err
