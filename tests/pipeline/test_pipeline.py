@@ -23,6 +23,7 @@ from hermite_collapse.pipeline.mechanisms import (
     SamplerSteps,
     ScoreError,
     Truncation,
+    mixture_rounds,
 )
 from hermite_collapse.pipeline.pipeline import Pipeline
 
@@ -269,3 +270,13 @@ def test_bad_input_is_named(make, words):
     with pytest.raises(hc.InputError, match=words) as refused:
         make()
     assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+def test_rounds_after_the_first_are_a_closure_unless_the_map_is_affine():
+    """A pool of fresh and generated Gaussians of other variance is no Gaussian: played out on a grid, both directions."""
+    law = hc.GaussianMixture([1.0], [0.0], 1.0)
+    steps = SamplerSteps.ddim(steps=20)
+    exact = [done.after.variance for done in mixture_rounds(steps, law, fresh_fraction=0.3, rounds=2)]
+    closure = Pipeline([steps], fresh_fraction=0.3).trajectory(1.0, 2)[1:]
+    assert exact[0] == pytest.approx(closure[0], rel=1e-9)
+    assert exact[1] == pytest.approx(0.7307212, abs=2e-7) and closure[1] == pytest.approx(0.7310961, abs=2e-7)
