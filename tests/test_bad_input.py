@@ -152,19 +152,20 @@ def test_a_configuration_that_is_none(capsys, tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("complete", [0, 1])
-def test_a_refusal_under_way_keeps_rounds_that_are_done(complete, tmp_path, monkeypatch):
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_a_refusal_under_way_keeps_rounds_that_are_done(rounds, tmp_path, monkeypatch):
     from hermite_collapse.app import config
     from hermite_collapse.app import run as results
 
     def interrupted(_config, _recursion, *, folder, progress):
-        folder.mkdir()
-        for index in range(complete + 1):
+        folder.mkdir(parents=True)
+        for index in range(rounds):
             (folder / f"round-{index:05d}.npz").touch()
         raise hc.InputError("pool must be something else, got this.")
 
     monkeypatch.setattr(results, "simulate", interrupted)
     folder = tmp_path / "o"
-    with pytest.raises(hc.InputError, match="pool must be"):
-        results.run_simulation(results.open_folder(folder, config.Config(), resume=False))
-    assert folder.exists() == bool(complete)
+    opened = results.open_folder(folder, config.Config(), resume=False)
+    with pytest.raises(hc.InputError, match="pool must be"), opened.claimed():
+        results.run_simulation(opened)
+    assert folder.exists() == bool(rounds)

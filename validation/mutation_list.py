@@ -20,7 +20,7 @@ ONCE_UNNOTICED = (
     _in(
         "recursion",
         "modes",
-        "return plain((1.0 - alpha) * np.exp(-checks.degrees(degree) * x))",
+        "return plain((1.0 - alpha) * np.exp(-_exponents(degree, x)))",
         "return plain((1.0 - alpha) * np.exp(-0.5 * checks.degrees(degree) * truncation_time))",
         "the contraction of a mode ignores the rate of the process",
         "tests/recursion/test_modes.py",
@@ -364,8 +364,8 @@ OTHERS = (
     _in(
         "diagnosis",
         "particles",
-        'checks.fraction(level, "level") / 2.0)',
-        'checks.fraction(level, "level"))',
+        "ndtri(share / 2.0)",
+        "ndtri(share)",
         "required particles for a one-sided test",
         "tests/diagnosis/test_diagnosis.py",
         "tests/diagnosis/test_particles_exact.py",
@@ -482,8 +482,8 @@ OTHERS = (
     _in(
         "app",
         "run",
-        "results.config.simulation.seed + 1",
-        "results.config.simulation.seed",
+        "config.simulation.seed + 1",
+        "config.simulation.seed",
         "the finer run repeats the random numbers of the coarse one",
         "tests/app/test_refined_run_exact.py",
     ),

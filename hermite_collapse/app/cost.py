@@ -21,7 +21,7 @@ HOUR = 3600.0
 _SHARE = 0.9  # of the machine's memory
 _STEPS = 50  # of a sampler that is left to itself
 
-# Seconds, measured on one core of a server of 2024.
+# Seconds, rough: orders of magnitude from a few runs on two cores.
 _PER_ROUND_PAIR = 8e-8
 _PER_DEGREE_PAIR = 2e-7
 _PER_MODE = 1e-7

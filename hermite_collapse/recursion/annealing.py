@@ -126,7 +126,7 @@ def annealing_law(
 def _fresh_data_constant(n: float, time: float, ratio: float, keep: float) -> float:
     """Return C, its terms relative to n rate t_j, so that none overflows; the tail is that of vanishing times.
 
-        C = sum_j (1 - exp(-x_j)) keep^(-j-1) exp(-sum_{l>j} x_l),    x_j = n rate t ratio^j
+    C = sum_j (1 - exp(-x_j)) keep^(-j-1) exp(-sum_{l>j} x_l),    x_j = n rate t ratio^j
     """
     from scipy.special import exprel
 

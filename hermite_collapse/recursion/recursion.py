@@ -120,7 +120,9 @@ class Recursion(Displayed, Value):
         self._set("regime", as_regime(regime, fresh_fraction))
         self._set("blur", checks.nonnegative(blur, "blur"))
         if self.blur > LARGEST_BLUR:
-            raise InputError(f"blur must be <= {LARGEST_BLUR:g} for powers of it to be numbers, got {blur!r}.")
+            raise InputError(
+                f"blur must be <= {LARGEST_BLUR:g} for powers of it to be numbers, got {blur!r}."
+            )
         self._set("process", OrnsteinUhlenbeck() if process is None else process)
 
     def _arguments(self) -> dict[str, Any]:

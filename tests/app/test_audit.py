@@ -110,6 +110,7 @@ def test_plain_text_says_what_to_change_and_fits_a_terminal(capsys):
 def test_the_folder_holds_page_figure_and_document(tmp_path, capsys):
     document = audit("flow", "--steps", 28, "--out", tmp_path / "o", capsys=capsys)
     assert sorted(p.relative_to(tmp_path / "o").as_posix() for p in (tmp_path / "o").rglob("*.*")) == [
+        "asked.json",
         "audit.html",
         "audit.json",
         "figures/audit.png",

@@ -273,7 +273,7 @@ def test_bad_input_is_named(make, words):
 
 
 def test_rounds_after_the_first_are_a_closure_unless_the_map_is_affine():
-    """A pool of fresh and generated Gaussians of other variance is no Gaussian: played out on a grid, both directions."""
+    """A pool of fresh and generated Gaussians of other variance is no Gaussian: played out on a grid."""
     law = hc.GaussianMixture([1.0], [0.0], 1.0)
     steps = SamplerSteps.ddim(steps=20)
     exact = [done.after.variance for done in mixture_rounds(steps, law, fresh_fraction=0.3, rounds=2)]

@@ -328,4 +328,4 @@ def _write(result: Audit, notes: list[str], folder: Path, line: str) -> None:
     write_audit(folder, result, notes=notes, command=line)
 
 
-command = _command(run, uses=())
+command = _command(run, uses=(), leaves=True)
