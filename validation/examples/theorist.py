@@ -11,7 +11,9 @@ import hermite_collapse as hc
 
 
 def main() -> None:
-    data = hc.GaussianMixture([0.5, 0.5], [[-1.2, 0.3], [0.9, -0.4]], [[0.1, 0.3], [0.2, 0.05]])
+    data = hc.GaussianMixture(
+        [0.5, 0.5], [[-1.2, 0.3], [0.9, -0.4]], [[0.1, 0.3], [0.2, 0.05]], covariance_type="diagonal"
+    )
     recursion = hc.Recursion(data, fresh_fraction=0.2, truncation=0.1)
 
     # The limit law is itself a small mixture, exact in every Hermite mode of degree below 64.
