@@ -67,6 +67,11 @@ class TargetSection(Section):
     covariances: Array | None = Field(
         None, description="Covariances: one number, or for each component a number, variances or a matrix."
     )
+    covariance_type: str | None = Field(
+        None,
+        description="How to read a square of covariances: spherical, diagonal, full or shared (one matrix for all).",
+        json_schema_extra={"option": False},
+    )
     samples: Path | None = Field(
         None, description="File of samples (.npy .npz .csv .txt IDX) or folder of images: no mixture."
     )
@@ -89,6 +94,10 @@ class TargetSection(Section):
         if mixture and len(mixture) < 3:
             missing = [key for key in ("weights", "means", "covariances") if key not in mixture]
             raise InputError(f"a mixture must have weights, means and covariances, got no {missing[0]}.")
+        if self.covariance_type is not None and not mixture:
+            raise InputError(
+                f"covariance_type must come with a mixture, got covariance_type = {self.covariance_type!r} without one."
+            )
         if self.scale is not None and self.samples is None:
             raise InputError(f"scale must come with samples, got scale = {self.scale!r} without them.")
         return "mixture" if mixture else given[0]
@@ -106,7 +115,10 @@ class TargetSection(Section):
 
             assert self.weights is not None and self.means is not None and self.covariances is not None
             return GaussianMixture(
-                self.weights, cast("ArrayLike", self.means), cast("ArrayLike", self.covariances)
+                self.weights,
+                cast("ArrayLike", self.means),
+                cast("ArrayLike", self.covariances),
+                covariance_type=self.covariance_type,
             )
         from ..laws.empirical import EmpiricalLaw
         from ..storage.samples import read_samples

@@ -14,6 +14,7 @@ def template() -> str:
         "weights": [0.25, 0.75],
         "means": [[-1.5, 0.0], [0.5, 0.5]],
         "covariances": [0.1, 0.3],
+        "covariance_type": "full",
         "samples": "data.npy",
         "scale": 127.5,
         "truncation_times": [0.1, 0.05, 0.02],

@@ -238,3 +238,21 @@ def test_no_number_is_taken_for_another_kind(name, key, value):
 def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
     (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[recursion]\nrounds = 4\n")
     assert load_config(tmp_path / "a.toml").recursion.rounds == 4
+
+
+def test_a_square_of_covariances_in_the_file_says_what_it_is():
+    from hermite_collapse.app.config import Config
+
+    target = {
+        "weights": [0.5, 0.5],
+        "means": [[0.0, 0.0], [1.0, 1.0]],
+        "covariances": [[1.0, 0.2], [0.2, 1.0]],
+    }
+    with pytest.raises(InputError, match="covariance_type"):
+        Config.model_validate({"target": target}).target.build_law()
+    shared = Config.model_validate({"target": target | {"covariance_type": "shared"}}).target.build_law()
+    np.testing.assert_allclose(shared.covariances[1], target["covariances"], atol=1e-15)
+    with pytest.raises(InputError, match="covariance_type must be one of"):
+        Config.model_validate({"target": target | {"covariance_type": "tied"}}).target.build_law()
+    with pytest.raises(InputError, match="covariance_type must come with a mixture"):
+        _ = Config.model_validate({"target": {"preset": "grid_2d", "covariance_type": "full"}}).target.kind
