@@ -142,6 +142,9 @@ class ProbedSteps(Sampler):
         d, n, e = float(self.on_data[call]), float(self.on_noise[call]), float(self.on_sample[call])
         return data * d + noise * n + x * e
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.describe()})"
+
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
         return f"{self.name}, {self.steps} calls of the network{guided}"

@@ -115,6 +115,9 @@ class SamplerSteps(Sampler):
             following = following + second * float(self.corrector[step])
         return following
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.describe()})"
+
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
         return f"{self.name}, {self.steps} steps{guided}"
