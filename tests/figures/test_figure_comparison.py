@@ -193,7 +193,7 @@ def test_a_prediction_draws_its_factors() -> None:
 
 def test_what_has_no_single_figure_says_so() -> None:
     law = hc.presets.load("two_modes_1d")
-    with pytest.raises(hc.InputError, match="value must be one of Prediction, got GaussianMixture"):
+    with pytest.raises(hc.InputError, match="value must be one of Prediction, Audit, got GaussianMixture"):
         law.plot()
     mixing = hc.Recursion(law, fresh_fraction=0.3, truncation=0.1, blur=0.2)
     with pytest.raises(hc.InputError, match="keeps Hermite degrees apart"):

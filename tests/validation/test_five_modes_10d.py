@@ -129,7 +129,10 @@ def test_chain_continues_to_identical_bytes(tmp_path, monkeypatch):
     assert resumed["measured"] == whole["measured"]
     again = experiment.run_chain(setting, folder=tmp_path / "parts", seconds=-1.0)
     assert again["measured"] == whole["measured"]
-    with pytest.raises(hc.InputError, match="folder must hold this run"):
+    with pytest.raises(
+        hc.InputError,
+        match="folder must be empty or hold what this call asks for, .* generator.seed = 9 instead of 1",
+    ):
         experiment.run_chain(dataclasses.replace(setting, seed=1), folder=tmp_path / "whole")
 
 

@@ -190,7 +190,9 @@ def test_a_killed_run_continues_to_the_same_bytes(tmp_path, kill_after_one_round
         name = f"round-{index:05d}.npz"
         assert (whole / name).read_bytes() == (broken / name).read_bytes()
     assert first["low"].coefficients.tobytes() == again["low"].coefficients.tobytes()
-    with pytest.raises(ValueError, match="folder must hold this run"):
+    with pytest.raises(
+        ValueError, match="folder must be empty or hold what this call asks for, .* seed = 8 instead of 9"
+    ):
         simulate_together(recursions, folder=broken, **{**options, "seed": 9})
 
 
