@@ -61,7 +61,12 @@ def test_options_are_the_keys_of_the_configuration(capsys):
     text = " ".join(out.split())
     for key, section in key_sections().items():
         kind = Config.model_fields[section]
-        if section == "sweep" or key in ("weights", "means", "covariances"):  # only a file can hold a matrix
+        if section == "sweep" or key in (
+            "weights",
+            "means",
+            "covariances",
+            "covariance_type",
+        ):  # only a file can hold a matrix
             continue
         assert f"--{key.replace('_', '-')}" in text, (key, kind)
     assert "Default: 0.3." in text and "in OU time" in text
