@@ -197,9 +197,7 @@ def _total_variation(lead: LeadingDifference, dimension: int, sample_count: int,
         return Estimate(value, 1e-14 * value, "bound", "closed_form")
     x = checks.generator(rng).standard_normal((checks.integer(sample_count, "sample_count", 16), dimension))
     terms = 0.5 * np.abs(lead.polynomial(x))
-    return Estimate(
-        float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"
-    )
+    return Estimate.of_mean(terms)
 
 
 def mean_absolute_hermite(degree: int) -> float:
@@ -244,6 +242,4 @@ def _weighted_sampled(lead: LeadingDifference, limit: AgedLaw, sample_count: int
     x = proposal.sample(checks.integer(sample_count, "sample_count", 16), checks.generator(rng))
     weight = np.exp(2.0 * gamma.log_density(x) - limit.log_density(x) - proposal.log_density(x))
     terms = weight * lead.polynomial(x) ** 2
-    return Estimate(
-        float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"
-    )
+    return Estimate.of_mean(terms)

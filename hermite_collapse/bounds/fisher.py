@@ -86,9 +86,7 @@ def relative_fisher_information(
         return expected_square(LineMixture.of(law, "law"), 1.0)
     x = mixture.sample(checks.integer(sample_count, "sample_count", minimum=16), checks.generator(rng))
     terms = ((x + mixture.score(x)) ** 2).sum(axis=1)
-    return Estimate(
-        float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms))), "standard_error", "samples"
-    )
+    return Estimate.of_mean(terms)
 
 
 def expected_square(p: LineMixture, slope: float) -> Estimate:

@@ -184,19 +184,14 @@ def second_moments(samples: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("ij,ij->j", samples, samples) / len(samples))
 
 
-def are_diffusion_units(moments: FloatArray) -> bool:
-    """Whether second moments E x_j^2, shape (d,), can be those of a diffusion's own coordinates."""
-    return bool(moments.max() <= LARGEST_MOMENT and moments.mean() >= SMALLEST_MOMENT)
-
-
 def diffusion_units(moments: FloatArray, name: str) -> None:
     """Refuse samples whose second moments E x_j^2, shape (d,), are not those of a diffusion's own coordinates.
 
     None may be above 25, their average not below 0.01: pixels of 0 to 255, metres or dollars give predictions that
     look fine and mean nothing.
     """
-    if not are_diffusion_units(moments):
-        largest, average = float(moments.max()), float(moments.mean())
+    largest, average = float(moments.max()), float(moments.mean())
+    if largest > LARGEST_MOMENT or average < SMALLEST_MOMENT:
         value = f"one of {largest:.4g}" if largest > LARGEST_MOMENT else f"an average of {average:.4g}"
         raise InputError(
             f"{name} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "

@@ -21,7 +21,7 @@ from ..core.types import BoolArray, FloatArray
 from ..core.value import Value, writable
 from ..hermite._jit import parallel_region
 from ._kernels import BLOCK, nearest_roots, roots_in
-from .interpolant import GRID, LARGEST, SMALLEST, Interpolant
+from .interpolant import Interpolant
 
 LANES = 16
 CYCLE_ROUNDS = 20_000  # rounds that are played out where a map falls somewhere, before giving up
@@ -76,13 +76,9 @@ class ScalarRecursion(Value):
     fresh_fraction: float
 
     @cached_property
-    def _grid(self) -> FloatArray:
-        return np.exp(np.linspace(np.log(SMALLEST), np.log(LARGEST), GRID))
-
-    @cached_property
     def _excess(self) -> FloatArray:
         """w - (1 - alpha) V(w) on the grid; a limit has it equal to alpha v_d."""
-        return self._grid - (1.0 - self.fresh_fraction) * np.exp(self.map.values)
+        return self.map.grid - (1.0 - self.fresh_fraction) * np.exp(self.map.values)
 
     def step(self, data: FloatArray, model: FloatArray) -> FloatArray:
         """Return the model's variance after one round."""
@@ -171,7 +167,7 @@ class ScalarRecursion(Value):
         crossings = np.flatnonzero(sign[:-1] * sign[1:] <= 0.0)
         if len(crossings) == 0:
             return ()
-        roots = np.unique(self._roots(self._grid[crossings], self._grid[crossings + 1], wanted))
+        roots = np.unique(self._roots(self.map.grid[crossings], self.map.grid[crossings + 1], wanted))
         distinct = roots[np.append(True, np.diff(np.log(roots)) > 1e-12)]
         variance, rates = self.map.variance(distinct), self.rates(distinct)
         return tuple(
@@ -183,7 +179,7 @@ class ScalarRecursion(Value):
         """Return the fold points (w, v_d): where two limits meet, D'(w) = 0, for data variances > 0."""
         if self.fresh_fraction in (0.0, 1.0):
             return ()
-        grid = self._grid
+        grid = self.map.grid
         slope = 1.0 - (1.0 - self.fresh_fraction) * self.map.with_slope(grid)[1]
         result = []
         for j in np.flatnonzero(np.sign(slope[:-1]) * np.sign(slope[1:]) < 0.0):

@@ -17,7 +17,7 @@ from numpy.polynomial import chebyshev
 
 from ..core.errors import ConvergenceError
 from ..core.types import FloatArray
-from ..core.value import Value
+from ..core.value import Value, read_only
 from .mechanism import Mechanism
 
 SMALLEST, LARGEST = 1e-12, 1e6
@@ -27,6 +27,7 @@ TOLERATED, TOLERATED_AT_CORNERS = 1e-7, 1e-4  # relative error of V at points be
 _LOW, _SPAN = float(np.log(SMALLEST)), float(np.log(LARGEST) - np.log(SMALLEST))
 _STEP = _SPAN / (GRID - 1)
 _GRID = np.linspace(_LOW, _LOW + _SPAN, GRID)
+VARIANCES = read_only(np.exp(_GRID))  # of the grid
 LARGEST_LOG = 700.0  # of a double, in size
 SMALLEST_VALUE = 1e-300  # what a variance of exactly 0 is read as, so that it has a logarithm
 
@@ -71,7 +72,7 @@ class Interpolant(Value):
                 error,
             )
         # A map with a corner: values and divided differences on the grid itself.
-        values = _log_variance(mechanism, np.exp(_GRID))
+        values = _log_variance(mechanism, VARIANCES)
         table = cls(values, np.gradient(values, _GRID), np.inf)
         error = float(np.max(np.abs(np.expm1(np.log(table.variance(_to_variance(probes))) - exact))))
         if error > TOLERATED_AT_CORNERS:
@@ -110,6 +111,11 @@ class Interpolant(Value):
                 np.exp(log_v - np.clip(np.log(np.maximum(w, 1e-300)), None, LARGEST_LOG)),
             )
         return variance, slope * relative
+
+    @property
+    def grid(self) -> FloatArray:
+        """Variances of the grid, shape (GRID,)."""
+        return VARIANCES
 
     @property
     def grid_start_and_step(self) -> tuple[float, float]:
