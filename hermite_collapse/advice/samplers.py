@@ -31,8 +31,8 @@ from ..pipeline.mechanisms import FinalStep
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.sampler_steps import SamplerSteps
 from ..pipeline.training_noise import training_betas
+from ..recursion.constant_rounds import ConstantRounds
 from ..recursion.final_steps import FINAL_STEPS, denoised_fraction
-from ..recursion.modes import attenuation_loss, half_degree, mode_contraction
 from ..recursion.repetitions import repetitions_to
 
 NEGLIGIBLE_LOSS = 0.01
@@ -304,21 +304,21 @@ def advise_sampler(
     if time == np.inf:
         raise InputError(f"truncation must leave some signal, got {truncation.name}, which leaves none.")
     noisy = truncation.final_step == "noisy"
-    loss = float(attenuation_loss(n, fresh_fraction=alpha, truncation_time=time))
+    rounds = ConstantRounds.of(alpha, time, 0.5)
+    loss = float(rounds.loss(n))
     if noisy:
-        drift = float(attenuation_loss(2, fresh_fraction=alpha, truncation_time=time))
+        drift = float(rounds.loss(2))
     else:
         drift = (1.0 - 2.0 * denoised_fraction(truncation.final_step)) * truncation.sigma**2 / alpha
-    kappa = float(mode_contraction(n, fresh_fraction=alpha, truncation_time=time))
     return SamplerAdvice(
         truncation=truncation,
         fresh_fraction=alpha,
-        half_degree=half_degree(fresh_fraction=alpha, truncation_time=time),
+        half_degree=rounds.half_degree,
         filter_degree=alpha / (0.5 * time) if time > 0.0 else np.inf,
         degree=n,
         loss=loss,
         variance_drift=drift,
-        rounds=max(float(repetitions_to(0.01, kappa)), 1.0),
+        rounds=max(float(repetitions_to(0.01, float(rounds.contraction(n)))), 1.0),
         matters=(noisy and loss > NEGLIGIBLE_LOSS) or abs(drift) > NEGLIGIBLE_LOSS * floor,
         steps_effect=None
         if truncation.sampler is None

@@ -78,8 +78,12 @@ def collapse_bounds(recursion: Recursion) -> CollapseBounds:
     >>> found.bures.value <= found.distance.value <= min(found.fisher, found.coupling)
     True
     """
-    alpha, time, rate = constant_rounds(recursion, fresh=False)
-    setting = {"fresh_fraction": alpha, "truncation_time": time, "rate": rate}
+    rounds = constant_rounds(recursion, fresh=False)
+    setting = {
+        "fresh_fraction": rounds.fresh_fraction,
+        "truncation_time": recursion.schedule.final,
+        "rate": recursion.rate,
+    }
     limit, target, dimension = recursion.limit(), recursion.target, recursion.dimension
     moment = float(np.trace(target.covariance) + np.sum(target.mean**2))
     information = relative_fisher_information(target) if target.has_density else None
@@ -89,7 +93,7 @@ def collapse_bounds(recursion: Recursion) -> CollapseBounds:
         fisher=None if information is None else fisher_bound(information, **setting),
         coupling=coupling_bound(moment, dimension=dimension, **setting),
         small_time=small_time_distance(information, **setting)
-        if information is not None and alpha > 0.0
+        if information is not None and rounds.fresh_fraction > 0.0
         else None,
         information=information,
     )

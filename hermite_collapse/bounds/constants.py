@@ -31,7 +31,7 @@ from ..distances.quadrature import Integrand, integrate
 from ..hermite.basis import hermite_values
 from ..laws.aged import AgedLaw
 from ..laws.mixture import GaussianMixture
-from ..recursion.modes import attenuation, mode_contraction
+from ..recursion.constant_rounds import ConstantRounds
 from ..recursion.recursion import Recursion
 
 _EPS = float(np.finfo(float).eps)
@@ -69,14 +69,14 @@ class LeadingDifference(Value):
         return result
 
 
-def constant_rounds(recursion: Recursion, *, fresh: bool = True) -> tuple[float, float, float]:
-    """Return fresh_fraction, truncation time and rate of a recursion that has one of each; `fresh`: data needed."""
+def constant_rounds(recursion: Recursion, *, fresh: bool = True) -> ConstantRounds:
+    """Return the rounds of a recursion in which all are alike; `fresh`: fresh data are needed."""
     if not recursion.has_constant_rounds or recursion.regime.name != "replace":
         raise InputError("recursion must have constant rounds and the regime 'replace' for a rate.")
-    alpha = float(recursion.regime.final_fraction)
-    if fresh and alpha == 0.0:
+    rounds = recursion.final_rounds
+    if fresh and rounds.fresh_fraction == 0.0:
         raise InputError("fresh_fraction must be > 0 for a rate towards the limit law, got 0.0.")
-    return alpha, float(recursion.schedule.final), recursion.rate
+    return rounds
 
 
 @public
@@ -106,20 +106,19 @@ def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDif
     >>> hc.bounds.leading_difference(recursion).degree
     4
     """
-    alpha, time, rate = constant_rounds(recursion)
+    rounds = constant_rounds(recursion)
     top = checks.integer(highest, "highest", minimum=1)
     for degree in range(1, top + 1):
         data = recursion.target.hermite_coefficients(degree)
         start = data if recursion.initial is None else recursion.initial.hermite_coefficients(degree)
         selected = np.asarray(data.degrees) == degree
-        share = float(attenuation(degree, fresh_fraction=alpha, truncation_time=time, rate=rate))
+        share = float(rounds.attenuation(degree))
         values = start.values[selected] - share * data.values[selected]
         size = float(np.abs(start.values).max() + np.abs(data.values).max())
         if np.abs(values).max() > 1e-12 * size:
-            contraction = float(
-                mode_contraction(degree, fresh_fraction=alpha, truncation_time=time, rate=rate)
+            return LeadingDifference(
+                degree, np.asarray(data.indices)[selected], values, float(rounds.contraction(degree))
             )
-            return LeadingDifference(degree, np.asarray(data.indices)[selected], values, contraction)
     raise InputError(f"initial must differ from the limit law in a degree up to {top}, got no difference.")
 
 

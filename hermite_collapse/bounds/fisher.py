@@ -29,7 +29,7 @@ from ..core.types import FloatArray, Seed
 from ..distances.line import LineMixture, density_mixture, panels
 from ..distances.quadrature import Integrand, integrate
 from ..laws.mixture import Law
-from ..recursion.modes import attenuation_loss
+from ..recursion.constant_rounds import ConstantRounds
 
 _EPS = float(np.finfo(float).eps)
 _ROUTES = ("closed_form", "quadrature", "samples")
@@ -106,13 +106,12 @@ def expected_square(p: LineMixture, slope: float) -> Estimate:
     return Estimate(float(result.values[0]), float(result.errors[0]) + 1e-36 * edge**2, "bound", "quadrature")
 
 
-def squared_age_gap(*, fresh_fraction: float, truncation_time: float, rate: float = 0.5) -> float:
+def squared_age_gap(rounds: ConstantRounds) -> float:
     """Return E (1 - a^K)^2 = 1 - 2 g_1 + g_2 over the age K of the limit law, without cancellation.
 
     u^2 (2 + u - alpha) / ((alpha + u)(alpha + 2u + u^2)),   u = expm1(rate t)
     """
-    alpha = checks.fraction(fresh_fraction)
-    x = checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
+    alpha, x = rounds.fresh_fraction, rounds.decay
     if x == 0.0:
         return 0.0
     if x > 300.0:
@@ -156,7 +155,7 @@ def fisher_bound(
     0.04224
     """
     level = _information(information)
-    gap = squared_age_gap(fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
+    gap = squared_age_gap(ConstantRounds.of(fresh_fraction, truncation_time, rate))
     return float(np.sqrt(gap * level)) if gap > 0.0 else 0.0
 
 
@@ -198,9 +197,8 @@ def coupling_bound(
     """
     moment = checks.nonnegative(second_moment, "second_moment")
     d = checks.integer(dimension, "dimension", minimum=1)
-    parameters = {"fresh_fraction": fresh_fraction, "truncation_time": truncation_time, "rate": rate}
-    loss = float(attenuation_loss(2, **parameters))
-    return float(np.sqrt(squared_age_gap(**parameters) * moment + loss * d))
+    rounds = ConstantRounds.of(fresh_fraction, truncation_time, rate)
+    return float(np.sqrt(squared_age_gap(rounds) * moment + float(rounds.loss(2)) * d))
 
 
 @public
@@ -235,10 +233,9 @@ def small_time_distance(
     >>> round(hc.bounds.small_time_distance(0.75, fresh_fraction=0.5, truncation_time=0.01), 6)
     0.00866
     """
-    alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
-    x = checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
-    level = _information(information)
-    return x / alpha * float(np.sqrt(level))
+    rounds = ConstantRounds.of(fresh_fraction, truncation_time, rate)
+    alpha = checks.positive(rounds.fresh_fraction, "fresh_fraction")
+    return rounds.decay / alpha * float(np.sqrt(_information(information)))
 
 
 def _information(information: float | Estimate) -> float:

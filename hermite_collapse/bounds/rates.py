@@ -34,7 +34,7 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..laws.mixture import Law
-from ..recursion.modes import METRICS, contraction_rate, mode_contraction
+from ..recursion.constant_rounds import METRICS, ConstantRounds
 from ..recursion.recursion import Recursion
 from .constants import constant_rounds, final_constant, leading_difference
 
@@ -115,12 +115,15 @@ def rate_table(
     ('total_variation', 0.7, 0.6659)
     """
     lowest = checks.integer(degree, "degree", minimum=1)
-    parameters = {"fresh_fraction": fresh_fraction, "truncation_time": truncation_time, "rate": rate}
-    mode = float(mode_contraction(lowest, **parameters))
+    return _rate_rows(ConstantRounds.of(fresh_fraction, truncation_time, rate), lowest)
+
+
+def _rate_rows(rounds: ConstantRounds, lowest: int) -> tuple[RateRow, ...]:
+    mode = float(rounds.contraction(lowest))
     return tuple(
         RateRow(
             metric,
-            contraction_rate(metric=metric, **parameters),
+            rounds.rate_in(metric),
             _ATTAINED[metric],
             mode**2 if metric in _SQUARED else mode,
             lowest,
@@ -131,12 +134,12 @@ def rate_table(
 
 def recursion_rates(recursion: Recursion) -> tuple[RateRow, ...]:
     """Return the `rate_table` of a recursion of constant rounds; degree 1 where no low degree shows a difference."""
-    alpha, time, rate = constant_rounds(recursion, fresh=False)
+    rounds = constant_rounds(recursion, fresh=False)
     try:
         lowest = leading_difference(recursion).degree
     except InputError:
         lowest = 1
-    return rate_table(fresh_fraction=alpha, truncation_time=time, degree=lowest, rate=rate)
+    return _rate_rows(rounds, lowest)
 
 
 @public
@@ -240,7 +243,7 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
     >>> found.respects_bound, bool(found.ratios.max() < found.bound)
     (True, True)
     """
-    alpha, time, rate = constant_rounds(recursion)
+    rounds_alike = constant_rounds(recursion)
     kind = checks.one_of(metric, METRICS, "metric")
     count = checks.integer(rounds, "rounds", minimum=1)
     if kind != "l2_gamma" and recursion.dimension != 1:
@@ -249,11 +252,11 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
     first = 1 if kind == "l2_gamma" else 0
     estimates = []
     for i in range(first, first + count + 1):
-        keep = float((1.0 - alpha) ** i)
-        channel = recursion.process.channel(i * time)
+        keep = float((1.0 - rounds_alike.fresh_fraction) ** i)
+        channel = recursion.process.channel(i * recursion.schedule.final)
         if kind == "l2_gamma":
             estimates.append(
-                _scaled(distances.mehler(start, limit, float(np.exp(-2.0 * rate * time * i))), keep)
+                _scaled(distances.mehler(start, limit, float(np.exp(-2.0 * rounds_alike.decay * i))), keep)
             )
         elif kind in ("total_variation", "wasserstein1"):
             near = _DISTANCES[kind](start.through(channel), limit.through(channel))
@@ -265,14 +268,13 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = values[1:] / values[:-1]
         relative = errors[1:] / values[1:] + errors[:-1] / values[:-1]
-    parameters = {"fresh_fraction": alpha, "truncation_time": time, "rate": rate}
     try:
         mode = leading_difference(recursion).contraction
     except InputError:
         final = None
     else:
         final = mode**2 if kind in _SQUARED else mode
-    bound = contraction_rate(metric=kind, **parameters)
+    bound = rounds_alike.rate_in(kind)
     return ObservedRates(kind, tuple(estimates), first, ratios, ratios * relative, bound, final)
 
 
@@ -337,14 +339,14 @@ def rounds_to_distance(recursion: Recursion, distance: float, *, metric: str) ->
     >>> found.exact, found.guaranteed
     (3.0, 10.0)
     """
-    alpha, time, rate = constant_rounds(recursion)
+    rounds_alike = constant_rounds(recursion)
     kind = checks.one_of(metric, ("total_variation", "kl", "wasserstein2"), "metric")
     level = checks.positive(distance, "distance")
     function, limit = _DISTANCES[kind], recursion.limit()
     start = function(recursion.law(0), limit)
     if start.value <= level:
         return RoundsToDistance(0.0, 0.0, 0.0, level, kind)
-    bound = contraction_rate(fresh_fraction=alpha, truncation_time=time, metric=kind, rate=rate)
+    bound = rounds_alike.rate_in(kind)
     guaranteed = _rounds(start.value + start.error, bound, level)
     try:
         mode = leading_difference(recursion).contraction

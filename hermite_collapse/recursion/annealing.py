@@ -26,7 +26,7 @@ from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
-from .modes import attenuation_loss
+from .constant_rounds import ConstantRounds
 from .schedules import Constant, Geometric, Polynomial, Schedule, as_schedule
 
 RESONANCE = 1e-12
@@ -105,7 +105,7 @@ def annealing_law(
     index = np.arange(checks.integer(rounds, "rounds") + 1, dtype=float)
     past = np.where(index > 0, index, np.nan)
     if isinstance(schedule, Constant) or (isinstance(schedule, Geometric) and schedule.floor > 0.0):
-        loss = attenuation_loss(degree, fresh_fraction=alpha, truncation_time=schedule.final, rate=rate)
+        loss = float(ConstantRounds.of(alpha, schedule.final, rate).loss(degree))
         return AnnealingLaw("plateau", np.full(len(index), loss), "truncation")
     if isinstance(schedule, Polynomial):
         return AnnealingLaw("polynomial", n * schedule.time * past**-schedule.exponent / alpha, "schedule")

@@ -14,17 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import plain
+from .constant_rounds import METRICS as METRICS
+from .constant_rounds import ConstantRounds
 from .regimes import Regime, as_regime
 from .schedules import Schedule, as_schedule
-
-METRICS = ("total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2", "l2_gamma")
 
 
 @public
@@ -72,21 +72,8 @@ def attenuation(
     Traceback (most recent call last):
     hermite_collapse.core.errors.InputError: fresh_fraction must lie in [0, 1], got 1.5.
     """
-    alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return plain(_share(alpha, _growth(_exponents(degree, x))))
-
-
-def attenuation_loss(
-    degree: ArrayLike, *, fresh_fraction: float, truncation_time: float, rate: float = 0.5
-) -> FloatArray:
-    """Return what the limit law loses of each degree, to full relative accuracy.
-
-        1 - g_n = E_n / (alpha + E_n)
-
-    Arguments, errors and references are those of `attenuation`.
-    """
-    alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return plain(_loss(alpha, _growth(_exponents(degree, x))))
+    rounds = ConstantRounds.of(fresh_fraction, truncation_time, rate)
+    return plain(rounds.attenuation(checks.degrees(degree)))
 
 
 @public
@@ -130,8 +117,8 @@ def mode_contraction(
     >>> round(float(mode_contraction(2, fresh_fraction=0.3, truncation_time=0.1)), 6)
     0.633386
     """
-    alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    return plain((1.0 - alpha) * np.exp(-_exponents(degree, x)))
+    rounds = ConstantRounds.of(fresh_fraction, truncation_time, rate)
+    return plain(rounds.contraction(checks.degrees(degree)))
 
 
 @public
@@ -174,12 +161,7 @@ def contraction_rate(
     >>> round(contraction_rate(fresh_fraction=0.3, truncation_time=0.1, metric="wasserstein2"), 6)
     0.795856
     """
-    alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    kind = checks.one_of(metric, METRICS, "metric")
-    keep = 1.0 - alpha
-    if kind in ("total_variation", "kl", "chi_square"):
-        return keep
-    return float((np.sqrt(keep) if kind == "wasserstein2" else keep) * np.exp(-x))
+    return ConstantRounds.of(fresh_fraction, truncation_time, rate).rate_in(metric)
 
 
 @public
@@ -305,10 +287,7 @@ def degree_at_fidelity(
 
     n = log1p(alpha (1/phi - 1)) / (rate * truncation_time)
     """
-    alpha, x = _parameters(fresh_fraction, truncation_time, rate)
-    budget = np.log1p(alpha * _odds(fidelity))
-    with np.errstate(over="ignore"):
-        return float(budget / x) if x > 0.0 else np.inf
+    return ConstantRounds.of(fresh_fraction, truncation_time, rate).degree_of_odds(_odds(fidelity))
 
 
 @public
@@ -361,36 +340,6 @@ def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatAr
     """
     level = checks.positive(filter_degree, "filter_degree")
     return plain(level / (level + checks.degrees(degree)))
-
-
-def _parameters(fresh_fraction: float, truncation_time: float, rate: float) -> tuple[float, float]:
-    """Return alpha and rate * t, checked."""
-    alpha = checks.fraction(fresh_fraction)
-    return alpha, checks.positive(rate, "rate") * checks.nonnegative(truncation_time, "truncation_time")
-
-
-def _exponents(degree: ArrayLike, x: float) -> FloatArray:
-    """Return n x, infinite where it overflows; 0 at degree 0, even where x itself is infinite."""
-    degrees = checks.degrees(degree)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(degrees == 0, 0.0, degrees * x)
-
-
-def _growth(exponent: NDArray[np.floating]) -> FloatArray:
-    with np.errstate(over="ignore"):  # beyond 709 the growth is infinite and the share exactly 0
-        return np.expm1(exponent)
-
-
-def _share(alpha: float, growth: FloatArray) -> FloatArray:
-    """Return alpha / (alpha + growth), read as 1 where nothing grows (degree 0, or time 0)."""
-    return np.divide(alpha, alpha + growth, out=np.ones_like(growth), where=growth > 0.0)
-
-
-def _loss(alpha: float, growth: FloatArray) -> FloatArray:
-    """Return growth / (alpha + growth), 0 where nothing grows and 1 where it overflows."""
-    finite = np.isfinite(growth)
-    loss = np.divide(growth, alpha + growth, out=np.zeros_like(growth), where=finite & (growth > 0.0))
-    return np.where(finite, loss, 1.0)
 
 
 def _odds(fidelity: float) -> float:

@@ -18,7 +18,7 @@ from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import plain
 from ..hermite.coefficients import HermiteCoefficients
-from .modes import attenuation, attenuation_loss
+from .constant_rounds import ConstantRounds
 
 
 class DiagonalOperator(ABC):
@@ -149,14 +149,12 @@ class AttenuationOperator(DiagonalOperator):
         object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
 
     def _eigenvalue(self, degree: IntArray) -> FloatArray:
-        return np.asarray(
-            attenuation(
-                degree,
-                fresh_fraction=self.fresh_fraction,
-                truncation_time=self.truncation_time,
-                rate=self.rate,
-            )
-        )
+        return self.rounds.attenuation(degree)
+
+    @property
+    def rounds(self) -> ConstantRounds:
+        """The rounds that it is the limit of."""
+        return ConstantRounds(self.fresh_fraction, self.rate * self.truncation_time)
 
     @property
     def contraction(self) -> DiagonalOperator:
@@ -180,7 +178,7 @@ class DeviationOperator(DiagonalOperator):
         if self.rounds == 0 or alpha == 1.0:
             return np.full(np.shape(degree), float(self.rounds == 0))
         # Through logarithms, so that a rounded 1 - alpha does not enter with its power.
-        exponent = np.log1p(-alpha) - degree * self.limit.rate * self.limit.truncation_time
+        exponent = np.log1p(-alpha) - degree * self.limit.rounds.decay
         return np.asarray(np.exp(self.rounds * exponent))
 
 
@@ -192,14 +190,8 @@ class PowerOperator(DiagonalOperator):
     rounds: int
 
     def _eigenvalue(self, degree: IntArray) -> FloatArray:
-        loss = attenuation_loss(
-            degree,
-            fresh_fraction=self.limit.fresh_fraction,
-            truncation_time=self.limit.truncation_time,
-            rate=self.limit.rate,
-        )
         deviation = DeviationOperator(self.limit, self.rounds)._eigenvalue(degree)
-        return self.limit._eigenvalue(degree) + loss * deviation
+        return self.limit._eigenvalue(degree) + self.limit.rounds.loss(degree) * deviation
 
 
 def _scaled(

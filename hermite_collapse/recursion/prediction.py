@@ -26,8 +26,8 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..hermite.indices import default_degree, index_count
 from ..laws.aged import AgedLaw
+from .constant_rounds import ConstantRounds
 from .law_distances import law_distances
-from .modes import attenuation, contraction_rate, half_degree, mode_contraction
 from .recursion import Recursion
 
 if TYPE_CHECKING:
@@ -251,29 +251,18 @@ def _closed_forms(
     """Attenuation, contraction and half-amplitude degree, where each degree evolves by itself to a limit."""
     if not recursion.is_diagonal or recursion.regime.name not in ("replace", "accumulate_with_fresh"):
         return None, None, None
-    setting = {
-        "fresh_fraction": recursion.regime.final_fraction,
-        "truncation_time": recursion.schedule.final,
-        "rate": recursion.rate,
-    }
-    if setting["fresh_fraction"] == 0.0 and recursion.schedule.total < np.inf:
-        return None, mode_contraction(degrees, **setting), None
-    contraction = mode_contraction(degrees, **setting) if recursion.regime.name == "replace" else None
-    return attenuation(degrees, **setting), contraction, half_degree(**setting)
+    rounds = recursion.final_rounds
+    if rounds.fresh_fraction == 0.0 and recursion.schedule.total < np.inf:
+        return None, rounds.contraction(degrees), None
+    contraction = rounds.contraction(degrees) if recursion.regime.name == "replace" else None
+    return rounds.attenuation(degrees), contraction, rounds.half_degree
 
 
 def _rates(recursion: Recursion) -> dict[str, float]:
     if recursion.regime.name != "replace" or not recursion.has_constant_rounds:
         return {}
-    channel = recursion.channel(0)
+    decay = -float(np.log(recursion.channel(0).scale))
+    rounds = ConstantRounds(recursion.regime.final_fraction, decay)
     metrics = ["total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2"]
     metrics += ["l2_gamma"] if recursion.is_diagonal else []
-    return {
-        metric: contraction_rate(
-            fresh_fraction=recursion.regime.final_fraction,
-            truncation_time=-float(np.log(channel.scale)),
-            metric=metric,
-            rate=1.0,
-        )
-        for metric in metrics
-    }
+    return {metric: rounds.rate_in(metric) for metric in metrics}

@@ -29,8 +29,9 @@ from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck, Process
 from ..laws.conversion import as_law
 from ..laws.empirical import EmpiricalLaw
 from ..laws.mixture import Law
+from .constant_rounds import ConstantRounds
 from .genealogy import EXACT_ROUNDS, Ages, compressed_replacement_ages, joined, merged, replacement_ages
-from .modes import contraction_rate, mode_factors
+from .modes import mode_factors
 from .regimes import Regime, as_regime
 from .repetitions import repetitions_to
 from .schedules import Constant, Schedule, as_schedule
@@ -172,6 +173,11 @@ class Recursion(Displayed, Value):
     def has_constant_rounds(self) -> bool:
         """Whether every round is the same: one time, one fresh fraction."""
         return isinstance(self.schedule, Constant) and len(self.regime.fresh_fractions) == 1
+
+    @property
+    def final_rounds(self) -> ConstantRounds:
+        """Rounds of the last fresh fraction and the last truncation time: what decides a limit law."""
+        return ConstantRounds(float(self.regime.final_fraction), self.rate * float(self.schedule.final))
 
     def channel(self, round_index: int) -> GaussianChannel:
         """Return the channel of round i = 0, 1, ...: kernel blur, then truncation."""
@@ -343,13 +349,8 @@ class Recursion(Displayed, Value):
                 "truncation and fresh_fraction must be constant, and the regime 'replace', for a rate."
             )
         level = checks.positive(tolerance, "tolerance")
-        channel = self.channel(0)
-        rate = contraction_rate(
-            fresh_fraction=self.regime.final_fraction,
-            truncation_time=min(channel.decay, 1e4),  # beyond about 745 the scale is 0
-            metric=metric,
-            rate=1.0,
-        )
+        decay = min(self.channel(0).decay, 1e4)  # beyond about 745 the scale is 0
+        rate = ConstantRounds(self.regime.final_fraction, decay).rate_in(metric)
         return float(repetitions_to(level, rate))
 
     def _aged(self, ages: Ages) -> AgedLaw:

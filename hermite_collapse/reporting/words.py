@@ -17,7 +17,6 @@ from ..hermite.indices import default_degree
 from ..laws.channels import OrnsteinUhlenbeck
 from ..laws.empirical import EmpiricalLaw
 from ..laws.mixture import GaussianMixture
-from ..recursion import modes
 from ..recursion.repetitions import repetitions_to
 from ..recursion.schedules import Constant, Explicit
 
@@ -85,7 +84,6 @@ def prediction(recursion: Recursion) -> list[str]:
             "The table below gives the share of each Hermite mode after every round.",
         ]
     alpha, time = recursion.regime.final_fraction, float(recursion.schedule.final)
-    rate = recursion.rate
     if time == 0.0 and alpha > 0.0:
         first = (
             "Nothing is truncated in the end and fresh data keep coming, so the recursion returns to the data: "
@@ -99,9 +97,10 @@ def prediction(recursion: Recursion) -> list[str]:
             else "Without fresh data, but with truncation times of finite sum, a blurred image of the start remains."
         )
     else:
-        half = modes.half_degree(fresh_fraction=alpha, truncation_time=time, rate=rate)
-        shown = [1, 2, 4, 8]
-        share = modes.attenuation(shown, fresh_fraction=alpha, truncation_time=time, rate=rate)
+        rounds = recursion.final_rounds
+        half = rounds.half_degree
+        shown = np.array([1, 2, 4, 8])
+        share = rounds.attenuation(shown)
         parts = [f"{percent(g)} of degree {n}" for n, g in zip(shown, share, strict=True)]
         first = (
             f"In the limit the model keeps "
@@ -203,7 +202,7 @@ def _is_standard_normal(law: Law) -> bool:
 
 
 def _speed(recursion: Recursion) -> str:
-    alpha, time = recursion.regime.final_fraction, float(recursion.schedule.final)
+    alpha = recursion.regime.final_fraction
     if not recursion.has_constant_rounds:
         return "Truncation or fresh data change from round to round, so the approach is not geometric from the start."
     if recursion.regime.name != "replace":
@@ -214,9 +213,7 @@ def _speed(recursion: Recursion) -> str:
     if alpha == 1.0:
         return "With fresh data only, the limit is reached after one round."
     rates = {
-        name: modes.contraction_rate(
-            fresh_fraction=alpha, truncation_time=time, metric=metric, rate=recursion.rate
-        )
+        name: recursion.final_rounds.rate_in(metric)
         for name, metric in (("Wasserstein-2", "wasserstein2"), ("total variation", "total_variation"))
     }
     rates = {name: rate for name, rate in rates.items() if rate < 1.0}

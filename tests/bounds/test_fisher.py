@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import hermite_collapse as hc
 from hermite_collapse import bounds, distances
 from hermite_collapse.bounds.fisher import squared_age_gap
+from hermite_collapse.recursion.constant_rounds import ConstantRounds
 from tests.random_laws import line_mixtures, normal, random_mixture
 
 
@@ -139,6 +140,4 @@ def test_age_gap_against_mpmath():
                 a = mpmath.exp(-mpmath.mpf(x))
                 g = [mpmath.mpf(alpha) * a**n / (1 - (1 - mpmath.mpf(alpha)) * a**n) for n in (1, 2)]
                 truth = float(1 - 2 * g[0] + g[1])
-            assert squared_age_gap(fresh_fraction=alpha, truncation_time=2 * x) == pytest.approx(
-                truth, rel=1e-13
-            )
+            assert squared_age_gap(ConstantRounds(alpha, x)) == pytest.approx(truth, rel=1e-13)

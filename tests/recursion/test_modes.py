@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import hermite_collapse as hc
 from hermite_collapse.hermite.coefficients import HermiteCoefficients
 from hermite_collapse.recursion import modes
+from hermite_collapse.recursion.constant_rounds import ConstantRounds
 
 fractions = st.floats(1e-6, 1.0)
 times = st.floats(1e-8, 20.0)
@@ -36,7 +37,7 @@ def test_attenuation_and_its_loss_are_accurate_to_a_few_ulp(alpha, time, degree)
     assert abs(value - share) <= ulp * share + 1e-300
     with mpmath.workdps(60):
         lost = 1 - high_precision_limit(degree, alpha, time, digits=60)
-    loss = modes.attenuation_loss(degree, fresh_fraction=alpha, truncation_time=time)
+    loss = ConstantRounds.of(alpha, time, 0.5).loss(degree)
     assert abs(loss - lost) <= ulp * lost + 1e-50
 
 
@@ -177,7 +178,7 @@ def test_edges_of_the_parameters():
         hc.attenuation(n, fresh_fraction=1.0, truncation_time=0.1), np.exp(-0.05 * n), rtol=1e-15
     )
     assert hc.attenuation(10**9, fresh_fraction=0.5, truncation_time=1.0) == 0.0
-    assert modes.attenuation_loss(10**9, fresh_fraction=0.5, truncation_time=1.0) == 1.0
+    assert ConstantRounds.of(0.5, 1.0, 0.5).loss(10**9) == 1.0
     assert hc.half_degree(fresh_fraction=0.3, truncation_time=0.0) == np.inf
     assert isinstance(hc.attenuation(3, fresh_fraction=0.5, truncation_time=1.0), float)
 
