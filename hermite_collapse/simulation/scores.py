@@ -172,7 +172,7 @@ class MixtureDenoiser:
         self._groups = _groups(components, self._mean)
         self._dimension = components.dimension
         self._bytes_per_time = 32 * components.count * components.dimension
-        self._cache: dict[float, list[_Coefficients]] = {}
+        self._cache: dict[float, list[Coefficients]] = {}
 
     def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
         """Return E[X_0 | X_t = x], shape (n, d)."""
@@ -187,24 +187,43 @@ class MixtureDenoiser:
     def _multiply(self, rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
         return product(rows, matrix, piece=self.piece)
 
-    def _coefficients(self, level: Level) -> list[_Coefficients]:
+    @property
+    def mean(self) -> torch.Tensor:
+        """The law's mean, about which coordinates are centred, shape (d,)."""
+        return self._mean
+
+    @property
+    def group_counts(self) -> list[int]:
+        """The number of components in each group, in the order of `coefficients`."""
+        return [group.count for group in self._groups]
+
+    @property
+    def group_frames(self) -> list[torch.Tensor | None]:
+        """The frame of each group, (d, d) with eigenvectors as columns, or None for the coordinate axes."""
+        return [group.frame for group in self._groups]
+
+    def coefficients(self, level: Level) -> list[Coefficients]:
+        """Return what each group contributes at a level, which need not be of an Ornstein-Uhlenbeck process."""
+        return [Coefficients.at(group, level, self._dimension) for group in self._groups]
+
+    def _coefficients(self, level: Level) -> list[Coefficients]:
         coefficients = self._cache.get(level.time)
         if coefficients is None:
-            coefficients = [_Coefficients.at(group, level, self._dimension) for group in self._groups]
+            coefficients = self.coefficients(level)
             if (len(self._cache) + 1) * self._bytes_per_time <= _CACHE_BYTES:
                 self._cache[level.time] = coefficients
         return coefficients
 
-    def _logits(self, y: torch.Tensor, squares: torch.Tensor, c: _Coefficients, tile: slice) -> torch.Tensor:
+    def _logits(self, y: torch.Tensor, squares: torch.Tensor, c: Coefficients, tile: slice) -> torch.Tensor:
         logits = self._multiply(y, c.linear[:, tile].contiguous())
         logits += self._multiply(squares, c.quadratic[:, tile].contiguous())
         return logits.add_(c.constant[tile])
 
-    def _means(self, shares: torch.Tensor, y: torch.Tensor, c: _Coefficients, tile: slice) -> torch.Tensor:
+    def _means(self, shares: torch.Tensor, y: torch.Tensor, c: Coefficients, tile: slice) -> torch.Tensor:
         """Return the sum over components of share * E[X_0 | x, component], in the group's frame and centred."""
         return self._multiply(shares, c.offset[tile]) + self._multiply(shares, c.gain[tile]) * y
 
-    def _all_at_once(self, turned: list[torch.Tensor], coefficients: list[_Coefficients]) -> torch.Tensor:
+    def _all_at_once(self, turned: list[torch.Tensor], coefficients: list[Coefficients]) -> torch.Tensor:
         whole = slice(None)
         logits = [
             self._logits(y, _squares(y, c), c, whole) for y, c in zip(turned, coefficients, strict=True)
@@ -217,7 +236,7 @@ class MixtureDenoiser:
             total += part if group.frame is None else self._multiply(part, group.frame.T.contiguous())
         return total
 
-    def _in_tiles(self, turned: list[torch.Tensor], coefficients: list[_Coefficients]) -> torch.Tensor:
+    def _in_tiles(self, turned: list[torch.Tensor], coefficients: list[Coefficients]) -> torch.Tensor:
         """Return the same with a running maximum, one tile of components after another."""
         n = turned[0].shape[0]
         top = turned[0].new_full((n, 1), -torch.inf)
@@ -255,7 +274,7 @@ class _Group:
 
 
 @dataclass(frozen=True)
-class _Coefficients:
+class Coefficients:
     """What a group contributes at one time: logits y @ linear + y^2 @ quadratic + constant, means offset + gain y."""
 
     linear: torch.Tensor  # (d, K)
@@ -265,7 +284,7 @@ class _Coefficients:
     gain: torch.Tensor  # (K, d) or (K, 1)
 
     @classmethod
-    def at(cls, group: _Group, level: Level, dimension: int) -> _Coefficients:
+    def at(cls, group: _Group, level: Level, dimension: int) -> Coefficients:
         a, v = level.scale, level.variance
         spread = a**2 * group.variances + v
         repeated = dimension // spread.shape[1]
@@ -281,7 +300,7 @@ class _Coefficients:
         )
 
 
-def _squares(y: torch.Tensor, c: _Coefficients) -> torch.Tensor:
+def _squares(y: torch.Tensor, c: Coefficients) -> torch.Tensor:
     squares = y * y
     return squares.sum(1, keepdim=True) if c.quadratic.shape[0] == 1 else squares
 

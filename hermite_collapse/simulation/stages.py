@@ -1,0 +1,78 @@
+"""What every sampler here is: a table of stages, each with one evaluation of the denoiser.
+
+    x  <-  p0 x + p1 x_before + q0 D + q1 D_before + r z,        D = E[X_0 | x] at the level of the stage
+
+x_before and D_before are the particle and the denoiser of the stage before, z are new standard normals.  A step of
+Euler's rule is one stage, a step of Heun's rule two; a two-step scheme uses D_before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from .scores import Denoiser, Level
+
+
+class Normals(Protocol):
+    """A source of standard normals, one row a particle."""
+
+    def normal(self, columns: int) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a sampler.
+
+    Attributes
+    ----------
+    level : Level
+        Where the denoiser is evaluated.
+    x, x_before, data, data_before, noise : float
+        The coefficients p0, p1, q0, q1 and r.
+    """
+
+    level: Level
+    x: float
+    x_before: float = 0.0
+    data: float = 0.0
+    data_before: float = 0.0
+    noise: float = 0.0
+
+
+def asks(stages: Sequence[Stage]) -> list[bool]:
+    """Return for every stage whether its denoiser is needed, by itself or by the next one."""
+    later = [*(stage.data_before != 0.0 for stage in stages[1:]), False]
+    return [stage.data != 0.0 or used for stage, used in zip(stages, later, strict=True)]
+
+
+def draw_numbers(stages: Sequence[Stage]) -> list[int]:
+    """Return for every stage how-many-th draw of normals it uses, -1 for none."""
+    numbers, drawn = [], 0
+    for stage in stages:
+        numbers.append(drawn if stage.noise != 0.0 else -1)
+        drawn += stage.noise != 0.0
+    return numbers
+
+
+def carry(x: torch.Tensor, denoiser: Denoiser, stages: Sequence[Stage], noise: Normals) -> torch.Tensor:
+    """Return particles (n, d) carried through all stages; float64 throughout."""
+    x_before, data_before, data = x, x, x
+    for stage, asked in zip(stages, asks(stages), strict=True):
+        if asked:
+            data = denoiser.denoise(x, stage.level.time)
+        result = stage.x * x
+        for coefficient, values in (
+            (stage.x_before, x_before),
+            (stage.data, data),
+            (stage.data_before, data_before),
+        ):
+            if coefficient != 0.0:
+                result.add_(values, alpha=coefficient)
+        if stage.noise != 0.0:
+            result.add_(noise.normal(x.shape[1]), alpha=stage.noise)
+        x_before, data_before, x = x, data, result
+    return x
