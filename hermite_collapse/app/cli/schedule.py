@@ -250,14 +250,9 @@ def _limits(config: Config, fidelity: float) -> dict[str, list[Any]]:
             degrees, fidelity=fidelity, fresh_fraction=section.fresh_fraction, rate=section.rate
         )
     )
-    rows = [
-        (
-            float(t),
-            float(alpha_bar_from_time(t, rate=section.rate)),
-            float(sigma_from_time(t, rate=section.rate)),
-        )
-        for t in times
-    ]
+    signals = np.atleast_1d(alpha_bar_from_time(times, rate=section.rate))
+    noises = np.atleast_1d(sigma_from_time(times, rate=section.rate))
+    rows = [tuple(map(float, row)) for row in zip(times, signals, noises, strict=True)]
     return {"degree": [int(n) for n in degrees], "rows": rows}
 
 
