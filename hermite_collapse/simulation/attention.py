@@ -242,7 +242,8 @@ class _KernelRound(RoundGenerator):
         training = TrainingMixture(
             context, components_of(recursion.target, context.device), piece=min(self._size, BLOCK)
         )
-        drawn = [training.draw(chunk, "pool") for chunk in plan_chunks(context.runs, self._size, BLOCK)]
+        chunks = plan_chunks(context.runs, self._size, BLOCK)
+        drawn = [training.draw(context.noise(chunk, "pool")) for chunk in chunks]
         self._pools = torch.cat(drawn).view(context.runs, self._size, recursion.dimension)
 
     @property

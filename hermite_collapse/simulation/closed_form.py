@@ -55,8 +55,9 @@ class _ChannelRound(RoundGenerator):
         return 8 * 10 * self._context.recursion.dimension
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        parents = self._training.draw(chunk, "parents")
-        noise = self._context.noise(chunk, "channel").normal(parents.shape[1])
+        stream = self._context.noise(chunk, "channel")
+        parents = self._training.draw(stream)
+        noise = stream.normal(parents.shape[1])
         return self._channel.scale * parents + self._channel.variance**0.5 * noise
 
 

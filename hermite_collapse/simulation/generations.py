@@ -146,7 +146,11 @@ class InitialRound(RoundGenerator):
 
 
 class TrainingMixture:
-    """Draws from a round's training set: the data law with its weight, else earlier particles with replacement."""
+    """Draws from a round's training set: the data law with its weight, else earlier particles with replacement.
+
+    A draw takes the next two uniforms of a stream, of column 0, and its next normals: the first uniform chooses the
+    source, the second the component of the data law or the earlier particle, the normals lie within the component.
+    """
 
     def __init__(self, context: RoundContext, target: TorchMixture, *, piece: int | None = None) -> None:
         self._piece = context.piece if piece is None else piece
@@ -158,19 +162,14 @@ class TrainingMixture:
         self._context = context
         self._target = target
 
-    def draw(self, chunk: Chunk, purpose: str) -> torch.Tensor:
-        """Return one point of the training set for each row of the chunk, shape (rows, d)."""
+    def draw(self, stream: NoiseStream) -> torch.Tensor:
+        """Return one point of the training set for each row of a stream, shape (rows, d)."""
         context = self._context
-        stream = context.noise(chunk, purpose)
-        uniforms = stream.uniform(3)
-        source = torch.searchsorted(self._steps, uniforms[:, 0].contiguous(), right=True)
-        result = self._target.draw(uniforms[:, 1], stream.normal(self._target.dimension), piece=self._piece)
-        run = torch.as_tensor(
-            np.repeat([piece.run for piece in chunk.pieces], [piece.rows for piece in chunk.pieces]),
-            device=context.device,
-        )
-        member = member_of(uniforms[:, 2], context.particles)
+        source = torch.searchsorted(self._steps, stream.uniform(1)[:, 0], right=True)
+        which = stream.uniform(1)[:, 0]
+        result = self._target.draw(which, stream.normal(self._target.dimension), piece=self._piece)
+        member = stream.runs * context.particles + member_of(which, context.particles)
         for number, j in enumerate(self._sources, start=1):
             rows = context.earlier[j].reshape(-1, self._target.dimension)
-            result = torch.where((source == number)[:, None], rows[run * context.particles + member], result)
+            result = torch.where((source == number)[:, None], rows[member], result)
         return result

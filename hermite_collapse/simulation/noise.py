@@ -1,15 +1,14 @@
-"""Random numbers by address: the same bytes however the particles are cut into chunks.
+"""Random numbers by address: the same numbers on every device and however the particles are cut into chunks.
 
-The particles of a run are divided into blocks of 8192.  Every (seed, run, round, purpose, block) has its own
-generator, which the block uses from the first number to the last; a chunk is a number of whole blocks.  So what a
-particle sees depends on its address alone, not on what is computed together with it.
+A number is a function of (seed, run, round, purpose, particle, draw, column), by Philox 4x32-10 (`philox`).  So what
+a particle sees depends on its address alone, not on what is computed together with it, and not on where: a run on a
+GPU follows a run on a CPU particle by particle, to rounding.
 
-On the CPU the generators are NumPy's SFC64, seeded through SeedSequence (torch's CPU generator keeps only 32 bits
-of its seed, too few for distinct addresses); elsewhere they are the device's own, seeded with 63 bits of BLAKE2.
-Streams therefore differ between kinds of device, never between chunk sizes.
+The particles of a run are divided into blocks of 8192; a chunk is a number of whole blocks.
 
-Every random number of a simulation is addressed here: particles by `NoiseStream`, the seeds of parts of an experiment
-by `seed_from` and `seed_of_part`.
+Every random number of a simulation is addressed here: particles, weights and minibatches by `NoiseStream`, the seeds
+of parts of an experiment by `seed_from` and `seed_of_part`.  Dropout alone draws from torch's own generators, seeded
+by address.
 """
 
 from __future__ import annotations
@@ -17,23 +16,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
-BLOCK = 8192
+from .philox import first_word, stream_key
+from .philox_torch import draw_pair
 
-# What the numbers are for.  The codes enter the seeds: they never change meaning.
-PURPOSES = {
-    "initial": 0,
-    "parents": 1,
-    "channel": 2,
-    "start": 3,
-    "path": 4,
-    "pool": 5,
-    "other": 6,
-    "labels": 7,
-}
+BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -43,6 +34,11 @@ class Piece:
     run: int
     block: int
     rows: int
+
+    @property
+    def first(self) -> int:
+        """The first of its particles, within the run."""
+        return self.block * BLOCK
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def plan_chunks(runs: int, particles: int, chunk: int) -> list[Chunk]:
 class NoiseStream:
     """The random numbers of one purpose in one round, for the pieces of one chunk.
 
-    Successive calls continue each piece's own stream.
+    Every call of `normal` or `uniform` is the next draw of its kind: one number for each particle and column.
 
     Parameters
     ----------
@@ -99,58 +95,85 @@ class NoiseStream:
     round_index : int
         The round that the particles will belong to.
     purpose : str
-        A key of PURPOSES.
+        A key of `philox.PURPOSES`.
     device : torch.device
         Where the numbers are wanted.
+    first_draw : int
+        Number of the first draw of either kind.
+
+    Notes
+    -----
+    Draws come in pairs of one computation: the second half waits for the next call.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], *, seed: int, round_index: int, purpose: str, device: torch.device
+        self,
+        pieces: Sequence[Piece],
+        *,
+        seed: int,
+        round_index: int,
+        purpose: str,
+        device: torch.device,
+        first_draw: int = 0,
     ) -> None:
         self.pieces = tuple(pieces)
         self.rows = sum(piece.rows for piece in self.pieces)
         self.device = device
-        addresses = [(piece.run, round_index, PURPOSES[purpose], piece.block) for piece in self.pieces]
-        if device.type == "cpu":
-            self._numpy = [
-                np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=address)))
-                for address in addresses
-            ]
-        else:
-            self._torch = [
-                torch.Generator(device=device).manual_seed(seed_from(seed, *address)) for address in addresses
-            ]
+        self.key = stream_key(seed, round_index, purpose)
+        self._draws = {"normal": first_draw, "uniform": first_draw}
+        self._waiting: dict[str, torch.Tensor] = {}
+
+    @cached_property
+    def runs(self) -> torch.Tensor:
+        """The run of each row, shape (rows,)."""
+        runs = np.repeat([piece.run for piece in self.pieces], [piece.rows for piece in self.pieces])
+        return torch.as_tensor(runs, device=self.device)
 
     def normal(self, columns: int) -> torch.Tensor:
         """Return independent standard normals, shape (rows, columns), float64."""
-        return self._fill(columns, "normal")
+        return self._next("normal", columns)
 
     def uniform(self, columns: int) -> torch.Tensor:
         """Return independent uniforms on [0, 1), shape (rows, columns), float64."""
-        return self._fill(columns, "uniform")
+        return self._next("uniform", columns)
 
-    def _fill(self, columns: int, law: str) -> torch.Tensor:
-        if self.device.type == "cpu":
-            values = np.empty((self.rows, columns))
-            start = 0
-            for piece, generator in zip(self.pieces, self._numpy, strict=True):
-                view = values[start : start + piece.rows]
-                if law == "normal":
-                    generator.standard_normal(out=view)
-                else:
-                    generator.random(out=view)
-                start += piece.rows
-            return torch.from_numpy(values)
-        tensor = torch.empty((self.rows, columns), dtype=torch.float64, device=self.device)
+    def _next(self, kind: str, columns: int) -> torch.Tensor:
+        draw = self._draws[kind]
+        self._draws[kind] += 1
+        waiting = self._waiting.pop(kind, None)
+        if waiting is not None and waiting.shape[1] >= columns:
+            return waiting[:, :columns].contiguous()
+        pair = self._compiled if self.device.type == "cpu" else self._traced
+        even, odd = pair(kind, draw, columns)
+        if draw % 2 == 1:
+            return odd
+        self._waiting[kind] = odd
+        return even
+
+    def _compiled(self, kind: str, draw: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pair that a draw belongs to, on a CPU."""
+        from .philox_numba import fill_normals, fill_uniforms
+
+        fill = fill_normals if kind == "normal" else fill_uniforms
+        even, odd = np.empty((self.rows, columns)), np.empty((self.rows, columns))
+        word, key0, key1 = (np.uint64(word) for word in (first_word(draw, kind), *self.key))
         start = 0
-        for piece, source in zip(self.pieces, self._torch, strict=True):
-            view = tensor[start : start + piece.rows]
-            if law == "normal":
-                view.normal_(generator=source)
-            else:
-                view.uniform_(generator=source)
+        for piece in self.pieces:
+            rows = slice(start, start + piece.rows)
+            fill(word, piece.first, np.uint64(piece.run), key0, key1, even[rows], odd[rows])
             start += piece.rows
-        return tensor
+        return torch.from_numpy(even), torch.from_numpy(odd)
+
+    def _traced(self, kind: str, draw: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pair that a draw belongs to, in torch's own operations."""
+        particles = torch.cat(
+            [torch.arange(piece.first, piece.first + piece.rows, device=self.device) for piece in self.pieces]
+        )
+        runs = torch.as_tensor(
+            np.repeat([piece.run for piece in self.pieces], [piece.rows for piece in self.pieces]),
+            device=self.device,
+        )
+        return draw_pair(kind, draw, columns, particles, runs, self.key)
 
 
 def member_of(uniforms: torch.Tensor, count: int) -> torch.Tensor:

@@ -181,13 +181,23 @@ def fill_normals(word0, first, run, key0, key1, even, odd):
     rows, columns = even.shape
     low = np.empty(POINTS)
     high = np.empty(POINTS)
+    if columns > rows:
+        for row in range(rows):
+            particle = np.uint64(first + row)
+            for start in range(0, columns, POINTS):
+                for i in range(POINTS):
+                    column = np.uint64(start + i)
+                    low[i], high[i] = normal_pair(word0, column, particle, run, key0, key1)
+                for i in range(min(POINTS, columns - start)):
+                    even[row, start + i] = low[i]
+                    odd[row, start + i] = high[i]
+        return
     for start in range(0, rows, POINTS):
-        size = min(POINTS, rows - start)
         for column in range(columns):
             for i in range(POINTS):
                 particle = np.uint64(first + start + i)
                 low[i], high[i] = normal_pair(word0, np.uint64(column), particle, run, key0, key1)
-            for i in range(size):
+            for i in range(min(POINTS, rows - start)):
                 even[start + i, column] = low[i]
                 odd[start + i, column] = high[i]
 
@@ -199,11 +209,10 @@ def fill_uniforms(word0, first, run, key0, key1, even, odd):
     low = np.empty(POINTS)
     high = np.empty(POINTS)
     for start in range(0, rows, POINTS):
-        size = min(POINTS, rows - start)
         for column in range(columns):
             for i in range(POINTS):
                 particle = np.uint64(first + start + i)
                 low[i], high[i] = uniform_pair(word0, np.uint64(column), particle, run, key0, key1)
-            for i in range(size):
+            for i in range(min(POINTS, rows - start)):
                 even[start + i, column] = low[i]
                 odd[start + i, column] = high[i]

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermite_collapse.simulation.noise import BLOCK, PURPOSES, NoiseStream, Piece, plan_chunks
+from hermite_collapse.simulation.noise import BLOCK, NoiseStream, Piece, plan_chunks
+from hermite_collapse.simulation.philox import PURPOSES
 from hermite_collapse.simulation.products import product
 
 CPU = torch.device("cpu")

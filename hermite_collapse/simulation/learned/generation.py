@@ -115,9 +115,10 @@ def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
     )
     parts = []
     for chunk in plan_chunks(context.runs, size, BLOCK):
-        drawn = mixture.draw(chunk, "pool")
+        stream = context.noise(chunk, "pool")
+        drawn = mixture.draw(stream)
         if recursion.blur:
-            drawn = drawn + recursion.blur * context.noise(chunk, "channel").normal(recursion.dimension)
+            drawn = drawn + recursion.blur * stream.normal(recursion.dimension)
         parts.append(drawn)
     return torch.cat(parts).view(context.runs, size, recursion.dimension)
 
