@@ -1,0 +1,215 @@
+"""Philox 4x32-10 in Triton: the addresses and numbers of `simulation.philox`, on a CUDA device.
+
+Uniforms are equal to the other routes' to the bit, normals to a few units of rounding: logarithm, sine and cosine are
+the polynomials of `philox_numba`.  A draw of a whole stream is one launch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import triton
+import triton.language as tl
+
+from ..philox import first_word
+
+_SQRT_HALF_BITS = tl.constexpr(0x3FE6A09E667F3BCD)
+_LN2_HIGH, _LN2_LOW = tl.constexpr(6.93147180369123816490e-01), tl.constexpr(1.90821492927058770002e-10)
+_L1, _L2 = tl.constexpr(6.666666666666735130e-01), tl.constexpr(3.999999999940941908e-01)
+_L3, _L4 = tl.constexpr(2.857142874366239149e-01), tl.constexpr(2.222219843214978396e-01)
+_L5, _L6 = tl.constexpr(1.818357216161805012e-01), tl.constexpr(1.531383769920937332e-01)
+_L7 = tl.constexpr(1.479819860511658591e-01)
+
+# Taylor's coefficients of sin(pi/2 f) / f and cos(pi/2 f) in f^2, abs(f) <= 1/2: remainders 1e-19 and 2e-18.
+_S0, _S1, _S2, _S3, _S4, _S5, _S6, _S7, _S8 = (
+    tl.constexpr((-1) ** k * (0.5 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)) for k in range(9)
+)
+_C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8 = (
+    tl.constexpr((-1) ** k * (0.5 * math.pi) ** (2 * k) / math.factorial(2 * k)) for k in range(1, 9)
+)
+_TINY = tl.constexpr(1e-30)
+_HALF_QUADRANT, _WITHIN = tl.constexpr(2**50), tl.constexpr(2**51 - 1)
+_QUADRANT_UNIT = tl.constexpr(2.0**-51)
+_UNIT, _RADIUS_UNIT = tl.constexpr(2.0**-53), tl.constexpr(2.0**-63)
+
+# Elements of one program, and the most elements of one launch: their numbers fit 32 bits.
+_BLOCK = 512
+_LARGEST = 1 << 30
+
+
+@triton.jit
+def _bits(word0, column, particle, run, key):
+    """The numbers A and B of an address as int64; the words are int32 with the bits of uint32."""
+    w0, w1, w2, w3 = tl.philox(key, word0, column, particle, run)
+    first = w0.to(tl.uint64) | (w1.to(tl.uint64) << 32)
+    second = w2.to(tl.uint64) | (w3.to(tl.uint64) << 32)
+    return first, second
+
+
+@triton.jit
+def reciprocal(x):
+    """1 / x for positive x of float32's range, to an ulp or two, without a branch."""
+    guess = (1.0 / x.to(tl.float32)).to(tl.float64)
+    guess = tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
+    return tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
+
+
+@triton.jit
+def _root(x):
+    """sqrt(x) for 0 <= x of float32's range, to an ulp, without a branch."""
+    guess = (1.0 / tl.sqrt(tl.maximum(x, _TINY).to(tl.float32))).to(tl.float64)
+    root, half = x * guess, 0.5 * guess
+    rest = tl.fma(-half, root, 0.5)
+    root, half = tl.fma(root, rest, root), tl.fma(half, rest, half)
+    return tl.fma(tl.fma(-root, root, x), half, root)
+
+
+@triton.jit
+def _minus_log(u):
+    """-log(u) for 2^-64 <= u <= 1."""
+    bits = u.to(tl.int64, bitcast=True)
+    lower = (bits - _SQRT_HALF_BITS) >> 52
+    f = (bits - (lower << 52)).to(tl.float64, bitcast=True) - 1.0
+    halvings = -lower.to(tl.float64)
+    double = 2.0 + f
+    inverse = reciprocal(double)
+    s = f * inverse
+    s = tl.fma(tl.fma(-s, double, f), inverse, s)
+    z = s * s
+    r = z * _L7 + _L6
+    r = z * r + _L5
+    r = z * r + _L4
+    r = z * r + _L3
+    r = z * r + _L2
+    r = z * (z * r + _L1)
+    half_square = 0.5 * f * f
+    small = s * (half_square + r) - halvings * _LN2_LOW
+    return halvings * _LN2_HIGH + ((half_square - small) - f)
+
+
+@triton.jit
+def normal_pair(word0, column, particle, run, key):
+    """The standard normals of the draws 2 word0 and 2 word0 + 1 at addresses that broadcast."""
+    radius_bits, angle_bits = _bits(word0, column, particle, run, key)
+    u = ((radius_bits >> 1).to(tl.int64).to(tl.float64) + 0.5) * _RADIUS_UNIT
+    radius = _root(2.0 * _minus_log(u))
+    shifted = (angle_bits >> 11).to(tl.int64) + _HALF_QUADRANT
+    quadrant = (shifted >> 51).to(tl.int32)
+    f = ((shifted & _WITHIN) - _HALF_QUADRANT).to(tl.float64) * _QUADRANT_UNIT
+    z = f * f
+    s = z * _S8 + _S7
+    s = z * s + _S6
+    s = z * s + _S5
+    s = z * s + _S4
+    s = z * s + _S3
+    s = z * s + _S2
+    s = z * s + _S1
+    s = f * (z * s + _S0)
+    c = z * _C8 + _C7
+    c = z * c + _C6
+    c = z * c + _C5
+    c = z * c + _C4
+    c = z * c + _C3
+    c = z * c + _C2
+    c = z * c + _C1
+    c = z * c + 1.0
+    swapped = (quadrant & 1) == 1
+    cosine = radius * tl.where(swapped, s, c)
+    sine = radius * tl.where(swapped, c, s)
+    cosine = tl.where(((quadrant + 1) & 2) == 2, -cosine, cosine)
+    return cosine, tl.where((quadrant & 2) == 2, -sine, sine)
+
+
+@triton.jit
+def uniform_pair(word0, column, particle, run, key):
+    """The uniforms on [0, 1) of two successive draws."""
+    first, second = _bits(word0, column, particle, run, key)
+    even = (first >> 11).to(tl.int64).to(tl.float64) * _UNIT
+    return even, (second >> 11).to(tl.int64).to(tl.float64) * _UNIT
+
+
+@triton.jit
+def addresses(row, run_of, first_of, size, mask):
+    """Run and particle of rows of a stream, as int32, from its pieces of `size` rows each."""
+    piece = row // size
+    run = tl.load(run_of + piece, mask=mask, other=0)
+    return run, tl.load(first_of + piece, mask=mask, other=0) + (row - piece * size)
+
+
+@triton.jit(do_not_specialize=["offset", "count", "size", "word0", "key"])
+def _fill(
+    even, odd, run_of, first_of, offset, count, size, word0, key,
+    COLUMNS: tl.constexpr, NORMAL: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Two successive draws of numbers `offset` to `offset + count` of a stream, row after row."""
+    index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = index < count
+    row = index // COLUMNS
+    run, particle = addresses(row + offset, run_of, first_of, size, mask)
+    if NORMAL:
+        low, high = normal_pair(word0, index - row * COLUMNS, particle, run, key)
+    else:
+        low, high = uniform_pair(word0, index - row * COLUMNS, particle, run, key)
+    tl.store(even + index, low, mask=mask)
+    tl.store(odd + index, high, mask=mask)
+
+
+def draw_pair(
+    kind: str,
+    draw: int,
+    columns: int,
+    runs: torch.Tensor,
+    first: torch.Tensor,
+    size: int,
+    key: tuple[int, int],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the numbers of an even draw and of the one after it, for pieces of equal size.
+
+    Parameters
+    ----------
+    kind : str
+        "normal" or "uniform".
+    draw : int
+        Number of the draw in its stream; its pair is 2 (draw // 2) and the next.
+    columns : int
+        Numbers of each particle.
+    runs, first : tensor of int32, shape (pieces,)
+        Run of each piece, and the particle of the run that it begins with.
+    size : int
+        Particles of each piece.
+    key : tuple of int
+        Words of `philox.stream_key`.
+
+    Returns
+    -------
+    tuple of tensor, shape (pieces * size, columns)
+        In float64.
+    """
+    rows = len(runs) * size
+    even, odd = (torch.empty((rows, columns), dtype=torch.float64, device=runs.device) for _ in range(2))
+    step = max(1, _LARGEST // columns)
+    for start in range(0, rows, step):
+        count = min(step, rows - start) * columns
+        _fill[(triton.cdiv(count, _BLOCK),)](
+            even[start:],
+            odd[start:],
+            runs,
+            first,
+            start,
+            count,
+            size,
+            signed(first_word(draw, kind), 32),
+            signed(key[0] + (key[1] << 32), 64),
+            COLUMNS=columns,
+            NORMAL=kind == "normal",
+            BLOCK=_BLOCK,
+            num_warps=4,
+            enable_fp_fusion=True,
+        )
+    return even, odd
+
+
+def signed(word: int, bits: int) -> int:
+    """Return the signed integer with the bits of an unsigned one: launches take no others."""
+    return word - (1 << bits) if word >> (bits - 1) else word
