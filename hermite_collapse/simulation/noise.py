@@ -14,6 +14,7 @@ by address.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,30 +55,32 @@ class Chunk:
         return self.stop - self.start
 
 
+def pieces_of_run(run: int, particles: int) -> tuple[Piece, ...]:
+    """Return the pieces that the particles of one run are."""
+    starts = range(0, particles, BLOCK)
+    return tuple(Piece(run, block, min(BLOCK, particles - start)) for block, start in enumerate(starts))
+
+
 def plan_chunks(runs: int, particles: int, chunk: int) -> list[Chunk]:
     """Return the chunks, of at most `chunk` rows and at least one piece, that runs x particles rows are cut into.
 
     The pieces of a chunk have one size: a run's last, shorter block stands alone.  Work that is done piece by
     piece then meets the same shapes whatever the chunk size.
     """
-    size = min(particles, BLOCK)
-    together = max(1, chunk // size)
-    full, rest = divmod(particles, BLOCK) if particles > BLOCK else (1, 0)
-    groups: list[list[Piece]] = []
+    together = max(1, chunk // min(particles, BLOCK))
+    pieces = [pieces_of_run(run, particles) for run in range(runs)]
     if particles <= BLOCK:
-        everything = [Piece(run, 0, particles) for run in range(runs)]
-        groups = [everything[i : i + together] for i in range(0, runs, together)]
+        sequences = [tuple(itertools.chain.from_iterable(pieces))]
     else:
-        for run in range(runs):
-            blocks = [Piece(run, block, BLOCK) for block in range(full)]
-            groups += [blocks[i : i + together] for i in range(0, full, together)]
-            if rest:
-                groups.append([Piece(run, full, rest)])
+        full = particles // BLOCK
+        sequences = [part for own in pieces for part in (own[:full], own[full:])]
     chunks, start = [], 0
-    for group in groups:
-        stop = start + sum(piece.rows for piece in group)
-        chunks.append(Chunk(start, stop, tuple(group)))
-        start = stop
+    for sequence in sequences:
+        for first in range(0, len(sequence), together):
+            group = sequence[first : first + together]
+            stop = start + sum(piece.rows for piece in group)
+            chunks.append(Chunk(start, stop, group))
+            start = stop
     return chunks
 
 

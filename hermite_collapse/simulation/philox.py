@@ -49,6 +49,9 @@ PURPOSES = {
     "pool": 5,
     "other": 6,
     "labels": 7,
+    "weights": 8,
+    "held out": 9,
+    "batches": 10,
 }
 
 Words = NDArray[np.uint64]

@@ -20,7 +20,7 @@ from ..laws.channels import GaussianChannel
 from ..laws.mixture import GaussianMixture, joined_mixture
 from ..recursion.recursion import Recursion
 from .generations import RoundContext
-from .noise import BLOCK, Chunk, NoiseStream, Piece
+from .noise import Chunk, NoiseStream, pieces_of_run
 
 _ITERATIONS = 300
 _SETTLED = 1e-10  # change of the mean log-likelihood
@@ -102,12 +102,12 @@ def draw_labels(context: RoundContext, target: GaussianMixture, chunk: Chunk) ->
 
 def labels_of_run(context: RoundContext, target: GaussianMixture, round_index: int, run: int) -> IntArray:
     """Return the classes that the particles of an earlier round were asked for."""
-    starts = range(0, context.particles, BLOCK)
-    pieces = [
-        Piece(run, number, min(BLOCK, context.particles - start)) for number, start in enumerate(starts)
-    ]
     noise = NoiseStream(
-        pieces, seed=context.seed, round_index=round_index, purpose="labels", device=context.device
+        pieces_of_run(run, context.particles),
+        seed=context.seed,
+        round_index=round_index,
+        purpose="labels",
+        device=context.device,
     )
     return _labels(target, noise).cpu().numpy()
 

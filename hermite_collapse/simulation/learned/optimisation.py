@@ -25,15 +25,13 @@ from torch.optim.swa_utils import AveragedModel
 from ...core.errors import ConvergenceError, InputError
 from ...core.types import FloatArray, IntArray
 from ...storage.folder import read_arrays, write_arrays
-from ..noise import NoiseStream, Piece, seed_from
+from ..noise import NoiseStream, member_of, pieces_of_run, seed_from
 from ..scores import Level
 from .denoiser import Preconditioning
 from .image_unet import ImageNetwork
 from .networks import Architecture, Draw, Perceptrons, ScoreNetwork
 from .settings import Address, Checkpoints, ImageUNet, ResidualPerceptron, Training
 
-# Numbers of the streams of a round: initial weights, held-out noise, then one for each step.
-_WEIGHTS, _HELD_OUT, _FIRST_STEP = 0, 1, 2
 # Held-out points that are evaluated at most.
 _MOST_HELD_OUT = 8192
 
@@ -97,7 +95,7 @@ class TrainingJob:
         # A copy: points may have been made in inference mode, where autograd cannot use them.
         self._points = points.to(torch.float32, copy=True)
         self.preconditioning = Preconditioning.of(points[:, : self._split])
-        streams = self._streams(_WEIGHTS, 1, torch.device("cpu"))
+        streams = self._streams("weights", 1)
 
         def draw(size: int) -> torch.Tensor:
             return torch.cat([stream.normal(size) for stream in streams])
@@ -126,18 +124,25 @@ class TrainingJob:
         self._best = [p.detach().clone() for p in self.network.parameters()]
         self._held_out = self._fixed_batch()
 
-    def _streams(self, number: int, rows: int, device: torch.device) -> list[NoiseStream]:
-        """Each member's random numbers of one purpose."""
+    def _streams(self, purpose: str, rows: int, first_draw: int = 0) -> list[NoiseStream]:
+        """Each member's random numbers of one purpose, made on the CPU: they are few beside the network's work."""
         return [
             NoiseStream(
-                (Piece(address.run, number, rows),),
+                pieces_of_run(address.run, rows),
                 seed=address.seed,
                 round_index=address.round_index,
-                purpose="other",
-                device=device,
+                purpose=purpose,
+                device=torch.device("cpu"),
+                first_draw=first_draw,
             )
             for address in self.addresses
         ]
+
+    def _moved(self, values: torch.Tensor) -> torch.Tensor:
+        """Numbers of a stream on the device of the training, which is not waited for."""
+        if self.device.type != "cuda":
+            return values.to(self.device)
+        return values.pin_memory().to(self.device, non_blocking=True)
 
     @property
     def finished(self) -> bool:
@@ -183,20 +188,22 @@ class TrainingJob:
     def _batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Points, noise and levels of one step, (members, size, ...)."""
         dimension = self._points.shape[2]
-        streams = self._streams(_FIRST_STEP + self.step, size, self.device)
+        streams = self._streams("batches", size, self.step)
         uniforms = torch.stack([stream.uniform(2) for stream in streams])
-        indices = (uniforms[:, :, 0] * self._split).long().clamp_(max=self._split - 1)
+        indices = member_of(uniforms[:, :, 0], self._split)
         z = torch.stack([stream.normal(dimension) for stream in streams]).to(torch.float32)
-        return indices, z, self._levels.at(uniforms[:, 0, 1], size)
+        shift = self._moved(uniforms[:, 0, 1].contiguous())
+        return self._moved(indices), self._moved(z), self._levels.at(shift, size)
 
     def _fixed_batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Held-out points with noise and levels that are the same in every evaluation."""
         members, count, dimension = self._points.shape
         size = min(count - self._split, _MOST_HELD_OUT)
-        streams = self._streams(_HELD_OUT, size, self.device)
+        streams = self._streams("held out", size)
         z = torch.stack([stream.normal(dimension) for stream in streams]).to(torch.float32)
         shift = torch.full((members,), 0.5, dtype=torch.float64, device=self.device)
-        return self._points[:, self._split : self._split + size], z, self._levels.at(shift, size)
+        points = self._points[:, self._split : self._split + size]
+        return points, self._moved(z), self._levels.at(shift, size)
 
     def _loss(
         self, network: ScoreNetwork, clean: torch.Tensor, z: torch.Tensor, log_sigma: torch.Tensor

@@ -23,7 +23,7 @@ from ..attention import PoolDenoiser
 from ..generations import InitialRound, RoundContext, RoundGenerator
 from ..laws import components_of
 from ..learned.generation import NeuralGeneration, NeuralRound, train_rounds
-from ..noise import BLOCK, NoiseStream, member_of, plan_chunks
+from ..noise import BLOCK, NoiseStream, member_of, pieces_of_run, plan_chunks
 from ..reverse import Truncation
 from ..scores import Denoiser, Level, MixtureDenoiser, score_of
 from .energies import FollowedPaths, follow_paths, path_energy, weight_check
@@ -128,8 +128,13 @@ def _energies(
     recursion, device, number = context.recursion, context.device, context.round_index
     stop, piece = Truncation.of(recursion, number), min(paths, BLOCK)
     begin = Level.at(trained.horizon, stop.rate)
-    pieces = [piece for chunk in plan_chunks(1, paths, BLOCK) for piece in chunk.pieces]
-    noise = NoiseStream(pieces, seed=context.seed, round_index=number + 1, purpose="start", device=device)
+    noise = NoiseStream(
+        pieces_of_run(0, paths),
+        seed=context.seed,
+        round_index=number + 1,
+        purpose="start",
+        device=device,
+    )
     uniforms, normals = noise.uniform(1)[:, 0], noise.normal(recursion.dimension)
     if number == 0:
         law = components_of(recursion.training_law(0), device).through(
