@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.sum_tree import SumTree
 from ..core.types import FloatArray, IntArray
 from ..core.value import writable
 from ._plan import line_constants, plan
@@ -122,8 +123,7 @@ class SampleSums:
         self.degree = checks.integer(degree, "degree")
         self._next = checks.integer(first_block, "first_block")
         self._width = index_count(self.dimension, self.degree)
-        # (level, position): the sums over blocks position << level to (position + 1) << level
-        self._nodes: dict[tuple[int, int], FloatArray] = {}
+        self._tree: SumTree[FloatArray] = SumTree(np.copy)
         self._rest: dict[int, FloatArray] = {}  # samples of blocks that are not full yet
         self._full = 0
 
@@ -182,8 +182,7 @@ class SampleSums:
         for (_, stop), (start, _) in pairwise(spans):
             if start < stop:
                 raise InputError(f"other must hold other blocks, got block {start} which is already there.")
-        for (level, position), node in other._nodes.items():
-            self._insert(level, position, node)
+        self._tree.merge(other._tree)
         self._rest.update({block: rest.copy() for block, rest in other._rest.items()})
         self._full += other._full
         self._next = max(self._next, other._next)
@@ -216,41 +215,24 @@ class SampleSums:
         return HermiteCoefficients(total_degree_indices(self.dimension, self.degree), values, errors)
 
     def _spans(self) -> list[tuple[int, int]]:
-        full = [(position << level, (position + 1) << level) for level, position in self._nodes]
-        return full + [(block, block + 1) for block in self._rest]
+        return self._tree.spans() + [(block, block + 1) for block in self._rest]
 
     def _take(self, samples: FloatArray, source: Source) -> None:
         """Sum whole blocks of samples beginning at block `_next`, keep what is left."""
         whole = len(samples) // BLOCK
         if whole:
             sums = _block_sums(samples[: whole * BLOCK], self.degree, source)
-            first, level = self._next, 0
+            self._tree.add(self._next, sums)
             self._next += whole
             self._full += whole
-            # pairs are added in bulk, loose ends go through the tree; both add the same two numbers
-            while len(sums):
-                if first % 2:
-                    self._insert(level, first, sums[0].copy())
-                    first, sums = first + 1, sums[1:]
-                if len(sums) % 2:
-                    self._insert(level, first + len(sums) - 1, sums[-1].copy())
-                    sums = sums[:-1]
-                sums = sums[0::2] + sums[1::2]
-                first, level = first // 2, level + 1
         rest = samples[whole * BLOCK :]
         if len(rest):
             _require_finite(rest, source)
             self._rest[self._next] = rest.copy()
 
-    def _insert(self, level: int, position: int, node: FloatArray) -> None:
-        while (sibling := self._nodes.pop((level, position ^ 1), None)) is not None:
-            node = node + sibling  # addition of two numbers commutes exactly
-            level, position = level + 1, position // 2
-        self._nodes[level, position] = node
-
     def _total(self) -> FloatArray:
         """Return the (2, m) sums of h_k and h_k^2, the open nodes added in the order of their samples."""
-        parts = [(position << level, node) for (level, position), node in self._nodes.items()]
+        parts = [(block, node[0]) for block, node in self._tree.parts()]
         parts += [(block, _block_sums(rest, self.degree, rest)[0]) for block, rest in self._rest.items()]
         total = np.zeros((2, self._width))
         for _, node in sorted(parts, key=lambda part: part[0]):

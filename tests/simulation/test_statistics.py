@@ -18,9 +18,14 @@ def _stream(x, degree, chunk, *, compiled=True):
     """Statistics of particles (runs, N, d); without the compiled kernels as on a GPU."""
     runs, particles, dimension = x.shape
     statistics = HermiteStatistics(
-        dimension, degree, runs=runs, particles=particles, products=True, device=CPU
+        dimension,
+        degree,
+        runs=runs,
+        particles=particles,
+        products=True,
+        device=CPU,
+        compiled=compiled,
     )
-    statistics._compiled = compiled
     rows = torch.from_numpy(x.reshape(-1, dimension))
     for c in plan_chunks(runs, particles, chunk):
         statistics.add(rows[c.start : c.stop], c)
