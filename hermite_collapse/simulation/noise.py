@@ -129,8 +129,17 @@ class NoiseStream:
     @cached_property
     def runs(self) -> torch.Tensor:
         """The run of each row, shape (rows,)."""
-        runs = np.repeat([piece.run for piece in self.pieces], [piece.rows for piece in self.pieces])
-        return torch.as_tensor(runs, device=self.device)
+        return self._addresses[1]
+
+    @cached_property
+    def _addresses(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The particle and the run of each row, (rows,) each; pieces of one size are made together."""
+        particles, runs = [], []
+        for rows, group in itertools.groupby(self.pieces, key=lambda piece: piece.rows):
+            table = torch.tensor([(piece.first, piece.run) for piece in group], device=self.device)
+            particles.append((table[:, :1] + torch.arange(rows, device=self.device)).flatten())
+            runs.append(table[:, 1:].expand(-1, rows).flatten())
+        return torch.cat(particles), torch.cat(runs)
 
     def normal(self, columns: int) -> torch.Tensor:
         """Return independent standard normals, shape (rows, columns), float64."""
@@ -169,14 +178,7 @@ class NoiseStream:
 
     def _traced(self, kind: str, draw: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The pair that a draw belongs to, in torch's own operations."""
-        particles = torch.cat(
-            [torch.arange(piece.first, piece.first + piece.rows, device=self.device) for piece in self.pieces]
-        )
-        runs = torch.as_tensor(
-            np.repeat([piece.run for piece in self.pieces], [piece.rows for piece in self.pieces]),
-            device=self.device,
-        )
-        return draw_pair(kind, draw, columns, particles, runs, self.key)
+        return draw_pair(kind, draw, columns, *self._addresses, self.key)
 
 
 def member_of(uniforms: torch.Tensor, count: int) -> torch.Tensor:
