@@ -170,8 +170,8 @@ def mixture_rounds(
 
     Cost
     ----
-    About the square of (width of the law over the sampler's last noise level): a second a round for DDIM, a minute for
-    EDM, whose last level is 0.002.
+    Steps times (width of the law over the sampler's last noise level): half a second a round for DDIM, two for EDM,
+    whose last level is 0.002.
 
     Examples
     --------

@@ -7,9 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.types import FloatArray, IntArray
+from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from ..hermite.basis import hermite_values
+from ._line_kernels import near_sums
 
 TOGETHER = 1 << 21  # numbers in the tables of the denoiser
 CELL = 0.0625  # of the noise: points in one cell have their mass, mean and variance taken together
@@ -96,40 +97,87 @@ class LineLaw:
         return np.argmax(logits, axis=1)
 
     def posterior(self, x: FloatArray, signal: float, noise: float) -> tuple[FloatArray, FloatArray]:
-        """Return the posterior means of data and noise at a level, a few points at a time."""
-        weights, means, variances = self._seen_at(signal, noise)
-        data, noises = np.empty_like(x), np.empty_like(x)
-        total = signal**2 * variances + noise**2
-        log_weights = np.log(weights) - 0.5 * np.log(total)
+        """Return the posterior means of data and noise at a level."""
+        points = self._cells(signal, noise)
+        dense = self if points is None else self._dense
+        sums = np.zeros((5, len(x))) if dense is None else dense._sums(x, signal, noise)
+        if points is not None:
+            near = points._near_sums(x, signal, noise)
+            if dense is None:
+                sums = near
+            else:
+                shift = np.maximum(sums[0], near[0])
+                sums[1:] = sums[1:] * np.exp(sums[0] - shift) + near[1:] * np.exp(near[0] - shift)
+        _, mass, mean, slope, spread = sums
+        return (mean + spread) / mass, noise * slope / mass
+
+    def _sums(self, x: FloatArray, signal: float, noise: float) -> FloatArray:
+        """Return the sums of `near_sums` over all components, a few points at a time."""
+        result = np.empty((5, len(x)))
+        total = signal**2 * self.variances + noise**2
+        logs = np.log(self.weights) - 0.5 * np.log(total)
         size = max(TOGETHER // len(total), 1)
         for first in range(0, len(x), size):
             part = slice(first, first + size)
-            centred = x[part, None] - signal * means
-            shares = log_weights - 0.5 * centred**2 / total
-            shares -= shares.max(axis=1, keepdims=True)
+            centred = x[part, None] - signal * self.means
+            shares = logs - 0.5 * centred**2 / total
+            shift = shares.max(axis=1)
+            shares -= shift[:, None]
             np.exp(shares, out=shares)
-            shares /= shares.sum(axis=1, keepdims=True)
+            result[0, part], result[1, part], result[2, part] = shift, shares.sum(axis=1), shares @ self.means
             centred *= shares / total
-            noises[part] = noise * centred.sum(axis=1)
-            data[part] = shares @ means + centred @ (signal * variances)
-        return data, noises
+            result[3, part], result[4, part] = centred.sum(axis=1), centred @ (signal * self.variances)
+        return result
 
-    def _seen_at(self, signal: float, noise: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return weights, means and variances; points much closer than the noise are one component together."""
-        if signal == 0.0 or not np.any(self.variances == 0.0):
-            return self.weights, self.means, self.variances
-        point = self.variances == 0.0
-        weights, means = self.weights[point], self.means[point]
-        width = CELL * noise / signal
-        cells = np.unique(np.floor((means - means.min()) / width), return_inverse=True)[1]
-        masses = np.bincount(cells, weights)
-        centres = np.bincount(cells, weights * means) / masses
-        spreads = np.bincount(cells, weights * (means - centres[cells]) ** 2) / masses
-        return (
-            np.append(self.weights[~point], masses),
-            np.append(self.means[~point], centres),
-            np.append(self.variances[~point], spreads),
+    def _near_sums(self, x: FloatArray, signal: float, noise: float) -> FloatArray:
+        """Return the same over components that are sorted and narrow, near each point alone."""
+        total = signal**2 * self.variances + noise**2
+        logs = np.log(self.weights) - 0.5 * np.log(total)
+        result = np.empty((5, len(x)))
+        near_sums(
+            np.ascontiguousarray(x),
+            signal,
+            signal * self.means,
+            logs,
+            total,
+            signal * self.variances,
+            float(logs.max()),
+            float(total.max()),
+            result,
         )
+        return result
+
+    @cached_property
+    def _dense(self) -> LineLaw | None:
+        """The components that are no points."""
+        return self._selected(self.variances > 0.0)
+
+    @cached_property
+    def _points(self) -> LineLaw | None:
+        """The components that are points, sorted."""
+        points = self._selected(self.variances == 0.0)
+        return None if points is None else points._selected(np.argsort(points.means, kind="stable"))
+
+    def _selected(self, index: IntArray | BoolArray) -> LineLaw | None:
+        weights = self.weights[index]
+        if len(weights) == 0:
+            return None
+        return LineLaw(weights, self.means[index], self.variances[index], self.classes[index])
+
+    def _cells(self, signal: float, noise: float) -> LineLaw | None:
+        """Return the points, those much closer than the noise together as one component; None for none."""
+        points = self._points
+        if signal == 0.0 or points is None:
+            return None
+        width = CELL * noise / signal
+        number = np.floor((points.means - points.means[0]) / width)
+        starts = np.flatnonzero(np.append(True, np.diff(number) > 0.0))
+        masses = np.add.reduceat(points.weights, starts)
+        centres = np.add.reduceat(points.weights * points.means, starts) / masses
+        sizes = np.diff(np.append(starts, len(number)))
+        deviations = points.means - np.repeat(centres, sizes)
+        spreads = np.add.reduceat(points.weights * deviations**2, starts) / masses
+        return LineLaw(masses, centres, spreads, points.classes[starts])
 
 
 def mixed_points(share: float, first: WeightedPoints, second: WeightedPoints) -> WeightedPoints:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import inspect
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +34,11 @@ TAKE_BOTH = (  # the number of steps beside the levels themselves
     "PiflowScheduler",
     "SCMScheduler",
 )
+# Modules of classes that import torchsde, which makes only the noise that is answered here.
+WITHOUT_TORCHSDE = {
+    "DPMSolverSDEScheduler": "scheduling_dpmsolver_sde",
+    "CosineDPMSolverMultistepScheduler": "scheduling_cosine_dpmsolver_multistep",
+}
 # Pipelines that pass sigmas = linspace(1, 1/K, K) to the scheduler's set_timesteps.
 PASS_SIGMAS = (
     "Bria",
@@ -63,27 +72,54 @@ def made(source: SchedulerSource) -> SchedulerObject:
     name = source.class_name
     if not name:
         raise InputError("config must name the scheduler's class (_class_name), got none.")
-    with quiet():
-        require("diffusers")
-        import diffusers
-
-    kind = getattr(diffusers, name, None)
-    if kind is None:
-        kind = getattr(diffusers.schedulers, name, None)
-    if kind is None:
-        raise InputError(
-            f"_class_name must be a scheduler of diffusers {diffusers.__version__}, got {name!r}."
-        )
+    kind = _class_of(name)
     convention_of((name,))
-    settings = {key: value for key, value in source.settings.items() if value != "None"}
+    # What its constructor takes; `from_config` of diffusers takes the same and imports all classes that it resembles.
+    defaults = set(source.settings.get("_use_default_values") or ())
+    accepted = inspect.signature(kind.__init__).parameters.keys() - {"self", "kwargs"} - defaults
+    settings = {key: value for key, value in source.settings.items() if key in accepted and value != "None"}
     try:
         with quiet():
-            return kind.from_config(settings)
+            return kind(**settings)
     except ImportError as problem:
         words = str(problem).strip().splitlines()[0]
         raise InputError(f"{name} cannot be made here: {words}") from None
     except (ValueError, TypeError, NotImplementedError, AssertionError) as problem:
         raise InputError(f"config must be one that {name} accepts: {_sentence(problem)}") from None
+
+
+def _class_of(name: str) -> type[SchedulerObject]:
+    """Return a scheduler class of diffusers."""
+    with quiet():
+        require("diffusers")
+        import diffusers
+
+        if name in WITHOUT_TORCHSDE:
+            with _placeholder("torchsde"):
+                module = importlib.import_module(f"diffusers.schedulers.{WITHOUT_TORCHSDE[name]}")
+        else:
+            module = diffusers if hasattr(diffusers, name) else diffusers.schedulers
+        kind = getattr(module, name, None)
+    if not isinstance(kind, type):
+        raise InputError(
+            f"_class_name must be a scheduler of diffusers {diffusers.__version__}, got {name!r}."
+        )
+    return kind
+
+
+@contextmanager
+def _placeholder(name: str) -> Iterator[None]:
+    """Let modules import a package that is missing, whose functions they will not call."""
+    missing = importlib.util.find_spec(name) is None
+    if missing:
+        module = ModuleType(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if missing:
+            del sys.modules[name]
 
 
 @contextmanager

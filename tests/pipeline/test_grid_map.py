@@ -7,6 +7,7 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse.pipeline.grid_map import mixture_round, mixture_rounds
+from hermite_collapse.pipeline.line_laws import LineLaw
 from hermite_collapse.pipeline.sampler_steps import SamplerSteps
 
 WIDE = {"schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}  # Stable Diffusion's
@@ -226,3 +227,36 @@ def test_guided_rounds_keep_their_classes():
 def test_full_fresh_data_repeats_the_first_round():
     first, second = mixture_rounds(SAMPLERS[4], modes(0.45, 0.01), fresh_fraction=1.0, rounds=2)
     np.testing.assert_allclose(second.after.coefficients(8), first.after.coefficients(8), rtol=1e-9)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.3, 20.0])
+def test_points_near_by_count_as_all_points_do(noise):
+    """Two clouds of points far apart and a gap between them, of masses from 1e-17 to 1e-2, by a sum over all."""
+    rng = np.random.default_rng(2)
+    points = np.concatenate([rng.normal(-3.0, 0.05, 150), rng.normal(2.0, 0.4, 150)])
+    masses = 10.0 ** rng.uniform(-17.0, -2.0, 300)
+    law = LineLaw(masses / masses.sum(), points, np.zeros(300), np.zeros(300, dtype=np.int64))
+    signal = 0.8
+    cells = law._cells(signal, noise)
+    x = np.concatenate([np.linspace(-6.0, 6.0, 401), signal * points])
+    near, plain = cells._near_sums(x, signal, noise), cells._sums(x, signal, noise)
+    shift = np.exp(near[0] - plain[0])
+    for row, size in zip((1, 2, 3), (1.0, 3.0, 12.0 / noise**2), strict=True):
+        assert np.abs(near[row] * shift - plain[row]).max() <= 1e-11 * size * plain[1].max()
+    # Points in one cell together: right where the law has its mass.
+    seen = signal * rng.choice(points, 500, p=law.weights) + noise * rng.standard_normal(500)
+    logs = np.log(law.weights) - 0.5 * (seen[:, None] - signal * points) ** 2 / noise**2
+    shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+    exact = shares @ points / shares.sum(axis=1)
+    error = np.abs(law.posterior(seen, signal, noise)[0] - exact).max()
+    assert error < 1e-4 * min(noise, 1.0)
+
+
+def test_rounds_of_a_fine_sampler_take_seconds():
+    """EDM ends at noise .002 of laws of width one: rounds by the law known in closed form, without fresh data."""
+    law = hc.GaussianMixture([1.0], [0.0], 0.25)
+    rounds = mixture_rounds(SamplerSteps.edm(), law, fresh_fraction=0.0, rounds=2)
+    w = 0.25
+    for part in rounds:
+        w = float(SamplerSteps.edm().variance(w))
+        assert part.after.variance == pytest.approx(w, rel=1e-6)
