@@ -14,9 +14,8 @@ results.comparison.verdict.text
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +26,7 @@ from ..core.errors import InputError
 from ..core.signature import public
 from ..simulation.words import SAMPLERS, STEPS
 from ..storage.claims import ASKED, claimed, first_difference, holds_work
+from ..storage.datasets import write_dataset
 from ..storage.folder import read_json, write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from .asked import asked_of_run
@@ -316,25 +316,6 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
         prediction=prediction,
     )
     return written
-
-
-def write_dataset(dataset: Dataset, path: Path) -> None:
-    """Write a netCDF file that is seen either whole or not at all.
-
-    It is made in memory: the library below it crashes the process where a disk is full.
-    """
-    with _here():
-        data = bytes(dataset.to_netcdf(engine="h5netcdf"))
-    write_atomically(path, data)
-
-
-def _here() -> AbstractContextManager[object]:
-    """Keep xarray from asking the scheduler of a Dask cluster for a lock on a file in memory."""
-    if "dask" not in sys.modules:
-        return nullcontext()
-    import dask
-
-    return dask.config.set(scheduler="threads")
 
 
 class _Generation(TypedDict, total=False):

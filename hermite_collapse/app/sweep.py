@@ -25,12 +25,13 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..storage.claims import claimed
+from ..storage.datasets import write_dataset
 from ..storage.folder import read_arrays, write_arrays
 from .asked import asked_of_sweep
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
 from .jobs import Failure, Jobs
-from .run import DATASET, require_comparable, write_dataset
+from .run import DATASET, require_comparable
 from .schema import SweepSection
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ def run(config: Config, output: Output) -> int:
     """
     from ...recursion.prediction import predict
     from ...reporting import words
+    from ...storage.datasets import write_dataset
     from ..cost import cost_of_prediction, require_affordable
-    from ..run import write_dataset
 
     recursion = config.build_recursion()
     require_affordable(cost_of_prediction(config, recursion.dimension), yes=output.yes)

@@ -1,0 +1,268 @@
+r"""Curves measured round by round, the data's own values beside them, and their joint covariance.
+
+The covariance of a history has two parts.  A curve y_i measured on N_i samples of round i has an error of its own, with
+covariance M_i between curves (`noise`).  Besides, those samples trained round i + 1: the law of that round inherits
+their error, times the contraction of the curve, Lambda = (1 - alpha) times the slope of the round map.  No resampling
+of one history can see this part.  With T samples in each training set, of which N_i were measured,
+
+    Var(y_i)      = L_i + M_i
+    Cov(y_i, y_j) = Lambda^(j - i) (L_i + min(1, N_i / T) M_i),              i < j
+    L_{i+1}       = Lambda (L_i + M_i N_i / T) Lambda,        L of the first round = 0
+
+which for T = N_i is V_{i+1} = Lambda V_i Lambda + M_{i+1}: that of particles passed on from round to round.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
+from ..storage.datasets import read_dataset, write_dataset
+from .clipping import Clipping
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+VARIANCE, FACTOR, POWER = "variance", "factor", "power"
+KINDS = (VARIANCE, FACTOR, POWER)
+FORMAT = 1
+
+_DIMENSIONS = {
+    "kind": ("curve",),
+    "number": ("curve",),
+    "data": ("curve",),
+    "data_covariance": ("curve", "other"),
+    "data_samples": (),
+    "value": ("generation", "curve"),
+    "noise": ("generation", "curve", "other"),
+    "samples": ("generation",),
+    "share_at_ends": ("set", "end"),
+    "ends": ("end",),
+    "bias": ("generation", "curve"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured(Value):
+    """Curves by round with everything a fit needs to know about their errors.
+
+    Attributes
+    ----------
+    names : tuple of str, length c
+        Such as "direction 12", "degree 2", "frequency 0.18".
+    kinds : tuple of str, length c
+        "variance" of a principal direction orthogonal to the mean of the data; "factor" f_n, the share of a Hermite
+        degree that is left, 1 for the data; "power" E abs(F x)^2 in a band of frequencies, 1 for white noise.
+    numbers : array, shape (c,)
+        Rank of the direction from 1 on, degree n, or frequency in units of Nyquist's.
+    rounds : int array, shape (r,)
+        Increasing; round 0 is the data, round 1 the first model.
+    labels : tuple of str, length r
+        Names of the generations.
+    values : array, shape (r, c)
+    noise : array, shape (r, c, c)
+        Covariance of the error that the samples of each generation give to its own values; invertible.
+    samples : int array, shape (r,)
+        Number of samples measured in each generation.
+    data : array, shape (c,)
+        Values of the data.
+    data_covariance : array, shape (c, c)
+        Of their errors; 0 where the data are what the models were trained on.
+    data_samples : int
+        Number of samples behind `data`.
+    units : str
+        How numbers of the files became those of the diffusion.
+    clipping : Clipping
+        Samples at the ends of their range.
+    training_samples : int or None
+        T, samples in each round's training set; None: those that were measured.
+    notes : tuple of str
+        Sentences that a reader should see.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    numbers: FloatArray
+    rounds: IntArray
+    labels: tuple[str, ...]
+    values: FloatArray
+    noise: FloatArray
+    samples: IntArray
+    data: FloatArray
+    data_covariance: FloatArray
+    data_samples: int
+    units: str
+    clipping: Clipping
+    training_samples: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def data_are_exact(self) -> bool:
+        """Whether the values of the data carry no sampling error."""
+        return not np.any(self.data_covariance)
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        """Errors of the values about each generation's own law, without what earlier rounds passed on, (r, c)."""
+        return np.sqrt(np.einsum("icc->ic", self.noise))
+
+    def part(self, *kinds: str) -> Measured:
+        """Return the curves of some kinds only."""
+        wanted = [checks.one_of(kind, KINDS, "kinds") for kind in kinds]
+        index = np.flatnonzero(np.isin(self.kinds, wanted))
+        if len(index) == 0:
+            raise InputError(f"kinds must name curves that were measured, got {', '.join(wanted)}.")
+        return self.replace(
+            names=tuple(self.names[c] for c in index),
+            kinds=tuple(self.kinds[c] for c in index),
+            numbers=self.numbers[index],
+            values=self.values[:, index],
+            noise=self.noise[:, index[:, None], index],
+            data=self.data[index],
+            data_covariance=self.data_covariance[index[:, None], index],
+            clipping=self.clipping.replace(bias=self.clipping.bias[:, index]),
+        )
+
+    def covariance(self, contraction: ArrayLike, values: ArrayLike | None = None) -> FloatArray:
+        """Return the joint covariance of the curves of all generations, for one hypothesis about the rounds.
+
+        Parameters
+        ----------
+        contraction : float or array, shape (c,) or (k, c)
+            Lambda, by which an error in a curve is multiplied from one round to the next: (1 - alpha) dV/dw for a
+            variance, (1 - alpha) a^n for degree n.  Of rounds 0 -> 1, 1 -> 2, ... where it changes; k is at least the
+            last round.
+        values : array, shape (r, c), optional
+            Values under the hypothesis: the noise of variances and powers is theirs then, which frees fits of the
+            bias that weights made of the measured values give.
+
+        Returns
+        -------
+        array, shape (r c, r c)
+            In the order of `values.ravel()`; invertible.
+
+        Raises
+        ------
+        InputError
+            If a shape does not fit.
+        """
+        count, last = len(self.names), int(self.rounds[-1])
+        factors = np.asarray(contraction, dtype=np.float64)
+        by_round = factors.ndim == 2 and factors.shape[1] == count and len(factors) >= last
+        if not by_round and factors.shape not in ((), (count,)):
+            raise InputError(
+                f"contraction must be a number, ({count},) or ({last}, {count}), got shape {factors.shape}."
+            )
+        steps = factors if by_round else np.broadcast_to(factors, (last, count))
+        noise = self._noise_at(values)
+        measured = {int(i): row for row, i in enumerate(self.rounds)}
+        covariance = np.zeros((len(self.rounds), count, len(self.rounds), count))
+        law = np.zeros((count, count))
+        for i in range(min(1, int(self.rounds[0])), last + 1):
+            row = measured.get(
+                i, int(np.searchsorted(self.rounds, i))
+            )  # the next one, for a round not measured
+            ratio = 1.0 if self.training_samples is None else float(self.samples[row]) / self.training_samples
+            if i in measured:
+                covariance[row, :, row] = law + noise[row]
+                shared = law + min(1.0, ratio) * noise[row]
+                for later in range(row + 1, len(self.rounds)):
+                    passed = np.prod(steps[i : self.rounds[later]], axis=0)
+                    covariance[later, :, row] = passed[:, None] * shared
+                    covariance[row, :, later] = covariance[later, :, row].T
+            if i < last:
+                law = steps[i][:, None] * (law + ratio * noise[row]) * steps[i]
+        return covariance.reshape(len(self.rounds) * count, -1)
+
+    def _noise_at(self, values: ArrayLike | None) -> FloatArray:
+        """Return the noise, rescaled to other values of variances and powers."""
+        if values is None:
+            return self.noise
+        wanted = checks.real_array(values, "values")
+        if wanted.shape != self.values.shape:
+            raise InputError(f"values must have shape {self.values.shape}, got {wanted.shape}.")
+        scaled = np.array([kind != FACTOR for kind in self.kinds]) & (self.values > 0.0)
+        ratio = np.divide(wanted, self.values, out=np.ones_like(wanted), where=scaled)
+        return np.asarray(ratio[:, :, None] * self.noise * ratio[:, None, :])
+
+    def to_dataset(self) -> Dataset:
+        """Return everything as one labelled xarray Dataset."""
+        import xarray
+
+        sets = ("data", *self.labels)
+        variables = {
+            "kind": np.array(self.kinds, dtype=object),
+            "number": self.numbers,
+            "data": self.data,
+            "data_covariance": self.data_covariance,
+            "data_samples": np.int64(self.data_samples),
+            "value": self.values,
+            "noise": self.noise,
+            "samples": self.samples,
+            "share_at_ends": self.clipping.shares,
+            "ends": self.clipping.ends,
+            "bias": self.clipping.bias,
+        }
+        return xarray.Dataset(
+            {name: (_DIMENSIONS[name], array) for name, array in variables.items()},
+            coords={
+                "curve": np.array(self.names, dtype=object),
+                "generation": np.array(self.labels, dtype=object),
+                "round": ("generation", self.rounds),
+                "set": np.array(sets, dtype=object),
+                "end": np.array(["low", "high"], dtype=object),
+            },
+            attrs={
+                "format": FORMAT,
+                "units": self.units,
+                "training_samples": -1 if self.training_samples is None else self.training_samples,
+                "notes": "\n".join(self.notes),
+            },
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a netCDF file, atomically."""
+        write_dataset(self.to_dataset(), path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Measured:
+        """Return what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file holds something else.
+        """
+        stored = read_dataset(path, _DIMENSIONS | {"round": ("generation",)})
+        version = stored.attrs.get("format")
+        if version != FORMAT:
+            raise InputError(
+                f"path must hold curves of format {FORMAT}, got format {version!r} in {os.fspath(path)!r}."
+            )
+        trained = int(stored.attrs["training_samples"])
+        notes = str(stored.attrs["notes"])
+        return cls(
+            names=tuple(map(str, stored["curve"].values)),
+            kinds=tuple(checks.one_of(str(kind), KINDS, "kind") for kind in stored["kind"].values),
+            numbers=stored["number"].values,
+            rounds=stored["round"].values.astype(np.int64),
+            labels=tuple(map(str, stored["generation"].values)),
+            values=stored["value"].values,
+            noise=stored["noise"].values,
+            samples=stored["samples"].values.astype(np.int64),
+            data=stored["data"].values,
+            data_covariance=stored["data_covariance"].values,
+            data_samples=int(stored["data_samples"].values),
+            units=str(stored.attrs["units"]),
+            clipping=Clipping(stored["ends"].values, stored["share_at_ends"].values, stored["bias"].values),
+            training_samples=None if trained < 0 else trained,
+            notes=tuple(notes.split("\n")) if notes else (),
+        )

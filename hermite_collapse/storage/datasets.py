@@ -1,0 +1,70 @@
+"""Labelled arrays on disk: one netCDF file, seen whole or not at all, and read back in one piece."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import InputError
+from .folder import write_atomically
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+def write_dataset(dataset: Dataset, path: str | os.PathLike[str]) -> None:
+    """Write a netCDF file that is seen either whole or not at all.
+
+    It is made in memory: the library below it crashes the process where a disk is full.
+    """
+    with _threads():
+        data = bytes(dataset.to_netcdf(engine="h5netcdf"))
+    write_atomically(path, data)
+
+
+def read_dataset(path: str | os.PathLike[str], dimensions: Mapping[str, tuple[str, ...]]) -> Dataset:
+    """Return a netCDF file, in memory.
+
+    Parameters
+    ----------
+    path : str or path
+    dimensions : mapping of str to tuple of str
+        Variables that must be there, and the dimensions of each.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a variable is missing or of other dimensions.
+    """
+    import xarray
+
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"path must name an existing netCDF file, got {str(file)!r}.")
+    try:
+        with xarray.open_dataset(file, engine="h5netcdf") as stored:
+            dataset = stored.load()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as problem:
+        first = (str(problem).splitlines() or [type(problem).__name__])[0]
+        raise InputError(f"path ({file}) must be a readable netCDF file, got: {first}.") from None
+    for name, expected in dimensions.items():
+        shape = dataset[name].dims if name in dataset else None
+        if shape != expected:
+            shown = "none" if shape is None else f"({', '.join(map(str, shape))})"
+            raise InputError(
+                f"path ({file}) must hold the variable {name} by ({', '.join(expected)}), got {shown}."
+            )
+    return dataset
+
+
+def _threads() -> AbstractContextManager[object]:
+    """Keep xarray from asking the scheduler of a Dask cluster for a lock on a file in memory."""
+    if "dask" not in sys.modules:
+        return nullcontext()
+    import dask
+
+    return dask.config.set(scheduler="threads")
