@@ -56,6 +56,10 @@ REFUSED = [
         "fresh_fraction must be a real number, got True",
     ),
     (
+        lambda: hc.attenuation(1, fresh_fraction=1e-320, truncation_time=0.1),
+        "fresh_fraction must be 0 or at least 2.23e-308, got 1e-320",
+    ),
+    (
         lambda: hc.attenuation(1, fresh_fraction=0.1, truncation_time=np.bool_(0)),
         "truncation_time must be a real number",
     ),
@@ -125,6 +129,17 @@ def test_several_degrees_of_a_plan_are_read(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(["schedule", "--error-scale", "0.001", "--plan-degree", "2", "4", "--rounds", "3"]) == 0
     assert "planned" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--rate 1e300", "--truncation-time 1e300", "--fresh-fraction 3e-308", "--truncation-time 5e-324"],
+)
+def test_the_ends_of_the_doubles_are_predicted_without_warnings(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["predict", *arguments.split()]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and "nan" not in out.lower()
 
 
 @pytest.mark.parametrize("generator", ["exact", "kernel"])

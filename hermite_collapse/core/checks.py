@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import operator
+import sys
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -50,10 +51,12 @@ def real(value: object, name: str) -> float:
 
 
 def fraction(value: object, name: str = "fresh_fraction") -> float:
-    """Return a number in [0, 1]."""
+    """Return a number in [0, 1], 0 or a normal double: reciprocals of smaller ones overflow."""
     number = real(value, name)
     if not 0.0 <= number <= 1.0:
         raise InputError(f"{name} must lie in [0, 1], got {number!r}.")
+    if 0.0 < number < sys.float_info.min:
+        raise InputError(f"{name} must be 0 or at least {sys.float_info.min:.3g}, got {number!r}.")
     return number
 
 

@@ -3,11 +3,14 @@ r"""How fast annealed truncation brings a mode back: the asymptotic law of the r
 With fresh fraction alpha > 0 and vanishing times, e_n(i+1) = (1 - a_i^n) + a_i^n (1 - alpha) e_n(i) tends to 0 like
 
     polynomial t (1+i)^(-beta)          n rate t_{i-1} / alpha
-    geometric t q^i, q > 1 - alpha      n rate t_i / (q - 1 + alpha)
-    geometric, q = 1 - alpha            n rate t i (1 - alpha)^(i-1)          resonance
-    geometric, q < 1 - alpha            C (1 - alpha)^i                       fresh data, not the schedule, is the limit
+    geometric t q^i                     n rate t G_i + D (1 - alpha)^i
 
-with C = sum_j (1 - a_j^n) (1-alpha)^(-j-1) prod_{l>j} a_l^n, which tends to n rate t / (1 - alpha - q) for small times.
+with G_i = (q^i - (1-alpha)^i) / (q - 1 + alpha), i (1-alpha)^(i-1) at the resonance q = 1 - alpha: the schedule is the
+limit for q above it, fresh data below.  For small times D vanishes; in general, with x_j = n rate t q^j,
+
+    D = sum_j (1-alpha)^(-j-1) [ (1 - exp(-x_j)) exp(-sum_{l>j} x_l) - x_j ],
+
+summed over j < i; it is outlived by G_i for q^2 >= 1 - alpha and left out there.
 
 References
 ----------
@@ -30,7 +33,6 @@ from .constant_rounds import ConstantRounds
 from .schedules import Constant, Geometric, Polynomial, Schedule, as_schedule
 
 RESONANCE = 1e-12
-TERMS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,8 @@ class AnnealingLaw(Value):
     regime : str
         "plateau", "polynomial", "geometric", "resonance", "fresh_data" or "immediate" (alpha = 1 keeps no past).
     residual : array, shape (rounds + 1,)
-        The leading law evaluated at rounds 0, 1, ...; NaN at round 0 where it has no meaning.
+        The leading law evaluated at rounds 0, 1, ...; 0 at round 0, the data, where a power of the round has no
+        meaning.
     bottleneck : str
         What limits the speed: "truncation", "schedule" or "fresh data".
     """
@@ -103,42 +106,61 @@ def annealing_law(
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     schedule = as_schedule(truncation)
     index = np.arange(checks.integer(rounds, "rounds") + 1, dtype=float)
-    past = np.where(index > 0, index, np.nan)
     if isinstance(schedule, Constant) or (isinstance(schedule, Geometric) and schedule.floor > 0.0):
         loss = float(ConstantRounds.of(alpha, schedule.final, rate).loss(degree))
         return AnnealingLaw("plateau", np.full(len(index), loss), "truncation")
     if isinstance(schedule, Polynomial):
-        return AnnealingLaw("polynomial", n * schedule.time * past**-schedule.exponent / alpha, "schedule")
+        residual = np.zeros_like(index)
+        residual[1:] = n * schedule.time * index[1:] ** -schedule.exponent / alpha
+        return AnnealingLaw("polynomial", residual, "schedule")
     if not isinstance(schedule, Geometric):
         raise InputError(
             f"truncation must be a Constant, Polynomial or Geometric schedule here, got {type(schedule).__name__}."
         )
     keep, q, t = 1.0 - alpha, schedule.ratio, schedule.time
+    residual = n * t * _difference_quotient(q, keep, index)
     if keep == 0.0:
-        return AnnealingLaw("immediate", n * t * q ** (past - 1.0), "schedule")
+        return AnnealingLaw("immediate", residual, "schedule")
+    residual += _correction(n * t, q, keep, len(index) - 1) * keep**index
     if abs(q - keep) <= RESONANCE:
-        return AnnealingLaw("resonance", n * t * past * keep ** (past - 1.0), "fresh data")
-    if q > keep:
-        return AnnealingLaw("geometric", n * t * q**index / (q - keep), "schedule")
-    return AnnealingLaw("fresh_data", _fresh_data_constant(n, t, q, keep) * keep**index, "fresh data")
+        return AnnealingLaw("resonance", residual, "fresh data")
+    return AnnealingLaw(
+        *(("geometric", residual, "schedule") if q > keep else ("fresh_data", residual, "fresh data"))
+    )
 
 
-def _fresh_data_constant(n: float, time: float, ratio: float, keep: float) -> float:
-    """Return C, its terms relative to n rate t_j, so that none overflows; the tail is that of vanishing times.
-
-    C = sum_j (1 - exp(-x_j)) keep^(-j-1) exp(-sum_{l>j} x_l),    x_j = n rate t ratio^j
-    """
-    from scipy.special import exprel
-
-    quotient = ratio / keep
-    if n * time == 0.0:
-        return 0.0
-    terms = 1 if quotient == 0.0 else min(TERMS, int(np.ceil(np.log(1e-18) / np.log(quotient))) + 1)
-    order = np.arange(terms)
+def _difference_quotient(first: float, second: float, power: FloatArray) -> FloatArray:
+    """Return (first^i - second^i) / (first - second) for i >= 0 without cancellation; the derivative where equal."""
+    larger, smaller = max(first, second), min(first, second)
+    if larger == 0.0:
+        return np.where(power == 1.0, 1.0, 0.0)
+    gap = (larger - smaller) / larger
+    if gap == 0.0:
+        sums = power
+    elif gap == 1.0:
+        sums = np.minimum(power, 1.0)
+    else:
+        sums = -np.expm1(power * np.log1p(-gap)) / gap
     with np.errstate(under="ignore"):
-        exponents = n * time * ratio**order
-        later = exponents[::-1].cumsum()[::-1] - exponents + exponents[-1] * ratio / (1.0 - ratio)
-        # exprel(-x) = (1 - exp(-x)) / x
-        first = exprel(-exponents) * quotient**order * np.exp(-later)
-        tail = quotient**terms / (1.0 - quotient)
-    return float(n * time / keep * (first.sum() + tail))
+        return np.asarray(larger ** np.maximum(power - 1.0, 0.0) * sums)
+
+
+def _correction(size: float, ratio: float, keep: float, rounds: int) -> FloatArray:
+    """Return the sums of the first i terms of D for i = 0, ..., rounds, of a schedule with x_j = size ratio^j.
+
+    Each term of D is taken relative to x_j^2, where with r(x) = (1 - exp(-x)) / x and L_j = x_j ratio / (1 - ratio) it
+    is -r(L_j) r(x_j) ratio / (1 - ratio) - (1 - r(x_j)) / x_j, of one sign.  Sums stop at i, where the law is asked
+    for, so that they stay bounded as ratio^2 passes keep; above it they are left out, being outlived.
+    """
+    from scipy.special import exprel, hyp1f1
+
+    step, later = ratio * ratio / keep, ratio / (1.0 - ratio)
+    if step >= 1.0:
+        return np.zeros(rounds + 1)
+    order = np.arange(rounds)
+    with np.errstate(under="ignore"):
+        x = size * ratio**order
+        far = (x + np.expm1(-x)) / np.maximum(x, 0.5) ** 2
+        second = np.where(x > 0.5, far, 0.5 * hyp1f1(1, 3, -np.minimum(x, 0.5)))
+        terms = step**order * (-later * exprel(-later * x) * exprel(-x) - second)
+    return size * (size / keep) * np.concatenate([[0.0], np.cumsum(terms)])

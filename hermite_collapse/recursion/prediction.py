@@ -261,8 +261,7 @@ def _closed_forms(
 def _rates(recursion: Recursion) -> dict[str, float]:
     if recursion.regime.name != "replace" or not recursion.has_constant_rounds:
         return {}
-    decay = -float(np.log(recursion.channel(0).scale))
-    rounds = ConstantRounds(recursion.regime.final_fraction, decay)
+    rounds = ConstantRounds(recursion.regime.final_fraction, recursion.channel(0).decay)
     metrics = ["total_variation", "kl", "chi_square", "wasserstein1", "wasserstein2"]
     metrics += ["l2_gamma"] if recursion.is_diagonal else []
     return {metric: rounds.rate_in(metric) for metric in metrics}
