@@ -231,16 +231,19 @@ def _moments(mixture: Any, u: FloatArray) -> tuple[FloatArray, FloatArray]:
     return mean, weights @ (inner_variance + (inner - mean) ** 2)
 
 
-def euler_variance(setting: Setting, *, start_variance: float | None = None) -> float:
-    """Within-mode variance after one generation from the data by Euler's rule, with the population's kernel score.
+def euler_variance(
+    setting: Setting, *, start_variance: float | None = None, data_variance: float = 0.36
+) -> float:
+    """Within-mode variance after one generation by Euler's rule, with the population's kernel score.
 
-    In an idle coordinate the score is -x / V_t, V_t = a^2 (0.36 + h^2) + 1 - a^2 for every mode, and the Euler chain
+    In an idle coordinate the score is -x / V_t, V_t = a^2 (w_0 + h^2) + 1 - a^2 for every mode, and the Euler chain
     is linear: w <- (1 + (1/2 - 1/V_t) dt)^2 w + dt.
 
     start_variance : variance at T; None: V_T, the exact law's.
+    data_variance : w_0, the variance that the generation trains on.
     """
     times = time_grid("uniform", setting.steps, start=setting.horizon, stop=setting.truncation)
-    variance = 1.0 + (0.36 + setting.blur**2 - 1.0) * np.exp(-times)
+    variance = 1.0 + (data_variance + setting.blur**2 - 1.0) * np.exp(-times)
     w = float(variance[0]) if start_variance is None else start_variance
     for now, step in zip(variance[:-1], times[:-1] - times[1:], strict=True):
         w = (1.0 + (0.5 - 1.0 / now) * step) ** 2 * w + step

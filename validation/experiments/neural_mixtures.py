@@ -12,7 +12,7 @@ records come from a CPU, as no GPU was at hand, and are of the small size.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from hermite_collapse.simulation.learned.settings import (
     TrainingPaused,
 )
 from hermite_collapse.simulation.together import simulate_together
+from hermite_collapse.storage.record import SimulatedRecursion
 
 from ..experiment import Experiment, Result, Settings
 
@@ -163,6 +164,17 @@ def ellipsoids(
         seed=settings.seed,
         folder=folder_for(settings, name),
     )
+    return within_ellipsoids(recursions, records)
+
+
+def within_ellipsoids(
+    recursions: Mapping[str, hc.Recursion], records: Mapping[str, SimulatedRecursion]
+) -> Result:
+    """Hold one half of the seeds against what the other half allows; names are those of the fresh fractions."""
+    first = next(iter(records.values()))
+    runs, rounds, particles, degree = first.runs, first.rounds, first.particles, first.degree
+    target = next(iter(recursions.values())).target
+    fractions = [recursion.fresh_fraction for recursion in recursions.values()]
     data = target.hermite_coefficients(degree).values
     rows, arrays, passed = [], {}, True
     for alpha, (label, record) in zip(fractions, records.items(), strict=True):
@@ -206,7 +218,7 @@ def ellipsoids(
     )
 
 
-def contractions(recursion: Any, record: Any) -> list[dict[str, float]]:
+def contractions(recursion: hc.Recursion, record: SimulatedRecursion) -> list[dict[str, float]]:
     """Measured contraction of each degree beside kappa_n: how much of a deviation between seeds the next round keeps.
 
     Deviations of a seed from the mean of all seeds pass through a round with kappa_n and meet new noise, so their
@@ -246,9 +258,16 @@ def line(settings: Settings) -> Result:
         seed=settings.seed,
         folder=folder_for(settings, name),
     )
+    return within_ball(recursion, record)
+
+
+def within_ball(recursion: hc.Recursion, record: SimulatedRecursion) -> Result:
+    """Hold the second half of the runs against the ball of W2 that the defects of the first allow."""
     assert record.samples is not None
+    runs, rounds, particles = record.runs, record.rounds, record.particles
+    alpha = recursion.fresh_fraction
     x = record.samples[..., 0]
-    rng = np.random.default_rng(settings.seed + 1)
+    rng = np.random.default_rng(record.seed + 1)
     exact = [np.sort(recursion.law(i).sample(1_000_000, rng)[:, 0]) for i in range(rounds + 1)]
     defects = np.array([[_defect(recursion, x[r], i, rng) for i in range(rounds)] for r in range(runs)])
     distances = np.array(

@@ -1,0 +1,155 @@
+"""Recursions with learned scores on mixtures: five fresh fractions and all seeds as one batched model.
+
+One half of the seeds says how large the defects of a round are, the other half has to stay inside the ellipsoid (in the
+plane and in ten dimensions) or the ball of W2 (on the line) that follows from them; runs shifted by ten allowed
+deviations have to be found outside.  A run that the time ends is judged on the rounds that are done, and goes on when the
+same command is given again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import torch
+
+import hermite_collapse as hc
+from hermite_collapse.simulation import ExponentialMultistep, NeuralGeneration, ReverseDiffusion
+from hermite_collapse.simulation.learned.settings import (
+    Checkpoints,
+    ResidualPerceptron,
+    Training,
+    TrainingPaused,
+)
+from hermite_collapse.simulation.rounds import run_rounds
+from hermite_collapse.simulation.settings import RunSettings
+from hermite_collapse.storage.record import SimulatedRecursion
+
+from ..experiments.neural_mixtures import TIME, within_ball, within_ellipsoids
+from .piece import Job, Outcome, Piece, Size
+
+# name -> preset, degree, fresh fractions, runs, judgement
+CASES: dict[str, tuple[str, int, tuple[float, ...], int]] = {
+    "mixture_1d": ("three_modes_1d", 4, (0.3,), 4),
+    "mixture_2d": ("tilted_2d", 3, (0.1, 0.3, 0.5, 0.7, 0.9), 8),
+    "mixture_10d": ("five_modes_10d", 2, (0.1, 0.3, 0.5, 0.7, 0.9), 5),
+}
+# rounds, optimiser steps, particles of each run
+SIZES = [
+    ("full", 10, 8000, 100_000),
+    ("reduced", 10, 2000, 32_768),
+    ("reduced", 5, 1500, 16_384),
+    ("reduced", 3, 800, 16_384),
+    ("small", 2, 60, 512),
+]
+TOGETHER = 12  # networks whose batched step takes as long as one: below, launches are what takes time
+
+
+def pieces() -> list[Piece]:
+    """learned/mixture_1d, _2d, _10d."""
+    return [
+        Piece(
+            f"learned/{name}",
+            f"learned scores on {preset}, fresh fractions {', '.join(f'{a:g}' for a in fractions)}, {runs} seeds",
+            "perceptron",
+            [_size(*numbers, members=runs * len(fractions)) for numbers in SIZES],
+            partial(run, name),
+            is_elastic=True,
+        )
+        for name, (preset, _, fractions, runs) in CASES.items()
+    ]
+
+
+def _size(name: str, rounds: int, steps: int, particles: int, *, members: int) -> Size:
+    # Sampling: 100 forward passes, a third of a step each, for every 2048 particles of a network.
+    sampling = 100.0 / 3.0 * particles / 2048.0
+    work = rounds * (steps + sampling) * max(1.0, members / TOGETHER)
+    return Size(name, {"rounds": rounds, "optimiser_steps": steps, "particles": particles}, work)
+
+
+def run(name: str, job: Job) -> Outcome:
+    """Simulate, and judge the rounds that are done."""
+    preset, degree, fractions, runs = CASES[name]
+    target = hc.presets.load(preset)
+    recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation=TIME) for a in fractions}
+    is_small = job.size.name == "small"
+    folder = job.state / str(job["rounds"]) / str(job["optimiser_steps"])
+    training = Training(
+        samples=2000 if is_small else 200_000,
+        steps=job["optimiser_steps"],
+        batch=128 if is_small else 2048,
+        check=max(1, job["optimiser_steps"] // 10),
+        learning_rate=4e-3 if is_small else 2e-3,
+    )
+    generation = NeuralGeneration(
+        ResidualPerceptron(width=32, blocks=2, frequencies=6) if is_small else ResidualPerceptron(256, 4, 8),
+        training,
+        ReverseDiffusion(ExponentialMultistep(), steps=20 if is_small else 100),
+        checkpoints_of(folder, job),
+    )
+    settings = RunSettings.of(
+        recursions,
+        generation,
+        rounds=job["rounds"],
+        particles=job["particles"],
+        degree=degree,
+        runs=runs,
+        keep="all" if target.dimension == 1 else "statistics",
+        device=job.device,
+        seed=job.seed,
+    )
+    with fast_products(job.device):
+        records = rounds_in_time(settings, folder / "rounds", job)
+    done = next(iter(records.values())).rounds
+    if done == 0:
+        return Outcome("no round was reached", None, {}, is_complete=False)
+    result = (
+        within_ball(next(iter(recursions.values())), next(iter(records.values())))
+        if target.dimension == 1
+        else within_ellipsoids(recursions, records)
+    )
+    seconds = next(iter(records.values())).wall_seconds
+    return Outcome(
+        f"{done} of {job['rounds']} rounds of {job['optimiser_steps']:,} steps: {result.verdict}",
+        bool(result.passed) if not is_small else None,
+        {
+            **result.numbers,
+            "training": training.describe(),
+            "seconds_per_round": seconds,
+            "tf32": job.device == "cuda",
+        },
+        result.arrays,
+        is_complete=done == job["rounds"],
+    )
+
+
+def checkpoints_of(folder: Path, job: Job) -> Checkpoints:
+    """Return where a training is written, and a deadline a little before that of the piece."""
+    import time
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return Checkpoints(folder / "training", seconds=1e9, deadline=time.monotonic() + job.left - 6.0)
+
+
+def rounds_in_time(settings: RunSettings, folder: Path, job: Job) -> dict[str, SimulatedRecursion]:
+    """Return the records of the rounds that the time allows, those done earlier among them."""
+    try:
+        return run_rounds(settings, folder=folder, progress=False, seconds=max(job.left - 6.0, 0.0))
+    except TrainingPaused:
+        return run_rounds(settings, folder=folder, progress=False, seconds=-1.0)
+
+
+@contextmanager
+def fast_products(device: str) -> Iterator[None]:
+    """Let float32 matrix products run in TF32: what networks learn is not exact, and theory does not ask them to be."""
+    if device != "cuda":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.benchmark
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.benchmark = before

@@ -1,0 +1,214 @@
+"""How fast: the exact generator, the channel, the kernel score and the degree spectrum beside the limits of the card.
+
+Flops of the exact generator are counted as two multiply-adds for each component and coordinate, once for the logits and
+once for the mean: 8 K d flops a particle and step.  Exponentials (K), and the logarithm, root, sine and cosine of the
+noise are counted apart.  The limit is the vector rate of float64, measured by chains of multiply-adds; float64 products
+on the tensor units are twice as fast and no limit of this computation as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+import hermite_collapse as hc
+from hermite_collapse.simulation import (
+    ExactGeneration,
+    ReverseDiffusion,
+    attention_means,
+    plain_means,
+    simulate,
+)
+from hermite_collapse.storage.record import SimulatedRecursion
+
+from ..benchmarks.kernel_score import SCALE, VARIANCE, operands
+from .particles import unchanged
+from .peaks import measured_peaks, median_seconds
+from .piece import Job, Outcome, Piece, Size
+from .settings import benchmark_mixture, recursion_of
+
+DIMENSION, COMPONENTS, STEPS = 10, 25, 100
+
+
+def pieces() -> list[Piece]:
+    """speed/..."""
+
+    def sizes(seconds: float, full: dict[str, int], small: dict[str, int]) -> list[Size]:
+        return [Size("full", full, seconds), Size("small", small, 1.0)]
+
+    return [
+        Piece("speed/limits", "products, multiply-adds and copies", "fixed", sizes(5.0, {}, {}), limits),
+        Piece(
+            "speed/exact",
+            "the exact generator, 25 components in ten dimensions, 100 steps, and its readable loop",
+            "fixed",
+            sizes(
+                20.0,
+                {"particles": 1_000_000, "loop_particles": 1_000_000},
+                {"particles": 4000, "loop_particles": 4000},
+            ),
+            exact,
+        ),
+        Piece(
+            "speed/channel",
+            "10^9 particle-rounds of the channel on the line",
+            "fixed",
+            sizes(12.0, {"particles": 100_000_000, "rounds": 10}, {"particles": 20_000, "rounds": 10}),
+            channel,
+        ),
+        Piece(
+            "speed/kernel_score",
+            "the score of 10^5 centres at 10^5 points in ten dimensions",
+            "fixed",
+            sizes(6.0, {"points": 100_000}, {"points": 1000}),
+            kernel_score,
+        ),
+        Piece(
+            "speed/degree_spectrum",
+            "the energies of degree 0 to 8 of points in ten dimensions",
+            "fixed",
+            sizes(6.0, {"points": 100_000}, {"points": 500}),
+            degree_spectrum,
+        ),
+    ]
+
+
+def limits(job: Job) -> Outcome:
+    """Measure the limits of the device."""
+    peaks = measured_peaks(job.device)
+    shown = ", ".join(
+        f"{name.replace('_', ' ')} {rate / 1e12:.3g} T{'B' if 'bytes' in name else 'flop'}/s"
+        for name, rate in peaks.items()
+    )
+    return Outcome(f"{shown}.", None, {"peaks": peaks})
+
+
+def exact(job: Job) -> Outcome:
+    """Time the generator and the readable loop, which every other denoiser runs in."""
+    recursion = hc.Recursion(benchmark_mixture(), fresh_fraction=1.0, truncation=0.1)
+    records: dict[str, SimulatedRecursion] = {}
+
+    def timed(name: str, generation: ExactGeneration, particles: int) -> float:
+        seconds = []
+        for count in (min(8192, particles), particles, particles):  # the first one loads and compiles
+            records[name] = simulate(
+                recursion,
+                rounds=1,
+                particles=count,
+                generator=generation,
+                degree=1,
+                device=job.device,
+                seed=job.seed,
+            )
+            seconds.append(float(records[name].wall_seconds[1]))
+            job.check()
+        return min(seconds[1:])
+
+    reverse = ReverseDiffusion(steps=STEPS)
+    fused = timed("fused", ExactGeneration(reverse), job["particles"]) / job["particles"]
+    loop = (
+        timed("loop", ExactGeneration(reverse, wrap=unchanged), job["loop_particles"]) / job["loop_particles"]
+    )
+    peaks = measured_peaks(job.device)
+    peak = peaks.get("vector_float64", peaks["product_float64"])
+    flops = 8.0 * DIMENSION * COMPONENTS * STEPS / fused
+    return Outcome(
+        f"{STEPS / fused:.3g} particle steps a second, {flops / peak:.1%} of {peak / 1e12:.3g} Tflop/s in float64 "
+        f"multiply-adds ({COMPONENTS} exponentials and {DIMENSION} normals a step beside); {loop / fused:.1f} times the "
+        "readable loop.",
+        None,
+        {
+            "seconds": fused * job["particles"],
+            "particle_steps_per_second": STEPS / fused,
+            "flops_per_second": flops,
+            "share_of_vector_float64": flops / peak,
+            "share_of_product_float64": flops / peaks["product_float64"],
+            "exponentials_per_second": COMPONENTS * STEPS / fused,
+            "normals_per_second": DIMENSION * STEPS / fused,
+            "times_the_loop": loop / fused,
+            "loop_particle_steps_per_second": STEPS / loop,
+            "peaks": peaks,
+            "engine_notes": {name: list(record.notes) for name, record in records.items()},
+            "generation": dict(records["fused"].sampler or {}),
+        },
+    )
+
+
+def channel(job: Job) -> Outcome:
+    """Time rounds of the channel, and hold the largest simulation of this record against theory."""
+    recursion = recursion_of("three_modes_1d")
+    options: dict[str, Any] = {"degree": 8, "device": job.device, "seed": job.seed}
+    simulate(recursion, rounds=1, particles=min(job["particles"], 10**6), **options)
+    record = simulate(recursion, rounds=job["rounds"], particles=job["particles"], **options)
+    seconds = float(np.sum(record.wall_seconds[1:]))
+    count = job["particles"] * job["rounds"]
+    comparison = hc.compare(recursion, record, level=job.level)
+    difference = np.abs(comparison.measured - comparison.modes.expected)[comparison.tested]
+    return Outcome(
+        f"{count:,} particle-rounds with coefficients to degree 8 in {seconds:.2f} s, {count / seconds:.3g} a second; "
+        f"{comparison.verdict.text} Largest difference {difference.max():.1e}.",
+        comparison.verdict.passed,
+        {
+            "seconds_of_rounds": record.wall_seconds,
+            "particle_rounds_per_second": count / seconds,
+            "bytes_per_second": 24.0 * count / seconds,
+            "predicted": comparison.modes.expected[-1],
+            "measured": comparison.measured[-1],
+            "standard_error": comparison.standard_error[-1],
+            "z": np.where(comparison.tested, comparison.z, np.nan)[-1],
+            "engine_notes": list(record.notes),
+        },
+    )
+
+
+def kernel_score(job: Job) -> Outcome:
+    """Time the weighted means of a pool, and compare some with differences written out in float64."""
+    points, queries = operands(job["points"], torch.device(job.device))
+    seconds = median_seconds(
+        lambda: attention_means(queries[None], points[None], SCALE, VARIANCE), job.device, 3
+    )
+    few = queries[:500]
+    error = (
+        attention_means(few[None], points[None], SCALE, VARIANCE)[0]
+        - plain_means(few, points, SCALE, VARIANCE)
+    ).abs()
+    pairs = job["points"] ** 2 / seconds
+    return Outcome(
+        f"{pairs:.3g} pairs a second in float32, {48.0 * pairs / 1e12:.3g} Tflop/s in its two products; largest error "
+        f"{float(error.max()):.1e}.  10^14 pair terms, the experiment in ten dimensions as printed, take {1e14 / pairs:.0f} s.",
+        bool(float(error.max()) < 1e-3),
+        {
+            "seconds": seconds,
+            "pairs_per_second": pairs,
+            "largest_error": float(error.max()),
+            "root_mean_square_error": float(error.square().mean().sqrt()),
+            "seconds_for_1e14_pairs": 1e14 / pairs,
+        },
+    )
+
+
+def degree_spectrum(job: Job) -> Outcome:
+    """Time the sums over all pairs on the device, and compare with the CPU on some of the points."""
+    from hermite_collapse.simulation.spectrum import two_sample_sums_on
+
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, job["points"], DIMENSION)) * 0.8
+    on_device, on_cpu = two_sample_sums_on(job.device), two_sample_sums_on("cpu")
+    few = min(2000, job["points"])
+    there, here = on_device(x[:few], y[:few], 8).rows, on_cpu(x[:few], y[:few], 8).rows
+    error = float(np.max(np.abs(there - here)) / np.max(np.abs(here)))
+    work: Callable[[], Any] = lambda: on_device(x, y, 8)  # noqa: E731
+    seconds = median_seconds(work, job.device, 2)
+    return Outcome(
+        f"{job['points']:,} x {job['points']:,} pairs to degree 8 in {seconds:.2f} s, {job['points'] ** 2 / seconds:.3g} "
+        f"pairs a second; CPU and device differ by {error:.1e} of the largest sum.",
+        error < 1e-10,
+        {
+            "seconds": seconds,
+            "pairs_per_second": job["points"] ** 2 / seconds,
+            "largest_relative_difference": error,
+        },
+    )
