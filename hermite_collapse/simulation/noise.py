@@ -14,10 +14,11 @@ by address.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -132,13 +133,21 @@ class NoiseStream:
         return self._addresses[1]
 
     @cached_property
-    def _addresses(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The particle and the run of each row, (rows,) each; pieces of one size are made together."""
-        particles, runs = [], []
+    def _groups(self) -> list[tuple[int, torch.Tensor, torch.Tensor]]:
+        """Consecutive pieces of one size: their rows, and the run and the first particle of each, on the device."""
+        groups = []
         for rows, group in itertools.groupby(self.pieces, key=lambda piece: piece.rows):
-            table = torch.tensor([(piece.first, piece.run) for piece in group], device=self.device)
-            particles.append((table[:, :1] + torch.arange(rows, device=self.device)).flatten())
-            runs.append(table[:, 1:].expand(-1, rows).flatten())
+            table = torch.tensor([(piece.run, piece.first) for piece in group], device=self.device)
+            groups.append((rows, table[:, 0].contiguous(), table[:, 1].contiguous()))
+        return groups
+
+    @cached_property
+    def _addresses(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The particle and the run of each row, (rows,) each."""
+        particles, runs = [], []
+        for rows, run, first in self._groups:
+            particles.append((first[:, None] + torch.arange(rows, device=self.device)).flatten())
+            runs.append(run[:, None].expand(-1, rows).flatten())
         return torch.cat(particles), torch.cat(runs)
 
     def normal(self, columns: int) -> torch.Tensor:
@@ -155,8 +164,12 @@ class NoiseStream:
         waiting = self._waiting.pop(kind, None)
         if waiting is not None and waiting.shape[1] >= columns:
             return waiting[:, :columns].contiguous()
-        pair = self._compiled if self.device.type == "cpu" else self._traced
-        even, odd = pair(kind, draw, columns)
+        if self.device.type == "cpu":
+            even, odd = self._compiled(kind, draw, columns)
+        elif self.device.type == "cuda" and _has_triton():
+            even, odd = self._launched(kind, draw, columns)
+        else:
+            even, odd = draw_pair(kind, draw, columns, *self._addresses, self.key)
         if draw % 2 == 1:
             return odd
         self._waiting[kind] = odd
@@ -176,9 +189,23 @@ class NoiseStream:
             start += piece.rows
         return torch.from_numpy(even), torch.from_numpy(odd)
 
-    def _traced(self, kind: str, draw: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The pair that a draw belongs to, in torch's own operations."""
-        return draw_pair(kind, draw, columns, *self._addresses, self.key)
+    def _launched(self, kind: str, draw: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pair that a draw belongs to, by Triton."""
+        from .fused.triton_random import draw_pair as launch_pair
+
+        parts = [
+            launch_pair(kind, draw, columns, run.to(torch.int32), first.to(torch.int32), rows, self.key)
+            for rows, run, first in self._groups
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        even, odd = zip(*parts, strict=True)
+        return torch.cat(even), torch.cat(odd)
+
+
+@cache
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None
 
 
 def member_of(uniforms: torch.Tensor, count: int) -> torch.Tensor:

@@ -42,14 +42,24 @@ def _bits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The numbers A and B of addresses, as int64 of the same bits, (n, columns)."""
     shape = (len(particles), columns)
-    c0 = torch.full((), word, dtype=torch.int64, device=particles.device).expand(shape)
-    c1 = torch.arange(columns, device=particles.device)[None, :].expand(shape)
-    c2, c3 = particles[:, None].expand(shape), runs[:, None].expand(shape)
+    counter = (
+        torch.full((), word, dtype=torch.int64, device=particles.device).expand(shape),
+        torch.arange(columns, device=particles.device)[None, :].expand(shape),
+        particles[:, None].expand(shape),
+        runs[:, None].expand(shape),
+    )
+    w0, w1, w2, w3 = philox(counter, key)
+    return w0 | (w1 << 32), w2 | (w3 << 32)
+
+
+def philox(counter: tuple[torch.Tensor, ...], key: tuple[int, int]) -> tuple[torch.Tensor, ...]:
+    """Return the four words of counters of four words, all below 2^32 in int64."""
+    c0, c1, c2, c3 = counter
     for number in range(ROUNDS):
         k0, k1 = ((key[i] + number * WEYL[i]) & _LOW for i in range(2))
         p0, p1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
         c0, c1, c2, c3 = _shifted(p1, 32) ^ c1 ^ k0, p1 & _LOW, _shifted(p0, 32) ^ c3 ^ k1, p0 & _LOW
-    return c0 | (c1 << 32), c2 | (c3 << 32)
+    return c0, c1, c2, c3
 
 
 def _shifted(bits: torch.Tensor, count: int) -> torch.Tensor:

@@ -64,7 +64,7 @@ def test_loss_of_a_gaussian_is_one_and_of_modes_is_less():
 
 def test_learned_denoiser_approaches_the_exact_one():
     points = points_of(1, 4000)
-    trained = train(points, Training(samples=4000, steps=400, batch=256, check=100, learning_rate=1e-2))
+    trained = train(points, Training(samples=4000, steps=800, batch=512, check=100, learning_rate=1e-2))
     means = torch.tensor([[-1.0, 0.0], [1.0, 0.0]]).double()
     law = TorchMixture(torch.full((2,), 0.5).double(), means, torch.full((2, 1), 0.09).double())
     for time in (0.2, 1.0):
