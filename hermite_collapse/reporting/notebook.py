@@ -98,6 +98,7 @@ def view_record(simulated: SimulatedRecursion) -> str:
         ("highest degree", str(simulated.degree)),
         ("seed", str(simulated.seed)),
         ("device", simulated.device),
+        ("random numbers", simulated.random_numbers),
         ("wall time", f"{significant(float(seconds), 2)} s"),
     ]
     return _facts("Simulated recursion", facts)

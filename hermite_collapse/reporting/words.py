@@ -66,6 +66,7 @@ def question(recursion: Recursion, simulated: SimulatedRecursion | None = None) 
         )
         facts.append(("generator", _generator(simulated)))
         facts.append(("seed and device", f"{simulated.seed}, {simulated.device}"))
+        facts.append(("random numbers", simulated.random_numbers))
     return facts
 
 

@@ -12,6 +12,7 @@ from ..hermite.indices import total_degree_indices
 from ..recursion.description import describe_recursion
 from ..storage.record import SimulatedRecursion
 from . import devices
+from .philox import NAME as RANDOM_NUMBERS
 from .settings import RunSettings
 
 
@@ -63,6 +64,7 @@ def make_record(
         recursion=describe_recursion(recursion, rounds),
         notes=(*settings.generation.notes(recursion, settings.rounds), *notes),
         samples=samples,
+        random_numbers=RANDOM_NUMBERS,
         **statistics,
     )
 
@@ -77,6 +79,7 @@ def describe_run(settings: RunSettings) -> dict[str, Any]:
         "keep": settings.keep,
         "particles": settings.particles,
         "products": settings.products,
+        "random_numbers": RANDOM_NUMBERS,
         "recursion": described[0] if len(described) == 1 else described,
         "rounds": settings.rounds,
         "runs": settings.runs,

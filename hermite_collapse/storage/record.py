@@ -21,6 +21,8 @@ from .run_folder import read_timings, write_timings
 ARRAYS = "record.npz"
 DOCUMENT = "record.json"
 _VERSION = 1
+OLDER_RANDOM_NUMBERS = "sfc64 on a CPU, else the device's own"
+"""What made the particles of records that do not say it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,9 @@ class SimulatedRecursion(Displayed, Value):
         Number of steps of the reverse diffusion.
     seed, device, versions : int, str, mapping
         The circumstances; equal seeds give equal bytes on equal devices and versions.
+    random_numbers : str
+        The generator of the random numbers, such as "philox4x32-10": equal seeds give particles that are equal to
+        rounding on all devices.
     recursion : mapping
         Fresh fraction, regime, blur, process, and digests of the target and the initial law.
     notes : tuple of str
@@ -84,6 +89,7 @@ class SimulatedRecursion(Displayed, Value):
     notes: tuple[str, ...] = ()
     samples: FloatArray | None = None
     products: FloatArray | None = None
+    random_numbers: str = OLDER_RANDOM_NUMBERS
 
     @property
     def runs(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -351,3 +352,13 @@ def test_several_recursions_share_options_and_noise(tmp_path):
     assert (tmp_path / "both" / "slow" / "record.json").exists()
     with pytest.raises(hc.InputError, match="names that can name a folder, got '../up'"):
         simulate_many({"../up": recursions["fast"]}, **options)
+
+
+def test_a_folder_begun_with_another_generator_of_random_numbers_is_refused(tmp_path):
+    options = {"rounds": 1, "particles": 20, "degree": 2, "device": "cpu", "folder": tmp_path}
+    assert simulate(recursion_of("two_modes_1d"), **options).random_numbers == "philox4x32-10"
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["random_numbers"]  # as folders were before
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(hc.InputError, match="with random_numbers = nothing instead of 'philox4x32-10'"):
+        simulate(recursion_of("two_modes_1d"), **options)

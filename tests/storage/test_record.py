@@ -57,6 +57,17 @@ def test_bytes_depend_on_the_run_alone(tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_a_record_says_which_generator_made_its_particles(tmp_path):
+    """Records from before it was written down were made by another one."""
+    assert record().random_numbers == "sfc64 on a CPU, else the device's own"
+    record(random_numbers="philox4x32-10").save(tmp_path)
+    assert SimulatedRecursion.load(tmp_path).random_numbers == "philox4x32-10"
+    document = json.loads((tmp_path / "record.json").read_text())
+    del document["random_numbers"]
+    (tmp_path / "record.json").write_text(json.dumps(document))
+    assert "sfc64" in SimulatedRecursion.load(tmp_path).random_numbers
+
+
 def test_derived_quantities():
     r = record()
     assert (r.runs, r.rounds, r.dimension, r.degree) == (2, 3, 2, 1)
