@@ -1,18 +1,16 @@
 """Compiled log-sum-exp over Gaussian components with diagonal covariances, for blocks of points.
 
 The points of a block lie side by side, so that every inner loop runs over points and vectorises.  `math.exp` would
-keep such a loop scalar; the exponential here is a polynomial.  A lane takes every lanes-th block; small tasks run as
+keep such a loop scalar; `exp_nonpositive` is a polynomial.  A lane takes every lanes-th block; small tasks run as
 one lane without starting threads.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import prange, types
-from numba.extending import intrinsic
+from numba import prange
 
+from ..hermite._exponential import exp_nonpositive
 from ..hermite._jit import jit
 from ..hermite._kernels_degree import on_a_cache_line
 
@@ -20,49 +18,6 @@ POINTS = 64  # points of a block: eight registers of eight
 COMPONENTS = 32  # components between two rescalings: a tile of 16 kB
 
 NEGLIGIBLE = 1e-30  # summed share of a block, against the highest component, below which a slope is left out
-
-_LOG2_E = 1.0 / math.log(2.0)
-_LN2 = math.log(2.0)
-_LOWEST = -708.0  # exp of anything lower is below the smallest normal number
-
-
-@intrinsic
-def _from_bits(typing_context, bits):
-    """The double whose bits are a given int64."""
-    from llvmlite import ir
-
-    def build(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.int64), build
-
-
-@jit(inline=True)
-def exp_nonpositive(t):
-    """exp(t) for t <= 0: absolute error 2e-16; 0 below -708.
-
-    t = k ln 2 + r, abs(r) <= ln(2)/2, Taylor's polynomial of degree 13 (remainder 4e-18).  The product k ln 2 is not
-    split in two: its error k 2^-54 is outweighed by the factor 2^k.
-    """
-    s = t if t > _LOWEST else _LOWEST
-    k = np.floor(s * _LOG2_E + 0.5)
-    r = s - k * _LN2
-    p = 1.0 / 6227020800.0
-    p = p * r + 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    value = p * _from_bits((np.int64(k) + 1023) << 52)
-    return value if t > _LOWEST else 0.0
 
 
 @jit

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.laws._kernels_log_density import exp_nonpositive
+from hermite_collapse.hermite._exponential import exp_nonpositive
 from hermite_collapse.laws._log_density import mixture_log_density, mixture_log_density_and_score
 
 

@@ -27,7 +27,7 @@ with z draw 0 of normals, u and z of the stream with key `start_key`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,8 +41,7 @@ from ..stages import Stage, asks, draw_numbers
 LARGEST_BYTES = 1 << 28
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(NamedTuple):
     """A reverse diffusion as arrays of float64; the module says what they do.
 
     Attributes
@@ -155,9 +154,7 @@ def plan_of(denoiser: MixtureDenoiser, stages: Sequence[Stage], start: TorchMixt
         frames=_frames(denoiser.group_frames, dimension),
         start_cumulative=cumulative,
         start_means=start.means.cpu().numpy(),
-        start_roots=np.ascontiguousarray(
-            np.broadcast_to(np.sqrt(start.variances.cpu().numpy()), start.means.shape)
-        ),
+        start_roots=np.array(np.broadcast_to(np.sqrt(start.variances.cpu().numpy()), start.means.shape)),
         start_frames=_frames([] if start.frames is None else list(start.frames), dimension),
         start_frame=(
             np.zeros(start.count, dtype=np.int64) if start.frame_of is None else start.frame_of.cpu().numpy()
