@@ -21,9 +21,8 @@ import torch
 import torch.nn.functional as functional
 
 from ..core import checks
-from .generations import Generation, RoundContext, RoundGenerator, TrainingMixture
-from .laws import components_of
-from .noise import BLOCK, Chunk, member_of, plan_chunks
+from .generations import Generation, RoundContext, RoundGenerator, draw_pools
+from .noise import Chunk, member_of
 from .reverse import ReverseDiffusion, Truncation
 from .scores import Level
 from .words import PRECISIONS
@@ -33,6 +32,10 @@ _DTYPES = dict(zip(PRECISIONS, (torch.float32, torch.float64), strict=True))
 _ALIGNMENT = 4
 # Largest number of weights the plain float64 route holds at once.
 _PLAIN_WEIGHTS = 1 << 22
+# Largest number of float64 weights held at once where there is no fused kernel: 2 GB.
+_TILE_WEIGHTS = 1 << 28
+# Most groups of one launch of CUDA.
+_MOST_GROUPS = 1 << 15
 
 
 def attention_means(
@@ -128,15 +131,34 @@ def _prepared(
 
 
 def _fused(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    if queries.device.type != "cuda":
+    """Return softmax(queries keys^T) values, each of shape (b, 1, ., width), without holding the weights."""
+    if queries.device.type == "cpu":
         return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+    if queries.dtype == torch.float64:
+        return _in_tiles(queries, keys, values)
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
     # Full float32 products inside the kernel, whatever the session's setting for other work.
     allowed = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
-        return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+        # Named, since the fallback of torch holds all weights: 40 GB for 10^5 queries and points.
+        with sdpa_kernel(SDPBackend.EFFICIENT_ATTENTION):
+            groups = zip(*(operand.split(_MOST_GROUPS) for operand in (queries, keys, values)), strict=True)
+            parts = [
+                functional.scaled_dot_product_attention(asked, key, value, scale=1.0)
+                for asked, key, value in groups
+            ]
+            return torch.cat(parts)
     finally:
         torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def _in_tiles(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Return the same by products, as many queries at a time as keep the weights within bounds."""
+    rows = max(1, _TILE_WEIGHTS // (queries.shape[0] * keys.shape[2]))
+    parts = [torch.softmax(part @ keys.mT, dim=-1) @ values for part in queries.split(rows, dim=2)]
+    return torch.cat(parts, dim=2)
 
 
 @dataclass
@@ -235,16 +257,10 @@ class _KernelRound(RoundGenerator):
     splits_work = True  # fused attention uses all threads, query block by query block
 
     def __init__(self, generation: KernelGeneration, context: RoundContext) -> None:
-        recursion = context.recursion
         self._generation, self._context = generation, context
         self._size = context.particles if generation.pool is None else generation.pool
-        self._stop = Truncation.of(recursion, context.round_index)
-        training = TrainingMixture(
-            context, components_of(recursion.target, context.device), piece=min(self._size, BLOCK)
-        )
-        chunks = plan_chunks(context.runs, self._size, BLOCK)
-        drawn = [training.draw(context.noise(chunk, "pool")) for chunk in chunks]
-        self._pools = torch.cat(drawn).view(context.runs, self._size, recursion.dimension)
+        self._stop = Truncation.of(context.recursion, context.round_index)
+        self._pools = draw_pools(context, self._size)
 
     @property
     def bytes_per_row(self) -> int:
@@ -252,13 +268,11 @@ class _KernelRound(RoundGenerator):
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
         context, blur = self._context, self._context.recursion.blur
-        run = torch.tensor([piece.run for piece in chunk.pieces], device=context.device)
-        # A chunk holds pieces of one run, or one piece of each of several runs.
-        pools = self._pools[run[:1]] if len(set(run.tolist())) == 1 else self._pools[run]
+        # A chunk holds pieces of one run, or one piece of each of several consecutive runs.
+        pools = self._pools[chunk.pieces[0].run : chunk.pieces[-1].run + 1]
         start = context.noise(chunk, "start")
         member = member_of(start.uniform(1)[:, 0], self._size)
-        rows = torch.repeat_interleave(run, chunk.pieces[0].rows)
-        origin = self._pools[rows, member] + blur * start.normal(self._pools.shape[2])
+        origin = self._pools[start.runs, member] + blur * start.normal(self._pools.shape[2])
         denoiser = PoolDenoiser(pools, blur, self._stop.rate, self._generation.precision)
         path = context.noise(chunk, "path")
         x = self._generation.reverse.run(origin, denoiser, self._stop.time, start, path)

@@ -52,12 +52,24 @@ def describe_versions() -> dict[str, str]:
     }
 
 
+def works_in_blocks(device: torch.device) -> bool:
+    """Return whether operations take a block of particles each: on a CPU, whose caches a block fits.
+
+    Elsewhere an operation takes all rows of a chunk at once: launching it costs as much as thousands of particles.
+    """
+    return device.type == "cpu"
+
+
 def default_chunk(device: torch.device, bytes_per_row: int) -> int:
-    """Return how many rows to work on together: what fits the caches of a CPU, a quarter of a GPU's free memory."""
-    if device.type == "cpu":
+    """Return how many rows to work on together: what fits the caches of a CPU, a quarter of a GPU's free memory.
+
+    On a GPU a power of two: what little else is in the memory does not change the shapes, nor the last bits.
+    """
+    if works_in_blocks(device):
         return 8192
     free, _ = torch.cuda.mem_get_info(device)
-    return max(8192, int(_SHARE * free) // max(1, bytes_per_row))
+    rows = int(_SHARE * free) // max(1, bytes_per_row)
+    return max(8192, 1 << max(0, rows.bit_length() - 1))
 
 
 def synchronize(device: torch.device) -> None:

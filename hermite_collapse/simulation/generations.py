@@ -3,7 +3,7 @@
 Generation       a generator: what it is, and how it prepares a round
 RoundContext     what it sees of the run: the recursion, the round, the particles of earlier rounds, the noise
 RoundGenerator   a round in preparation, which makes its particles chunk by chunk
-TrainingMixture  draws from a round's training set
+TrainingMixture  draws from a round's training set, for particles or (`draw_pools`) for pools of points
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from ..recursion.recursion import Recursion
+from . import devices
 from .laws import TorchMixture, components_of
-from .noise import BLOCK, Chunk, NoiseStream, member_of
+from .noise import BLOCK, Chunk, NoiseStream, member_of, plan_chunks
 from .reverse import ReverseDiffusion, Truncation
 
 
@@ -173,3 +174,15 @@ class TrainingMixture:
             rows = context.earlier[j].reshape(-1, self._target.dimension)
             result = torch.where((source == number)[:, None], rows[member], result)
         return result
+
+
+def draw_pools(context: RoundContext, size: int, *, blur: float = 0.0) -> torch.Tensor:
+    """Return so many points of the training set of every run, blurred by h Z, shape (runs, size, d)."""
+    recursion, device = context.recursion, context.device
+    mixture = TrainingMixture(context, components_of(recursion.target, device), piece=min(size, BLOCK))
+    parts = []
+    for chunk in plan_chunks(context.runs, size, devices.default_chunk(device, 8 * 10 * recursion.dimension)):
+        stream = context.noise(chunk, "pool")
+        drawn = mixture.draw(stream)
+        parts.append(drawn + blur * stream.normal(recursion.dimension) if blur else drawn)
+    return torch.cat(parts).view(context.runs, size, recursion.dimension)

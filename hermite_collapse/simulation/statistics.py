@@ -20,6 +20,7 @@ from ..core.sum_tree import SumTree
 from ..core.types import FloatArray
 from ..hermite.indices import index_count
 from ..hermite.sums import block_sums
+from . import devices
 from .device_sums import HalvedBasis, centred_sums, padded
 from .noise import BLOCK, Chunk
 
@@ -72,7 +73,7 @@ class HermiteStatistics:
     ) -> None:
         self.dimension, self.degree = dimension, degree
         self.runs, self.particles = runs, particles
-        self._compiled = device.type == "cpu" if compiled is None else compiled
+        self._compiled = devices.works_in_blocks(device) if compiled is None else compiled
         self._basis = HalvedBasis(dimension, degree, device) if products or not self._compiled else None
         self._width = index_count(dimension, degree)
         self._widths = [2 * self._width, dimension, dimension**2]

@@ -122,7 +122,7 @@ def test_kernel_generation_has_the_predicted_mean_and_variance(pool, blur):
 
 def test_the_formula_of_another_pool_is_rejected():
     recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.3)
-    _, variance_z = _kernel_scores(recursion, particles=120, pool=40, formula_pool=120)
+    _, variance_z = _kernel_scores(recursion, particles=120, pool=40, formula_pool=120, runs=3 * RUNS)
     assert variance_z.max() > 5.0
 
 

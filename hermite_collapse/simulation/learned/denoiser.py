@@ -22,13 +22,14 @@ from typing import Protocol
 import torch
 
 from ...core.errors import InputError
+from .. import devices
 from ..scores import Level
 
 
 class MemberNetwork(Protocol):
-    """What a denoiser asks of a network: the output of one member, see `networks.ScoreNetwork`."""
+    """What a denoiser asks of a network: the outputs of consecutive members, see `networks.ScoreNetwork`."""
 
-    def one(self, member: int, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor: ...
+    def several(self, members: slice, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,8 @@ class NetworkDenoiser:
 
     Notes
     -----
-    Float64 outside, float32 in the network.  Groups are evaluated one by one: what a particle sees does not depend on
-    what is computed beside it.
+    Float64 outside, float32 in the network.  On a CPU groups are evaluated one by one: what a particle sees does not
+    depend on what is computed beside it.  Elsewhere all groups of one member, or of consecutive ones, are one call.
     """
 
     def __init__(
@@ -97,13 +98,27 @@ class NetworkDenoiser:
         level = Level.at(time, self.rate)
         a, v = level.scale, level.variance
         result = torch.empty_like(x)
-        size = x.shape[0] // len(self.members)
-        log_sigma = torch.full((size,), math.log(level.sigma), dtype=torch.float32, device=x.device)
-        for group, member in enumerate(self.members):
-            rows = slice(group * size, (group + 1) * size)
-            mean, spread = self.preconditioning.mean[member], float(self.preconditioning.spread[member])
-            n = math.sqrt(v + (a * spread) ** 2)
-            centred = x[rows] - a * mean
-            out = self.network.one(member, (centred / n).to(torch.float32), log_sigma)
-            result[rows] = mean + (a * spread**2 / n**2) * centred + (math.sqrt(v) * spread / n) * out
+        for rows, members in self._calls(x):
+            count = members.stop - members.start
+            mean = self.preconditioning.mean[members, None]
+            spread = self.preconditioning.spread[members, None, None]
+            n = torch.sqrt(v + (a * spread) ** 2)
+            centred = x[rows].view(count, -1, x.shape[1]) - a * mean
+            log_sigma = torch.full(
+                centred.shape[:2], math.log(level.sigma), dtype=torch.float32, device=x.device
+            )
+            out = self.network.several(members, (centred / n).to(torch.float32), log_sigma)
+            clean = mean + (a * spread**2 / n**2) * centred + (math.sqrt(v) * spread / n) * out
+            result[rows] = clean.view(-1, x.shape[1])
         return result
+
+    def _calls(self, x: torch.Tensor) -> list[tuple[slice, slice]]:
+        """Return the rows of every call of the network, and the consecutive members that they belong to equally."""
+        first, last = self.members[0], self.members[-1]
+        if not devices.works_in_blocks(x.device):
+            if self.members == (first,) * len(self.members):
+                return [(slice(None), slice(first, first + 1))]
+            if self.members == tuple(range(first, last + 1)):
+                return [(slice(None), slice(first, last + 1))]
+        size = x.shape[0] // len(self.members)
+        return [(slice(i * size, (i + 1) * size), slice(m, m + 1)) for i, m in enumerate(self.members)]

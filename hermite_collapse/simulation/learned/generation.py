@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 import torch
 
 from ...core.errors import InputError
-from ..generations import Generation, RoundContext, RoundGenerator, TrainingMixture
-from ..laws import components_of
-from ..noise import BLOCK, Chunk, member_of, plan_chunks
+from ...recursion.recursion import Recursion
+from ..generations import Generation, RoundContext, RoundGenerator, draw_pools
+from ..noise import Chunk, member_of
 from ..reverse import ReverseDiffusion, Truncation
 from .networks import Architecture
-from .settings import Address, Checkpoints, ResidualPerceptron, Training
+from .settings import Address, Checkpoints, ImageUNet, ResidualPerceptron, Training
 from .training import TrainedScores, train_scores
 
 
@@ -67,6 +67,11 @@ class NeuralGeneration(Generation):
             "training": self.training.describe(),
         }
 
+    def notes(self, recursion: Recursion, rounds: int) -> tuple[str, ...]:
+        if not (isinstance(self.network, ImageUNet) and self.network.dropout > 0.0):
+            return ()
+        return ("Dropout draws from torch's own generators, seeded by round, run and step.",)
+
     def prepare(self, context: RoundContext) -> RoundGenerator:
         """Train the networks of the coming round."""
         return train_rounds(self, [context])[0]
@@ -83,7 +88,9 @@ def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext])
     if len(rates) > 1:
         raise InputError(f"recursions must have one rate to be trained together, got {sorted(rates)!r}.")
     rate = rates.pop()
-    points = [_training_points(generation.training, context) for context in contexts]
+    points = [
+        draw_pools(context, generation.training.samples, blur=context.recursion.blur) for context in contexts
+    ]
     trained = train_scores(
         torch.cat(points),
         architecture=generation.network,
@@ -105,22 +112,6 @@ def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext])
         rounds.append(NeuralRound(generation.reverse, context, stop, own, trained, first))
         first += context.runs
     return rounds
-
-
-def _training_points(training: Training, context: RoundContext) -> torch.Tensor:
-    """Draw the training set of every run, (runs, samples, d)."""
-    recursion, size = context.recursion, training.samples
-    mixture = TrainingMixture(
-        context, components_of(recursion.target, context.device), piece=min(size, BLOCK)
-    )
-    parts = []
-    for chunk in plan_chunks(context.runs, size, BLOCK):
-        stream = context.noise(chunk, "pool")
-        drawn = mixture.draw(stream)
-        if recursion.blur:
-            drawn = drawn + recursion.blur * stream.normal(recursion.dimension)
-        parts.append(drawn)
-    return torch.cat(parts).view(context.runs, size, recursion.dimension)
 
 
 class NeuralRound(RoundGenerator):
@@ -167,9 +158,8 @@ class NeuralRound(RoundGenerator):
         runs = [piece.run for piece in chunk.pieces]
         start = context.noise(chunk, "start")
         member = member_of(start.uniform(1)[:, 0], size)
-        run = torch.repeat_interleave(torch.tensor(runs, device=context.device), chunk.pieces[0].rows)
         denoiser = self.trained.denoiser([self.first + r for r in runs], rate=self._stop.rate)
         x = self._reverse.run(
-            self.points[run, member], denoiser, self._stop.time, start, context.noise(chunk, "path")
+            self.points[start.runs, member], denoiser, self._stop.time, start, context.noise(chunk, "path")
         )
         return self._stop.unscale * x

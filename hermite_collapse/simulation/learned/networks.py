@@ -39,6 +39,11 @@ class ScoreNetwork(nn.Module):
         """Return the output of one member for x (n, d) and log sigma (n,)."""
         raise NotImplementedError
 
+    def several(self, members: slice, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of consecutive members for x (members, n, d) and log sigma (members, n)."""
+        numbers = range(*members.indices(self.members))
+        return torch.stack([self.one(number, x[i], level[i]) for i, number in enumerate(numbers)])
+
 
 class CustomArchitecture(Protocol):
     """What else a network can be made from: JSON values, and the network for a number of members and a dimension."""
@@ -98,6 +103,9 @@ class Perceptrons(ScoreNetwork):
 
     def one(self, member: int, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         return self._apply_layers(x[None], level[None], slice(member, member + 1))[0]
+
+    def several(self, members: slice, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        return self._apply_layers(x, level, members)
 
     def _apply_layers(self, x: torch.Tensor, level: torch.Tensor, selected: slice) -> torch.Tensor:
         phase = level[..., None] * self.octaves

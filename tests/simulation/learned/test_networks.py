@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from hermite_collapse.simulation import MixtureDenoiser
+from hermite_collapse.simulation import MixtureDenoiser, devices
 from hermite_collapse.simulation.laws import TorchMixture
 from hermite_collapse.simulation.learned.denoiser import NetworkDenoiser, Preconditioning
 from hermite_collapse.simulation.learned.networks import parameter_count
@@ -60,8 +60,8 @@ def test_the_output_that_training_asks_for_gives_back_the_clean_point():
     wanted = ((s / d) * (clean - mean) - a * d * z) / math.sqrt(s**2 + (a * d) ** 2)
 
     class Oracle:
-        def one(self, member, x, level):
-            return wanted
+        def several(self, members, x, level):
+            return wanted[None]
 
     x = a * clean + s * z
     torch.testing.assert_close(
@@ -100,6 +100,20 @@ def test_rows_belong_to_the_member_of_their_group():
     assert torch.equal(both, torch.cat(alone))
     swapped = NetworkDenoiser(network, preconditioning, [0, 2]).denoise(x, 0.5)
     assert not torch.allclose(both, swapped)
+
+
+@pytest.mark.parametrize(("members", "calls"), [([1, 2], 1), ([0, 1, 2], 1), ([2, 2, 2], 1), ([2, 0], 2)])
+def test_a_device_takes_all_groups_in_one_call(monkeypatch, members, calls):
+    network = rough_network()
+    preconditioning = Preconditioning(torch.zeros(3, 2, dtype=torch.float64), torch.tensor([0.5, 1.0, 2.0]))
+    x = torch.randn(12, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    denoiser = NetworkDenoiser(network, preconditioning, members)
+    expected = denoiser.denoise(x, 0.5)
+    counted, several = [], network.several
+    monkeypatch.setattr(devices, "works_in_blocks", lambda device: False)
+    monkeypatch.setattr(network, "several", lambda *given: counted.append(given) or several(*given))
+    torch.testing.assert_close(denoiser.denoise(x, 0.5), expected, rtol=1e-6, atol=1e-7)
+    assert len(counted) == calls
 
 
 def test_weights_come_from_the_address_alone():
