@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import torch
 
+from . import devices
 from .noise import Chunk
 
 Work = Callable[[Chunk], torch.Tensor]
@@ -41,7 +42,7 @@ def made_in_order(
     tensor, shape (rows, d)
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1 or (splits and len(chunks) == 1):
+    if not devices.works_in_blocks(device) or threads == 1 or (splits and len(chunks) == 1):
         for chunk in chunks:
             yield work(chunk)
         return

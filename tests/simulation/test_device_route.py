@@ -1,0 +1,110 @@
+"""The route of a device that is no CPU, run on one: as many operations for many particles as for few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import hermite_collapse as hc
+from hermite_collapse.simulation import (
+    ChannelGeneration,
+    ExactGeneration,
+    KernelGeneration,
+    NeuralGeneration,
+    ResidualPerceptron,
+    ReverseDiffusion,
+    Training,
+    devices,
+    simulate,
+)
+from hermite_collapse.simulation.noise import BLOCK
+
+RECURSION = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.2)
+REVERSE = ReverseDiffusion(steps=3)
+
+
+def _same(denoiser):
+    """The denoiser itself, by the readable loop: a wrapped one is not run in a kernel."""
+    return denoiser
+
+
+GENERATIONS = {
+    "channel": ChannelGeneration(),
+    "exact": ExactGeneration(REVERSE, wrap=_same),
+    "kernel": KernelGeneration(REVERSE, pool=50),
+    "neural": NeuralGeneration(
+        ResidualPerceptron(width=8, blocks=1, frequencies=2),
+        Training(samples=100, steps=2, batch=16),
+        REVERSE,
+    ),
+}
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations of torch, and the copies of results to the host."""
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.read = 0, 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += 1
+        self.read += "local_scalar" in str(function)
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.fixture
+def device_route(monkeypatch):
+    monkeypatch.setattr(devices, "works_in_blocks", lambda device: False)
+    monkeypatch.setattr(devices, "default_chunk", lambda device, row: 1 << 30)
+
+
+def _counted(generation, particles, runs=1, **options):
+    with Operations() as operations:
+        record = simulate(
+            RECURSION,
+            generator=generation,
+            rounds=2,
+            particles=particles,
+            runs=runs,
+            degree=3,
+            device="cpu",
+            **options,
+        )
+    return operations, record
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+@pytest.mark.parametrize("products", [False, True])
+def test_operations_of_a_round_do_not_grow_with_the_particles(name, products, device_route):
+    few, many = (_counted(GENERATIONS[name], n * BLOCK, products=products)[0] for n in (2, 8))
+    assert many.count <= few.count + 20  # the tree of sums: a few more levels
+    assert many.read == few.read
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+def test_operations_of_a_round_do_not_grow_with_the_runs(name, device_route):
+    few, many = (_counted(GENERATIONS[name], 40, runs)[0] for runs in (2, 12))
+    extra = 0 if name != "neural" else many.count  # every run is a network that is trained
+    assert many.count <= few.count + extra
+
+
+def test_operations_block_by_block_would_be_noticed():
+    few, many = (_counted(GENERATIONS["channel"], n * BLOCK)[0] for n in (2, 8))
+    assert many.count > 2 * few.count
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+def test_the_route_of_a_device_gives_the_same_particles(name, monkeypatch):
+    particles = 3 * BLOCK // 2
+    blocks = _counted(GENERATIONS[name], particles, 2, keep="all")[1]
+    monkeypatch.setattr(devices, "works_in_blocks", lambda device: False)
+    monkeypatch.setattr(devices, "default_chunk", lambda device, row: 1 << 30)
+    whole = _counted(GENERATIONS[name], particles, 2, keep="all")[1]
+    tolerance = 1e-4 if name in ("kernel", "neural") else 1e-11  # float32 inside
+    for array in ("samples", "coefficients", "second_moments", "means", "covariances"):
+        np.testing.assert_allclose(
+            getattr(whole, array), getattr(blocks, array), rtol=tolerance, atol=tolerance
+        )
