@@ -1,4 +1,4 @@
-"""Reverse diffusions: a sampler is data, run by one loop over a time grid.
+"""Reverse diffusions: a sampler is a table of stages over a time grid, and one loop runs them all.
 
 In reverse time tau, with theta the rate and a, v, lambda = log(a / sqrt(v)) of the current level,
 
@@ -33,7 +33,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 
@@ -41,22 +41,17 @@ from ..core import checks
 from ..core.errors import InputError
 from ..recursion.final_steps import FINAL_STEPS
 from .grids import time_grid
-from .scores import Denoiser, Level, score_of
+from .scores import Denoiser, Level
+from .stages import Normals, Stage, carry
 from .words import GRIDS
-
-
-class Normals(Protocol):
-    """A source of standard normals, one row a particle."""
-
-    def normal(self, columns: int) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True)
 class Sampler(ABC):
-    """What every sampler of a reverse diffusion shares: the time grid, the final step, and the loop.
+    """What every sampler of a reverse diffusion shares: the time grid, the final step, and the loop over its stages.
 
-    A sampler of one's own inherits this, states `name`, `order` and `default_steps`, and carries particles from
-    level to level in `_advance`.
+    A sampler of one's own inherits this, states `name`, `order` and `default_steps`, and gives the stages of its
+    steps in `_steps`.
 
     Parameters
     ----------
@@ -100,19 +95,21 @@ class Sampler(ABC):
         """Return the sampler as JSON values: its name, its weak order and its parameters."""
         return {"name": self.name, "order": self.order, **asdict(self)}
 
+    def stages(self, *, steps: int, start: float, stop: float, rate: float) -> list[Stage]:
+        """Return what is done from time `start` to time `stop`, the final step included."""
+        times = time_grid(self.grid, steps, start=start, stop=stop, rate=rate)
+        levels = [Level.at(float(time), rate) for time in times]
+        return [*self._steps(levels, rate), *ending(levels[-1], self.final_step)]
+
     def run(
         self, x: torch.Tensor, denoiser: Denoiser, noise: Normals, *, steps: int, start: float, stop: float
     ) -> torch.Tensor:
         """Return particles (n, d) carried from time `start` to time `stop` and finished; float64 throughout."""
-        times = time_grid(self.grid, steps, start=start, stop=stop, rate=denoiser.rate)
-        x = self._advance(x, denoiser, noise, [Level.at(float(t), denoiser.rate) for t in times])
-        return finish(x, denoiser, stop, self.final_step)
+        return carry(x, denoiser, self.stages(steps=steps, start=start, stop=stop, rate=denoiser.rate), noise)
 
     @abstractmethod
-    def _advance(
-        self, x: torch.Tensor, denoiser: Denoiser, noise: Normals, levels: Sequence[Level]
-    ) -> torch.Tensor:
-        """Return the particles (n, d) carried from the first level to the last."""
+    def _steps(self, levels: Sequence[Level], rate: float) -> list[Stage]:
+        """Return the stages that carry particles from the first level to the last."""
 
 
 @dataclass(frozen=True)
@@ -160,26 +157,27 @@ class ExponentialMultistep(Sampler):
         if self.order not in (1, 2):
             raise InputError(f"order must be 1 or 2, got {self.order!r}.")
 
-    def _advance(
-        self, x: torch.Tensor, denoiser: Denoiser, noise: Normals, levels: Sequence[Level]
-    ) -> torch.Tensor:
-        before: torch.Tensor | None = None
+    def _steps(self, levels: Sequence[Level], rate: float) -> list[Stage]:
+        stages: list[Stage] = []
         h_before = math.nan
         for now, following in itertools.pairwise(levels):
             h = following.log_snr - now.log_snr
-            clean = denoiser.denoise(x, now.time)
             lost = -math.expm1(-2.0 * h)
             s_now, s_next = math.sqrt(now.variance), math.sqrt(following.variance)
-            target = following.scale * lost * clean
-            if self.order == 2 and before is not None:
-                target += (following.scale * (h - 0.5 * lost) / h_before) * (clean - before)
-            x = (
-                (s_next / s_now * math.exp(-h)) * x
-                + target
-                + (s_next * math.sqrt(lost)) * noise.normal(x.shape[1])
+            slope = 0.0
+            if self.order == 2 and stages:
+                slope = following.scale * (h - 0.5 * lost) / h_before
+            stages.append(
+                Stage(
+                    now,
+                    x=s_next / s_now * math.exp(-h),
+                    data=following.scale * lost + slope,
+                    data_before=-slope,
+                    noise=s_next * math.sqrt(lost),
+                )
             )
-            before, h_before = clean, h
-        return x
+            h_before = h
+        return stages
 
 
 @dataclass(frozen=True)
@@ -210,18 +208,19 @@ class EulerMaruyama(Sampler):
     order: ClassVar[int] = 1
     default_steps: ClassVar[int] = 500
 
-    def _advance(
-        self, x: torch.Tensor, denoiser: Denoiser, noise: Normals, levels: Sequence[Level]
-    ) -> torch.Tensor:
-        theta = denoiser.rate
+    def _steps(self, levels: Sequence[Level], rate: float) -> list[Stage]:
+        stages = []
         for now, following in itertools.pairwise(levels):
             step = now.time - following.time
-            x = x + step * self._drift(x, denoiser, now.time)
-            x += math.sqrt(2.0 * theta * step) * noise.normal(x.shape[1])
-        return x
-
-    def _drift(self, x: torch.Tensor, denoiser: Denoiser, time: float) -> torch.Tensor:
-        return denoiser.rate * x + 2.0 * denoiser.rate * score_of(denoiser, x, time)
+            stages.append(
+                Stage(
+                    now,
+                    x=1.0 + rate * step * (1.0 - 2.0 / now.variance),
+                    data=2.0 * rate * step * now.scale / now.variance,
+                    noise=math.sqrt(2.0 * rate * step),
+                )
+            )
+        return stages
 
 
 @dataclass(frozen=True)
@@ -250,28 +249,33 @@ class ProbabilityFlowHeun(Sampler):
     order: ClassVar[int] = 2
     default_steps: ClassVar[int] = 50
 
-    def _advance(
-        self, x: torch.Tensor, denoiser: Denoiser, noise: Normals, levels: Sequence[Level]
-    ) -> torch.Tensor:
-        y = x / levels[0].scale
+    def _steps(self, levels: Sequence[Level], rate: float) -> list[Stage]:
+        stages = []
         for now, following in itertools.pairwise(levels):
-            width = following.sigma - now.sigma
-            slope = (y - denoiser.denoise(now.scale * y, now.time)) / now.sigma
-            guess = y + width * slope
-            corrected = (guess - denoiser.denoise(following.scale * guess, following.time)) / following.sigma
-            y = y + (0.5 * width) * (slope + corrected)
-        return levels[-1].scale * y
+            a, width = following.scale, following.sigma - now.sigma
+            turn, turn_after = width / now.sigma, width / following.sigma
+            stages += [
+                Stage(now, x=a / now.scale * (1.0 + turn), data=-a * turn),
+                Stage(
+                    following,
+                    x=0.5 * turn_after,
+                    x_before=a / now.scale * (1.0 + 0.5 * turn),
+                    data=-0.5 * a * turn_after,
+                    data_before=-0.5 * a * turn,
+                ),
+            ]
+        return stages
 
 
-def finish(x: torch.Tensor, denoiser: Denoiser, time: float, final_step: str) -> torch.Tensor:
-    """Return the sample made of particles at the truncation time, by one of FINAL_STEPS."""
+def ending(level: Level, final_step: str) -> list[Stage]:
+    """Return what makes the sample of particles at the truncation time, by one of FINAL_STEPS."""
     if final_step == "noisy":
-        return x
-    scale = Level.at(time, denoiser.rate).scale
+        return []
     if final_step == "rescaled":
-        return x / scale
-    clean = denoiser.denoise(x, time)
-    return clean if final_step == "full" else 0.5 * (x / scale + clean)
+        return [Stage(level, x=1.0 / level.scale)]
+    if final_step == "full":
+        return [Stage(level, x=0.0, data=1.0)]
+    return [Stage(level, x=0.5 / level.scale, data=0.5)]
 
 
 SAMPLERS: dict[str, type[Sampler]] = {

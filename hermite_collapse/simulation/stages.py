@@ -8,6 +8,7 @@ Euler's rule is one stage, a step of Heun's rule two; a two-step scheme uses D_b
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,8 +46,10 @@ class Stage:
 
 def asks(stages: Sequence[Stage]) -> list[bool]:
     """Return for every stage whether its denoiser is needed, by itself or by the next one."""
-    later = [*(stage.data_before != 0.0 for stage in stages[1:]), False]
-    return [stage.data != 0.0 or used for stage, used in zip(stages, later, strict=True)]
+    return [
+        stage.data != 0.0 or (following is not None and following.data_before != 0.0)
+        for stage, following in itertools.zip_longest(stages, stages[1:])
+    ]
 
 
 def draw_numbers(stages: Sequence[Stage]) -> list[int]:
@@ -58,8 +61,10 @@ def draw_numbers(stages: Sequence[Stage]) -> list[int]:
     return numbers
 
 
-def carry(x: torch.Tensor, denoiser: Denoiser, stages: Sequence[Stage], noise: Normals) -> torch.Tensor:
-    """Return particles (n, d) carried through all stages; float64 throughout."""
+def carry(
+    x: torch.Tensor, denoiser: Denoiser, stages: Sequence[Stage], noise: Normals | None = None
+) -> torch.Tensor:
+    """Return particles (n, d) carried through all stages, in float64; stages without noise need none."""
     x_before, data_before, data = x, x, x
     for stage, asked in zip(stages, asks(stages), strict=True):
         if asked:
@@ -72,7 +77,7 @@ def carry(x: torch.Tensor, denoiser: Denoiser, stages: Sequence[Stage], noise: N
         ):
             if coefficient != 0.0:
                 result.add_(values, alpha=coefficient)
-        if stage.noise != 0.0:
+        if stage.noise != 0.0 and noise is not None:
             result.add_(noise.normal(x.shape[1]), alpha=stage.noise)
         x_before, data_before, x = x, data, result
     return x

@@ -25,8 +25,9 @@ from hermite_collapse.simulation import (
     simulate,
 )
 from hermite_collapse.simulation.laws import components_of
-from hermite_collapse.simulation.samplers import finish
+from hermite_collapse.simulation.samplers import ending
 from hermite_collapse.simulation.scores import Level
+from hermite_collapse.simulation.stages import carry
 
 CPU = torch.device("cpu")
 LAW = hc.GaussianMixture([0.4, 0.6], [-1.0, 0.9], [0.3, 0.2])
@@ -54,14 +55,13 @@ def _quantiles(law, u):
 
 def _after_round(sigma, final_step, u, *, wrap=None):
     """Quantiles of the law after one round: the final step is increasing, so it maps quantiles to quantiles."""
-    time = _time(sigma)
-    level = Level.at(time, 0.5)
+    level = Level.at(_time(sigma), 0.5)
     noisy = LAW.through(hc.GaussianChannel(level.scale, level.variance))
     denoiser = MixtureDenoiser(components_of(LAW, CPU))
     if wrap is not None:
         denoiser = wrap(denoiser)
     x = torch.from_numpy(_quantiles(noisy, u)[:, None])
-    out = finish(x, denoiser, time, final_step).numpy().ravel()
+    out = carry(x, denoiser, ending(level, final_step)).numpy().ravel()
     assert np.all(np.diff(out) > 0.0)
     return out
 

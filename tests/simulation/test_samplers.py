@@ -6,7 +6,7 @@ Running the sampler itself on unit impulses reads off the coefficients: mean and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from hermite_collapse.simulation.samplers import (
     ExponentialMultistep,
     ProbabilityFlowHeun,
 )
-from hermite_collapse.simulation.scores import Level, MixtureDenoiser, score_of
+from hermite_collapse.simulation.scores import Level, MixtureDenoiser
 
 MEAN, VARIANCE, STOP, HORIZON, RATE = 0.8, 0.35, 0.1, 8.0, 0.5
 
@@ -103,8 +103,10 @@ def test_second_order_is_below_a_standard_error_at_fifty_steps_and_first_order_f
 class WrongSign(EulerMaruyama):
     """Euler's rule with the linear drift of the forward process."""
 
-    def _drift(self, x, denoiser, time):
-        return -denoiser.rate * x + 2.0 * denoiser.rate * score_of(denoiser, x, time)
+    def _steps(self, levels, rate):
+        times = [level.time for level in levels]
+        stages = zip(super()._steps(levels, rate), -np.diff(times), strict=True)
+        return [replace(stage, x=stage.x - 2.0 * rate * float(step)) for stage, step in stages]
 
 
 def test_a_wrong_drift_sign_does_not_converge():

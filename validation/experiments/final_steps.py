@@ -2,7 +2,7 @@
 
 One round and the limit are measured without noise in one dimension, where the final step is an increasing map and so
 carries quantiles to quantiles: the points it is applied to are quantiles of the noisy law, the map is the sampler's own
-`finish`.  The variance after one round is measured again with particles, by the whole reverse diffusion.
+`ending`.  The variance after one round is measured again with particles, by the whole reverse diffusion.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import hermite_collapse as hc
 from hermite_collapse.recursion.final_steps import limit_distance
 from hermite_collapse.simulation import ExponentialMultistep, MixtureDenoiser, simulate
 from hermite_collapse.simulation.laws import TorchMixture, components_of
-from hermite_collapse.simulation.samplers import FINAL_STEPS, finish
+from hermite_collapse.simulation.samplers import FINAL_STEPS, ending
 from hermite_collapse.simulation.scores import Level
+from hermite_collapse.simulation.stages import carry
 
 from ..experiment import Experiment, Result, Settings
 
@@ -125,8 +126,7 @@ def limit(settings: Settings) -> Result:
         np.sum(np.asarray(LAW.score(grid)).ravel() ** 2 * np.asarray(LAW.density(grid)).ravel()) * width
     )
     unit = limit_distance(information, sigma=sigma, fresh_fraction=FRESH_FRACTION, final_step="rescaled")
-    time = float(hc.time_from_sigma(sigma))
-    scale = Level.at(time, 0.5).scale
+    level = Level.at(float(hc.time_from_sigma(sigma)), 0.5)
     ratios = {}
     for final_step in ("rescaled", "full", "half"):
         training = LAW_COMPONENTS
@@ -137,8 +137,8 @@ def limit(settings: Settings) -> Result:
             spread = np.sqrt(variances + sigma**2)
             gap = (grid[:, None] - means) / spread
             density = np.exp(-0.5 * gap**2) @ (weights / spread) / np.sqrt(2.0 * np.pi)
-            noisy = torch.from_numpy(scale * grid[:, None])
-            x = finish(noisy, MixtureDenoiser(training), time, final_step).numpy().ravel()
+            noisy = torch.from_numpy(level.scale * grid[:, None])
+            x = carry(noisy, MixtureDenoiser(training), ending(level, final_step)).numpy().ravel()
             below = ndtr(gap) @ weights
             training = _training(x, density * width)
         inside = (below > 1e-12) & (below < 1.0 - 1e-12)
@@ -176,11 +176,12 @@ def _training(x: FloatArray, shares: FloatArray) -> TorchMixture:
 
 def after_round(law: TorchMixture, sigma: float, final_step: str, u: FloatArray) -> FloatArray:
     """Quantiles after one round on a one-dimensional training law."""
-    time = float(hc.time_from_sigma(sigma))
-    level = Level.at(time, 0.5)
+    level = Level.at(float(hc.time_from_sigma(sigma)), 0.5)
     weights, means, variances = (t.numpy().ravel() for t in (law.weights, law.means, law.variances))
     x = quantiles(weights, level.scale * means, level.scale**2 * variances + level.variance, u)
-    return finish(torch.from_numpy(x[:, None]), MixtureDenoiser(law), time, final_step).numpy().ravel()
+    return (
+        carry(torch.from_numpy(x[:, None]), MixtureDenoiser(law), ending(level, final_step)).numpy().ravel()
+    )
 
 
 def quantiles(weights: Any, means: Any, variances: Any, u: FloatArray) -> FloatArray:
