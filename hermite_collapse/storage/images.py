@@ -25,6 +25,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
 from .samples import read_samples
+from .units import checked_range
 
 Shape = tuple[int, int, int]
 
@@ -123,10 +124,8 @@ def load_images(
 
 def to_units(pixels: ArrayLike, value_range: tuple[float, float] = (0.0, 255.0)) -> FloatArray:
     """Return 2 (p - low)/(high - low) - 1 of pixels p, flattened to (n, d)."""
-    low, high = value_range
+    low, high = checked_range(value_range)
     values = np.asarray(pixels, dtype=np.float64)
-    if not high > low:
-        raise InputError(f"value_range must be (low, high) with low < high, got {value_range!r}.")
     if values.size == 0 or values.min() < low or values.max() > high:
         actual = "none" if values.size == 0 else f"{values.min():g} to {values.max():g}"
         raise InputError(

@@ -4,7 +4,7 @@
     photos/cats/a.png, photos/dogs/b.png          names cats/a.png and dogs/b.png, classes 0 and 1
     latents.npy, labels.npy                       rows in their order, one whole number each
 
-Images become [-1, 1], from 0 to 255; arrays are taken in the units they are in, those of the model.
+Units are those of `units`: images of 8 and 16 bits become [-1, 1].
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from .formats import image_files
-from .images import to_units
+from .formats import class_folders, image_files
 from .samples import read_samples
 
 
@@ -88,35 +87,19 @@ def read_labelled(
         If something cannot be read or does not fit; the sentence names the file.
     """
     folder = Path(path)
-    classes = _class_folders(folder)
+    classes = class_folders(folder)
+    samples = np.asarray(read_samples(path))
     if classes:
         if labels is not None:
             raise InputError(
                 f"labels must be left out where samples ({path}) are in class folders, got {str(labels)!r}."
             )
-        parts = [_images(sub) for sub in classes]
-        width = {part.shape[1] for part in parts}
-        if len(width) > 1:
-            raise InputError(f"samples ({path}) must all have one size, got {sorted(width)} numbers each.")
-        names = tuple(f"{sub.name}/{file.name}" for sub in classes for file in image_files(sub))
-        numbers = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        return LabelledSamples(np.concatenate(parts), names, numbers)
-    if folder.is_dir():
-        samples = _images(folder)
-        names = tuple(file.name for file in image_files(folder))
-    else:
-        samples, names = np.asarray(read_samples(path)), ()
+        files = [image_files(sub) for sub in classes]
+        names = tuple(f"{file.parent.name}/{file.name}" for part in files for file in part)
+        numbers = np.repeat(np.arange(len(files)), [len(part) for part in files])
+        return LabelledSamples(samples, names, numbers)
+    names = tuple(file.name for file in image_files(folder)) if folder.is_dir() else ()
     return LabelledSamples(samples, names, None if labels is None else _labels(labels, len(samples)))
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    if not folder.is_dir() or image_files(folder):
-        return []
-    return sorted(sub for sub in folder.iterdir() if sub.is_dir() and image_files(sub))
-
-
-def _images(folder: Path) -> FloatArray:
-    return to_units(read_samples(folder, scale=1.0))
 
 
 def _labels(path: str | os.PathLike[str], count: int) -> IntArray:

@@ -1,33 +1,42 @@
 """Samples from users' files: one function, one array out, one sentence when the file is no good.
 
-The formats are those of `formats`.  Whatever a file holds beyond two axes is flattened: 60 000 images of 28 x 28 are
-(60 000, 784).
+The formats are those of `formats`, the units those of `units`.  Whatever a file holds beyond two axes is flattened:
+60 000 images of 28 x 28 are (60 000, 784).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from .formats import is_known, read_array, readable
+from .units import units_of
 
 
-def read_samples(path: str | os.PathLike[str], *, scale: float | None = None) -> FloatArray:
+def read_samples(
+    path: str | os.PathLike[str],
+    *,
+    scale: float | None = None,
+    shift: float | None = None,
+    value_range: Sequence[float] | None = None,
+) -> FloatArray:
     """Return the samples in a file or a folder of images, in the units of the diffusion.
 
     Parameters
     ----------
     path : str or path
-        A .npy, .npz, .csv, .txt or IDX file (the last also gzipped), or a folder of images.  One array of a
-        .npz file is chosen with a colon: "data.npz:train".
-    scale : float, optional
-        The samples are divided by it, > 0, in the units of the file.  Without it they must look like a
-        diffusion's own coordinates: no second moment E x_j^2 above 25, their average not below 0.01.
+        A .npy, .npz, .csv, .txt or IDX file (the last also gzipped), or a folder of images or of folders of images.
+        One array of a .npz file is chosen with a colon: "data.npz:train".
+    scale, shift : float, optional
+        x = (p - shift) / scale of the numbers p in the file, scale > 0.
+    value_range : pair of float, optional
+        The numbers that become -1 and 1, instead of scale and shift.
 
     Returns
     -------
@@ -39,25 +48,34 @@ def read_samples(path: str | os.PathLike[str], *, scale: float | None = None) ->
     InputError
         If the file is missing, unreadable, truncated, empty, of an unknown kind, holds something that is not a
         finite real number, or is in other units; the sentence names the file.
+
+    Notes
+    -----
+    Without scale, shift and value_range, images of 8 and 16 bits become [-1, 1], and other numbers must look like a
+    diffusion's own coordinates: no second moment E x_j^2 above 25, their average not below 0.01.
     """
-    divisor = None if scale is None else checks.positive(scale, "scale")
+    array = read_stored(path)
+    images = Path(path).is_dir()
+    units = units_of(array, scale=scale, shift=shift, value_range=value_range, images=images)
+    return units.applied(array, sample_name(path))
+
+
+def read_stored(path: str | os.PathLike[str]) -> NDArray[np.generic]:
+    """Return the numbers of a file or a folder of images as they are stored, shape (n, ...)."""
     file, member = _split(Path(path))
-    name = f"samples ({path})"
     if not is_known(file):
         suffix = file.suffix.lower()
         raise InputError(
             f"samples ({file}) must be .npy, .npz, .csv, .txt, .dat, .tsv, an IDX file or a folder of images, "
             f"got {'a file without a suffix' if not suffix else 'a ' + suffix + ' file'}."
         )
-    with readable(file, name):
-        array = np.asanyarray(read_array(file, member))
-    if array.ndim > 2 and array.size:
-        array = array.reshape(len(array), -1)
-    samples = checks.samples(array, name)
-    if divisor is not None:
-        return samples / divisor
-    checks.diffusion_units(checks.second_moments(samples), name)
-    return samples
+    with readable(file, sample_name(path)):
+        return np.asanyarray(read_array(file, member))
+
+
+def sample_name(path: str | os.PathLike[str]) -> str:
+    """Return what messages call the samples of a file."""
+    return f"samples ({os.fspath(path)})"
 
 
 def _split(path: Path) -> tuple[Path, str | None]:

@@ -1,0 +1,126 @@
+r"""How numbers in files become those of the diffusion.
+
+8 bit      x = p / 127.5 - 1           whole numbers of 8 bits that use the upper half of their range
+16 bit     x = p / 32767.5 - 1         the same with 16 bits
+others     x = p                       if the second moments are those of a diffusion's coordinates
+
+scale, shift          x = (p - shift) / scale
+value_range           x = 2 (p - low) / (high - low) - 1: low is -1 and high is 1, values may lie beyond
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..core.value import Value
+
+_BITS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
+
+
+@dataclass(frozen=True, eq=False)
+class Units(Value):
+    """The map from numbers in a file to those of the diffusion, x = (p - shift) / scale.
+
+    Attributes
+    ----------
+    scale, shift : float
+    is_given : bool
+        Whether the caller said so; otherwise the numbers themselves did.
+    bits : int or None
+        Of the stored whole numbers, 8 or 16; None for others.
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+    is_given: bool = False
+    bits: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The map in words."""
+        kind = "numbers" if self.bits is None else f"values of {self.bits} bits"
+        if self.scale == 1.0 and self.shift == 0.0:
+            return f"{kind} as they are"
+        if self.shift == 0.0:
+            return f"{kind} p as p / {self.scale:g}"
+        return f"{kind} p as (p - {self.shift:g}) / {self.scale:g}"
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Lowest and highest number that can be stored, in units of the diffusion; None where there is no end."""
+        if self.bits is None:
+            return None
+        return (0.0 - self.shift) / self.scale, (2.0**self.bits - 1.0 - self.shift) / self.scale
+
+    def applied(self, array: NDArray[np.generic], name: str) -> FloatArray:
+        """Return samples (n, d) in units of the diffusion; numbers as they are must be in them already."""
+        values = checks.samples(
+            array.reshape(len(array), -1) if array.ndim > 2 and array.size else array, name
+        )
+        if self.scale != 1.0 or self.shift != 0.0:
+            return (values - self.shift) / self.scale
+        if not self.is_given:
+            checks.diffusion_units(checks.second_moments(values), name)
+        return values
+
+
+def units_of(
+    array: NDArray[np.generic],
+    *,
+    scale: float | None = None,
+    shift: float | None = None,
+    value_range: Sequence[float] | None = None,
+    images: bool = False,
+) -> Units:
+    """Return the units of numbers as they are stored.
+
+    Parameters
+    ----------
+    array : array, shape (n, ...)
+    scale, shift : float, optional
+        x = (p - shift) / scale; 1 and 0 where only the other is given.
+    value_range : pair of float, optional
+        The numbers that become -1 and 1.
+    images : bool
+        Whether the numbers are those of image files, so that 8 and 16 bits mean what they mean there.
+
+    Returns
+    -------
+    Units
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range, or both ways to say it are used.
+    """
+    bits = _BITS.get(array.dtype.newbyteorder("="))
+    if value_range is not None:
+        if scale is not None or shift is not None:
+            raise InputError(
+                f"value_range must come without scale and shift, got {value_range!r} with "
+                f"{'scale' if scale is not None else 'shift'}."
+            )
+        low, high = checked_range(value_range)
+        return Units((high - low) / 2.0, (low + high) / 2.0, True, bits)
+    if scale is not None or shift is not None:
+        divisor = 1.0 if scale is None else checks.positive(scale, "scale")
+        return Units(divisor, 0.0 if shift is None else checks.real(shift, "shift"), True, bits)
+    if bits is not None and (images or (array.size and int(np.max(array)) >= 2 ** (bits - 1))):
+        half = (2**bits - 1) / 2.0
+        return Units(half, half, False, bits)
+    return Units(bits=bits)
+
+
+def checked_range(value_range: Sequence[float]) -> tuple[float, float]:
+    """Return (low, high) with low < high."""
+    values = checks.vector(value_range, "value_range")
+    if values.shape != (2,) or not values[1] > values[0]:
+        raise InputError(f"value_range must be (low, high) with low < high, got {tuple(values.tolist())!r}.")
+    return float(values[0]), float(values[1])
