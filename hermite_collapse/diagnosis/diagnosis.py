@@ -1,120 +1,176 @@
-r"""Diagnosis: which fresh fraction and truncation time explain a measured curve, and whether any do.
+r"""Diagnosis: which mechanisms a measured recursion does not contradict, and what its curves determine.
 
-A curve holds, for each round i, factors of Hermite degrees n (mode values over their values in round 0):
+Every mechanism of `round_models` is fitted by generalised least squares (`fitting`), and `verdict` says what may be
+concluded.  A single curve of any of them is
 
-    f_n(i) = g_n + (1 - g_n) kappa_n^i
+    y_i = L + (y_0 - L) kappa^i:
 
-or the variances of directions, which are degree 2, v_i = 1 + f_2(i) (v_0 - 1) for centred data in the diffusion's
-units; or distances to the data, of which only the form plateau (1 - kappa^i) is known to leading order.
+it fixes a rate and a plateau.  The fresh fraction, or a second direction of another variance, tells mechanisms apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
-from ..core.errors import ConvergenceError, InputError
+from ..core.display import Displayed
+from ..core.errors import InputError
 from ..core.estimates import Estimate
-from ..core.numbers import with_error
 from ..core.signature import public
-from ..core.types import FloatArray, IntArray
+from ..core.types import FloatArray
 from ..core.value import Value
-from ..recursion.modes import attenuation, mode_contraction
+from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
+from ..storage.curves import Curve
+from .fitting import LEAST_FREEDOM, MechanismFit, fit
+from .gathering import KINDS, estimated_scatter, from_arrays, from_measured
+from .measured import FACTOR, POWER, VARIANCE, Measured
+from .observations import DISTANCE, Observations
+from .round_models import (
+    MECHANISMS,
+    AffineModel,
+    AutoencoderModel,
+    BlurModel,
+    RefitModel,
+    RoundModel,
+    SamplerModel,
+    ScoreErrorModel,
+    TruncationModel,
+)
+from .sentences import describe
+from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
-KINDS = ("factors", "variances", "distances")
-REJECTED_BELOW = 0.01
-STARTS = ((-2.0, -3.0), (0.0, -1.0), (-4.0, -6.0), (2.0, -5.0))
-"""Where fits start: logit of the fresh fraction and logarithm of the truncation time."""
+VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
+LEAST_VALUES = 3
+_NEAR_ONE = 0.1  # about which columns of no stated kind begin if they are factors
+_PASSES = 3  # in which the covariance of measured generations follows the fit
+_PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
 
 
 @dataclass(frozen=True, eq=False)
-class Diagnosis(Value):
-    """The recursion that fits a curve best.
+class Diagnosis(Displayed, Value):
+    """What measured curves say about the mechanism of a recursion.
 
     Attributes
     ----------
+    verdict : str
+        "identified", "rate_and_plateau", "undetermined" or "rejected".
+    accepted : tuple of str
+        Mechanisms that were tested and not rejected at five per cent.
+    fits_by_mechanism : dict of str to MechanismFit
+        Every mechanism that was tried.
+    leading : MechanismFit
+        What plateau, rounds and chi-square are of: the identified mechanism, else the law of rates and plateaus.
     fresh_fraction, truncation_time : Estimate or None
-        With standard errors (0 for a value that was given); None where the curve does not determine them.
-    plateau, plateau_error : array, shape (m,)
-        Values in the long run, by column, and their standard errors.
-    rounds : array, shape (m,)
-        Rounds after which 99 % of the way to the plateau is done.
-    chi_square : float
-        Weighted sum of squared deviations at the best fit.
-    freedom : int
-        Its degrees of freedom.
-    p_value : float
-        Of the fit; NaN where no standard errors were given.
-    fits : bool
-        False if the model is rejected at one per cent.
+        Of truncation, with standard errors (0 for a value that was held); None unless truncation is accepted and
+        the curves determine them.
+    observations : Observations
+        What was fitted.
+    text : str
+        The diagnosis in a few sentences.
     """
 
+    verdict: str
+    accepted: tuple[str, ...]
+    fits_by_mechanism: dict[str, MechanismFit]
+    leading: MechanismFit
     fresh_fraction: Estimate | None
     truncation_time: Estimate | None
-    plateau: FloatArray
-    plateau_error: FloatArray
-    rounds: FloatArray
-    chi_square: float
-    freedom: int
-    p_value: float
-    fits: bool
+    observations: Observations
+    text: str
 
     @property
-    def text(self) -> str:
-        """The diagnosis in a few sentences."""
-        if not self.fits:
-            return (
-                f"No fresh fraction and truncation time explain this curve (chi-square {self.chi_square:.1f} on "
-                f"{self.freedom} degrees of freedom, p = {self.p_value:.2g}): something other than truncation is at "
-                "work."
-            )
-        named = (("fresh fraction", self.fresh_fraction), ("truncation time", self.truncation_time))
-        parts = [f"{name} {with_error(value)}" for name, value in named if value is not None]
-        plateaus = zip(self.plateau, self.plateau_error, strict=True)
-        levels = ", ".join(with_error(Estimate(float(p), float(e), "standard_error")) for p, e in plateaus)
-        quality = "" if np.isnan(self.p_value) else f" The fit is acceptable (p = {self.p_value:.2g})."
-        explained = f"The curve is explained by {' and '.join(parts)}; it" if parts else "The curve"
-        return f"{explained} levels off at {levels}, 99 % of the way after {np.max(self.rounds):.0f} rounds.{quality}"
+    def fits(self) -> bool | None:
+        """True if something explains the curves, False if everything is rejected, None if undetermined."""
+        return {REJECTED: False, UNDETERMINED: None}.get(self.verdict, True)
+
+    @property
+    def plateau(self) -> FloatArray:
+        """Values in the long run, by column, shape (m,)."""
+        return self.leading.plateau
+
+    @property
+    def plateau_error(self) -> FloatArray:
+        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom."""
+        return self.leading.plateau_error
+
+    @property
+    def rounds(self) -> FloatArray:
+        """Rounds after which 99 % of the way to the plateau is done, shape (m,)."""
+        return repetitions_to(0.01, np.clip(self.leading.contraction, 0.0, None))
+
+    @property
+    def chi_square(self) -> float:
+        """Weighted sum of squared deviations of the leading fit."""
+        return self.leading.chi_square
+
+    @property
+    def freedom(self) -> int:
+        """Its degrees of freedom."""
+        return self.leading.freedom
+
+    @property
+    def p_value(self) -> float:
+        """Its p-value; NaN where no standard errors were given."""
+        return self.leading.p_value
 
 
 @public
 def diagnose(
-    curve: ArrayLike,
+    curve: ArrayLike | Curve | Measured,
     *,
-    kind: str = "factors",
+    kind: str | None = None,
     degrees: ArrayLike | None = None,
     rounds: ArrayLike | None = None,
     standard_errors: ArrayLike | None = None,
+    covariance: ArrayLike | None = None,
+    data: ArrayLike | None = None,
+    data_errors: ArrayLike | None = None,
     fresh_fraction: float | None = None,
-    truncation_time: float | None = None,
+    truncation_time: float | Sequence[float] | None = None,
     rate: float = 0.5,
+    sampler: Mechanism | None = None,
+    mechanism: str | None = None,
 ) -> Diagnosis:
-    """Fit the recursion to a measured curve.
+    """Return which mechanisms measured curves do not contradict, and what the curves determine.
 
-        f_n(i) = g_n + (1 - g_n) kappa_n^i
+        y_i = kappa^i y_0 + (alpha A y_0 + B) (1 - kappa^i) / (1 - kappa),     kappa = (1 - alpha) A
 
     Parameters
     ----------
-    curve : array, shape (r,) or (r, m)
-        Values by round; one column a degree, direction or distance.
-    kind : str
-        "factors" (f_n(i), row of round 0 about 1), "variances" (of centred directions, in the diffusion's units), or
-        "distances" (to the data).
+    curve : array of shape (r,) or (r, m), Curve or Measured
+        Values by round, one column a degree, direction or distance, NaN where one is missing; a table of
+        `read_curve`; or the generations that `measure` measured.
+    kind : str, optional
+        "factors" (f_n(i), 1 for the data), "variances" (of centred directions, in the diffusion's units),
+        "deviations" (standard deviations of the same) or "distances" (to the data, FID, recall: whatever approaches a
+        plateau).  What the table says, or "factors", if None.
     degrees : array of int, shape (m,), optional
-        Hermite degree of each column, for "factors"; 1, 2, ... if None.
-    rounds : array, shape (r,), optional
-        Round of each row; 0, 1, ... if None.
+        Hermite degree of each column of factors; 1, 2, ... if None.
+    rounds : array of int, shape (r,), optional
+        Round of each row; 0, 1, ... if None.  Round 0 is the data.
     standard_errors : array, shape of curve, optional
-        > 0 where a value is to be used; equal weights if None, and then no goodness of fit.
-    fresh_fraction, truncation_time : float, optional
-        Held at the given value instead of fitted.
+        0 in round 0 for data that are known exactly, elsewhere for values that are left out.  Without them nothing is
+        tested.
+    covariance : array, shape (r m, r m), optional
+        Joint covariance of the values in the order of `curve.ravel()`, in place of standard errors.
+    data, data_errors : float or array, shape (m,), optional
+        Values of the data where the curve has no round 0, and their standard errors, 0 if None.
+    fresh_fraction : float, optional
+        Held at this value instead of fitted, in [0, 1].
+    truncation_time : float or sequence of float, optional
+        Held at this value instead of fitted; times of rounds 1, 2, ... if a sequence, the last one for all later
+        rounds.
     rate : float
         Of the Ornstein-Uhlenbeck process, > 0.
+    sampler : Mechanism, optional
+        Round map to try besides, such as `hc.mechanisms.SamplerSteps.edm(steps=18)`.
+    mechanism : str, optional
+        The only mechanism to try: "truncation", "blur", "refit", "score_error", "autoencoder", "sampler" or "affine".
 
     Returns
     -------
@@ -123,216 +179,178 @@ def diagnose(
     Raises
     ------
     InputError
-        If an argument is outside its range, or the curve too short for what is fitted.
-    ConvergenceError
-        If the fit does not converge.
+        If an argument is outside its range, or the mechanism that is asked for says nothing of such curves.
 
     Accuracy
     --------
-    Errors come from the curvature of chi-square at its minimum, scaled by the misfit without standard errors.
+    Errors are from the curvature of chi-square at its minimum.  A true mechanism is rejected in five per cent of cases.
+
+    Notes
+    -----
+    Mechanisms act on degrees above 2 by a closure that leaves lower degrees out; truncation is exact at every degree.
 
     References
     ----------
-    arXiv:2606.13796, Proposition 3.3, for the curve.
+    arXiv:2606.13796, Proposition 3.3, for truncation.
 
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=6)
-    >>> diagnosis = diagnose(curve)
-    >>> round(diagnosis.fresh_fraction.value, 6), round(diagnosis.truncation_time.value, 6)
-    (0.3, 0.1)
+    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    >>> diagnosis = diagnose(curve, standard_errors=np.full(curve.shape, 0.002))
+    >>> diagnosis.verdict, round(diagnosis.fresh_fraction.value, 4), round(diagnosis.truncation_time.value, 4)
+    ('identified', 0.3, 0.1)
     """
-    form = checks.one_of(kind, KINDS, "kind")
-    measured = _measured(curve, rounds, standard_errors)
-    columns = measured.values.shape[1]
-    held = (
-        None if fresh_fraction is None else checks.fraction(fresh_fraction),
-        None if truncation_time is None else checks.nonnegative(truncation_time, "truncation_time"),
-    )
-    if form == "distances":
-        return _fit_saturation(measured)
-    if form == "variances":
-        start = measured.values[np.argmin(measured.rounds)]
-        model = _Model(np.full(columns, 2), 1.0, start - 1.0, checks.positive(rate, "rate"))
-        return _fit_recursion(measured, model, held)
-    numbers = (
-        np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
-    )
-    if numbers.shape != (columns,):
+    fresh = None if fresh_fraction is None else checks.fraction(fresh_fraction)
+    times = _times(truncation_time)
+    speed = checks.positive(rate, "rate")
+    asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
+    if sampler is not None:
+        checks.instance(sampler, Mechanism, "sampler")
+    given = {
+        "degrees": degrees,
+        "rounds": rounds,
+        "standard_errors": standard_errors,
+        "covariance": covariance,
+    }
+    if isinstance(curve, Measured):
+        _none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
+        observations = _of_measured(curve, fresh)
+    elif isinstance(curve, Curve):
+        _none_of(given, "a table")
+        if not times and curve.truncation_times is not None:
+            times = curve.truncation_times
+        observations = from_arrays(
+            curve.values,
+            kind=_kind_of(curve, kind),
+            degrees=curve.degrees if _kind_of(curve, kind) == "factors" else None,
+            rounds=curve.rounds,
+            standard_errors=curve.standard_errors,
+            covariance=None,
+            data=data,
+            data_errors=data_errors,
+            names=curve.names,
+        )
+    else:
+        observations = from_arrays(
+            curve,
+            kind=checks.one_of(kind or "factors", KINDS, "kind"),
+            names=None,
+            data=data,
+            data_errors=data_errors,
+            **given,
+        )
+    if observations.count < LEAST_VALUES:
         raise InputError(
-            f"degrees must have one entry a column of curve ({columns}), got {numbers.tolist()}."
+            f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
         )
-    return _fit_recursion(
-        measured, _Model(numbers, 0.0, np.ones(columns), checks.positive(rate, "rate")), held
-    )
+    models = _models(observations, asked, speed, times, sampler)
+    return _diagnosed(observations, models, fresh, times)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """A curve as it is fitted: values (r, m), rounds (r,), and one over the standard errors, 0 for unused values."""
-
-    values: FloatArray
-    rounds: FloatArray
-    weights: FloatArray
-    has_errors: bool
-
-    @property
-    def count(self) -> int:
-        return int(np.sum(self.weights > 0))
-
-    def residuals(self, predicted: FloatArray) -> FloatArray:
-        return ((predicted - self.values) * self.weights).reshape(-1)
-
-
-@dataclass(frozen=True)
-class _Model:
-    """The curve of the recursion, offset + gain f_n(i) in each column, as a function of alpha and time."""
-
-    degrees: IntArray
-    offset: float
-    gain: FloatArray
-    rate: float
-
-    def plateau(self, alpha: float, time: float) -> FloatArray:
-        return self.offset + self.gain * attenuation(
-            self.degrees, fresh_fraction=alpha, truncation_time=time, rate=self.rate
-        )
-
-    def contraction(self, alpha: float, time: float) -> FloatArray:
-        return mode_contraction(self.degrees, fresh_fraction=alpha, truncation_time=time, rate=self.rate)
-
-    def curve(self, alpha: float, time: float, rounds: FloatArray) -> FloatArray:
-        limit = attenuation(self.degrees, fresh_fraction=alpha, truncation_time=time, rate=self.rate)
-        factors = limit + (1.0 - limit) * self.contraction(alpha, time) ** rounds[:, None]
-        return self.offset + self.gain * factors
-
-
-def _measured(curve: ArrayLike, rounds: ArrayLike | None, standard_errors: ArrayLike | None) -> _Measured:
-    values = checks.samples(curve, "curve")
-    index = np.arange(len(values), dtype=float) if rounds is None else checks.vector(rounds, "rounds")
-    if index.shape != (len(values),) or index.min() < 0:
-        raise InputError(f"rounds must be >= 0, one a row of curve ({len(values)}), got {rounds!r}.")
-    if standard_errors is None:
-        return _Measured(values, index, np.ones_like(values), False)
-    sigma = checks.samples(standard_errors, "standard_errors")
-    if sigma.shape != values.shape or sigma.min() < 0.0:
-        raise InputError(
-            f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."
-        )
-    weights = np.divide(1.0, sigma, out=np.zeros_like(sigma), where=sigma > 0)
-    return _Measured(values, index, weights, True)
-
-
-def _fit_recursion(measured: _Measured, model: _Model, held: tuple[float | None, float | None]) -> Diagnosis:
-    """Least squares over logit(alpha) and log(time), whichever are free, from several starts."""
-    from scipy.special import expit
-
-    free = [k for k in range(2) if held[k] is None]
-
-    def parameters(u: FloatArray) -> tuple[float, float]:
-        fitted = dict(zip(free, u, strict=True))
-        alpha = held[0] if held[0] is not None else float(expit(fitted[0]))
-        return alpha, held[1] if held[1] is not None else float(np.exp(fitted[1]))
-
-    def residuals(u: FloatArray) -> FloatArray:
-        return measured.residuals(model.curve(*parameters(u), measured.rounds))
-
-    starts = [[start[k] for k in free] for start in STARTS]
-    best, covariance = _least_squares(residuals, starts, measured)
-    alpha, time = parameters(best)
-    slopes = {0: alpha * (1.0 - alpha), 1: time}
-    errors = {k: float(np.sqrt(covariance[j, j])) * slopes[k] for j, k in enumerate(free)}
-    slope = _differences(lambda u: model.plateau(*parameters(u)), best)
-    return _diagnosis(
-        Estimate(alpha, errors.get(0, 0.0), "standard_error", "samples"),
-        Estimate(time, errors.get(1, 0.0), "standard_error", "samples"),
-        model.plateau(alpha, time),
-        np.sqrt(np.einsum("mi,ij,mj->m", slope, covariance, slope)),
-        model.contraction(alpha, time),
-        residuals(best),
-        len(free),
-        measured,
-    )
-
-
-def _fit_saturation(measured: _Measured) -> Diagnosis:
-    """Fit plateau (1 - kappa^i) with one kappa for all columns; it does not determine the fresh fraction by itself."""
-    from scipy.special import expit
-
-    columns = measured.values.shape[1]
-
-    def residuals(u: FloatArray) -> FloatArray:
-        return measured.residuals(u[:-1] * (1.0 - expit(u[-1]) ** measured.rounds[:, None]))
-
-    top = measured.values[np.argmax(measured.rounds)]
-    best, covariance = _least_squares(residuals, [[*top, x] for x in (0.0, 2.0, 4.0)], measured)
-    return _diagnosis(
-        None,
-        None,
-        best[:-1],
-        np.sqrt(np.diagonal(covariance)[:-1]),
-        np.full(columns, expit(best[-1])),
-        residuals(best),
-        columns + 1,
-        measured,
-    )
-
-
-def _diagnosis(
-    alpha: Estimate | None,
-    time: Estimate | None,
-    plateau: FloatArray,
-    plateau_error: FloatArray,
-    contraction: FloatArray,
-    residuals: FloatArray,
-    fitted: int,
-    measured: _Measured,
+def _diagnosed(
+    observations: Observations, models: list[RoundModel], fresh: float | None, times: tuple[float, ...]
 ) -> Diagnosis:
-    from scipy.special import gammaincc
-
-    chi_square, freedom = float(residuals @ residuals), measured.count - fitted
-    tested = measured.has_errors and freedom > 0
-    p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0)) if tested else np.nan
-    rounds = repetitions_to(0.01, contraction)
+    if not observations.has_errors:
+        general = fit(AffineModel(), observations)
+        free = 2 + len(observations.free_starts) // len(observations.degrees)
+        observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
+    fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
+    decision = decide(fits, observations)
+    truncation = fits.get("truncation")
+    known: dict[str, Estimate | None] = {}
+    concluded = decision.verdict in (IDENTIFIED, RATE_AND_PLATEAU)
+    if concluded and truncation is not None and truncation.is_accepted and truncation.freedom >= LEAST_FREEDOM:
+        known = dict(truncation.parameters)
+        if len(times) == 1:
+            known["truncation_time"] = Estimate(times[0], 0.0, "standard_error", "samples")
     return Diagnosis(
-        alpha,
-        time,
-        plateau,
-        plateau_error,
-        rounds,
-        chi_square,
-        freedom,
-        p_value,
-        not p_value < REJECTED_BELOW,
+        verdict=decision.verdict,
+        accepted=tuple(name for name, one in fits.items() if one.is_accepted),
+        fits_by_mechanism=fits,
+        leading=decision.leading,
+        fresh_fraction=known.get("fresh_fraction"),
+        truncation_time=known.get("truncation_time"),
+        observations=observations,
+        text=describe(decision, fits, observations),
     )
 
 
-def _least_squares(
-    residuals: Callable[[FloatArray], FloatArray], starts: list[list[float]], measured: _Measured
-) -> tuple[FloatArray, FloatArray]:
-    """Return the best minimiser over the starts and its covariance."""
-    from scipy.optimize import least_squares
-
-    count, free = measured.count, len(starts[0])
-    if count <= free:
-        raise InputError(f"curve must hold more than {free} usable values for this fit, got {count}.")
-    if not free:  # the model as given
-        return np.empty(0), np.empty((0, 0))
-    fits = [
-        least_squares(residuals, np.array(start), x_scale="jac", xtol=1e-14, ftol=1e-14) for start in starts
+def _models(
+    observations: Observations,
+    asked: str | None,
+    rate: float,
+    times: tuple[float, ...],
+    sampler: Mechanism | None,
+) -> list[RoundModel]:
+    """Return the mechanisms to try: the one that is asked for, or all that say something of such curves."""
+    models: list[RoundModel] = [
+        TruncationModel(rate, times),
+        BlurModel(),
+        RefitModel(),
+        ScoreErrorModel(),
+        AutoencoderModel(),
+        *([] if sampler is None else [SamplerModel.of(sampler)]),
+        AffineModel(),
     ]
-    best = min(fits, key=lambda fit: fit.cost)
-    if not best.success:
-        raise ConvergenceError("the fit of the curve did not converge", value=best.x, bound=best.cost)
-    covariance = np.linalg.pinv(best.jac.T @ best.jac, hermitian=True)
-    if not measured.has_errors:
-        covariance = covariance * (2.0 * best.cost / max(count - free, 1))
-    return best.x, covariance
+    if asked is None:
+        return [model for model in models if model.speaks_of(observations)]
+    wanted = [model for model in models if model.name == asked]
+    if not wanted:
+        raise InputError('sampler must be given where mechanism is "sampler", got none.')
+    if not wanted[0].speaks_of(observations):
+        held = "distances" if np.any(observations.degrees == DISTANCE) else "factors"
+        raise InputError(f"mechanism must say something of {held}, which fix a rate and a plateau, got {asked!r}.")
+    return wanted
 
 
-def _differences(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:
-    """Jacobian (m, parameters) by central differences."""
-    steps = 1e-5 * np.eye(len(at))
-    columns = [(function(at + step) - function(at - step)) / 2e-5 for step in steps]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(np.atleast_1d(function(at))), 0))
+def _of_measured(measured: Measured, fresh: float | None) -> Observations:
+    """Return the curves that are fit for use, with a covariance that follows the fit."""
+    kinds = [kind for kind in (VARIANCE, FACTOR) if kind in measured.kinds] or [POWER]
+    curves = measured.part(*kinds)
+    clean = np.flatnonzero(~np.any(np.abs(curves.clipping.bias) > 1.0, axis=0))
+    if len(clean) == 0:
+        raise InputError(f"curve must hold curves that clipping did not bias, got none: {measured.clipping.text}")
+    guess = np.full(len(curves.names), 0.7 if fresh is None else 1.0 - fresh)
+    observations = from_measured(curves, guess)
+    for _ in range(_PASSES):
+        one = fit(ScoreErrorModel(), observations, fresh_fraction=fresh)
+        if one.p_value < _PLAUSIBLE:
+            return from_measured(curves, one.contraction).only(clean)
+        predicted = one.predicted[-len(curves.rounds) :]
+        observations = from_measured(curves, one.contraction, predicted)
+    return observations.only(clean)
+
+
+def _kind_of(curve: Curve, asked: str | None) -> str:
+    """Return the kind of a table's columns: what is asked for, what they say, or factors if they begin at 1."""
+    if asked is not None:
+        return checks.one_of(asked, KINDS, "kind")
+    if curve.kind is not None:
+        return curve.kind
+    first = curve.values[int(np.argmin(curve.rounds))]
+    if curve.degrees is None and not np.allclose(first, 1.0, rtol=0.0, atol=_NEAR_ONE):
+        raise InputError(
+            f"kind must be given ({', '.join(KINDS)}) for columns that do not say theirs, got none for "
+            f"{', '.join(curve.names)}."
+        )
+    return "factors"
+
+
+def _times(value: float | Sequence[float] | None) -> tuple[float, ...]:
+    """Return held truncation times by round; none where they are fitted."""
+    if value is None:
+        return ()
+    if np.ndim(value) == 0:
+        return (checks.nonnegative(value, "truncation_time"),)
+    times = checks.vector(np.asarray(value), "truncation_time")
+    if times.min() < 0.0:
+        raise InputError(f"truncation_time must be >= 0, got {float(times.min())!r}.")
+    return tuple(times.tolist())
+
+
+def _none_of(given: dict[str, object], what: str) -> None:
+    """Refuse arguments that the curve itself answers."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name} must be left out with {what}, which says so itself, got {value!r}.")

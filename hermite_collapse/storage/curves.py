@@ -1,38 +1,76 @@
 """Measured curves from users' tables: values by round, with standard errors where the table has them.
 
-round, degree 1, degree 1 error, degree 2, degree 2 error
+    round, degree 1, degree 1 error, degree 2, degree 2 error          wide: one column a curve
+    generation, direction, variance, sem                               long: one row a curve and round
+
+`tables` reads the cells, `roles` says what the columns mean; what was used as what is part of the answer.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
-from .formats import TEXT, read_table, readable
+from .formats import TEXT, readable
+from .roles import (
+    ERROR,
+    FACTOR,
+    IGNORE,
+    KIND_OF_ROLE,
+    NAME,
+    ROUND,
+    RUN,
+    TIME,
+    VALUE,
+    VALUES,
+    Role,
+    is_percent,
+    plain_name,
+    role_of_name,
+    roles_of,
+)
+from .tables import Cells, read_cells, read_number
+
+_DATA = {"real", "data", "reference", "original", "ground truth", "true"}
+"""What may stand for round 0."""
+_NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
+_FROM_PERCENT = (30.0, 101.0)
+"""Shares of the data, 1, that are between these in round 0 are per cent."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve(Value):
-    """A curve by round, from a table of numbers.
+    """Curves by round, from a table of numbers.
 
     Attributes
     ----------
     rounds : array, shape (r,)
+        Increasing.
     values : array, shape (r, m)
+        NaN where a value is missing.
     standard_errors : array, shape (r, m), or None
-        None where the table has none.
+        NaN where a value is missing; None where the table has none.
     names : tuple of str, length m
-        Names of the columns.
+        Names of the curves.
     degrees : tuple of int, length m, or None
-        The numbers at the end of the names; None unless every name ends with one.
+        Hermite degrees of factors.
+    kind : str or None
+        "factors", "variances", "deviations" or "distances"; None where the names do not say.
+    columns : mapping of str to str
+        What every column of the table was used as.
+    notes : tuple of str
+        Sentences on what was converted or left out.
+    truncation_times : tuple of float or None
+        Of rounds 1, 2, ..., where the table has them.
     """
 
     rounds: FloatArray
@@ -40,18 +78,25 @@ class Curve(Value):
     standard_errors: FloatArray | None
     names: tuple[str, ...]
     degrees: tuple[int, ...] | None
+    kind: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    truncation_times: tuple[float, ...] | None = None
 
 
-def read_curve(path: str | os.PathLike[str]) -> Curve:
-    """Return a measured curve from a .csv or .txt file whose first line names the columns.
+def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Curve:
+    """Return measured curves from a text file whose first line names the columns.
 
         round, degree 1, degree 1 error, degree 2, degree 2 error
 
     Parameters
     ----------
     path : str or path
-        `round` may be left out (then 0, 1, ...), and so may all columns of standard errors, which are named like
-        the column they belong to, with "error" at the end.  Without names there is one column for each curve.
+        A .csv, .txt, .dat, .tsv or .md file.  Without names every column is the factor of one degree, by round from 0
+        on.
+    columns : mapping of str to str, optional
+        Roles of columns whose names do not say them: "round", "degree N", "variance", "deviation", "distance",
+        "value", "error of NAME", "name", "run", "time" or "ignore".
 
     Returns
     -------
@@ -60,39 +105,269 @@ def read_curve(path: str | os.PathLike[str]) -> Curve:
     Raises
     ------
     InputError
-        If the file cannot be read, or its columns do not go together.
+        If the file cannot be read, or its columns are not understood or do not go together.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "curve.csv"
+    >>> _ = file.write_text("Generation;Variance;SEM\\n0;0,25;0,01\\n1;0,31;0,01\\n")
+    >>> curve = read_curve(file)
+    >>> curve.kind, curve.values[:, 0].tolist(), curve.columns["SEM"]
+    ('variances', [0.25, 0.31], 'standard error of Variance')
     """
     file, argument = Path(path), f"curve ({path})"
-    if file.suffix.lower() not in TEXT:
-        raise InputError(f"{argument} must be a .csv, .txt, .dat or .tsv file, got another.")
+    if file.suffix.lower() not in TEXT | {".md"}:
+        raise InputError(f"{argument} must be a .csv, .txt, .dat, .tsv or .md file, got another.")
     with readable(file, argument):
-        table = read_table(file)
-    values = checks.samples(table.values, argument)
-    names = table.names or tuple(f"degree {j + 1}" for j in range(values.shape[1]))
-    if len(names) != values.shape[1]:
-        raise InputError(
-            f"{argument} must have one name for each of {values.shape[1]} columns, got {len(names)}."
-        )
-    columns = dict(zip(names, values.T, strict=True))
-    rounds = columns.pop("round", np.arange(len(values), dtype=np.float64))
-    errors = {_measured(name): columns.pop(name) for name in names if name.endswith("error")}
-    if not columns:
-        raise InputError(f"{argument} must have a column of values, got {', '.join(names)}.")
-    if errors and set(errors) != set(columns):
-        shown = ", ".join(name for name in names if name.endswith("error"))
-        raise InputError(
-            f"{argument} must have a column of errors for each of {', '.join(columns)} or for none, got {shown}."
-        )
-    ends = [re.search(r"(\d+)$", name) for name in columns]
+        cells = read_cells(file)
+        if not cells.names:
+            return _nameless(cells)
+        cells, notes = _without_row_numbers(cells)
+        roles = roles_of(cells.names, dict(columns or {}), argument)
+        table = _Table(cells, roles, argument)
+        return table.curve(notes)
+
+
+def _nameless(cells: Cells) -> Curve:
+    values = np.array(
+        [[read_number(c, f"in row {i}").value for c in row] for i, row in enumerate(cells.rows, 1)]
+    )
+    rounds, first = np.arange(len(values), dtype=np.float64), 0
+    columns: dict[str, str] = {}
+    if values.shape[1] > 1 and len(values) > 2 and np.ptp(values[:, 0] - rounds) == 0.0 <= values[0, 0]:
+        rounds, first, columns = values[:, 0], 1, {"column 1": "round"}
+    names = tuple(f"degree {j}" for j in range(1, values.shape[1] + 1 - first))
     return Curve(
-        rounds=np.asarray(rounds),
-        values=np.stack(list(columns.values()), axis=1),
-        standard_errors=np.stack([errors[name] for name in columns], axis=1) if errors else None,
-        names=tuple(columns),
-        degrees=tuple(int(end.group(1)) for end in ends if end) if all(ends) else None,
+        rounds=rounds,
+        values=values[:, first:],
+        standard_errors=None,
+        names=names,
+        degrees=tuple(range(1, len(names) + 1)),
+        columns=columns | {f"column {j + first}": f"factor of degree {j}" for j in range(1, len(names) + 1)},
+        notes=(
+            "The table has no names: its columns were taken for the factors of degrees 1, 2, ..."
+            + (", after one of rounds." if first else " of rounds 0, 1, ..."),
+        ),
     )
 
 
-def _measured(name: str) -> str:
-    """Return the name of the column that a column of errors belongs to."""
-    return name.removesuffix("error").rstrip(" _")
+def _without_row_numbers(cells: Cells) -> tuple[Cells, list[str]]:
+    """Leave out a column without a name that counts rows, as pandas and R write it."""
+    numbers = [str(i) for i in range(len(cells.rows))]
+    for j, name in enumerate(cells.names):
+        column = [row[j].strip().removesuffix(".0") for row in cells.rows]
+        if name.strip().casefold() in _NAMELESS and column in (
+            numbers,
+            [str(i + 1) for i in range(len(column))],
+        ):
+            left = Cells(
+                (*cells.names[:j], *cells.names[j + 1 :]), [row[:j] + row[j + 1 :] for row in cells.rows]
+            )
+            return left, ["A column without a name that counts the rows was left out."]
+    return cells, []
+
+
+class _Table:
+    """Columns with their roles, on the way to curves."""
+
+    def __init__(self, cells: Cells, roles: list[Role], argument: str) -> None:
+        self.cells, self.roles, self.argument = cells, roles, argument
+        for role, what in ((ROUND, "rounds"), (NAME, "names of curves"), (TIME, "truncation times")):
+            if len(self._all(role)) > 1:
+                shown = ", ".join(cells.names[j] for j in self._all(role))
+                raise InputError(f"{argument} must have one column of {what}, got {shown}.")
+        self.value_columns = [j for j, role in enumerate(roles) if role.role in VALUES]
+        if not self.value_columns:
+            raise InputError(f"{argument} must have a column of values, got {', '.join(cells.names)}.")
+        self.is_long = bool(self._all(NAME))
+        if self.is_long and len(self.value_columns) > 1:
+            shown = ", ".join(cells.names[j] for j in self.value_columns)
+            raise InputError(
+                f"{argument} must have one column of values beside names of curves, got {shown}."
+            )
+        self.errors = {role.of: j for j, role in enumerate(roles) if role.role == ERROR}
+        names = [cells.names[j] for j in self.value_columns]
+        if self.errors and set(self.errors) != set(names):
+            shown = ", ".join(cells.names[j] for j in self.errors.values())
+            raise InputError(
+                f"{argument} must have a column of errors for each of {', '.join(names)} or for none, got {shown}."
+            )
+        kinds = {roles[j].role for j in self.value_columns}
+        if len(kinds) > 1:
+            shown = ", ".join(f"{cells.names[j]} ({roles[j].role})" for j in self.value_columns)
+            raise InputError(
+                f"{argument} must have columns of one kind, got {shown}: leave some out with --columns NAME=ignore."
+            )
+        self.kind = KIND_OF_ROLE.get(kinds.pop())
+        if self.is_long and self.kind is None:
+            self.kind = self._kind_of_labels()
+        self.percent = False
+
+    def _kind_of_labels(self) -> str | None:
+        """Return the kind that the names of curves in a long table say, if they agree."""
+        column = self._all(NAME)[0]
+        labels = sorted({row[column] for row in self.cells.rows})
+        if re.fullmatch("degree|mode", plain_name(self.cells.names[column])):
+            return "factors"
+        kinds = {meaning.role if (meaning := role_of_name(label)) else None for label in labels}
+        if len(kinds & set(VALUES)) > 1:
+            raise InputError(
+                f"{self.argument} must have curves of one kind, got {', '.join(labels)}: leave the rows of some out."
+            )
+        return KIND_OF_ROLE.get(kinds.pop() or "") if len(kinds) == 1 else None
+
+    def _all(self, role: str) -> list[int]:
+        return [j for j, one in enumerate(self.roles) if one.role == role]
+
+    def curve(self, notes: list[str]) -> Curve:
+        """Return the curves of the table."""
+        rounds = self._rounds()
+        runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
+        entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
+        seen: set[tuple[str, float, tuple[str, ...]]] = set()
+        degrees: dict[str, int | None] = {}
+        for i, row in enumerate(self.cells.rows):
+            for name, number, value, error in self._entries(i, row):
+                key = (name, rounds[i], runs[i])
+                if key in seen:
+                    raise InputError(
+                        f"{self.argument} must have one value of {name} a round, got round {rounds[i]:g} twice: name a "
+                        "column of seeds or runs, or leave rows out."
+                    )
+                seen.add(key)
+                degrees.setdefault(name, number)
+                entries.setdefault((name, rounds[i]), []).append((value, error))
+        index = sorted({i for _, i in entries})
+        names = tuple(degrees)
+        values, errors = np.full((len(index), len(names)), np.nan), np.full((len(index), len(names)), np.nan)
+        for (name, i), measured in entries.items():
+            values[index.index(i), names.index(name)], errors[index.index(i), names.index(name)] = _mean(
+                measured
+            )
+        if self._all(RUN):
+            notes.append("Runs were averaged; standard errors are those of their mean.")
+        values, errors = self._from_percent(values, errors, index, notes)
+        gaps = int(np.isnan(values).sum())
+        if gaps:
+            notes.append(f"{gaps} missing value{'s' * (gaps > 1)} left out.")
+        known = np.isfinite(errors) & np.isfinite(values)
+        is_factor = self.kind == "factors"
+        return Curve(
+            rounds=np.array(index),
+            values=values,
+            standard_errors=errors if known.any() else None,
+            names=names,
+            degrees=tuple(n for n in degrees.values() if n is not None) if is_factor else None,
+            kind=self.kind,
+            columns=self._used(),
+            notes=tuple(notes),
+            truncation_times=self._times(rounds),
+        )
+
+    def _entries(self, i: int, row: list[str]) -> list[tuple[str, int | None, float, float]]:
+        """Return name, number, value and error of every curve in a row."""
+        found = []
+        for j in self.value_columns:
+            where = f"in column {self.cells.names[j]!r}, row {i + 1}"
+            number = read_number(row[j], where)
+            self.percent = self.percent or number.percent or is_percent(self.cells.names[j])
+            scale = 0.01 if is_percent(self.cells.names[j]) and not number.percent else 1.0
+            error = number.error
+            if self.cells.names[j] in self.errors:
+                k = self.errors[self.cells.names[j]]
+                error = read_number(row[k], f"in column {self.cells.names[k]!r}, row {i + 1}").value
+                if error < 0.0:
+                    raise InputError(f"{self.argument} must have errors >= 0, got {row[k]!r} {where}.")
+            name, order = self.cells.names[j].strip(), self.roles[j].number
+            if self.is_long:
+                label = row[self._all(NAME)[0]].strip()
+                digits = re.search(r"(\d+)(?:\.0)?$", label)
+                heading = self.cells.names[self._all(NAME)[0]].strip()
+                name = f"{heading} {label}" if label.replace(".", "").isdigit() else label
+                order = int(digits.group(1)) if digits else None
+            found.append((name, order, number.value * scale, error * scale))
+        return found
+
+    def _rounds(self) -> list[float]:
+        where = self._all(ROUND)
+        if not where:
+            return [float(i) for i in range(len(self.cells.rows))]
+        rounds = []
+        for i, row in enumerate(self.cells.rows):
+            cell = row[where[0]].strip()
+            digits = re.fullmatch(r"[A-Za-z_ .#-]*?(-?\d+(?:\.0*)?)", cell)
+            value = 0.0 if cell.casefold() in _DATA else float(digits.group(1)) if digits else math.nan
+            if not value >= 0.0:
+                raise InputError(
+                    f"{self.argument} must have whole numbers >= 0 as {self.cells.names[where[0]].strip()}, got "
+                    f"{cell[:40]!r} in row {i + 1}."
+                )
+            rounds.append(value)
+        return rounds
+
+    def _times(self, rounds: list[float]) -> tuple[float, ...] | None:
+        """Return the truncation times of rounds 1, 2, ..., each given once."""
+        column = self._all(TIME)
+        if not column:
+            return None
+        times: dict[int, float] = {}
+        for i, row in enumerate(self.cells.rows):
+            value = read_number(
+                row[column[0]], f"in column {self.cells.names[column[0]]!r}, row {i + 1}"
+            ).value
+            if rounds[i] > 0 and math.isfinite(value):
+                times[int(rounds[i])] = value
+        wanted = range(1, int(max(rounds)) + 1)
+        missing = [i for i in wanted if i not in times]
+        if missing:
+            raise InputError(
+                f"{self.argument} must have a truncation time of every round up to {len(wanted)}, got none of "
+                f"round {missing[0]}."
+            )
+        return tuple(times[i] for i in wanted)
+
+    def _from_percent(
+        self, values: FloatArray, errors: FloatArray, index: list[float], notes: list[str]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Read factors that begin at about 100 as per cent."""
+        if self.percent:
+            notes.append("Per cent were divided by 100.")
+        elif self.kind == "factors" and index and index[0] == 0.0:
+            low, high = _FROM_PERCENT
+            if np.all((values[0] > low) & (values[0] < high)):
+                notes.append("Shares that begin near 100 were read as per cent.")
+                return 0.01 * values, 0.01 * errors
+        return values, errors
+
+    def _used(self) -> dict[str, str]:
+        """Return what every column was used as."""
+        words = {
+            ROUND: "round",
+            NAME: "name of the curve",
+            RUN: "run, averaged",
+            TIME: "truncation time",
+            IGNORE: "left out",
+            VALUE: "value",
+        }
+        used = {}
+        for name, role in zip(self.cells.names, self.roles, strict=True):
+            text = words.get(role.role, role.role)
+            if role.role == FACTOR:
+                text = f"factor of degree {role.number}"
+            elif role.role == "deviation":
+                text = "standard deviation"
+            elif role.role == ERROR:
+                text = f"standard error of {role.of.strip()}"
+            used[name.strip()] = text
+        return used
+
+
+def _mean(measured: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the mean of runs and its standard error; a single value with its own."""
+    values = np.array([value for value, _ in measured if math.isfinite(value)])
+    if len(measured) == 1 or len(values) == 0:
+        return measured[0]
+    if len(values) == 1:
+        return float(values[0]), math.nan
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))

@@ -1,0 +1,351 @@
+r"""Generalised least squares of one mechanism's curves, and what the fit determines.
+
+    chi-square = (p - y)^T C^{-1} (p - y),     covariance of parameters = (J^T C^{-1} J)^{-1}
+
+The curves are linear in most parameters (starts, offsets): on a grid of the others these are solved for, and the best
+grid point is where the search begins.  A parameter within two errors of a border, where the mechanism is not at work,
+is not determined: its limit is where the profile of chi-square has risen by 3.84.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.estimates import Estimate
+from ..core.significance import SMALLEST_EIGENVALUE
+from ..core.types import BoolArray, FloatArray
+from ..core.value import Value
+from .observations import Observations
+from .round_models import FRESH, AffineModel, LongRun, Parameter, RoundModel
+
+REJECTED_BELOW = 0.05
+LEAST_FREEDOM = 3
+BORDER_ERRORS = 2.0
+PROFILE_RISE = 3.841459  # of chi-square, at 95 %
+LARGEST_ERROR = 0.25  # of a fresh fraction that counts as determined
+_STEP = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class MechanismFit(Value):
+    """One mechanism, fitted.
+
+    Attributes
+    ----------
+    name, title : str
+        "truncation", ..., and in words.
+    parameters : mapping of str to Estimate or None
+        Fitted and held parameters with standard errors (0 where held, NaN where the freedom is below 3); None where
+        the curves do not determine one.
+    chi_square : float
+    freedom : int
+    p_value : float
+        NaN where no standard errors were given, or nothing is left to test.
+    plateau, plateau_error, contraction : array, shape (m,)
+        By column: value in the long run, its standard error, and the factor of one round.
+    predicted : array, shape (r, m)
+    free : int
+        Number of fitted parameters of the mechanism, with the fresh fraction, without starts.
+    """
+
+    name: str
+    title: str
+    parameters: dict[str, Estimate | None]
+    chi_square: float
+    freedom: int
+    p_value: float
+    plateau: FloatArray
+    plateau_error: FloatArray
+    contraction: FloatArray
+    contraction_error: FloatArray
+    predicted: FloatArray
+    free: int
+    limits: dict[str, float]
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the data reject the mechanism at five per cent."""
+        return self.p_value < REJECTED_BELOW
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the mechanism was tested and not rejected."""
+        return self.p_value >= REJECTED_BELOW
+
+    @property
+    def settles(self) -> BoolArray:
+        """Whether each column's rate can be told from 1, so that it has a plateau or leaves one, shape (m,)."""
+        distance = np.abs(1.0 - self.contraction)
+        known = np.isfinite(self.contraction_error)
+        return known & (distance > BORDER_ERRORS * np.where(known, self.contraction_error, 0.0)) & (distance > 1e-6)
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether every parameter is determined, with an error."""
+        return self.freedom >= LEAST_FREEDOM and all(value is not None for value in self.parameters.values())
+
+
+class _Problem:
+    """The parameters of one fit in one vector: fresh fraction if free, the mechanism's own, starts if free."""
+
+    def __init__(
+        self, model: RoundModel, observations: Observations, held: float | None, fixed: dict[str, float]
+    ) -> None:
+        self.model, self.observations, self.held = model, observations, held
+        own = model.parameters(observations)
+        # The law of rates and plateaus does not contain the fresh fraction.
+        self.has_fresh = held is None and not isinstance(model, AffineModel)
+        self.own = own
+        self.parameters: list[Parameter] = [FRESH] * self.has_fresh + list(own)
+        self.count = len(self.parameters)
+        guesses = observations.start_guesses
+        self.parameters += [
+            Parameter(f"start {j}", -np.inf, np.inf, () if model.starts_are_linear else (float(guesses[j]),))
+            for j in observations.free_starts
+        ]
+        self.fixed = {k: fixed[p.name] for k, p in enumerate(self.parameters) if p.name in fixed}
+        self.free = [k for k in range(len(self.parameters)) if k not in self.fixed]
+
+    def full(self, x: FloatArray) -> FloatArray:
+        """Return all parameters (s, P) of the free ones (s, p)."""
+        vector = np.empty((len(x), len(self.parameters)))
+        vector[:, self.free] = x
+        for k, value in self.fixed.items():
+            vector[:, k] = value
+        return vector
+
+    def parts(self, vector: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return fresh fractions (s, 1), own parameters and starts."""
+        first = int(self.has_fresh)
+        alpha = vector[:, :1] if self.has_fresh else np.full((len(vector), 1), self.held or 0.0)
+        starts = np.tile(self.observations.starts, (len(vector), 1))
+        starts[:, self.observations.free_starts] = vector[:, self.count :]
+        return alpha, vector[:, first : self.count], starts
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return curves (s, r, m)."""
+        return self.model.predict(*self.parts(self.full(x)), self.observations)
+
+    def residuals(self, x: FloatArray) -> FloatArray:
+        return self.observations.residuals(self.predict(x[None, :]))[0]
+
+    def long_run(self, x: FloatArray) -> LongRun:
+        alpha, own, starts = self.parts(self.full(x[None, :]))
+        return self.model.long_run(float(alpha[0, 0]), own[0], starts[0], self.observations)
+
+    def steps(self, x: FloatArray) -> FloatArray:
+        low, high = self.bounds()
+        scale = np.where(np.isfinite(high - low), np.minimum(high - low, 1.0), np.abs(x))
+        return np.asarray(_STEP * np.maximum(np.minimum(scale, np.maximum(np.abs(x), 1e-3)), 1e-6))
+
+    def jacobian(self, x: FloatArray) -> FloatArray:
+        steps = self.steps(x)
+        points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
+        ahead, behind = np.split(self.observations.whiten(self.predict(points)[:, self.observations.used]), 2)
+        return np.asarray(((ahead - behind) / (2.0 * steps[:, None])).T)
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        chosen = [self.parameters[k] for k in self.free]
+        return np.array([p.low for p in chosen]), np.array([p.high for p in chosen])
+
+
+def fit(
+    model: RoundModel,
+    observations: Observations,
+    *,
+    fresh_fraction: float | None = None,
+    fixed: dict[str, float] | None = None,
+) -> MechanismFit:
+    """Return the fit of one mechanism.
+
+    Parameters
+    ----------
+    model : RoundModel
+    observations : Observations
+    fresh_fraction : float, optional
+        Held at this value; fitted otherwise.
+    fixed : dict, optional
+        Own parameters held at a value.
+    """
+    problem = _Problem(model, observations, fresh_fraction, fixed or {})
+    x, covariance, rank = _minimise(problem)
+    residuals = problem.residuals(x)
+    return _described(problem, x, covariance, rank, float(residuals @ residuals))
+
+
+def _minimise(problem: _Problem) -> tuple[FloatArray, FloatArray, int]:
+    """Return the best parameters, their covariance, and how many numbers the curves fix of them."""
+    from scipy.optimize import least_squares
+
+    if not problem.free:
+        return np.empty(0), np.empty((0, 0)), 0
+    low, high = problem.bounds()
+    start = _start(problem)
+    inside = np.clip(start, low + 1e-9, np.where(np.isfinite(high), high - 1e-9, np.inf))
+    solution = least_squares(
+        problem.residuals,
+        inside,
+        jac=problem.jacobian,
+        bounds=(low, high),
+        x_scale="jac",
+        xtol=1e-12,
+        ftol=1e-12,
+        gtol=1e-10,
+        max_nfev=200,
+    )
+    x = np.asarray(solution.x)
+    jacobian = problem.jacobian(x)
+    return x, *_inverse(jacobian.T @ jacobian)
+
+
+def _inverse(information: FloatArray) -> tuple[FloatArray, int]:
+    """Return the inverse of an information matrix, infinite where a parameter is not determined, and its rank."""
+    scale = np.sqrt(np.maximum(np.diagonal(information), 0.0))
+    silent = scale == 0.0
+    scale = np.where(silent, 1.0, scale)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    seen = values > SMALLEST_EIGENVALUE * max(float(values[-1]), 1e-300)
+    inverse = (vectors[:, seen] / values[seen]) @ vectors[:, seen].T / np.outer(scale, scale)
+    hidden = silent | np.any(np.abs(vectors[:, ~seen]) > 1e-6, axis=1)
+    inverse[hidden, hidden] = np.inf
+    return np.asarray(inverse), int(seen.sum() - silent.sum())
+
+
+def _start(problem: _Problem) -> FloatArray:
+    """Return the best point of a grid, linear parameters solved for."""
+    observations = problem.observations
+    if isinstance(problem.model, AffineModel) and len(observations.degrees) > 1:
+        return _start_by_column(problem)
+    chosen = [problem.parameters[k] for k in problem.free]
+    axes = [p.grid for p in chosen if p.grid]
+    grid = np.array(list(itertools.product(*axes))) if axes else np.empty((1, 0))
+    nonlinear = [k for k, p in enumerate(chosen) if p.grid]
+    linear = [k for k, p in enumerate(chosen) if not p.grid]
+    points = np.zeros((len(grid), len(chosen)))
+    points[:, nonlinear] = grid
+    base = observations.residuals(problem.predict(points))
+    if linear:
+        columns = []
+        for k in linear:
+            moved = points.copy()
+            moved[:, k] = 1.0
+            columns.append(observations.residuals(problem.predict(moved)) - base)
+        design = np.stack(columns, axis=2)
+        # The smallest solution where the data do not fix all of them.
+        gram = np.einsum("snk,snl->skl", design, design)
+        solved = -np.einsum("skl,snl,sn->sk", np.linalg.pinv(gram, hermitian=True), design, base)
+        low, high = problem.bounds()
+        points[:, linear] = np.clip(solved, low[linear], high[linear])
+        base = observations.residuals(problem.predict(points))
+    cost = np.einsum("sn,sn->s", base, base)
+    return np.asarray(points[int(np.nanargmin(np.where(np.isfinite(cost), cost, np.inf)))])
+
+
+def _start_by_column(problem: _Problem) -> FloatArray:
+    """Return where each column alone begins, put together."""
+    observations = problem.observations
+    columns = len(observations.degrees)
+    rates, steps, starts = np.empty(columns), np.empty(columns), observations.starts.copy()
+    for j in range(columns):
+        own = observations.only(np.array([j]))
+        own = own.replace(covariance=_marginal(own.covariance))
+        single = _start(_Problem(problem.model, own, None, {}))
+        rates[j], steps[j] = single[:2]
+        if len(single) > 2:
+            starts[j] = single[2]
+    return np.concatenate([rates, steps, starts[observations.free_starts]])[problem.free]
+
+
+def _marginal(covariance: FloatArray) -> FloatArray:
+    return covariance if covariance.ndim == 1 else np.array(np.diagonal(covariance))
+
+
+def _described(
+    problem: _Problem, x: FloatArray, covariance: FloatArray, rank: int, chi_square: float
+) -> MechanismFit:
+    from scipy.special import gammaincc
+
+    observations, model = problem.observations, problem.model
+    freedom = observations.count - rank
+    tested = observations.has_errors and freedom > 0
+    p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0)) if tested else np.nan
+    if not observations.has_errors and freedom > 0:
+        covariance = covariance * max(chi_square / freedom, 1e-300)
+    errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+    if freedom < LEAST_FREEDOM:
+        errors = np.full_like(errors, np.nan)
+    with np.errstate(invalid="ignore"):
+        plateau, contraction = problem.long_run(x)
+        plateau_error = _propagated(lambda at: problem.long_run(at).plateau, x, covariance, problem.steps(x))
+        rate_error = _propagated(lambda at: problem.long_run(at).contraction, x, covariance, problem.steps(x))
+    if freedom < LEAST_FREEDOM:
+        plateau_error, rate_error = np.full_like(plateau, np.nan), np.full_like(plateau, np.nan)
+    parameters, limits = _parameters(problem, x, errors, chi_square)
+    return MechanismFit(
+        name=model.name,
+        title=model.title,
+        parameters=parameters,
+        chi_square=chi_square,
+        freedom=freedom,
+        p_value=p_value,
+        plateau=plateau,
+        plateau_error=plateau_error,
+        contraction=contraction,
+        contraction_error=rate_error,
+        predicted=problem.predict(x[None, :])[0],
+        free=sum(k < problem.count for k in problem.free),
+        limits=limits,
+    )
+
+
+def _parameters(
+    problem: _Problem, x: FloatArray, errors: FloatArray, chi_square: float
+) -> tuple[dict[str, Estimate | None], dict[str, float]]:
+    """Return the named parameters, None where undetermined, and the borders of these."""
+    values: dict[str, tuple[float, float]] = {}
+    lost: dict[str, float] = {}
+    if problem.held is not None:
+        values["fresh_fraction"] = (problem.held, 0.0)
+    for j, k in enumerate(problem.free):
+        parameter = problem.parameters[k]
+        if k >= problem.count or parameter.name.startswith(("rate ", "step ", "offset of ")):
+            continue
+        values[parameter.name] = (float(x[j]), float(errors[j]))
+        if _is_lost(parameter, float(x[j]), float(errors[j])):
+            lost[parameter.name] = float(x[j])
+    for k, value in problem.fixed.items():
+        values[problem.parameters[k].name] = (value, 0.0)
+    reported = problem.model.reported(values)
+    return {
+        name: None if name in lost else Estimate(value, error, "standard_error", "samples")
+        for name, (value, error) in reported.items()
+    }, lost
+
+
+def _is_lost(parameter: Parameter, value: float, error: float) -> bool:
+    """Return whether a parameter cannot be told from one of its borders, or from anything at all."""
+    spread = error if np.isfinite(error) else 0.0
+    if parameter is FRESH and error > LARGEST_ERROR:
+        return True
+    at_border = any(
+        abs(value - border) <= max(BORDER_ERRORS * spread, 1e-6) for border in parameter.borders
+    )
+    return bool(at_border or error == np.inf)
+
+
+def _propagated(
+    function: Callable[[FloatArray], FloatArray], x: FloatArray, covariance: FloatArray, steps: FloatArray
+) -> FloatArray:
+    """Return standard errors (m,) of a function of the parameters."""
+    slopes = [(function(x + step) - function(x - step)) / (2.0 * step.sum()) for step in np.diag(steps)]
+    if not slopes:
+        return np.zeros_like(function(x))
+    slope = np.stack(slopes, axis=1)
+    finite = np.where(np.isfinite(covariance), covariance, 0.0)
+    unknown: BoolArray = np.isinf(np.diagonal(covariance)) & (np.abs(slope) > 1e-9).any(axis=0)
+    error = np.sqrt(np.maximum(np.einsum("mi,ij,mj->m", slope, finite, slope), 0.0))
+    return np.where((np.abs(slope[:, unknown]) > 1e-9).any(axis=1), np.inf, error)

@@ -1,0 +1,239 @@
+"""From arrays, tables and measured generations to the observations that are fitted: kinds, units, starts, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from .measured import FACTOR, Measured
+from .observations import DISTANCE, VARIANCE, Observations
+
+KINDS = ("factors", "variances", "deviations", "distances")
+LARGEST_ROUND = 100_000
+_SMALLEST_SCATTER = 1e-12  # of the size of a curve, where it follows a law to rounding
+
+
+def from_arrays(
+    curve: ArrayLike,
+    *,
+    kind: str,
+    degrees: ArrayLike | None,
+    rounds: ArrayLike | None,
+    standard_errors: ArrayLike | None,
+    covariance: ArrayLike | None,
+    data: ArrayLike | None,
+    data_errors: ArrayLike | None,
+    names: tuple[str, ...] | None,
+) -> Observations:
+    """Return arrays as observations; arguments as in `diagnosis.diagnose`, missing values as NaN."""
+    values = _with_gaps(curve, "curve")
+    count, columns = values.shape
+    index = np.arange(count, dtype=np.float64) if rounds is None else checks.vector(rounds, "rounds")
+    if index.shape != (count,) or index.min() < 0 or np.any(index != np.rint(index)):
+        raise InputError(f"rounds must be whole numbers >= 0, one a row of curve ({count}), got {rounds!r}.")
+    if index.max() > LARGEST_ROUND:
+        raise InputError(f"rounds must be at most {LARGEST_ROUND}, got {index.max():g}.")
+    if len(np.unique(index)) < count:
+        twice = index[np.flatnonzero(np.diff(np.sort(index)) == 0)[0]]
+        raise InputError(f"rounds must not repeat, got round {twice:g} more than once.")
+    if standard_errors is not None and covariance is not None:
+        raise InputError("covariance must be left out where standard_errors are given, got both.")
+    errors = None if standard_errors is None else _errors(standard_errors, values)
+    joint = None if covariance is None else _covariance(covariance, values)
+    if data is not None:
+        row = _row(data, columns, "data")
+        known = np.zeros(columns) if data_errors is None else _row(data_errors, columns, "data_errors")
+        if known.min() < 0.0:
+            raise InputError(f"data_errors must be >= 0, got {float(known.min())!r}.")
+        if joint is not None:
+            larger = np.zeros((len(joint) + columns,) * 2)
+            larger[:columns, :columns] = np.diag(known**2)
+            larger[columns:, columns:] = joint
+            joint = larger
+        if np.any(index == 0.0):
+            raise InputError("data must be left out where the curve has a round 0, which is the data, got both.")
+        values, index = np.concatenate([row[None], values]), np.concatenate([[0.0], index])
+        errors = None if errors is None else np.concatenate([known[None], errors])
+    elif data_errors is not None:
+        raise InputError("data_errors must come with data, got data_errors alone.")
+    if kind == "deviations":
+        if np.nanmin(values) < 0.0:
+            raise InputError(f"curve must hold standard deviations >= 0, got {float(np.nanmin(values))!r}.")
+        spread = 2.0 * np.nan_to_num(values)
+        errors = None if errors is None else spread * errors
+        joint = None if joint is None else spread.reshape(-1, 1) * joint * spread.reshape(-1)
+        values = values**2
+    if kind == "variances" and np.nanmin(values) < 0.0:
+        raise InputError(f"curve must hold variances >= 0, got {float(np.nanmin(values))!r}.")
+    return _assembled(
+        values,
+        index,
+        errors,
+        joint,
+        _column_degrees(kind, degrees, columns),
+        names or tuple(f"column {j + 1}" for j in range(columns)),
+        exact_rows=data is not None and data_errors is None,
+    )
+
+
+def _assembled(
+    values: FloatArray,
+    rounds: FloatArray,
+    errors: FloatArray | None,
+    joint: FloatArray | None,
+    degrees: IntArray,
+    names: tuple[str, ...],
+    *,
+    exact_rows: bool,
+) -> Observations:
+    """Put the parts together: what is fitted, what is exact, where columns start."""
+    first = rounds == 0.0
+    used = np.isfinite(values)
+    exact = np.zeros_like(used)
+    if errors is not None:
+        exact = used & (errors == 0.0) & first[:, None]
+        used = used & (errors > 0.0)
+    elif joint is not None:
+        own = np.diagonal(joint).reshape(values.shape)
+        exact = used & (own == 0.0) & first[:, None]
+        used = used & (own > 0.0)
+    elif exact_rows:
+        exact = used & first[:, None]
+        used = used & ~exact
+    starts = np.full(values.shape[1], np.nan)
+    for j in range(values.shape[1]):
+        if degrees[j] > 0:
+            starts[j] = 1.0
+        elif degrees[j] == VARIANCE and exact[:, j].any():
+            starts[j] = values[exact[:, j], j][0]
+    if not used.any(axis=0).all():
+        name = names[int(np.flatnonzero(~used.any(axis=0))[0])]
+        raise InputError(f"curve must hold values of every column after round 0, got none of {name}.")
+    if errors is not None:
+        covariance = (errors**2)[used]
+    elif joint is not None:
+        inside = np.flatnonzero(used.reshape(-1))
+        covariance = joint[np.ix_(inside, inside)]
+        if np.linalg.eigvalsh(covariance)[0] <= 0.0:
+            raise InputError("covariance must be positive definite where it is used, got one that is not.")
+    else:
+        covariance = np.ones(int(used.sum()))
+    return Observations(
+        values=np.where(np.isfinite(values), values, 0.0),
+        rounds=rounds,
+        used=used,
+        covariance=covariance,
+        degrees=degrees,
+        starts=starts,
+        names=names,
+        has_errors=errors is not None or joint is not None,
+    )
+
+
+def from_measured(
+    measured: Measured, contraction: FloatArray | float, values: FloatArray | None = None
+) -> Observations:
+    """Return measured generations as observations, with the covariance of one hypothesis about the rounds.
+
+    Parameters
+    ----------
+    measured : Measured
+    contraction : float or array, shape (c,)
+        By which a round multiplies an error in a curve.
+    values : array, shape (r, c), optional
+        Values under the hypothesis.
+    """
+    count = len(measured.names)
+    degrees = np.array(
+        [
+            round(number) if kind == FACTOR else VARIANCE
+            for kind, number in zip(measured.kinds, measured.numbers, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    table, rounds = measured.values, measured.rounds.astype(np.float64)
+    joint = measured.covariance(np.clip(contraction, 0.0, 1.0), values)
+    if not np.any(rounds == 0.0):
+        table, rounds = np.concatenate([measured.data[None], table]), np.concatenate([[0.0], rounds])
+        larger = np.zeros((len(joint) + count,) * 2)
+        larger[:count, :count] = np.where(
+            (degrees[:, None] > 0) | (degrees[None, :] > 0), 0.0, measured.data_covariance
+        )
+        larger[count:, count:] = joint
+        joint = larger
+    return _assembled(table, rounds, None, joint, degrees, measured.names, exact_rows=False)
+
+
+def estimated_scatter(observations: Observations, predicted: FloatArray, free: int) -> FloatArray:
+    """Return the standard deviation of each column about predicted curves, shape (m,).
+
+    Parameters
+    ----------
+    observations : Observations
+    predicted : array, shape (r, m)
+    free : int
+        Number of fitted parameters of one column.
+    """
+    squares = np.where(observations.used, (predicted - observations.values) ** 2, 0.0).sum(axis=0)
+    freedom = np.maximum(observations.used.sum(axis=0) - free, 1)
+    size = np.abs(np.where(observations.used, observations.values, 0.0)).max(axis=0)
+    return np.maximum(np.sqrt(squares / freedom), _SMALLEST_SCATTER * np.where(size > 0.0, size, 1.0))
+
+
+def _with_gaps(value: ArrayLike, name: str) -> FloatArray:
+    """Return values by row and column, NaN where one is missing."""
+    array = np.asarray(value, dtype=object) if isinstance(value, list | tuple) else np.asarray(value)
+    gaps = np.zeros(array.shape, dtype=bool)
+    if array.dtype.kind == "f":
+        gaps = np.isnan(array)
+    elif array.dtype.kind == "O":
+        gaps = np.array([x is None or x != x for x in array.reshape(-1)], dtype=bool).reshape(array.shape)
+    if gaps.all():
+        return checks.samples(value, name)
+    filled = np.where(gaps, 0.0, array) if gaps.any() else value
+    result = checks.samples(filled if not gaps.any() else np.asarray(filled, dtype=np.float64), name)
+    return np.where(gaps.reshape(result.shape), np.nan, result)
+
+
+def _errors(value: ArrayLike, values: FloatArray) -> FloatArray:
+    sigma = np.nan_to_num(_with_gaps(value, "standard_errors"))
+    if sigma.shape != values.shape or sigma.min() < 0.0:
+        raise InputError(
+            f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."
+        )
+    if not sigma.any():
+        raise InputError("standard_errors must be > 0 for values that are used, got zeros only.")
+    return sigma
+
+
+def _covariance(value: ArrayLike, values: FloatArray) -> FloatArray:
+    matrix = checks.real_array(value, "covariance")
+    if matrix.shape != (values.size, values.size) or not np.allclose(matrix, matrix.T):
+        raise InputError(
+            f"covariance must be symmetric of shape {(values.size, values.size)}, in the order of curve.ravel(), got "
+            f"{matrix.shape}."
+        )
+    return matrix
+
+
+def _row(value: ArrayLike, columns: int, name: str) -> FloatArray:
+    row = checks.real_array(value, name)
+    if row.shape not in ((), (columns,)):
+        raise InputError(f"{name} must have one entry a column of curve ({columns}), got {row.shape}.")
+    return np.array(np.broadcast_to(row, (columns,)))
+
+
+def _column_degrees(kind: str, degrees: ArrayLike | None, columns: int) -> IntArray:
+    if kind == "distances":
+        return np.full(columns, DISTANCE)
+    if kind in ("variances", "deviations"):
+        return np.full(columns, VARIANCE)
+    numbers = np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
+    if numbers.shape != (columns,) or np.any(numbers < 1):
+        raise InputError(
+            f"degrees must have one entry >= 1 a column of curve ({columns}), got {numbers.tolist()}."
+        )
+    return numbers

@@ -1,0 +1,123 @@
+r"""What is fitted: values by round and column, their covariance, and where each column starts.
+
+A column holds, round by round, the variance of a direction, the factor f_n of a Hermite degree, or a distance to the
+data.  Round 0 is the data.  Values y and their predictions p enter a fit as
+
+    residuals = W (y - p),     W^T W = covariance^{-1},
+
+so that their sum of squares is chi-square.  Without standard errors W is filled in from the scatter about the law of
+most freedom, and no chi-square is a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..core.types import BoolArray, FloatArray, IntArray
+from ..core.value import Value
+
+VARIANCE, DISTANCE = 0, -1
+"""What stands for the degree of a column of variances, and of a column of distances."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observations(Value):
+    """Measured curves.
+
+    Attributes
+    ----------
+    values : array, shape (r, m)
+    rounds : array, shape (r,)
+    used : array of bool, shape (r, m)
+        Entries that are fitted.
+    covariance : array, shape (N,) or (N, N)
+        Of the N entries that are fitted, in the order of `values[used]`; variances alone where one axis.
+    degrees : array of int, shape (m,)
+        Hermite degree of a column of factors, `VARIANCE` or `DISTANCE`.
+    starts : array, shape (m,)
+        Value in round 0 where it is known exactly; NaN where it is fitted.
+    names : tuple of str, length m
+    has_errors : bool
+        Whether the covariance was measured; if not, fits are not tested.
+    """
+
+    values: FloatArray
+    rounds: FloatArray
+    used: BoolArray
+    covariance: FloatArray
+    degrees: IntArray
+    starts: FloatArray
+    names: tuple[str, ...]
+    has_errors: bool
+
+    @property
+    def count(self) -> int:
+        """Number of fitted entries."""
+        return int(self.used.sum())
+
+    @property
+    def free_starts(self) -> IntArray:
+        """Columns whose start is fitted."""
+        return np.flatnonzero(np.isnan(self.starts))
+
+    @property
+    def last(self) -> int:
+        """The last round, a whole number."""
+        return round(float(self.rounds.max()))
+
+    @cached_property
+    def start_guesses(self) -> FloatArray:
+        """Value of each column in its earliest fitted round, or its exact start, shape (m,)."""
+        guesses = self.starts.copy()
+        for j in self.free_starts:
+            rows = np.flatnonzero(self.used[:, j])
+            guesses[j] = self.values[rows[np.argmin(self.rounds[rows])], j]
+        return guesses
+
+    @cached_property
+    def _whitening(self) -> FloatArray:
+        """W, or its diagonal."""
+        if self.covariance.ndim == 1:
+            return np.asarray(1.0 / np.sqrt(self.covariance))
+        scale = np.sqrt(np.diagonal(self.covariance))
+        factor = np.linalg.cholesky(self.covariance / np.outer(scale, scale))
+        from scipy.linalg import solve_triangular
+
+        return np.asarray(solve_triangular(factor, np.diag(1.0 / scale), lower=True))
+
+    def whiten(self, vectors: FloatArray) -> FloatArray:
+        """Return W v for vectors (..., N)."""
+        if self._whitening.ndim == 1:
+            return vectors * self._whitening
+        return np.asarray(vectors @ self._whitening.T)
+
+    def residuals(self, predicted: FloatArray) -> FloatArray:
+        """Return W (p - y) of predictions (..., r, m), shape (..., N)."""
+        return self.whiten((predicted - self.values)[..., self.used])
+
+    def with_scatter(self, deviations: FloatArray) -> Observations:
+        """Return the curves with one variance a column, `deviations` squared, shape (m,)."""
+        variances = np.broadcast_to(deviations**2, self.values.shape)[self.used]
+        return self.replace(covariance=np.array(variances), has_errors=False)
+
+    def only(self, columns: IntArray) -> Observations:
+        """Return some of the columns."""
+        mask = np.zeros_like(self.used)
+        mask[:, columns] = self.used[:, columns]
+        inside = mask[self.used]
+        covariance = (
+            self.covariance[inside]
+            if self.covariance.ndim == 1
+            else self.covariance[np.ix_(np.flatnonzero(inside), np.flatnonzero(inside))]
+        )
+        return self.replace(
+            values=self.values[:, columns],
+            used=self.used[:, columns],
+            covariance=covariance,
+            degrees=self.degrees[columns],
+            starts=self.starts[columns],
+            names=tuple(self.names[j] for j in columns),
+        )

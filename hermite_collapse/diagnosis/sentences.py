@@ -1,0 +1,204 @@
+"""A diagnosis in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..core.estimates import Estimate
+from ..core.numbers import significant, with_error
+from ..core.types import FloatArray
+from .fitting import MechanismFit
+from .observations import DISTANCE, Observations
+from .round_models import CONTAINED_IN
+from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, Decision, is_overdetermined
+
+_NAMES = {
+    "fresh_fraction": "fresh fraction",
+    "truncation_time": "truncation time",
+    "bandwidth": "bandwidth",
+    "samples": "samples",
+    "slope": "slope",
+    "energy": "energy",
+    "gain": "gain",
+    "residual": "residual",
+}
+_SHOWN = 4
+_SMALLEST_P = 1e-12
+
+
+def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
+    """Return the diagnosis in a few sentences."""
+    leading = decision.leading
+    if decision.verdict == REJECTED:
+        return _rejected(fits)
+    if decision.verdict == IDENTIFIED:
+        parts = [
+            f"{_capital(leading.title)} explains the curves: {parameters(leading)} ({_quality(leading)}).",
+            _levels(leading),
+            _others(leading, fits),
+        ]
+    elif decision.verdict == RATE_AND_PLATEAU:
+        parts = [
+            "Rate and plateau only: the mechanism is not identified.",
+            f"{_levels(leading).removesuffix('.')} ({_quality(leading)}).",
+            _not_rejected(fits),
+            _settling(fits, observations),
+        ]
+    else:
+        parts = [f"Undetermined: {decision.reason}.", _undetermined(decision, fits, observations)]
+    return " ".join(part for part in [*parts, critical_share(fits)] if part)
+
+
+def parameters(one: MechanismFit) -> str:
+    """Return fitted parameters with their errors in words."""
+    named = []
+    for name, value in one.parameters.items():
+        if value is None:
+            named.append(f"{_NAMES[name]} undetermined")
+        elif value.error != 0.0:
+            named.append(f"{_NAMES[name]} {_number(value)}")
+    return _listed(named) if named else "no fitted parameter"
+
+
+def critical_share(fits: dict[str, MechanismFit]) -> str:
+    """Return the fresh fraction below which the variances have no limit, where a round widens them; else nothing."""
+    slope = critical_slope(fits)
+    if slope is None:
+        return ""
+    share = 1.0 - 1.0 / slope.value
+    error = slope.error / slope.value**2
+    return (
+        f"A round multiplies variances by A = {_number(slope)}: without a fresh fraction above the critical share "
+        f"1 - 1/A = {_number(Estimate(share, error, 'standard_error'))} they grow without bound."
+    )
+
+
+def critical_slope(fits: dict[str, MechanismFit]) -> Estimate | None:
+    """Return the slope A of a round where it is above 1 by more than two errors, and the law is not rejected."""
+    one = fits.get("score_error")
+    slope = None if one is None or not one.is_accepted else one.parameters.get("slope")
+    if slope is not None and slope.value > 2.0 * slope.error:
+        return Estimate(1.0 + slope.value, slope.error, "standard_error", "samples")
+    return None
+
+
+def _rejected(fits: dict[str, MechanismFit]) -> str:
+    general = fits.get("affine")
+    if general is None:
+        return f"Rejected: {_listed(f'{one.title} ({_quality(one)})' for one in fits.values())}."
+    names = _listed(one.title for one in fits.values() if one is not general)
+    listed = f"{names}: not even a rate and a plateau" if names else "a rate and a plateau"
+    return (
+        f"Rejected: {listed} of each curve describe these values within their errors ({_quality(general)}). Something "
+        "else is at work, or the errors are larger than stated."
+    )
+
+
+def _others(leading: MechanismFit, fits: dict[str, MechanismFit]) -> str:
+    rejected = [one for one in fits.values() if one.is_rejected]
+    ruled_out = (
+        f"Rejected: {_listed(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
+    )
+    left = [one for one in fits.values() if one.is_accepted and one is not leading and one.name != "affine"]
+    wider = [one.title for one in left if one.name in CONTAINED_IN[leading.name]]
+    worse = [one.title for one in left if one.name not in CONTAINED_IN[leading.name]]
+    contained = f"A special case of {_listed(wider)}, without which it fits as well." if wider else ""
+    behind = (
+        f"Not rejected alone, but worse than a law that contains it: {_listed(worse)}." if worse else ""
+    )
+    return " ".join(part for part in (ruled_out, contained, behind) if part)
+
+
+def _not_rejected(fits: dict[str, MechanismFit]) -> str:
+    accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
+    rejected = [one for one in fits.values() if one.is_rejected and one.name != "affine"]
+    parts = []
+    if accepted:
+        parts.append(f"Not rejected: {_listed(f'{one.title} ({parameters(one)})' for one in accepted)}.")
+    if rejected:
+        parts.append(f"Rejected: {_listed(f'{one.title} ({_p_value(one)})' for one in rejected)}.")
+    if len(fits) == 1:
+        parts.append("No other mechanism was tried.")
+    return " ".join(parts)
+
+
+def _settling(fits: dict[str, MechanismFit], observations: Observations) -> str:
+    """Return what further measurements would tell the mechanisms apart."""
+    if np.any(observations.degrees == DISTANCE):
+        return "Distances fix a rate and a plateau at most; variances of directions or shares of degrees tell more."
+    general = fits.get("score_error")
+    if general is None or len(fits) < 3:
+        return ""
+    wanted = []
+    fresh = general.parameters.get("fresh_fraction")
+    if fresh is None:
+        wanted.append("the fresh fraction, if it is known,")
+    if len(observations.degrees) == 1:
+        wanted.append("a second direction of another variance")
+    if not wanted:
+        wanted.append("smaller errors, or means beside variances,")
+    return _capital(f"{' or '.join(wanted)} would tell more.".replace(", would", " would"))
+
+
+def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
+    leading = decision.leading
+    if observations.has_errors:
+        accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
+        return f"Not rejected: {_listed(one.title for one in accepted)}." if accepted else ""
+    if leading.name != "affine" and leading.is_determined and is_overdetermined(leading, fits, observations):
+        return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {_levels(leading)}"
+    levels = _levels(fits.get("affine", leading))
+    return f"Best fit, not tested: {levels[0].lower()}{levels[1:]}"
+
+
+def _levels(one: MechanismFit) -> str:
+    """Return where the curves lead and how fast."""
+    growing = np.flatnonzero(one.settles & (one.contraction > 1.0))
+    settled = np.flatnonzero(one.settles & (one.contraction < 1.0) & np.isfinite(one.plateau))
+    if len(growing):
+        factor = _number(_estimate(one.contraction, one.contraction_error, int(growing[0])))
+        return f"A deviation grows by a factor of {factor} a round, without a plateau."
+    if not len(settled):
+        known = one.plateau[np.isfinite(one.contraction)]
+        still = bool(len(known)) and bool(np.all(np.abs(known - one.predicted[0]) <= 1e-9 * np.abs(known)))
+        return "The curves stay where they are." if still else "No plateau is in sight."
+    shown = settled[:_SHOWN]
+    more = ", ..." if len(settled) > _SHOWN else ""
+    plateaus = _listed(_number(_estimate(one.plateau, one.plateau_error, int(j))) for j in shown)
+    rates = _listed(
+        dict.fromkeys(_number(_estimate(one.contraction, one.contraction_error, int(j))) for j in shown)
+    )
+    subject, verb = ("The curve", "levels") if len(settled) == 1 else ("The curves", "level")
+    return f"{subject} {verb} off at {plateaus}{more}, by a factor of {rates}{more} a round."
+
+
+def _estimate(values: FloatArray, errors: FloatArray, index: int) -> Estimate:
+    return Estimate(float(values[index]), float(errors[index]), "standard_error")
+
+
+def _quality(one: MechanismFit) -> str:
+    return f"chi-square {one.chi_square:.1f} on {one.freedom} degrees of freedom, {_p_value(one)}"
+
+
+def _p_value(one: MechanismFit) -> str:
+    if np.isnan(one.p_value):
+        return "not tested"
+    return f"p = {significant(one.p_value, 2)}" if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"
+
+
+def _number(estimate: Estimate) -> str:
+    """Return a value with its error, or alone where the error is not known."""
+    if np.isfinite(estimate.error):
+        return with_error(estimate)
+    return f"about {significant(estimate.value)}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    words = list(parts)
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

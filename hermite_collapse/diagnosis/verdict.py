@@ -1,0 +1,149 @@
+"""What a careful reader may conclude from the fits of all mechanisms to the same curves.
+
+    identified         one mechanism is not rejected where others with as few parameters are
+    rate_and_plateau   the curves approach plateaus at rates that are known; several mechanisms do that, or none tried
+    undetermined       no change beyond the errors, no errors, too few values, or a parameter at its border
+    rejected           every mechanism that was tried is rejected
+
+A mechanism that contains another as a special case does not compete with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
+from .observations import DISTANCE, Observations
+from .round_models import CONTAINED_IN, AffineModel
+
+IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
+    "identified",
+    "rate_and_plateau",
+    "undetermined",
+    "rejected",
+)
+_TWO_NUMBERS = ("score_error", "autoencoder", "affine")
+_DIFFERENT = 0.1
+"""Relative difference of starts from which two directions count as of different variance."""
+
+
+class Decision(NamedTuple):
+    """A verdict, the fit it speaks of, and the sentence that says why where it is undetermined.
+
+    Attributes
+    ----------
+    verdict : str
+    leading : MechanismFit
+        The identified mechanism, else the law of rates and plateaus, else the best fit.
+    reason : str
+    """
+
+    verdict: str
+    leading: MechanismFit
+    reason: str = ""
+
+
+def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decision:
+    """Return what the fits of the mechanisms that were tried allow to conclude."""
+    best = min(fits.values(), key=_criterion(observations))
+    general = fits.get("affine", best)
+    if not observations.has_errors:
+        if np.all(np.ptp(np.where(observations.used, observations.values, observations.start_guesses), axis=0) == 0):
+            return Decision(UNDETERMINED, general, "nothing changes, and the curve has no standard errors")
+        return Decision(UNDETERMINED, best, "the curve has no standard errors, so no mechanism was tested")
+    if all(one.is_rejected for one in fits.values()):
+        return Decision(REJECTED, general)
+    if max(one.freedom for one in fits.values()) < LEAST_FREEDOM:
+        return Decision(
+            UNDETERMINED, general, f"fewer than {LEAST_FREEDOM} degrees of freedom are left to test anything with"
+        )
+    if _is_constant(general, observations):
+        return Decision(UNDETERMINED, general, "nothing changes beyond the errors")
+    candidate = _only_candidate(fits, observations)
+    if candidate is not None:
+        return Decision(IDENTIFIED, candidate)
+    if general.name == "affine" and general.is_accepted and np.any(general.settles):
+        return Decision(RATE_AND_PLATEAU, general)
+    accepted = [one for one in fits.values() if one.is_accepted]
+    # Mechanisms of one parameter say more than a rate and a plateau; the others say as much.
+    alone = len(fits) == 1 and general.name != "affine"
+    telling = [one for one in accepted if one.is_determined and (one.name not in _TWO_NUMBERS or alone)]
+    if telling:
+        return Decision(RATE_AND_PLATEAU, min(telling, key=_criterion(observations)))
+    leading = general if general.is_accepted else min(accepted, key=_criterion(observations))
+    if leading.name == "affine":
+        return Decision(UNDETERMINED, leading, "no plateau is in sight")
+    return Decision(UNDETERMINED, leading, "a parameter is at the border of its range")
+
+
+def _criterion(observations: Observations) -> Callable[[MechanismFit], float]:
+    """Return the key by which fits are ordered: misfit and number of parameters (Schwarz)."""
+    count = observations.count
+
+    def value(one: MechanismFit) -> float:
+        price = one.free * np.log(count)
+        if observations.has_errors:
+            return float(one.chi_square + price)
+        # The scatter was estimated from the most general law, so that less than one a value is no better fit.
+        return float(count * np.log(max(one.chi_square / count, 1.0)) + price)
+
+    return value
+
+
+def _is_constant(general: MechanismFit, observations: Observations) -> bool:
+    """Return whether columns that stay where they start describe the curves as well."""
+    from scipy.special import gammaincc
+
+    columns = range(len(observations.degrees))
+    still = {f"rate {j}": 0.5 for j in columns} | {f"step {j}": 0.0 for j in columns}
+    constant = fit(AffineModel(), observations, fixed=still)
+    gained = max(constant.chi_square - general.chi_square, 0.0)
+    p_gained = float(gammaincc(len(observations.degrees), gained / 2.0))
+    return bool(not constant.p_value < REJECTED_BELOW and p_gained >= REJECTED_BELOW)
+
+
+def _only_candidate(fits: dict[str, MechanismFit], observations: Observations) -> MechanismFit | None:
+    """Return the mechanism that alone is left, if others could have been and its parameters are determined."""
+    specific = {name: one for name, one in fits.items() if name != "affine"}
+    accepted = {name for name, one in specific.items() if one.is_accepted and not _is_worse(one, fits)}
+    minimal = [
+        name for name in accepted if not any(name in CONTAINED_IN[other] for other in accepted if other != name)
+    ]
+    if len(minimal) != 1 or len(specific) < 2 or np.any(observations.degrees == DISTANCE):
+        return None
+    one = specific[minimal[0]]
+    return one if one.is_determined and is_overdetermined(one, fits, observations) else None
+
+
+def _is_worse(one: MechanismFit, fits: dict[str, MechanismFit]) -> bool:
+    """Return whether a mechanism that contains this one describes the curves significantly better."""
+    from scipy.special import gammaincc
+
+    for name in CONTAINED_IN[one.name]:
+        other = fits.get(name)
+        more = one.freedom - other.freedom if other is not None else 0
+        if other is not None and more > 0:
+            gained = max(one.chi_square - other.chi_square, 0.0)
+            if gammaincc(more / 2.0, gained / 2.0) < REJECTED_BELOW / len(CONTAINED_IN[one.name]):
+                return True
+    return False
+
+
+def is_overdetermined(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
+    """Return whether the curves fix more numbers than the mechanism has: one curve fixes its rate and its plateau."""
+    if one.name == "sampler":
+        return True
+    fresh = fits["score_error"].parameters.get("fresh_fraction") if "score_error" in fits else None
+    if fresh is None:
+        return False
+    return one.name not in _TWO_NUMBERS or _columns_differ(observations)
+
+
+def _columns_differ(observations: Observations) -> bool:
+    starts, degrees = observations.start_guesses, observations.degrees
+    if len(np.unique(degrees)) > 1:
+        return True
+    return bool(np.ptp(starts) > _DIFFERENT * np.max(np.abs(starts)))

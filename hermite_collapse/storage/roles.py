@@ -1,0 +1,206 @@
+"""What the names of a table's columns mean: rounds, values of a kind, their errors, and the rest.
+
+round            round, generation, gen, iteration, epoch, step, ...
+factor           degree 4, mode 4, factor 4, share 4, f_4, f4
+variance         variance, var 3, eigenvalue 2, direction 7, power
+deviation        standard deviation, std 3, sd (without a value column of which it could be the error)
+distance         fid, kid, w2, distance, recall, precision, ...
+value            value, mean: of a kind that is not said
+error            error, err, se, sem, stderr, std, sd, uncertainty, ±, +- before or after the name of a column,
+                 or alone to the right of it
+name             degree, direction, metric, curve, ... without a number: the curve of each row
+run              seed, run, repetition: averaged, with the standard error of the mean
+time             truncation time, t0: of each round
+ignore           left out
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..core import checks
+from ..core.errors import InputError
+
+ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE = "round", "factor", "variance", "deviation", "distance"
+VALUE, ERROR, NAME, RUN, TIME, IGNORE = "value", "error", "name", "run", "time", "ignore"
+ROLES = (ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE, ERROR, NAME, RUN, TIME, IGNORE)
+VALUES = (FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE)
+KIND_OF_ROLE = {FACTOR: "factors", VARIANCE: "variances", DEVIATION: "deviations", DISTANCE: "distances"}
+UNDERSTOOD = (
+    "round (generation, gen, iteration, epoch, step), degree N, variance, standard deviation, distance (fid, kid, w2, "
+    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, truncation time, and for long tables degree, "
+    "direction, metric or curve"
+)
+
+_ROUNDS = "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|i"
+_RUNS = "seed|run|repetition|repeat|replicate|trial"
+_TIMES = "truncation time|truncation times|truncation|t0|stopping time"
+_NAMES = "degree|mode|direction|component|metric|measure|curve|series|quantity|name|variable|column"
+_FACTORS = "degree|mode|factor|share|f|hermite degree"
+_VARIANCES = "variance|variances|var|eigenvalue|lambda|direction|component|pc|power|second moment"
+_DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma"
+_DISTANCES = (
+    "fid|kid|fd|cmmd|mmd|distance|wasserstein|sliced wasserstein|w1|w2|swd|sw2|sliced w2|kl|kl divergence|tv|"
+    "total variation|recall|precision|coverage|density|inception score|is|accuracy|perplexity|nll|energy distance|lpips|"
+    "vendi|vendi score|diversity"
+)
+_ERRORS = "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|ci"
+
+
+class Role(NamedTuple):
+    """The role of one column.
+
+    Attributes
+    ----------
+    role : str
+    number : int or None
+        Degree of a factor, number of a direction.
+    of : str
+        Name of the column that a column of errors belongs to, as in the table; "" where it stands alone.
+    """
+
+    role: str
+    number: int | None = None
+    of: str = ""
+
+
+def plain_name(name: str) -> str:
+    """Return a name in lower case, without quotes, units, brackets and other marks."""
+    text = name.strip().strip("\"'").casefold()
+    text = text.replace("+/-", "±").replace("+-", "±").replace("α", "alpha").replace("λ", "lambda")
+    text = re.sub(r"[(\[{]\s*(%|per ?cent)\s*[)\]}]|%", " ", text)
+    text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
+    text = re.sub(r"(?<=[a-z]) ?\d+k\b", "", text)  # FID-50k
+    return re.sub(r"\s+", " ", text.replace("±", " ± ")).strip()
+
+
+def is_percent(name: str) -> bool:
+    """Return whether a name says that its values are per cent."""
+    return "%" in name or "percent" in name.casefold() or "per cent" in name.casefold()
+
+
+def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> list[Role]:
+    """Return the role of every column.
+
+    Parameters
+    ----------
+    names : tuple of str
+    asked : dict of str to str
+        Name -> role, by the user; "error of NAME" for errors, "degree N" for factors.
+    argument : str
+        What the table is called in a refusal.
+    """
+    plain = [plain_name(name) for name in names]
+    alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
+    twice = [n for n, p in zip(names, plain, strict=True) if plain.count(p) > 1 and p not in alone]
+    if twice:
+        raise InputError(
+            f"{argument} must have one column of each name, got {twice[0].strip()!r} more than once."
+        )
+    wanted = {plain_name(name): role for name, role in asked.items()}
+    for name in wanted:
+        if name not in plain:
+            raise InputError(f"columns must name columns of the table, {_listed(names)}, got {name!r}.")
+    roles = [_asked_role(wanted[p], names, plain) if p in wanted else _own_role(p, plain) for p in plain]
+    unknown = [name for name, role in zip(names, roles, strict=True) if role is None]
+    if unknown:
+        raise InputError(
+            f"{argument} must have columns that are understood, {UNDERSTOOD}, got {_listed(unknown)}: say what it is "
+            f"with --columns {unknown[0].strip() or 'NAME'!s}=ROLE, or leave it out with =ignore."
+        )
+    return _placed([role for role in roles if role is not None], names, plain)
+
+
+def role_of_name(name: str) -> Role | None:
+    """Return the role that a name says by itself, None where it says none."""
+    return _own_role(plain_name(name), [])
+
+
+def _own_role(name: str, plain: list[str]) -> Role | None:
+    """Return the role that a name says by itself."""
+    if re.fullmatch(_ROUNDS, name):
+        return Role(ROUND)
+    if re.fullmatch(_RUNS, name):
+        return Role(RUN)
+    if re.fullmatch(_TIMES, name):
+        return Role(TIME)
+    if name in ("value", "values", "mean", "average", "y"):
+        return Role(VALUE)
+    base = _without_error(name, plain)
+    if base is not None:
+        return Role(ERROR, of=base)
+    kinds = {FACTOR: _FACTORS, VARIANCE: _VARIANCES, DISTANCE: _DISTANCES, DEVIATION: _DEVIATIONS}
+    for role, words in kinds.items():
+        match = re.fullmatch(
+            rf"(?:mean )?(?:{words})(?: of)?(?: (?:degree|mode|direction|component|pc))? ?(\d+)?", name
+        )
+        if match and (match.group(1) is not None or role != FACTOR):
+            if role == VARIANCE and match.group(1) is None and re.fullmatch(_NAMES, name):
+                return Role(NAME)
+            number = int(match.group(1)) if match.group(1) and role != DISTANCE else None
+            return Role(role, number)
+    return Role(NAME) if re.fullmatch(_NAMES, name) else None
+
+
+def _without_error(name: str, plain: list[str]) -> str | None:
+    """Return the column whose error a name says, "" for one that stands alone, None for no error."""
+    for pattern in (rf"(.+?) ?(?:{_ERRORS})", rf"(?:{_ERRORS}) ?(?:of )?(.+)"):
+        match = re.fullmatch(pattern, name)
+        if match and match.group(1).strip() in plain:
+            return match.group(1).strip()
+    if re.fullmatch(_ERRORS, name):
+        return ""
+    # "std 3" beside "variance 3"
+    match = re.fullmatch(rf"(?:{_ERRORS}) ?(\d+)", name)
+    if match:
+        mates = [p for p in plain if p != name and re.fullmatch(rf"\D+ ?{match.group(1)}", p)]
+        values = [p for p in mates if not re.fullmatch(rf"(?:{_ERRORS}) ?\d+", p)]
+        if len(values) == 1:
+            return values[0]
+    return None
+
+
+def _asked_role(text: str, names: tuple[str, ...], plain: list[str]) -> Role:
+    """Return the role that a user gave a column."""
+    words = plain_name(text)
+    match = re.fullmatch(rf"(?:{FACTOR}|degree|mode) ?(\d+)", words)
+    if match:
+        return Role(FACTOR, int(match.group(1)))
+    match = re.fullmatch(r"(?:error|standard error)(?: of)? (.+)", words)
+    if match:
+        if match.group(1) not in plain:
+            raise InputError(
+                f"columns must name the column of an error, one of {_listed(names)}, got {text!r}."
+            )
+        return Role(ERROR, of=match.group(1))
+    number = re.search(r" (\d+)$", words)
+    word = re.sub(r" \d+$", "", words)
+    return Role(
+        checks.one_of({"standard deviation": DEVIATION}.get(word, word), ROLES, "the role of a column"),
+        int(number.group(1)) if number else None,
+    )
+
+
+def _placed(roles: list[Role], names: tuple[str, ...], plain: list[str]) -> list[Role]:
+    """Give errors that stand alone to the value on their left, or read them as standard deviations."""
+    placed = list(roles)
+    by_plain = dict(zip(plain, names, strict=True))
+    taken = {role.of for role in roles if role.role == ERROR}
+    for k, role in enumerate(roles):
+        if role.role != ERROR:
+            continue
+        if role.of:
+            placed[k] = role._replace(of=by_plain[role.of])
+            continue
+        left = next((j for j in range(k - 1, -1, -1) if placed[j].role in VALUES), None)
+        if left is not None and plain[left] not in taken:
+            placed[k] = role._replace(of=names[left])
+            taken.add(plain[left])
+        elif re.fullmatch(_DEVIATIONS, plain[k]):
+            placed[k] = Role(DEVIATION)
+    return placed
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(repr(name.strip()) for name in names)

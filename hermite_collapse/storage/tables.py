@@ -1,0 +1,156 @@
+"""Tables as people keep them: the text of a file becomes a line of names and rows of cells.
+
+encodings     UTF-8 with or without a byte-order mark, UTF-16, else Windows-1252
+delimiters    comma, semicolon (then with decimal commas), tab, the bars of Markdown, else blanks
+cells         quoted or not; 95 %; 0.95 ± 0.02; empty, NA, nan, null or - where a value is missing
+comments      after #; one directly above the numbers may hold the names
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import math
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "–", "missing"}
+_PLUS_MINUS = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
+_DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
+
+
+class Cells(NamedTuple):
+    """A table before anything is known of its columns.
+
+    Attributes
+    ----------
+    names : tuple of str
+        As they stand in the file, without quotes and blanks; empty where it has none.
+    rows : list of list of str
+    """
+
+    names: tuple[str, ...]
+    rows: list[list[str]]
+
+
+class Number(NamedTuple):
+    """What a cell holds: a value, its error where it says one, both NaN where missing, and whether per cent."""
+
+    value: float
+    error: float = math.nan
+    percent: bool = False
+
+
+def read_cells(file: Path) -> Cells:
+    """Return names and cells of a text file; ValueError with what is wrong with it."""
+    lines = _decoded(file.read_bytes()).splitlines()
+    body = [line.partition("#")[0].rstrip() for line in lines]
+    if not any(line.strip() for line in body):
+        raise ValueError("a file without numbers")
+    delimiter = _delimiter(body)
+    rows = [cells for line in body if line.strip() and (cells := _split(line, delimiter)) is not None]
+    names: tuple[str, ...] = ()
+    if rows and not any(_starts_with_number(cell) for cell in rows[0]):
+        names, rows = tuple(rows[0]), rows[1:]
+    elif rows:
+        names = _commented_names(lines, delimiter, len(rows[0]))
+    if not rows:
+        raise ValueError("a header without numbers")
+    width = max(len(row) for row in rows)
+    if names and len(names) != width and delimiter is None:
+        # Names with blanks in them, apart by two or more.
+        wide = re.split(r"\s{2,}", next(line for line in body if line.strip()).strip())
+        names = tuple(wide) if len(wide) == width else names
+    if names and len(names) == width - 1 and all(len(row) == width for row in rows):
+        counts = [row[0] for row in rows]
+        if len(rows) > 1 and counts == [str(i) for i in range(1, len(rows) + 1)]:
+            names = ("", *names)  # R leaves the name of its row numbers out
+    for number, row in enumerate(rows, start=1):
+        if len(row) != (len(names) or width):
+            raise ValueError(
+                f"row {number} with {len(row)} cells where there are {len(names) or width} columns"
+            )
+    return Cells(names, rows)
+
+
+def read_number(cell: str, where: str) -> Number:
+    """Return what a cell holds; ValueError that names the place of anything else."""
+    text = cell.strip()
+    if text.casefold() in MISSING:
+        return Number(math.nan)
+    percent = text.endswith("%") or "%" in text.split("±")[0]
+    parts = _PLUS_MINUS.split(text.replace("%", "").strip("() "))
+    try:
+        numbers = [_float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise ValueError(f"{cell.strip()[:40]!r} {where}, which is not a number")
+    scale = 0.01 if percent else 1.0
+    return Number(numbers[0] * scale, numbers[1] * scale if len(numbers) == 2 else math.nan, percent)
+
+
+def _float(text: str) -> float:
+    stripped = text.strip().replace("−", "-")
+    if _DECIMAL_COMMA.match(stripped):
+        stripped = stripped.replace(",", ".")
+    if "_" in stripped:  # Python's literals allow it, files do not
+        raise ValueError
+    return float(stripped)
+
+
+def _decoded(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    if data[1:2] == b"\0" or data[:1] == b"\0":
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def _delimiter(body: list[str]) -> str | None:
+    """Return the delimiter of the first line and the last, or None for blanks."""
+    written = [line for line in body if line.strip()]
+    for mark in ("|", "\t", ";", ","):
+        if mark in written[0] and mark in written[-1]:
+            return mark
+    return None
+
+
+def _split(line: str, delimiter: str | None) -> list[str] | None:
+    """Return the cells of a line, or None for a rule of a Markdown table."""
+    if delimiter is None:
+        joined = _PLUS_MINUS.sub("±", line.strip())
+        return [cell.strip("\"'") for cell in re.sub(r"(?<=\S)\s+%", "%", joined).split()]
+    text = line.strip().strip("|") if delimiter == "|" else line
+    if delimiter == "|" and set(text) <= set("|-: "):
+        return None
+    cells = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))
+    return [cell.strip().strip("\"'").strip() for cell in cells]
+
+
+def _starts_with_number(cell: str) -> bool:
+    try:
+        read_number(cell, "")
+    except ValueError:
+        return False
+    return cell.strip().casefold() not in MISSING
+
+
+def _commented_names(lines: list[str], delimiter: str | None, width: int) -> tuple[str, ...]:
+    """Return the names that stand in a comment directly above the numbers."""
+    above = ""
+    for line in lines:
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        if line.strip():
+            above = line.strip().lstrip("#").strip()
+    if not above:
+        return ()
+    cells = _split(above, delimiter) or []
+    if len(cells) != width and delimiter is None:
+        cells = re.split(r"\s{2,}", above)
+    return tuple(cells) if len(cells) == width and not any(map(_starts_with_number, cells)) else ()
