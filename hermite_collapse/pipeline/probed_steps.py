@@ -88,7 +88,7 @@ class ProbedSteps(Sampler):
         """Variance of the noise of each step, if every step uses the last sample, its output and noise of its own."""
         added, used = np.zeros(self.steps), set()
         for step in range(self.steps):
-            for number, coefficient in self._terms(step):
+            for number, coefficient in self.terms(step):
                 if number >= 2 * self.steps and number not in used:
                     used.add(number)
                     added[step] += coefficient**2
@@ -104,7 +104,7 @@ class ProbedSteps(Sampler):
         for step in range(self.steps):
             live[self.steps + step] = self._network(live[step], step, posterior)
             parts = []
-            for number, coefficient in self._terms(step):
+            for number, coefficient in self.terms(step):
                 if number not in live:
                     live[number] = draw()
                 parts.append(live[number] * coefficient)
@@ -118,12 +118,12 @@ class ProbedSteps(Sampler):
         output = self._network(x, step, posterior)
         parts = [
             (x if number == step else output) * coefficient
-            for number, coefficient in self._terms(step)
+            for number, coefficient in self.terms(step)
             if number < 2 * self.steps
         ]
         return sum(parts[1:], start=parts[0])
 
-    def _terms(self, step: int) -> list[tuple[int, float]]:
+    def terms(self, step: int) -> list[tuple[int, float]]:
         """Return the variables of one step and their coefficients."""
         part = slice(self.pointer[step], self.pointer[step + 1])
         return list(zip(self.variable[part].tolist(), self.coefficient[part].tolist(), strict=True))
