@@ -14,7 +14,11 @@ import torch
 import triton
 import triton.language as tl
 
-from ..philox import first_word
+from ..philox import MULTIPLIERS, WEYL, first_word
+
+_M0, _M1 = (tl.constexpr(word) for word in MULTIPLIERS)
+_W0, _W1 = (tl.constexpr(word) for word in WEYL)
+_LOW = tl.constexpr(0xFFFFFFFF)
 
 _SQRT_HALF_BITS = tl.constexpr(0x3FE6A09E667F3BCD)
 _LN2_HIGH, _LN2_LOW = tl.constexpr(6.93147180369123816490e-01), tl.constexpr(1.90821492927058770002e-10)
@@ -33,8 +37,11 @@ _C1, _C2 = tl.constexpr(-1.2337005501361697), tl.constexpr(0.2536695079010467)
 _C3, _C4 = tl.constexpr(-0.02086348076331121), tl.constexpr(0.0009192602741831558)
 _C5, _C6 = tl.constexpr(-2.520203677046026e-05), tl.constexpr(4.710609726757823e-07)
 _C7 = tl.constexpr(-6.321256869628588e-09)
-_TINY = tl.constexpr(1e-30)
+# 1 / x on [1.707, 3.414] to 1 part in 770.
+_R0, _R1, _R2 = tl.constexpr(1.477756), tl.constexpr(-0.722444), tl.constexpr(0.116863)
+_RECIPROCAL_ROOT = tl.constexpr(0x5FE6EB50)  # its bits less half of those of x are about those of 1 / sqrt(x)
 _HALF_QUADRANT, _WITHIN = tl.constexpr(2**50), tl.constexpr(2**51 - 1)
+_BITS_OF_2_52, _CENTRE_OF_2_52 = tl.constexpr(0x4330000000000000), tl.constexpr(2.0**52 + 2.0**50)
 _QUADRANT_UNIT = tl.constexpr(2.0**-51)
 _UNIT, _RADIUS_UNIT = tl.constexpr(2.0**-53), tl.constexpr(2.0**-63)
 
@@ -45,40 +52,61 @@ _LARGEST = 1 << 30
 
 @triton.jit
 def _bits(word0, column, particle, run, key):
-    """The numbers A and B of an address as int64; the words are int32 with the bits of uint32."""
-    w0, w1, w2, w3 = tl.philox(key, word0, column, particle, run)
-    first = w0.to(tl.uint64) | (w1.to(tl.uint64) << 32)
-    second = w2.to(tl.uint64) | (w3.to(tl.uint64) << 32)
-    return first, second
+    """The numbers A and B of an address, uint64; the words are integers below 2^32, the key one of 64 bits."""
+    k0, k1 = key.to(tl.uint32), (key >> 32).to(tl.uint32)
+    c0, c1, c2, c3 = word0.to(tl.uint32), column.to(tl.uint32), particle.to(tl.uint32), run.to(tl.uint32)
+    for _ in tl.static_range(10):
+        first, second = c0.to(tl.uint64) * _M0, c2.to(tl.uint64) * _M1
+        c0, c1 = (second >> 32).to(tl.uint32) ^ c1 ^ k0, second.to(tl.uint32)
+        c2, c3 = (first >> 32).to(tl.uint32) ^ c3 ^ k1, first.to(tl.uint32)
+        k0, k1 = k0 + _W0, k1 + _W1
+    return c0.to(tl.uint64) | (c1.to(tl.uint64) << 32), c2.to(tl.uint64) | (c3.to(tl.uint64) << 32)
 
 
 @triton.jit
-def reciprocal(x):
-    """1 / x for positive x of float32's range, to an ulp or two, without a branch."""
-    guess = (1.0 / x.to(tl.float32)).to(tl.float64)
-    guess = tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
-    return tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
+def high_word(x):
+    """The upper 32 bits of a double, as int32."""
+    return (x.to(tl.int64, bitcast=True) >> 32).to(tl.int32)
+
+
+@triton.jit
+def with_high_word(x, word):
+    """A double with other upper 32 bits."""
+    low = x.to(tl.int64, bitcast=True) & _LOW
+    return ((word.to(tl.int64) << 32) | low).to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def _reciprocal(x):
+    """1 / x for sqrt(1/2) <= x - 1 <= sqrt(2), to an ulp or two: a parabola, then two steps of order three."""
+    guess = (x * _R2 + _R1) * x + _R0
+    rest = tl.fma(-x, guess, 1.0)
+    guess = tl.fma(guess, tl.fma(rest, rest, rest), guess)
+    rest = tl.fma(-x, guess, 1.0)
+    return tl.fma(guess, tl.fma(rest, rest, rest), guess)
 
 
 @triton.jit
 def _root(x):
-    """sqrt(x) for 0 <= x of float32's range, to an ulp, without a branch."""
-    guess = (1.0 / tl.sqrt(tl.maximum(x, _TINY).to(tl.float32))).to(tl.float64)
-    root, half = x * guess, 0.5 * guess
-    rest = tl.fma(-half, root, 0.5)
-    root, half = tl.fma(root, rest, root), tl.fma(half, rest, half)
-    return tl.fma(tl.fma(-root, root, x), half, root)
+    """sqrt(x) for x >= 0 and normal, to an ulp: the exponent halved, two steps of order three, then the residual."""
+    guess = with_high_word(x, -(high_word(x) >> 1) + _RECIPROCAL_ROOT)
+    rest = tl.fma(-x * guess, guess, 1.0)
+    guess = tl.fma(guess * rest, rest * 0.375 + 0.5, guess)
+    rest = tl.fma(-x * guess, guess, 1.0)
+    guess = tl.fma(guess * rest, rest * 0.375 + 0.5, guess)
+    root = x * guess
+    return tl.fma(tl.fma(-root, root, x), 0.5 * guess, root)
 
 
 @triton.jit
 def _minus_log(u):
     """-log(u) for 2^-64 <= u <= 1."""
     bits = u.to(tl.int64, bitcast=True)
-    lower = (bits - _SQRT_HALF_BITS) >> 52
-    f = (bits - (lower << 52)).to(tl.float64, bitcast=True) - 1.0
+    lower = ((bits - _SQRT_HALF_BITS) >> 52).to(tl.int32)
+    f = with_high_word(u, high_word(u) - (lower << 20)) - 1.0
     halvings = -lower.to(tl.float64)
     double = 2.0 + f
-    inverse = reciprocal(double)
+    inverse = _reciprocal(double)
     s = f * inverse
     s = tl.fma(tl.fma(-s, double, f), inverse, s)
     z = s * s
@@ -101,7 +129,8 @@ def normal_pair(word0, column, particle, run, key):
     radius = _root(2.0 * _minus_log(u))
     shifted = (angle_bits >> 11).to(tl.int64) + _HALF_QUADRANT
     quadrant = (shifted >> 51).to(tl.int32)
-    f = ((shifted & _WITHIN) - _HALF_QUADRANT).to(tl.float64) * _QUADRANT_UNIT
+    # The bits of 2^52 + n are those of 2^52 and of n.
+    f = (((shifted & _WITHIN) | _BITS_OF_2_52).to(tl.float64, bitcast=True) - _CENTRE_OF_2_52) * _QUADRANT_UNIT
     z = f * f
     s = z * _S6 + _S5
     s = z * s + _S4
@@ -119,8 +148,8 @@ def normal_pair(word0, column, particle, run, key):
     swapped = (quadrant & 1) == 1
     cosine = radius * tl.where(swapped, s, c)
     sine = radius * tl.where(swapped, c, s)
-    cosine = tl.where(((quadrant + 1) & 2) == 2, -cosine, cosine)
-    return cosine, tl.where((quadrant & 2) == 2, -sine, sine)
+    cosine = with_high_word(cosine, high_word(cosine) ^ (((quadrant + 1) & 2) << 30))
+    return cosine, with_high_word(sine, high_word(sine) ^ ((quadrant & 2) << 30))
 
 
 @triton.jit

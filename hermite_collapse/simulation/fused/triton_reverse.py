@@ -22,7 +22,7 @@ import triton.language as tl
 
 from ...core.types import FloatArray, IntArray
 from .plan import Plan
-from .triton_random import Rows, addresses, normal_pair, signed
+from .triton_random import Rows, addresses, high_word, normal_pair, signed, with_high_word
 
 _LOG2_E = 1.4426950408889634
 # The largest dimension of the form with a particle in each thread, and components taken together in both forms.
@@ -32,7 +32,7 @@ _TILE_OF_LANE, _TILE = 8, 32
 _LAUNCH_OF_LANES, _LAUNCH = (128, 4, 1), (64, 4, 2)
 _NEVER = tl.constexpr(-1e300)  # the logit of a padded component
 _MAGIC = tl.constexpr(6755399441055744.0)  # 1.5 2^52: what is added to it is rounded to an integer
-_LOWEST = tl.constexpr(-1000.0)
+_HIGH_OF_1000 = tl.constexpr(0x408F4000)  # upper word of the double 1000
 # 2^f as a polynomial through Chebyshev's nodes, abs(f) <= 1/2: relative error 2e-17.
 _P1, _P2 = tl.constexpr(0.6931471805599453), tl.constexpr(0.24022650695910158)
 _P3, _P4 = tl.constexpr(0.055504108664821625), tl.constexpr(0.009618129107587256)
@@ -43,11 +43,11 @@ _P11 = tl.constexpr(4.4558179083360645e-10)
 
 
 @triton.jit
-def power_of_two(t):
-    """2^t for t <= 0, to an ulp; 2^-1000 below."""
-    t = tl.maximum(t, _LOWEST)
-    shifted = t + _MAGIC
-    f = t - (shifted - _MAGIC)
+def power_of_minus(t):
+    """2^-t for t >= 0, to an ulp; about 2^-1000 above 1000."""
+    t = with_high_word(t, tl.minimum(high_word(t), _HIGH_OF_1000))
+    shifted = -t + _MAGIC
+    f = -t - (shifted - _MAGIC)
     p = f * _P11 + _P10
     p = f * p + _P9
     p = f * p + _P8
@@ -59,8 +59,7 @@ def power_of_two(t):
     p = f * p + _P2
     p = f * p + _P1
     p = f * p + 1.0
-    exponent = shifted.to(tl.int64, bitcast=True) << 52
-    return (p.to(tl.int64, bitcast=True) + exponent).to(tl.float64, bitcast=True)
+    return with_high_word(p, high_word(p) + (shifted.to(tl.int64, bitcast=True).to(tl.int32) << 20))
 
 
 @triton.jit
@@ -120,7 +119,7 @@ def _matrices(
             peak = tl.max(logits, axis=1)
             if SEVERAL:
                 peak = tl.maximum(peak, top)
-            shares = power_of_two(logits - peak[:, None])
+            shares = power_of_minus(peak[:, None] - logits)
             part = tl.dot(shares, tl.load(value + at * WIDTH * TILE + tall))
             if ISOTROPIC:
                 part += tl.sum(shares * tl.load(gain + at * TILE + component)[None, :], axis=1)[:, None] * turned
@@ -129,7 +128,7 @@ def _matrices(
             if FRAMES:
                 part = tl.dot(part, tl.trans(tl.load(frame + square)))
             if SEVERAL:
-                fade = power_of_two(top - peak)
+                fade = power_of_minus(peak - top)
                 total = total * fade[:, None] + part
                 mass = mass * fade + tl.sum(shares, axis=1)
                 top = peak
@@ -206,7 +205,7 @@ def _lanes(
             peak = tl.max(logits, axis=0)
             if SEVERAL:
                 peak = tl.maximum(peak, top)
-            shares = power_of_two(logits - peak[None, :])
+            shares = power_of_minus(peak[None, :] - logits)
             part = _times(tl.load(value + at * WIDTH * TILE + tall), shares)
             if ISOTROPIC:
                 part += tl.sum(shares * tl.load(gain + at * TILE + component)[:, None], axis=0)[None, :] * turned
@@ -215,7 +214,7 @@ def _lanes(
             if FRAMES:
                 part = _times(tl.trans(tl.load(frame + square)), part)
             if SEVERAL:
-                fade = power_of_two(top - peak)
+                fade = power_of_minus(peak - top)
                 total = total * fade[None, :] + part
                 mass = mass * fade + tl.sum(shares, axis=0)
                 top = peak
