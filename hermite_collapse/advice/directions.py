@@ -17,9 +17,9 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
+from ..diagnosis.principal import principal_axes
 from ..pipeline.matrix_autoencoder import AutoencoderFit, fit_autoencoder
 
-NEGLIGIBLE = 1e-10  # of the largest variance: directions below do not vary
 FEW = 10  # samples a direction, below which small variances come out too small
 MOST_FITTED = 64
 SAMPLES_PER_FITTED = 10
@@ -81,7 +81,7 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
         np.add.at(means, index, samples)
         means /= sizes[:, np.newaxis]
         deviations, freedom = samples - means[index], count - len(classes)
-    variances, vectors = _principal(deviations, freedom)
+    variances, vectors = principal_axes(deviations, freedom)
     if len(variances) == 0:
         raise InputError("samples must vary, got all of them equal.")
     between = None
@@ -90,20 +90,6 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
         raw = np.average(along**2, axis=0, weights=sizes)
         between = np.maximum(raw - variances * (len(sizes) - 1) / count, 0.0)
     return PrincipalDirections(variances, vectors, between, count)
-
-
-def _principal(deviations: FloatArray, freedom: int) -> tuple[FloatArray, FloatArray]:
-    """Return variances and directions, from the smaller of the two Gram matrices."""
-    count, dimension = deviations.shape
-    if dimension <= count:
-        values, vectors = np.linalg.eigh(deviations.T @ deviations / freedom)
-        rows = vectors.T
-    else:
-        values, left = np.linalg.eigh(deviations @ deviations.T / freedom)
-        rows = left.T @ deviations
-    used = np.flatnonzero(values > NEGLIGIBLE * max(float(values[-1]), 1e-300))[::-1]
-    vectors = rows[used]
-    return values[used], vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ from ...core.errors import InputError
 from ...core.estimates import Estimate, standard_error_of_mean
 from ...core.types import FloatArray
 from ...core.value import Value
+from ...diagnosis.frequencies import frequency_bands, mode_powers, radial_frequency
 from ...distances.closed_form import bures
 from ...laws.empirical import EmpiricalLaw
 from ...storage.images import Shape
@@ -70,13 +71,11 @@ def radial_power(samples: ArrayLike, shape: Shape, *, bins: int | None = None) -
     -------
     RadialPower
     """
-    power, radius = _power(samples, shape), _radius(shape)
+    power = _power(samples, shape)
     count = min(shape[1:]) // 2 if bins is None else checks.integer(bins, "bins", minimum=1)
-    index = np.minimum((radius * count).astype(int), count)
-    index[(radius >= 1.0) & (radius < 1.0 + 1e-12)] = count - 1
-    used = [b for b in range(count) if np.any(index == b)]
-    each = np.stack([power[:, index == b].mean(axis=1) for b in used], axis=1)
-    return RadialPower((np.array(used) + 0.5) / count, each.mean(axis=0), standard_error_of_mean(each))
+    centres, modes = frequency_bands(shape[1], shape[2], count)
+    each = np.stack([power[:, index].mean(axis=1) for index in modes], axis=1)
+    return RadialPower(centres, each.mean(axis=0), standard_error_of_mean(each))
 
 
 def high_frequency_power(samples: ArrayLike, shape: Shape, *, cutoff: float = 0.5) -> FloatArray:
@@ -95,7 +94,7 @@ def high_frequency_power(samples: ArrayLike, shape: Shape, *, cutoff: float = 0.
     -------
     array, shape (n,)
     """
-    radius = _radius(shape)
+    radius = radial_frequency(shape[1], shape[2])
     selected = radius >= checks.nonnegative(cutoff, "cutoff")
     if not selected.any():
         raise InputError(f"cutoff must be below the highest frequency, {radius.max():.4g}, got {cutoff!r}.")
@@ -173,12 +172,4 @@ def checked_images(samples: ArrayLike, shape: Shape) -> FloatArray:
 
 def _power(samples: ArrayLike, shape: Shape) -> FloatArray:
     """abs(F x)^2 of each image, averaged over its channels, (n, height * width)."""
-    images = checked_images(samples, shape)
-    waves = np.fft.fft2(images, norm="ortho")
-    return np.asarray((waves.real**2 + waves.imag**2).mean(axis=1).reshape(len(images), -1))
-
-
-def _radius(shape: Shape) -> FloatArray:
-    """Radial frequency of each mode in units of Nyquist's, (height * width,)."""
-    rows, columns = (2.0 * np.fft.fftfreq(size) for size in shape[1:])
-    return np.asarray(np.hypot(rows[:, None], columns[None, :]).ravel())
+    return mode_powers(checked_images(samples, shape))

@@ -1,0 +1,31 @@
+"""Principal axes of samples, from the smaller of their two Gram matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.types import FloatArray
+
+NEGLIGIBLE = 1e-10  # of the largest variance: directions below do not vary
+
+
+def principal_axes(deviations: FloatArray, freedom: int) -> tuple[FloatArray, FloatArray]:
+    """Return variances (m,) and directions (m, d) of length 1, from the widest on.
+
+    Parameters
+    ----------
+    deviations : array, shape (n, d)
+        From the mean.
+    freedom : int
+        Divisor of the sums of squares.
+    """
+    count, dimension = deviations.shape
+    if dimension <= count:
+        values, vectors = np.linalg.eigh(deviations.T @ deviations / freedom)
+        rows = vectors.T
+    else:
+        values, left = np.linalg.eigh(deviations @ deviations.T / freedom)
+        rows = left.T @ deviations
+    used = np.flatnonzero(values > NEGLIGIBLE * max(float(values[-1]), 1e-300))[::-1]
+    vectors = rows[used]
+    return values[used], vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
