@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", choices=("full", "small"), help="default: full on CUDA, small on a CPU")
     parser.add_argument("--only", action="append", metavar="NAME", help="these pieces (repeatable, patterns)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the records go")
+    parser.add_argument("--archives", type=Path, metavar="DIR", help="where packed records go, and come from")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the IDX files of Fashion-MNIST")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="name the pieces")
@@ -89,6 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         end=began + 60.0 * options.minutes,
         data=options.data,
         seed=options.seed,
+        archives=options.archives,
     )
     return session.run()
 

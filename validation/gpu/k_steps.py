@@ -51,8 +51,8 @@ def pieces() -> list[Piece]:
     for name, sampler in samplers().items():
         each = 2.0 * sampler.steps * exact_work(1, 2) * 2.0
         sizes = [
-            Size(label, {"particles": count}, each * count)
-            for label, count in (("full", 10_000_000), ("reduced", 1_000_000), ("small", 20_000))
+            Size(stage, {"particles": count}, each * count)
+            for stage, count in ((2, 10_000_000), (1, 1_000_000), (0, 20_000))
         ]
         summary = f"particles against the round map: {sampler.describe()}"
         result.append(Piece(f"k_steps/{name}", summary, "k_steps", sizes, partial(run, name)))

@@ -36,13 +36,13 @@ CASES: dict[str, tuple[str, int, tuple[float, ...], int]] = {
     "mixture_2d": ("tilted_2d", 3, (0.1, 0.3, 0.5, 0.7, 0.9), 8),
     "mixture_10d": ("five_modes_10d", 2, (0.1, 0.3, 0.5, 0.7, 0.9), 5),
 }
-# rounds, optimiser steps, particles of each run
+# stage, rounds, optimiser steps, particles of each run
 SIZES = [
-    ("full", 10, 8000, 100_000),
-    ("reduced", 10, 2000, 32_768),
-    ("reduced", 5, 1500, 16_384),
-    ("reduced", 3, 800, 16_384),
-    ("small", 2, 60, 512),
+    (3, 10, 8000, 100_000),
+    (2, 10, 2000, 32_768),
+    (2, 5, 1500, 16_384),
+    (1, 3, 800, 16_384),
+    (0, 2, 60, 512),
 ]
 TOGETHER = 12  # networks whose batched step takes as long as one: below, launches are what takes time
 
@@ -57,16 +57,17 @@ def pieces() -> list[Piece]:
             [_size(*numbers, members=runs * len(fractions)) for numbers in SIZES],
             partial(run, name),
             is_elastic=True,
+            beside=8.0 if name == "mixture_1d" else 2.0,
         )
         for name, (preset, _, fractions, runs) in CASES.items()
     ]
 
 
-def _size(name: str, rounds: int, steps: int, particles: int, *, members: int) -> Size:
+def _size(stage: int, rounds: int, steps: int, particles: int, *, members: int) -> Size:
     # Sampling: 100 forward passes, a third of a step each, for every 2048 particles of a network.
     sampling = 100.0 / 3.0 * particles / 2048.0
     work = rounds * (steps + sampling) * max(1.0, members / TOGETHER)
-    return Size(name, {"rounds": rounds, "optimiser_steps": steps, "particles": particles}, work)
+    return Size(stage, {"rounds": rounds, "optimiser_steps": steps, "particles": particles}, work)
 
 
 def run(name: str, job: Job) -> Outcome:
@@ -74,7 +75,7 @@ def run(name: str, job: Job) -> Outcome:
     preset, degree, fractions, runs = CASES[name]
     target = hc.presets.load(preset)
     recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation=TIME) for a in fractions}
-    is_small = job.size.name == "small"
+    is_small = job.size.stage == 0
     folder = job.state / str(job["rounds"]) / str(job["optimiser_steps"])
     training = Training(
         samples=2000 if is_small else 200_000,

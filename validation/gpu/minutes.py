@@ -2,9 +2,9 @@
 
     seconds = overhead + rate[kind] * work
 
-Rates come from short timings of the device and are corrected by every piece that has run.  A piece is given what is
-left after the least that later pieces need, and never less than half of what is left; the largest of its sizes that
-fits is taken, and none where the smallest does not.
+Rates come from short timings of the device and are corrected by every piece that has run.  Before each piece the sizes
+of all that is left are planned anew: first every piece gets the least size that is worth its time, in order of worth,
+then what is wanted, then more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from .piece import OutOfTimeError, Piece, Size
 
-OVERHEAD = 1.5  # seconds of a piece that do not grow with its work: theory, compilation, files
+OVERHEAD = 0.7  # seconds of a piece that do not grow with its work: theory, compilation, files
 MARGIN = 1.25  # an estimate may be short by so much
 LAST_SECONDS = 8.0  # for the table, the archive and the end of the process
 
@@ -36,47 +36,30 @@ class Rates:
 
     def estimate(self, piece: Piece, size: Size) -> float:
         """Return the seconds that a size of a piece is expected to take."""
-        return OVERHEAD + self.seconds.get(piece.kind, 0.0) * size.work
+        beside = piece.beside if size.stage > 0 else 0.0
+        return OVERHEAD + beside + self.seconds.get(piece.kind, 0.0) * size.work
 
     def learn(self, piece: Piece, size: Size, seconds: float) -> None:
         """Correct the rate of a kind by what a piece took: half old, half new."""
         if size.work <= 0.0 or piece.is_elastic:
             return
-        measured = max(seconds - OVERHEAD, 0.0) / size.work
+        measured = max(seconds - OVERHEAD - piece.beside, 0.0) / size.work
         before = self.seconds.get(piece.kind, measured)
         self.seconds[piece.kind] = 0.5 * (before + measured)
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What a piece may take.
+def plan_sizes(
+    pieces: Sequence[Piece], *, left: float, rates: Rates, small: bool = False
+) -> dict[str, tuple[Size, float]]:
+    """Return the size and the estimated seconds of each piece that fits, by name.
 
-    Attributes
-    ----------
-    size : Size or None
-        The size that fits; None if none does.
-    estimate : float
-        Seconds expected of that size, or of the smallest where none fits.
-    seconds : float
-        Seconds it may take.
-    """
-
-    size: Size | None
-    estimate: float
-    seconds: float
-
-
-def plan_piece(
-    piece: Piece, later: Sequence[Piece], *, left: float, rates: Rates, small: bool = False
-) -> Allowance:
-    """Return what the next piece may take.
+    Stage by stage, and within a stage in order of worth, a piece gets the largest size of the stages so far that fits
+    into what the others have left.
 
     Parameters
     ----------
-    piece : Piece
-        What is next.
-    later : sequence of Piece
-        What is to come after it.
+    pieces : sequence of Piece
+        What is still to be done, in order of worth.
     left : float
         Seconds left of the whole run, the last ones for the table not among them.
     rates : Rates
@@ -84,15 +67,27 @@ def plan_piece(
     small : bool
         Whether this is a rehearsal at small size.
     """
-    least = sum(rates.estimate(other, other.allowed(small)[-1]) for other in later)
-    seconds = max(left - least, 0.5 * left)
-    sizes = piece.allowed(small)
-    for size in sizes:
-        estimate = rates.estimate(piece, size)
-        if MARGIN * estimate <= seconds:
-            most = seconds if piece.is_elastic else min(left, max(3.0 * estimate, estimate + 20.0))
-            return Allowance(size, estimate, most)
-    return Allowance(None, rates.estimate(piece, sizes[-1]), seconds)
+    plan: dict[str, tuple[Size, float]] = {}
+    rest = left
+    for stage in range(4):
+        for piece in pieces:
+            before = MARGIN * plan[piece.name][1] if piece.name in plan else 0.0
+            for size in piece.allowed(small):
+                estimate = rates.estimate(piece, size)
+                if size.stage <= stage and before < MARGIN * estimate <= rest + before:
+                    plan[piece.name] = (size, estimate)
+                    rest += before - MARGIN * estimate
+                    break
+    return plan
+
+
+def seconds_allowed(piece: Piece, plan: Mapping[str, tuple[Size, float]], left: float) -> float:
+    """Return the seconds that a planned piece may take: an elastic one all that the others do not need."""
+    others = sum(MARGIN * estimate for name, (_, estimate) in plan.items() if name != piece.name)
+    estimate = plan[piece.name][1]
+    if piece.is_elastic:
+        return max(left - others, MARGIN * estimate)
+    return min(left, max(left - others, 3.0 * estimate, estimate + 15.0))
 
 
 @contextmanager
@@ -127,14 +122,16 @@ def last_resort(seconds: float, finish: Callable[[], None]) -> Iterator[None]:
 
 
 def table_of_minutes(
-    pieces: Sequence[Piece], rates: Rates, *, small: bool, done: Mapping[str, object]
+    pieces: Sequence[Piece], rates: Rates, plan: Mapping[str, tuple[Size, float]], *, small: bool
 ) -> str:
-    """Return what the pieces are expected to take at their largest and least size, before anything starts."""
-    lines = [f"{'piece':34s} {'largest, s':>10s} {'least, s':>9s}  sizes"]
+    """Return what the pieces are expected to take, before anything starts."""
+    lines = [f"{'piece':30s} {'planned, s':>10s} {'largest, s':>10s}  planned size"]
     for piece in pieces:
-        if piece.name in done:
-            continue
-        sizes = piece.allowed(small)
-        most, least = rates.estimate(piece, sizes[0]), rates.estimate(piece, sizes[-1])
-        lines.append(f"{piece.name:34s} {most:10.1f} {least:9.1f}  {sizes[0]}")
-    return "\n".join(lines)
+        most = rates.estimate(piece, piece.allowed(small)[0])
+        if piece.name in plan:
+            size, estimate = plan[piece.name]
+            lines.append(f"{piece.name:30s} {estimate:10.1f} {most:10.1f}  {size.name}: {size}")
+        else:
+            lines.append(f"{piece.name:30s} {'-':>10s} {most:10.1f}  does not fit")
+    total = sum(estimate for _, estimate in plan.values())
+    return "\n".join([*lines, f"{'planned in all':30s} {total:10.1f}"])

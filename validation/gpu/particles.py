@@ -39,7 +39,7 @@ CHANNEL_UNITS, MEDIAN_UNITS, LARGEST_DIFFERENCE = 64.0, 1e4, 1e-7
 
 def pieces() -> list[Piece]:
     """noise, and particles/PRESET."""
-    sizes = [Size("full", {"numbers": 1_000_000}, 2.0), Size("small", {"numbers": 20_000}, 0.5)]
+    sizes = [Size(1, {"numbers": 1_000_000}, 2.0), Size(0, {"numbers": 20_000}, 0.5)]
     result = [
         Piece("noise", "uniforms to the bit and normals to a few ulp on both devices", "fixed", sizes, noise)
     ]
@@ -51,9 +51,9 @@ def pieces() -> list[Piece]:
                 f"CPU against GPU particle by particle: {preset}",
                 "particles",
                 [
-                    _size("full", 100_000, 4096, law),
-                    _size("reduced", 20_000, 2048, law),
-                    _size("small", 2000, 256, law),
+                    _size(2, 100_000, 4096, law),
+                    _size(1, 20_000, 2048, law),
+                    _size(0, 2000, 256, law),
                 ],
                 partial(run, preset),
             )
@@ -61,10 +61,10 @@ def pieces() -> list[Piece]:
     return result
 
 
-def _size(name: str, particles: int, pool: int, law: hc.GaussianMixture) -> Size:
+def _size(stage: int, particles: int, pool: int, law: hc.GaussianMixture) -> Size:
     score = exact_work(law.dimension, 1.5 * len(law.weights))
     work = 4.0 * ROUNDS * STEPS * particles * score + 30.0 * ROUNDS * STEPS * pool**2
-    return Size(name, {"particles": particles, "pool": pool}, work)
+    return Size(stage, {"particles": particles, "pool": pool}, work)
 
 
 def unchanged(denoiser: Denoiser) -> Denoiser:

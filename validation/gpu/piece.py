@@ -9,6 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+STAGES = ("small", "least", "wanted", "large")
+
 
 class OutOfTimeError(RuntimeError):
     """The seconds of a piece are over."""
@@ -20,17 +22,22 @@ class Size:
 
     Attributes
     ----------
-    name : str
-        "full", "reduced" or "small"; the small one is for rehearsals on a CPU.
+    stage : int
+        0 for rehearsals on a CPU, 1 for the least that is worth its time, 2 for what is wanted, 3 for minutes to spare.
     numbers : mapping of str to int
         Particles, rounds, steps and so on.
     work : float
         In the units of the piece's kind: the seconds are the rate of the kind times the work.
     """
 
-    name: str
+    stage: int
     numbers: Mapping[str, int]
     work: float
+
+    @property
+    def name(self) -> str:
+        """Word for the stage."""
+        return STAGES[self.stage]
 
     def __str__(self) -> str:
         return ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in self.numbers.items())
@@ -125,11 +132,13 @@ class Piece:
     kind : str
         Which rate its work is measured with.
     sizes : sequence of Size
-        The largest first, the small one last.
+        In order of work, the largest first; that of stage 0 last.
     run : function of a Job
         Does it.
     is_elastic : bool
         Whether it uses all the time it is given, and stops by itself.
+    beside : float
+        Seconds beside its work: data, evaluation.
     """
 
     name: str
@@ -138,6 +147,7 @@ class Piece:
     sizes: Sequence[Size]
     run: Callable[[Job], Outcome]
     is_elastic: bool = False
+    beside: float = 0.0
 
     @property
     def file_name(self) -> str:
@@ -145,5 +155,5 @@ class Piece:
         return self.name.replace("/", ".")
 
     def allowed(self, small: bool) -> list[Size]:
-        """Sizes of a run: the small one of a rehearsal, all others else."""
-        return [size for size in self.sizes if (size.name == "small") == small]
+        """Sizes of a run: those of a rehearsal, all others else."""
+        return [size for size in self.sizes if (size.stage == 0) == small]

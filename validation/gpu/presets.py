@@ -5,8 +5,8 @@ Where theory says that so many particles cannot show 0.5 % (power: the shift in 
 is undetermined, and the number of particles that would decide is named.
 
 The kernel generator's expectations are exact for pools of any size: many runs of small pools give as many particles for
-a fraction of the pairs.  Samplers of second order leave about 0.8 standard errors of 10^5 particles at 100 steps; the
-steps grow with the particles so that the bias stays below a third of a standard error.
+a fraction of the pairs.  The sampler of second order leaves 0.8 standard errors of 10^5 particles at 100 steps; steps
+grow with the particles so that its bias stays below about a third of a standard error.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from .settings import FRESH_FRACTION, OFF, TRUNCATION, degree_of, mode_count, re
 
 NEEDED_POWER = 6.0  # standard errors by which a control must be off to be demanded
 
-# particles, rounds, steps; for the kernel particles of one run, runs
-CHANNEL = [("full", 10_000_000, 5, 0), ("reduced", 1_000_000, 5, 0), ("small", 50_000, 3, 0)]
+# stage; particles, for the kernel runs; rounds; steps
+CHANNEL = [(2, 100_000_000, 10, 0), (1, 10_000_000, 10, 0), (1, 1_000_000, 5, 0), (0, 50_000, 3, 0)]
 EXACT = [
-    ("full", 10_000_000, 5, 400),
-    ("reduced", 10_000_000, 2, 400),
-    ("reduced", 1_000_000, 5, 200),
-    ("reduced", 1_000_000, 2, 200),
-    ("reduced", 200_000, 2, 100),
-    ("small", 4000, 2, 50),
+    (3, 40_000_000, 5, 700),
+    (2, 10_000_000, 5, 500),
+    (2, 10_000_000, 2, 500),
+    (1, 1_000_000, 5, 250),
+    (1, 1_000_000, 2, 250),
+    (1, 200_000, 2, 150),
+    (0, 4000, 2, 50),
 ]
 KERNEL = [
-    ("full", 40_000, 2, 400),
-    ("reduced", 12_000, 2, 300),
-    ("reduced", 4000, 2, 200),
-    ("reduced", 800, 2, 100),
-    ("small", 16, 1, 30),
+    (2, 40_000, 2, 400),
+    (2, 12_000, 2, 300),
+    (1, 4000, 2, 200),
+    (1, 800, 2, 100),
+    (0, 16, 2, 30),
 ]
 POOL = 256
 
@@ -66,7 +67,7 @@ def _sizes(generator: str, law: hc.GaussianMixture) -> list[Size]:
     d, count = law.dimension, len(law.weights)
     modes = mode_count(d, degree_of(d))
     sizes = []
-    for name, number, rounds, steps in {"channel": CHANNEL, "exact": EXACT, "kernel": KERNEL}[generator]:
+    for stage, number, rounds, steps in {"channel": CHANNEL, "exact": EXACT, "kernel": KERNEL}[generator]:
         if generator == "kernel":
             work = float(number) * POOL**2 * steps * rounds
             numbers = {"runs": number, "particles": POOL, "pool": POOL, "rounds": rounds, "steps": steps}
@@ -77,7 +78,7 @@ def _sizes(generator: str, law: hc.GaussianMixture) -> list[Size]:
         else:
             work = float(number) * (rounds + 1) * channel_work(d, modes)
             numbers = {"particles": number, "rounds": rounds}
-        sizes.append(Size(name, numbers, work))
+        sizes.append(Size(stage, numbers, work))
     return sizes
 
 

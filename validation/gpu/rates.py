@@ -6,6 +6,7 @@ exact         a particle and step, times dimension x components of its score
 pairs         a query and a centre of the kernel score
 k_steps       a particle and step of a sampler of K steps
 perceptron    an optimiser step of batched perceptrons
+unet          an optimiser step of the U-Nets of all fresh fractions
 fixed         a second
 """
 
@@ -17,7 +18,9 @@ from collections.abc import Callable
 import hermite_collapse as hc
 from hermite_collapse.simulation import NeuralGeneration, ResidualPerceptron, Training, simulate
 
+from .fashion import BATCH, seconds_of_step
 from .settings import FRESH_FRACTION, TRUNCATION, benchmark_mixture
+from .unet import MemberUNet
 
 # What a particle costs beside its score, in units of dimension x components: noise, exponentials, memory.
 BESIDE = 12.0
@@ -69,6 +72,11 @@ def measure(device: str, small: bool) -> dict[str, float]:
         "perceptron": _second_time(perceptron) / 40.0,
     }
     rates["k_steps"] = rates["exact"]
+    # The optimiser, the running average and the batch cost about as much again as the passes.
+    network = MemberUNet(half=True) if device == "cuda" else MemberUNet(widths=(16, 32))
+    rates["unet"] = 2.0 * seconds_of_step(
+        network, device, rows=BATCH if device == "cuda" else 4, repetitions=3
+    )
     return rates
 
 

@@ -4,14 +4,19 @@ Files of a folder:
 
     NAME.json, NAME.npz     a piece: device, versions, size, predicted, measured, z, verdict, seconds
     summary.md              the table of all pieces, those that the minutes did not reach among them
-    records.tar.gz          everything above in one file, written again after every piece
-    state/NAME/             what an unfinished piece goes on with; not in the archive
+    state/NAME/             what an unfinished piece goes on with
+
+Archives, in the same folder or another one, written again after every piece:
+
+    records.tar.gz          all records
+    state.NAME.tar.gz       the state of an unfinished piece, where it is small enough to be handed on
 """
 
 from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +26,10 @@ import numpy as np
 
 from hermite_collapse.storage.folder import read_json, write_arrays, write_atomically, write_json
 
-from .piece import Outcome, Piece
+from .piece import STAGES, Outcome, Piece
 
 ARCHIVE = "records.tar.gz"
+LARGEST_STATE = 15 * 2**20  # bytes
 Record = dict[str, Any]
 
 WORDS = {True: "agrees", False: "DISAGREES", None: "measured"}
@@ -38,11 +44,20 @@ class Records:
         Made if need be.
     circumstances : mapping
         What every record says: device, driver, versions.
+    archives : path, optional
+        Where the archives are; in a new folder, what they hold is unpacked first.
     """
 
-    def __init__(self, folder: Path, circumstances: Record) -> None:
+    def __init__(self, folder: Path, circumstances: Record, archives: Path | None = None) -> None:
         self.folder, self.circumstances = folder, circumstances
-        folder.mkdir(parents=True, exist_ok=True)
+        self.archives = folder if archives is None else archives
+        is_new = not folder.exists() or not any(folder.glob("*.json"))
+        for path in (self.folder, self.archives):
+            path.mkdir(parents=True, exist_ok=True)
+        if is_new:
+            for path in sorted(self.archives.glob("*.tar.gz")):
+                with tarfile.open(path) as archive:
+                    archive.extractall(self.folder, filter="data")
 
     def read(self, piece: Piece) -> Record | None:
         """Return the record of a piece, None where there is none."""
@@ -54,7 +69,7 @@ class Records:
         record = self.read(piece)
         if record is None or not record["is_complete"] or "error" in record:
             return False
-        return small or bool(record["size"] != "small")
+        return small or bool(record["size"] != STAGES[0])
 
     def write(self, piece: Piece, outcome: Outcome, **more: Any) -> Record:
         """Write the record of a piece, its arrays first and the JSON file last, and the archive."""
@@ -76,19 +91,28 @@ class Records:
         return record
 
     def write_failure(self, piece: Piece, error: str, **more: Any) -> Record:
-        """Write that a piece failed, with its traceback; an earlier unfinished record of it keeps its numbers."""
+        """Write that a piece failed, with its traceback."""
         last = error.strip().splitlines()[-1] if error.strip() else "no message"
         outcome = Outcome(f"not done: {last}", None, {"error": error}, is_complete=False)
         return self.write(piece, outcome, **more)
 
     def write_archive(self) -> None:
         """Pack everything but the unfinished states into one file."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for path in sorted(self.folder.iterdir()):
-                if path.is_file() and path.name != ARCHIVE and not path.name.startswith("."):
-                    archive.add(path, arcname=path.name)
-        write_atomically(self.folder / ARCHIVE, packed.getvalue())
+        files = [path for path in sorted(self.folder.iterdir()) if path.is_file() and path.suffix != ".gz"]
+        _pack(files, self.folder, self.archives / ARCHIVE)
+
+    def write_state(self, piece: Piece) -> None:
+        """Pack the state of an unfinished piece, where it is small enough; remove that of a finished one."""
+        state = self.folder / "state" / piece.file_name
+        target = self.archives / f"state.{piece.file_name}.tar.gz"
+        record = self.read(piece)
+        if record is not None and record["is_complete"]:
+            shutil.rmtree(state, ignore_errors=True)
+        files = [path for path in sorted(state.rglob("*")) if path.is_file()]
+        if files and sum(path.stat().st_size for path in files) <= LARGEST_STATE:
+            _pack(files, self.folder, target)
+        else:
+            target.unlink(missing_ok=True)
 
     def write_table(self, pieces: Sequence[Piece], reasons: dict[str, str]) -> str:
         """Write and return the table of all pieces; reasons say why one was not reached."""
@@ -112,6 +136,14 @@ class Records:
             f"{name:34s} {word:12s} {size:8s} {seconds:7.1f} s  {verdict}"
             for name, word, size, seconds, verdict in rows
         )
+
+
+def _pack(files: Sequence[Path], root: Path, target: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as archive:
+        for path in files:
+            archive.add(path, arcname=str(path.relative_to(root)))
+    write_atomically(target, packed.getvalue())
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from ..experiment import LEVEL
 from . import circumstances, rates
-from .minutes import LAST_SECONDS, Rates, last_resort, limited, plan_piece, table_of_minutes
+from .minutes import (
+    LAST_SECONDS,
+    Rates,
+    last_resort,
+    limited,
+    plan_sizes,
+    seconds_allowed,
+    table_of_minutes,
+)
 from .piece import Job, OutOfTimeError, Piece
 from .records import WORDS, Records
 
@@ -34,6 +42,8 @@ class Session:
         Folder with the IDX files of Fashion-MNIST.
     seed : int
         Of every simulation.
+    archives : path, optional
+        Where the archives of the records are written; the folder unless given.
     clock : function
         Returns seconds.
     measure : function of the device, optional
@@ -50,6 +60,7 @@ class Session:
         end: float,
         data: Path | None = None,
         seed: int = 0,
+        archives: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         measure: Callable[[str, bool], dict[str, float]] = rates.measure,
     ) -> None:
@@ -57,7 +68,7 @@ class Session:
         self.data, self.end, self.clock, self._measure = data, end, clock, measure
         self.reasons: dict[str, str] = {}
         self.rates = Rates()
-        self.records = Records(folder, circumstances.describe(device))
+        self.records = Records(folder, circumstances.describe(device), archives)
 
     @property
     def left(self) -> float:
@@ -74,40 +85,43 @@ class Session:
                     self.rates = Rates(self._measure(self.device, self.small))
             except Exception:  # without rates the pieces still run, in their order
                 say(traceback.format_exc())
-            say(table_of_minutes(waiting, self.rates, small=self.small, done={}))
+            plan = plan_sizes(waiting, left=self.left, rates=self.rates, small=self.small)
+            say(table_of_minutes(waiting, self.rates, plan, small=self.small))
             for number, piece in enumerate(waiting):
-                self._one(piece, waiting[number + 1 :])
+                self._one(piece, waiting[number:])
             say("\n" + self.records.write_table(self.pieces, self.reasons))
         written = [self.records.read(piece) for piece in self.pieces]
         wrong = [record for record in written if record and (record["passed"] is False or "error" in record)]
         return 1 if wrong else 0
 
-    def _one(self, piece: Piece, later: Sequence[Piece]) -> None:
-        allowance = plan_piece(piece, later, left=self.left, rates=self.rates, small=self.small)
-        if allowance.size is None:
-            self.reasons[piece.name] = (
-                f"needs about {allowance.estimate:.0f} s, {max(self.left, 0.0):.0f} s were left"
-            )
+    def _one(self, piece: Piece, waiting: Sequence[Piece]) -> None:
+        left = self.left
+        plan = plan_sizes(waiting, left=left, rates=self.rates, small=self.small)
+        if piece.name not in plan:
+            least = self.rates.estimate(piece, piece.allowed(self.small)[-1])
+            self.reasons[piece.name] = f"needs about {least:.0f} s, {max(left, 0.0):.0f} s were left"
             say(f"{piece.name}: {self.reasons[piece.name]}")
             return
-        size, began = allowance.size, self.clock()
-        say(f"{piece.name}: {size.name} ({size}), about {allowance.estimate:.0f} s of {self.left:.0f}")
-        state = self.records.folder / "state" / piece.file_name
+        size, estimate = plan[piece.name]
+        seconds_for_it, began = seconds_allowed(piece, plan, left), self.clock()
+        say(
+            f"{piece.name}: {size.name} ({size}), about {estimate:.0f} s, at most {seconds_for_it:.0f} of {left:.0f}"
+        )
         job = Job(
             size=size,
             device=self.device,
-            seconds=allowance.seconds,
-            estimate=allowance.estimate,
+            seconds=seconds_for_it,
+            estimate=estimate,
             clock=self.clock,
-            end=began + allowance.seconds,
+            end=began + seconds_for_it,
             level=LEVEL / len(self.pieces),
-            state=state,
+            state=self.records.folder / "state" / piece.file_name,
             data=self.data,
             seed=self.seed,
         )
         error, outcome = "", None
         try:
-            with limited(min(allowance.seconds + 5.0, max(self.left, 0.01))):
+            with limited(min(seconds_for_it + 3.0, max(self.left, 0.01))):
                 outcome = piece.run(job)
         except OutOfTimeError as reason:
             error = f"OutOfTimeError: {reason}"
@@ -120,7 +134,7 @@ class Session:
             "seed": self.seed,
             "level": job.level,
             "seconds": round(seconds, 2),
-            "estimated_seconds": round(allowance.estimate, 2),
+            "estimated_seconds": round(estimate, 2),
         }
         if outcome is None:
             record = self.records.write_failure(piece, error, **facts)
@@ -130,6 +144,7 @@ class Session:
             word = WORDS[outcome.passed]
             self.rates.learn(piece, size, seconds)
         say(f"{piece.name}: {word}, {seconds:.1f} s. {record['verdict']}")
+        self.records.write_state(piece)
         circumstances.release(self.device)
 
     def _end_now(self) -> None:

@@ -37,7 +37,7 @@ def pieces() -> list[Piece]:
     """speed/..."""
 
     def sizes(seconds: float, full: dict[str, int], small: dict[str, int]) -> list[Size]:
-        return [Size("full", full, seconds), Size("small", small, 1.0)]
+        return [Size(1, full, seconds), Size(0, small, 1.0)]
 
     return [
         Piece("speed/limits", "products, multiply-adds and copies", "fixed", sizes(5.0, {}, {}), limits),

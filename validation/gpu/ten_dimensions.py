@@ -35,15 +35,16 @@ BARS = 4.5
 
 def pieces() -> list[Piece]:
     """Closed form, the literal chain at one half, then at 0.1 and 0.9."""
-    exact = [Size("full", {"particles": 100_000}, 12.0), Size("small", {"particles": 4000}, 1.0)]
+    exact = [Size(1, {"particles": 100_000}, 8.0), Size(0, {"particles": 4000}, 1.0)]
     printed = [
-        _size("full", 100_000),
-        _size("reduced", 100_000, 4),
-        _size("reduced", 30_000),
-        _size("reduced", 10_000),
+        _size(2, 100_000),
+        _size(2, 100_000, 8),
+        _size(1, 100_000, 2),
+        _size(1, 30_000),
+        _size(1, 10_000),
     ]
-    shorter = [_size("full", 100_000), *printed[2:]]
-    small = Size("small", {"particles": 200, "generations": 2, "steps": 40}, 2 * 40 * 200.0**2)
+    shorter = [_size(3, 100_000), _size(2, 30_000), _size(1, 10_000)]
+    small = Size(0, {"particles": 200, "generations": 2, "steps": 40}, 2 * 40 * 200.0**2)
     result = [
         Piece(
             "ten_dimensions/closed_form", "the mixture experiment in closed form", "fixed", exact, closed_form
@@ -63,16 +64,16 @@ def pieces() -> list[Piece]:
     return result
 
 
-def _size(name: str, particles: int, least: int = GENERATIONS) -> Size:
+def _size(stage: int, particles: int, least: int = GENERATIONS) -> Size:
     """A chain of which at least so many generations have to fit."""
     numbers = {"particles": particles, "generations": GENERATIONS, "steps": STEPS, "least_generations": least}
-    return Size(name, numbers, float(particles) ** 2 * STEPS * least)
+    return Size(stage, numbers, float(particles) ** 2 * STEPS * least)
 
 
 def closed_form(job: Job) -> Outcome:
     """All generations at the three fresh fractions by the exact channel."""
     chains = [
-        run_chain(Setting(alpha, job["particles"], model="channel", seed=1), device=job.device)
+        run_chain(Setting(alpha, job["particles"], model="channel", seed=job.seed), device=job.device)
         for alpha in (0.1, 0.5, 0.9)
     ]
     z = np.concatenate([np.ravel(chain["z"]) for chain in chains])
