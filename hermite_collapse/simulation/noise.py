@@ -14,15 +14,15 @@ by address.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import torch
 
+from .fused.triton_use import usable
 from .philox import first_word, stream_key
 from .philox_torch import draw_pair
 
@@ -166,7 +166,7 @@ class NoiseStream:
             return waiting[:, :columns].contiguous()
         if self.device.type == "cpu":
             even, odd = self._compiled(kind, draw, columns)
-        elif self.device.type == "cuda" and _has_triton():
+        elif usable("triton_random", self.device):
             even, odd = self._launched(kind, draw, columns)
         else:
             even, odd = draw_pair(kind, draw, columns, *self._addresses, self.key)
@@ -191,21 +191,17 @@ class NoiseStream:
 
     def _launched(self, kind: str, draw: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The pair that a draw belongs to, by Triton."""
+        from .fused.triton_random import Rows
         from .fused.triton_random import draw_pair as launch_pair
 
         parts = [
-            launch_pair(kind, draw, columns, run.to(torch.int32), first.to(torch.int32), rows, self.key)
+            launch_pair(kind, draw, columns, Rows(run.to(torch.int32), first.to(torch.int32), rows), self.key)
             for rows, run, first in self._groups
         ]
         if len(parts) == 1:
             return parts[0]
         even, odd = zip(*parts, strict=True)
         return torch.cat(even), torch.cat(odd)
-
-
-@cache
-def _has_triton() -> bool:
-    return importlib.util.find_spec("triton") is not None
 
 
 def member_of(uniforms: torch.Tensor, count: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ the polynomials of `philox_numba`.  A draw of a whole stream is one launch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,7 @@ import torch
 import triton
 import triton.language as tl
 
+from .. import philox_torch
 from ..philox import MULTIPLIERS, WEYL, first_word
 
 _M0, _M1 = (tl.constexpr(word) for word in MULTIPLIERS)
@@ -44,6 +46,9 @@ _HALF_QUADRANT, _WITHIN = tl.constexpr(2**50), tl.constexpr(2**51 - 1)
 _BITS_OF_2_52, _CENTRE_OF_2_52 = tl.constexpr(0x4330000000000000), tl.constexpr(2.0**52 + 2.0**50)
 _QUADRANT_UNIT = tl.constexpr(2.0**-51)
 _UNIT, _RADIUS_UNIT = tl.constexpr(2.0**-53), tl.constexpr(2.0**-63)
+
+# What rounding may make of a normal, in logarithms, roots and products of other compilers.
+LARGEST_DIFFERENCE = 1e-13
 
 # Elements of one program, and the most elements of one launch: their numbers fit 32 bits.
 _BLOCK = 512
@@ -272,3 +277,22 @@ def draw_pair(
 def signed(word: int, bits: int) -> int:
     """Return the signed integer with the bits of an unsigned one: launches take no others."""
     return word - (1 << bits) if word >> (bits - 1) else word
+
+
+def check_on_device(device: torch.device) -> float:
+    """Return the largest difference of a few hundred normals and uniforms from those of torch's operations.
+
+    Uniforms must be equal to the bit: the difference is infinite where they are not.
+    """
+    rows = Rows(*torch.tensor([[0, 1], [5, 1 << 20]], dtype=torch.int32, device=device), 130)
+    first = rows.first.long()[:, None] + torch.arange(rows.size, device=device)
+    run = rows.runs.long()[:, None].expand_as(first)
+    key = (0x9E3779B9, 0x12345678)
+    largest = 0.0
+    for kind, draw in (("uniform", 3), ("normal", 8)):
+        made = draw_pair(kind, draw, 3, rows, key)
+        expected = philox_torch.draw_pair(kind, draw, 3, first.flatten(), run.flatten(), key)
+        for own, other in zip(made, expected, strict=True):
+            difference = float((own - other).abs().max())
+            largest = math.inf if kind == "uniform" and difference > 0.0 else max(largest, difference)
+    return largest
