@@ -8,6 +8,7 @@ variance.  Everything else in the simulation sees components only.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -52,6 +53,13 @@ class TorchMixture:
         """The number of components K."""
         return self.means.shape[0]
 
+    @cached_property
+    def cumulative(self) -> torch.Tensor:
+        """The distribution function of the component, shape (K,), its end infinite: the same bits on every device."""
+        steps = np.cumsum(self.weights.cpu().numpy())
+        steps[-1] = np.inf
+        return torch.as_tensor(steps, device=self.weights.device)
+
     def through(self, channel: GaussianChannel) -> TorchMixture:
         """Return the components after X -> A X + sqrt(v) Z."""
         return replace(
@@ -67,9 +75,7 @@ class TorchMixture:
 
     def draw(self, uniforms: torch.Tensor, normals: torch.Tensor, *, piece: int = BLOCK) -> torch.Tensor:
         """Return points of the law from uniforms (n,) for the component and normals (n, d) within it."""
-        steps = torch.cumsum(self.weights, 0)
-        steps[-1] = torch.inf
-        component = torch.searchsorted(steps, uniforms.contiguous(), right=True)
+        component = torch.searchsorted(self.cumulative, uniforms.contiguous(), right=True)
         spread = self.variances.sqrt()[component] * normals
         if self.frames is not None:
             assert self.frame_of is not None
@@ -98,6 +104,15 @@ def components_of(law: Law, device: torch.device) -> TorchMixture:
         _tensor(variances[:, :1] if isotropic else variances, device),
         frames,
         frame_of,
+    )
+
+
+def normal_law(dimension: int, deviation: float, device: torch.device) -> TorchMixture:
+    """Return the centred normal law of that standard deviation in every coordinate."""
+    return TorchMixture(
+        _tensor(np.ones(1), device),
+        _tensor(np.zeros((1, dimension)), device),
+        _tensor(np.full((1, 1), deviation**2), device),
     )
 
 

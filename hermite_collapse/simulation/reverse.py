@@ -10,11 +10,13 @@ import torch
 
 from ..core import checks
 from ..core.errors import InputError
-from ..laws.channels import OrnsteinUhlenbeck
+from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck
 from ..recursion.recursion import Recursion
+from .laws import TorchMixture, normal_law
 from .noise import NoiseStream
 from .samplers import ExponentialMultistep, Sampler
 from .scores import Denoiser, Level
+from .stages import Stage, carry
 from .words import STARTS
 
 # In units of 1 / rate: signal scale exp(-4) at the horizon.
@@ -77,6 +79,17 @@ class ReverseDiffusion:
         """Return the horizon of a process of that rate."""
         return _HORIZON / rate if self.horizon is None else self.horizon
 
+    def stages(self, stop: float, rate: float) -> list[Stage]:
+        """Return what is done from the horizon to time `stop` of a process of that rate."""
+        return self.sampler.stages(steps=self.step_count, start=self.horizon_for(rate), stop=stop, rate=rate)
+
+    def start_law(self, law: TorchMixture, rate: float) -> TorchMixture:
+        """Return the law of the particles at the horizon, where `law` is that at time 0."""
+        if self.start == "marginal":
+            begin = Level.at(self.horizon_for(rate), rate)
+            return law.through(GaussianChannel(begin.scale, begin.variance))
+        return normal_law(law.dimension, 1.0, law.means.device)
+
     def run(
         self,
         origin: torch.Tensor,
@@ -106,7 +119,7 @@ class ReverseDiffusion:
         x = start_noise.normal(origin.shape[1])
         if self.start == "marginal":
             x = begin.scale * origin + begin.variance**0.5 * x
-        return self.sampler.run(x, denoiser, path, steps=self.step_count, start=begin.time, stop=stop)
+        return carry(x, denoiser, self.stages(stop, denoiser.rate), path)
 
 
 @dataclass(frozen=True)
@@ -143,3 +156,7 @@ class Truncation:
             return cls(time, recursion.process.rate, 1.0)
         ou_time, rate = float(np.log1p(time)), 0.5
         return cls(ou_time, rate, 1.0 / OrnsteinUhlenbeck(rate).channel(ou_time).scale)
+
+    def unscaling(self) -> list[Stage]:
+        """Return the stage that turns its particles into those of the recursion's process, if one is needed."""
+        return [] if self.unscale == 1.0 else [Stage(Level.at(self.time, self.rate), x=self.unscale)]

@@ -32,16 +32,32 @@ _CACHE_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Level:
-    """Signal scale and noise variance at one Ornstein-Uhlenbeck time."""
+    """Signal scale a and noise variance v of particles x = a X_0 + sqrt(v) Z.
+
+    Attributes
+    ----------
+    time : float
+        Ornstein-Uhlenbeck time of x / norm.
+    scale, variance : float
+    norm : float
+        sqrt(a^2 + v), 1 in an Ornstein-Uhlenbeck process.
+    """
 
     time: float
     scale: float
     variance: float
+    norm: float = 1.0
 
     @classmethod
     def at(cls, time: float, rate: float) -> Level:
         """Return the level at a time of a process of that rate."""
         return cls(time, math.exp(-rate * time), -math.expm1(-2.0 * rate * time))
+
+    @classmethod
+    def of(cls, signal: float, noise: float, rate: float) -> Level:
+        """Return the level of x = signal X_0 + noise Z."""
+        time = math.inf if signal == 0.0 else math.log1p((noise / signal) ** 2) / (2.0 * rate)
+        return cls(time, signal, noise**2, math.hypot(signal, noise))
 
     @property
     def sigma(self) -> float:

@@ -68,7 +68,8 @@ def carry(
     x_before, data_before, data = x, x, x
     for stage, asked in zip(stages, asks(stages), strict=True):
         if asked:
-            data = denoiser.denoise(x, stage.level.time)
+            level = stage.level
+            data = denoiser.denoise(x if level.norm == 1.0 else x / level.norm, level.time)
         result = stage.x * x
         for coefficient, values in (
             (stage.x_before, x_before),

@@ -136,8 +136,6 @@ def plan_of(denoiser: MixtureDenoiser, stages: Sequence[Stage], start: TorchMixt
 
     mean = denoiser.mean.cpu().numpy()
     scales = np.array([stage.level.scale for stage in stages])
-    cumulative = np.cumsum(start.weights.cpu().numpy())
-    cumulative[-1] = np.inf
     dimension = len(mean)
     return Plan(
         shift=scales[:, None] * mean,
@@ -152,7 +150,7 @@ def plan_of(denoiser: MixtureDenoiser, stages: Sequence[Stage], start: TorchMixt
         draw=np.array(draw_numbers(stages), dtype=np.int64),
         group_start=np.cumsum([0, *denoiser.group_counts]),
         frames=_frames(denoiser.group_frames, dimension),
-        start_cumulative=cumulative,
+        start_cumulative=start.cumulative.cpu().numpy(),
         start_means=start.means.cpu().numpy(),
         start_roots=np.array(np.broadcast_to(np.sqrt(start.variances.cpu().numpy()), start.means.shape)),
         start_frames=_frames([] if start.frames is None else list(start.frames), dimension),
