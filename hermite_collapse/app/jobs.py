@@ -6,21 +6,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..core.errors import ConvergenceError, InputError
+from ..core.threads import one_thread_in_processes
 
 if TYPE_CHECKING:
     from .schema import SweepSection
 
 Result = TypeVar("Result")
 Document = Mapping[str, object]
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Jobs(Generic[Result]):
 
             lost: Result | Failure = Failure("it cost worker after worker: give them more memory")
             jobs = {number: self.document(number) for number in self.numbers}
-            with _one_thread_each():
+            with one_thread_in_processes():
                 outcomes: Iterator[tuple[int, Result | Failure]] = run_on_cluster(
                     run, jobs, address=where.scheduler, workers=workers, lost=lost
                 )
@@ -78,7 +76,7 @@ class Jobs(Generic[Result]):
             for number in self.numbers:
                 yield number, run(self.document(number))
         else:
-            with _one_thread_each():
+            with one_thread_in_processes():
                 yield from self._in_processes(run, workers)
 
     def _in_processes(
@@ -122,18 +120,3 @@ class Jobs(Generic[Result]):
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Leave one thread to each process, where there is one for each core; libraries read this when a process starts."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -12,40 +12,22 @@ What it fixes, and why:
   sum is free, "nsz"): without this no reduction vectorises.  NaN and infinity keep their meaning.  The last bits of
   a result therefore depend on the processor's instruction set, never on the number of threads.
 
-Threads: Numba's fallback threading layer aborts when two Python threads enter parallel kernels at once; wrappers
-hold `parallel_region` around such a call.
+Wrappers hold `core.threads.parallel_region` around the call of a parallel kernel.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec, TypeVar, cast, overload
 
 import numba
 
-from ..core.forks import use_threads
+from ..core.threads import parallel_region as parallel_region
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-
-class _ParallelRegion:
-    """The one thread of this process that may be in a parallel kernel."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        use_threads()
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
-
-
-parallel_region = _ParallelRegion()
 
 _REORDER = {"reassoc", "contract", "nsz"}
 

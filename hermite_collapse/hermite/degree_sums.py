@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.threads import parallel_region
 from ..core.types import FloatArray
 from .pair_sums import OneSampleSums, TwoSampleSums
 
@@ -96,7 +97,6 @@ def _panel(
     first: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return row sums, column sums and sums of squares of K_1, K_2, ... over one panel."""
-    from ._jit import parallel_region
     from ._kernels_degree import degree_panel_lane, degree_panel_sums
 
     width = _width(degree)

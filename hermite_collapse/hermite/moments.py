@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.threads import parallel_region
 from ..core.types import FloatArray, IntArray
 from ..core.value import writable
 from .joint import JointExpansion
@@ -76,7 +77,6 @@ def _of_diagonal(
     weights: FloatArray, means: FloatArray, variances: FloatArray, indices: IntArray
 ) -> FloatArray:
     """Return the kernel's sum over the components; small tasks without starting threads."""
-    from ._jit import parallel_region
     from ._kernels_moments import BLOCK, diagonal_second_moments, diagonal_second_moments_lane
 
     weights, means, variances = (

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.threads import parallel_region
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value, writable
 from ._plan import factor_rows, line_constants
@@ -185,7 +186,6 @@ def _envelope(size: FloatArray) -> FloatArray:
 
 def _line(x: FloatArray, values: FloatArray, degrees: IntArray) -> FloatArray:
     """Return the sums on one axis by the compiled recurrence."""
-    from ._jit import parallel_region
     from ._kernels_series import line_series
 
     steps, scale = line_constants(int(degrees.max()))

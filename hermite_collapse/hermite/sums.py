@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.sum_tree import SumTree
+from ..core.threads import parallel_region
 from ..core.types import FloatArray, IntArray
 from ..core.value import writable
 from ._plan import line_constants, plan
@@ -262,7 +263,6 @@ def _block_sums(samples: FloatArray, degree: int, source: Source) -> FloatArray:
 
 
 def _line(samples: FloatArray, degree: int) -> FloatArray:
-    from ._jit import parallel_region
     from ._kernels_samples import line_sums
 
     steps, scale = line_constants(degree)
@@ -279,7 +279,6 @@ def _line(samples: FloatArray, degree: int) -> FloatArray:
 
 
 def _plane(samples: FloatArray, degree: int) -> FloatArray:
-    from ._jit import parallel_region
     from ._kernels_samples import plane_sums
 
     layout = plan(samples.shape[1], max(degree, 1))

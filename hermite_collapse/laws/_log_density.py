@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.threads import parallel_region
 from ..core.types import FloatArray, IntArray
 
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
@@ -112,7 +113,6 @@ def _evaluate(x: FloatArray, groups: list[_Group], with_slope: bool) -> tuple[Fl
 
 def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the peak of the exponents of a group, the sum of exp(exponent - peak), and the sum of S_k^-1 (x - m_k)."""
-    from ..hermite._jit import parallel_region
     from . import _kernels_log_density as kernels
 
     count, dimension = x.shape

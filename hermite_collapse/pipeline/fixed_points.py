@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.threads import parallel_region
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value, writable
-from ..hermite._jit import parallel_region
 from ._kernels import BLOCK, nearest_roots, roots_in
 from .interpolant import Interpolant
 

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as functional
 
 from ..core import checks
+from ..core.threads import all_threads, one_thread
 from .generations import Generation, RoundContext, RoundGenerator, draw_pools
 from .noise import Chunk, member_of
 from .reverse import ReverseDiffusion, Truncation
@@ -77,13 +78,14 @@ def attention_means(
     [[[1.0]]]
     """
     dtype = _DTYPES[checks.one_of(precision, _DTYPES, "precision")]
-    keys, values, centre = _prepared(points, scale, variance, dtype)
-    rows = queries - scale * centre
-    asked = queries.new_zeros((*queries.shape[:-1], keys.shape[-1]), dtype=dtype)
-    asked[..., : points.shape[-1]] = (scale / variance) * rows
-    asked[..., points.shape[-1]] = 1.0
-    means = _fused(asked.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1)).squeeze(1)
-    return centre + means[..., : points.shape[-1]].to(torch.float64)
+    with one_thread():  # but for the fused call
+        keys, values, centre = _prepared(points, scale, variance, dtype)
+        rows = queries - scale * centre
+        asked = queries.new_zeros((*queries.shape[:-1], keys.shape[-1]), dtype=dtype)
+        asked[..., : points.shape[-1]] = (scale / variance) * rows
+        asked[..., points.shape[-1]] = 1.0
+        means = _fused(asked.unsqueeze(1), keys.unsqueeze(1), values.unsqueeze(1)).squeeze(1)
+        return centre + means[..., : points.shape[-1]].to(torch.float64)
 
 
 def plain_means(queries: torch.Tensor, points: torch.Tensor, scale: float, variance: float) -> torch.Tensor:
@@ -133,7 +135,8 @@ def _prepared(
 def _fused(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """Return softmax(queries keys^T) values, each of shape (b, 1, ., width), without holding the weights."""
     if queries.device.type == "cpu":
-        return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+        with all_threads():
+            return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
     if queries.dtype == torch.float64:
         return _in_tiles(queries, keys, values)
     from torch.nn.attention import SDPBackend, sdpa_kernel

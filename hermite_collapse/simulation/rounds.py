@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from ..core.errors import is_out_of_memory
-from ..core.forks import use_threads
 from ..core.progress import progress_bar
+from ..core.threads import one_thread, use_threads
 from ..core.types import FloatArray
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.run_folder import RunFolder, read_timings
@@ -28,7 +28,7 @@ from .noise import BLOCK, plan_chunks
 from .records import describe_run, make_record
 from .settings import RunSettings
 from .statistics import HermiteStatistics
-from .workers import made_in_order, one_thread_each
+from .workers import made_in_order
 
 Advance = Callable[[int, int, str], None]
 
@@ -211,7 +211,7 @@ class _Rounds:
             for chunk, made in zip(chunks, results, strict=True):
                 if rows is not None:
                     rows[chunk.start : chunk.stop] = made
-                with one_thread_each():  # sums split between threads would depend on their number
+                with one_thread():  # sums split between threads would depend on their number
                     self.accumulator.add(made, chunk)
                 done += chunk.rows
                 total = (settings.rounds + 1) * settings.rows

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import torch
 
+from ..core.threads import one_thread
 from . import devices
 from .noise import Chunk
 
@@ -34,8 +34,8 @@ def made_in_order(
     device : torch.device
         Where.
     splits : bool
-        Whether the work on one chunk runs on all cores by itself and to the same bytes, as fused attention does; then
-        a single chunk is given all of them.
+        Whether the large operations of one chunk run on all threads by themselves, to the same bytes, as fused
+        attention does within `core.threads.all_threads`; a single chunk then keeps them.
 
     Yields
     ------
@@ -44,11 +44,13 @@ def made_in_order(
     threads = torch.get_num_threads()
     if not devices.works_in_blocks(device) or threads == 1 or (splits and len(chunks) == 1):
         for chunk in chunks:
-            yield work(chunk)
+            with one_thread():  # but for what asks for all of them
+                made = work(chunk)
+            yield made
         return
     workers = min(threads, len(chunks))
     with (
-        one_thread_each(),
+        one_thread(),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         waiting: deque[Future[torch.Tensor]] = deque()
@@ -63,17 +65,6 @@ def made_in_order(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Give every torch operation inside one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _without_gradients(work: Work, chunk: Chunk) -> torch.Tensor:

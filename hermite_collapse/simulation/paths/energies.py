@@ -30,6 +30,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ...core.estimates import Estimate
+from ...core.threads import one_thread
 from ..noise import NoiseStream, plan_chunks
 from .processes import Diffusion, Field, checked_clocks, checked_points
 
@@ -177,13 +178,14 @@ def follow_paths(
             piece.pieces, seed=seed, round_index=round_index, purpose="path", device=begin.device
         )
         y = begin[piece.start : piece.stop]
-        walkers = [_Walker(diffusion, followed, error, y, float(times[0])) for _ in range(2)]
-        for k in range(0, len(steps), 2):
-            first = stream.normal(y.shape[1]) * math.sqrt(steps[k])
-            second = stream.normal(y.shape[1]) * math.sqrt(steps[k + 1])
-            walkers[0].step(float(times[k + 1]), first)
-            walkers[0].step(float(times[k + 2]), second)
-            walkers[1].step(float(times[k + 2]), first + second)
+        with one_thread():
+            walkers = [_Walker(diffusion, followed, error, y, float(times[0])) for _ in range(2)]
+            for k in range(0, len(steps), 2):
+                first = stream.normal(y.shape[1]) * math.sqrt(steps[k])
+                second = stream.normal(y.shape[1]) * math.sqrt(steps[k + 1])
+                walkers[0].step(float(times[k + 1]), first)
+                walkers[0].step(float(times[k + 2]), second)
+                walkers[1].step(float(times[k + 2]), first + second)
         fine.append(walkers[0].result())
         coarse.append(walkers[1].result())
     return FollowedPaths(_joined(fine), _joined(coarse))

@@ -27,6 +27,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ...core import checks
+from ...core.threads import one_thread
 from ...core.types import FloatArray
 from ..noise import NoiseStream, plan_chunks
 from .processes import Field, IdealProcess, Normals, checked_clocks, checked_points
@@ -148,7 +149,8 @@ def draw_ideal_paths(
             piece.pieces, seed=seed, round_index=round_index, purpose="path", device=points.device
         )
         rows = torch.arange(piece.start, piece.stop, device=points.device) % n
-        parts.append(_draw(process, error, divergence, points[rows], times, bins, stream))
+        with one_thread():
+            parts.append(_draw(process, error, divergence, points[rows], times, bins, stream))
 
     def joined(grid: int) -> IdealSums:
         columns = zip(*(part[grid].columns() for part in parts), strict=True)

@@ -1,0 +1,127 @@
+"""The threads of this process: who may start them, how many a library gets, and how they wait.
+
+NumPy's products (OpenBLAS), torch and compiled kernels (Numba) each keep a pool of threads, and the threads of a pool
+wait for their next work by spinning.  A parallel region ends when its last thread has been given a core, so that many
+small regions beside a spinning pool, or beside another process, take ten times as long as on one thread.  Hence
+
+    one_thread         small operations of torch in a row run on one thread,
+    all_threads        a single large one among them gets all threads for itself,
+    parallel_region    one kernel at a time, and torch's number of threads survives it,
+    wait_passively     threads of pools that are started later sleep instead of spinning: the command does this; a
+                       program that uses the package sets the variables before it imports NumPy or torch.
+
+No library is imported here: what is not loaded has no threads.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PASSIVE = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
+_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+_owner: int | None = None
+_local = threading.local()  # .count: torch's threads outside of `one_thread`
+
+
+def use_threads() -> None:
+    """Note that this process is about to start threads of compiled code.
+
+    Raises
+    ------
+    RuntimeError
+        In a child that was forked after its parent did: OpenMP ends such a process, or never wakes it up.
+    """
+    global _owner
+    process = os.getpid()
+    if sys.platform == "linux" and _owner not in (None, process):
+        raise RuntimeError(
+            "a process forked after its parent has computed cannot compute itself: start it with "
+            'multiprocessing.get_context("spawn") or "forkserver".'
+        )
+    _owner = process
+
+
+def wait_passively() -> None:
+    """Let threads of libraries that are loaded from now on sleep while they wait, unless the user said otherwise."""
+    for name, value in PASSIVE.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def one_thread_in_processes() -> Iterator[None]:
+    """Leave one thread to each process started inside; libraries read this when a process starts."""
+    before = {name: os.environ.get(name) for name in _COUNTS}
+    os.environ.update(dict.fromkeys(_COUNTS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Give every operation of torch inside one thread, in this thread of Python."""
+    before, outer = _torch_threads(), getattr(_local, "count", None)
+    _local.count = before if outer is None else outer
+    _set_torch_threads(1)
+    try:
+        yield
+    finally:
+        _local.count = outer
+        _set_torch_threads(before)
+
+
+@contextmanager
+def all_threads() -> Iterator[None]:
+    """Give the operations inside the threads that there are outside of `one_thread`."""
+    before = _torch_threads()
+    _set_torch_threads(getattr(_local, "count", None) or before)
+    try:
+        yield
+    finally:
+        _set_torch_threads(before)
+
+
+class _ParallelRegion:
+    """The one thread of this process that may be in a parallel kernel.
+
+    Numba's fallback threading layer aborts when two Python threads enter parallel kernels at once.  Its OpenMP layer
+    sets the number of threads of the thread that starts it first, which is torch's as well: it is set back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        use_threads()
+        self._lock.acquire()
+        self._before.append(_torch_threads())
+
+    def __exit__(self, *error: object) -> None:
+        _set_torch_threads(self._before.pop())
+        self._lock.release()
+
+
+parallel_region = _ParallelRegion()
+
+
+def _torch_threads() -> int:
+    """Return torch's number of threads; 0 where it is not loaded."""
+    # Missing as well while another thread is importing torch.
+    count = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    return 0 if count is None else int(count())
+
+
+def _set_torch_threads(count: int) -> None:
+    if count and count != _torch_threads():
+        sys.modules["torch"].set_num_threads(count)
