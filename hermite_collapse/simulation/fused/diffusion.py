@@ -12,24 +12,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 
+from ..guided import ClassGuidance, GuidedDenoiser
 from ..laws import TorchMixture
 from ..noise import BLOCK, NoiseStream
 from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .plan import LARGEST_BYTES, Plan, bytes_of_plan, plan_of
+from .triton_use import usable
+
+if TYPE_CHECKING:
+    from .triton_reverse import ReverseKernel
 
 COMPILED = "compiled kernel"
+TRITON = "Triton kernel"
 LOOP = "torch loop"
 
+WIDEST = 64  # dimensions that fit the registers of a CUDA device
 
-def engine_for(device: torch.device, *, stages: int, components: int, dimension: int) -> str:
+
+def engine_for(
+    device: torch.device, *, stages: int, components: int, dimension: int, guided: bool = False
+) -> str:
     """Return the word for the code that runs the exact denoiser of so many components through so many stages."""
     if bytes_of_plan(stages, components, dimension) > LARGEST_BYTES:
         return LOOP
-    return COMPILED if device.type == "cpu" else LOOP
+    if device.type == "cpu":
+        return COMPILED
+    return TRITON if dimension <= WIDEST and not guided and usable("triton_reverse", device) else LOOP
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,30 +58,44 @@ class Diffusion:
         The law of the particles before the first stage.
     piece : int
         Rows of one matrix product of the loop.
+    guidance : ClassGuidance, optional
+        Classes that particles are asked for.
+    readable : bool
+        Whether it is run by the loop in any case.
     """
 
     denoiser: Denoiser
     stages: Sequence[Stage]
     start: TorchMixture
     piece: int = BLOCK
+    guidance: ClassGuidance | None = None
+    readable: bool = False
 
     @cached_property
     def engine(self) -> str:
         """The word for the code that runs it."""
-        if not isinstance(self.denoiser, MixtureDenoiser):
+        if self.readable or not isinstance(self.denoiser, MixtureDenoiser):
             return LOOP
         return engine_for(
             self.start.means.device,
             stages=len(self.stages),
             components=sum(self.denoiser.group_counts),
             dimension=self.start.dimension,
+            guided=self.guidance is not None,
         )
 
     @cached_property
     def plan(self) -> Plan:
         """What a kernel runs."""
         assert isinstance(self.denoiser, MixtureDenoiser)
-        return plan_of(self.denoiser, self.stages, self.start)
+        return plan_of(self.denoiser, self.stages, self.start, self.guidance)
+
+    @cached_property
+    def kernel(self) -> ReverseKernel:
+        """The plan on a CUDA device."""
+        from .triton_reverse import ReverseKernel
+
+        return ReverseKernel.of(self.plan, self.start.means.device)
 
     @property
     def splits_work(self) -> bool:
@@ -83,10 +110,25 @@ class Diffusion:
             return 8 * (4 * min(components, 2048) + 12 * self.start.dimension)
         return 8 * 4 * self.start.dimension
 
-    def particles(self, start: NoiseStream, path: NoiseStream) -> torch.Tensor:
-        """Return particles (n, d), one for each row of two streams of which nothing was drawn."""
+    def particles(
+        self, start: NoiseStream, path: NoiseStream, labels: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return particles (n, d), one for each row of two streams of which nothing was drawn.
+
+        Under guidance, `labels` (n,) are the classes that they are asked for.
+        """
         if self.engine == COMPILED:
             from .cpu import carry_on_cpu
 
-            return carry_on_cpu(self.plan, start, path)
-        return carry(self.start.sample(start, piece=self.piece), self.denoiser, self.stages, path)
+            return carry_on_cpu(self.plan, start, path, labels)
+        x = self.start.sample(start, piece=self.piece)
+        if self.engine == TRITON:
+            self.kernel.carry(x, path.pieces, path.key)
+            return x
+        return carry(x, self.denoiser_for(labels), self.stages, path)
+
+    def denoiser_for(self, labels: torch.Tensor | None) -> Denoiser:
+        """Return the denoiser of particles that are asked for classes (n,), if there is guidance."""
+        if self.guidance is None or labels is None:
+            return self.denoiser
+        return GuidedDenoiser(self.denoiser, self.guidance.classes, labels, self.guidance.scale)

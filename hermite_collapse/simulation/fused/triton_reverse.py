@@ -13,6 +13,7 @@ Padded components have a logit that no sum sees.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,17 @@ import triton
 import triton.language as tl
 
 from ...core.types import FloatArray, IntArray
-from .plan import Plan
+from ..laws import TorchMixture
+from ..noise import NoiseStream, Piece
+from ..samplers import ExponentialMultistep
+from ..scores import MixtureDenoiser
+from ..stages import carry
+from .plan import Plan, plan_of
 from .triton_random import Rows, addresses, high_word, normal_pair, signed, with_high_word
 
 _LOG2_E = 1.4426950408889634
+# What rounding may make of a particle of order one in the reverse diffusions of the check.
+LARGEST_DIFFERENCE = 1e-10
 # The largest dimension of the form with a particle in each thread, and components taken together in both forms.
 _WIDEST_LANE = 8
 _TILE_OF_LANE, _TILE = 8, 32
@@ -280,8 +288,18 @@ class ReverseKernel:
         }
         return cls(tuple(tables), options, plan.stages, len(members))
 
-    def carry(self, x: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
-        """Carry particles (n, d), contiguous and in float64, through all stages, in place."""
+    def carry(self, x: torch.Tensor, pieces: Sequence[Piece], key: tuple[int, int]) -> None:
+        """Carry the particles (n, d) of pieces through all stages, in place; contiguous and in float64.
+
+        The stream with that key is the noise's, of which nothing was drawn.
+        """
+        start = 0
+        for _, group in itertools.groupby(pieces, key=lambda piece: piece.rows):
+            rows = Rows.of(list(group), x.device)
+            self._launch(x[start : start + rows.count], rows, key)
+            start += rows.count
+
+    def _launch(self, x: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
         lanes = self.options["D"] <= _WIDEST_LANE
         block, warps, depth = _LAUNCH_OF_LANES if lanes else _LAUNCH
         kernel = _lanes if lanes else _matrices
@@ -339,3 +357,31 @@ def _padded(array: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     leading = array.ndim - len(shape)
     widths = [(0, 0)] * leading + [(0, n - m) for n, m in zip(shape, array.shape[leading:], strict=True)]
     return np.pad(array, widths)
+
+
+def check_on_device(device: torch.device) -> float:
+    """Return the largest difference of particles from the torch loop's, in both forms, with frames and without."""
+    generator = np.random.default_rng(0)
+    largest = 0.0
+    for components, dimension, count in ((5, 3, 0), (20, 12, 0), (6, 10, 2)):
+        means = generator.standard_normal((components, dimension))
+        variances = generator.uniform(0.1, 0.5, (components, dimension))
+        frames = np.linalg.qr(generator.standard_normal((count, dimension, dimension)))[0]
+        law = TorchMixture(
+            torch.full((components,), 1.0 / components, dtype=torch.float64, device=device),
+            torch.tensor(means, device=device),
+            torch.tensor(variances, device=device),
+            torch.tensor(frames, device=device) if count else None,
+            torch.arange(components, device=device) % count if count else None,
+        )
+        stages = ExponentialMultistep(final_step="half").stages(steps=9, start=8.0, stop=0.1, rate=0.5)
+        denoiser, pieces = MixtureDenoiser(law), (Piece(0, 0, 100), Piece(3, 1, 100))
+        start, path = (
+            NoiseStream(pieces, seed=1, round_index=2, purpose=purpose, device=device)
+            for purpose in ("start", "path")
+        )
+        x = law.sample(start)
+        expected = carry(x, denoiser, stages, path)
+        ReverseKernel.of(plan_of(denoiser, stages, law), device).carry(x, pieces, path.key)
+        largest = max(largest, float((x - expected).abs().max()))
+    return largest
