@@ -40,6 +40,7 @@ SIZES = [
     (2, 60_000, 4, 6000, 4096, 100),
     (2, 60_000, 3, 3000, 2048, 100),
     (1, 60_000, 2, 2000, 2048, 60),
+    (1, 60_000, 2, 1000, 1024, 60),
     (0, 600, 1, 6, 64, 4),
 ]
 
@@ -112,7 +113,7 @@ def run(job: Job) -> Outcome:
         f"{a:g}": hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=a, truncation=TIME)
         for a in FRACTIONS
     }
-    folder = job.state / f"{job['rounds']}-{job['optimiser_steps']}"
+    folder = job.state / "-".join(map(str, job.size.numbers.values()))
     training = Training(
         samples=max(500, 5 * job["images"] // 6),
         steps=job["optimiser_steps"],

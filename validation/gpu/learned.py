@@ -1,4 +1,4 @@
-"""Recursions with learned scores on mixtures: five fresh fractions and all seeds as one batched model.
+"""Recursions with learned scores on mixtures: fresh fractions and seeds as one batched model.
 
 One half of the seeds says how large the defects of a round are, the other half has to stay inside the ellipsoid (in the
 plane and in ten dimensions) or the ball of W2 (on the line) that follows from them; runs shifted by ten allowed
@@ -30,21 +30,24 @@ from hermite_collapse.storage.record import SimulatedRecursion
 from ..experiments.neural_mixtures import TIME, within_ball, within_ellipsoids
 from .piece import Job, Outcome, Piece, Size
 
-# name -> preset, degree, fresh fractions, runs, judgement
-CASES: dict[str, tuple[str, int, tuple[float, ...], int]] = {
-    "mixture_1d": ("three_modes_1d", 4, (0.3,), 4),
-    "mixture_2d": ("tilted_2d", 3, (0.1, 0.3, 0.5, 0.7, 0.9), 8),
-    "mixture_10d": ("five_modes_10d", 2, (0.1, 0.3, 0.5, 0.7, 0.9), 5),
+# name -> preset, degree, seconds of evaluation
+CASES = {
+    "mixture_1d": ("three_modes_1d", 4, 6.0),
+    "mixture_2d": ("tilted_2d", 3, 2.0),
+    "mixture_10d": ("five_modes_10d", 2, 2.0),
 }
-# stage, rounds, optimiser steps, particles of each run
+FEW, ALL = (0.1, 0.5, 0.9), (0.1, 0.3, 0.5, 0.7, 0.9)
+# stage, fresh fractions, seeds, rounds, optimiser steps, particles of each run
 SIZES = [
-    (3, 10, 8000, 100_000),
-    (2, 10, 2000, 32_768),
-    (2, 5, 1500, 16_384),
-    (1, 3, 800, 16_384),
-    (0, 2, 60, 512),
+    (3, 5, 8, 10, 8000, 100_000),
+    (2, 5, 8, 10, 2000, 32_768),
+    (2, 5, 6, 5, 1500, 16_384),
+    (1, 3, 4, 3, 1000, 16_384),
+    (1, 3, 4, 2, 600, 8192),
+    (0, 3, 4, 2, 60, 512),
 ]
-TOGETHER = 12  # networks whose batched step takes as long as one: below, launches are what takes time
+# Networks whose batched step takes as long as one of four: below, the launches are what takes time.
+TOGETHER = 12
 
 
 def pieces() -> list[Piece]:
@@ -52,31 +55,40 @@ def pieces() -> list[Piece]:
     return [
         Piece(
             f"learned/{name}",
-            f"learned scores on {preset}, fresh fractions {', '.join(f'{a:g}' for a in fractions)}, {runs} seeds",
+            f"learned scores on {preset}, fresh fractions and seeds as one batched model",
             "perceptron",
-            [_size(*numbers, members=runs * len(fractions)) for numbers in SIZES],
+            [_size(name, *numbers) for numbers in SIZES],
             partial(run, name),
             is_elastic=True,
-            beside=8.0 if name == "mixture_1d" else 2.0,
+            beside=beside,
         )
-        for name, (preset, _, fractions, runs) in CASES.items()
+        for name, (preset, _, beside) in CASES.items()
     ]
 
 
-def _size(stage: int, rounds: int, steps: int, particles: int, *, members: int) -> Size:
+def _size(name: str, stage: int, fractions: int, seeds: int, rounds: int, steps: int, particles: int) -> Size:
+    fractions = 1 if name == "mixture_1d" else fractions
     # Sampling: 100 forward passes, a third of a step each, for every 2048 particles of a network.
     sampling = 100.0 / 3.0 * particles / 2048.0
-    work = rounds * (steps + sampling) * max(1.0, members / TOGETHER)
-    return Size(stage, {"rounds": rounds, "optimiser_steps": steps, "particles": particles}, work)
+    work = rounds * (steps + sampling) * max(1.0, fractions * seeds / TOGETHER)
+    numbers = {
+        "fresh_fractions": fractions,
+        "seeds": seeds,
+        "rounds": rounds,
+        "optimiser_steps": steps,
+        "particles": particles,
+    }
+    return Size(stage, numbers, work)
 
 
 def run(name: str, job: Job) -> Outcome:
     """Simulate, and judge the rounds that are done."""
-    preset, degree, fractions, runs = CASES[name]
+    preset, degree, _ = CASES[name]
+    fractions = {1: (0.3,), 3: FEW, 5: ALL}[job["fresh_fractions"]]
     target = hc.presets.load(preset)
     recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation=TIME) for a in fractions}
     is_small = job.size.stage == 0
-    folder = job.state / str(job["rounds"]) / str(job["optimiser_steps"])
+    folder = job.state / "-".join(map(str, job.size.numbers.values()))
     training = Training(
         samples=2000 if is_small else 200_000,
         steps=job["optimiser_steps"],
@@ -96,7 +108,7 @@ def run(name: str, job: Job) -> Outcome:
         rounds=job["rounds"],
         particles=job["particles"],
         degree=degree,
-        runs=runs,
+        runs=job["seeds"],
         keep="all" if target.dimension == 1 else "statistics",
         device=job.device,
         seed=job.seed,

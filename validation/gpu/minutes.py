@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from .piece import OutOfTimeError, Piece, Size
 
 OVERHEAD = 0.7  # seconds of a piece that do not grow with its work: theory, compilation, files
-MARGIN = 1.25  # an estimate may be short by so much
+MARGIN = 1.1  # an estimate may be short by so much
 LAST_SECONDS = 8.0  # for the table, the archive and the end of the process
 
 

@@ -29,12 +29,11 @@ from .settings import FRESH_FRACTION, OFF, TRUNCATION, degree_of, mode_count, re
 NEEDED_POWER = 6.0  # standard errors by which a control must be off to be demanded
 
 # stage; particles, for the kernel runs; rounds; steps
-CHANNEL = [(2, 100_000_000, 10, 0), (1, 10_000_000, 10, 0), (1, 1_000_000, 5, 0), (0, 50_000, 3, 0)]
+CHANNEL = [(3, 100_000_000, 10, 0), (2, 10_000_000, 10, 0), (1, 1_000_000, 10, 0), (0, 50_000, 3, 0)]
 EXACT = [
     (3, 40_000_000, 5, 700),
     (2, 10_000_000, 5, 500),
     (2, 10_000_000, 2, 500),
-    (1, 1_000_000, 5, 250),
     (1, 1_000_000, 2, 250),
     (1, 200_000, 2, 150),
     (0, 4000, 2, 50),

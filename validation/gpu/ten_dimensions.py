@@ -35,7 +35,7 @@ BARS = 4.5
 
 def pieces() -> list[Piece]:
     """Closed form, the literal chain at one half, then at 0.1 and 0.9."""
-    exact = [Size(1, {"particles": 100_000}, 8.0), Size(0, {"particles": 4000}, 1.0)]
+    exact = [Size(1, {"particles": 100_000}, 4.0), Size(0, {"particles": 4000}, 1.0)]
     printed = [
         _size(2, 100_000),
         _size(2, 100_000, 8),

@@ -1,0 +1,209 @@
+"""The page "Theory against a GPU", filled from records: no number on it is written by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hermite_collapse.storage.folder import write_atomically
+
+from .catalog import pieces_in_order
+from .pictures import write_pictures
+from .records import WORDS, Record, read_folder
+
+Records = Mapping[str, Record]
+Rows = list[list[str]]
+
+
+def write_page(folder: Path, page: Path) -> Path:
+    """Write pictures beside the records of a folder, and the page that shows them; returns the page."""
+    pictures = write_pictures(folder)
+    links = {path.stem: os.path.relpath(path, page.parent) for path in pictures}
+    write_atomically(page, page_text(read_folder(folder), links).encode())
+    return page
+
+
+def page_text(records: Records, pictures: Mapping[str, str]) -> str:
+    """Return the page as Markdown."""
+    parts = ["# Theory against a GPU", _opening(records)]
+    for title, words, table, names in SECTIONS:
+        rows = table(records)
+        if not rows:
+            continue
+        parts += [f"## {title}", words, _table(rows)]
+        parts += [f"![{name.replace('_', ' ')}]({pictures[name]})" for name in names if name in pictures]
+    missing = [piece.name for piece in pieces_in_order() if not _is_done(records.get(piece.name))]
+    if missing:
+        parts += [
+            "## Not reached",
+            "The same command with the same folder goes on with: "
+            + ", ".join(f"`{name}`" for name in missing)
+            + ".",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(records: Records) -> str:
+    if not records:
+        return "There are no records."
+    lines = [
+        "Everything on this page is read from the records under `validation/records/gpu`, written by",
+        "",
+    ]
+    lines += ["    python -m validation.gpu --minutes 8", ""]
+    for device in sorted({record["device"] for record in records.values()}):
+        own = [record for record in records.values() if record["device"] == device]
+        versions = ", ".join(f"{name} {version}" for name, version in own[0]["versions"].items())
+        seconds = sum(record["seconds"] for record in own)
+        counts = {
+            word: sum(_word(record) == word for record in own) for word in ("agrees", "DISAGREES", "failed")
+        }
+        lines.append(
+            f"{device} (driver {own[0].get('driver', 'none')}; {versions}): {len(own)} pieces in {seconds:.0f} s; "
+            f"{counts['agrees']} agree with theory, {counts['DISAGREES']} disagree, {counts['failed']} failed."
+        )
+    return "\n".join(lines)
+
+
+def _particles(records: Records) -> Rows:
+    rows = [
+        [
+            "preset",
+            "channel",
+            "exact: largest",
+            "exact: median",
+            "CPU kernel against CPU loop",
+            "kernel",
+            "outcome",
+        ]
+    ]
+    for name, record in _of(records, "particles/"):
+        made = record["generators"]
+        exact = made["exact"]
+        rows.append(
+            [
+                name,
+                f"{made['channel']['largest_units']:.3g}",
+                f"{exact['largest_units']:.3g}",
+                f"{exact['median_units']:.2g}",
+                f"{exact['kernel_against_loop_on_the_cpu']['largest_units']:.3g}",
+                f"{made['kernel float64']['largest_units']:.3g}",
+                _word(record),
+            ]
+        )
+    return rows
+
+
+def _presets(records: Records) -> Rows:
+    rows = [
+        [
+            "generator",
+            "preset",
+            "particles",
+            "tests",
+            "largest z",
+            "adjusted p",
+            "alpha +0.5 %",
+            "t0 +0.5 %",
+            "seconds",
+        ]
+    ]
+    for name, record in _of(records, "presets/"):
+        generator, preset = name.split("/")
+        controls = [record["controls"][key]["outcome"] for key in ("fresh_fraction", "truncation")]
+        rows.append(
+            [
+                generator,
+                preset,
+                f"{record['particles_of_all_runs']:.0e}",
+                str(record["tests"]),
+                f"{record['largest_z']:.2f}",
+                f"{record['adjusted_p_value']:.2g}",
+                *controls,
+                f"{record['seconds']:.1f}",
+            ]
+        )
+    return rows
+
+
+def _verdicts(prefix: str) -> Callable[[Records], Rows]:
+    def table(records: Records) -> Rows:
+        rows = [["piece", "outcome", "seconds", "verdict"]]
+        rows += [
+            [name, _word(record), f"{record['seconds']:.1f}", record["verdict"]]
+            for name, record in _of(records, prefix)
+        ]
+        return rows
+
+    return table
+
+
+def _of(records: Records, prefix: str) -> list[tuple[str, Record]]:
+    """Return the records of one part in order of worth, failed ones left out."""
+    order = [piece.name for piece in pieces_in_order() if piece.name.startswith(prefix)]
+    return [
+        (name.removeprefix(prefix), records[name])
+        for name in order
+        if name in records and "error" not in records[name]
+    ]
+
+
+def _word(record: Record) -> str:
+    return "failed" if "error" in record else WORDS[record["passed"]]
+
+
+def _is_done(record: Record | None) -> bool:
+    return record is not None and record["is_complete"] and "error" not in record
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    head, *body = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+def _filled(table: Callable[[Records], Rows]) -> Callable[[Records], Rows]:
+    """Return no rows where a table has its head alone."""
+    return lambda records: rows if len(rows := table(records)) > 1 else []
+
+
+SECTIONS: list[tuple[str, str, Callable[[Records], Rows], tuple[str, ...]]] = [
+    (
+        "The same particles on both devices",
+        "Every random number has an address, so one seed gives the same numbers on a CPU and on a GPU, and particles "
+        "can be compared one by one.  Differences after two rounds, in units of rounding (2^-52 of the larger of the "
+        "particle and 1).  A reverse diffusion amplifies rounding where particles stand between modes; two programs on "
+        "one CPU show how much.",
+        _filled(_particles),
+        (),
+    ),
+    (
+        "Theory and simulation",
+        "Every Hermite mode of every round against its predicted value, in predicted standard errors.  The controls "
+        "hold the same simulation against a fresh fraction and a truncation time half a per cent too large: they have to "
+        "be rejected, and are undetermined where theory says that so many particles cannot tell.",
+        _filled(_presets),
+        ("z_scores",),
+    ),
+    ("Speed", "Measured beside the limits of the card in the same run.", _filled(_verdicts("speed/")), ()),
+    (
+        "Samplers of K steps",
+        "One round of each sampler with the exact denoiser, against its round map.",
+        _filled(_verdicts("k_steps/")),
+        (),
+    ),
+    (
+        "The experiment in ten dimensions",
+        "Five modes, a kernel density estimate as the model, 500 Euler steps, 20 generations, as printed in "
+        "arXiv:2602.16601.",
+        _filled(_verdicts("ten_dimensions/")),
+        ("ten_dimensions",),
+    ),
+    (
+        "Learned scores",
+        "Networks trained anew in every round.",
+        _filled(_verdicts("learned/")),
+        ("fashion_factors", "fashion_samples"),
+    ),
+]
