@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 
 from ..laws.channels import GaussianChannel
+from .fused.diffusion import Diffusion
 from .generations import Generation, RoundContext, RoundGenerator, TrainingMixture
 from .laws import components_of
 from .noise import Chunk
@@ -48,17 +49,14 @@ class _ChannelRound(RoundGenerator):
     def __init__(self, context: RoundContext) -> None:
         self._context = context
         self._channel = context.recursion.channel(context.round_index)
-        self._training = TrainingMixture(context, components_of(context.recursion.target, context.device))
+        self._training = TrainingMixture(context)
 
     @property
     def bytes_per_row(self) -> int:
         return 8 * 10 * self._context.recursion.dimension
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        stream = self._context.noise(chunk, "channel")
-        parents = self._training.draw(stream)
-        noise = stream.normal(parents.shape[1])
-        return self._channel.scale * parents + self._channel.variance**0.5 * noise
+        return self._training.draw(chunk, "channel", self._channel)
 
 
 @dataclass(frozen=True)
@@ -103,20 +101,22 @@ class _ExactRound(RoundGenerator):
     def __init__(self, generation: ExactGeneration, context: RoundContext) -> None:
         recursion, i = context.recursion, context.round_index
         self._context = context
-        self._reverse = generation.reverse
-        self._stop = Truncation.of(recursion, i)
+        stop = Truncation.of(recursion, i)
         law = components_of(recursion.training_law(i), context.device)
-        self._law = law.through(GaussianChannel(1.0, recursion.blur**2))
-        denoiser: Denoiser = MixtureDenoiser(self._law, rate=self._stop.rate, piece=context.piece)
-        self._denoiser = denoiser if generation.wrap is None else generation.wrap(denoiser)
+        law = law.through(GaussianChannel(1.0, recursion.blur**2))
+        denoiser: Denoiser = MixtureDenoiser(law, rate=stop.rate, piece=context.piece)
+        self._diffusion = Diffusion(
+            denoiser if generation.wrap is None else generation.wrap(denoiser),
+            generation.reverse.stages(stop.time, stop.rate) + stop.unscaling(),
+            generation.reverse.start_law(law, stop.rate),
+            piece=context.piece,
+            readable=generation.wrap is not None,
+        )
+        self.splits_work = self._diffusion.splits_work
 
     @property
     def bytes_per_row(self) -> int:
-        return 8 * (4 * min(self._law.count, 2048) + 12 * self._law.dimension)
+        return self._diffusion.bytes_per_row
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        start = self._context.noise(chunk, "start")
-        origin = self._law.sample(start, piece=self._context.piece)
-        path = self._context.noise(chunk, "path")
-        x = self._reverse.run(origin, self._denoiser, self._stop.time, start, path)
-        return self._stop.unscale * x
+        return self._diffusion.particles(self._context.noise(chunk, "start"), self._context.noise(chunk, "path"))

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
 from . import devices
-from .laws import TorchMixture, components_of
+from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, member_of, plan_chunks
 from .reverse import ReverseDiffusion, Truncation
 
@@ -71,11 +72,11 @@ class RoundGenerator(ABC):
     Attributes
     ----------
     splits_work : bool
-        Whether the work on one chunk runs on all threads by itself, to the same bytes with any number of them; a
-        single chunk is then given all threads.
+        Whether large operations of one chunk take all threads (`core.threads.all_threads`), to the same bytes with any
+        number of them; a single chunk then keeps them.
     """
 
-    splits_work: ClassVar[bool] = False
+    splits_work: bool = False
 
     @property
     @abstractmethod
@@ -149,40 +150,82 @@ class InitialRound(RoundGenerator):
 class TrainingMixture:
     """Draws from a round's training set: the data law with its weight, else earlier particles with replacement.
 
-    A draw takes the next two uniforms of a stream, of column 0, and its next normals: the first uniform chooses the
-    source, the second the component of the data law or the earlier particle, the normals lie within the component.
+    A draw takes two uniforms of a stream, of column 0, and two normals of every column: the first uniform chooses the
+    source, the second the component of the data law or the earlier particle; the first normals lie within the
+    component, the second are those of the channel that the point is carried through.
     """
 
-    def __init__(self, context: RoundContext, target: TorchMixture, *, piece: int | None = None) -> None:
+    def __init__(self, context: RoundContext, *, piece: int | None = None) -> None:
+        self._context = context
+        self._target = components_of(context.recursion.target, context.device)
         self._piece = context.piece if piece is None else piece
         fresh, earlier = context.recursion.mixing(context.round_index)
-        self._sources = [int(j) for j in np.flatnonzero(earlier)]
-        weights = np.array([fresh, *earlier[self._sources]])
-        self._steps = torch.as_tensor(np.cumsum(weights) / weights.sum(), device=context.device)
-        self._steps[-1] = torch.inf
-        self._context = context
-        self._target = target
+        sources = [int(j) for j in np.flatnonzero(earlier)]
+        weights = np.array([fresh, *earlier[sources]])
+        self._steps = np.cumsum(weights) / weights.sum()
+        self._steps[-1] = np.inf
+        # (runs, N, d) each
+        self._sources = [context.earlier[j].contiguous() for j in sources]
 
-    def draw(self, stream: NoiseStream) -> torch.Tensor:
-        """Return one point of the training set for each row of a stream, shape (rows, d)."""
-        context = self._context
-        source = torch.searchsorted(self._steps, stream.uniform(1)[:, 0], right=True)
+    def draw(self, chunk: Chunk, purpose: str, channel: GaussianChannel) -> torch.Tensor:
+        """Return scale X + sqrt(variance) Z, X in the training set, for each row of the chunk, shape (rows, d)."""
+        stream = self._context.noise(chunk, purpose)
+        if stream.device.type == "cpu":
+            return self._draw_compiled(stream, channel)
+        return self.draw_readable(stream, channel)
+
+    def draw_readable(self, stream: NoiseStream, channel: GaussianChannel) -> torch.Tensor:
+        """Return the same in torch's operations, on any device."""
+        members, dimension = self._context.particles, self._target.dimension
+        steps = torch.as_tensor(self._steps, device=stream.device)
+        source = torch.searchsorted(steps, stream.uniform(1)[:, 0], right=True)
         which = stream.uniform(1)[:, 0]
-        result = self._target.draw(which, stream.normal(self._target.dimension), piece=self._piece)
-        member = stream.runs * context.particles + member_of(which, context.particles)
-        for number, j in enumerate(self._sources, start=1):
-            rows = context.earlier[j].reshape(-1, self._target.dimension)
+        result = self._target.draw(which, stream.normal(dimension), piece=self._piece)
+        member = stream.runs * members + member_of(which, members)
+        for number, earlier in enumerate(self._sources, start=1):
+            rows = earlier.view(-1, dimension)
             result = torch.where((source == number)[:, None], rows[member], result)
-        return result
+        return channel.scale * result + channel.variance**0.5 * stream.normal(dimension)
+
+    def _draw_compiled(self, stream: NoiseStream, channel: GaussianChannel) -> torch.Tensor:
+        from .channel_numba import training_through_channel
+
+        target, members = self._target, self._context.particles
+        result = np.empty((stream.rows, target.dimension))
+        means, roots = target.means.numpy(), target.variances.sqrt().numpy()
+        frames, frame_of = np.empty((0, 1, 1)), np.empty(0, dtype=np.int64)
+        if target.frames is not None:
+            assert target.frame_of is not None
+            frames, frame_of = target.frames.numpy(), target.frame_of.numpy()
+        key = np.array(stream.key, dtype=np.uint64)
+        start = 0
+        for piece in stream.pieces:
+            rows = [earlier[piece.run].data_ptr() for earlier in self._sources]
+            training_through_channel(
+                piece.first,
+                np.uint64(piece.run),
+                key,
+                self._steps,
+                np.array([means.ctypes.data, *rows]),
+                members,
+                target.cumulative.numpy(),
+                means,
+                roots,
+                frames,
+                frame_of,
+                channel.scale,
+                channel.variance**0.5,
+                result[start : start + piece.rows],
+            )
+            start += piece.rows
+        return torch.from_numpy(result)
 
 
 def draw_pools(context: RoundContext, size: int, *, blur: float = 0.0) -> torch.Tensor:
     """Return so many points of the training set of every run, blurred by h Z, shape (runs, size, d)."""
     recursion, device = context.recursion, context.device
-    mixture = TrainingMixture(context, components_of(recursion.target, device), piece=min(size, BLOCK))
-    parts = []
-    for chunk in plan_chunks(context.runs, size, devices.default_chunk(device, 8 * 10 * recursion.dimension)):
-        stream = context.noise(chunk, "pool")
-        drawn = mixture.draw(stream)
-        parts.append(drawn + blur * stream.normal(recursion.dimension) if blur else drawn)
-    return torch.cat(parts).view(context.runs, size, recursion.dimension)
+    mixture = TrainingMixture(context, piece=min(size, BLOCK))
+    channel = GaussianChannel(1.0, blur**2)
+    chunks = plan_chunks(context.runs, size, devices.default_chunk(device, 8 * 10 * recursion.dimension))
+    drawn = [mixture.draw(chunk, "pool", channel) for chunk in chunks]
+    return torch.cat(drawn).view(context.runs, size, recursion.dimension)
