@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .core.errors import InputError as InputError
     from .core.estimates import Estimate as Estimate
     from .diagnosis.diagnosis import diagnose as diagnose
+    from .diagnosis.measure import measure as measure
     from .diagnosis.particles import required_particles as required_particles
     from .hermite import distributed as distributed
     from .hermite.degree import degree_kernel as degree_kernel

@@ -220,7 +220,7 @@ def points(value: object, dimension: int, name: str = "x") -> tuple[FloatArray, 
 def _float_array(value: object, name: str) -> FloatArray:
     try:
         if isinstance(value, Tensor):
-            value = _tensor_values(value)
+            value = tensor_values(value)
         array = _unmasked(value, name)
         if array.dtype.kind not in "biuf":
             raise TypeError
@@ -234,7 +234,7 @@ def _float_array(value: object, name: str) -> FloatArray:
         ) from None
 
 
-def _tensor_values(tensor: Tensor) -> FloatArray:
+def tensor_values(tensor: Tensor) -> FloatArray:
     """Return the entries of a tensor; types that NumPy lacks, such as bfloat16, become float64."""
     here = tensor.detach().cpu()
     try:

@@ -1,7 +1,13 @@
 r"""Samples at the ends of the range that their files can hold, and what the cut does to measured curves.
 
-A generation y that is stored as clip(y) loses what lies beyond the ends.  Where the share of values at the ends is the
-same in the data and in every generation nothing is lost that the data had; where it changes, low degrees are biased.
+A generation y that is stored as clip(y) loses what lies beyond the ends.  With p the share of a coordinate's values at
+an end, p* that of the data and f the density just inside,
+
+    q = abs(p - p*)              was beyond the end: half of a spike that noise widened, or what flowed over it
+    s = q sqrt(2 / pi) / f       scale of the half-normal tail of mass q whose density at the end is f
+
+Values at the end are moved out by draws from that tail; what this changes in a curve estimates what the cut did to it.
+Where p = p* nothing is lost that the data had.
 """
 
 from __future__ import annotations
@@ -10,11 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 
 LARGEST_BIAS = 1.0
 """Standard errors: a bias above this makes a curve useless for a fit."""
+PILE = 1e-3
+"""Share of equal values from which the lowest or highest number of a set counts as an end."""
+NOTICED = 1e-4
+"""Share of values beyond the ends from which the change of the curves is computed."""
+_WINDOW = 1.0 / 16.0  # of the range: where the density just inside is read
+_LONGEST_TAIL = 0.25  # of the range
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,18 +54,59 @@ class Clipping(Value):
 
     @property
     def text(self) -> str:
-        """What was found, in one or two sentences; empty where nothing lies at the ends."""
+        """What was counted, in one or two sentences; empty where nothing lies at the ends."""
         totals = 100.0 * self.shares.sum(axis=1)
         if not np.any(totals > 0.0):
             return ""
+        ends = " and ".join(f"{end:.4g}" for end in self.ends if np.isfinite(end))
+        least, most = totals[1:].min(), totals[1:].max()
+        models = f"{most:.3g} %" if f"{least:.3g}" == f"{most:.3g}" else f"{least:.3g} to {most:.3g} %"
         counted = (
-            f"{totals[0]:.3g} % of the data's values lie at the ends of the range {self.ends[0]:g} to "
-            f"{self.ends[1]:g}, {totals[1:].min():.3g} to {totals[1:].max():.3g} % of the generations'."
+            f"At the ends of the range ({ends}) lie {totals[0]:.3g} % of the data's values and {models} of the "
+            "generations'."
         )
         if not self.is_biased:
             return counted
         return (
-            f"{counted} The generations were cut there: curves are off by up to {np.abs(self.bias).max():.3g} standard "
-            "errors, and what is fitted to them is not what happened; keep values beyond the range, or store a wider "
-            "range and give value_range."
+            f"{counted} Generations were cut there, which moves curves by up to {np.abs(self.bias).max():.2g} standard "
+            "errors: a fit to them would be wrong; store what lies beyond the range, with a wider value_range."
         )
+
+
+def ends_of(samples: FloatArray, stored: tuple[float, float] | None) -> FloatArray:
+    """Return the ends of the range of samples, (2,): those of the file, or where values pile up; NaN for none."""
+    if stored is not None:
+        return np.array(stored)
+    ends = np.array([samples.min(), samples.max()])
+    piles = np.array([np.mean(samples == end) for end in ends])
+    return np.where(piles >= PILE, ends, np.nan)
+
+
+def at_ends(samples: FloatArray, ends: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """Return which values lie at or beyond each end, (n, d) each; comparisons with NaN are false."""
+    return samples <= ends[0], samples >= ends[1]
+
+
+def moved_out(
+    samples: FloatArray, data: FloatArray, ends: FloatArray, rng: np.random.Generator
+) -> FloatArray | None:
+    """Return the samples with values at the ends moved out by draws from the estimated tails; None if none were cut."""
+    masses = []
+    for mine, theirs in zip(at_ends(samples, ends), at_ends(data, ends), strict=True):
+        share = mine.mean(axis=0)
+        masses.append(np.minimum(np.abs(share - theirs.mean(axis=0)), share))
+    if sum(float(mass.mean()) for mass in masses) < NOTICED:
+        return None
+    length = float(samples.max() - samples.min())
+    restored = samples.copy()
+    for end, sign, mass, cut in zip(ends, (-1.0, 1.0), masses, at_ends(samples, ends), strict=True):
+        if not cut.any():
+            continue
+        inside = (sign * samples < sign * end) & (sign * samples >= sign * end - _WINDOW * length)
+        density = inside.mean(axis=0) / (_WINDOW * length)
+        tail = np.divide(mass * np.sqrt(2.0 / np.pi), density, out=np.zeros_like(mass), where=density > 0.0)
+        tail = np.minimum(tail, _LONGEST_TAIL * length)
+        share = np.divide(mass, cut.mean(axis=0), out=np.zeros_like(mass), where=mass > 0.0)
+        beyond = cut & (rng.random(cut.shape) < share)
+        restored += np.where(beyond, sign * tail * np.abs(rng.standard_normal(cut.shape)), 0.0)
+    return restored

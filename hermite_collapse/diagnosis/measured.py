@@ -7,19 +7,20 @@ of one history can see this part.  With T samples in each training set, of which
 
     Var(y_i)      = L_i + M_i
     Cov(y_i, y_j) = Lambda^(j - i) (L_i + min(1, N_i / T) M_i),              i < j
-    L_{i+1}       = Lambda (L_i + M_i N_i / T) Lambda,        L of the first round = 0
+    L_{i+1}       = Lambda (L_i + M_i N_i / T) Lambda
 
-which for T = N_i is V_{i+1} = Lambda V_i Lambda + M_{i+1}: that of particles passed on from round to round.
+which for T = N_i is V_{i+1} = Lambda V_i Lambda + M_{i+1}: that of particles passed on from round to round.  It starts
+with L_0 = 0, and M_0 that of T samples of the data: 0 where these are the law from which the models started.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
 from ..core.errors import InputError
@@ -48,6 +49,7 @@ _DIMENSIONS = {
     "ends": ("end",),
     "bias": ("generation", "curve"),
 }
+_SHEET = ("set", "example", "row", "column", "colour")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,8 @@ class Measured(Value):
         T, samples in each round's training set; None: those that were measured.
     notes : tuple of str
         Sentences that a reader should see.
+    sheet : array of bytes, shape (1 + r, k, height, width) or (1 + r, k, height, width, 3), or None
+        First images of the data and of each generation; None for samples that are no images.
     """
 
     names: tuple[str, ...]
@@ -102,7 +106,8 @@ class Measured(Value):
     units: str
     clipping: Clipping
     training_samples: int | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    sheet: NDArray[np.uint8] | None = None
 
     @property
     def data_are_exact(self) -> bool:
@@ -162,15 +167,18 @@ class Measured(Value):
                 f"contraction must be a number, ({count},) or ({last}, {count}), got shape {factors.shape}."
             )
         steps = factors if by_round else np.broadcast_to(factors, (last, count))
-        noise = self._noise_at(values)
+        noise = self.noise if values is None else self._rescaled(self.noise, self.values, values)
+        training = self.samples if self.training_samples is None else np.array([self.training_samples])
         measured = {int(i): row for row, i in enumerate(self.rounds)}
         covariance = np.zeros((len(self.rounds), count, len(self.rounds), count))
         law = np.zeros((count, count))
+        if (
+            int(self.rounds[0]) > 0
+        ):  # unless their law is known, the data of the first training set were a sample too
+            law = steps[0][:, None] * (self.data_covariance * (self.data_samples / training[0])) * steps[0]
         for i in range(min(1, int(self.rounds[0])), last + 1):
-            row = measured.get(
-                i, int(np.searchsorted(self.rounds, i))
-            )  # the next one, for a round not measured
-            ratio = 1.0 if self.training_samples is None else float(self.samples[row]) / self.training_samples
+            row = measured.get(i, int(np.searchsorted(self.rounds, i)))  # the next, for a round not measured
+            ratio = float(self.samples[row] / training[row % len(training)])
             if i in measured:
                 covariance[row, :, row] = law + noise[row]
                 shared = law + min(1.0, ratio) * noise[row]
@@ -182,16 +190,20 @@ class Measured(Value):
                 law = steps[i][:, None] * (law + ratio * noise[row]) * steps[i]
         return covariance.reshape(len(self.rounds) * count, -1)
 
-    def _noise_at(self, values: ArrayLike | None) -> FloatArray:
-        """Return the noise, rescaled to other values of variances and powers."""
+    def covariance_of_data(self, values: ArrayLike | None = None) -> FloatArray:
+        """Return the covariance of the values of the data, under other values where these are given, (c, c)."""
         if values is None:
-            return self.noise
+            return self.data_covariance
+        return self._rescaled(self.data_covariance, self.data, values)
+
+    def _rescaled(self, noise: FloatArray, measured: FloatArray, values: ArrayLike) -> FloatArray:
+        """Return covariances (..., c, c) of measured values, for variances and powers those of other values."""
         wanted = checks.real_array(values, "values")
-        if wanted.shape != self.values.shape:
-            raise InputError(f"values must have shape {self.values.shape}, got {wanted.shape}.")
-        scaled = np.array([kind != FACTOR for kind in self.kinds]) & (self.values > 0.0)
-        ratio = np.divide(wanted, self.values, out=np.ones_like(wanted), where=scaled)
-        return np.asarray(ratio[:, :, None] * self.noise * ratio[:, None, :])
+        if wanted.shape != measured.shape:
+            raise InputError(f"values must have shape {measured.shape}, got {wanted.shape}.")
+        scaled = np.array([kind != FACTOR for kind in self.kinds]) & (measured > 0.0)
+        ratio = np.divide(wanted, measured, out=np.ones_like(wanted), where=scaled)
+        return np.asarray(ratio[..., :, None] * noise * ratio[..., None, :])
 
     def to_dataset(self) -> Dataset:
         """Return everything as one labelled xarray Dataset."""
@@ -211,8 +223,10 @@ class Measured(Value):
             "ends": self.clipping.ends,
             "bias": self.clipping.bias,
         }
+        if self.sheet is not None:
+            variables["sheet"] = self.sheet
         return xarray.Dataset(
-            {name: (_DIMENSIONS[name], array) for name, array in variables.items()},
+            {name: (_dimensions(name, array), array) for name, array in variables.items()},
             coords={
                 "curve": np.array(self.names, dtype=object),
                 "generation": np.array(self.labels, dtype=object),
@@ -265,4 +279,9 @@ class Measured(Value):
             clipping=Clipping(stored["ends"].values, stored["share_at_ends"].values, stored["bias"].values),
             training_samples=None if trained < 0 else trained,
             notes=tuple(notes.split("\n")) if notes else (),
+            sheet=stored["sheet"].values if "sheet" in stored else None,
         )
+
+
+def _dimensions(name: str, array: NDArray[np.generic]) -> tuple[str, ...]:
+    return _SHEET[: array.ndim] if name == "sheet" else _DIMENSIONS[name]

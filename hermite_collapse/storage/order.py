@@ -16,9 +16,12 @@ def natural_key(name: str | PurePath) -> tuple[tuple[int, str], ...]:
 
 
 def numbers_in(names: Sequence[str]) -> list[int] | None:
-    """Return the last number in each name; None unless every name has one and they increase."""
+    """Return the number that increases from name to name, the last such one; None where there is none."""
     found = [re.findall(r"\d+", name) for name in names]
-    if not all(found):
+    if len({len(digits) for digits in found}) != 1:
         return None
-    numbers = [int(digits[-1]) for digits in found]
-    return numbers if all(a < b for a, b in pairwise(numbers)) else None
+    for column in reversed(list(zip(*found, strict=True))):
+        numbers = [int(digits) for digits in column]
+        if all(a < b for a, b in pairwise(numbers)):
+            return numbers
+    return None

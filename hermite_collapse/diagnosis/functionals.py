@@ -1,0 +1,135 @@
+r"""What is measured on the samples of one generation: numbers, and what each sample contributes to their errors.
+
+    variance    s^2 of u . x along a direction u orthogonal to the mean of the data: V(alpha v_d + (1 - alpha) v)
+                holds for it without a term for the drift of the mean
+    factor      mean over x of g_n(x) / g_n(data), g_n(x) = mean over y of K_n(x, y) with real samples y: the inner
+                product of Hermite coefficients of degree n with those of real samples, f_n(i) times its value for the
+                data whatever the samples y are
+    power       mean over x of abs(F x)^2 in a band of frequencies
+
+All are means over samples, or variances, so that leaving out one sample at a time gives their covariance:
+
+    M = cov(influences) / N,      correlations shrunk towards 0 by the share that their own scatter explains
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.types import FloatArray, IntArray
+from ..hermite.degree_sums import two_sample_sums
+from .frequencies import frequency_bands, mode_powers
+from .image_axes import ImageAxes
+from .measured import FACTOR, POWER, VARIANCE
+
+LEAST_SHRINKAGE = 0.01
+"""Keeps the matrix invertible where one curve is a combination of others, as in few dimensions."""
+
+
+class Sampled(NamedTuple):
+    """Values of one generation, (c,), and the influence of each sample on them, (n, c), of mean 0."""
+
+    values: FloatArray
+    influences: FloatArray
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Covariance of the values over samples of this size, (c, c), invertible."""
+        return covariance_of_means(self.influences, self.values)
+
+
+@dataclass(frozen=True)
+class Functionals:
+    """The curves that are measured.
+
+    Attributes
+    ----------
+    directions : array, shape (k, d)
+    ranks : int array, shape (k,)
+    partner : array, shape (m, d)
+        Real samples y of the inner products.
+    degrees : int array
+        Degrees n of the factors.
+    scale : array, one a degree
+        g_n(data), by which factors are divided.
+    axes : ImageAxes or None
+    bands : list of int arrays
+        Modes in each band of frequencies.
+    centres : array, one a band
+    """
+
+    directions: FloatArray
+    ranks: IntArray
+    partner: FloatArray
+    degrees: IntArray
+    scale: FloatArray
+    axes: ImageAxes | None
+    bands: Sequence[IntArray]
+    centres: FloatArray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the curves."""
+        return (
+            *(f"direction {rank}" for rank in self.ranks),
+            *(f"degree {n}" for n in self.degrees),
+            *(f"frequency {centre:.2g}" for centre in self.centres),
+        )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the curves."""
+        return (VARIANCE,) * len(self.ranks) + (FACTOR,) * len(self.degrees) + (POWER,) * len(self.bands)
+
+    @property
+    def numbers(self) -> FloatArray:
+        """Rank, degree or frequency of the curves."""
+        return np.concatenate([self.ranks.astype(float), self.degrees.astype(float), self.centres])
+
+    def of(self, samples: FloatArray, *, is_law: bool = False) -> Sampled:
+        """Return values and influences for samples (n, d); those of their own empirical law if `is_law`."""
+        count = len(samples)
+        along = samples @ self.directions.T
+        squares = np.square(along - along.mean(axis=0))
+        parts = [squares if is_law else squares * (count / (count - 1.0))]
+        if len(self.degrees):
+            parts.append(inner_products(samples, self.partner, self.degrees) / self.scale)
+        if self.axes is not None and self.bands:
+            power = mode_powers(self.axes.images(samples))
+            parts.append(np.stack([power[:, modes].mean(axis=1) for modes in self.bands], axis=1))
+        each = np.concatenate(parts, axis=1)
+        values = each.mean(axis=0)
+        return Sampled(values, each - values)
+
+
+def inner_products(samples: FloatArray, partner: FloatArray, degrees: IntArray) -> FloatArray:
+    """Return g_n(x), the mean over y of K_n(x, y), for each sample and degree, (n, len(degrees))."""
+    sums = two_sample_sums(samples, partner, int(degrees.max()))
+    return np.asarray(sums.rows[:, degrees] / len(partner))
+
+
+def bands_of(axes: ImageAxes | None, count: int) -> tuple[FloatArray, list[IntArray]]:
+    """Return at most so many bands of frequencies; none for samples that are no images, or too small ones."""
+    if axes is None or min(axes.height, axes.width) < 4:
+        return np.empty(0), []
+    return frequency_bands(axes.height, axes.width, min(count, min(axes.height, axes.width) // 2))
+
+
+def covariance_of_means(influences: FloatArray, values: FloatArray) -> FloatArray:
+    """Return the covariance of means with these influences (n, c), correlations shrunk towards 0, (c, c)."""
+    count = len(influences)
+    spread = np.maximum(influences.std(axis=0, ddof=1), 1e-9 * np.maximum(np.abs(values), 1e-9))
+    standard = influences / spread
+    correlation = standard.T @ standard / (count - 1.0)
+    products = (standard**2).T @ standard**2
+    scatter = (products / count - (correlation * (count - 1.0) / count) ** 2) / count
+    other = ~np.eye(len(values), dtype=bool)
+    signal = float(np.sum(correlation[other] ** 2))
+    shrinkage = 1.0 if signal == 0.0 else float(np.sum(scatter[other])) / signal
+    shrunk = correlation * (1.0 - min(max(shrinkage, LEAST_SHRINKAGE), 1.0))
+    np.fill_diagonal(shrunk, 1.0)
+    return np.asarray(spread[:, None] * shrunk * spread / count)
