@@ -64,40 +64,43 @@ def _first_degree(x, u, v):
     return s, q
 
 
+@jit
+def line_block(x, steps, sums, squares):
+    """Write the sums of g_k and g_k^2 over one block of samples x (n,); steps (m,) as for `line_sums`."""
+    u = np.empty(SWEEP)
+    v = np.empty(SWEEP)
+    sums[:] = 0.0
+    squares[:] = 0.0
+    for start in range(0, x.size, SWEEP):
+        part = x[start : min(start + SWEEP, x.size)]
+        sums[0] += part.size
+        squares[0] += part.size
+        s0, q0 = _first_degree(part, u, v)
+        sums[1] += s0
+        squares[1] += q0
+        for k in range(1, steps.size - 1, 4):
+            s0, s1, s2, s3, q0, q1, q2, q3 = _four_degrees(
+                part, u, v, steps[k], steps[k + 1], steps[k + 2], steps[k + 3]
+            )
+            sums[k + 1] += s0
+            sums[k + 2] += s1
+            sums[k + 3] += s2
+            sums[k + 4] += s3
+            squares[k + 1] += q0
+            squares[k + 2] += q1
+            squares[k + 3] += q2
+            squares[k + 4] += q3
+
+
 @jit(parallel=True)
 def line_sums(x, steps, out):
     """Sums of g_k and g_k^2 for each block of BLOCK samples.
 
     x (n,); steps (m,) the a_k, m - 2 a multiple of 4; out (blocks, 2, m), written for k = 0, ..., m - 1.
     """
-    width = steps.size
     for block in prange(out.shape[0]):
-        u = np.empty(SWEEP)
-        v = np.empty(SWEEP)
-        sums = out[block, 0]
-        squares = out[block, 1]
-        sums[:] = 0.0
-        squares[:] = 0.0
         stop = min((block + 1) * BLOCK, x.size)
-        for start in range(block * BLOCK, stop, SWEEP):
-            part = x[start : min(start + SWEEP, stop)]
-            sums[0] += part.size
-            squares[0] += part.size
-            s0, q0 = _first_degree(part, u, v)
-            sums[1] += s0
-            squares[1] += q0
-            for k in range(1, width - 1, 4):
-                s0, s1, s2, s3, q0, q1, q2, q3 = _four_degrees(
-                    part, u, v, steps[k], steps[k + 1], steps[k + 2], steps[k + 3]
-                )
-                sums[k + 1] += s0
-                sums[k + 2] += s1
-                sums[k + 3] += s2
-                sums[k + 4] += s3
-                squares[k + 1] += q0
-                squares[k + 2] += q1
-                squares[k + 3] += q2
-                squares[k + 4] += q3
+        line_block(x[block * BLOCK : stop], steps, out[block, 0], out[block, 1])
 
 
 @jit
@@ -201,6 +204,32 @@ def _tile(left, p, right, q, sums, squares, at):
     squares[at + 7] += q13
 
 
+@jit
+def plane_block(x, degree, left_parent, left_factor, right_parent, right_factor, tiles, sums, squares):
+    """Write the sums of left-times-right products and of their squares over one block of samples x (n, d)."""
+    dimension = x.shape[1]
+    own_right = right_parent.size > 0
+    # one row more than used: the last pair of right rows may reach past an odd end
+    factors = np.empty((degree * dimension + 1, STRIP))
+    factors[degree * dimension] = 0.0
+    left = np.empty((left_parent.size, STRIP))
+    right = np.empty((right_parent.size, STRIP)) if own_right else factors
+    sums[:] = 0.0
+    squares[:] = 0.0
+    for start in range(0, x.shape[0], STRIP):
+        count = min(STRIP, x.shape[0] - start)
+        _axis_rows(x, start, count, degree, factors)
+        _product_rows(factors, left_parent, left_factor, count, left)
+        if own_right:
+            _product_rows(factors, right_parent, right_factor, STRIP, right)
+        for t in range(tiles.shape[0]):
+            p = tiles[t, 0]
+            q = tiles[t, 1]
+            at = tiles[t, 3]
+            for pair in range(0, tiles[t, 2], 2):
+                _tile(left, p, right, q + pair, sums, squares, at + 4 * pair)
+
+
 @jit(parallel=True)
 def plane_sums(x, degree, left_parent, left_factor, right_parent, right_factor, tiles, out):
     """Sums of left-times-right products and of their squares for each block of BLOCK samples.
@@ -209,28 +238,16 @@ def plane_sums(x, degree, left_parent, left_factor, right_parent, right_factor, 
     row, first right row, number of right rows (even), place in the output; out (blocks, 2, size).
     Without right lists the factors themselves are the right rows.
     """
-    dimension = x.shape[1]
-    own_right = right_parent.size > 0
     for block in prange(out.shape[0]):
-        # one row more than used: the last pair of right rows may reach past an odd end
-        factors = np.empty((degree * dimension + 1, STRIP))
-        factors[degree * dimension] = 0.0
-        left = np.empty((left_parent.size, STRIP))
-        right = np.empty((right_parent.size, STRIP)) if own_right else factors
-        sums = out[block, 0]
-        squares = out[block, 1]
-        sums[:] = 0.0
-        squares[:] = 0.0
         stop = min((block + 1) * BLOCK, x.shape[0])
-        for start in range(block * BLOCK, stop, STRIP):
-            count = min(STRIP, stop - start)
-            _axis_rows(x, start, count, degree, factors)
-            _product_rows(factors, left_parent, left_factor, count, left)
-            if own_right:
-                _product_rows(factors, right_parent, right_factor, STRIP, right)
-            for t in range(tiles.shape[0]):
-                p = tiles[t, 0]
-                q = tiles[t, 1]
-                at = tiles[t, 3]
-                for pair in range(0, tiles[t, 2], 2):
-                    _tile(left, p, right, q + pair, sums, squares, at + 4 * pair)
+        plane_block(
+            x[block * BLOCK : stop],
+            degree,
+            left_parent,
+            left_factor,
+            right_parent,
+            right_factor,
+            tiles,
+            out[block, 0],
+            out[block, 1],
+        )

@@ -250,6 +250,23 @@ def block_sums(samples: FloatArray, degree: int) -> FloatArray:
     return _line(samples, degree) if samples.shape[1] == 1 else _plane(samples, degree)
 
 
+def sums_of_block(samples: FloatArray, degree: int) -> FloatArray:
+    """Return the (2, m) sums of h_k and h_k^2 of at most one block of samples (n, d), on the calling thread alone."""
+    from . import _kernels_samples as kernels
+
+    if samples.shape[1] == 1:
+        steps, scale = line_constants(degree)
+        out = np.empty((2, len(steps)))
+        kernels.line_block(samples[:, 0], steps, out[0], out[1])
+        return out[:, : degree + 1] / np.stack([scale, scale**2])[:, : degree + 1]
+    layout = plan(samples.shape[1], max(degree, 1))
+    out = np.empty((2, layout.size))
+    kernels.plane_block(samples, max(degree, 1), *layout[:5], out[0], out[1])
+    result = out[:, layout.position]
+    result[:, 0] = len(samples)
+    return result[:, : index_count(samples.shape[1], degree)]
+
+
 def _block_sums(samples: FloatArray, degree: int, source: Source) -> FloatArray:
     """Return what `block_sums` does, refusing samples for which it is not finite."""
     raw = block_sums(samples, degree)
