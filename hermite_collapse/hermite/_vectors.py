@@ -129,6 +129,16 @@ def larger(typing_context, x, y):
 
 
 @intrinsic
+def where_equal(typing_context, x, y, value, otherwise):
+    """Of two vectors, one where x and y are equal and the other elsewhere."""
+
+    def build(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered("==", *arguments[:2]), *arguments[2:])
+
+    return vector(vector, vector, vector, vector), build
+
+
+@intrinsic
 def rounded_down(typing_context, x):
     """The largest integer that is not above x, a vector or a double."""
 

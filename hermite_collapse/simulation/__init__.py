@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .closed_form import ExactGeneration as ExactGeneration
     from .experiment import simulate as simulate
     from .grids import time_grid as time_grid
+    from .guided import GuidedDenoiser as GuidedDenoiser
     from .learned.generation import NeuralGeneration as NeuralGeneration
     from .learned.settings import Checkpoints as Checkpoints
     from .learned.settings import ImageUNet as ImageUNet
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from .scores import MixtureDenoiser as MixtureDenoiser
     from .scores import ScoreDenoiser as ScoreDenoiser
     from .scores import score_of as score_of
-    from .steps import GuidedDenoiser as GuidedDenoiser
     from .steps import StepsGeneration as StepsGeneration
     from .together import simulate_many as simulate_many
     from .together import simulate_together as simulate_together

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 
+from ..core.types import IntArray
 from .laws import TorchMixture
 from .noise import BLOCK
 from .products import product
@@ -218,6 +220,11 @@ class MixtureDenoiser:
         """The frame of each group, (d, d) with eigenvectors as columns, or None for the coordinate axes."""
         return [group.frame for group in self._groups]
 
+    @property
+    def order(self) -> IntArray:
+        """The components of all groups, as indices into those of the law, shape (K,)."""
+        return np.concatenate([group.members for group in self._groups])
+
     def coefficients(self, level: Level) -> list[Coefficients]:
         """Return what each group contributes at a level, which need not be of an Ornstein-Uhlenbeck process."""
         return [Coefficients.at(group, level, self._dimension) for group in self._groups]
@@ -279,6 +286,7 @@ class MixtureDenoiser:
 class _Group:
     """The components of one frame: centred means and variances in it."""
 
+    members: IntArray
     frame: torch.Tensor | None
     log_weights: torch.Tensor
     means: torch.Tensor
@@ -340,7 +348,7 @@ def _groups(components: TorchMixture, mean: torch.Tensor) -> list[_Group]:
     centred = components.means - mean
     log_weights = torch.log(components.weights)
     if components.frames is None:
-        return [_Group(None, log_weights, centred, components.variances)]
+        return [_Group(np.arange(components.count), None, log_weights, centred, components.variances)]
     assert components.frame_of is not None
     groups = []
     for f in range(components.frames.shape[0]):
@@ -348,6 +356,12 @@ def _groups(components: TorchMixture, mean: torch.Tensor) -> list[_Group]:
         if bool(members.any()):
             frame = components.frames[f].contiguous()
             groups.append(
-                _Group(frame, log_weights[members], centred[members] @ frame, components.variances[members])
+                _Group(
+                    np.flatnonzero(members.cpu().numpy()),
+                    frame,
+                    log_weights[members],
+                    centred[members] @ frame,
+                    components.variances[members],
+                )
             )
     return groups

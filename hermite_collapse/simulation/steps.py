@@ -7,9 +7,7 @@ Particles start from the pipeline's own noise, and what they end with is the sam
 to the sampler, so that the recursion must have truncation 0.  The training law is a mixture: exact in the first round,
 refitted to the particles in later ones (`refits`), which is a Gaussian closure within each component.
 
-Classifier-free guidance takes the components of the data as classes: each particle is asked for one, and
-
-    D = (1 + omega) D_class - omega D_all,     guidance_scale = 1 + omega.
+Classifier-free guidance takes the components of the data as classes: each particle is asked for one (`guided`).
 """
 
 from __future__ import annotations
@@ -29,14 +27,17 @@ from ..core.errors import InputError
 from ..pipeline.denoiser import Sampler as StepSampler
 from ..pipeline.sampler_steps import SamplerSteps
 from ..recursion.recursion import Recursion
+from .fused.diffusion import Diffusion
 from .generations import Generation, RoundContext, RoundGenerator
-from .laws import components_of
+from .guided import ClassGuidance
+from .laws import TorchMixture, components_of, normal_law
 from .noise import Chunk
 from .refits import ClassedLaw, check_classes, draw_labels, training_laws
 from .scores import Denoiser, MixtureDenoiser
+from .stages import Stage
+from .step_stages import RATE, stages_of
 from .words import STEP_SAMPLERS
 
-RATE = 0.5  # of the Ornstein-Uhlenbeck time that levels are turned into
 OWN_END = "own"  # the final step in records: part of the sampler
 
 TensorPosterior = Callable[[torch.Tensor, float, float], tuple[torch.Tensor, torch.Tensor]]
@@ -57,52 +58,6 @@ def posterior_means(
 
 
 @dataclass(frozen=True)
-class GuidedDenoiser:
-    """The denoiser of classifier-free guidance, each row with its own class.
-
-        D = scale D_class - (scale - 1) D_all
-
-    Parameters
-    ----------
-    whole : Denoiser
-        Of the law of all classes.
-    classes : sequence of Denoiser
-    labels : tensor of int, shape (n,)
-        The class of each row.
-    scale : float
-        1 + omega.
-
-    Examples
-    --------
-    >>> from hermite_collapse.simulation import ScoreDenoiser
-    >>> left, right, whole = (ScoreDenoiser(lambda x, t, m=m: m - x) for m in (-1.0, 1.0, 0.0))
-    >>> guided = GuidedDenoiser(whole, (left, right), torch.tensor([0, 1]), 2.0)
-    >>> x = torch.zeros(2, 1, dtype=torch.float64)
-    >>> (guided.denoise(x, 1.0) / right.denoise(x, 1.0)).round(decimals=6).tolist()
-    [[-2.0], [2.0]]
-    """
-
-    whole: Denoiser
-    classes: Sequence[Denoiser]
-    labels: torch.Tensor
-    scale: float
-
-    @property
-    def rate(self) -> float:
-        return self.whole.rate
-
-    def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
-        """Return the extrapolated posterior mean, shape (n, d)."""
-        whole = self.whole.denoise(x, time)
-        own = torch.zeros_like(whole)
-        for number, denoiser in enumerate(
-            self.classes
-        ):  # whole blocks, so that no shape depends on the labels
-            own = torch.where((self.labels == number)[:, None], denoiser.denoise(x, time), own)
-        return self.scale * own - (self.scale - 1.0) * whole
-
-
-@dataclass(frozen=True)
 class KStepGeneration(Generation):
     """What generators by samplers of K steps share: guidance, and rounds with refitted training laws."""
 
@@ -115,6 +70,10 @@ class KStepGeneration(Generation):
     @abstractmethod
     def deviation(self) -> float:
         """Standard deviation of the starting noise."""
+
+    def stages(self) -> list[Stage] | None:
+        """Return the steps as a table of stages, where they are one; `carry` does them otherwise."""
+        return None
 
     @abstractmethod
     def carry(
@@ -141,51 +100,72 @@ class KStepGeneration(Generation):
 
 
 class _KStepRound(RoundGenerator):
-    """A round made by a sampler of K steps, with a denoiser for each run."""
+    """A round made by a sampler of K steps, with a law for each run."""
 
     def __init__(self, generation: KStepGeneration, context: RoundContext) -> None:
         self._generation, self._context = generation, context
         self._target = context.recursion.target.as_mixture()
-        guided = generation.scale > 1.0
-        self._denoisers = [self._denoisers_of(law, guided) for law in training_laws(context, guided=guided)]
-
-    def _denoisers_of(self, law: ClassedLaw, guided: bool) -> tuple[Denoiser, list[Denoiser]]:
-        laws = [law.whole(), *(law.classes if guided else ())]
-        whole, *classes = [
-            MixtureDenoiser(components_of(part, self._context.device), rate=RATE, piece=self._context.piece)
-            for part in laws
+        self._guided = generation.scale > 1.0
+        stages = generation.stages()
+        self._has_stages = stages is not None
+        self._diffusions = [
+            self._diffusion(law, stages or []) for law in training_laws(context, guided=self._guided)
         ]
-        return whole, list(classes)
+        self.splits_work = self._has_stages and self._diffusions[0].splits_work
+
+    def _diffusion(self, law: ClassedLaw, stages: Sequence[Stage]) -> Diffusion:
+        context = self._context
+        guidance = None
+        if self._guided:
+            parts = [components_of(part, context.device) for part in law.classes]
+            guidance = ClassGuidance(
+                [self._denoiser(part) for part in parts],
+                np.repeat(np.arange(len(parts)), [part.count for part in parts]),
+                self._generation.scale,
+            )
+        return Diffusion(
+            self._denoiser(components_of(law.whole(), context.device)),
+            stages,
+            normal_law(context.recursion.dimension, self._generation.deviation, context.device),
+            piece=context.piece,
+            guidance=guidance,
+        )
+
+    def _denoiser(self, law: TorchMixture) -> MixtureDenoiser:
+        return MixtureDenoiser(law, rate=RATE, piece=self._context.piece)
 
     @property
     def bytes_per_row(self) -> int:
+        if self._has_stages:
+            return self._diffusions[0].bytes_per_row
         recursion = self._context.recursion
         count = len(self._target.weights) * (self._context.round_index + 2)
         return 8 * (8 * min(count, 2048) + 40 * recursion.dimension)
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        if len(self._denoisers) == 1:
-            return self._made(chunk, *self._denoisers[0])
+        if len(self._diffusions) == 1:
+            return self._made(chunk, self._diffusions[0])
         rows = []
         for run in dict.fromkeys(piece.run for piece in chunk.pieces):
             pieces = tuple(piece for piece in chunk.pieces if piece.run == run)
             part = Chunk(0, sum(piece.rows for piece in pieces), pieces)
-            rows.append(self._made(part, *self._denoisers[run]))
+            rows.append(self._made(part, self._diffusions[run]))
         return torch.cat(rows)
 
-    def _made(self, chunk: Chunk, denoiser: Denoiser, classes: list[Denoiser]) -> torch.Tensor:
-        context, generation = self._context, self._generation
-        if classes:
-            labels = draw_labels(context, self._target, chunk)
-            denoiser = GuidedDenoiser(denoiser, classes, labels, generation.scale)
-        path = context.noise(chunk, "path")
+    def _made(self, chunk: Chunk, diffusion: Diffusion) -> torch.Tensor:
+        context = self._context
+        start, path = context.noise(chunk, "start"), context.noise(chunk, "path")
+        labels = draw_labels(context, self._target, chunk) if self._guided else None
+        if self._has_stages:
+            return diffusion.particles(start, path, labels)
+        denoiser = diffusion.denoiser_for(labels)
         dimension = context.recursion.dimension
-        x = generation.deviation * context.noise(chunk, "start").normal(dimension)
 
         def posterior(y: torch.Tensor, signal: float, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
             return posterior_means(denoiser, y, signal, noise)
 
-        return generation.carry(x, posterior, lambda: path.normal(dimension))
+        x = self._generation.deviation * start.normal(dimension)
+        return self._generation.carry(x, posterior, lambda: path.normal(dimension))
 
 
 @dataclass(frozen=True)
@@ -246,6 +226,9 @@ class StepsGeneration(KStepGeneration):
     @property
     def deviation(self) -> float:
         return self.sampler.deviation
+
+    def stages(self) -> list[Stage] | None:
+        return stages_of(self.sampler)
 
     def carry(
         self, x: torch.Tensor, posterior: TensorPosterior, draw: Callable[[], torch.Tensor]

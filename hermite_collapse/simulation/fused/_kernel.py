@@ -12,7 +12,7 @@ import numpy as np
 from ...hermite._exponential import exp_above_lowest
 from ...hermite._jit import jit
 from ...hermite._kernels_degree import on_a_cache_line
-from ...hermite._vectors import WIDTH, larger, load, spread, store
+from ...hermite._vectors import WIDTH, larger, load, spread, store, where_equal
 from ..philox_numba import UNIFORM, normal_pair, uniform_pair
 
 _FIRST = np.uint64(0)
@@ -95,8 +95,40 @@ def _sums(plan, s, begin, end, y, share, result):
 
 
 @jit
-def _denoise(plan, s, x, centred, turned, share, part, data):
-    """Write the denoiser at stage s; `centred`, `turned`, `share` and `part` are space for it."""
+def _weights(share, components, peak):
+    """Put a multiple of the softmax of logits in their place, and return what it must be multiplied with."""
+    total = spread(0.0)
+    for k in range(components):
+        power = exp_above_lowest(load(share, k * WIDTH) - peak)
+        total = total + power
+        store(share, k * WIDTH, power)
+    return 1.0 / total
+
+
+@jit
+def _guided_weights(share, own, class_of, scale, label, peak):
+    """Put scale times the softmax within the class of a label, less scale - 1 times that of all, in place of logits."""
+    nothing, highest = spread(0.0), spread(-np.inf)
+    for k in range(class_of.shape[0]):
+        logit = load(share, k * WIDTH)
+        highest = larger(highest, where_equal(label, spread(float(class_of[k])), logit, highest))
+    total, total_own = nothing, nothing
+    for k in range(class_of.shape[0]):
+        logit = load(share, k * WIDTH)
+        power = exp_above_lowest(logit - peak)
+        inside = where_equal(label, spread(float(class_of[k])), exp_above_lowest(logit - highest), nothing)
+        total, total_own = total + power, total_own + inside
+        store(share, k * WIDTH, power)
+        store(own, k * WIDTH, inside)
+    whole, class_only = (scale - 1.0) / total, scale / total_own
+    for k in range(class_of.shape[0]):
+        store(share, k * WIDTH, load(own, k * WIDTH) * class_only - load(share, k * WIDTH) * whole)
+    return spread(1.0)
+
+
+@jit
+def _denoise(plan, s, x, label, centred, turned, share, own, part, data):
+    """Write the denoiser at stage s; `centred`, `turned`, `share`, `own` and `part` are space for it."""
     dimension, components = plan.mean.shape[0], plan.constant.shape[1]
     groups, frames = plan.group_start.shape[0] - 1, plan.frames.shape[0]
     for j in range(dimension):
@@ -112,12 +144,10 @@ def _denoise(plan, s, x, centred, turned, share, part, data):
                     value = value + load(centred, m * WIDTH) * plan.frames[g, m, j]
                 store(y, j * WIDTH, value)
         peak = _logits(plan, s, plan.group_start[g], plan.group_start[g + 1], y, share, peak)
-    total = spread(0.0)
-    for k in range(components):
-        power = exp_above_lowest(load(share, k * WIDTH) - peak)
-        total = total + power
-        store(share, k * WIDTH, power)
-    inverse = 1.0 / total
+    if plan.class_of.shape[0] > 0:
+        factor = _guided_weights(share, own, plan.class_of, plan.guidance_scale, load(label, 0), peak)
+    else:
+        factor = _weights(share, components, peak)
     if frames == 0:
         _sums(plan, s, 0, components, centred, share, data)
     else:
@@ -131,7 +161,7 @@ def _denoise(plan, s, x, centred, turned, share, part, data):
                     value = value + load(part, m * WIDTH) * plan.frames[g, j, m]
                 store(data, j * WIDTH, value)
     for j in range(dimension):
-        store(data, j * WIDTH, load(data, j * WIDTH) * inverse + plan.mean[j])
+        store(data, j * WIDTH, load(data, j * WIDTH) * factor + plan.mean[j])
 
 
 @jit
@@ -153,11 +183,11 @@ def _advance(plan, s, x, x_before, data, data_before, z):
 
 
 @jit
-def reverse_diffusion(lane, lanes, plan, first, run, rows, start, start_key, path_key, result):
+def reverse_diffusion(lane, lanes, plan, first, run, rows, start, start_key, path_key, labels, result):
     """Carry every lanes-th tile through all stages.
 
     Tile t has rows[t] particles of run[t], the first of them first[t], which become rows start[t], start[t] + 1, ...
-    of the result.
+    of the result; the classes that they are asked for are those rows of `labels`, which is empty without guidance.
     """
     dimension, components = plan.mean.shape[0], plan.constant.shape[1]
     size = dimension * WIDTH
@@ -165,15 +195,19 @@ def reverse_diffusion(lane, lanes, plan, first, run, rows, start, start_key, pat
     data, data_before = on_a_cache_line(size), on_a_cache_line(size)
     even, odd = on_a_cache_line(size), on_a_cache_line(size)
     centred, part = on_a_cache_line(size), on_a_cache_line(size)
-    share = on_a_cache_line(components * WIDTH)
+    share, own = on_a_cache_line(components * WIDTH), on_a_cache_line(plan.class_of.shape[0] * WIDTH)
+    label = on_a_cache_line(WIDTH)
     turned = on_a_cache_line(plan.frames.shape[0] * size).reshape(plan.frames.shape[0], size)
     for t in range(lane, first.shape[0], lanes):
         _normals(even, odd, _FIRST, first[t], run[t], start_key, dimension)
         _start(plan, x, even, first[t], run[t], start_key)
+        if labels.shape[0] > 0:
+            for i in range(WIDTH):
+                label[i] = labels[start[t] + min(i, rows[t] - 1)]
         for s in range(plan.step.shape[0]):
             if plan.asks[s]:
                 data, data_before = data_before, data
-                _denoise(plan, s, x, centred, turned, share, part, data)
+                _denoise(plan, s, x, label, centred, turned, share, own, part, data)
             draw = plan.draw[s]
             if draw >= 0 and draw % 2 == 0:
                 _normals(even, odd, np.uint64(draw // 2), first[t], run[t], path_key, dimension)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from ...core.threads import all_threads
 from ...core.types import IntArray
 from ..noise import NoiseStream
 from .plan import Plan
@@ -14,22 +15,27 @@ from .plan import Plan
 SHARES = 8  # parts of the work for each thread, so that none waits long for the last
 
 
-def carry_on_cpu(plan: Plan, start: NoiseStream, path: NoiseStream) -> torch.Tensor:
+def carry_on_cpu(
+    plan: Plan, start: NoiseStream, path: NoiseStream, labels: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the particles (n, d) that a plan makes of streams of which nothing was drawn, one a row of the streams.
 
-    On as many threads as torch may use, to the same bytes.
+    `labels` are the classes (n,) that the particles are asked for, under guidance.  The work is shared by all threads
+    of `core.threads.all_threads`; its bytes do not depend on their number.
     """
     from ...hermite._vectors import WIDTH
     from ._kernel import reverse_diffusion
 
     tiles = _tiles(path, WIDTH)
     result = np.empty((path.rows, plan.dimension))
+    classes = np.empty(0, dtype=np.int64) if labels is None else labels.numpy()
     keys = np.array([start.key, path.key], dtype=np.uint64)
-    threads = torch.get_num_threads()
+    with all_threads():
+        threads = torch.get_num_threads()
     lanes = min(SHARES * threads, len(tiles[0]))
 
     def make(lane: int) -> None:
-        reverse_diffusion(lane, lanes, plan, *tiles, keys[0], keys[1], result)
+        reverse_diffusion(lane, lanes, plan, *tiles, keys[0], keys[1], classes, result)
 
     if threads == 1 or lanes == 1:
         for lane in range(lanes):

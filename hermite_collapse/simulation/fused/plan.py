@@ -13,6 +13,10 @@ denoiser of K components in G groups, group g the components group_start[g] to g
     rho      = softmax of l over all components of all groups
     D        = mean + sum_g frames[g] (sum_k rho_k offset[s, k] + (sum_k rho_k gain[s, k]) y_g),       k in g
 
+Under guidance of scale g, where a particle is asked for a class c, the weights rho_k are replaced by
+
+    g rho_k 1[class_of[k] = c] / (sum of rho_l over class_of[l] = c)  -  (g - 1) rho_k
+
 Where every component is isotropic, quadratic has one row, which multiplies abs(y)^2, and gain one column.  D is needed
 where `asks`; z of stage s is draw number draw[s] of normals of the stream with key `path_key`, draws counted
 consecutively from 0, -1 for a stage without noise.
@@ -33,6 +37,7 @@ import numpy as np
 import torch
 
 from ...core.types import BoolArray, FloatArray, IntArray
+from ..guided import ClassGuidance
 from ..laws import TorchMixture
 from ..scores import MixtureDenoiser
 from ..stages import Stage, asks, draw_numbers
@@ -60,6 +65,10 @@ class Plan(NamedTuple):
     group_start : array of int, shape (G + 1,)
     frames : array, shape (G, d, d) or (0, d, d)
         Orthogonal matrices; none where every group is in the coordinate axes (G is then 1).
+    class_of : array of int, shape (K,) or (0,)
+        None without guidance.
+    guidance_scale : float
+        g, 1 without guidance.
     start_cumulative : array, shape (C,)
         The last is infinite.
     start_means : array, shape (C, d)
@@ -81,6 +90,8 @@ class Plan(NamedTuple):
     draw: IntArray
     group_start: IntArray
     frames: FloatArray
+    class_of: IntArray
+    guidance_scale: float
     start_cumulative: FloatArray
     start_means: FloatArray
     start_roots: FloatArray
@@ -113,7 +124,12 @@ def bytes_of_plan(stages: int, components: int, dimension: int) -> int:
     return 8 * stages * components * (4 * dimension + 1)
 
 
-def plan_of(denoiser: MixtureDenoiser, stages: Sequence[Stage], start: TorchMixture) -> Plan:
+def plan_of(
+    denoiser: MixtureDenoiser,
+    stages: Sequence[Stage],
+    start: TorchMixture,
+    guidance: ClassGuidance | None = None,
+) -> Plan:
     """Return the plan of a sampler with the exact denoiser of a mixture, started from another mixture.
 
     Parameters
@@ -123,6 +139,8 @@ def plan_of(denoiser: MixtureDenoiser, stages: Sequence[Stage], start: TorchMixt
         At least one.
     start : TorchMixture
         The law of the particles before the first stage.
+    guidance : ClassGuidance, optional
+        Classes of the components, and how strongly particles are drawn to theirs.
 
     Returns
     -------
@@ -150,6 +168,8 @@ def plan_of(denoiser: MixtureDenoiser, stages: Sequence[Stage], start: TorchMixt
         draw=np.array(draw_numbers(stages), dtype=np.int64),
         group_start=np.cumsum([0, *denoiser.group_counts]),
         frames=_frames(denoiser.group_frames, dimension),
+        class_of=np.empty(0, dtype=np.int64) if guidance is None else guidance.class_of[denoiser.order],
+        guidance_scale=1.0 if guidance is None else guidance.scale,
         start_cumulative=start.cumulative.cpu().numpy(),
         start_means=start.means.cpu().numpy(),
         start_roots=np.array(np.broadcast_to(np.sqrt(start.variances.cpu().numpy()), start.means.shape)),
