@@ -22,7 +22,7 @@ from ..noise import BLOCK, NoiseStream
 from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .plan import LARGEST_BYTES, Plan, bytes_of_plan, plan_of
-from .triton_use import usable
+from .triton_use import WIDEST, usable
 
 if TYPE_CHECKING:
     from .triton_reverse import ReverseKernel
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 COMPILED = "compiled kernel"
 TRITON = "Triton kernel"
 LOOP = "torch loop"
-
-WIDEST = 64  # dimensions that fit the registers of a CUDA device
 
 
 def engine_for(

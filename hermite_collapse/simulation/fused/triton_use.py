@@ -20,6 +20,8 @@ KERNELS = {
     "triton_attention": "Weighted means over a pool",
 }
 
+WIDEST = 64  # dimensions that fit the registers of a program, with a constant beside them
+
 _notes: dict[str, str] = {}
 
 
