@@ -199,9 +199,27 @@ def test_guidance_with_moving_class_means(scale, alpha, variance, spread):
 )
 def test_guidance_has_a_critical_share(omega, share):
     pipeline = Pipeline([Guidance(1.0 + omega, 0.75)], fresh_fraction=0.5)
-    assert pipeline.critical_share(0.25) == pytest.approx(share, abs=1e-4)
+    assert pipeline.critical_share(0.25) == pytest.approx(share, abs=1e-7)
     below = Pipeline([Guidance(1.0 + omega, 0.75)], fresh_fraction=share - 0.01)
     assert below.limit(0.25) == np.inf and below.spread(0.25) == np.inf
+
+
+def test_critical_shares_of_other_guided_pipelines():
+    assert Pipeline([Guidance(7.5, 0.75)], fresh_fraction=0.5).critical_share(0.25) == 0.0
+    # Behind a fit to images the fold moves a little.
+    share = Pipeline([Guidance(1.5, 0.75)], fresh_fraction=0.5, images=10_000).critical_share(0.25)
+    assert 0.2167552 < share < 0.21678
+
+
+def test_large_guidance_of_few_steps_may_wander():
+    """Gains of either sign: no limit, and none is reported."""
+    sampler = SamplerSteps.ddim(steps=25, guidance=Guidance(7.5, 0.0004729))
+    pipeline = Pipeline([sampler], fresh_fraction=0.1)
+    path = pipeline.trajectory(0.0047287, 200)[-100:]
+    assert path.max() > 3.0 * path.min()
+    assert np.isnan(pipeline.limit(0.0047287)) and np.isnan(pipeline.spread(0.0047287))
+    milder = Pipeline([sampler.replace(guidance=Guidance(2.0, 0.0004729))], fresh_fraction=0.1)
+    assert milder.trajectory(0.0047287, 400)[-1] == pytest.approx(milder.limit(0.0047287), rel=1e-6)
 
 
 class Falling(Mechanism):

@@ -1,0 +1,241 @@
+r"""Where guided pipelines lead: the variance within a class together with the gain of the class means.
+
+The pair (v, gamma) is played out from the data.  It settles, or its class means grow without bound, or it wanders: K
+steps at a large guidance scale have gains of either sign, and cycles and chaos occur.
+
+Means begin to grow where the limit meets an unstable one.  Along the stationary states gamma rises while alpha falls
+to that fold and rises again behind it: the critical fresh fraction is the least alpha(gamma), of
+
+    v = v'(v, gamma; alpha),     gamma = gamma'(v, gamma; alpha).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.types import BoolArray, FloatArray
+
+ROUNDS = 1 << 17  # that are played out
+FIRST_WINDOW = 512  # rounds, at the end of which growth and wandering are looked for
+WANDERING = 1e-3  # change of log v in one round
+UNDIMINISHED = 0.95  # share of the change in the window before
+SETTLED = 1e-14  # relative change of one round
+LARGE, GROWN = 1e2, 1e6  # gains of the class means that may count as growing, and that do
+LEAST_SHARE = 0.005  # at which growth is looked for
+AROUND = 1e-3  # relative distance from a fold at which it is looked for
+FINE = 1e-5  # of a critical share that is no fold
+NEWTON_STEPS = 30
+DIFFERENCE = 1e-6  # for derivatives
+STRETCH = 1.05  # of gamma from one stationary state to the next
+MOST_STATES = 400
+DRIFT_ROUNDS = 10_000
+
+
+class State(NamedTuple):
+    """A direction after some rounds.
+
+    Attributes
+    ----------
+    variance : array
+        Variance of the model's output, within a class under guidance.
+    drift : array
+        Mean square by which the mean has drifted, with finite images; else 0.
+    spread : array
+        Gain of the class means over the data's, under guidance; else 1.
+    """
+
+    variance: FloatArray
+    drift: FloatArray
+    spread: FloatArray
+
+    @classmethod
+    def of_data(cls, data: FloatArray) -> State:
+        """Return the state before the first round."""
+        return cls(data.copy(), np.zeros_like(data), np.ones_like(data))
+
+
+Advance = Callable[[FloatArray, State, FloatArray, FloatArray], State]
+"""(data, state, fresh fraction, variance of the data's class means) -> the state after one more round."""
+
+
+@dataclass(frozen=True)
+class GuidedRecursion:
+    """Rounds of a guided pipeline.
+
+    Parameters
+    ----------
+    advance : function
+        One more round, elementwise.
+    """
+
+    advance: Advance
+
+    def settled(self, data: FloatArray, alpha: FloatArray, between: FloatArray) -> State:
+        """Return the states that rounds from the data lead to: infinite where means grow, NaN where they wander."""
+        shape = data.shape
+        data, alpha, between = (np.ravel(values).astype(np.float64) for values in (data, alpha, between))
+        result = State(*(np.full(data.size, np.nan) for _ in State._fields))
+        active = np.arange(data.size)
+        state, window = State.of_data(data), _Window.empty(data.size)
+        for count in range(1, ROUNDS + 1):
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                following = self.advance(data[active], state, alpha[active], between[active])
+                growing = ~(np.abs(following.spread) < GROWN) | ~np.isfinite(following.variance)
+                window.add(
+                    np.log(following.variance / state.variance),
+                    np.log(np.abs(following.spread / state.spread)),
+                )
+            still = _is_close(following.variance, state.variance) & _is_close(following.spread, state.spread)
+            over = growing | still
+            if count == window.end:
+                growing |= window.grows & (np.abs(following.spread) > LARGE)
+                over |= growing | window.wanders
+                window = window.following()
+            if over.any():
+                for values, new in zip(result, following, strict=True):
+                    values[active[still]] = new[still]
+                    values[active[growing & ~still]] = np.inf
+                active, window = active[~over], window.selected(~over)
+                following = State(*(values[~over] for values in following))
+            if active.size == 0:
+                break
+            state = following
+        return State(*(values.reshape(shape) for values in result))
+
+    def critical_share(self, data: float, between: float) -> float:
+        """Return the fresh fraction below which class means grow; 0 where they do not at LEAST_SHARE either."""
+        fold = self._fold(data, between)
+        if fold is not None:
+            around = fold * np.array([1.0 - AROUND, 1.0 + AROUND])
+            if self._grow(data, around, between).tolist() == [True, False]:
+                return fold
+        low, high = LEAST_SHARE, 1.0
+        if not self._grow(data, np.array([low]), between)[0]:
+            return 0.0
+        while high - low > FINE:  # no fold: growth begins in another way
+            middle = 0.5 * (low + high)
+            grows = bool(self._grow(data, np.array([middle]), between)[0])
+            low, high = (middle, high) if grows else (low, middle)
+        return high
+
+    def _grow(self, data: float, shares: FloatArray, between: float) -> BoolArray:
+        state = self.settled(np.full_like(shares, data), shares, np.full_like(shares, between))
+        return np.isinf(state.spread)
+
+    def _fold(self, data: float, between: float) -> float | None:
+        """Return the least fresh fraction along the stationary states that start at 1."""
+        from scipy.optimize import minimize_scalar
+
+        one = np.ones(1)
+        state = self.advance(data * one, State.of_data(data * one), one, between * one)
+        variance, gamma = float(state.variance[0]), float(state.spread[0])
+        if not (np.isfinite(gamma) and gamma > 1.0 and variance > 0.0):
+            return None
+        guess = np.array([np.log(variance), 1.0])
+        shares: list[float] = []
+        gammas: list[float] = []
+        for _ in range(MOST_STATES):
+            solution = self._stationary(data, gamma, between, guess)
+            if solution is None:
+                return None
+            gammas.append(gamma)
+            shares.append(float(solution[1]))
+            if len(shares) > 2 and shares[-1] > shares[-2]:
+                break
+            guess, gamma = solution, gamma * STRETCH
+        else:
+            return None
+
+        def share(value: float) -> float:
+            solution = self._stationary(data, value, between, guess)
+            return np.inf if solution is None else float(solution[1])
+
+        best = minimize_scalar(
+            share, bounds=(gammas[-3], gammas[-1]), method="bounded", options={"xatol": 1e-7}
+        )
+        return float(best.fun)
+
+    def _stationary(self, data: float, gamma: float, between: float, guess: FloatArray) -> FloatArray | None:
+        """Return (log v, alpha) of a stationary state with a given gain of the class means, by Newton's method."""
+
+        def residuals(points: FloatArray) -> FloatArray:
+            """Return the residuals at points (n, 2), shape (n, 2)."""
+            log_v, alpha = points.T
+            full = np.full_like(alpha, 1.0)
+            # With finite images the drift of the mean has settled too.
+            drift = np.zeros_like(alpha)
+            for _ in range(DRIFT_ROUNDS):
+                following = self.advance(
+                    data * full, State(np.exp(log_v), drift, gamma * full), alpha, between * full
+                )
+                if not np.any(np.abs(following.drift - drift) > 1e-15 * following.variance):
+                    break
+                drift = following.drift
+            return np.stack([np.log(following.variance) - log_v, following.spread / gamma - 1.0], axis=1)
+
+        point = guess.copy()
+        steps = DIFFERENCE * np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        for _ in range(NEWTON_STEPS):
+            with np.errstate(all="ignore"):
+                value, *around = residuals(point + steps)
+            jacobian = np.array([around[0] - around[1], around[2] - around[3]]).T / (2.0 * DIFFERENCE)
+            if not np.all(np.isfinite(jacobian)) or abs(np.linalg.det(jacobian)) < 1e-300:
+                return None
+            move = np.linalg.solve(jacobian, value)
+            point = point - move
+            if np.abs(move).max() < 1e-12:
+                return point if 0.0 < point[1] <= 1.0 else None
+        return None
+
+
+@dataclass
+class _Window:
+    """The largest changes of one round, in a window of rounds and in the one before.
+
+    Attributes
+    ----------
+    end : int
+        Round at which the window ends; the next one is twice as long.
+    now, before : array, shape (4, n)
+        Rise and fall of log v, rise and fall of log gamma.
+    """
+
+    end: int
+    now: FloatArray
+    before: FloatArray
+
+    @classmethod
+    def empty(cls, size: int) -> _Window:
+        return cls(FIRST_WINDOW, np.zeros((4, size)), np.full((4, size), np.inf))
+
+    def add(self, variance: FloatArray, spread: FloatArray) -> None:
+        """Take the changes of log v and log gamma in one round into account."""
+        np.fmax(self.now, np.stack([variance, -variance, spread, -spread]), out=self.now)
+
+    @property
+    def wanders(self) -> BoolArray:
+        """Which directions move to and fro as much as in the window before."""
+        to_and_fro = np.minimum(self.now[0], self.now[1])
+        before = np.minimum(self.before[0], self.before[1])
+        return (to_and_fro > WANDERING) & (to_and_fro > UNDIMINISHED * before)
+
+    @property
+    def grows(self) -> BoolArray:
+        """Where gamma only rises, as fast as in the window before."""
+        return (self.now[3] <= 0.0) & (self.now[2] > UNDIMINISHED * self.before[2])
+
+    def following(self) -> _Window:
+        """Return the next window."""
+        return _Window(2 * self.end, np.zeros_like(self.now), self.now)
+
+    def selected(self, directions: BoolArray) -> _Window:
+        """Return the window of some directions."""
+        return _Window(self.end, self.now[:, directions], self.before[:, directions])
+
+
+def _is_close(following: FloatArray, value: FloatArray) -> BoolArray:
+    return np.abs(following - value) <= SETTLED * np.abs(following)
