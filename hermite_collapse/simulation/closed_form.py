@@ -16,12 +16,14 @@ from typing import Any, ClassVar
 import torch
 
 from ..laws.channels import GaussianChannel
-from .fused.diffusion import Diffusion
+from ..recursion.recursion import Recursion
+from .fused.diffusion import LOOP, Diffusion, engine_for
 from .generations import Generation, RoundContext, RoundGenerator, TrainingMixture
 from .laws import components_of
 from .noise import Chunk
 from .reverse import ReverseDiffusion, Truncation
 from .scores import Denoiser, MixtureDenoiser
+from .stages import Stage
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,27 @@ class ExactGeneration(Generation):
             "sampler": self.reverse.describe(),
         }
 
+    def engines(self, recursion: Recursion, rounds: int, device: torch.device) -> list[str]:
+        if self.wrap is not None:
+            return [LOOP] * rounds
+        engines = []
+        for index in range(rounds):
+            law, stop = recursion.training_law(index), Truncation.of(recursion, index)
+            components = sum(len(law.bases[base].as_mixture().weights) for base in law.base_of.tolist())
+            engines.append(
+                engine_for(
+                    device,
+                    stages=len(self.stages(stop)),
+                    components=components,
+                    dimension=recursion.dimension,
+                )
+            )
+        return engines
+
+    def stages(self, stop: Truncation) -> list[Stage]:
+        """Return what is done from the horizon to where a round stops."""
+        return self.reverse.stages(stop.time, stop.rate) + stop.unscaling()
+
     def prepare(self, context: RoundContext) -> RoundGenerator:
         return _ExactRound(self, context)
 
@@ -107,7 +130,7 @@ class _ExactRound(RoundGenerator):
         denoiser: Denoiser = MixtureDenoiser(law, rate=stop.rate, piece=context.piece)
         self._diffusion = Diffusion(
             denoiser if generation.wrap is None else generation.wrap(denoiser),
-            generation.reverse.stages(stop.time, stop.rate) + stop.unscaling(),
+            generation.stages(stop),
             generation.reverse.start_law(law, stop.rate),
             piece=context.piece,
             readable=generation.wrap is not None,
@@ -119,4 +142,6 @@ class _ExactRound(RoundGenerator):
         return self._diffusion.bytes_per_row
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        return self._diffusion.particles(self._context.noise(chunk, "start"), self._context.noise(chunk, "path"))
+        return self._diffusion.particles(
+            self._context.noise(chunk, "start"), self._context.noise(chunk, "path")
+        )

@@ -11,11 +11,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from ..core.types import FloatArray, IntArray
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
 from . import devices
@@ -73,7 +75,7 @@ class RoundGenerator(ABC):
     ----------
     splits_work : bool
         Whether large operations of one chunk take all threads (`core.threads.all_threads`), to the same bytes with any
-        number of them; a single chunk then keeps them.
+        number of them; chunks are then made one after the other.
     """
 
     splits_work: bool = False
@@ -117,6 +119,10 @@ class Generation(ABC):
 
     def notes(self, recursion: Recursion, rounds: int) -> tuple[str, ...]:
         """Return sentences that a reader of the record should see."""
+        return ()
+
+    def engines(self, recursion: Recursion, rounds: int, device: torch.device) -> Sequence[str]:
+        """Return for every round which code makes its particles, where several could."""
         return ()
 
     @abstractmethod
@@ -187,16 +193,22 @@ class TrainingMixture:
             result = torch.where((source == number)[:, None], rows[member], result)
         return channel.scale * result + channel.variance**0.5 * stream.normal(dimension)
 
+    @cached_property
+    def _target_arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
+        """Of the data law: distribution function of the component, means, roots of variances, frames and frame_of."""
+        law = self._target
+        frames, frame_of = np.empty((0, 1, 1)), np.empty(0, dtype=np.int64)
+        if law.frames is not None:
+            assert law.frame_of is not None
+            frames, frame_of = law.frames.numpy(), law.frame_of.numpy()
+        return law.cumulative.numpy(), law.means.numpy(), law.variances.sqrt().numpy(), frames, frame_of
+
     def _draw_compiled(self, stream: NoiseStream, channel: GaussianChannel) -> torch.Tensor:
         from .channel_numba import training_through_channel
 
-        target, members = self._target, self._context.particles
-        result = np.empty((stream.rows, target.dimension))
-        means, roots = target.means.numpy(), target.variances.sqrt().numpy()
-        frames, frame_of = np.empty((0, 1, 1)), np.empty(0, dtype=np.int64)
-        if target.frames is not None:
-            assert target.frame_of is not None
-            frames, frame_of = target.frames.numpy(), target.frame_of.numpy()
+        target = self._target_arrays
+        unused = target[1].ctypes.data  # where an address is read whose value fresh data do not take
+        result = np.empty((stream.rows, self._target.dimension))
         key = np.array(stream.key, dtype=np.uint64)
         start = 0
         for piece in stream.pieces:
@@ -206,13 +218,9 @@ class TrainingMixture:
                 np.uint64(piece.run),
                 key,
                 self._steps,
-                np.array([means.ctypes.data, *rows]),
-                members,
-                target.cumulative.numpy(),
-                means,
-                roots,
-                frames,
-                frame_of,
+                np.array([unused, *rows]),
+                self._context.particles,
+                *target,
                 channel.scale,
                 channel.variance**0.5,
                 result[start : start + piece.rows],

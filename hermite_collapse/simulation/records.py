@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy as np
 from ..core.types import FloatArray
 from ..hermite.indices import total_degree_indices
 from ..recursion.description import describe_recursion
+from ..recursion.recursion import Recursion
 from ..storage.record import SimulatedRecursion
 from . import devices
+from .fused.triton_use import notes as kernel_notes
 from .philox import NAME as RANDOM_NUMBERS
 from .settings import RunSettings
 
@@ -59,14 +62,34 @@ def make_record(
         device=devices.describe_device(settings.device),
         versions=devices.describe_versions(),
         pool=(described["pool"] or settings.particles) if "pool" in described else None,
-        sampler=described.get("sampler"),
+        sampler=_sampler(settings, described, recursion, rounds),
         steps=described.get("steps"),
         recursion=describe_recursion(recursion, rounds),
-        notes=(*settings.generation.notes(recursion, settings.rounds), *notes),
+        notes=(*settings.generation.notes(recursion, settings.rounds), *kernel_notes(settings.device), *notes),
         samples=samples,
         random_numbers=RANDOM_NUMBERS,
         **statistics,
     )
+
+
+def _sampler(
+    settings: RunSettings, described: Mapping[str, Any], recursion: Recursion, rounds: int
+) -> dict[str, Any] | None:
+    """Return what is known about the sampler, and which code ran it."""
+    if "sampler" not in described:
+        return None
+    engines = settings.generation.engines(recursion, rounds, settings.device)
+    return {**described["sampler"], **({"engine": rounds_in_words(engines)} if engines else {})}
+
+
+def rounds_in_words(words: Sequence[str]) -> str:
+    """Return the word of every round as text: the word alone if they are all equal."""
+    groups, first = [], 1
+    for word, group in itertools.groupby(words):
+        last = first + len(list(group)) - 1
+        groups.append(f"{word} in round {first}" if first == last else f"{word} in rounds {first} to {last}")
+        first = last + 1
+    return words[0] if len(groups) == 1 else ", ".join(groups)
 
 
 def describe_run(settings: RunSettings) -> dict[str, Any]:

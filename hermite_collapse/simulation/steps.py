@@ -27,7 +27,7 @@ from ..core.errors import InputError
 from ..pipeline.denoiser import Sampler as StepSampler
 from ..pipeline.sampler_steps import SamplerSteps
 from ..recursion.recursion import Recursion
-from .fused.diffusion import Diffusion
+from .fused.diffusion import LOOP, Diffusion, engine_for
 from .generations import Generation, RoundContext, RoundGenerator
 from .guided import ClassGuidance
 from .laws import TorchMixture, components_of, normal_law
@@ -74,6 +74,25 @@ class KStepGeneration(Generation):
     def stages(self) -> list[Stage] | None:
         """Return the steps as a table of stages, where they are one; `carry` does them otherwise."""
         return None
+
+    def engines(self, recursion: Recursion, rounds: int, device: torch.device) -> list[str]:
+        stages = self.stages()
+        if stages is None:
+            return [LOOP] * rounds
+        engines = []
+        for index in range(rounds):
+            fresh, earlier = recursion.mixing(index)
+            parts = int(fresh > 0.0) + np.count_nonzero(earlier)
+            engines.append(
+                engine_for(
+                    device,
+                    stages=len(stages),
+                    components=parts * len(recursion.target.as_mixture().weights),
+                    dimension=recursion.dimension,
+                    guided=self.scale > 1.0,
+                )
+            )
+        return engines
 
     @abstractmethod
     def carry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -120,8 +120,10 @@ def test_empirical_target_is_the_empirical_law_exactly(generator):
 class WrongSign(EulerMaruyama):
     """The linear drift of the forward process instead of the reverse one."""
 
-    def _drift(self, x, denoiser, time):
-        return -denoiser.rate * x + 2.0 * denoiser.rate * score_of(denoiser, x, time)
+    def _steps(self, levels, rate):
+        times = [level.time for level in levels]
+        stages = zip(super()._steps(levels, rate), -np.diff(times), strict=True)
+        return [replace(stage, x=stage.x - 2.0 * rate * float(step)) for stage, step in stages]
 
 
 def shrunk_score(denoiser):
@@ -223,20 +225,20 @@ def test_running_out_of_memory_falls_back_to_smaller_chunks_and_says_so(monkeypa
     recursion = recursion_of("two_modes_1d")
     options = {"rounds": 2, "particles": 30_000, "degree": 2, "device": "cpu", "chunk": 40_000}
     plain = simulate(recursion, **options)
-    real = statistics.HermiteStatistics.add
+    real = statistics.HermiteStatistics.sums
 
     def scarce(self, x, chunk):
         if x.shape[0] > 10_000:
             raise torch.OutOfMemoryError("no memory left")
-        real(self, x, chunk)
+        return real(self, x, chunk)
 
-    monkeypatch.setattr(statistics.HermiteStatistics, "add", scarce)
+    monkeypatch.setattr(statistics.HermiteStatistics, "sums", scarce)
     small = simulate(recursion, **options)
     assert small.coefficients.tobytes() == plain.coefficients.tobytes()
     assert "Memory ran out in round 0" in small.notes[0]
     assert small.notes[0] in capsys.readouterr().err
 
-    monkeypatch.setattr(statistics.HermiteStatistics, "add", _always_out_of_memory)
+    monkeypatch.setattr(statistics.HermiteStatistics, "sums", _always_out_of_memory)
     with pytest.raises(torch.OutOfMemoryError):
         simulate(recursion, **options)
 
