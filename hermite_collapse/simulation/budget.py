@@ -37,11 +37,11 @@ from ..recursion.sampling_error import carried_covariances
 from ..storage.record import SimulatedRecursion
 from .attention import KernelGeneration
 from .closed_form import ExactGeneration
-from .devices import choose_device
+from .devices import choose_device, default_chunk
 from .experiment import simulate
 from .generations import Generation
 from .laws import components_of
-from .noise import BLOCK, NoiseStream, plan_chunks, seed_of_part
+from .noise import NoiseStream, plan_chunks, seed_of_part
 from .reverse import ReverseDiffusion
 from .samplers import ExponentialMultistep, Sampler
 from .statistics import HermiteStatistics
@@ -290,7 +290,7 @@ def _draw_products(law: Law, count: int, degree: int, device: torch.device, seed
     statistics = HermiteStatistics(
         components.dimension, degree, runs=1, particles=count, products=True, device=device
     )
-    for chunk in plan_chunks(1, count, BLOCK):
+    for chunk in plan_chunks(1, count, default_chunk(device, 8 * 10 * components.dimension)):
         noise = NoiseStream(chunk.pieces, seed=seed, round_index=0, purpose="other", device=device)
         statistics.add(components.sample(noise), chunk)
     products = statistics.result().products

@@ -29,9 +29,9 @@ def padded(blocks: torch.Tensor, count: int) -> torch.Tensor:
     return result
 
 
-def centred_sums(blocks: torch.Tensor, rows: int, centre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the sums of y = x - centre, (count, d), and of y y^T, (count, d, d), over the rows of padded blocks."""
-    centred = blocks - centre.reshape(-1, 1, 1)
+def centred_sums(blocks: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sums of y = x - x_first, (count, d), and of y y^T, (count, d, d), over the rows of padded blocks."""
+    centred = blocks - blocks[:, :, :1]
     centred[:, :, rows:] = 0.0
     return centred.sum(2).T, torch.bmm(centred.transpose(0, 1), centred.permute(1, 2, 0))
 

@@ -12,6 +12,8 @@ from ..core.version import __version__
 
 # Share of the free memory that the temporaries of one chunk may take; the allocator needs some besides.
 _SHARE = 0.25
+# Bytes of one core's cache that a chunk may take.
+_CACHE = 1 << 21
 
 
 def choose_device(device: str | torch.device) -> torch.device:
@@ -63,10 +65,11 @@ def works_in_blocks(device: torch.device) -> bool:
 def default_chunk(device: torch.device, bytes_per_row: int) -> int:
     """Return how many rows to work on together: what fits the caches of a CPU, a quarter of a GPU's free memory.
 
-    On a GPU a power of two: what little else is in the memory does not change the shapes, nor the last bits.
+    On a CPU whole blocks.  On a GPU a power of two: what little else is in the memory does not change the shapes, nor
+    the last bits.
     """
     if works_in_blocks(device):
-        return 8192
+        return 8192 * max(1, _CACHE // (8192 * bytes_per_row))
     free, _ = torch.cuda.mem_get_info(device)
     rows = int(_SHARE * free) // max(1, bytes_per_row)
     return max(8192, 1 << max(0, rows.bit_length() - 1))

@@ -24,7 +24,7 @@ from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.run_folder import RunFolder, read_timings
 from . import devices
 from .generations import InitialRound, RoundContext, RoundGenerator
-from .noise import BLOCK, plan_chunks
+from .noise import BLOCK, Chunk, plan_chunks
 from .records import describe_run, make_record
 from .settings import RunSettings
 from .statistics import HermiteStatistics
@@ -193,6 +193,9 @@ class _Rounds:
         if self.chunk_limit is None:
             largest = max(generator.bytes_per_row for generator in generators)
             self.chunk_limit = devices.default_chunk(settings.device, largest)
+            if devices.works_in_blocks(settings.device):  # several chunks for each thread
+                share = settings.runs * settings.particles // (4 * torch.get_num_threads())
+                self.chunk_limit = max(BLOCK, min(self.chunk_limit, share))
         particles = None
         if index in settings.needed(index + 1):
             shape = (settings.run_count, settings.particles, settings.dimension)
@@ -205,14 +208,19 @@ class _Rounds:
             if particles is not None:
                 rows = particles[settings.runs_of(number)].view(-1, settings.dimension)
             self.accumulator.reset()
-            results = made_in_order(
-                generator.particles, chunks, device=settings.device, splits=generator.splits_work
-            )
-            for chunk, made in zip(chunks, results, strict=True):
+
+            def work(
+                chunk: Chunk, generator: RoundGenerator = generator
+            ) -> tuple[torch.Tensor, torch.Tensor]:
+                made = generator.particles(chunk)
+                return made, self.accumulator.sums(made, chunk)
+
+            results = made_in_order(work, chunks, device=settings.device, splits=generator.splits_work)
+            for chunk, (made, sums) in zip(chunks, results, strict=True):
                 if rows is not None:
                     rows[chunk.start : chunk.stop] = made
-                with one_thread():  # sums split between threads would depend on their number
-                    self.accumulator.add(made, chunk)
+                with one_thread():  # small operations
+                    self.accumulator.add(made, chunk, sums)
                 done += chunk.rows
                 total = (settings.rounds + 1) * settings.rows
                 advance(done, total, f"round {done // settings.rows}/{settings.rounds}")

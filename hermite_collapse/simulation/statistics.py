@@ -1,31 +1,34 @@
 """Streamed statistics of particles: Hermite coefficients, their second moments, mean and covariance.
 
 The sums over a block of particles (`noise.BLOCK`, or a whole run that is shorter) are one row of numbers: those of h_k,
-of h_k^2, of y = x - c and of y y^T for a fixed centre c, and of h_j h_k where they are asked for.  Rows of one run are
-added along a fixed tree (`core.sum_tree`).
+of h_k^2, of y = x - c and of y y^T, and of h_j h_k where they are asked for.  A block is centred at its first particle,
+so that its row does not depend on any other; before rows of one run are added, along a fixed tree (`core.sum_tree`),
+their centres are moved to one.
 
-On a CPU the sums of h_k and h_k^2 come from the compiled kernels of `hermite.sums`.  On other devices, and for the
-means of h_j h_k, many blocks are one batched operation (`device_sums`): the number of operations grows with the memory
-that is needed, not with the number of blocks.  Either way a block's row does not depend on what is computed beside it,
-so the bytes do not depend on the chunk size.
+On a CPU a row comes from compiled kernels, on the thread that made the particles.  On other devices, and for the means
+of h_j h_k, many blocks are one batched operation (`device_sums`): the number of operations grows with the memory that
+is needed, not with the number of blocks.  Either way the bytes do not depend on the chunk size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..core.sum_tree import SumTree
 from ..core.types import FloatArray
 from ..hermite.indices import index_count
-from ..hermite.sums import block_sums
+from ..hermite.sums import sums_of_block
 from . import devices
 from .device_sums import HalvedBasis, centred_sums, padded
 from .noise import BLOCK, Chunk
 
 # Bytes that the temporaries of one batch of blocks may take.
 _GROUP_BYTES = 1 << 30
+# Dimension from which a product of matrices is faster than the compiled kernel.
+_WIDE = 48
 
 
 @dataclass(frozen=True)
@@ -56,24 +59,14 @@ class HermiteStatistics:
         Whether to average h_j h_k for all pairs as well, (m, m) numbers for each run.
     device : torch.device
         Where the particles are.
-    compiled : bool, optional
-        Whether the kernels of `hermite.sums` take the sums of h_k and h_k^2; on a CPU unless given.
     """
 
     def __init__(
-        self,
-        dimension: int,
-        degree: int,
-        *,
-        runs: int,
-        particles: int,
-        products: bool,
-        device: torch.device,
-        compiled: bool | None = None,
+        self, dimension: int, degree: int, *, runs: int, particles: int, products: bool, device: torch.device
     ) -> None:
         self.dimension, self.degree = dimension, degree
         self.runs, self.particles = runs, particles
-        self._compiled = devices.works_in_blocks(device) if compiled is None else compiled
+        self._compiled = devices.works_in_blocks(device)
         self._basis = HalvedBasis(dimension, degree, device) if products or not self._compiled else None
         self._width = index_count(dimension, degree)
         self._widths = [2 * self._width, dimension, dimension**2]
@@ -101,49 +94,69 @@ class HermiteStatistics:
         self._tree.clear()
         self._centre = None
 
-    def add(self, x: torch.Tensor, chunk: Chunk) -> None:
-        """Add the particles (rows, d) of a chunk; chunks come in their order."""
-        if self._centre is None:
-            # Any fixed point near the data serves to centre the second moments; chunks begin with the first particle.
-            self._centre = x[:1].clone()
+    def sums(self, x: torch.Tensor, chunk: Chunk) -> torch.Tensor:
+        """Return one row of sums for each block of a chunk of particles (rows, d); safe to call from any thread."""
+        blocks = x.reshape(len(chunk.pieces), -1, self.dimension)
+        if not self._compiled:
+            return torch.cat([self._batched(group) for group in blocks.split(self._group)])
+        rows = np.empty((len(blocks), sum(self._widths)))
+        for row, block in zip(rows, blocks, strict=True):
+            self._compiled_row(block, row)
+        return torch.from_numpy(rows)
+
+    def add(self, x: torch.Tensor, chunk: Chunk, sums: torch.Tensor | None = None) -> None:
+        """Add a chunk of particles (rows, d), with its sums if they are there already; chunks come in their order."""
+        sums = self.sums(x, chunk) if sums is None else sums
         first, count = chunk.pieces[0], len(chunk.pieces)
-        compiled = self._compiled_sums(x, first.rows) if self._compiled else None
-        for start in range(0, count, self._group):
-            stop = min(start + self._group, count)
-            own = [] if compiled is None else [compiled[start:stop]]
-            own += self._batched_sums(x[start * first.rows : stop * first.rows], first.rows, self._centre)
-            sums = torch.cat([part[: stop - start].reshape(stop - start, -1) for part in own], dim=1)
-            if self.particles <= BLOCK:  # a block is a run
-                self._totals[first.run + start : first.run + stop] = sums
-            else:
-                self._tree.add(first.block + start, sums)
-        if self.particles > BLOCK and (chunk.pieces[-1].block + 1) * BLOCK >= self.particles:
+        centres = x.view(count, -1, self.dimension)[:, 0]
+        if self._centre is None:
+            # Any fixed point near the data serves; chunks begin with the first particle.
+            self._centre = centres[:1].clone()
+        self._move(sums, first.rows, centres - self._centre)
+        if self.particles <= BLOCK:  # a block is a run
+            self._totals[first.run : first.run + count] = sums
+            return
+        self._tree.add(first.block, sums)
+        if (chunk.pieces[-1].block + 1) * BLOCK >= self.particles:
             for _, node in self._tree.parts():
                 self._totals[first.run] += node[0]
             self._tree.clear()
 
-    def _batched_sums(self, x: torch.Tensor, rows: int, centre: torch.Tensor) -> list[torch.Tensor]:
-        """Return the sums over each block of so many rows, (group, ...) each, but for those of compiled kernels."""
-        blocks = padded(x.reshape(-1, rows, self.dimension), self._group)
-        parts = list(centred_sums(blocks, rows, centre))
-        if self._basis is not None:
-            left, right = self._basis.values(blocks, rows)
-            if self._products:
-                parts.append(self._basis.products(left, right))
-            if not self._compiled:
-                parts = [*self._basis.sums(left, right), *parts]
-        return parts
+    def _move(self, sums: torch.Tensor, rows: int, shift: torch.Tensor) -> None:
+        """Move the centre of each row of sums by minus its shift, (blocks, d).
 
-    def _compiled_sums(self, x: torch.Tensor, rows: int) -> torch.Tensor:
-        """Return the sums of h_k and h_k^2 by block, shape (blocks, 2, m)."""
-        samples = x.contiguous().numpy()
-        if rows == BLOCK:  # as the kernels cut samples themselves
-            return torch.from_numpy(block_sums(samples, self.degree)[:, :, : self._width])
-        own = [
-            block_sums(samples[i : i + rows], self.degree)[:, :, : self._width]
-            for i in range(0, len(x), rows)
-        ]
-        return torch.cat([torch.from_numpy(part) for part in own])
+        sum y' = sum y + n s,     sum y' y'^T = sum y y^T + (sum y) s^T + s (sum y)^T + n s s^T
+        """
+        _, first, second, *_ = torch.split(sums, self._widths, dim=1)
+        half = (first + 0.5 * rows * shift)[:, :, None] * shift[:, None, :]
+        second += (half + half.mT).flatten(1)
+        first += rows * shift
+
+    def _compiled_row(self, block: torch.Tensor, row: FloatArray) -> None:
+        """Write the sums of one block (rows, d) on a CPU."""
+        from ._kernels_moments import centred_block
+
+        samples = block.contiguous().numpy()
+        hermite, first, second, *products = np.split(row, np.cumsum(self._widths)[:-1])
+        hermite[:] = sums_of_block(samples, self.degree).ravel()
+        if self.dimension < _WIDE:
+            centred_block(samples, samples[0], first, second.reshape(self.dimension, self.dimension))
+        else:
+            centred = samples - samples[0]
+            first[:], second[:] = centred.sum(axis=0), (centred.T @ centred).ravel()
+        if self._basis is not None:
+            left, right = self._basis.values(padded(block[None], 1), len(block))
+            products[0][:] = self._basis.products(left, right).ravel().numpy()
+
+    def _batched(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Return the sums of up to a group of blocks (b, rows, d) at once."""
+        assert self._basis is not None
+        count, rows = blocks.shape[:2]
+        group = padded(blocks, self._group)
+        left, right = self._basis.values(group, rows)
+        last = [self._basis.products(left, right)] if self._products else []
+        parts = [*self._basis.sums(left, right), *centred_sums(group, rows), *last]
+        return torch.cat([part[:count].flatten(1) for part in parts], dim=1)
 
     def result(self) -> RoundStatistics:
         """Return the averages of everything added."""
@@ -156,7 +169,7 @@ class HermiteStatistics:
             coefficients=moments[:, 0],
             second_moments=moments[:, 1],
             means=(self._centre + shift).cpu().numpy(),
-            covariances=(0.5 * (covariances + covariances.transpose(1, 2))).cpu().numpy(),
+            covariances=(0.5 * (covariances + covariances.mT)).cpu().numpy(),
             products=products[0].reshape(self.runs, self._width, self._width).cpu().numpy()
             if products
             else None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 
@@ -17,12 +18,12 @@ from ..core.threads import one_thread
 from . import devices
 from .noise import Chunk
 
-Work = Callable[[Chunk], torch.Tensor]
+Result = TypeVar("Result")
 
 
 def made_in_order(
-    work: Work, chunks: Sequence[Chunk], *, device: torch.device, splits: bool
-) -> Iterator[torch.Tensor]:
+    work: Callable[[Chunk], Result], chunks: Sequence[Chunk], *, device: torch.device, splits: bool
+) -> Iterator[Result]:
     """Yield the result of every chunk, in order.
 
     Parameters
@@ -34,15 +35,16 @@ def made_in_order(
     device : torch.device
         Where.
     splits : bool
-        Whether the large operations of one chunk run on all threads by themselves, to the same bytes, as fused
-        attention does within `core.threads.all_threads`; a single chunk then keeps them.
+        Whether the large operations of one chunk run on all threads by themselves (`core.threads.all_threads`), to the
+        same bytes, as fused attention and compiled kernels do; chunks are then made one after the other.
 
     Yields
     ------
-    tensor, shape (rows, d)
+    Result
+        What the work returned.
     """
     threads = torch.get_num_threads()
-    if not devices.works_in_blocks(device) or threads == 1 or (splits and len(chunks) == 1):
+    if not devices.works_in_blocks(device) or threads == 1 or splits:
         for chunk in chunks:
             with one_thread():  # but for what asks for all of them
                 made = work(chunk)
@@ -53,7 +55,7 @@ def made_in_order(
         one_thread(),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
-        waiting: deque[Future[torch.Tensor]] = deque()
+        waiting: deque[Future[Result]] = deque()
         remaining = iter(chunks)
         try:
             for chunk in remaining:
@@ -67,6 +69,6 @@ def made_in_order(
                 future.cancel()
 
 
-def _without_gradients(work: Work, chunk: Chunk) -> torch.Tensor:
+def _without_gradients(work: Callable[[Chunk], Result], chunk: Chunk) -> Result:
     with torch.no_grad():  # a setting of each thread
         return work(chunk)

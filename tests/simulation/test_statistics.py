@@ -8,38 +8,39 @@ import torch
 
 from hermite_collapse.hermite.basis import hermite_values
 from hermite_collapse.hermite.indices import total_degree_indices
+from hermite_collapse.simulation import devices
 from hermite_collapse.simulation.noise import plan_chunks
 from hermite_collapse.simulation.statistics import HermiteStatistics
 
 CPU = torch.device("cpu")
 
 
-def _stream(x, degree, chunk, *, compiled=True):
-    """Statistics of particles (runs, N, d); without the compiled kernels as on a GPU."""
+@pytest.fixture(params=["blocks", "batches"])
+def route(request, monkeypatch):
+    """Block by block as on a CPU, or in batches as on other devices."""
+    monkeypatch.setattr(devices, "works_in_blocks", lambda device: request.param == "blocks")
+
+
+def _stream(x, degree, chunk):
+    """Statistics of particles (runs, N, d)."""
     runs, particles, dimension = x.shape
     statistics = HermiteStatistics(
-        dimension,
-        degree,
-        runs=runs,
-        particles=particles,
-        products=True,
-        device=CPU,
-        compiled=compiled,
+        dimension, degree, runs=runs, particles=particles, products=True, device=CPU
     )
     rows = torch.from_numpy(x.reshape(-1, dimension))
     for c in plan_chunks(runs, particles, chunk):
-        statistics.add(rows[c.start : c.stop], c)
+        part = rows[c.start : c.stop]
+        statistics.add(part, c, statistics.sums(part, c))
     return statistics.result()
 
 
 @pytest.mark.parametrize(
     ("dimension", "degree", "particles"),
-    [(1, 0, 5), (1, 12, 9001), (2, 6, 50), (3, 1, 8193), (3, 4, 700), (7, 2, 64)],
+    [(1, 0, 5), (1, 12, 9001), (2, 6, 50), (3, 1, 8193), (3, 4, 700), (7, 2, 64), (60, 1, 300)],
 )
-@pytest.mark.parametrize("compiled", [True, False])
-def test_statistics_are_the_sums_written_out(dimension, degree, particles, compiled):
+def test_statistics_are_the_sums_written_out(dimension, degree, particles, route):
     x = np.random.default_rng(dimension).normal(0.4, 0.8, (2, particles, dimension))
-    result = _stream(x, degree, 9000, compiled=compiled)
+    result = _stream(x, degree, 9000)
     indices = total_degree_indices(dimension, degree)
     values = hermite_values(x, degree)  # (runs, N, d, n + 1)
     h = np.prod([values[:, :, j, indices[:, j]] for j in range(dimension)], axis=0)
@@ -55,21 +56,20 @@ def test_statistics_are_the_sums_written_out(dimension, degree, particles, compi
 
 
 @pytest.mark.parametrize("particles", [70, 20_001])
-@pytest.mark.parametrize("compiled", [True, False])
-def test_bytes_do_not_depend_on_the_chunk_size(particles, compiled):
+def test_bytes_do_not_depend_on_the_chunk_size(particles, route):
     x = np.random.default_rng(5).normal(size=(3, particles, 3))
-    one, other = (_stream(x, 4, chunk, compiled=compiled).arrays() for chunk in (1, 50_000))
+    one, other = (_stream(x, 4, chunk).arrays() for chunk in (1, 50_000))
     for name in one:
         assert one[name].tobytes() == other[name].tobytes(), name
 
 
-def test_covariance_far_from_the_origin_keeps_its_digits():
+def test_covariance_far_from_the_origin_keeps_its_digits(route):
     x = 1e6 + np.random.default_rng(1).normal(size=(1, 400, 2))
     covariance = _stream(x, 1, 10_000).covariances[0]
     np.testing.assert_allclose(covariance, np.cov(x[0].T, bias=True), rtol=1e-9, atol=1e-9)
 
 
-def test_particles_that_are_not_finite_are_recorded_as_such():
+def test_particles_that_are_not_finite_are_recorded_as_such(route):
     x = np.random.default_rng(1).normal(size=(2, 30, 2))
     x[1, 3, 0] = np.nan
     result = _stream(x, 2, 100)
