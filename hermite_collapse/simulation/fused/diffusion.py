@@ -106,7 +106,7 @@ class Diffusion:
         components = sum(self.denoiser.group_counts) if isinstance(self.denoiser, MixtureDenoiser) else 1
         if self.engine == LOOP:
             return 8 * (4 * min(components, 2048) + 12 * self.start.dimension)
-        return 8 * 4 * self.start.dimension
+        return 8 * (10 if self.engine == TRITON else 4) * self.start.dimension
 
     def particles(
         self, start: NoiseStream, path: NoiseStream, labels: torch.Tensor | None = None

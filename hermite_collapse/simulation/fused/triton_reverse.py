@@ -36,8 +36,6 @@ LARGEST_DIFFERENCE = 1e-10
 # The largest dimension of the form with a particle in each thread, and components taken together in both forms.
 _WIDEST_LANE = 8
 _TILE_OF_LANE, _TILE = 8, 32
-# Particles of a program, its warps, and stages of loading ahead.
-_LAUNCH_OF_LANES, _LAUNCH = (128, 4, 1), (64, 4, 2)
 _NEVER = tl.constexpr(-1e300)  # the logit of a padded component
 _MAGIC = tl.constexpr(6755399441055744.0)  # 1.5 2^52: what is added to it is rounded to an integer
 _HIGH_OF_1000 = tl.constexpr(0x408F4000)  # upper word of the double 1000
@@ -245,6 +243,15 @@ def _lanes(
     tl.store(points + place, x, mask=mask)
 
 
+@dataclass(frozen=True)
+class Launch:
+    """How a kernel is cut into programs: particles of each, its warps, and stages of tables loaded ahead."""
+
+    particles: int
+    warps: int
+    ahead: int
+
+
 @dataclass(frozen=True, eq=False)
 class ReverseKernel:
     """A plan on a device, ready to carry particles.
@@ -255,12 +262,17 @@ class ReverseKernel:
         What the kernel reads, in its order.
     options : dict of str to int
         What it is compiled for.
+    stages, tiles : int
+        Stages of the plan, and tiles of components of each.
+    launch : Launch
+        How it is cut into programs; the numbers do not depend on it.
     """
 
     tables: tuple[torch.Tensor, ...]
     options: dict[str, int]
     stages: int
     tiles: int
+    launch: Launch
 
     @classmethod
     def of(cls, plan: Plan, device: torch.device) -> ReverseKernel:
@@ -286,7 +298,8 @@ class ReverseKernel:
             "EARLIER_DATA": bool(np.any(plan.step[:, 3])),
             "NOISE": bool(np.any(plan.draw >= 0)),
         }
-        return cls(tuple(tables), options, plan.stages, len(members))
+        launch = Launch(128, 4, 1) if lanes else Launch(64, 4, 2) if width < 32 else Launch(64, 8, 1)
+        return cls(tuple(tables), options, plan.stages, len(members), launch)
 
     def carry(self, x: torch.Tensor, pieces: Sequence[Piece], key: tuple[int, int]) -> None:
         """Carry the particles (n, d) of pieces through all stages, in place; contiguous and in float64.
@@ -301,9 +314,8 @@ class ReverseKernel:
 
     def _launch(self, x: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
         lanes = self.options["D"] <= _WIDEST_LANE
-        block, warps, depth = _LAUNCH_OF_LANES if lanes else _LAUNCH
         kernel = _lanes if lanes else _matrices
-        kernel[(triton.cdiv(len(x), block),)](
+        kernel[(triton.cdiv(len(x), self.launch.particles),)](
             x,
             rows.runs,
             rows.first,
@@ -315,9 +327,9 @@ class ReverseKernel:
             signed(key[0] + (key[1] << 32), 64),
             *self.tables,
             **self.options,
-            BLOCK=block,
-            num_warps=warps,
-            num_stages=depth,
+            BLOCK=self.launch.particles,
+            num_warps=self.launch.warps,
+            num_stages=self.launch.ahead,
             enable_fp_fusion=True,
         )
 
