@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from .core.estimates import Estimate as Estimate
     from .diagnosis.diagnosis import diagnose as diagnose
     from .diagnosis.measure import measure as measure
+    from .diagnosis.measured import Measured as Measured
     from .diagnosis.particles import required_particles as required_particles
+    from .diagnosis.power import detection_power as detection_power
     from .hermite import distributed as distributed
     from .hermite.degree import degree_kernel as degree_kernel
     from .hermite.degree import degree_spectrum as degree_spectrum
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from .recursion.prediction import predict as predict
     from .recursion.recursion import Recursion as Recursion
     from .reporting.notebook import notebook_view as notebook_view
+    from .storage.curves import read_curve as read_curve
 
 if not TYPE_CHECKING:  # type checkers refuse names that are not imported above
     __getattr__, __dir__, __all__ = lazy_names(__spec__, also=("__version__",))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..storage.claims import digest
+from ..storage.order import matching
 
 if TYPE_CHECKING:
     from .config import Config
@@ -45,6 +46,8 @@ def asked_of_command(command: str, config: Config, options: Mapping[str, object]
     for name, value in options.items():
         if isinstance(value, Path):
             data[f"content of {name}"] = digest(value)
+        elif isinstance(value, list) and value and all(isinstance(entry, Path) for entry in value):
+            data[f"content of {name}"] = [digest(path) for path in matching(value, name)]
         elif value is not None:
             own[name] = list(value) if isinstance(value, list | tuple) else value
     return {"command": command, "config": document, "options": own, "data": data}

@@ -1,22 +1,10 @@
-r"""Curves measured round by round, the data's own values beside them, and their joint covariance.
-
-The covariance of a history has two parts.  A curve y_i measured on N_i samples of round i has an error of its own, with
-covariance M_i between curves (`noise`).  Besides, those samples trained round i + 1: the law of that round inherits
-their error, times the contraction of the curve, Lambda = (1 - alpha) times the slope of the round map.  No resampling
-of one history can see this part.  With T samples in each training set, of which N_i were measured,
-
-    Var(y_i)      = L_i + M_i
-    Cov(y_i, y_j) = Lambda^(j - i) (L_i + min(1, N_i / T) M_i),              i < j
-    L_{i+1}       = Lambda (L_i + M_i N_i / T) Lambda
-
-which for T = N_i is V_{i+1} = Lambda V_i Lambda + M_{i+1}: that of particles passed on from round to round.  It starts
-with L_0 = 0, and M_0 that of T samples of the data: 0 where these are the law from which the models started.
-"""
+"""Curves measured round by round, the data's own values beside them, and their joint covariance, kept as netCDF."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +16,7 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..storage.datasets import read_dataset, write_dataset
 from .clipping import Clipping
+from .history import history_covariance
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -90,6 +79,15 @@ class Measured(Value):
         Sentences that a reader should see.
     sheet : array of bytes, shape (1 + r, k, height, width) or (1 + r, k, height, width, 3), or None
         First images of the data and of each generation; None for samples that are no images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hermite_collapse as hc
+    >>> real = np.random.default_rng(0).normal(size=(400, 3)) * [2.0, 1.0, 0.5]
+    >>> measured = hc.measure(real, [0.9 * real, 0.8 * real], directions=2, degrees=0)
+    >>> measured.covariance(0.7).shape  # two curves, two generations
+    (4, 4)
     """
 
     names: tuple[str, ...]
@@ -168,27 +166,14 @@ class Measured(Value):
             )
         steps = factors if by_round else np.broadcast_to(factors, (last, count))
         noise = self.noise if values is None else self._rescaled(self.noise, self.values, values)
-        training = self.samples if self.training_samples is None else np.array([self.training_samples])
-        measured = {int(i): row for row, i in enumerate(self.rounds)}
-        covariance = np.zeros((len(self.rounds), count, len(self.rounds), count))
-        law = np.zeros((count, count))
-        if (
-            int(self.rounds[0]) > 0
-        ):  # unless their law is known, the data of the first training set were a sample too
-            law = steps[0][:, None] * (self.data_covariance * (self.data_samples / training[0])) * steps[0]
-        for i in range(min(1, int(self.rounds[0])), last + 1):
-            row = measured.get(i, int(np.searchsorted(self.rounds, i)))  # the next, for a round not measured
-            ratio = float(self.samples[row] / training[row % len(training)])
-            if i in measured:
-                covariance[row, :, row] = law + noise[row]
-                shared = law + min(1.0, ratio) * noise[row]
-                for later in range(row + 1, len(self.rounds)):
-                    passed = np.prod(steps[i : self.rounds[later]], axis=0)
-                    covariance[later, :, row] = passed[:, None] * shared
-                    covariance[row, :, later] = covariance[later, :, row].T
-            if i < last:
-                law = steps[i][:, None] * (law + ratio * noise[row]) * steps[i]
-        return covariance.reshape(len(self.rounds) * count, -1)
+        return history_covariance(
+            noise,
+            rounds=self.rounds,
+            samples=self.samples,
+            steps=steps,
+            training_samples=self.training_samples,
+            data=self.data_covariance * self.data_samples,
+        )
 
     def covariance_of_data(self, values: ArrayLike | None = None) -> FloatArray:
         """Return the covariance of the values of the data, under other values where these are given, (c, c)."""
@@ -226,7 +211,7 @@ class Measured(Value):
         if self.sheet is not None:
             variables["sheet"] = self.sheet
         return xarray.Dataset(
-            {name: (_dimensions(name, array), array) for name, array in variables.items()},
+            {name: (_dimensions(name, np.ndim(array)), array) for name, array in variables.items()},
             coords={
                 "curve": np.array(self.names, dtype=object),
                 "generation": np.array(self.labels, dtype=object),
@@ -243,19 +228,37 @@ class Measured(Value):
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a netCDF file, atomically."""
+        """Write a netCDF file, atomically.
+
+        Parameters
+        ----------
+        path : str or path
+        """
         write_dataset(self.to_dataset(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Measured:
         """Return what `save` wrote.
 
+        Parameters
+        ----------
+        path : str or path
+            The file, or a folder with one such file, as `hermite-collapse measure --out` leaves it.
+
         Raises
         ------
         InputError
-            If the file holds something else.
+            If there is no such file, or it holds something else.
         """
-        stored = read_dataset(path, _DIMENSIONS | {"round": ("generation",)})
+        file = Path(path)
+        if file.is_dir():
+            inside = sorted(file.glob("*.nc"))
+            if len(inside) != 1:
+                raise InputError(
+                    f"path must be a folder with one .nc file, got {os.fspath(path)!r} with {len(inside)}."
+                )
+            file = inside[0]
+        stored = read_dataset(file, _DIMENSIONS | {"round": ("generation",)})
         version = stored.attrs.get("format")
         if version != FORMAT:
             raise InputError(
@@ -283,5 +286,5 @@ class Measured(Value):
         )
 
 
-def _dimensions(name: str, array: NDArray[np.generic]) -> tuple[str, ...]:
-    return _SHEET[: array.ndim] if name == "sheet" else _DIMENSIONS[name]
+def _dimensions(name: str, axes: int) -> tuple[str, ...]:
+    return _SHEET[:axes] if name == "sheet" else _DIMENSIONS[name]

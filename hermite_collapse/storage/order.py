@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import PurePath
+from pathlib import Path, PurePath
+
+from ..core.errors import InputError
 
 
 def natural_key(name: str | PurePath) -> tuple[tuple[int, str], ...]:
@@ -25,3 +28,20 @@ def numbers_in(names: Sequence[str]) -> list[int] | None:
         if all(a < b for a, b in pairwise(numbers)):
             return numbers
     return None
+
+
+def matching(patterns: Sequence[Path], name: str) -> list[Path]:
+    """Return the files and folders that are named or match a pattern, in natural order, each once.
+
+    Raises
+    ------
+    InputError
+        If there are none for one of them.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        paths = [pattern] if pattern.exists() else [Path(path) for path in glob.glob(str(pattern))]
+        if not paths:
+            raise InputError(f"{name} must name existing files or folders, got {str(pattern)!r}.")
+        found.update(paths)
+    return sorted(found, key=natural_key)
