@@ -40,7 +40,7 @@ def _means(
     queries_high, queries_low, points_high, points_low, bias, unit, result, count, tiles,
     D: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr, POINTS: tl.constexpr,
 ):  # fmt: skip
-    """Means of one group for QUERIES queries; arrays are (groups, ., WIDTH), of `count` queries, `tiles` x POINTS points."""
+    """Means for QUERIES of the `count` queries of a group of `tiles` x POINTS points, arrays of (groups, ., WIDTH)."""
     row = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     group = tl.program_id(1).to(tl.int64)
     column = tl.arange(0, WIDTH)

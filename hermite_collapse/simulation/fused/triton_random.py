@@ -135,7 +135,9 @@ def normal_pair(word0, column, particle, run, key):
     shifted = (angle_bits >> 11).to(tl.int64) + _HALF_QUADRANT
     quadrant = (shifted >> 51).to(tl.int32)
     # The bits of 2^52 + n are those of 2^52 and of n.
-    f = (((shifted & _WITHIN) | _BITS_OF_2_52).to(tl.float64, bitcast=True) - _CENTRE_OF_2_52) * _QUADRANT_UNIT
+    f = (
+        ((shifted & _WITHIN) | _BITS_OF_2_52).to(tl.float64, bitcast=True) - _CENTRE_OF_2_52
+    ) * _QUADRANT_UNIT
     z = f * f
     s = z * _S6 + _S5
     s = z * s + _S4

@@ -128,7 +128,9 @@ def _matrices(
             shares = power_of_minus(peak[:, None] - logits)
             part = tl.dot(shares, tl.load(value + at * WIDTH * TILE + tall))
             if ISOTROPIC:
-                part += tl.sum(shares * tl.load(gain + at * TILE + component)[None, :], axis=1)[:, None] * turned
+                part += (
+                    tl.sum(shares * tl.load(gain + at * TILE + component)[None, :], axis=1)[:, None] * turned
+                )
             else:
                 part += tl.dot(shares, tl.load(gain + at * WIDTH * TILE + tall)) * turned
             if FRAMES:
@@ -214,7 +216,9 @@ def _lanes(
             shares = power_of_minus(peak[None, :] - logits)
             part = _times(tl.load(value + at * WIDTH * TILE + tall), shares)
             if ISOTROPIC:
-                part += tl.sum(shares * tl.load(gain + at * TILE + component)[:, None], axis=0)[None, :] * turned
+                part += (
+                    tl.sum(shares * tl.load(gain + at * TILE + component)[:, None], axis=0)[None, :] * turned
+                )
             else:
                 part += _times(tl.load(gain + at * WIDTH * TILE + tall), shares) * turned
             if FRAMES:
@@ -351,7 +355,12 @@ def _tables(plan: Plan, members: list[slice], width: int, tile: int) -> list[Flo
     tables = [np.full((plan.stages, len(members), tile), _NEVER.value)]
     for part, values in enumerate(members):
         tables[0][:, part, : values.stop - values.start] = constant[:, values]
-    for array, by_column in ((plan.linear, True), (plan.quadratic, True), (plan.offset, False), (plan.gain, False)):
+    for array, by_column in (
+        (plan.linear, True),
+        (plan.quadratic, True),
+        (plan.offset, False),
+        (plan.gain, False),
+    ):
         used = np.where(asked, array * (_LOG2_E if by_column else 1.0), 0.0)
         one = used.shape[1 if by_column else 2] == 1
         columns = 1 if one else width
