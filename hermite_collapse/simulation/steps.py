@@ -82,7 +82,7 @@ class KStepGeneration(Generation):
         engines = []
         for index in range(rounds):
             fresh, earlier = recursion.mixing(index)
-            parts = int(fresh > 0.0) + np.count_nonzero(earlier)
+            parts = int(fresh > 0.0) + int(np.count_nonzero(earlier))
             engines.append(
                 engine_for(
                     device,
