@@ -23,12 +23,14 @@ VIEWS = {
     "Comparison": "reporting.notebook:view_comparison",
     "SimulatedRecursion": "reporting.notebook:view_record",
     "Audit": "reporting.audit:view_audit",
+    "Diagnosis": "reporting.diagnosis:view_diagnosis",
 }
 """Class -> "module:function" that takes a value of it and returns an HTML fragment."""
 
 PLOTS = {
     "Prediction": "figures.result_attenuation:draw_prediction",
     "Audit": "figures.audit:draw_audit",
+    "Diagnosis": "figures.diagnosis:draw_diagnosis",
 }
 """Class -> "module:function" that takes a value of it, an Axes or None, and returns the Axes drawn on."""
 

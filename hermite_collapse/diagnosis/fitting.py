@@ -10,7 +10,6 @@ is not determined: its limit is where the profile of chi-square has risen by 3.8
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,8 +133,8 @@ class _Problem:
         return self.observations.residuals(self.predict(x[None, :]))[0]
 
     def long_run(self, x: FloatArray) -> LongRun:
-        alpha, own, starts = self.parts(self.full(x[None, :]))
-        return self.model.long_run(float(alpha[0, 0]), own[0], starts[0], self.observations)
+        """Return plateaus and contractions (s, m)."""
+        return self.model.long_run(*self.parts(self.full(x)), self.observations)
 
     def steps(self, x: FloatArray) -> FloatArray:
         low, high = self.bounds()
@@ -192,7 +191,7 @@ def _minimise(problem: _Problem) -> tuple[FloatArray, FloatArray, int]:
         jac=problem.jacobian,
         bounds=(low, high),
         x_scale="jac",
-        xtol=1e-12,
+        xtol=1e-10,
         ftol=1e-12,
         gtol=1e-10,
         max_nfev=200,
@@ -279,9 +278,8 @@ def _described(
     if freedom < LEAST_FREEDOM:
         errors = np.full_like(errors, np.nan)
     with np.errstate(invalid="ignore"):
-        plateau, contraction = problem.long_run(x)
-        plateau_error = _propagated(lambda at: problem.long_run(at).plateau, x, covariance, problem.steps(x))
-        rate_error = _propagated(lambda at: problem.long_run(at).contraction, x, covariance, problem.steps(x))
+        plateau, contraction = (values[0] for values in problem.long_run(x[None, :]))
+        plateau_error, rate_error = np.split(_propagated(problem, x, covariance), 2)
     if freedom < LEAST_FREEDOM:
         plateau_error, rate_error = np.full_like(plateau, np.nan), np.full_like(plateau, np.nan)
     parameters, limits = _parameters(problem, x, errors, chi_square)
@@ -337,14 +335,12 @@ def _is_lost(parameter: Parameter, value: float, error: float) -> bool:
     return bool(at_border or error == np.inf)
 
 
-def _propagated(
-    function: Callable[[FloatArray], FloatArray], x: FloatArray, covariance: FloatArray, steps: FloatArray
-) -> FloatArray:
-    """Return standard errors (m,) of a function of the parameters."""
-    slopes = [(function(x + step) - function(x - step)) / (2.0 * step.sum()) for step in np.diag(steps)]
-    if not slopes:
-        return np.zeros_like(function(x))
-    slope = np.stack(slopes, axis=1)
+def _propagated(problem: _Problem, x: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return standard errors of plateaus and contractions, one after the other, shape (2 m,)."""
+    steps = problem.steps(x)
+    points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
+    ahead, behind = np.split(np.concatenate(problem.long_run(points), axis=1), 2)
+    slope = ((ahead - behind) / (2.0 * steps[:, None])).T
     finite = np.where(np.isfinite(covariance), covariance, 0.0)
     unknown: BoolArray = np.isinf(np.diagonal(covariance)) & (np.abs(slope) > 1e-9).any(axis=0)
     error = np.sqrt(np.maximum(np.einsum("mi,ij,mj->m", slope, finite, slope), 0.0))

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -29,10 +30,10 @@ import numpy as np
 from ..core.types import FloatArray
 from ..pipeline.interpolant import Interpolant
 from ..pipeline.mechanism import Mechanism
-from ..pipeline.pipeline import Pipeline
 from .observations import DISTANCE, VARIANCE, Observations
 
 LARGEST_RATE = 3.0
+_ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12  # after which a sampler's recursion is near its limit, and at it
 LARGEST_GAIN = 4.0
 
 
@@ -63,10 +64,16 @@ _RATES = (0.05, 0.2, 0.35, 0.5, 0.62, 0.72, 0.8, 0.86, 0.91, 0.95, 0.98, 0.999, 
 
 
 class LongRun(NamedTuple):
-    """Where columns lead: plateau and factor of one round, each shape (m,); no plateau from factor 1 on."""
+    """Where columns lead: plateau and factor of one round, each shape (s, m); no plateau from factor 1 on."""
 
     plateau: FloatArray
     contraction: FloatArray
+
+
+@lru_cache(maxsize=16)
+def interpolant_of(mechanism: Mechanism) -> Interpolant:
+    """Return the interpolant of a mechanism, made once."""
+    return Interpolant.of(mechanism)
 
 
 class RoundModel(ABC):
@@ -91,8 +98,10 @@ class RoundModel(ABC):
         """Return curves (s, r, m) of fresh fractions (s, 1), own parameters (s, p) and starts (s, m)."""
 
     @abstractmethod
-    def long_run(self, alpha: float, own: FloatArray, starts: FloatArray, observations: Observations) -> LongRun:
-        """Return plateau and contraction of each column."""
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
+        """Return plateaus and contractions (s, m) of the same arguments."""
 
     def reported(self, own: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         """Return values and errors as the mechanism names them, from those of the fitted parameters."""
@@ -126,8 +135,10 @@ class _AffineMechanism(RoundModel):
         power, sums = geometric((1.0 - alpha) * slope, observations.rounds)
         return power * starts[:, None, :] + (alpha * slope * starts + offset)[:, None, :] * sums
 
-    def long_run(self, alpha: float, own: FloatArray, starts: FloatArray, observations: Observations) -> LongRun:
-        slope, offset = (row[0] for row in self.law(own[None, :], observations))
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
+        slope, offset = self.law(own, observations)
         kappa = (1.0 - alpha) * slope
         drive = alpha * slope * starts + offset
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -206,7 +217,9 @@ class TruncationModel(_AffineMechanism):
             curve.append(slope * (alpha * starts + (1.0 - alpha) * curve[-1]) + offset)
         return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
 
-    def long_run(self, alpha: float, own: FloatArray, starts: FloatArray, observations: Observations) -> LongRun:
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
         last = TruncationModel(self.rate, self.times[-1:])
         return super(TruncationModel, last).long_run(alpha, own, starts, observations)
 
@@ -308,9 +321,11 @@ class AffineModel(RoundModel):
         _, sums = geometric(own[:, :columns], observations.rounds)
         return starts[:, None, :] + own[:, None, columns:] * sums
 
-    def long_run(self, alpha: float, own: FloatArray, starts: FloatArray, observations: Observations) -> LongRun:
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
         columns = len(observations.degrees)
-        kappa, step = own[:columns], own[columns:]
+        kappa, step = own[:, :columns], own[:, columns:]
         with np.errstate(divide="ignore", invalid="ignore"):
             return LongRun(np.where(kappa < 1.0, starts + step / (1.0 - kappa), np.inf), kappa)
 
@@ -328,7 +343,7 @@ class SamplerModel(RoundModel):
     @classmethod
     def of(cls, mechanism: Mechanism) -> SamplerModel:
         """Return the curves of a mechanism."""
-        return cls(mechanism, Interpolant.of(mechanism))
+        return cls(mechanism, interpolant_of(mechanism))
 
     def speaks_of(self, observations: Observations) -> bool:
         return bool(np.all(observations.degrees == VARIANCE))
@@ -345,10 +360,20 @@ class SamplerModel(RoundModel):
             curve.append(self.interpolant.variance(alpha * data + (1.0 - alpha) * curve[-1]))
         return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
 
-    def long_run(self, alpha: float, own: FloatArray, starts: FloatArray, observations: Observations) -> LongRun:
-        pipeline = Pipeline([self.mechanism], fresh_fraction=min(max(alpha, 0.0), 1.0))
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
         data = np.maximum(starts, 0.0)
-        return LongRun(np.asarray(pipeline.limit(data)), np.asarray(pipeline.rate(data)))
+        value = data
+        for _ in range(_ROUNDS_TO_LIMIT):
+            value = self.interpolant.variance(alpha * data + (1.0 - alpha) * value)
+        rate = np.ones_like(value)
+        for _ in range(_NEWTON_STEPS):
+            image, slope = self.interpolant.with_slope(alpha * data + (1.0 - alpha) * value)
+            rate = (1.0 - alpha) * slope
+            step = np.divide(image - value, 1.0 - rate, out=np.zeros_like(value), where=rate < 1.0)
+            value = np.maximum(value + step, 0.0)
+        return LongRun(np.where(rate < 1.0, value, np.inf), rate)
 
 
 CONTAINED_IN: dict[str, tuple[str, ...]] = {

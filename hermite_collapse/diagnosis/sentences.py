@@ -89,10 +89,10 @@ def _rejected(fits: dict[str, MechanismFit]) -> str:
     if general is None:
         return f"Rejected: {_listed(f'{one.title} ({_quality(one)})' for one in fits.values())}."
     names = _listed(one.title for one in fits.values() if one is not general)
-    listed = f"{names}: not even a rate and a plateau" if names else "a rate and a plateau"
+    listed = f"{names}, and not even" if names else "not even"
     return (
-        f"Rejected: {listed} of each curve describe these values within their errors ({_quality(general)}). Something "
-        "else is at work, or the errors are larger than stated."
+        f"Rejected: {listed} a rate and a plateau of each curve describe these values within their errors "
+        f"({_quality(general)}). Something else is at work, or the errors are larger than stated."
     )
 
 
@@ -119,7 +119,7 @@ def _not_rejected(fits: dict[str, MechanismFit]) -> str:
         parts.append(f"Not rejected: {_listed(f'{one.title} ({parameters(one)})' for one in accepted)}.")
     if rejected:
         parts.append(f"Rejected: {_listed(f'{one.title} ({_p_value(one)})' for one in rejected)}.")
-    if len(fits) == 1:
+    if len(fits) == 1 and "affine" not in fits:
         parts.append("No other mechanism was tried.")
     return " ".join(parts)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .comparison import prediction_figures as prediction_figures
     from .density import draw_densities as draw_densities
     from .density import draw_density_contours as draw_density_contours
+    from .diagnosis import draw_diagnosis as draw_diagnosis
     from .heatmap import coefficient_figure as coefficient_figure
     from .heatmap import draw_coefficients as draw_coefficients
     from .images import draw_degree_factors as draw_degree_factors

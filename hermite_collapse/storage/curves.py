@@ -45,6 +45,8 @@ _DATA = {"real", "data", "reference", "original", "ground truth", "true"}
 _NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
 _FROM_PERCENT = (30.0, 101.0)
 """Shares of the data, 1, that are between these in round 0 are per cent."""
+_ENOUGH_RUNS = 5
+"""Runs from which each round has an error of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,11 +244,15 @@ class _Table:
         names = tuple(degrees)
         values, errors = np.full((len(index), len(names)), np.nan), np.full((len(index), len(names)), np.nan)
         for (name, i), measured in entries.items():
-            values[index.index(i), names.index(name)], errors[index.index(i), names.index(name)] = _mean(
-                measured
-            )
+            at = index.index(i), names.index(name)
+            values[at], errors[at] = _mean(measured)
         if self._all(RUN):
-            notes.append("Runs were averaged; standard errors are those of their mean.")
+            few = max(map(len, entries.values())) < _ENOUGH_RUNS
+            errors = _pooled(entries, index, names) if few else errors
+            notes.append(
+                "Runs were averaged; standard errors are those of their mean"
+                + (", from the scatter in all rounds of a curve together, since runs are few." if few else ".")
+            )
         values, errors = self._from_percent(values, errors, index, notes)
         gaps = int(np.isnan(values).sum())
         if gaps:
@@ -371,3 +377,18 @@ def _mean(measured: list[tuple[float, float]]) -> tuple[float, float]:
     if len(values) == 1:
         return float(values[0]), math.nan
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _pooled(
+    entries: Mapping[tuple[str, float], list[tuple[float, float]]], index: list[float], names: tuple[str, ...]
+) -> FloatArray:
+    """Return errors of means from the scatter of runs in all rounds of a curve together."""
+    errors = np.full((len(index), len(names)), np.nan)
+    for j, name in enumerate(names):
+        groups = [np.array([v for v, _ in entries.get((name, i), []) if math.isfinite(v)]) for i in index]
+        squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups if len(group))
+        freedom = sum(len(group) - 1 for group in groups if len(group))
+        for k, group in enumerate(groups):
+            if freedom > 0 and len(group):
+                errors[k, j] = math.sqrt(squares / freedom / len(group))
+    return errors

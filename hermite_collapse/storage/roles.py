@@ -29,8 +29,8 @@ VALUES = (FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE)
 KIND_OF_ROLE = {FACTOR: "factors", VARIANCE: "variances", DEVIATION: "deviations", DISTANCE: "distances"}
 UNDERSTOOD = (
     "round (generation, gen, iteration, epoch, step), degree N, variance, standard deviation, distance (fid, kid, w2, "
-    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, truncation time, and for long tables degree, "
-    "direction, metric or curve"
+    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, truncation time, and for long tables "
+    "degree, direction, metric or curve"
 )
 
 _ROUNDS = "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|i"
@@ -42,8 +42,8 @@ _VARIANCES = "variance|variances|var|eigenvalue|lambda|direction|component|pc|po
 _DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma"
 _DISTANCES = (
     "fid|kid|fd|cmmd|mmd|distance|wasserstein|sliced wasserstein|w1|w2|swd|sw2|sliced w2|kl|kl divergence|tv|"
-    "total variation|recall|precision|coverage|density|inception score|is|accuracy|perplexity|nll|energy distance|lpips|"
-    "vendi|vendi score|diversity"
+    "total variation|recall|precision|coverage|density|inception score|is|accuracy|perplexity|nll|energy distance|"
+    "lpips|vendi|vendi score|diversity"
 )
 _ERRORS = "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|ci"
 

@@ -19,13 +19,12 @@ from ...pipeline.guidance import Guidance
 from ...pipeline.mechanism import Mechanism
 from ...pipeline.pipeline import Pipeline
 from ...pipeline.probed_steps import ProbedSteps
-from ...pipeline.sampler_steps import SamplerSteps
 from ..audit_data import AuditData, read_directions
 from ..config import Config
+from ..samplers import CLOSED_FORMS, sampler_of
 from .options import command as _command
 from .output import Output
 
-CLOSED_FORMS = ("ddim", "ddpm", "edm", "flow")
 DIRECTIONS, GUIDED_DIRECTIONS = (
     9,
     5,
@@ -113,7 +112,7 @@ def run(
         checks.positive(tolerance, "tolerance"),
     )
     data = read_directions(samples, labels, decoded, decoded_again, guided=guidance is not None)
-    make = _sampler_of(scheduler, denoiser)
+    make = sampler_of(scheduler, denoiser)
     sampler = make(checks.integer(steps, "steps", minimum=1), loop.guidance)
     result = _audit(lambda count: make(count, None), sampler, data, loop)
     notes = [*(sampler.notes if isinstance(sampler, ProbedSteps) else ()), *data.notes]
@@ -184,24 +183,6 @@ def _check_companions(
         raise InputError(f"decoded must come with samples, got {str(decoded)!r} without them.")
     if decoded_again is not None and decoded is None:
         raise InputError(f"decoded_again must come with decoded, got {str(decoded_again)!r} without it.")
-
-
-def _sampler_of(scheduler: Path, denoiser: str | None) -> Callable[[int, Guidance | None], Sampler]:
-    """Return what makes the sampler for a number of steps."""
-    name = str(scheduler)
-    if name in CLOSED_FORMS and not scheduler.exists():
-        if denoiser not in (None, "posterior_mean"):
-            raise InputError(f"denoiser must be 'posterior_mean' for {name}, got {denoiser!r}.")
-        forms: dict[str, Callable[..., Sampler]] = {
-            "ddim": SamplerSteps.ddim,
-            "ddpm": SamplerSteps.ddpm,
-            "edm": SamplerSteps.edm,
-            "flow": SamplerSteps.flow,
-        }
-        return lambda steps, guidance: forms[name](steps=steps, guidance=guidance)
-    return lambda steps, guidance: SamplerSteps.of_scheduler(
-        name, steps=steps, guidance=guidance, denoiser=denoiser
-    )
 
 
 def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, loop: _Loop) -> Audit:

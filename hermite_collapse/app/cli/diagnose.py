@@ -1,9 +1,9 @@
-"""hermite-collapse diagnose: which recursion a measured curve comes from."""
+"""hermite-collapse diagnose: which mechanisms measured curves do not contradict, and what they determine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
@@ -13,21 +13,68 @@ from ..config import Config
 from .options import command as _command
 from .output import Output
 
+if TYPE_CHECKING:
+    from ...diagnosis.diagnosis import Diagnosis
+    from ...diagnosis.measured import Measured
+    from ...storage.curves import Curve
+
 CurveFile = Annotated[
     Path | None,
-    Parameter(help="Table (.csv, .txt) with columns such as: round, degree 1, degree 1 error, degree 2, ..."),
+    Parameter(
+        help="Table (.csv, .txt, .tsv, .md) with columns such as: round, degree 1, degree 1 error, ...; or what "
+        "measure left."
+    ),
 ]
 Kind = Annotated[
-    str,
+    str | None,
     Parameter(
-        help="factors (share of a mode, 1 at the start), variances or distances to the data. Default: factors."
+        help="factors (share of a mode, 1 at the start), variances, deviations (standard deviations) or distances "
+        "(FID, recall, ...). What the columns say, without."
     ),
 ]
 Fresh = Annotated[
     float | None, Parameter(help="Fresh fraction, if known, in [0, 1], dimensionless; fitted otherwise.")
 ]
-Time = Annotated[float | None, Parameter(help="Truncation time, if known, in OU time; fitted otherwise.")]
+Times = Annotated[
+    list[float] | None,
+    Parameter(
+        help="Truncation time, if known, in OU time, or those of rounds 1, 2, ...; fitted otherwise.",
+        consume_multiple=True,
+        negative=(),
+    ),
+]
 Rate = Annotated[float, Parameter(help="theta of the process, per unit of OU time. Default: 0.5.")]
+Mechanism = Annotated[
+    str | None,
+    Parameter(
+        help="The only mechanism to try: truncation, blur, refit, score_error, autoencoder, sampler or affine. All, "
+        "without."
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    Parameter(
+        help="Roles of columns, as NAME=ROLE: round, degree N, variance, deviation, distance, value, error of NAME, "
+        "name, run, time or ignore.",
+        consume_multiple=True,
+        negative=(),
+    ),
+]
+Data = Annotated[
+    list[float] | None,
+    Parameter(
+        help="Values of the data, one a column, where the table has no round 0.",
+        consume_multiple=True,
+        negative=(),
+    ),
+]
+Scheduler = Annotated[
+    Path | None,
+    Parameter(
+        help="Sampler to try besides: ddim, ddpm, edm, flow, or a diffusers scheduler's file or folder."
+    ),
+]
+Steps = Annotated[int, Parameter(help="Its number of steps, a count. Default: 25.")]
 
 
 def run(
@@ -35,53 +82,143 @@ def run(
     output: Output,
     curve: CurveFile = None,
     *,
-    kind: Kind = "factors",
+    kind: Kind = None,
     fresh_fraction: Fresh = None,
-    truncation_time: Time = None,
+    truncation_time: Times = None,
     rate: Rate = 0.5,
+    mechanism: Mechanism = None,
+    columns: Columns = None,
+    data: Data = None,
+    sampler: Scheduler = None,
+    steps: Steps = 25,
 ) -> int:
-    """Read fresh fraction and truncation time off a curve measured round by round, with standard errors.
+    """Say which mechanisms curves measured round by round do not contradict, and what the curves determine.
 
-    Says so when no recursion fits; exit status 1 then.
+    Truncation, blur, refitting, an error of the score, an autoencoder, a given sampler, and the law of all of them: a
+    rate and a plateau. Exit status 1 where everything that was tried is rejected.
     """
     from ...diagnosis.diagnosis import diagnose
-    from ...storage.curves import read_curve
+    from ...diagnosis.measured import Measured
+    from ..samplers import sampler_of
 
     if curve is None:
-        raise InputError("diagnose must be given a table of a curve, got none.")
-    table = read_curve(curve)
+        raise InputError("diagnose must be given a table of a curve or what measure left, got none.")
+    measured = _read(curve, columns)
+    times = None if truncation_time is None else truncation_time[0] if len(truncation_time) == 1 else truncation_time
     diagnosis = diagnose(
-        table.values,
+        measured,
         kind=kind,
-        degrees=table.degrees if kind == "factors" else None,
-        rounds=table.rounds,
-        standard_errors=table.standard_errors,
         fresh_fraction=fresh_fraction,
-        truncation_time=truncation_time,
+        truncation_time=times,
         rate=rate,
+        mechanism=mechanism,
+        data=None if data is None else np.array(data) if len(data) > 1 else data[0],
+        sampler=None if sampler is None else sampler_of(sampler)(steps, None),
     )
-    output.heading(f"{curve.name}: {len(table.rounds)} rounds of {', '.join(table.names)}")
+    used = {} if isinstance(measured, Measured) else dict(measured.columns)
+    names = diagnosis.observations.names
+    output.heading(f"{curve.name}: {len(measured.rounds)} rounds of {_listed(names)}")
+    if used:
+        output.text("Columns: " + ", ".join(f"{name!r} as {role}" for name, role in used.items()) + ".")
+    for note in measured.notes:
+        output.text(note)
     output.text(diagnosis.text)
+    _print_mechanisms(diagnosis, output)
+    _print_plateaus(diagnosis, output)
+    document = _document(curve, diagnosis, used, list(measured.notes))
+    _draw(diagnosis, output)
+    output.keep(document, "diagnosis")
+    output.document(document)
+    return 1 if diagnosis.fits is False else 0
+
+
+def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
+    """Return the table or the measured generations in a file or folder."""
+    from ...diagnosis.measured import Measured
+    from ...storage.curves import read_curve
+
+    file = path
+    if path.is_dir():
+        stored = sorted(path.glob("*.nc"))
+        if len(stored) != 1:
+            raise InputError(
+                f"curve ({path}) must be a folder that measure wrote, with one .nc file, got {len(stored)}."
+            )
+        file = stored[0]
+    if file.suffix.lower() == ".nc":
+        if columns:
+            raise InputError(f"columns must be left out with what measure left, got {columns!r}.")
+        return Measured.load(file)
+    roles = {}
+    for entry in columns or ():
+        name, sign, role = entry.rpartition("=")
+        if not sign or not name or not role:
+            raise InputError(f"columns must be given as NAME=ROLE, got {entry!r}.")
+        roles[name] = role
+    return read_curve(file, roles)
+
+
+def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
+    from ...diagnosis.sentences import parameters
+
+    output.heading("Mechanisms")
+    output.table(
+        ["mechanism", "chi-square", "freedom", "p", "verdict"],
+        [
+            [
+                one.title,
+                one.chi_square,
+                one.freedom,
+                None if np.isnan(one.p_value) else one.p_value,
+                "rejected" if one.is_rejected else "not rejected" if one.is_accepted else "not tested",
+            ]
+            for one in diagnosis.fits_by_mechanism.values()
+        ],
+    )
+    for one in diagnosis.fits_by_mechanism.values():
+        if not one.is_rejected and one.name != "affine":
+            output.text(f"If {one.title}: {parameters(one)}.")
+
+
+def _print_plateaus(diagnosis: Diagnosis, output: Output) -> None:
     output.heading("In the long run")
     output.table(
         ["column", "plateau", "standard error", "rounds to 99 %"],
         [
             [name, *row]
             for name, *row in zip(
-                table.names,
-                np.atleast_1d(diagnosis.plateau).tolist(),
-                np.atleast_1d(diagnosis.plateau_error).tolist(),
-                np.broadcast_to(diagnosis.rounds, len(table.names)).tolist(),
+                diagnosis.observations.names,
+                diagnosis.plateau.tolist(),
+                diagnosis.plateau_error.tolist(),
+                diagnosis.rounds.tolist(),
                 strict=True,
             )
         ],
     )
-    document = {
+
+
+def _document(curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str]) -> dict[str, object]:
+    from ...diagnosis.sentences import critical_slope
+
+    slope = critical_slope(diagnosis.fits_by_mechanism)
+    return {
         "command": "diagnose",
         "curve": curve,
-        "kind": kind,
+        "columns": columns,
+        "verdict": diagnosis.verdict,
+        "accepted": list(diagnosis.accepted),
         "fresh_fraction": diagnosis.fresh_fraction,
         "truncation_time": diagnosis.truncation_time,
+        "critical_share": None if slope is None else 1.0 - 1.0 / slope.value,
+        "mechanisms": {
+            name: {
+                "parameters": one.parameters,
+                "chi_square": one.chi_square,
+                "freedom": one.freedom,
+                "p_value": one.p_value,
+            }
+            for name, one in diagnosis.fits_by_mechanism.items()
+        },
         "plateau": diagnosis.plateau,
         "plateau_error": diagnosis.plateau_error,
         "rounds": diagnosis.rounds,
@@ -89,11 +226,23 @@ def run(
         "freedom": diagnosis.freedom,
         "p_value": diagnosis.p_value,
         "fits": diagnosis.fits,
+        "notes": notes,
         "text": diagnosis.text,
     }
-    output.keep(document, "diagnosis")
-    output.document(document)
-    return 0 if diagnosis.fits else 1
+
+
+def _draw(diagnosis: Diagnosis, output: Output) -> None:
+    """Leave a figure of curves and fits in the folder, if one was given."""
+    if output.folder is None:
+        return
+    from ... import figures
+    from ...figures.style import figure_of
+
+    figures.save(figure_of(figures.draw_diagnosis(diagnosis)), output.folder / "figures" / "diagnosis")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 command = _command(run, uses=(), leaves=True)

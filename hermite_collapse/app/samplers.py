@@ -1,0 +1,31 @@
+"""Samplers by the names that commands take: a closed form, or a diffusers scheduler's file or folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..pipeline.denoiser import Sampler
+from ..pipeline.guidance import Guidance
+from ..pipeline.sampler_steps import SamplerSteps
+
+CLOSED_FORMS = ("ddim", "ddpm", "edm", "flow")
+
+
+def sampler_of(scheduler: Path, denoiser: str | None = None) -> Callable[[int, Guidance | None], Sampler]:
+    """Return what makes the sampler of that name for a number of steps."""
+    name = str(scheduler)
+    if name in CLOSED_FORMS and not scheduler.exists():
+        if denoiser not in (None, "posterior_mean"):
+            raise InputError(f"denoiser must be 'posterior_mean' for {name}, got {denoiser!r}.")
+        forms: dict[str, Callable[..., Sampler]] = {
+            "ddim": SamplerSteps.ddim,
+            "ddpm": SamplerSteps.ddpm,
+            "edm": SamplerSteps.edm,
+            "flow": SamplerSteps.flow,
+        }
+        return lambda steps, guidance: forms[name](steps=steps, guidance=guidance)
+    return lambda steps, guidance: SamplerSteps.of_scheduler(
+        name, steps=steps, guidance=guidance, denoiser=denoiser
+    )

@@ -1,0 +1,91 @@
+"""Measured curves by round, and what fits them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..diagnosis.diagnosis import Diagnosis
+from . import style
+from .labels import label_line_ends
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CURVES = 6
+_KINDS = {0: "variance", -1: "distance to the data"}
+
+
+@style.style()
+def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
+    """Draw measured curves with their errors, the leading fit, and the plateaus it leads to.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+    axes : Axes, optional
+        Where to draw; a new figure without it.
+
+    Returns
+    -------
+    Axes
+
+    Notes
+    -----
+    At most six curves, spread over all.  Points: measured, with standard errors.  Lines: the leading fit, dashed where
+    it was not tested or is rejected.  Ticks at the right: its plateaus.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hermite_collapse as hc
+    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    >>> draw_diagnosis(hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01))).get_xlabel()
+    'round'
+    """
+    axes = style.own_axes(axes)
+    seen, one = diagnosis.observations, diagnosis.leading
+    columns = np.unique(np.linspace(0, len(seen.names) - 1, MOST_CURVES).round().astype(int))
+    errors = np.zeros_like(seen.values)
+    if seen.has_errors:
+        covariance = seen.covariance
+        variances = covariance if covariance.ndim == 1 else np.diagonal(covariance)
+        errors[seen.used] = np.sqrt(variances)
+    order = np.argsort(seen.rounds, kind="stable")
+    ends = []
+    for k, j in enumerate(columns):
+        colour = style.CATEGORIES[k % len(style.CATEGORIES)]
+        used = seen.used[:, j]
+        axes.errorbar(
+            seen.rounds[used],
+            seen.values[used, j],
+            errors[used, j] if seen.has_errors else None,
+            fmt=style.MARKERS[k % len(style.MARKERS)],
+            color=colour,
+            markersize=3.5,
+            linewidth=0.9,
+        )
+        axes.plot(
+            seen.rounds[order],
+            one.predicted[order, j],
+            color=colour,
+            linewidth=1.3,
+            linestyle="-" if one.is_accepted else "--",
+        )
+        if np.isfinite(one.plateau[j]) and one.settles[j]:
+            axes.plot(1.0, one.plateau[j], "<", color=colour, transform=axes.get_yaxis_transform(), clip_on=False)
+        ends.append((float(one.predicted[order[-1], j]), seen.names[j], colour))
+    if len(columns) > 1:
+        values, labels, colours = (list(column) for column in zip(*ends, strict=True))
+        label_line_ends(axes, float(seen.rounds.max()), values, labels, colours)
+    axes.set_xlabel("round")
+    degrees = {int(degree) for degree in seen.degrees}
+    axes.set_ylabel(_KINDS.get(degrees.pop(), "factor") if len(degrees) == 1 else "variance or factor")
+    style.describe(
+        style.figure_of(axes),
+        "diagnosis",
+        f"Points: measured{' with standard errors' if seen.has_errors else ''}. Lines: {one.title}; triangles: where "
+        f"it leads. {diagnosis.text}",
+    )
+    return axes

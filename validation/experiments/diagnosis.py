@@ -1,0 +1,190 @@
+"""Diagnosis: is the true mechanism accepted as often as promised, and how often is each wrong one rejected?
+
+Variances of Gaussian directions through a known mechanism, measured on N images of every generation, with the error that
+generations pass on to each other.  Every mechanism is fitted to every data set.  Promised: the true one is rejected in
+five per cent, its p-values are uniform, its parameters are off by one standard error in the mean square, and
+`detection_power` says beforehand how often the others are rejected.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import hermite_collapse as hc
+from hermite_collapse.diagnosis.fitting import fit
+from hermite_collapse.diagnosis.gathering import from_arrays
+from hermite_collapse.diagnosis.power import history_covariance
+from hermite_collapse.diagnosis.round_models import (
+    AffineModel,
+    AutoencoderModel,
+    BlurModel,
+    RefitModel,
+    RoundModel,
+    SamplerModel,
+    ScoreErrorModel,
+    TruncationModel,
+)
+from hermite_collapse.pipeline.mechanism import Mechanism
+
+from ..experiment import Experiment, Result, Settings
+
+VARIANCES = np.array([1.6, 0.6, 0.2, 0.05])
+FRESH_FRACTION, ROUNDS, IMAGES = 0.3, 10, 5000
+DATA_SETS = 1000
+SAMPLER = hc.mechanisms.SamplerSteps.ddim(steps=20)
+
+
+class Case(NamedTuple):
+    """A mechanism at work, the curves it is fitted as, and its parameters."""
+
+    mechanism: Mechanism
+    model: RoundModel
+    parameters: dict[str, float]
+
+
+CASES = {
+    "truncation": Case(hc.mechanisms.Truncation(0.08), TruncationModel(), {"truncation_time": 0.08}),
+    "blur": Case(hc.mechanisms.Blur(0.25), BlurModel(), {"bandwidth": 0.25}),
+    "refit": Case(hc.mechanisms.Refit(12), RefitModel(), {"samples": 12.0}),
+    "score_error": Case(
+        hc.mechanisms.ScoreError(-0.1, 0.02), ScoreErrorModel(), {"slope": -0.1, "energy": 0.02}
+    ),
+    "autoencoder": Case(
+        hc.mechanisms.Autoencoder(0.93, 0.03), AutoencoderModel(), {"gain": 0.93, "residual": 0.03}
+    ),
+    "sampler": Case(SAMPLER, SamplerModel.of(SAMPLER), {}),
+}
+
+
+class Calibration(NamedTuple):
+    """What many data sets of one mechanism gave.
+
+    rejected : share of data sets that reject each mechanism.  z : deviations of the parameters in standard errors.
+    p_values : of the true mechanism.
+    """
+
+    rejected: dict[str, float]
+    z: dict[str, NDArray[np.float64]]
+    p_values: NDArray[np.float64]
+
+    @property
+    def uniformity(self) -> float:
+        """p-value of Kolmogorov's test that the p-values are uniform."""
+        from scipy.special import kolmogorov
+
+        p = np.sort(self.p_values)
+        steps = np.arange(len(p) + 1) / len(p)
+        distance = max(float(np.max(steps[1:] - p)), float(np.max(p - steps[:-1])))
+        return float(kolmogorov(distance * np.sqrt(len(p))))
+
+
+def calibrate(name: str, count: int, *, seed: int = 0, others: bool = True) -> Calibration:
+    """Fit data sets of one mechanism by itself and, unless told otherwise, by every other."""
+    case = CASES[name]
+    pipeline = hc.Pipeline([case.mechanism], fresh_fraction=FRESH_FRACTION)
+    curves = pipeline.trajectory(VARIANCES, ROUNDS)
+    covariance = history_covariance(curves, np.asarray(pipeline.rate(VARIANCES)), IMAGES)
+    factor = np.linalg.cholesky(covariance)
+    models = [one.model for one in CASES.values() if others or one is case]
+    models += [AffineModel()] if others else []
+    rejected = dict.fromkeys((model.name for model in models), 0)
+    truth = {"fresh_fraction": FRESH_FRACTION} | case.parameters
+    z: dict[str, list[float]] = {key: [] for key in truth}
+    p_values = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, list(CASES).index(name), number])
+        noise = factor @ rng.standard_normal(curves.size)
+        observations = from_arrays(
+            curves + noise.reshape(curves.shape),
+            kind="variances",
+            degrees=None,
+            rounds=None,
+            standard_errors=None,
+            covariance=covariance,
+            data=None,
+            data_errors=None,
+            names=None,
+        )
+        for model in models:
+            one = fit(model, observations)
+            rejected[model.name] += one.is_rejected
+            if model is not case.model:
+                continue
+            p_values.append(one.p_value)
+            for key, value in truth.items():
+                estimate = one.parameters[key]
+                if estimate is not None:
+                    z[key].append((estimate.value - value) / estimate.error)
+    return Calibration(
+        {key: value / count for key, value in rejected.items()},
+        {key: np.array(values) for key, values in z.items()},
+        np.array(p_values),
+    )
+
+
+def experiments() -> list[Experiment]:
+    return [
+        Experiment(
+            "diagnosis/calibration",
+            "the true mechanism accepted as promised, wrong ones rejected as predicted",
+            run,
+            is_long=True,
+        )
+    ]
+
+
+def run(settings: Settings) -> Result:
+    """Rejections, deviations in standard errors and p-values of every mechanism's data sets."""
+    found = {name: calibrate(name, DATA_SETS, seed=settings.seed) for name in CASES}
+    tolerance = 3.1 * np.sqrt(0.05 * 0.95 / DATA_SETS)
+    passed, lines, numbers = True, [], {}
+    columns = [*CASES, "affine"]
+    page = [
+        f"Share of {DATA_SETS} data sets that reject the mechanism of the column, per cent; in brackets what "
+        "`detection_power` predicts. Rows: the mechanism at work.",
+        "",
+        "| at work | " + " | ".join(columns) + " |",
+        "|---|" + "---|" * len(columns),
+    ]
+    for name, one in found.items():
+        scatter = {key: float(np.sqrt(np.mean(values**2))) for key, values in one.z.items()}
+        fine = (
+            abs(one.rejected[name] - 0.05) <= tolerance
+            and all(0.9 <= value <= 1.1 for value in scatter.values())
+            and one.uniformity > 0.001
+        )
+        passed &= fine
+        if not fine:
+            lines.append(name)
+        predicted = hc.detection_power(
+            CASES[name].mechanism, VARIANCES, fresh_fraction=FRESH_FRACTION, images=IMAGES, rounds=ROUNDS
+        ).rejection
+        numbers[name] = {
+            "rejected": one.rejected,
+            "predicted": dict(predicted),
+            "z": scatter,
+            "determined": {key: len(values) / DATA_SETS for key, values in one.z.items()},
+            "uniformity": one.uniformity,
+        }
+        cells = [
+            f"{100 * one.rejected[key]:.1f}" + (f" ({100 * predicted[key]:.0f})" if key in predicted else "")
+            for key in columns
+        ]
+        page.append(f"| {name} | " + " | ".join(cells) + " |")
+    page += ["", "| at work | z of its parameters, root mean square | p-values uniform |", "|---|---|---|"]
+    for name, entry in numbers.items():
+        words = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in entry["z"].items())
+        page.append(f"| {name} | {words} | p = {entry['uniformity']:.2g} |")
+    verdict = (
+        f"True mechanisms are rejected in 5 % of {DATA_SETS} data sets within {100 * tolerance:.1f} %, parameters are "
+        "off by one standard error and p-values are uniform"
+    )
+    return Result(
+        passed=passed,
+        verdict=f"{verdict}." if passed else f"{verdict}, but not for {', '.join(lines)}.",
+        numbers=numbers,
+        page="\n".join(page),
+    )
