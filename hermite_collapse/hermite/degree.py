@@ -11,6 +11,7 @@ Mehler's formula sum_n r^n K_n = (1 - r^2)^(-d/2) exp((r b - r^2 A) / (1 - r^2))
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +21,8 @@ from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from .degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums
+from . import tensor_sums
+from .degree_sums import TOO_LARGE, one_sample_sums, two_sample_sums, usable
 from .determinant import pair_coefficients, signed_mixture
 from .mixture import Mixture
 from .pair_sums import OneSampleSums, TwoSampleSums
@@ -123,7 +125,7 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
     Parameters
     ----------
     x : array, shape (N, d) or (N,)
-        N >= 4 (N >= 2 with y).
+        N >= 4 (N >= 2 with y).  The sums over pairs of a tensor on a GPU are taken there.
     y : array, shape (M, d) or (M,), or None
         Independent of x; None for x with itself.
     degree : int
@@ -160,12 +162,31 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
     [1.0, 1.9, 1.7]
     """
     degree = checks.integer(degree, "degree")
+    if tensor_sums.is_elsewhere(x) or tensor_sums.is_elsewhere(y):
+        return _spectrum_on_device(x, y, degree)
     if y is None:
         only = checks.samples(x, "x", 4)
         return one_sample_spectrum(one_sample_sums(only, degree), only.shape[1])
     first, second = checks.samples(x, "x", 2), checks.samples(y, "y", 2)
-    _same_dimension(first, second)
+    _same_dimension(first.shape[1], second.shape[1])
     return two_sample_spectrum(two_sample_sums(first, second, degree), first.shape[1])
+
+
+def _spectrum_on_device(x: object, y: object, degree: int) -> DegreeSpectrum:
+    """Return the spectrum of tensors on a device that is no CPU; an array beside a tensor goes there."""
+    like = cast("tensor_sums.Tensor", x if tensor_sums.is_elsewhere(x) else y).detach().double()
+
+    def sample(value: object, name: str, minimum: int) -> tensor_sums.Tensor:
+        if not tensor_sums.is_elsewhere(value):
+            return like.new_tensor(checks.samples(value, name, minimum))
+        return tensor_sums.tensor_samples(cast("tensor_sums.Tensor", value), name, minimum)
+
+    if y is None:
+        only = sample(x, "x", 4)
+        return one_sample_spectrum(usable(tensor_sums.one_sample_sums(only, degree)), only.shape[1])
+    first, second = sample(x, "x", 2), sample(y, "y", 2)
+    _same_dimension(first.shape[1], second.shape[1])
+    return two_sample_spectrum(usable(tensor_sums.two_sample_sums(first, second, degree)), first.shape[1])
 
 
 def mixture_degree_energy(law: Mixture, degree: int, *, other: Mixture | None = None) -> FloatArray:
@@ -233,9 +254,9 @@ def _spectrum(energy: FloatArray, variance: FloatArray, dimension: int, scale: f
     return DegreeSpectrum(degree, energy, error, floor, resolvable)
 
 
-def _same_dimension(x: FloatArray, y: FloatArray) -> None:
-    if x.shape[1] != y.shape[1]:
-        raise InputError(f"x and y must have the same dimension, got {x.shape[1]} and {y.shape[1]}.")
+def _same_dimension(first: int, second: int) -> None:
+    if first != second:
+        raise InputError(f"x and y must have the same dimension, got {first} and {second}.")
 
 
 def _require_finite(values: FloatArray) -> None:

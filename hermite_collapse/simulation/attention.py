@@ -83,9 +83,9 @@ def attention_means(
     """
     dtype = _DTYPES[checks.one_of(precision, _DTYPES, "precision")]
     if dtype == torch.float32 and queries.shape[-1] <= WIDEST and usable("triton_attention", queries.device):
-        from .fused.triton_attention import means
+        from .fused import triton_attention
 
-        return means(queries, points, scale, variance)
+        return triton_attention.means(queries, points, scale, variance)
     with one_thread():  # but for the fused call
         keys, values, centre = _prepared(points, scale, variance, dtype)
         rows = queries - scale * centre
