@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # A comparison is made again whenever it is asked for: its level is no part of a run.
 _FREE_OF_A_RUN = ("significance",)
+_SCHEDULERS = ("scheduler", "scheduler_file", "sampler")
 
 
 def asked_of_run(config: Config) -> dict[str, object]:
@@ -42,12 +44,30 @@ def asked_of_command(command: str, config: Config, options: Mapping[str, object]
         section = document.get(name)
         if isinstance(section, dict) and "samples" in section:
             data[f"content of {name}.samples"] = digest(section.pop("samples"))
+    simulation = document["simulation"]
+    assert isinstance(simulation, dict)
+    if "scheduler_file" in simulation:
+        file = Path(simulation.pop("scheduler_file"))
+        data["content of simulation.scheduler_file"] = _content("scheduler_file", file)
     own: dict[str, object] = {}
     for name, value in options.items():
         if isinstance(value, Path):
-            data[f"content of {name}"] = digest(value)
+            content = _content(name, value)
+            if content is None:  # a word, such as a sampler's name
+                own[name] = str(value)
+            else:
+                data[f"content of {name}"] = content
         elif isinstance(value, list) and value and all(isinstance(entry, Path) for entry in value):
             data[f"content of {name}"] = [digest(path) for path in matching(value, name)]
         elif value is not None:
             own[name] = list(value) if isinstance(value, list | tuple) else value
     return {"command": command, "config": document, "options": own, "data": data}
+
+
+def _content(name: str, path: Path) -> object:
+    """Return what a file or folder says, None for what is neither; of a pipeline's folder its scheduler alone."""
+    if name in _SCHEDULERS and path.exists():
+        from ..pipeline.scheduler_sources import read_source
+
+        return asdict(read_source(path))
+    return digest(path)

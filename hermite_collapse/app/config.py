@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _SAMPLES = (".npy", ".npz", ".csv")  # a first argument of this kind was meant as --samples
 
 
+# Keys that name files, relative to the folder of the configuration.
+FILES = (("target", "samples"), ("initial", "samples"), ("simulation", "scheduler_file"))
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -79,14 +83,14 @@ class Config(Section):
         return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self, folder: str | os.PathLike[str] = ".") -> str:
-        """Return the text of a file in `folder`: every default is written out, relative `samples` start from there."""
+        """Return the text of a file in `folder`: every default is written out, relative files start from there."""
         import tomli_w
 
         document = self.as_document()
-        for name in ("target", "initial"):
+        for name, key in FILES:
             section = document.get(name)
-            if isinstance(section, dict) and "samples" in section and not os.path.isabs(section["samples"]):
-                section["samples"] = Path(os.path.relpath(section["samples"], folder)).as_posix()
+            if isinstance(section, dict) and key in section and not os.path.isabs(section[key]):
+                section[key] = Path(os.path.relpath(section[key], folder)).as_posix()
         return tomli_w.dumps(document)
 
 
@@ -120,7 +124,7 @@ def parse_config(document: Mapping[str, object], *, source: str | None = None) -
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
-    """Return the configuration in a TOML file; a relative `samples` is relative to the file's folder.
+    """Return the configuration in a TOML file; relative files in it are relative to its folder.
 
     Raises
     ------
@@ -145,10 +149,10 @@ def load_config(path: str | os.PathLike[str]) -> Config:
         raise InputError(f"{path}: the configuration must be readable, got: {error.strerror}.") from None
     if not text.strip():
         raise InputError(f"{path}: the configuration must hold a section, got an empty file.")
-    for name in ("target", "initial"):
+    for name, key in FILES:
         section = document.get(name)
-        if isinstance(section, dict) and isinstance(section.get("samples"), str):
-            section["samples"] = os.path.normpath(file.parent / section["samples"])
+        if isinstance(section, dict) and isinstance(section.get(key), str):
+            section[key] = os.path.normpath(file.parent / section[key])
     return parse_config(document, source=str(path))
 
 

@@ -225,6 +225,15 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
     return results
 
 
+def is_comparable(config: Config) -> bool:
+    """Return whether a prediction belongs to a simulation."""
+    try:
+        require_comparable(config)
+    except InputError:
+        return False
+    return True
+
+
 def require_comparable(config: Config) -> None:
     """Refuse a simulation that no prediction belongs to, before it begins."""
     from ..recursion.sampling_error import GENERATORS
@@ -335,11 +344,22 @@ def _generation(config: Config) -> _Generation:
             raise InputError(
                 "final_step and pool must be left out with the generator steps, got one of them."
             )
-        from ..simulation.steps import steps_by_name
+        from ..advice.schedulers import USUAL_STEPS
+        from ..pipeline.sampler_steps import SamplerSteps
+        from ..simulation.steps import StepsGeneration, steps_by_name
 
-        return {
-            "generator": steps_by_name(section.sampler, section.steps, guidance_scale=section.guidance_scale)
-        }
+        scale = section.guidance_scale
+        if section.scheduler_file is None:
+            return {"generator": steps_by_name(section.sampler, section.steps, guidance_scale=scale)}
+        if section.sampler is not None:
+            raise InputError(f"sampler must be left out beside scheduler_file, got {section.sampler!r}.")
+        steps = USUAL_STEPS if section.steps is None else section.steps
+        probed = SamplerSteps.of_scheduler(section.scheduler_file, steps=steps)
+        return {"generator": StepsGeneration(probed, scale)}
+    if section.scheduler_file is not None:
+        raise InputError(
+            f'scheduler_file must come with generator = "steps", got {str(section.scheduler_file)!r}.'
+        )
     if section.guidance_scale != 1.0:
         raise InputError(
             f'guidance_scale must come with generator = "steps", got {section.guidance_scale!r}.'

@@ -222,6 +222,9 @@ class SimulationSection(Section):
     sampler: Annotated[str, word((*SAMPLERS, *STEP_SAMPLERS))] | None = Field(
         None, description="Sampler of the reverse diffusion, or of K steps; the generator's own unless given."
     )
+    scheduler_file: Path | None = Field(
+        None, description="Scheduler of diffusers as the sampler of K steps: its file or folder, or a pipeline's."
+    )
     guidance_scale: Annotated[float, number(checks.positive)] = Field(
         1.0,
         description="Guidance 1 + omega of a sampler of K steps, dimensionless, components as classes; 1 is none.",

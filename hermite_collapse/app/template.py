@@ -22,6 +22,7 @@ def template() -> str:
         "steps": 100,
         "pool": 10_000,
         "scheduler": "local",
+        "scheduler_file": "scheduler_config.json",
         "preset": "three_modes_1d",
         "degree": 8,
     }

@@ -219,7 +219,7 @@ def test_large_guidance_of_few_steps_may_wander():
     assert path.max() > 3.0 * path.min()
     assert np.isnan(pipeline.limit(0.0047287)) and np.isnan(pipeline.spread(0.0047287))
     milder = Pipeline([sampler.replace(guidance=Guidance(2.0, 0.0004729))], fresh_fraction=0.1)
-    assert milder.trajectory(0.0047287, 400)[-1] == pytest.approx(milder.limit(0.0047287), rel=1e-6)
+    assert milder.trajectory(0.0047287, 800)[-1] == pytest.approx(milder.limit(0.0047287), rel=1e-6)
 
 
 class Falling(Mechanism):

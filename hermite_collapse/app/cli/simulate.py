@@ -29,6 +29,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     The folder takes the configuration as run and the record of every round; an interrupted run continues with
     --resume, and the bytes come out the same.
     """
+    from ..run import is_comparable
+
     results = start(config, output, resume)
     with results.claimed():
         record = simulate(results, output)
@@ -36,7 +38,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     output.text(
         f"{record.rounds} rounds of {record.particles} particles, {record.runs} run(s), on {record.device}."
     )
-    output.text(f"Written to {results.folder}; compare --resume --out {results.folder} goes on from it.")
+    onwards = f"; compare --resume --out {results.folder} goes on from it" if is_comparable(config) else ""
+    output.text(f"Written to {results.folder}{onwards}.")
     output.document(
         {
             "command": "simulate",
