@@ -124,9 +124,8 @@ class _Products:
             table[:, k + 1] = (table[:, 1] * table[:, k] - k**0.5 * table[:, k - 1]) / (k + 1) ** 0.5
         factors = table.reshape(-1, *shape)
         result = blocks.new_zeros((self._count, *shape))
-        result[0, :, :rows] = (
-            1.0  # every other product grows from the first, so what is zero there stays zero
-        )
+        # Every other product grows from the first, so what is zero there stays zero.
+        result[0, :, :rows] = 1.0
         for target, parents, factor in self._levels:
             result[target] = result[parents] * factors[factor]
         return result
