@@ -130,6 +130,12 @@ def _minus_log(u):
 def normal_pair(word0, column, particle, run, key):
     """The standard normals of the draws 2 word0 and 2 word0 + 1 at addresses that broadcast."""
     radius_bits, angle_bits = _bits(word0, column, particle, run, key)
+    return normals_of(radius_bits, angle_bits)
+
+
+@triton.jit
+def normals_of(radius_bits, angle_bits):
+    """The normals of the numbers A and B of an address."""
     u = ((radius_bits >> 1).to(tl.int64).to(tl.float64) + 0.5) * _RADIUS_UNIT
     radius = _root(2.0 * _minus_log(u))
     shifted = (angle_bits >> 11).to(tl.int64) + _HALF_QUADRANT

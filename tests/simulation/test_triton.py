@@ -1,0 +1,362 @@
+"""The Triton kernels: in Triton's interpreter against the other routes, and compiled for a Hopper card.
+
+The interpreter has to be asked for before triton is imported: the tests that need it run in a process of their own,
+which `test_in_the_interpreter` starts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import hermite_collapse as hc
+from hermite_collapse.simulation import (
+    EulerMaruyama,
+    ExponentialMultistep,
+    MixtureDenoiser,
+    ProbabilityFlowHeun,
+    philox,
+)
+from hermite_collapse.simulation.fused import triton_use
+from hermite_collapse.simulation.fused.diffusion import Diffusion
+from hermite_collapse.simulation.laws import TorchMixture, components_of
+from hermite_collapse.simulation.noise import NoiseStream, Piece
+from hermite_collapse.simulation.stages import carry
+
+triton = pytest.importorskip("triton")
+import triton.language as tl
+
+from hermite_collapse.simulation.fused import triton_attention, triton_random, triton_reverse
+from hermite_collapse.simulation.fused.triton_random import Rows, draw_pair, normals_of
+from hermite_collapse.simulation.fused.triton_reverse import power_of_minus
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+CPU = torch.device("cpu")
+interpreted = pytest.mark.skipif(not INTERPRETED, reason="runs in test_in_the_interpreter")
+compiled = pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+
+PIECES = (Piece(0, 0, 45), Piece(3, 2, 45), Piece(3, 3, 17))
+
+
+@compiled
+def test_in_the_interpreter():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+def stream(purpose: str, pieces=PIECES) -> NoiseStream:
+    return NoiseStream(pieces, seed=4, round_index=2, purpose=purpose, device=CPU)
+
+
+def in_ulp(difference: np.ndarray, values: np.ndarray) -> float:
+    return float((np.abs(difference) / np.spacing(np.abs(values))).max())
+
+
+@interpreted
+@pytest.mark.parametrize(("kind", "draw"), [("uniform", 0), ("uniform", 7), ("normal", 1), ("normal", 12)])
+def test_numbers_of_addresses(kind, draw):
+    key = philox.stream_key(11, 3, "path")
+    rows = Rows.of([Piece(0, 0, 200), Piece(7, 1, 200), Piece((1 << 31) - 1, 200_000, 200)], CPU)
+    particles = (np.array([0, 8192, 200_000 * 8192])[:, None] + np.arange(200)).ravel()
+    runs = np.repeat([0, 7, (1 << 31) - 1], 200)
+    reference = philox.draw_uniform if kind == "uniform" else philox.draw_normal
+    pair = draw_pair(kind, draw, 3, rows, key)
+    for made, number in zip(pair, (draw - draw % 2, draw - draw % 2 + 1), strict=True):
+        expected = reference(number, 3, particles, runs, key)
+        if kind == "uniform":
+            assert np.array_equal(made.numpy(), expected)
+        else:
+            assert in_ulp(made.numpy() - expected, expected) <= 8.0
+
+
+@interpreted
+def test_other_addresses_give_other_numbers():
+    def numbers(run=1, block=0, draw=0, key=(1, 2)):
+        return draw_pair("normal", draw, 2, Rows.of([Piece(run, block, 20)], CPU), key)[0]
+
+    first = numbers()
+    assert torch.equal(first, numbers())
+    for other in (
+        numbers(run=2),
+        numbers(block=1),
+        numbers(draw=2),
+        numbers(key=(1, 3)),
+        numbers(key=(2, 2)),
+    ):
+        assert not bool((first == other).any())
+
+
+@triton.jit
+def normals_kernel(radius_bits, angle_bits, even, odd, COUNT: tl.constexpr):
+    index = tl.arange(0, COUNT)
+    low, high = normals_of(
+        tl.load(radius_bits + index).to(tl.uint64, bitcast=True),
+        tl.load(angle_bits + index).to(tl.uint64, bitcast=True),
+    )
+    tl.store(even + index, low)
+    tl.store(odd + index, high)
+
+
+@interpreted
+def test_normals_of_extreme_bits():
+    """Next to u = 0 and u = 1, at every quarter turn, and over seventeen octaves of the radius."""
+    generator = np.random.default_rng(3)
+    edges = [
+        0,
+        1,
+        2**64 - 1,
+        2**63,
+        2**62,
+        2**62 - 2**11,
+        2**62 + 2**11,
+        3 * 2**62,
+        2**61,
+        5 * 2**61,
+        2**11,
+        2**64 - 2**11,
+    ]
+    radius = np.array(
+        [a for a in edges for _ in edges]
+        + [int(x) >> s for s in range(17) for x in generator.integers(2**63, 2**64 - 1, 8, dtype=np.uint64)],
+        dtype=np.uint64,
+    )
+    angle = np.array(edges * len(edges), dtype=np.uint64)
+    angle = np.concatenate(
+        [angle, generator.integers(0, 2**64 - 1, len(radius) - len(angle), dtype=np.uint64)]
+    )
+    size = 1 << int(len(radius) - 1).bit_length()
+    bits = [torch.from_numpy(np.resize(array, size).view(np.int64).copy()) for array in (radius, angle)]
+    made = [torch.empty(size, dtype=torch.float64) for _ in range(2)]
+    normals_kernel[(1,)](*bits, *made, COUNT=size)
+    radius_64, angle_64 = (array.numpy().view(np.uint64) for array in bits)
+    for own, expected in zip(made, philox.normal_pair(radius_64, angle_64), strict=True):
+        assert np.abs(own.numpy() - expected).max() < 1e-14
+        normal = np.abs(expected) > 1e-8
+        assert in_ulp((own.numpy() - expected)[normal], expected[normal]) <= 8.0
+    assert float(made[0].abs().max()) > 9.4
+
+
+@triton.jit
+def powers_kernel(t, result, COUNT: tl.constexpr):
+    index = tl.arange(0, COUNT)
+    tl.store(result + index, power_of_minus(tl.load(t + index)))
+
+
+@interpreted
+def test_powers_of_two():
+    t = np.concatenate(
+        [[0.0, 0.5, 1.0, 1000.0, 1e5, 1e300], np.random.default_rng(0).uniform(0.0, 990.0, 1018)]
+    )
+    result = torch.empty(len(t), dtype=torch.float64)
+    powers_kernel[(1,)](torch.from_numpy(t), result, COUNT=len(t))
+    assert in_ulp(result.numpy()[6:] - 2.0 ** -t[6:], 2.0 ** -t[6:]) <= 1.0
+    assert result[0] == 1.0 and result[2] == 0.5
+    assert bool((result[3:6] <= 2.0**-999).all()) and bool((result[3:6] > 0.0).all())
+
+
+def law(components: int, dimension: int, kind: str, seed: int = 0) -> TorchMixture:
+    generator = np.random.default_rng(seed)
+    weights = generator.dirichlet(np.ones(components))
+    means = 2.0 * generator.standard_normal((components, dimension)) + (1e3 if kind == "far" else 0.0)
+    spread = generator.uniform(0.1, 0.5, (components, dimension))
+    if kind == "isotropic":
+        spread = np.broadcast_to(spread[:, :1], spread.shape)
+    if kind == "rotated":
+        frames = np.linalg.qr(generator.standard_normal((2, dimension, dimension)))[0]
+        spread = np.einsum(
+            "kij,kj,klj->kil", frames[np.arange(components) % 2], spread, frames[np.arange(components) % 2]
+        )
+    return components_of(hc.GaussianMixture(weights, means, spread), CPU)
+
+
+def largest_difference(mixture: TorchMixture, stages) -> tuple[float, float]:
+    """Between kernel and loop, and the largest coordinate."""
+    diffusion = Diffusion(MixtureDenoiser(mixture), stages, mixture)
+    x = mixture.sample(stream("start"))
+    expected = carry(x, diffusion.denoiser, stages, stream("path"))
+    path = stream("path")
+    diffusion.kernel.carry(x, path.pieces, path.key)
+    return float((x - expected).abs().max()), float(expected.abs().max())
+
+
+def stages_of(sampler, steps: int = 5):
+    return sampler.stages(steps=steps, start=8.0, stop=0.1, rate=0.5)
+
+
+@interpreted
+@pytest.mark.parametrize(
+    ("components", "dimension", "kind"),
+    [
+        (1, 1, "diagonal"),
+        (3, 1, "isotropic"),
+        (20, 1, "diagonal"),
+        (5, 2, "isotropic"),
+        (11, 3, "diagonal"),
+        (6, 2, "rotated"),
+        (4, 8, "diagonal"),
+        (25, 10, "diagonal"),
+        (7, 10, "isotropic"),
+        (5, 12, "rotated"),
+        (64, 20, "diagonal"),
+        (40, 64, "isotropic"),
+        (3, 2, "far"),
+        (3, 10, "far"),
+    ],
+)
+def test_particles_are_those_of_the_loop(components, dimension, kind):
+    """To rounding, 2e-16 of the largest logit, amplified by the dynamics: below 1e-12 at these sizes."""
+    difference, largest = largest_difference(
+        law(components, dimension, kind), stages_of(ExponentialMultistep())
+    )
+    assert largest > 0.0 and difference <= 1e-12 * max(1.0, largest) ** (2 if kind == "far" else 1)
+
+
+@interpreted
+@pytest.mark.parametrize("dimension", [2, 10])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        ExponentialMultistep(order=1, final_step="half"),
+        ExponentialMultistep(final_step="full"),
+        EulerMaruyama(final_step="rescaled"),
+        ProbabilityFlowHeun(),
+    ],
+)
+def test_every_sampler(sampler, dimension):
+    difference, _ = largest_difference(law(4, dimension, "diagonal"), stages_of(sampler, 4))
+    assert difference <= 1e-12
+
+
+@interpreted
+def test_particles_are_those_of_the_compiled_kernel():
+    mixture, stages = law(9, 5, "diagonal"), stages_of(ExponentialMultistep())
+    diffusion = Diffusion(MixtureDenoiser(mixture), stages, mixture)
+    expected = diffusion.particles(stream("start"), stream("path"))
+    x, path = mixture.sample(stream("start")), stream("path")
+    diffusion.kernel.carry(x, path.pieces, path.key)
+    assert float((x - expected).abs().max()) <= 1e-12
+
+
+@interpreted
+def test_particles_do_not_depend_on_what_is_carried_with_them():
+    mixture, stages = law(5, 10, "diagonal"), stages_of(ExponentialMultistep(), 3)
+    kernel = Diffusion(MixtureDenoiser(mixture), stages, mixture).kernel
+    start = mixture.sample(stream("start"))
+    together, alone = start.clone(), start[90:].clone()
+    kernel.carry(together, PIECES, (1, 2))
+    kernel.carry(alone, PIECES[2:], (1, 2))
+    assert torch.equal(together[90:], alone)
+
+
+@interpreted
+@pytest.mark.parametrize(("dimension", "count"), [(1, 300), (10, 129), (20, 64)])
+@pytest.mark.parametrize(("noise", "shift", "unit"), [(0.5, 0.0, 1.0), (0.1, 30.0, 1.0), (0.5, 0.0, 1e-4)])
+def test_means_of_pools(dimension, count, noise, shift, unit):
+    """Within 5e-7 of the largest logit times the spread, from differences in float64."""
+    generator = torch.Generator().manual_seed(1)
+    points = shift + torch.randn(2, count, dimension, dtype=torch.float64, generator=generator)
+    queries = 0.9 * points[:, :50] + noise * torch.randn(
+        2, 50, dimension, dtype=torch.float64, generator=generator
+    )
+    logits = (queries[:, :, None] - 0.9 * points[:, None]).square().sum(-1) / (-2.0 * noise**2)
+    expected = torch.softmax(logits, dim=-1) @ points
+    made = triton_attention.means(unit * queries, unit * points, 0.9, (unit * noise) ** 2) / unit
+    centred = points - points.mean(1, keepdim=True)
+    largest = float(((0.9 / noise) ** 2 * centred.square().sum(-1)).max())
+    assert float((made - expected).abs().max()) <= 5e-7 * max(largest, 1.0)
+
+
+@interpreted
+@pytest.mark.parametrize("kernel", list(triton_use.KERNELS))
+def test_kernels_pass_their_own_check(kernel):
+    module = __import__(f"hermite_collapse.simulation.fused.{kernel}", fromlist=["check_on_device"])
+    assert module.check_on_device(CPU) <= module.LARGEST_DIFFERENCE
+
+
+@interpreted
+def test_checks_see_a_wrong_kernel(monkeypatch):
+    monkeypatch.setattr(triton_random, "first_word", lambda draw, kind: philox.first_word(draw + 2, kind))
+    assert triton_random.check_on_device(CPU) > triton_random.LARGEST_DIFFERENCE
+    monkeypatch.setattr(triton_attention, "_LOG2_E", 1.4437)
+    assert triton_attention.check_on_device(CPU) > triton_attention.LARGEST_DIFFERENCE
+    monkeypatch.setattr(triton_reverse, "_LOG2_E", 1.4427)
+    assert triton_reverse.check_on_device(CPU) > triton_reverse.LARGEST_DIFFERENCE
+
+
+def test_a_kernel_that_does_not_run_is_named_in_a_note(monkeypatch):
+    monkeypatch.setattr(triton_use, "_notes", {})
+    monkeypatch.setitem(triton_use.KERNELS, "triton_missing", "Imagined numbers")
+    cuda = torch.device("cuda", 0)
+    assert not triton_use.usable("triton_missing", cuda)
+    (note,) = triton_use.notes(cuda)
+    assert note.startswith(
+        "Imagined numbers were made by torch's own operations: the Triton kernel does not run (Module"
+    )
+    assert triton_use.notes(CPU) == ()
+    assert not triton_use.usable("triton_random", CPU)
+
+
+def compile_for_hopper(kernel, signature: dict[str, str], constants: dict[str, int], **options: int) -> str:
+    """The PTX of a kernel; ptxas has taken it."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    types = {name: signature.get(name, "constexpr") for name in kernel.arg_names}
+    source = ASTSource(kernel, types, constexprs=constants)
+    built = triton.compile(
+        source, target=GPUTarget("cuda", 90, 32), options={"enable_fp_fusion": True, **options}
+    )
+    assert len(built.asm["cubin"]) > 1000
+    return built.asm["ptx"]
+
+
+@compiled
+@pytest.mark.parametrize("form", ["_matrices", "_lanes"])
+def test_the_reverse_diffusion_compiles_for_a_card(form):
+    tables = ["points", "shift", "constant", "linear", "quadratic", "mean", "value", "gain", "frames", "step"]
+    signature = dict.fromkeys(tables, "*fp64")
+    signature |= dict.fromkeys(("run_of", "first_of", "frame_of", "draw"), "*i32")
+    signature |= dict.fromkeys(("offset", "rows", "size", "stages", "tiles"), "i32") | {"key": "i64"}
+    width = 16 if form == "_matrices" else 2
+    constants = {
+        "D": width - 1,
+        "WIDTH": width,
+        "TILE": width,
+        "SEVERAL": True,
+        "ISOTROPIC": False,
+        "FRAMES": False,
+    }
+    constants |= {"EARLIER": False, "EARLIER_DATA": True, "NOISE": True, "BLOCK": 64}
+    code = compile_for_hopper(getattr(triton_reverse, form), signature, constants, num_warps=4, num_stages=1)
+    assert (".f64.f64.f64.f64" in code) == (form == "_matrices")  # the tensor units
+
+
+@compiled
+def test_the_means_compile_for_a_card():
+    halves = ["queries_high", "queries_low", "points_high", "points_low"]
+    signature = dict.fromkeys(halves, "*fp16") | dict.fromkeys(("bias", "unit", "result"), "*fp32")
+    signature |= {"count": "i32", "tiles": "i32"}
+    constants = {"D": 10, "WIDTH": 16, "QUERIES": 128, "POINTS": 128}
+    code = compile_for_hopper(triton_attention._means, signature, constants, num_warps=8, num_stages=3)
+    assert "f32.f16.f16" in code
+
+
+@compiled
+def test_normals_compile_for_a_card():
+    signature = dict.fromkeys(("even", "odd"), "*fp64") | dict.fromkeys(("run_of", "first_of"), "*i32")
+    signature |= dict.fromkeys(("offset", "count", "size", "word0"), "i32") | {"key": "i64"}
+    constants = {"COLUMNS": 3, "NORMAL": True, "BLOCK": 512}
+    code = compile_for_hopper(triton_random._fill, signature, constants, num_warps=4)
+    assert "call" not in code  # no function of a library, and none of its slow branches
