@@ -11,7 +11,7 @@ from .functionals import Functionals, bands_of, inner_products
 from .image_axes import ImageAxes
 from .principal import principal_axes
 
-MOST_PARTNERS = 4000
+MOST_PARTNERS = 2000
 """Real samples in inner products: any fixed set of them gives an exact curve, more of them a stronger one."""
 SAMPLES_PER_RANK = 20
 """Data samples for each rank of a direction that they themselves choose, so that its variance is off by 5 % at most
@@ -118,7 +118,7 @@ def _degrees(
 
 
 def _subset(samples: FloatArray) -> FloatArray:
-    """Return at most 4000 of the samples at random, always the same ones."""
+    """Return at most 2000 of the samples at random, always the same ones."""
     if len(samples) <= MOST_PARTNERS:
         return np.ascontiguousarray(samples)
     index = np.random.default_rng(1).choice(len(samples), size=MOST_PARTNERS, replace=False)

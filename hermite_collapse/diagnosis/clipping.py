@@ -54,9 +54,9 @@ class Clipping(Value):
 
     @property
     def text(self) -> str:
-        """What was counted, in one or two sentences; empty where next to nothing lies at the ends."""
+        """What was counted, in one or two sentences; empty where no generation has values at the ends."""
         totals = 100.0 * self.shares.sum(axis=1)
-        if not self.is_biased and not np.any(totals > 100.0 * NOTICED):
+        if not self.is_biased and not np.any(totals[1:] > 100.0 * NOTICED):
             return ""
         ends = " and ".join(f"{end:.4g}" for end in self.ends if np.isfinite(end))
         least, most = totals[1:].min(), totals[1:].max()

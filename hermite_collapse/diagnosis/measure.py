@@ -91,7 +91,7 @@ def measure(
 
     Cost
     ----
-    For each generation of N samples, N products with at most 4000 real ones.
+    For each generation of N samples, N products with at most 2000 real ones.
 
     Notes
     -----

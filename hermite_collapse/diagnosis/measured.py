@@ -195,7 +195,7 @@ class Measured(Value):
         import xarray
 
         sets = ("data", *self.labels)
-        variables = {
+        variables: dict[str, NDArray[np.generic] | np.int64] = {
             "kind": np.array(self.kinds, dtype=object),
             "number": self.numbers,
             "data": self.data,
@@ -262,7 +262,7 @@ class Measured(Value):
         version = stored.attrs.get("format")
         if version != FORMAT:
             raise InputError(
-                f"path must hold curves of format {FORMAT}, got format {version!r} in {os.fspath(path)!r}."
+                f"path must hold curves of format {FORMAT}, got format {version} in {os.fspath(path)!r}."
             )
         trained = int(stored.attrs["training_samples"])
         notes = str(stored.attrs["notes"])

@@ -1,0 +1,131 @@
+"""The command measure: folders of images to curves, a sheet and a document; what diagnose makes of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from hermite_collapse.app.cli.app import run
+from hermite_collapse.diagnosis.measured import Measured
+from tests.diagnosis.channel_histories import channel_history
+
+IMAGE = pytest.importorskip("PIL.Image")
+
+
+def call(*arguments, capsys):
+    status = run([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def save(folder, samples, half):
+    """Images as 8-bit files whose range is [-half, half]; what lies beyond is cut."""
+    folder.mkdir(parents=True)
+    pixels = np.clip(np.rint((samples.reshape(-1, 8, 8) / half + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    for i, image in enumerate(pixels):
+        IMAGE.fromarray(image).save(folder / f"{i}.png", compress_level=1)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Digits through nine rounds of a known channel, once with room for the noise and once cut at [-1, 1]."""
+    data = pytest.importorskip("sklearn.datasets").load_digits().data / 8.0 - 1.0
+    rng = np.random.default_rng(0)
+    generations = channel_history(data, fresh_fraction=0.2, time=0.05, rounds=9, samples=1000, rng=rng)
+    root = tmp_path_factory.mktemp("digits")
+    for name, half in (("wide", 3.0), ("cut", 1.0)):
+        save(root / name / "real", data, half)
+        for i, samples in enumerate(generations, start=1):
+            save(root / name / f"gen_{i + 1}", samples, half)  # gen_10 among them
+    return root
+
+
+def test_known_channels_are_read_from_folders(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits / "wide")
+    measured = [
+        "measure",
+        "--data",
+        "real",
+        "--generations",
+        "gen_*",
+        "--value-range",
+        85,
+        170,
+        "--first-round",
+        1,
+    ]
+    status, out, _ = call(*measured, "--json", "--out", "M", capsys=capsys)
+    document = json.loads(out)
+    assert (
+        status == 0 and document["generations"][-1] == "gen_10" and document["rounds"] == list(range(1, 10))
+    )
+    assert not document["clipping"]["is_biased"] and document["samples"] == [1000] * 9
+    stored = Measured.load("M")
+    assert stored.sheet.shape == (10, 8, 8, 8) and [c["name"] for c in document["curves"]] == list(
+        stored.names
+    )
+    assert sorted(path.name for path in (digits / "wide/M/figures").iterdir()) == [
+        "samples.png",
+        "samples.svg",
+    ]
+
+    status, out, _ = call("diagnose", "M", "--json", capsys=capsys)
+    diagnosis = json.loads(out)
+    assert status == 0 and "truncation" in diagnosis["accepted"]
+    for name, truth in (("fresh_fraction", 0.2), ("truncation_time", 0.05)):
+        found = diagnosis[name]
+        assert abs(found["value"] - truth) < 3 * found["error"] < 0.3 * truth
+
+    status, out, _ = call(*measured, capsys=capsys)
+    assert status == 0 and "gen_2 is round 1, gen_10 is round 9." in " ".join(out.split())
+
+
+def test_folders_that_were_cut_are_flagged(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits / "cut")
+    arguments = ["measure", "--data", "real", "--generations", "gen_*", "--first-round", 1, "--out", "M"]
+    status, out, _ = call(*arguments, capsys=capsys)
+    text = " ".join(out.split())
+    assert status == 0 and "Generations were cut there" in text and "a fit to them would be wrong" in text
+    status, out, err = call("diagnose", "M", "--json", capsys=capsys)
+    if status == 0:
+        document = json.loads(out)
+        assert document["verdict"] == "undetermined" and document["fresh_fraction"] is None
+    else:
+        assert status == 2 and "clipping" in err
+
+
+def test_the_folder_is_for_the_same_files_only(digits, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "real.npy", np.random.default_rng(0).normal(size=(60, 3)))
+    np.save(tmp_path / "g1.npy", np.random.default_rng(1).normal(size=(60, 3)))
+    monkeypatch.chdir(tmp_path)
+    arguments = ["measure", "--data", "real.npy", "--generations", "g*.npy", "--degrees", 0, "--out", "M"]
+    assert call(*arguments, capsys=capsys)[0] == 0 and call(*arguments, capsys=capsys)[0] == 0
+    np.save(tmp_path / "g1.npy", np.random.default_rng(2).normal(size=(60, 3)))
+    status, _, err = call(*arguments, capsys=capsys)
+    assert status == 2 and "out must be empty or hold what this call asks for" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "measure must be given --data and --generations, got no data"),
+        (["--data", "x.npy"], "got no generations"),
+        (
+            ["--data", "x.npy", "--generations", "y*"],
+            "generations must name existing files or folders, got 'y*'",
+        ),
+        (["--data", "none", "--generations", "x.npy"], "must be .npy, .npz"),
+        (
+            ["--data", "x.npy", "--generations", "x.npy", "--value-range", "1"],
+            "value_range must be (low, high)",
+        ),
+        (["--data", "x.npy", "--generations", "x.npy", "--directions", "2.5"], "unable to convert"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.random.default_rng(0).normal(size=(60, 3)))
+    status, out, err = call("measure", *arguments, capsys=capsys)
+    assert (status, out) == (2, "") and message in err and len(err.strip().splitlines()) == 1

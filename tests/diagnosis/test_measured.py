@@ -1,0 +1,140 @@
+"""Measured curves: their joint covariance against histories sampled by hand, parts of them, and the file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.diagnosis.clipping import Clipping
+from hermite_collapse.diagnosis.measured import Measured
+from hermite_collapse.recursion.sampling_error import carried_covariances
+
+
+def made(*, rounds=(1, 2, 3), kinds=("variance", "factor"), seed=0, **changes) -> Measured:
+    rng = np.random.default_rng(seed)
+    r, c = len(rounds), len(kinds)
+    roots = rng.normal(size=(r, c, c))
+    fields = {
+        "names": tuple(f"{kind} {i}" for i, kind in enumerate(kinds)),
+        "kinds": kinds,
+        "numbers": np.arange(1.0, c + 1),
+        "rounds": np.array(rounds),
+        "labels": tuple(f"gen_{i}" for i in rounds),
+        "values": 1.0 + rng.random((r, c)),
+        "noise": roots @ roots.swapaxes(1, 2),
+        "samples": np.full(r, 50),
+        "data": np.ones(c),
+        "data_covariance": np.zeros((c, c)),
+        "data_samples": 100,
+        "units": "numbers as they are",
+        "clipping": Clipping(np.array([-1.0, np.nan]), np.zeros((r + 1, 2)), np.zeros((r, c))),
+        "notes": ("one", "two"),
+    }
+    return Measured(**(fields | changes))
+
+
+def test_particles_passed_on_are_carried_as_in_the_theory():
+    measured = made()
+    rate = np.array([0.5, 0.7])
+    carried = carried_covariances(
+        list(measured.noise), mixing=[np.eye(i + 1)[i] for i in range(2)], actions=[np.diag(rate)] * 2
+    )
+    np.testing.assert_allclose(
+        measured.covariance(rate), carried.transpose(0, 2, 1, 3).reshape(6, 6), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize("training", [40, 120])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_covariance_is_that_of_many_histories(training, known):
+    """A mean passed on by training sets of T, of which (or besides which) 40 are measured, every other round."""
+    rng = np.random.default_rng(training + known)
+    trials, measured_count, share, scale = 20_000, 40, 0.7, 0.9
+    law = np.zeros(trials)
+    curves = []
+    for i in range(1, 5):
+        spread = 1.0 / np.sqrt(training) if i > 1 or not known else 0.0
+        if i == 1:
+            law = share * scale * spread * rng.standard_normal(trials)
+        part = rng.standard_normal((trials, measured_count)).mean(axis=1)
+        rest = rng.standard_normal((trials, max(training - measured_count, 1))).mean(axis=1)
+        whole = (measured_count * part + (training - measured_count) * rest) / training
+        if i in (2, 4):
+            curves.append(law + part)
+        law = share * scale * (law + whole)
+    expected = np.cov(np.array(curves))
+    own = made(
+        rounds=(2, 4),
+        kinds=("factor",),
+        noise=np.full((2, 1, 1), 1.0 / measured_count),
+        samples=np.full(2, measured_count),
+        training_samples=training,
+        data_covariance=np.full((1, 1), 0.0 if known else 1.0 / 100),
+    )
+    predicted = own.covariance(share * scale)
+    error = np.sqrt((predicted**2 + np.outer(*[np.diagonal(predicted)] * 2)) / trials)
+    assert np.all(np.abs(expected - predicted) < 4 * error)
+    for wrong in (own.covariance(0.0), own.replace(training_samples=4 * training).covariance(share * scale)):
+        assert np.any(np.abs(expected - wrong) > 4 * error)
+
+
+def test_contraction_may_change_from_round_to_round():
+    measured = made(rounds=(1, 3))
+    steps = np.array([[0.9, 0.9], [0.5, 0.6], [0.2, 0.3]])
+    joint = measured.covariance(steps).reshape(2, 2, 2, 2)
+    np.testing.assert_allclose(joint[1, :, 0], (steps[1] * steps[2])[:, None] * measured.noise[0])
+    assert np.all(np.linalg.eigvalsh(measured.covariance(steps)) > 0)
+    with pytest.raises(
+        InputError, match=r"contraction must be a number, \(2,\) or \(3, 2\), got shape \(2, 2\)"
+    ):
+        measured.covariance(steps[:2])
+
+
+def test_noise_of_variances_goes_with_the_value_and_that_of_factors_does_not():
+    measured = made()
+    doubled = measured.covariance(0.0, 2.0 * measured.values).reshape(3, 2, 3, 2)
+    for i in range(3):
+        np.testing.assert_allclose(doubled[i, :, i], measured.noise[i] * [[4.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(InputError, match=r"values must have shape \(3, 2\)"):
+        measured.covariance(0.0, np.ones(2))
+
+
+def test_a_part_has_the_covariance_of_its_curves():
+    measured = made(kinds=("variance", "factor", "variance", "power"))
+    part = measured.part("variance")
+    assert part.names == ("variance 0", "variance 2") and not part.clipping.is_biased
+    index = np.array([0, 2, 4, 6, 8, 10])
+    np.testing.assert_array_equal(part.covariance(0.4), measured.covariance(0.4)[np.ix_(index, index)])
+    with pytest.raises(InputError, match="did you mean 'factor'"):
+        measured.part("factors")
+    with pytest.raises(InputError, match="kinds must name curves that were measured, got power"):
+        part.part("power")
+
+
+@pytest.mark.parametrize("sheet", [None, np.arange(4 * 2 * 3 * 3, dtype=np.uint8).reshape(4, 2, 3, 3)])
+def test_what_is_saved_is_loaded(tmp_path, sheet):
+    measured = made(sheet=sheet, training_samples=None if sheet is None else 70)
+    measured.save(tmp_path / "m.nc")
+    assert Measured.load(tmp_path / "m.nc") == measured == Measured.load(tmp_path)
+    dataset = measured.to_dataset()
+    assert dataset["value"].sel(curve="factor 1").shape == (3,)
+
+
+def test_other_files_are_refused_in_one_sentence(tmp_path):
+    import xarray
+
+    with pytest.raises(InputError, match="path must name an existing netCDF file"):
+        Measured.load(tmp_path / "none.nc")
+    with pytest.raises(InputError, match="path must be a folder with one .nc file, got .* with 0"):
+        Measured.load(tmp_path)
+    (tmp_path / "text.nc").write_text("no netCDF")
+    with pytest.raises(InputError, match="must be a readable netCDF file"):
+        Measured.load(tmp_path / "text.nc")
+    xarray.Dataset({"kind": ("x", np.ones(3))}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match=r"must hold the variable kind by \(curve\), got \(x\)"):
+        Measured.load(tmp_path / "other.nc")
+    dataset = made().to_dataset().assign_attrs(format=7)
+    dataset.to_netcdf(tmp_path / "newer.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match="format 1, got format 7"):
+        Measured.load(tmp_path / "newer.nc")
