@@ -80,7 +80,8 @@ class KernelChain(Generation):
         self.setting = setting
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, **self.setting.as_dict()}
+        numbers = self.setting.as_dict()
+        return {"name": self.name, **numbers, "sampler": {"name": numbers["sampler"], "start": numbers["start"]}}
 
     def prepare(self, context: RoundContext) -> RoundGenerator:
         generation = context.round_index

@@ -13,10 +13,18 @@ fixed         a second
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection
 
 import hermite_collapse as hc
-from hermite_collapse.simulation import NeuralGeneration, ResidualPerceptron, Training, simulate
+from hermite_collapse.pipeline.mechanisms import SamplerSteps
+from hermite_collapse.simulation import (
+    NeuralGeneration,
+    ResidualPerceptron,
+    StepsGeneration,
+    Training,
+    simulate,
+)
 
 from .fashion import BATCH, seconds_of_step
 from .settings import FRESH_FRACTION, TRUNCATION, benchmark_mixture
@@ -36,52 +44,80 @@ def exact_work(dimension: int, components: float) -> float:
     return dimension * components + 5.0 * components + BESIDE * dimension
 
 
-def measure(device: str, small: bool) -> dict[str, float]:
-    """Return the rates of a device; each computation runs twice, and the second run counts."""
-    law = hc.presets.load("three_modes_1d")
-    line = hc.Recursion(law, fresh_fraction=FRESH_FRACTION, truncation=TRUNCATION)
+def measure(device: str, small: bool, wanted: Collection[str]) -> dict[str, float]:
+    """Return the rates of the wanted kinds; one whose computation fails is left out, with its traceback on stdout."""
+    line = hc.Recursion(
+        hc.presets.load("three_modes_1d"), fresh_fraction=FRESH_FRACTION, truncation=TRUNCATION
+    )
     space = hc.Recursion(benchmark_mixture(), fresh_fraction=1.0, truncation=TRUNCATION)
-    many, some, few = (20_000, 4000, 1000) if small else (4_000_000, 2**18, 16_384)
+    seconds = 0.05 if small else 0.4
+    score = exact_work(10, 25)
 
-    def channel() -> None:
-        simulate(line, rounds=2, particles=many, degree=8, device=device)
+    def channel(count: int) -> float:
+        simulate(line, rounds=2, particles=count, degree=8, device=device)
+        return 3.0 * count * channel_work(1, 9)
 
-    def exact() -> None:
-        simulate(space, rounds=1, particles=some, generator="exact", steps=50, degree=1, device=device)
+    def exact(count: int) -> float:
+        simulate(space, rounds=1, particles=count, generator="exact", steps=50, degree=1, device=device)
+        return 50.0 * count * score
 
-    def pairs() -> None:
-        simulate(line, rounds=1, particles=few, generator="kernel", steps=10, degree=1, device=device)
+    def pairs(count: int) -> float:
+        simulate(line, rounds=1, particles=count, generator="kernel", steps=10, degree=1, device=device)
+        return 10.0 * float(count) ** 2
 
-    def on_cpu() -> None:
-        simulate(space, rounds=1, particles=4000, generator="exact", steps=50, degree=1, device="cpu")
+    def particles(count: int) -> float:
+        simulate(space, rounds=1, particles=count, generator="exact", steps=50, degree=1, device="cpu")
+        return 50.0 * count * score
 
-    def perceptron() -> None:
+    def k_steps(count: int) -> float:
+        recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=1.0, truncation=0.0)
+        generation = StepsGeneration(SamplerSteps.ddim(steps=20))
+        simulate(recursion, rounds=1, particles=count, generator=generation, degree=6, device=device)
+        return 20.0 * count * exact_work(1, 2)
+
+    def perceptron(count: int) -> float:
         generation = NeuralGeneration(
-            ResidualPerceptron(width=48 if small else 256, blocks=2 if small else 4),
-            Training(samples=2000, steps=40, batch=128 if small else 2048, check=40),
+            ResidualPerceptron(width=32 if small else 256, blocks=2 if small else 4),
+            Training(samples=4 * count, steps=count, batch=128 if small else 2048, check=count),
         )
         simulate(line, rounds=1, particles=100, generator=generation, degree=1, runs=4, device=device)
+        return float(count)
 
-    score = exact_work(10, 25)
-    rates = {
-        "fixed": 1.0,
-        "channel": _second_time(channel) / (2 * many * channel_work(1, 9)),
-        "exact": _second_time(exact) / (some * 50 * score),
-        "pairs": _second_time(pairs) / (few**2 * 10.0),
-        "particles": _second_time(on_cpu) / (4000 * 50 * score),
-        "perceptron": _second_time(perceptron) / 40.0,
+    def unet(count: int) -> float:
+        network = MemberUNet(half=True) if device == "cuda" else MemberUNet(widths=(16, 32))
+        rows = BATCH if device == "cuda" else 4
+        # The optimiser, the running average and the batch cost about as much again as the passes.
+        return count / 2.0 if seconds_of_step(network, device, rows=rows, repetitions=count) > 0.0 else 0.0
+
+    kinds: dict[str, tuple[Callable[[int], float], int, int]] = {
+        "channel": (channel, 8192, 2**26),
+        "exact": (exact, 8192, 2**22),
+        "pairs": (pairs, 1024, 2**16),
+        "k_steps": (k_steps, 8192, 2**22),
+        "particles": (particles, 2048, 2**20),
+        "perceptron": (perceptron, 10, 200),
+        "unet": (unet, 2, 20),
     }
-    rates["k_steps"] = rates["exact"]
-    # The optimiser, the running average and the batch cost about as much again as the passes.
-    network = MemberUNet(half=True) if device == "cuda" else MemberUNet(widths=(16, 32))
-    rates["unet"] = 2.0 * seconds_of_step(
-        network, device, rows=BATCH if device == "cuda" else 4, repetitions=3
-    )
+    rates = {"fixed": 1.0}
+    for kind, (work, first, most) in kinds.items():
+        if kind not in wanted:
+            continue
+        try:
+            rates[kind] = _rate(work, first, most, seconds)
+        except Exception:  # what the pieces of this kind will report themselves
+            print(traceback.format_exc(), flush=True)
     return rates
 
 
-def _second_time(work: Callable[[], None]) -> float:
-    work()
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def _rate(work: Callable[[int], float], first: int, most: int, seconds: float) -> float:
+    """Return seconds for a unit of work: once to load and compile, then larger until it takes so long."""
+    work(first)
+    count, rate = first, 0.0
+    while True:
+        began = time.perf_counter()
+        amount = work(count)
+        took = time.perf_counter() - began
+        rate = took / amount
+        if took >= seconds or count >= most:
+            return rate
+        count = min(most, count * (8 if took < 0.1 * seconds else 2))

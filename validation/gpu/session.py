@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ..experiment import LEVEL
@@ -46,7 +46,7 @@ class Session:
         Where the archives of the records are written; the folder unless given.
     clock : function
         Returns seconds.
-    measure : function of the device, optional
+    measure : function of the device, the size and the kinds, optional
         Returns the rates of the device; short timings unless given.
     """
 
@@ -62,7 +62,7 @@ class Session:
         seed: int = 0,
         archives: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
-        measure: Callable[[str, bool], dict[str, float]] = rates.measure,
+        measure: Callable[[str, bool, Collection[str]], dict[str, float]] = rates.measure,
     ) -> None:
         self.pieces, self.device, self.small, self.seed = list(pieces), device, small, seed
         self.data, self.end, self.clock, self._measure = data, end, clock, measure
@@ -82,7 +82,9 @@ class Session:
             say(f"{self.records.circumstances['device']}; {self.left:.0f} s for {len(waiting)} pieces")
             try:
                 with limited(0.5 * self.left):
-                    self.rates = Rates(self._measure(self.device, self.small))
+                    self.rates = Rates(
+                        self._measure(self.device, self.small, {piece.kind for piece in waiting})
+                    )
             except Exception:  # without rates the pieces still run, in their order
                 say(traceback.format_exc())
             plan = plan_sizes(waiting, left=self.left, rates=self.rates, small=self.small)
