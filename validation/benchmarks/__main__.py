@@ -1,4 +1,7 @@
-"""Run the benchmarks: python -m validation.benchmarks [--list] [--only NAME] [--json] [--out DIR]."""
+"""Run the benchmarks: python -m validation.benchmarks [--list] [--only NAME] [--json] [--out DIR].
+
+All of them in one process: pools of threads of several libraries beside each other are what users have.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import argparse
 import importlib
 import json
 import pkgutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,22 +19,15 @@ from . import timing
 def names() -> list[str]:
     """Benchmarks of this folder: the modules that have a function `run`."""
     folder = [str(Path(__file__).parent)]
-    found = sorted(module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_"))
-    return [name for name in found if name != "timing"]
+    modules = sorted(
+        module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_")
+    )
+    return [name for name in modules if name != "timing"]
 
 
 def run(name: str) -> list[dict[str, Any]]:
     """The rows of one benchmark."""
     return importlib.import_module(f"{__package__}.{name}").run()
-
-
-def run_apart(name: str) -> list[dict[str, Any]]:
-    """The rows of one benchmark in a process of its own: thread pools of several libraries slow each other down."""
-    command = [sys.executable, "-m", __package__, "--only", name, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"the benchmark {name} ended with exit status {done.returncode}")
-    return json.loads(done.stdout)["benchmarks"][name]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -72,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"--only must name a benchmark ({', '.join(known)}), got {unknown[0]!r}.", file=sys.stderr)
         return 2
     record: dict[str, Any] = {"environment": timing.environment(), "benchmarks": {}}
-    chosen = options.only or known
-    for name in chosen:
+    selected = options.only or known
+    for name in selected:
         print(f"{name} ...", file=sys.stderr)
-        rows = run(name) if len(chosen) == 1 else run_apart(name)
+        rows = run(name)
         record["benchmarks"][name] = rows
         if not options.json:
             print(f"\n{name}\n\n{table(rows)}\n")

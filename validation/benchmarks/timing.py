@@ -29,6 +29,7 @@ def interleaved(
     seconds: float = 20.0,
     each: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    before: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Times:
     """Wall times of several computations that take turns.
 
@@ -39,6 +40,7 @@ def interleaved(
     seconds : stop after this long, but never before three turns.
     each : calls per turn and candidate, of which the fastest counts (for computations of a few milliseconds).
     clock : time.perf_counter, or time.process_time for the processor time of all threads (on a busy machine).
+    before : other work, uncounted, right before each call of a candidate, by its name.
 
     Returns
     -------
@@ -55,6 +57,8 @@ def interleaved(
         for name in names if turn % 2 == 0 else reversed(names):
             best = np.inf
             for _ in range(each):
+                if before is not None and name in before:
+                    before[name]()
                 start = clock()
                 candidates[name]()
                 best = min(best, clock() - start)
