@@ -12,7 +12,7 @@ function; `score_of` goes the other way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -227,7 +227,13 @@ class MixtureDenoiser:
 
     def coefficients(self, level: Level) -> list[Coefficients]:
         """Return what each group contributes at a level, which need not be of an Ornstein-Uhlenbeck process."""
-        return [Coefficients.at(group, level, self._dimension) for group in self._groups]
+        return [Coefficients.at(group, level.scale, level.variance, self._dimension) for group in self._groups]
+
+    def coefficients_of(self, levels: Sequence[Level]) -> list[Coefficients]:
+        """Return the same of several levels, which come first in the shapes."""
+        table = [(level.scale, level.variance) for level in levels]
+        scale, variance = torch.tensor(table, dtype=torch.float64, device=self.mean.device).T[..., None, None]
+        return [Coefficients.at(group, scale, variance, self._dimension) for group in self._groups]
 
     def _coefficients(self, level: Level) -> list[Coefficients]:
         coefficients = self._cache.get(level.time)
@@ -308,16 +314,18 @@ class Coefficients:
     gain: torch.Tensor  # (K, d) or (K, 1)
 
     @classmethod
-    def at(cls, group: _Group, level: Level, dimension: int) -> Coefficients:
-        a, v = level.scale, level.variance
+    def at(
+        cls, group: _Group, a: float | torch.Tensor, v: float | torch.Tensor, dimension: int
+    ) -> Coefficients:
+        """The contribution at signal scale a and noise variance v, numbers or tensors of shape (..., 1, 1)."""
         spread = a**2 * group.variances + v
-        repeated = dimension // spread.shape[1]
+        repeated = dimension // spread.shape[-1]
         constant = group.log_weights - 0.5 * (
-            repeated * torch.log(spread).sum(1) + (a**2 * group.means**2 / spread).sum(1)
+            repeated * torch.log(spread).sum(-1) + (a**2 * group.means**2 / spread).sum(-1)
         )
         return cls(
-            linear=(a * group.means / spread).T.contiguous(),
-            quadratic=(-0.5 / spread).T.contiguous(),
+            linear=(a * group.means / spread).mT.contiguous(),
+            quadratic=(-0.5 / spread).mT.contiguous(),
             constant=constant,
             offset=group.means * (v / spread),  # m (1 - a g), without the cancellation
             gain=a * group.variances / spread,

@@ -146,22 +146,21 @@ def plan_of(
     -------
     Plan
     """
-    tables = [denoiser.coefficients(stage.level) for stage in stages]
+    groups = denoiser.coefficients_of([stage.level for stage in stages])
 
-    def stacked(name: str, axis: int) -> FloatArray:
-        rows = [torch.cat([getattr(group, name) for group in table], dim=axis) for table in tables]
-        return np.ascontiguousarray(torch.stack(rows).cpu().numpy())
+    def together(name: str, axis: int) -> FloatArray:
+        return torch.cat([getattr(group, name) for group in groups], dim=axis).cpu().numpy()
 
     mean = denoiser.mean.cpu().numpy()
     scales = np.array([stage.level.scale for stage in stages])
     dimension = len(mean)
     return Plan(
         shift=scales[:, None] * mean,
-        constant=stacked("constant", 0),
-        linear=stacked("linear", 1),
-        quadratic=stacked("quadratic", 1),
-        offset=stacked("offset", 0),
-        gain=stacked("gain", 0),
+        constant=together("constant", 1),
+        linear=together("linear", 2),
+        quadratic=together("quadratic", 2),
+        offset=together("offset", 1),
+        gain=together("gain", 1),
         mean=mean,
         step=np.array([(s.x, s.x_before, s.data, s.data_before, s.noise) for s in stages]),
         asks=np.array(asks(stages)),

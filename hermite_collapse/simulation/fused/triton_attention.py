@@ -117,7 +117,7 @@ def means(queries: torch.Tensor, points: torch.Tensor, scale: float, variance: f
         QUERIES=_QUERIES,
         POINTS=_POINTS,
         num_warps=_WARPS,
-        num_stages=_DEPTH,
+        num_stages=min(_DEPTH, 128 // width),  # tiles of wide points fill the shared memory
         enable_fp_fusion=True,
     )
     return centre + (2.0**_TOP * point_unit) * result[..., :dimension].to(torch.float64)

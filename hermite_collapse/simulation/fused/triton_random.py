@@ -230,9 +230,12 @@ class Rows:
 class Piece(Protocol):
     """Consecutive particles of one run."""
 
-    run: int
-    first: int
-    rows: int
+    @property
+    def run(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
 
 
 def draw_pair(
@@ -292,7 +295,8 @@ def check_on_device(device: torch.device) -> float:
 
     Uniforms must be equal to the bit: the difference is infinite where they are not.
     """
-    rows = Rows(*torch.tensor([[0, 1], [5, 1 << 20]], dtype=torch.int32, device=device), 130)
+    runs, offsets = torch.tensor([[0, 1], [5, 1 << 20]], dtype=torch.int32, device=device)
+    rows = Rows(runs, offsets, 130)
     first = rows.first.long()[:, None] + torch.arange(rows.size, device=device)
     run = rows.runs.long()[:, None].expand_as(first)
     key = (0x9E3779B9, 0x12345678)

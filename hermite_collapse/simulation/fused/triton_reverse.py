@@ -289,8 +289,10 @@ class ReverseKernel:
         members, frame_of = _tiles(plan, tile)
         arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
-        arrays += [frames, frame_of, plan.step, plan.draw.astype(np.int32)]
-        tables = [torch.tensor(array, device=device) for array in arrays]
+        small = plan.draw.astype(np.int32)
+        tables = [
+            torch.tensor(array, device=device) for array in (*arrays, frames, frame_of, plan.step, small)
+        ]
         options = {
             "D": plan.dimension,
             "WIDTH": width,
@@ -352,19 +354,20 @@ def _tables(plan: Plan, members: list[slice], width: int, tile: int) -> list[Flo
     """Return shift, constant, linear, quadratic, mean, offset and gain, padded, in tiles and in units of log 2."""
     asked = plan.asks[:, None, None]
     constant = np.where(asked[:, 0], plan.constant * _LOG2_E, 0.0)
-    tables = [np.full((plan.stages, len(members), tile), _NEVER.value)]
+    heights: FloatArray = np.full((plan.stages, len(members), tile), _NEVER.value)
     for part, values in enumerate(members):
-        tables[0][:, part, : values.stop - values.start] = constant[:, values]
+        heights[:, part, : values.stop - values.start] = constant[:, values]
+    tables = [heights]
     for array, by_column in (
         (plan.linear, True),
         (plan.quadratic, True),
         (plan.offset, False),
         (plan.gain, False),
     ):
-        used = np.where(asked, array * (_LOG2_E if by_column else 1.0), 0.0)
+        used: FloatArray = np.where(asked, array * (_LOG2_E if by_column else 1.0), 0.0)
         one = used.shape[1 if by_column else 2] == 1
         columns = 1 if one else width
-        table = np.zeros((plan.stages, len(members), columns, tile))
+        table: FloatArray = np.zeros((plan.stages, len(members), columns, tile))
         for part, values in enumerate(members):
             rows = used[:, :, values] if by_column else used[:, values].transpose(0, 2, 1)
             table[:, part, : rows.shape[1], : rows.shape[2]] = rows
