@@ -12,18 +12,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
-from ..core.types import FloatArray, IntArray
+from ..core.types import IntArray
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
 from . import devices
 from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, member_of, plan_chunks
 from .reverse import ReverseDiffusion, Truncation
+
+if TYPE_CHECKING:
+    from .channel_numba import Components
 
 
 @dataclass(frozen=True)
@@ -194,33 +197,43 @@ class TrainingMixture:
         return channel.scale * result + channel.variance**0.5 * stream.normal(dimension)
 
     @cached_property
-    def _target_arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
-        """Of the data law: distribution function of the component, means, roots of variances, frames and frame_of."""
+    def _components(self) -> Components:
+        """The law of fresh data, for the compiled kernel."""
+        from .channel_numba import Components
+
         law = self._target
         frames, frame_of = np.empty((0, 1, 1)), np.empty(0, dtype=np.int64)
         if law.frames is not None:
             assert law.frame_of is not None
             frames, frame_of = law.frames.numpy(), law.frame_of.numpy()
-        return law.cumulative.numpy(), law.means.numpy(), law.variances.sqrt().numpy(), frames, frame_of
+        return Components(
+            law.cumulative.numpy(), law.means.numpy(), law.variances.sqrt().numpy(), frames, frame_of
+        )
+
+    @cached_property
+    def _addresses(self) -> IntArray:
+        """Where the particles of each run and source begin, shape (runs, S + 1, 1); anything for fresh data."""
+        table = np.empty((self._context.runs, len(self._sources) + 1, 1), dtype=np.int64)
+        table[:, 0, 0] = self._components.means.ctypes.data
+        for number, earlier in enumerate(self._sources, start=1):
+            table[:, number, 0] = [rows.data_ptr() for rows in earlier]
+        return table
 
     def _draw_compiled(self, stream: NoiseStream, channel: GaussianChannel) -> torch.Tensor:
         from .channel_numba import training_through_channel
 
-        target = self._target_arrays
-        unused = target[1].ctypes.data  # where an address is read whose value fresh data do not take
         result = np.empty((stream.rows, self._target.dimension))
         key = np.array(stream.key, dtype=np.uint64)
         start = 0
         for piece in stream.pieces:
-            rows = [earlier[piece.run].data_ptr() for earlier in self._sources]
             training_through_channel(
                 piece.first,
                 np.uint64(piece.run),
                 key,
                 self._steps,
-                np.array([unused, *rows]),
+                self._addresses[piece.run],
                 self._context.particles,
-                *target,
+                self._components,
                 channel.scale,
                 channel.variance**0.5,
                 result[start : start + piece.rows],

@@ -117,4 +117,4 @@ def normal_law(dimension: int, deviation: float, device: torch.device) -> TorchM
 
 
 def _tensor(array: ArrayLike, device: torch.device) -> torch.Tensor:
-    return torch.as_tensor(np.array(array, dtype=np.float64), device=device)
+    return torch.as_tensor(np.array(array, dtype=np.float64, order="C"), device=device)
