@@ -95,10 +95,12 @@ class KernelChain(Generation):
 class _Outputs(RoundGenerator):
     """A generation whose outputs are made all at once."""
 
-    bytes_per_row = 0
-
     def __init__(self, outputs: torch.Tensor) -> None:
         self._outputs = outputs
+
+    @property
+    def bytes_per_row(self) -> int:
+        return 8 * self._outputs.shape[1]
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
         return self._outputs[chunk.start : chunk.stop]

@@ -8,6 +8,8 @@ CPU: its kernel against the readable loop in torch, which round differently and 
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from functools import partial
 from typing import Any
 
@@ -23,6 +25,7 @@ from hermite_collapse.simulation import (
     ReverseDiffusion,
     simulate,
 )
+from hermite_collapse.simulation.fused import triton_use
 from hermite_collapse.simulation.generations import Generation
 from hermite_collapse.simulation.noise import NoiseStream
 from hermite_collapse.simulation.noise import Piece as NoisePiece
@@ -38,11 +41,15 @@ CHANNEL_UNITS, MEDIAN_UNITS, LARGEST_DIFFERENCE = 64.0, 1e4, 1e-7
 
 
 def pieces() -> list[Piece]:
-    """noise, and particles/PRESET."""
+    """noise, kernels, and particles/PRESET."""
     sizes = [Size(1, {"numbers": 1_000_000}, 2.0), Size(0, {"numbers": 20_000}, 0.5)]
     result = [
         Piece("noise", "uniforms to the bit and normals to a few ulp on both devices", "fixed", sizes, noise)
     ]
+    compiled = [Size(1, {}, 10.0), Size(0, {}, 0.1)]
+    result.append(
+        Piece("kernels", "the Triton kernels against torch's own operations", "fixed", compiled, kernels)
+    )
     for preset in hc.presets.names():
         law = hc.presets.load(preset)
         result.append(
@@ -105,6 +112,32 @@ def noise(job: Job) -> Outcome:
         f"{12 * (count + 8192):,} uniforms: {differ} differ; as many normals: at most {ulp:.3g} ulp apart.",
         differ == 0 and ulp <= 64.0,
         {"rows": rows},
+    )
+
+
+def kernels(job: Job) -> Outcome:
+    """Let every module of kernels compare itself with torch at random inputs; one that fails is not used."""
+    if job.device != "cuda":
+        return Outcome("no CUDA device: no Triton kernel is used", None, {"kernels": {}})
+    device, rows = torch.device(job.device), {}
+    for name in triton_use.KERNELS:
+        used = triton_use.usable(name, device)
+        row = {"used": used}
+        if importlib.util.find_spec("triton") is not None:
+            module = importlib.import_module(f"hermite_collapse.simulation.fused.{name}")
+            row["largest_allowed"] = module.LARGEST_DIFFERENCE
+            row["difference"] = module.check_on_device(device) if used else None
+        rows[name] = row
+        job.check()
+    notes = triton_use.notes(device)
+    shown = ", ".join(
+        f"{name.removeprefix('triton_')} {row['difference']:.2g}" if row["used"] else f"{name} not used"
+        for name, row in rows.items()
+    )
+    return Outcome(
+        f"largest differences: {shown}. {' '.join(notes)}".strip(),
+        all(row["used"] for row in rows.values()),
+        {"kernels": rows, "notes": list(notes)},
     )
 
 
