@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..storage.datasets import read_dataset, write_dataset
@@ -41,6 +42,7 @@ _DIMENSIONS = {
 _SHEET = ("set", "example", "row", "column", "colour")
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Measured(Value):
     """Curves by round with everything a fit needs to know about their errors.
@@ -80,6 +82,11 @@ class Measured(Value):
     sheet : array of bytes, shape (1 + r, k, height, width) or (1 + r, k, height, width, 3), or None
         First images of the data and of each generation; None for samples that are no images.
 
+    Raises
+    ------
+    InputError
+        If shapes do not fit, a number is not finite, or rounds do not increase.
+
     Examples
     --------
     >>> import numpy as np
@@ -106,6 +113,37 @@ class Measured(Value):
     training_samples: int | None = None
     notes: tuple[str, ...] = ()
     sheet: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        count, length = len(checks.items(self.names, "names")), len(checks.items(self.labels, "labels"))
+        if count == 0 or length == 0:
+            raise InputError("names and labels must name at least one curve and one generation, got none.")
+        for kind in checks.items(self.kinds, "kinds"):
+            checks.one_of(kind, KINDS, "kinds")
+        shapes = {
+            "kinds": (count,),
+            "numbers": (count,),
+            "rounds": (length,),
+            "values": (length, count),
+            "noise": (length, count, count),
+            "samples": (length,),
+            "data": (count,),
+            "data_covariance": (count, count),
+        }
+        for name, shape in shapes.items():
+            array = np.asarray(getattr(self, name))
+            if array.shape != shape:
+                raise InputError(f"{name} must have shape {shape}, got {array.shape}.")
+            if name != "kinds":
+                checks.real_array(array, name)
+        checks.instance(self.clipping, Clipping, "clipping")
+        if np.any(np.diff(self.rounds) <= 0) or self.rounds[0] < 0:
+            raise InputError(f"rounds must increase from 0 or more, got {np.asarray(self.rounds).tolist()}.")
+        if np.min(self.samples) < 1 or checks.integer(self.data_samples, "data_samples", minimum=1) < 1:
+            raise InputError(f"samples must be at least 1, got {int(np.min(self.samples))}.")
+        if self.training_samples is not None:
+            checks.integer(self.training_samples, "training_samples", minimum=1)
+        super().__post_init__()
 
     @property
     def data_are_exact(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
 from .folder import write_atomically
+from .formats import readable
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -43,14 +44,10 @@ def read_dataset(path: str | os.PathLike[str], dimensions: Mapping[str, tuple[st
     import xarray
 
     file = Path(path)
-    if not file.is_file():
-        raise InputError(f"path must name an existing netCDF file, got {str(file)!r}.")
-    try:
+    with readable(file, f"path ({file})"):
+        _read_through(file)
         with xarray.open_dataset(file, engine="h5netcdf") as stored:
             dataset = stored.load()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as problem:
-        first = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise InputError(f"path ({file}) must be a readable netCDF file, got: {first}.") from None
     for name, expected in dimensions.items():
         shape = dataset[name].dims if name in dataset else None
         if shape != expected:
@@ -59,6 +56,17 @@ def read_dataset(path: str | os.PathLike[str], dimensions: Mapping[str, tuple[st
                 f"path ({file}) must hold the variable {name} by ({', '.join(expected)}), got {shown}."
             )
     return dataset
+
+
+def _read_through(file: Path) -> None:
+    """Read every number and attribute once: the libraries above h5py leave files half open where they fail."""
+    import h5py
+
+    with h5py.File(file, "r") as stored:
+        dict(stored.attrs)
+        for variable in stored.values():
+            dict(variable.attrs)
+            variable[...]
 
 
 def _threads() -> AbstractContextManager[object]:

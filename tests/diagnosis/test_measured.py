@@ -124,12 +124,12 @@ def test_what_is_saved_is_loaded(tmp_path, sheet):
 def test_other_files_are_refused_in_one_sentence(tmp_path):
     import xarray
 
-    with pytest.raises(InputError, match="path must name an existing netCDF file"):
+    with pytest.raises(InputError, match=r"path \(.*none.nc\) must name an existing file"):
         Measured.load(tmp_path / "none.nc")
     with pytest.raises(InputError, match="path must be a folder with one .nc file, got .* with 0"):
         Measured.load(tmp_path)
     (tmp_path / "text.nc").write_text("no netCDF")
-    with pytest.raises(InputError, match="must be a readable netCDF file"):
+    with pytest.raises(InputError, match="must be a readable .nc file"):
         Measured.load(tmp_path / "text.nc")
     xarray.Dataset({"kind": ("x", np.ones(3))}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(InputError, match=r"must hold the variable kind by \(curve\), got \(x\)"):
@@ -138,3 +138,43 @@ def test_other_files_are_refused_in_one_sentence(tmp_path):
     dataset.to_netcdf(tmp_path / "newer.nc", engine="h5netcdf")
     with pytest.raises(InputError, match="format 1, got format 7"):
         Measured.load(tmp_path / "newer.nc")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ()}, "names and labels must name at least one curve"),
+        ({"names": "ab"}, "names must be a sequence"),
+        ({"kinds": ("variance", "power ")}, "did you mean 'power'"),
+        ({"values": np.ones((2, 2))}, r"values must have shape \(3, 2\), got \(2, 2\)"),
+        ({"noise": np.full((3, 2, 2), np.nan)}, "noise must be finite"),
+        ({"rounds": np.array([1, 3, 3])}, r"rounds must increase from 0 or more, got \[1, 3, 3\]"),
+        ({"rounds": np.array([-1, 0, 1])}, "rounds must increase from 0"),
+        ({"samples": np.array([1, 0, 1])}, "samples must be at least 1, got 0"),
+        ({"data_samples": 0}, "data_samples must be an integer >= 1"),
+        ({"training_samples": 0}, "training_samples must be an integer >= 1"),
+        ({"clipping": None}, "clipping must be a Clipping, got None"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        made(**change)
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path):
+    """Bytes lost or changed anywhere: the file as it was, or an InputError."""
+    measured = made()
+    measured.save(tmp_path / "m.nc")
+    whole = (tmp_path / "m.nc").read_bytes()
+    rng = np.random.default_rng(0)
+    for trial in range(150):
+        data = bytearray(whole)
+        if trial % 3 == 0:
+            del data[rng.integers(len(data)) :]
+        else:
+            data[rng.integers(len(data))] = rng.integers(256)
+        (tmp_path / "m.nc").write_bytes(bytes(data))
+        try:
+            Measured.load(tmp_path / "m.nc")
+        except InputError as error:
+            assert str(error).endswith(".") and "\n" not in str(error)
