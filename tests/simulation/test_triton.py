@@ -297,6 +297,7 @@ def test_checks_see_a_wrong_kernel(monkeypatch):
 
 def test_a_kernel_that_does_not_run_is_named_in_a_note(monkeypatch):
     monkeypatch.setattr(triton_use, "_notes", {})
+    monkeypatch.setattr(triton_use, "_problems", {})
     monkeypatch.setitem(triton_use.KERNELS, "triton_missing", "Imagined numbers")
     cuda = torch.device("cuda", 0)
     assert not triton_use.usable("triton_missing", cuda)
@@ -306,6 +307,29 @@ def test_a_kernel_that_does_not_run_is_named_in_a_note(monkeypatch):
     )
     assert triton_use.notes(CPU) == ()
     assert not triton_use.usable("triton_random", CPU)
+
+
+def test_a_variant_that_disagrees_is_named_in_a_note(monkeypatch):
+    monkeypatch.setattr(triton_use, "_notes", {})
+    cuda = torch.device("cuda", 0)
+    monkeypatch.setattr(triton_use, "_problems", {("triton_reverse", str(cuda), None): None})
+    asked = []
+
+    def use(variant: int, difference: float) -> bool:
+        return triton_use.usable("triton_reverse", cuda, variant, lambda: asked.append(variant) or difference)
+
+    assert use(1, 0.0) and triton_use.notes(cuda) == ()
+    assert not use(2, 0.25) and not use(3, float("nan"))
+    assert use(1, 0.25) and asked == [1, 2, 3]  # asked once
+    (note,) = triton_use.notes(cuda)
+    assert note.endswith("the Triton kernel differs by nan from them.")
+
+
+@pytest.mark.gpu
+@compiled
+@pytest.mark.parametrize("kernel", list(triton_use.KERNELS))
+def test_kernels_agree_on_the_device(kernel):
+    assert triton_use.usable(kernel, torch.device("cuda"))
 
 
 def compile_for_hopper(kernel, signature: dict[str, str], constants: dict[str, int], **options: int) -> str:

@@ -74,13 +74,23 @@ class Diffusion:
         """The word for the code that runs it."""
         if self.readable or not isinstance(self.denoiser, MixtureDenoiser):
             return LOOP
-        return engine_for(
-            self.start.means.device,
+        device = self.start.means.device
+        word = engine_for(
+            device,
             stages=len(self.stages),
             components=sum(self.denoiser.group_counts),
             dimension=self.start.dimension,
             guided=self.guidance is not None,
         )
+        if word == TRITON and not usable("triton_reverse", device, self.kernel.variant, self._difference):
+            return LOOP
+        return word
+
+    def _difference(self) -> float:
+        """The difference of some particles of the Triton kernel from the loop's."""
+        from .triton_reverse import difference_from_loop
+
+        return difference_from_loop(self.kernel, self.denoiser, self.stages, self.start)
 
     @cached_property
     def plan(self) -> Plan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from functools import cache
+from collections.abc import Callable, Hashable
 
 import torch
 
@@ -23,11 +23,22 @@ KERNELS = {
 WIDEST = 64  # dimensions that fit the registers of a program, with a constant beside them
 
 _notes: dict[str, str] = {}
+_problems: dict[tuple[str, str, Hashable], str | None] = {}
 
 
-def usable(kernel: str, device: torch.device) -> bool:
-    """Return whether the kernels of a module, a key of KERNELS, are used on a device."""
-    return device.type == "cuda" and _problem(kernel, str(device)) is None
+def usable(
+    kernel: str,
+    device: torch.device,
+    variant: Hashable = None,
+    difference: Callable[[], float] | None = None,
+) -> bool:
+    """Return whether the kernels of a module, a key of KERNELS, are used on a device.
+
+    Code compiled for special sizes is a variant, whose difference from torch's operations is asked for once.
+    """
+    if device.type != "cuda" or _problem(kernel, str(device), None, None) is not None:
+        return False
+    return difference is None or _problem(kernel, str(device), variant, difference) is None
 
 
 def notes(device: torch.device) -> tuple[str, ...]:
@@ -35,21 +46,28 @@ def notes(device: torch.device) -> tuple[str, ...]:
     return tuple(_notes.values()) if device.type == "cuda" else ()
 
 
-@cache
-def _problem(kernel: str, device: str) -> str | None:
-    """Return why the kernels of a module are not used, None if they are."""
-    problem = None
+def _problem(
+    kernel: str, device: str, variant: Hashable, difference: Callable[[], float] | None
+) -> str | None:
+    """Return why the kernels of a module, or a variant of one, are not used, None if they are."""
+    address = (kernel, device, variant)
+    if address not in _problems:
+        problem = _problem_seen(kernel, device, difference)
+        _problems[address] = problem
+        if problem is not None:
+            _notes[kernel] = f"{KERNELS[kernel]} were made by torch's own operations: {problem}."
+    return _problems[address]
+
+
+def _problem_seen(kernel: str, device: str, difference: Callable[[], float] | None) -> str | None:
     if importlib.util.find_spec("triton") is None:
-        problem = "Triton is not installed"
-    else:
-        try:
-            module = importlib.import_module(f".{kernel}", __package__)
-            difference = module.check_on_device(torch.device(device))
-            if not difference <= module.LARGEST_DIFFERENCE:
-                problem = f"the Triton kernel differs by {difference:.2g} from them"
-        except Exception as error:  # whatever a compiler or a driver may say
-            message = (str(error).strip().splitlines() or [""])[0]
-            problem = f"the Triton kernel does not run ({type(error).__name__}: {message})"
-    if problem is not None:
-        _notes[kernel] = f"{KERNELS[kernel]} were made by torch's own operations: {problem}."
-    return problem
+        return "Triton is not installed"
+    try:
+        module = importlib.import_module(f".{kernel}", __package__)
+        found = module.check_on_device(torch.device(device)) if difference is None else difference()
+    except Exception as error:  # whatever a compiler or a driver may say
+        message = (str(error).strip().splitlines() or [""])[0]
+        return f"the Triton kernel does not run ({type(error).__name__}: {message})"
+    if not found <= module.LARGEST_DIFFERENCE:
+        return f"the Triton kernel differs by {found:.2g} from them"
+    return None
