@@ -123,5 +123,5 @@ def _torch_threads() -> int:
 
 
 def _set_torch_threads(count: int) -> None:
-    if count and count != _torch_threads():
+    if _torch_threads() not in (0, count):
         sys.modules["torch"].set_num_threads(count)

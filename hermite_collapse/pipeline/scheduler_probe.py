@@ -14,8 +14,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.threads import one_thread
 from ..core.types import FloatArray
 from .guidance import Guidance
 from .probed_steps import Denoiser, ProbedSteps
@@ -226,7 +226,7 @@ class _Probe(SchedulerDrive):
         calls: list[Call] = []
         targets: list[tuple[float, float]] = []
         pointer, variables, coefficients = [0], [], []
-        with self.mode, _single_thread():
+        with self.mode, one_thread():  # waiting for other threads takes longer than these small arrays do
             for index, timestep in enumerate(self.timesteps):
                 sample, output = self.unit(index), self.unit(self.count + index)
                 call = self.call(sample, timestep, index)
@@ -284,19 +284,6 @@ class _Probe(SchedulerDrive):
         if abs(offset) > TOLERANCE * size or abs(mixed - row @ self.mixture) > TOLERANCE * size:
             raise InputError(f"scheduler must make steps that are linear, got {self.name}, whose are not.")
         return row
-
-
-@contextmanager
-def _single_thread() -> Iterator[None]:
-    """Run on one thread: waiting for others takes longer than these small arrays do."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _BrownianPath:

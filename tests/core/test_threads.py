@@ -72,6 +72,14 @@ def test_the_first_kernel_of_a_process_does_not_change_the_threads_of_torch():
     assert _in_a_process(code, OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="2") == ["1"]
 
 
+def test_what_is_not_loaded_has_no_threads():
+    code = (
+        "import sys; from hermite_collapse.core.threads import all_threads, one_thread, parallel_region\n"
+        "with one_thread(), all_threads(), parallel_region: print('torch' in sys.modules)"
+    )
+    assert _in_a_process(code) == ["False"]
+
+
 def test_the_command_waits_passively_unless_the_user_said_otherwise():
     code = (
         "import os, sys; sys.argv = ['hermite-collapse', '--version']\n"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import hermite_collapse as hc
+from hermite_collapse.core.threads import one_thread
 from hermite_collapse.core.types import FloatArray
 from hermite_collapse.pipeline.denoiser import Sampler
 from hermite_collapse.pipeline.ledger import last_step
@@ -210,27 +211,21 @@ def _driven(
     posterior: Callable[[torch.Tensor, float, float], tuple[torch.Tensor, torch.Tensor]],
 ) -> torch.Tensor:
     """Return particles that the scheduler object itself has moved."""
-    import torch
 
     from hermite_collapse.pipeline.scheduler_probe import SchedulerDrive, prepared, quiet
 
     ready = prepared(known.config, steps=known.steps, **known.options)
     drive = SchedulerDrive(ready, {}, tuple(w.shape), draw)
     x = start * drive.deviation
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # thousands of short calls, in which two threads mostly wait for each other
-    try:
-        with quiet(), drive.mode:
-            for index, timestep in enumerate(drive.timesteps):
-                call = drive.call(x, timestep, index)
-                data, noise = posterior(x, call.signal, call.noise)
-                if ready.denoiser == "flow_map":  # to the data, and the noise that is left of x
-                    data = x * (w / (call.signal**2 * w + call.noise**2)).sqrt()
-                    noise = (x - call.signal * data) / call.noise
-                output = call.on_data * data + call.on_noise * noise + call.on_sample * x
-                x = drive.step(output, timestep, x, index)
-    finally:
-        torch.set_num_threads(threads)
+    with quiet(), drive.mode, one_thread():
+        for index, timestep in enumerate(drive.timesteps):
+            call = drive.call(x, timestep, index)
+            data, noise = posterior(x, call.signal, call.noise)
+            if ready.denoiser == "flow_map":  # to the data, and the noise that is left of x
+                data = x * (w / (call.signal**2 * w + call.noise**2)).sqrt()
+                noise = (x - call.signal * data) / call.noise
+            output = call.on_data * data + call.on_noise * noise + call.on_sample * x
+            x = drive.step(output, timestep, x, index)
     return x
 
 
