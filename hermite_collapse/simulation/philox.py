@@ -86,7 +86,7 @@ def draw_uniform(
 ) -> FloatArray:
     """Return the uniforms of a draw, shape (n, columns), of particles (n,) of runs (n,)."""
     bits = _bits(first_word(draw, "uniform"), columns, particles, runs, key)[draw % 2]
-    return (bits >> np.uint64(11)) * 2.0**-53
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def draw_normal(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermite_collapse.simulation.noise import BLOCK, NoiseStream, Piece, plan_chunks
-from hermite_collapse.simulation.philox import PURPOSES
+from hermite_collapse.simulation.noise import BLOCK, NoiseStream, Piece, pieces_of_run, plan_chunks
+from hermite_collapse.simulation.philox import PURPOSES, draw_normal, draw_uniform, stream_key
 from hermite_collapse.simulation.products import product
 
 CPU = torch.device("cpu")
@@ -38,6 +38,52 @@ def test_a_piece_sees_the_same_numbers_alone_and_in_company():
     for _ in range(3):
         assert torch.equal(together.normal(2)[100:], alone.normal(2))
         assert torch.equal(together.uniform(3)[100:], alone.uniform(3))
+
+
+PIECES = (Piece(0, 3, 100), Piece(2**32 - 1, 0, 100), Piece(5, 2**19 - 1, 7))
+
+
+def _reference(draw, columns, *, kind="normal"):
+    key = stream_key(3, 2, "path")
+    function = draw_normal if kind == "normal" else draw_uniform
+    parts = [
+        function(draw, columns, p.block * BLOCK + np.arange(p.rows), np.full(p.rows, p.run), key)
+        for p in PIECES
+    ]
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("columns", [(2, 2, 2, 2), (3, 5, 2, 4), (4, 1, 1, 6)])
+@pytest.mark.parametrize("first", [0, 1, 6, 7])
+def test_draws_are_those_of_the_addresses_whatever_their_columns(columns, first):
+    """A waiting half of a pair may be too narrow for the next draw, or wider than it."""
+    stream = NoiseStream(PIECES, seed=3, round_index=2, purpose="path", device=CPU, first_draw=first)
+    for number, count in enumerate(columns, start=first):
+        normals, uniforms = stream.normal(count), stream.uniform(count)
+        assert normals.is_contiguous()
+        np.testing.assert_allclose(normals.numpy(), _reference(number, count), rtol=1e-14, atol=0.0)
+        np.testing.assert_array_equal(uniforms.numpy(), _reference(number, count, kind="uniform"))
+
+
+def test_addresses_of_rows_are_those_of_their_pieces():
+    particles, runs = _stream(*PIECES)._addresses
+    assert runs.tolist() == [p.run for p in PIECES for _ in range(p.rows)]
+    assert particles.tolist() == [p.block * BLOCK + i for p in PIECES for i in range(p.rows)]
+    pieces = pieces_of_run(4, 2 * BLOCK + 5)
+    assert pieces == (Piece(4, 0, BLOCK), Piece(4, 1, BLOCK), Piece(4, 2, 5))
+
+
+@given(particles=st.integers(1, 40_000), chunk=st.integers(1, 100_000))
+@settings(max_examples=10, deadline=None)
+def test_numbers_do_not_depend_on_the_chunk_size(particles, chunk):
+    def made(size):
+        parts = []
+        for part in plan_chunks(2, particles, size):
+            stream = _stream(*part.pieces)
+            parts.append(torch.cat([stream.normal(2), stream.uniform(1), stream.normal(2)], dim=1))
+        return torch.cat(parts)
+
+    assert torch.equal(made(chunk), made(BLOCK))
 
 
 def test_every_part_of_the_address_changes_the_numbers():
