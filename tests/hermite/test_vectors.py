@@ -86,7 +86,7 @@ def test_the_exponential_of_a_vector_is_that_of_its_numbers():
     t = -np.geomspace(1e-3, 900.0, WIDTH)
     result = np.empty(WIDTH)
     _exponentials(t, result)
-    assert np.all(t[-2:] < LOWEST)
+    assert t[-1] < LOWEST
     np.testing.assert_allclose(result, np.exp(np.maximum(t, LOWEST)), rtol=2e-13)
     assert np.all(np.abs(result - np.exp(np.maximum(t, LOWEST))) < 2.3e-16)
     assert exp_nonpositive(t[-1]) == 0.0
