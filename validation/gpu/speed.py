@@ -25,6 +25,7 @@ from hermite_collapse.simulation import (
 )
 from hermite_collapse.storage.record import SimulatedRecursion
 
+from ..benchmarks import triton_kernels
 from ..benchmarks.kernel_score import SCALE, VARIANCE, operands
 from . import presets
 from .particles import unchanged
@@ -78,6 +79,13 @@ def pieces() -> list[Piece]:
             "fixed",
             sizes(6.0, {"points": 100_000}, {"points": 500}),
             degree_spectrum,
+        ),
+        Piece(
+            "speed/kernels",
+            "the Triton kernels by themselves, for the ways they can be cut into programs",
+            "fixed",
+            sizes(75.0, {}, {}),
+            kernels,
         ),
     ]
 
@@ -212,4 +220,19 @@ def degree_spectrum(job: Job) -> Outcome:
             "pairs_per_second": job["points"] ** 2 / seconds,
             "largest_relative_difference": error,
         },
+    )
+
+
+def kernels(job: Job) -> Outcome:
+    """Time the kernels by themselves."""
+    rows = []
+    for row in triton_kernels.rows(job.device):
+        rows.append(row)
+        job.check()
+    best = {str(row["kernel"]): row for row in sorted(rows, key=lambda row: -row.get("seconds", 0.0))}
+    fastest = ", ".join(f"{name} {row['seconds']:.3g} s" for name, row in best.items() if "seconds" in row)
+    return Outcome(
+        f"Fastest: {fastest or 'no kernels without a CUDA device'}.",
+        all(row.get("met", True) for row in rows),
+        {"rows": rows},
     )
