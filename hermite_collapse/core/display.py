@@ -24,6 +24,7 @@ VIEWS = {
     "SimulatedRecursion": "reporting.notebook:view_record",
     "Audit": "reporting.audit:view_audit",
     "Diagnosis": "reporting.diagnosis:view_diagnosis",
+    "Measured": "reporting.measured:view_measured",
 }
 """Class -> "module:function" that takes a value of it and returns an HTML fragment."""
 
@@ -31,6 +32,7 @@ PLOTS = {
     "Prediction": "figures.result_attenuation:draw_prediction",
     "Audit": "figures.audit:draw_audit",
     "Diagnosis": "figures.diagnosis:draw_diagnosis",
+    "Measured": "figures.measured:draw_measured",
 }
 """Class -> "module:function" that takes a value of it, an Axes or None, and returns the Axes drawn on."""
 

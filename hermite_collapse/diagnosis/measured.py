@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
+from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
@@ -44,7 +45,7 @@ _SHEET = ("set", "example", "row", "column", "colour")
 
 @public
 @dataclass(frozen=True, eq=False)
-class Measured(Value):
+class Measured(Displayed, Value):
     """Curves by round with everything a fit needs to know about their errors.
 
     Attributes

@@ -66,10 +66,8 @@ def test_known_channels_are_read_from_folders(digits, monkeypatch, capsys):
     assert stored.sheet.shape == (10, 8, 8, 8) and [c["name"] for c in document["curves"]] == list(
         stored.names
     )
-    assert sorted(path.name for path in (digits / "wide/M/figures").iterdir()) == [
-        "samples.png",
-        "samples.svg",
-    ]
+    left = sorted(path.name for path in (digits / "wide/M/figures").iterdir())
+    assert left == ["curves.png", "curves.svg", "samples.png", "samples.svg"]
 
     status, out, _ = call("diagnose", "M", "--json", capsys=capsys)
     diagnosis = json.loads(out)

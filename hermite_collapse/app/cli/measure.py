@@ -131,14 +131,15 @@ def _print(measured: Measured, data: Path, output: Output) -> None:
 
 
 def _leave(measured: Measured, folder: Path) -> None:
-    measured.save(folder / FILE)
-    if measured.sheet is None:
-        return
     from ... import figures
+    from ...figures.style import figure_of
 
-    rounds = [0, *measured.rounds.tolist()]
-    figure = figures.sample_figure({"samples": measured.sheet / 255.0}, rounds=rounds, columns=1)
-    figures.save(figure, folder / "figures" / "samples")
+    measured.save(folder / FILE)
+    figures.save(figure_of(figures.draw_measured(measured)), folder / "figures" / "curves")
+    if measured.sheet is not None:
+        rounds = [0, *measured.rounds.tolist()]
+        sheet = figures.sample_figure({"samples": measured.sheet / 255.0}, rounds=rounds, columns=1)
+        figures.save(sheet, folder / "figures" / "samples")
 
 
 def _document(measured: Measured, data: Path) -> dict[str, object]:
