@@ -12,8 +12,9 @@ things are done here because torch has them for a single network only:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,7 +96,7 @@ class TrainingJob:
         # A copy: points may have been made in inference mode, where autograd cannot use them.
         self._points = points.to(torch.float32, copy=True)
         self.preconditioning = Preconditioning.of(points[:, : self._split])
-        streams = self._streams("weights", 1)
+        streams = self._streams("weights", 1, torch.device("cpu"))
 
         def draw(size: int) -> torch.Tensor:
             return torch.cat([stream.normal(size) for stream in streams])
@@ -111,6 +112,7 @@ class TrainingJob:
         bottom, top = torch.tensor(ends, dtype=torch.float64, device=self.device)
         self._levels = Levels(spread.log() + training.location, training.width, bottom, top)
         self.step = 0
+        self._batches: list[NoiseStream] = []
         self.losses: list[FloatArray] = []
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(),
@@ -124,25 +126,27 @@ class TrainingJob:
         self._best = [p.detach().clone() for p in self.network.parameters()]
         self._held_out = self._fixed_batch()
 
-    def _streams(self, purpose: str, rows: int, first_draw: int = 0) -> list[NoiseStream]:
-        """Each member's random numbers of one purpose, made on the CPU: they are few beside the network's work."""
+    def _streams(
+        self, purpose: str, rows: int, device: torch.device, first_draw: int = 0
+    ) -> list[NoiseStream]:
+        """Random numbers of one purpose, in the order of the members: one stream for those of one seed and round."""
+        together = itertools.groupby(self.addresses, key=lambda address: (address.seed, address.round_index))
         return [
             NoiseStream(
-                pieces_of_run(address.run, rows),
-                seed=address.seed,
-                round_index=address.round_index,
+                tuple(piece for address in group for piece in pieces_of_run(address.run, rows)),
+                seed=seed,
+                round_index=round_index,
                 purpose=purpose,
-                device=torch.device("cpu"),
+                device=device,
                 first_draw=first_draw,
             )
-            for address in self.addresses
+            for (seed, round_index), group in together
         ]
 
-    def _moved(self, values: torch.Tensor) -> torch.Tensor:
-        """Numbers of a stream on the device of the training, which is not waited for."""
-        if self.device.type != "cuda":
-            return values.to(self.device)
-        return values.pin_memory().to(self.device, non_blocking=True)
+    def _by_member(self, draws: Iterable[torch.Tensor]) -> torch.Tensor:
+        """Numbers of all streams as (members, rows, columns)."""
+        numbers = torch.cat(list(draws))
+        return numbers.view(len(self.addresses), -1, numbers.shape[1])
 
     @property
     def finished(self) -> bool:
@@ -158,7 +162,8 @@ class TrainingJob:
         """Take one optimiser step, and evaluate the held-out loss when it is time."""
         self.network.train()
         indices, z, log_sigma = self._batch(self.training.batch)
-        clean = torch.stack([p[: self._split][i] for p, i in zip(self._points, indices, strict=True)])
+        members = torch.arange(len(self.addresses), device=self.device)[:, None]
+        clean = self._points[members, indices]
         for group in self._optimizer.param_groups:
             group["lr"] = self.training.rate_at(self.step)
         self._optimizer.zero_grad()
@@ -187,23 +192,22 @@ class TrainingJob:
 
     def _batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Points, noise and levels of one step, (members, size, ...)."""
-        dimension = self._points.shape[2]
-        streams = self._streams("batches", size, self.step)
-        uniforms = torch.stack([stream.uniform(2) for stream in streams])
+        if not self._batches:  # with the first step after a checkpoint, whose numbers go on from there
+            self._batches = self._streams("batches", size, self.device, self.step)
+        uniforms = self._by_member(stream.uniform(2) for stream in self._batches)
+        z = self._by_member(stream.normal(self._points.shape[2]) for stream in self._batches)
         indices = member_of(uniforms[:, :, 0], self._split)
-        z = torch.stack([stream.normal(dimension) for stream in streams]).to(torch.float32)
-        shift = self._moved(uniforms[:, 0, 1].contiguous())
-        return self._moved(indices), self._moved(z), self._levels.at(shift, size)
+        return indices, z.to(torch.float32), self._levels.at(uniforms[:, 0, 1], size)
 
     def _fixed_batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Held-out points with noise and levels that are the same in every evaluation."""
         members, count, dimension = self._points.shape
         size = min(count - self._split, _MOST_HELD_OUT)
-        streams = self._streams("held out", size)
-        z = torch.stack([stream.normal(dimension) for stream in streams]).to(torch.float32)
+        streams = self._streams("held out", size, self.device)
+        z = self._by_member(stream.normal(dimension) for stream in streams).to(torch.float32)
         shift = torch.full((members,), 0.5, dtype=torch.float64, device=self.device)
         points = self._points[:, self._split : self._split + size]
-        return points, self._moved(z), self._levels.at(shift, size)
+        return points, z, self._levels.at(shift, size)
 
     def _loss(
         self, network: ScoreNetwork, clean: torch.Tensor, z: torch.Tensor, log_sigma: torch.Tensor
