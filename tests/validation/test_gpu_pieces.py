@@ -218,6 +218,9 @@ def test_members_of_the_unet_are_independent_and_agree_with_being_alone():
             torch.testing.assert_close(
                 built.one(member, x[member], level[member]), out[member], rtol=1e-4, atol=1e-5
             )
+        torch.testing.assert_close(
+            built.several(slice(1, 3), x[1:], level[1:]), out[1:], rtol=1e-4, atol=1e-5
+        )
         moved = x.clone()
         moved[1] += 1.0
         changed = (built(moved, level) - out).abs().amax(dim=(1, 2))

@@ -98,12 +98,15 @@ class MemberUNetwork(ScoreNetwork):
         return self._evaluate(x, level, slice(None))
 
     def one(self, member: int, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        rows, selected = self._architecture.rows, slice(member, member + 1)
+        return self.several(slice(member, member + 1), x[None], level[None])[0]
+
+    def several(self, members: slice, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        rows = self._architecture.rows
         parts = [
-            self._evaluate(x[None, i : i + rows], level[None, i : i + rows], selected)[0]
-            for i in range(0, x.shape[0], rows)
+            self._evaluate(x[:, i : i + rows], level[:, i : i + rows], members)
+            for i in range(0, x.shape[1], rows)
         ]
-        return torch.cat(parts)
+        return torch.cat(parts, dim=1)
 
     def _parameter(self, values: torch.Tensor) -> nn.Parameter:
         return nn.Parameter(values.to(device=self._device, dtype=torch.float32))
