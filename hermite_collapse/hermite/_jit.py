@@ -38,12 +38,16 @@ def jit(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]: .
 
 @overload
 def jit(
-    function: None = None, *, parallel: bool = False, inline: bool = False
+    function: None = None, *, parallel: bool = False, inline: bool = False, merge: bool = False
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
 
 
 def jit(
-    function: Callable[Arguments, Result] | None = None, *, parallel: bool = False, inline: bool = False
+    function: Callable[Arguments, Result] | None = None,
+    *,
+    parallel: bool = False,
+    inline: bool = False,
+    merge: bool = False,
 ) -> Callable[Arguments, Result] | Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Compile a function, on its first call, for the types it is called with.
 
@@ -55,6 +59,8 @@ def jit(
         Run `prange` loops on several threads.
     inline : bool
         Paste the body into its callers (small helpers of a kernel).
+    merge : bool
+        Have LLVM paste the compiled body into its callers: for parts of a kernel that many arrays are passed to.
     """
 
     def decorate(plain: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -65,6 +71,7 @@ def jit(
             parallel=parallel,
             fastmath=_REORDER,
             inline="always" if inline else "never",
+            forceinline=merge,
         )
         try:
             compiled = compile_with(cache=True)(plain)

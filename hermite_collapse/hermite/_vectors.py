@@ -53,6 +53,14 @@ def _address(context, builder, signature, arguments):
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), _DOUBLES.as_pointer())
 
 
+def _splat(builder, number):
+    nothing = ir.Constant(_DOUBLES, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(
+        first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    )
+
+
 @intrinsic
 def load(typing_context, array, index):
     """The vector that begins at an index of a one-dimensional contiguous array."""
@@ -61,6 +69,17 @@ def load(typing_context, array, index):
         value = builder.load(_address(context, builder, signature, arguments))
         value.align = 8
         return value
+
+    return vector(array, types.intp), build
+
+
+@intrinsic
+def everywhere(typing_context, array, index):
+    """The vector of the one number at an index of a one-dimensional contiguous array."""
+
+    def build(context, builder, signature, arguments):
+        owner = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return _splat(builder, builder.load(builder.gep(owner.data, [arguments[1]])))
 
     return vector(array, types.intp), build
 
@@ -82,10 +101,7 @@ def spread(typing_context, number):
     """The vector of one number."""
 
     def build(context, builder, signature, arguments):
-        nothing = ir.Constant(_DOUBLES, ir.Undefined)
-        first = builder.insert_element(nothing, arguments[0], ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-        return builder.shuffle_vector(first, nothing, everywhere)
+        return _splat(builder, arguments[0])
 
     return vector(types.float64), build
 

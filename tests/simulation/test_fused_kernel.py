@@ -15,7 +15,7 @@ import hermite_collapse as hc
 from hermite_collapse.pipeline.sampler_steps import SamplerSteps
 from hermite_collapse.simulation import ExactGeneration, ReverseDiffusion, simulate
 from hermite_collapse.simulation.fused import diffusion, plan
-from hermite_collapse.simulation.fused.cpu import carry_on_cpu
+from hermite_collapse.simulation.fused.cpu import CompiledKernel
 from hermite_collapse.simulation.fused.diffusion import COMPILED, LOOP, Diffusion
 from hermite_collapse.simulation.guided import ClassGuidance
 from hermite_collapse.simulation.laws import components_of, normal_law
@@ -226,13 +226,14 @@ def test_no_byte_depends_on_threads_pieces_or_lanes(monkeypatch):
     together = built.particles(stream("start", pieces), stream("path", pieces))
     apart = [built.particles(stream("start", (piece,)), stream("path", (piece,))) for piece in pieces]
     assert torch.equal(together, torch.cat(apart))
+    kernel = CompiledKernel.of(built.plan)
     monkeypatch.setattr("hermite_collapse.simulation.fused.cpu.SHARES", 3)
-    assert torch.equal(together, carry_on_cpu(built.plan, stream("start", pieces), stream("path", pieces)))
+    assert torch.equal(together, kernel.particles(stream("start", pieces), stream("path", pieces)))
     before = torch.get_num_threads()
     for threads in (1, 3):
         torch.set_num_threads(threads)
         try:
-            again = carry_on_cpu(built.plan, stream("start", pieces), stream("path", pieces))
+            again = kernel.particles(stream("start", pieces), stream("path", pieces))
         finally:
             torch.set_num_threads(before)
         assert torch.equal(together, again)

@@ -1,8 +1,11 @@
 """A reverse diffusion, compiled: thirty-two particles at a time go through all stages without leaving the cache.
 
-A tile is WIDTH particles of one run.  Its state is rows of WIDTH numbers, one row a coordinate, and every operation on
-a row is one on a vector; `plan` says what is computed.  A lane takes every lanes-th tile, and what a tile is made of
-depends on the addresses of its particles alone.
+A tile is WIDTH particles of one run.  Its state is rows of WIDTH numbers in one array, a row for a coordinate or a
+component, and every operation on a row is one on a vector; `plan` says what is computed.  A lane takes every lanes-th
+tile, and what a tile is made of depends on the addresses of its particles alone.
+
+The coefficients of all stages lie in one array too, in the order in which they are read (`cpu.Tables`): few arrays,
+as every array that is passed on has its references counted.
 """
 
 from __future__ import annotations
@@ -12,207 +15,261 @@ import numpy as np
 from ...hermite._exponential import exp_above_lowest
 from ...hermite._jit import jit
 from ...hermite._kernels_degree import on_a_cache_line
-from ...hermite._vectors import WIDTH, larger, load, spread, store, where_equal
+from ...hermite._vectors import WIDTH, everywhere, larger, load, spread, store, where_equal
 from ..philox_numba import UNIFORM, normal_pair, uniform_pair
 
 _FIRST = np.uint64(0)
 
 
-@jit
-def _normals(even, odd, word, first, run, key, dimension):
-    """Two draws of normals for a tile, rows of its coordinates."""
+@jit(merge=True)
+def _normals(z, word, first, run, key0, key1, dimension):
+    """Write two draws of normals for a tile, each as rows of its coordinates."""
+    later = np.uintp(dimension * WIDTH)
     for j in range(dimension):
-        row, column = j * WIDTH, np.uint64(j)
+        row, column = np.uintp(j * WIDTH), np.uint64(j)
         for i in range(WIDTH):
-            even[row + i], odd[row + i] = normal_pair(word, column, np.uint64(first + i), run, key[0], key[1])
+            at = row + np.uintp(i)
+            z[at], z[at + later] = normal_pair(word, column, np.uint64(first + i), run, key0, key1)
 
 
-@jit
-def _start(plan, x, z, first, run, key):
+@jit(merge=True)
+def _start(cumulative, means, roots, frames, frame_of, state, z, first, run, key0, key1):
     """Write particles of the law that the diffusion starts from, made of normals z."""
-    components, dimension = plan.start_means.shape
-    turned = plan.start_frames.shape[0] > 0
+    components, dimension = means.shape
     for i in range(WIDTH):
         component = 0
         if components > 1:
-            uniform = uniform_pair(UNIFORM, _FIRST, np.uint64(first + i), run, key[0], key[1])[0]
-            while uniform >= plan.start_cumulative[component]:
+            uniform = uniform_pair(UNIFORM, _FIRST, np.uint64(first + i), run, key0, key1)[0]
+            while uniform >= cumulative[component]:
                 component += 1
         for j in range(dimension):
-            if turned:
-                frame = plan.start_frames[plan.start_frame[component]]
-                value = 0.0
+            value = 0.0
+            if frames.shape[0] > 0:
                 for m in range(dimension):
-                    value += frame[j, m] * (plan.start_roots[component, m] * z[m * WIDTH + i])
+                    value += frames[frame_of[component], j, m] * (roots[component, m] * z[m * WIDTH + i])
             else:
-                value = plan.start_roots[component, j] * z[j * WIDTH + i]
-            x[j * WIDTH + i] = plan.start_means[component, j] + value
+                value = roots[component, j] * z[j * WIDTH + i]
+            state[j * WIDTH + i] = means[component, j] + value
 
 
-@jit
-def _logits(plan, s, begin, end, y, share, peak):
-    """Write the logits of one group of components at stage s, and return the larger of `peak` and the highest."""
-    dimension, rows = plan.linear.shape[1], plan.quadratic.shape[1]
+@jit(merge=True)
+def _turn(state, source, target, frame, at, dimension, step, stride, add):
+    """Write, or add, a matrix times rows of coordinates: target_j = sum_m frame[at + j step + m stride] source_m."""
+    for j in range(dimension):
+        value = load(state, target + j * WIDTH) if add else spread(0.0)
+        for m in range(dimension):
+            value = value + load(state, source + m * WIDTH) * everywhere(frame, at + j * step + m * stride)
+        store(state, target + j * WIDTH, value)
+
+
+@jit(merge=True)
+def _logits(table, at, isotropic, dimension, count, state, y, share, peak):
+    """Write the logits of `count` components, and return the larger of `peak` and the highest.
+
+    table[at:] is constant, quadratic, linear_1 .. linear_d of each component where they are isotropic, else
+    constant, linear_1, quadratic_1, .. linear_d, quadratic_d.
+    """
     squares = spread(0.0)
-    if rows < dimension:
+    if isotropic:
         for j in range(dimension):
-            value = load(y, j * WIDTH)
+            value = load(state, y + j * WIDTH)
             squares = squares + value * value
-    for k in range(begin, end):
-        logit = spread(plan.constant[s, k])
-        if rows < dimension:
-            logit = logit + squares * plan.quadratic[s, 0, k]
+    for k in range(count):
+        logit = everywhere(table, at)
+        if isotropic:
+            logit = logit + squares * everywhere(table, at + 1)
             for j in range(dimension):
-                logit = logit + load(y, j * WIDTH) * plan.linear[s, j, k]
+                logit = logit + load(state, y + j * WIDTH) * everywhere(table, at + 2 + j)
+            at += 2 + dimension
         else:
             for j in range(dimension):
-                value = load(y, j * WIDTH)
-                logit = logit + (plan.linear[s, j, k] + plan.quadratic[s, j, k] * value) * value
-        store(share, k * WIDTH, logit)
+                value = load(state, y + j * WIDTH)
+                slope = everywhere(table, at + 1 + 2 * j) + everywhere(table, at + 2 + 2 * j) * value
+                logit = logit + slope * value
+            at += 1 + 2 * dimension
+        store(state, share + k * WIDTH, logit)
         peak = larger(peak, logit)
     return peak
 
 
-@jit
-def _sums(plan, s, begin, end, y, share, result):
-    """Write sum_k share_k (offset_k + gain_k y) of one group of components at stage s, rows of coordinates."""
-    dimension, columns = plan.offset.shape[2], plan.gain.shape[2]
-    common = spread(0.0)
-    if columns < dimension:
-        for k in range(begin, end):
-            common = common + load(share, k * WIDTH) * plan.gain[s, k, 0]
-    for j in range(dimension):
-        offset, gain = spread(0.0), common
-        if columns < dimension:
-            for k in range(begin, end):
-                offset = offset + load(share, k * WIDTH) * plan.offset[s, k, j]
-        else:
-            for k in range(begin, end):
-                weight = load(share, k * WIDTH)
-                offset = offset + weight * plan.offset[s, k, j]
-                gain = gain + weight * plan.gain[s, k, j]
-        store(result, j * WIDTH, offset + gain * load(y, j * WIDTH))
-
-
-@jit
-def _weights(share, components, peak):
+@jit(merge=True)
+def _weights(state, share, components, peak):
     """Put a multiple of the softmax of logits in their place, and return what it must be multiplied with."""
     total = spread(0.0)
     for k in range(components):
-        power = exp_above_lowest(load(share, k * WIDTH) - peak)
+        power = exp_above_lowest(load(state, share + k * WIDTH) - peak)
         total = total + power
-        store(share, k * WIDTH, power)
+        store(state, share + k * WIDTH, power)
     return 1.0 / total
 
 
-@jit
-def _guided_weights(share, own, class_of, scale, label, peak):
+@jit(merge=True)
+def _guided_weights(state, share, own, class_of, scale, label, peak):
     """Put scale times the softmax within the class of a label, less scale - 1 times that of all, in place of logits."""
     nothing, highest = spread(0.0), spread(-np.inf)
     for k in range(class_of.shape[0]):
-        logit = load(share, k * WIDTH)
-        highest = larger(highest, where_equal(label, spread(float(class_of[k])), logit, highest))
+        inside = where_equal(label, spread(float(class_of[k])), load(state, share + k * WIDTH), highest)
+        highest = larger(highest, inside)
     total, total_own = nothing, nothing
     for k in range(class_of.shape[0]):
-        logit = load(share, k * WIDTH)
+        logit = load(state, share + k * WIDTH)
         power = exp_above_lowest(logit - peak)
         inside = where_equal(label, spread(float(class_of[k])), exp_above_lowest(logit - highest), nothing)
         total, total_own = total + power, total_own + inside
-        store(share, k * WIDTH, power)
-        store(own, k * WIDTH, inside)
+        store(state, share + k * WIDTH, power)
+        store(state, own + k * WIDTH, inside)
     whole, class_only = (scale - 1.0) / total, scale / total_own
     for k in range(class_of.shape[0]):
-        store(share, k * WIDTH, load(own, k * WIDTH) * class_only - load(share, k * WIDTH) * whole)
-    return spread(1.0)
+        row = share + k * WIDTH
+        store(state, row, load(state, own + k * WIDTH) * class_only - load(state, row) * whole)
 
 
-@jit
-def _denoise(plan, s, x, label, centred, turned, share, own, part, data):
-    """Write the denoiser at stage s; `centred`, `turned`, `share`, `own` and `part` are space for it."""
-    dimension, components = plan.mean.shape[0], plan.constant.shape[1]
-    groups, frames = plan.group_start.shape[0] - 1, plan.frames.shape[0]
+@jit(merge=True)
+def _sums(table, at, isotropic, dimension, count, state, y, share, target):
+    """Write sum_k share_k (offset_k + gain_k y) of `count` components, rows of coordinates.
+
+    table[at:] is the gain of every component, then offsets of coordinate 1, 2, .. where they are isotropic, else
+    offset and gain of every component for coordinate 1, 2, ..
+    """
+    gain = spread(0.0)
+    if isotropic:
+        for k in range(count):
+            gain = gain + load(state, share + k * WIDTH) * everywhere(table, at + k)
+        at += count
     for j in range(dimension):
-        store(centred, j * WIDTH, load(x, j * WIDTH) - plan.shift[s, j])
-    peak = spread(-np.inf)
-    for g in range(groups):
-        y = centred
-        if frames > 0:
-            y = turned[g]
-            for j in range(dimension):
-                value = spread(0.0)
-                for m in range(dimension):
-                    value = value + load(centred, m * WIDTH) * plan.frames[g, m, j]
-                store(y, j * WIDTH, value)
-        peak = _logits(plan, s, plan.group_start[g], plan.group_start[g + 1], y, share, peak)
-    if plan.class_of.shape[0] > 0:
-        factor = _guided_weights(share, own, plan.class_of, plan.guidance_scale, load(label, 0), peak)
-    else:
-        factor = _weights(share, components, peak)
-    if frames == 0:
-        _sums(plan, s, 0, components, centred, share, data)
-    else:
-        for j in range(dimension):
-            store(data, j * WIDTH, spread(0.0))
-        for g in range(groups):
-            _sums(plan, s, plan.group_start[g], plan.group_start[g + 1], turned[g], share, part)
-            for j in range(dimension):
-                value = load(data, j * WIDTH)
-                for m in range(dimension):
-                    value = value + load(part, m * WIDTH) * plan.frames[g, j, m]
-                store(data, j * WIDTH, value)
+        offset = spread(0.0)
+        if isotropic:
+            for k in range(count):
+                offset = offset + load(state, share + k * WIDTH) * everywhere(table, at + k)
+            at += count
+        else:
+            gain = spread(0.0)
+            for k in range(count):
+                weight = load(state, share + k * WIDTH)
+                offset = offset + weight * everywhere(table, at + 2 * k)
+                gain = gain + weight * everywhere(table, at + 2 * k + 1)
+            at += 2 * count
+        store(state, target + j * WIDTH, offset + gain * load(state, y + j * WIDTH))
+
+
+@jit(merge=True)
+def _advance(table, at, dimension, state, x, x_before, data, data_before, z, draw):
+    """Write the particles after a stage in the place of those before the last one; table[at:] is p0, p1, q0, q1, r."""
+    p0, p1, q0, q1, r = table[at], table[at + 1], table[at + 2], table[at + 3], table[at + 4]
     for j in range(dimension):
-        store(data, j * WIDTH, load(data, j * WIDTH) * factor + plan.mean[j])
-
-
-@jit
-def _advance(plan, s, x, x_before, data, data_before, z):
-    """Write the particles after stage s in the place of those before the last one."""
-    p0, p1, q0, q1, r = plan.step[s]
-    for j in range(plan.mean.shape[0]):
         row = j * WIDTH
-        value = load(x, row) * p0
+        value = load(state, x + row) * p0
         if p1 != 0.0:
-            value = value + load(x_before, row) * p1
+            value = value + load(state, x_before + row) * p1
         if q0 != 0.0:
-            value = value + load(data, row) * q0
+            value = value + load(state, data + row) * q0
         if q1 != 0.0:
-            value = value + load(data_before, row) * q1
+            value = value + load(state, data_before + row) * q1
         if r != 0.0:
-            value = value + load(z, row) * r
-        store(x_before, row, value)
+            value = value + load(z, draw + row) * r
+        store(state, x_before + row, value)
 
 
 @jit
-def reverse_diffusion(lane, lanes, plan, first, run, rows, start, start_key, path_key, labels, result):
+def reverse_diffusion(lane, lanes, plan, tables, first, run, rows, start, keys, labels, result):
     """Carry every lanes-th tile through all stages.
 
     Tile t has rows[t] particles of run[t], the first of them first[t], which become rows start[t], start[t] + 1, ...
     of the result; the classes that they are asked for are those rows of `labels`, which is empty without guidance.
+    `keys` are the two words of the key of the start, then of the path.
     """
     dimension, components = plan.mean.shape[0], plan.constant.shape[1]
+    groups, turned = plan.group_start.shape[0] - 1, plan.frames.shape[0] > 0
+    group_start, class_of, scale = plan.group_start, plan.class_of, plan.guidance_scale
+    mean, asks, draw = plan.mean, plan.asks, plan.draw
+    coefficients, frames, isotropic = tables.coefficients, tables.frames, tables.isotropic
+    per_logit, per_value = tables.per_logit, tables.per_value
+    stages, width = asks.shape[0], coefficients.shape[0] // asks.shape[0]
     size = dimension * WIDTH
-    x, x_before = on_a_cache_line(size), on_a_cache_line(size)
-    data, data_before = on_a_cache_line(size), on_a_cache_line(size)
-    even, odd = on_a_cache_line(size), on_a_cache_line(size)
-    centred, part = on_a_cache_line(size), on_a_cache_line(size)
-    share, own = on_a_cache_line(components * WIDTH), on_a_cache_line(plan.class_of.shape[0] * WIDTH)
-    label = on_a_cache_line(WIDTH)
-    turned = on_a_cache_line(plan.frames.shape[0] * size).reshape(plan.frames.shape[0], size)
+    z, label = on_a_cache_line(2 * size), on_a_cache_line(WIDTH)
+    # Rows of the state: particles now and before, denoisers now and before, space, shares, space, turned coordinates.
+    data, data_before, centred, part = 2 * size, 3 * size, 4 * size, 5 * size
+    share = 6 * size
+    own = share + components * WIDTH
+    frame_rows = own + class_of.shape[0] * WIDTH
+    state = on_a_cache_line(frame_rows + (groups * size if turned else 0))
     for t in range(lane, first.shape[0], lanes):
-        _normals(even, odd, _FIRST, first[t], run[t], start_key, dimension)
-        _start(plan, x, even, first[t], run[t], start_key)
+        x, x_before = 0, size
+        _normals(z, _FIRST, first[t], run[t], keys[0], keys[1], dimension)
+        _start(
+            plan.start_cumulative, plan.start_means, plan.start_roots, plan.start_frames, plan.start_frame,
+            state, z, first[t], run[t], keys[0], keys[1],
+        )  # fmt: skip
         if labels.shape[0] > 0:
             for i in range(WIDTH):
                 label[i] = labels[start[t] + min(i, rows[t] - 1)]
-        for s in range(plan.step.shape[0]):
-            if plan.asks[s]:
+        for s in range(stages):
+            at = s * width
+            if asks[s]:
                 data, data_before = data_before, data
-                _denoise(plan, s, x, label, centred, turned, share, own, part, data)
-            draw = plan.draw[s]
-            if draw >= 0 and draw % 2 == 0:
-                _normals(even, odd, np.uint64(draw // 2), first[t], run[t], path_key, dimension)
-            _advance(plan, s, x, x_before, data, data_before, even if draw % 2 == 0 else odd)
+                for j in range(dimension):
+                    row = load(state, x + j * WIDTH) - everywhere(coefficients, at + j)
+                    store(state, centred + j * WIDTH, row)
+                at += dimension
+                peak = spread(-np.inf)
+                for g in range(groups):
+                    begin, count = group_start[g], group_start[g + 1] - group_start[g]
+                    y = centred
+                    if turned:
+                        y = frame_rows + g * size
+                        _turn(
+                            state,
+                            centred,
+                            y,
+                            frames,
+                            g * dimension * dimension,
+                            dimension,
+                            1,
+                            dimension,
+                            False,
+                        )
+                    peak = _logits(
+                        coefficients, at + begin * per_logit, isotropic, dimension, count, state, y,
+                        share + begin * WIDTH, peak,
+                    )  # fmt: skip
+                at += components * per_logit
+                if class_of.shape[0] > 0:
+                    _guided_weights(state, share, own, class_of, scale, load(label, 0), peak)
+                    factor = spread(1.0)
+                else:
+                    factor = _weights(state, share, components, peak)
+                if turned:
+                    for j in range(dimension):
+                        store(state, data + j * WIDTH, spread(0.0))
+                for g in range(groups):
+                    begin, count = group_start[g], group_start[g + 1] - group_start[g]
+                    _sums(
+                        coefficients, at + begin * per_value, isotropic, dimension, count, state,
+                        frame_rows + g * size if turned else centred, share + begin * WIDTH, part if turned else data,
+                    )  # fmt: skip
+                    if turned:
+                        _turn(
+                            state,
+                            part,
+                            data,
+                            frames,
+                            g * dimension * dimension,
+                            dimension,
+                            dimension,
+                            1,
+                            True,
+                        )
+                for j in range(dimension):
+                    row = load(state, data + j * WIDTH) * factor + everywhere(mean, j)
+                    store(state, data + j * WIDTH, row)
+            number = draw[s]
+            if number >= 0 and number % 2 == 0:
+                _normals(z, np.uint64(number // 2), first[t], run[t], keys[2], keys[3], dimension)
+            _advance(
+                coefficients, (s + 1) * width - 5, dimension, state, x, x_before, data, data_before,
+                z, 0 if number % 2 == 0 else size,
+            )  # fmt: skip
             x, x_before = x_before, x
         for i in range(rows[t]):
             for j in range(dimension):
-                result[start[t] + i, j] = x[j * WIDTH + i]
+                result[start[t] + i, j] = state[x + j * WIDTH + i]

@@ -21,6 +21,7 @@ from ..laws import TorchMixture
 from ..noise import BLOCK, NoiseStream
 from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
+from .cpu import CompiledKernel
 from .plan import LARGEST_BYTES, Plan, bytes_of_plan, plan_of
 from .triton_use import WIDEST, usable
 
@@ -99,6 +100,11 @@ class Diffusion:
         return plan_of(self.denoiser, self.stages, self.start, self.guidance)
 
     @cached_property
+    def compiled(self) -> CompiledKernel:
+        """The plan on a CPU."""
+        return CompiledKernel.of(self.plan)
+
+    @cached_property
     def kernel(self) -> ReverseKernel:
         """The plan on a CUDA device."""
         from .triton_reverse import ReverseKernel
@@ -126,9 +132,7 @@ class Diffusion:
         Under guidance, `labels` (n,) are the classes that they are asked for.
         """
         if self.engine == COMPILED:
-            from .cpu import carry_on_cpu
-
-            return carry_on_cpu(self.plan, start, path, labels)
+            return self.compiled.particles(start, path, labels)
         x = self.start.sample(start, piece=self.piece)
         if self.engine == TRITON:
             self.kernel.carry(x, path.pieces, path.key)
