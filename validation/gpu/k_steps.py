@@ -109,6 +109,7 @@ def run(name: str, job: Job) -> Outcome:
             "variance_measured": float(record.covariances[0, 1, 0, 0]),
             "seconds": float(record.wall_seconds[1]),
             "engine_notes": list(record.notes),
+            "steps": dict(record.sampler or {}),
         }
     largest = max(float(np.abs(row["z"]).max()) for row in rows.values())
     outcomes = {law_name: row["control"] for law_name, row in rows.items()}

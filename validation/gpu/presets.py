@@ -126,6 +126,7 @@ def run(preset: str, generator: str, job: Job) -> Outcome:
             "generator": generator,
             "particles_of_all_runs": total,
             "engine_notes": list(simulated.notes),
+            "sampler": dict(simulated.sampler or {}),
             "seconds_per_round": simulated.wall_seconds,
             "adjusted_p_value": comparison.verdict.adjusted_p_value,
             "largest_z": float(np.nanmax(np.abs(z))),

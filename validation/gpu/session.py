@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..experiment import LEVEL
-from . import circumstances, rates
+from . import circumstances
+from . import rates as timings
 from .minutes import (
     LAST_SECONDS,
     Rates,
@@ -62,7 +63,7 @@ class Session:
         seed: int = 0,
         archives: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
-        measure: Callable[[str, bool, Collection[str]], dict[str, float]] = rates.measure,
+        measure: Callable[[str, bool, set[str]], dict[str, float]] = timings.measure,
     ) -> None:
         self.pieces, self.device, self.small, self.seed = list(pieces), device, small, seed
         self.data, self.end, self.clock, self._measure = data, end, clock, measure
@@ -88,6 +89,7 @@ class Session:
             except Exception:  # without rates the pieces still run, in their order
                 say(traceback.format_exc())
             plan = plan_sizes(waiting, left=self.left, rates=self.rates, small=self.small)
+            say(f"rates measured, {self.left:.0f} s left: {shown(self.rates)}")
             say(table_of_minutes(waiting, self.rates, plan, small=self.small))
             for number, piece in enumerate(waiting):
                 self._one(piece, waiting[number:])
@@ -153,6 +155,11 @@ class Session:
         """End the process from another thread: a computation holds the main one."""
         say("\nThe minutes are over within a piece.\n" + self.records.write_table(self.pieces, self.reasons))
         os._exit(3)
+
+
+def shown(rates: Rates) -> str:
+    """Return the rates in words."""
+    return ", ".join(f"{kind} {rate:.2g} s" for kind, rate in rates.seconds.items() if kind != "fixed")
 
 
 def say(text: str) -> None:
