@@ -85,14 +85,14 @@ def amplified_rounding(built, labels, size=1e-9):
 
 def assert_kernel_follows_loop(built, labels=None):
     assert built.engine == COMPILED
-    found = built.particles(stream("start"), stream("path"), labels)
+    result = built.particles(stream("start"), stream("path"), labels)
     x = built.start.sample(stream("start"))
     expected = carry(x, built.denoiser_for(labels), built.stages, stream("path"))
     assert torch.isfinite(expected).all()
     bound = 40.0 * amplified_rounding(built, labels)
-    assert float((found - expected).abs().max()) <= bound
+    assert float((result - expected).abs().max()) <= bound
     assert bound < 1e-6 * float(expected.abs().max())  # the test says something
-    return found
+    return result
 
 
 SAMPLERS = {
@@ -145,8 +145,8 @@ def test_every_final_step(final_step):
     law = mixture("diagonal", 6, 3)
     built = built_for(law, ExponentialMultistep(final_step=final_step))
     noisy = built_for(law, ExponentialMultistep()).particles(stream("start"), stream("path"))
-    found = assert_kernel_follows_loop(built)
-    assert torch.equal(found, noisy) == (final_step == "noisy")
+    result = assert_kernel_follows_loop(built)
+    assert torch.equal(result, noisy) == (final_step == "noisy")
 
 
 def test_means_far_from_the_origin():
@@ -192,9 +192,9 @@ def test_guided_samplers(kind):
     law = mixture(kind, 4, 3)
     labels = torch.from_numpy(np.random.default_rng(2).integers(0, 4, 142))
     guided = built_for_steps(law, STEPS["DDIM"], 2.5)
-    found = assert_kernel_follows_loop(guided, labels)
+    result = assert_kernel_follows_loop(guided, labels)
     assert not torch.allclose(
-        found, guided.particles(stream("start"), stream("path"), (labels + 1) % 4)
+        result, guided.particles(stream("start"), stream("path"), (labels + 1) % 4)
     )  # control
 
 
@@ -241,10 +241,10 @@ def test_no_byte_depends_on_threads_pieces_or_lanes(monkeypatch):
 
 def test_every_particle_has_numbers_of_its_own():
     built = built_for(mixture("diagonal", 5, 3), ExponentialMultistep())
-    found = built.particles(stream("start"), stream("path"))
-    assert len(torch.unique(found, dim=0)) == len(found)
+    result = built.particles(stream("start"), stream("path"))
+    assert len(torch.unique(result, dim=0)) == len(result)
     other = built.particles(stream("start", seed=12), stream("path", seed=12))
-    assert not torch.isin(found, other).any()
+    assert not torch.isin(result, other).any()
 
 
 @pytest.mark.parametrize("kind", ["isotropic", "diagonal", "full"])

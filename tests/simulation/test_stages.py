@@ -117,8 +117,8 @@ def test_a_table_does_what_the_textbook_loop_does(name, rate):
         for time in time_grid(sampler.grid, steps, start=START, stop=STOP, rate=rate)
     ]
     expected = textbook(x, denoiser, Recorded(50), levels)
-    found = sampler.run(x, denoiser, Recorded(50), steps=steps, start=START, stop=STOP)
-    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    result = sampler.run(x, denoiser, Recorded(50), steps=steps, start=START, stop=STOP)
+    torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-11)
     other = sampler.run(x, denoiser, Recorded(50), steps=steps, start=START, stop=1.0001 * STOP)
     assert not torch.allclose(other, expected, rtol=1e-11, atol=1e-11)  # control
 
@@ -128,10 +128,10 @@ def test_final_steps(final_step):
     denoiser, x = denoiser_of(), particles()
     options = {"steps": 10, "start": START, "stop": STOP}
     noisy = ExponentialMultistep().run(x, denoiser, Recorded(50), **options)
-    found = ExponentialMultistep(final_step=final_step).run(x, denoiser, Recorded(50), **options)
+    result = ExponentialMultistep(final_step=final_step).run(x, denoiser, Recorded(50), **options)
     scaled, clean = noisy / Level.at(STOP, 0.5).scale, denoiser.denoise(noisy, STOP)
     expected = {"rescaled": scaled, "half": 0.5 * (scaled + clean), "full": clean}[final_step]
-    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(result, expected, rtol=1e-13, atol=1e-13)
 
 
 STEPS = {
@@ -161,8 +161,8 @@ def assert_same_as_written_down(sampler, denoiser):
         x, lambda y, signal, level: posterior_means(denoiser, y, signal, level), lambda: noise.normal(2)
     )
     again = Recorded(50)
-    found = carry(x, denoiser, stages_of(sampler), again)
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    result = carry(x, denoiser, stages_of(sampler), again)
+    torch.testing.assert_close(result, expected, rtol=1e-10, atol=1e-10)
     assert again.drawn == noise.drawn
 
 
