@@ -431,7 +431,7 @@ OTHERS = (
     _in(
         "simulation",
         "statistics",
-        "first += rows * shift",
+        "first += counts * shift",
         "first += shift",
         "means of particles whose blocks are centred differently",
         "tests/simulation/test_statistics.py",

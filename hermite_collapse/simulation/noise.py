@@ -31,7 +31,7 @@ BLOCK = 8192
 
 @dataclass(frozen=True)
 class Piece:
-    """The particles of one block of one run; `rows` of them."""
+    """The particles of one run from the beginning of a block on; `rows` of them, those of the block or all."""
 
     run: int
     block: int
@@ -62,12 +62,20 @@ def pieces_of_run(run: int, particles: int) -> tuple[Piece, ...]:
     return tuple(Piece(run, block, min(BLOCK, particles - start)) for block, start in enumerate(starts))
 
 
-def plan_chunks(runs: int, particles: int, chunk: int) -> list[Chunk]:
+def plan_chunks(runs: int, particles: int, chunk: int, *, whole: bool = False) -> list[Chunk]:
     """Return the chunks, of at most `chunk` rows and at least one piece, that runs x particles rows are cut into.
 
     The pieces of a chunk have one size: a run's last, shorter block stands alone.  Work that is done piece by
-    piece then meets the same shapes whatever the chunk size.
+    piece then meets the same shapes whatever the chunk size.  If `whole`, runs of which one fits a chunk are pieces
+    themselves, for devices that do not work in blocks: several runs are then one chunk.
     """
+    if whole and particles <= chunk:
+        together = chunk // particles
+        cut = [range(first, min(first + together, runs)) for first in range(0, runs, together)]
+        return [
+            Chunk(own.start * particles, own.stop * particles, tuple(Piece(run, 0, particles) for run in own))
+            for own in cut
+        ]
     together = max(1, chunk // min(particles, BLOCK))
     pieces = [pieces_of_run(run, particles) for run in range(runs)]
     if particles <= BLOCK:

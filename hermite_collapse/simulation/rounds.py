@@ -201,7 +201,8 @@ class _Rounds:
             shape = (settings.run_count, settings.particles, settings.dimension)
             particles = torch.empty(shape, dtype=torch.float64, device=settings.device)
         parts: list[dict[str, FloatArray]] = []
-        chunks = plan_chunks(settings.runs, settings.particles, self.chunk_limit)
+        whole = not devices.works_in_blocks(settings.device)
+        chunks = plan_chunks(settings.runs, settings.particles, self.chunk_limit, whole=whole)
         done = index * settings.rows
         for number, generator in enumerate(generators):
             rows = None

@@ -73,19 +73,16 @@ class HermiteStatistics:
         if products:
             self._widths.append(self._width**2)
         self._products = products
-        # On a CPU the operations of one block are large enough.
-        self._group = 1 if self._compiled else self._blocks_together()
         self._totals = torch.zeros((runs, sum(self._widths)), dtype=torch.float64, device=device)
         self._tree: SumTree[torch.Tensor] = SumTree(torch.clone)
         self._centre: torch.Tensor | None = None
 
-    def _blocks_together(self) -> int:
+    def _blocks_together(self, rows: int) -> int:
         """Return the number of blocks of one batch, made of settings alone: shapes decide the last bits of products."""
-        rows = min(self.particles, BLOCK)
         values = 4 * self.dimension + sum(self._widths) // rows
         if self._basis is not None:
             values += 4 * self._basis.rows + (self._width if self._products else 0)
-        blocks = self.runs if self.particles <= BLOCK else self.particles // BLOCK
+        blocks = self.runs * max(1, self.particles // BLOCK if rows == BLOCK else 1)
         return max(1, min(blocks, _GROUP_BYTES // (8 * rows * values)))
 
     def reset(self) -> None:
@@ -95,42 +92,54 @@ class HermiteStatistics:
         self._centre = None
 
     def sums(self, x: torch.Tensor, chunk: Chunk) -> torch.Tensor:
-        """Return one row of sums for each block of a chunk of particles (rows, d); safe to call from any thread."""
-        blocks = x.reshape(len(chunk.pieces), -1, self.dimension)
-        if not self._compiled:
-            return torch.cat([self._batched(group) for group in blocks.split(self._group)])
-        rows = np.empty((len(blocks), sum(self._widths)))
-        for row, block in zip(rows, blocks, strict=True):
-            self._compiled_row(block, row)
-        return torch.from_numpy(rows)
+        """Return one row of sums for each block of a chunk (rows, d), (runs, blocks, sums); from any thread."""
+        by_run = x.reshape(_run_count(chunk), -1, self.dimension)
+        runs, rows = by_run.shape[:2]
+        whole = rows // BLOCK * BLOCK
+        parts = []
+        for part, size in ((by_run[:, :whole], BLOCK), (by_run[:, whole:], rows - whole)):
+            if part.shape[1]:
+                blocks = part.reshape(-1, size, self.dimension)
+                parts.append(self._rows_of(blocks).view(runs, part.shape[1] // size, -1))
+        return torch.cat(parts, dim=1)
 
     def add(self, x: torch.Tensor, chunk: Chunk, sums: torch.Tensor | None = None) -> None:
         """Add a chunk of particles (rows, d), with its sums if they are there already; chunks come in their order."""
         sums = self.sums(x, chunk) if sums is None else sums
-        first, count = chunk.pieces[0], len(chunk.pieces)
-        centres = x.view(count, -1, self.dimension)[:, 0]
+        first, last = chunk.pieces[0], chunk.pieces[-1]
+        by_run = x.reshape(_run_count(chunk), -1, self.dimension)
+        centres = by_run[:, ::BLOCK]
         if self._centre is None:
             # Any fixed point near the data serves; chunks begin with the first particle.
-            self._centre = centres[:1].clone()
-        self._move(sums, first.rows, centres - self._centre)
-        if self.particles <= BLOCK:  # a block is a run
-            self._totals[first.run : first.run + count] = sums
-            return
-        self._tree.add(first.block, sums)
-        if (chunk.pieces[-1].block + 1) * BLOCK >= self.particles:
+            self._centre = x[:1].clone()
+        counts = sums.new_full((sums.shape[1], 1), BLOCK)
+        counts[-1] = by_run.shape[1] - BLOCK * (sums.shape[1] - 1)
+        self._move(sums, counts, centres - self._centre)
+        self._tree.add(first.block, sums.transpose(0, 1))
+        if last.first + last.rows >= self.particles:
             for _, node in self._tree.parts():
-                self._totals[first.run] += node[0]
+                self._totals[first.run : last.run + 1] += node[0]
             self._tree.clear()
 
-    def _move(self, sums: torch.Tensor, rows: int, shift: torch.Tensor) -> None:
-        """Move the centre of each row of sums by minus its shift, (blocks, d).
+    def _move(self, sums: torch.Tensor, counts: torch.Tensor, shift: torch.Tensor) -> None:
+        """Move the centre of each row of sums by minus its shift, (runs, blocks, d); counts (blocks, 1).
 
         sum y' = sum y + n s,     sum y' y'^T = sum y y^T + (sum y) s^T + s (sum y)^T + n s s^T
         """
-        _, first, second, *_ = torch.split(sums, self._widths, dim=1)
-        half = (first + 0.5 * rows * shift)[:, :, None] * shift[:, None, :]
-        second += (half + half.mT).flatten(1)
-        first += rows * shift
+        _, first, second, *_ = torch.split(sums, self._widths, dim=-1)
+        half = (first + 0.5 * counts * shift)[..., :, None] * shift[..., None, :]
+        second += (half + half.mT).flatten(-2)
+        first += counts * shift
+
+    def _rows_of(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Return the sums of blocks (b, rows, d), a row each."""
+        if not self._compiled:
+            group = self._blocks_together(blocks.shape[1])
+            return torch.cat([self._batched(part, group) for part in blocks.split(group)])
+        rows = np.empty((len(blocks), sum(self._widths)))
+        for row, block in zip(rows, blocks, strict=True):
+            self._compiled_row(block, row)
+        return torch.from_numpy(rows)
 
     def _compiled_row(self, block: torch.Tensor, row: FloatArray) -> None:
         """Write the sums of one block (rows, d) on a CPU."""
@@ -148,14 +157,14 @@ class HermiteStatistics:
             left, right = self._basis.values(padded(block[None], 1), len(block))
             products[0][:] = self._basis.products(left, right).ravel().numpy()
 
-    def _batched(self, blocks: torch.Tensor) -> torch.Tensor:
+    def _batched(self, blocks: torch.Tensor, group: int) -> torch.Tensor:
         """Return the sums of up to a group of blocks (b, rows, d) at once."""
         assert self._basis is not None
         count, rows = blocks.shape[:2]
-        group = padded(blocks, self._group)
-        left, right = self._basis.values(group, rows)
+        batch = padded(blocks, group)
+        left, right = self._basis.values(batch, rows)
         last = [self._basis.products(left, right)] if self._products else []
-        parts = [*self._basis.sums(left, right), *centred_sums(group, rows), *last]
+        parts = [*self._basis.sums(left, right), *centred_sums(batch, rows), *last]
         return torch.cat([part[:count].flatten(1) for part in parts], dim=1)
 
     def result(self) -> RoundStatistics:
@@ -174,3 +183,8 @@ class HermiteStatistics:
             if products
             else None,
         )
+
+
+def _run_count(chunk: Chunk) -> int:
+    """Return how many runs a chunk holds: several of them whole, or part of one."""
+    return chunk.pieces[-1].run - chunk.pieces[0].run + 1

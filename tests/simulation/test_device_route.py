@@ -19,7 +19,7 @@ from hermite_collapse.simulation import (
     simulate,
 )
 from hermite_collapse.simulation.generations import TrainingMixture
-from hermite_collapse.simulation.noise import BLOCK
+from hermite_collapse.simulation.noise import BLOCK, Piece, plan_chunks
 
 RECURSION = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.2)
 REVERSE = ReverseDiffusion(steps=3)
@@ -93,9 +93,10 @@ def test_operations_of_a_round_do_not_grow_with_the_particles(name, products, de
     assert many.read == few.read
 
 
+@pytest.mark.parametrize("particles", [40, BLOCK + 40])
 @pytest.mark.parametrize("name", ["channel", "exact", "kernel"])
-def test_operations_of_a_round_do_not_grow_with_the_runs(name, device_route):
-    few, many = (_counted(GENERATIONS[name], 40, runs)[0] for runs in (2, 12))
+def test_operations_of_a_round_do_not_grow_with_the_runs(name, particles, device_route):
+    few, many = (_counted(GENERATIONS[name], particles, runs)[0] for runs in (2, 12))
     assert many.count == few.count
 
 
@@ -116,3 +117,19 @@ def test_the_route_of_a_device_gives_the_same_particles(name, monkeypatch):
         np.testing.assert_allclose(
             getattr(whole, array), getattr(blocks, array), rtol=tolerance, atol=tolerance
         )
+
+
+@pytest.mark.parametrize(
+    ("runs", "particles", "chunk"), [(5, 100, 250), (3, BLOCK + 1, 2 * BLOCK + 2), (2, 9, 9)]
+)
+def test_whole_runs_are_pieces_where_one_fits_a_chunk(runs, particles, chunk):
+    chunks = plan_chunks(runs, particles, chunk, whole=True)
+    assert [piece for part in chunks for piece in part.pieces] == [
+        Piece(run, 0, particles) for run in range(runs)
+    ]
+    assert [part.start for part in chunks] + [runs * particles] == [0] + [part.stop for part in chunks]
+    assert all(part.rows == len(part.pieces) * particles <= chunk for part in chunks)
+
+
+def test_a_run_that_does_not_fit_a_chunk_is_cut_into_blocks():
+    assert plan_chunks(2, 3 * BLOCK, 2 * BLOCK, whole=True) == plan_chunks(2, 3 * BLOCK, 2 * BLOCK)

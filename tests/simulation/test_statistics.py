@@ -21,14 +21,14 @@ def route(request, monkeypatch):
     monkeypatch.setattr(devices, "works_in_blocks", lambda device: request.param == "blocks")
 
 
-def _stream(x, degree, chunk):
+def _stream(x, degree, chunk, whole=False):
     """Statistics of particles (runs, N, d)."""
     runs, particles, dimension = x.shape
     statistics = HermiteStatistics(
         dimension, degree, runs=runs, particles=particles, products=True, device=CPU
     )
     rows = torch.from_numpy(x.reshape(-1, dimension))
-    for c in plan_chunks(runs, particles, chunk):
+    for c in plan_chunks(runs, particles, chunk, whole=whole):
         part = rows[c.start : c.stop]
         statistics.add(part, c, statistics.sums(part, c))
     return statistics.result()
@@ -58,9 +58,13 @@ def test_statistics_are_the_sums_written_out(dimension, degree, particles, route
 @pytest.mark.parametrize("particles", [70, 20_001])
 def test_bytes_do_not_depend_on_the_chunk_size(particles, route):
     x = np.random.default_rng(5).normal(size=(3, particles, 3))
-    one, other = (_stream(x, 4, chunk).arrays() for chunk in (1, 50_000))
-    for name in one:
-        assert one[name].tobytes() == other[name].tobytes(), name
+    one, *others = (
+        _stream(x, 4, chunk, whole).arrays()
+        for chunk, whole in ((1, False), (50_000, False), (50_000, True), (100_000, True))
+    )
+    for other in others:
+        for name in one:
+            assert one[name].tobytes() == other[name].tobytes(), name
 
 
 def test_covariance_far_from_the_origin_keeps_its_digits(route):
