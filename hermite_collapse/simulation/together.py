@@ -100,6 +100,11 @@ def simulate_together(
     TrainingPaused
         If the checkpoints' deadline has passed.
 
+    Notes
+    -----
+    Generators without networks make the particles of one recursion after another in each round; on a GPU all runs of
+    a recursion that fit its memory are one batch.
+
     Examples
     --------
     >>> import hermite_collapse as hc
