@@ -21,12 +21,14 @@ from ..core.types import IntArray
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
 from . import devices
+from .fused.triton_use import usable
 from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, member_of, plan_chunks
 from .reverse import ReverseDiffusion, Truncation
 
 if TYPE_CHECKING:
     from .channel_numba import Components
+    from .fused.triton_channel import TrainingTables
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,11 @@ class TrainingMixture:
         stream = self._context.noise(chunk, purpose)
         if stream.device.type == "cpu":
             return self._draw_compiled(stream, channel)
+        if self._target.frames is None and usable("triton_channel", stream.device):
+            from .fused.triton_channel import training_through_channel
+
+            root = channel.variance**0.5
+            return training_through_channel(self.tables, stream.pieces, stream.key, channel.scale, root)
         return self.draw_readable(stream, channel)
 
     def draw_readable(self, stream: NoiseStream, channel: GaussianChannel) -> torch.Tensor:
@@ -195,6 +202,25 @@ class TrainingMixture:
             rows = earlier.view(-1, dimension)
             result = torch.where((source == number)[:, None], rows[member], result)
         return channel.scale * result + channel.variance**0.5 * stream.normal(dimension)
+
+    @cached_property
+    def tables(self) -> TrainingTables:
+        """What the Triton kernel draws from; fresh data without frames."""
+        from .fused.triton_channel import TrainingTables
+
+        device, law = self._context.device, self._target
+        parents = [
+            [law.means.data_ptr(), *(earlier[run].data_ptr() for earlier in self._sources)]
+            for run in range(self._context.runs)
+        ]
+        return TrainingTables(
+            torch.as_tensor(self._steps, device=device),
+            torch.tensor(parents, device=device),
+            law.cumulative,
+            law.means,
+            law.variances.sqrt(),
+            self._context.particles,
+        )
 
     @cached_property
     def _components(self) -> Components:
@@ -247,6 +273,7 @@ def draw_pools(context: RoundContext, size: int, *, blur: float = 0.0) -> torch.
     recursion, device = context.recursion, context.device
     mixture = TrainingMixture(context, piece=min(size, BLOCK))
     channel = GaussianChannel(1.0, blur**2)
-    chunks = plan_chunks(context.runs, size, devices.default_chunk(device, 8 * 10 * recursion.dimension))
+    rows = devices.default_chunk(device, 8 * 10 * recursion.dimension)
+    chunks = plan_chunks(context.runs, size, rows, whole=not devices.works_in_blocks(device))
     drawn = [mixture.draw(chunk, "pool", channel) for chunk in chunks]
     return torch.cat(drawn).view(context.runs, size, recursion.dimension)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import hermite_collapse as hc
+from hermite_collapse.laws.channels import GaussianChannel
 from hermite_collapse.simulation import (
     EulerMaruyama,
     ExponentialMultistep,
@@ -24,14 +25,15 @@ from hermite_collapse.simulation import (
 )
 from hermite_collapse.simulation.fused import triton_use
 from hermite_collapse.simulation.fused.diffusion import Diffusion
+from hermite_collapse.simulation.generations import RoundContext, TrainingMixture
 from hermite_collapse.simulation.laws import TorchMixture, components_of
-from hermite_collapse.simulation.noise import NoiseStream, Piece
+from hermite_collapse.simulation.noise import NoiseStream, Piece, plan_chunks
 from hermite_collapse.simulation.stages import carry
 
 triton = pytest.importorskip("triton")
 import triton.language as tl
 
-from hermite_collapse.simulation.fused import triton_attention, triton_random, triton_reverse
+from hermite_collapse.simulation.fused import triton_attention, triton_channel, triton_random, triton_reverse
 from hermite_collapse.simulation.fused.triton_random import Rows, draw_pair, normals_of
 from hermite_collapse.simulation.fused.triton_reverse import power_of_minus
 
@@ -260,6 +262,41 @@ def test_particles_do_not_depend_on_what_is_carried_with_them():
     assert torch.equal(together[90:], alone)
 
 
+def round_context(data: hc.GaussianMixture | hc.EmpiricalLaw, regime: str, fresh: float) -> RoundContext:
+    recursion = hc.Recursion(data, fresh_fraction=fresh, truncation=0.2, regime=regime)
+    generator = np.random.default_rng(7)
+    earlier = {
+        j: torch.from_numpy(generator.normal(size=(2, 300, recursion.dimension)) + 10.0 * j)
+        for j in np.flatnonzero(recursion.mixing(3)[1])
+    }
+    return RoundContext(recursion, 3, 2, 300, 11, CPU, earlier)
+
+
+@interpreted
+@pytest.mark.parametrize(("regime", "fresh"), [("replace", 0.3), ("replace", 1.0), ("accumulate", 0.0)])
+@pytest.mark.parametrize("name", ["one", "many", "points"])
+def test_particles_of_the_channel(name, regime, fresh):
+    """A few units of rounding of the largest term; a different source, member or component would be far away."""
+    generator = np.random.default_rng(5)
+    data = {
+        "one": lambda: hc.GaussianMixture([1.0], [[0.5]], [[2.0]]),
+        "many": lambda: hc.GaussianMixture(
+            generator.dirichlet(np.ones(40)),
+            generator.normal(size=(40, 5)),
+            generator.uniform(0.1, 1.0, (40, 5)),
+        ),
+        "points": lambda: hc.EmpiricalLaw(generator.normal(size=(300, 2))),
+    }[name]()
+    context = round_context(data, regime, fresh)
+    training = TrainingMixture(context)
+    for part in plan_chunks(2, 300, 300):
+        path = context.noise(part, "channel")
+        made = triton_channel.training_through_channel(training.tables, path.pieces, path.key, 0.9, 0.4)
+        expected = training.draw_readable(path, GaussianChannel(0.9, 0.16))
+        assert made.shape == expected.shape
+        assert float((made - expected).abs().max()) < 1e-14 * float(expected.abs().max())
+
+
 @interpreted
 @pytest.mark.parametrize(("dimension", "count"), [(1, 300), (10, 129), (20, 64)])
 @pytest.mark.parametrize(("noise", "shift", "unit"), [(0.5, 0.0, 1.0), (0.1, 30.0, 1.0), (0.5, 0.0, 1e-4)])
@@ -289,6 +326,10 @@ def test_kernels_pass_their_own_check(kernel):
 def test_checks_see_a_wrong_kernel(monkeypatch):
     monkeypatch.setattr(triton_random, "first_word", lambda draw, kind: philox.first_word(draw + 2, kind))
     assert triton_random.check_on_device(CPU) > triton_random.LARGEST_DIFFERENCE
+    monkeypatch.setattr(
+        triton_channel, "key_of", lambda words: triton_random.key_of((words[0] + 1, words[1]))
+    )
+    assert triton_channel.check_on_device(CPU) > triton_channel.LARGEST_DIFFERENCE
     monkeypatch.setattr(triton_attention, "_LOG2_E", 1.4437)
     assert triton_attention.check_on_device(CPU) > triton_attention.LARGEST_DIFFERENCE
     monkeypatch.setattr(triton_reverse, "_LOG2_E", 1.4427)
@@ -375,6 +416,15 @@ def test_the_means_compile_for_a_card():
     constants = {"D": 10, "WIDTH": 16, "QUERIES": 128, "POINTS": 128}
     code = compile_for_hopper(triton_attention._means, signature, constants, num_warps=8, num_stages=3)
     assert "f32.f16.f16" in code
+
+
+@compiled
+def test_the_channel_compiles_for_a_card():
+    signature = dict.fromkeys(("result", "source_steps", "steps", "means", "roots", "channel"), "*fp64")
+    signature |= dict.fromkeys(("run_of", "first_of"), "*i32") | {"parents": "*i64", "key": "i64"}
+    signature |= dict.fromkeys(("offset", "count", "size", "sources", "components", "members"), "i32")
+    constants = {"COLUMNS": 3, "ROOTS": 3, "SOURCE_BITS": 1, "COMPONENT_BITS": 5, "BLOCK": 512}
+    assert "call.uni" not in compile_for_hopper(triton_channel._draw, signature, constants, num_warps=4)
 
 
 @compiled

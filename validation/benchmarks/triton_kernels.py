@@ -58,9 +58,14 @@ def rows(name: str) -> Iterator[dict[str, Any]]:
 
 def checks(device: torch.device) -> Iterator[dict[str, Any]]:
     """The largest difference of every kernel from torch's operations."""
-    from hermite_collapse.simulation.fused import triton_attention, triton_random, triton_reverse
+    from hermite_collapse.simulation.fused import (
+        triton_attention,
+        triton_channel,
+        triton_random,
+        triton_reverse,
+    )
 
-    for module in (triton_random, triton_reverse, triton_attention):
+    for module in (triton_random, triton_channel, triton_reverse, triton_attention):
         difference = module.check_on_device(device)
         name = module.__name__.rsplit(".", 1)[1]
         yield {"kernel": name, "difference": difference, "met": difference <= module.LARGEST_DIFFERENCE}

@@ -17,6 +17,8 @@ import torch
 import triton
 import triton.language as tl
 
+from .triton_random import on_the_device_of
+
 # What the halves may make of a mean of the check's points, whose largest logit is about 40.
 LARGEST_DIFFERENCE = 2e-5
 
@@ -104,22 +106,23 @@ def means(queries: torch.Tensor, points: torch.Tensor, scale: float, variance: f
     bias = torch.full((groups, tiles * _POINTS), _NEVER, dtype=torch.float32, device=queries.device)
     bias[:, : points.shape[1]] = (-0.5 * _LOG2_E * scale**2 / variance) * centred.square().sum(-1)
     result = torch.empty((groups, count, width), dtype=torch.float32, device=queries.device)
-    _means[(triton.cdiv(count, _QUERIES), groups)](
-        *_split(asked),
-        *_split(stored),
-        bias,
-        (query_unit * point_unit).to(torch.float32),
-        result,
-        count,
-        tiles,
-        D=dimension,
-        WIDTH=width,
-        QUERIES=_QUERIES,
-        POINTS=_POINTS,
-        num_warps=_WARPS,
-        num_stages=min(_DEPTH, 128 // width),  # tiles of wide points fill the shared memory
-        enable_fp_fusion=True,
-    )
+    with on_the_device_of(result):
+        _means[(triton.cdiv(count, _QUERIES), groups)](
+            *_split(asked),
+            *_split(stored),
+            bias,
+            (query_unit * point_unit).to(torch.float32),
+            result,
+            count,
+            tiles,
+            D=dimension,
+            WIDTH=width,
+            QUERIES=_QUERIES,
+            POINTS=_POINTS,
+            num_warps=_WARPS,
+            num_stages=min(_DEPTH, 128 // width),  # tiles of wide points fill the shared memory
+            enable_fp_fusion=True,
+        )
     return centre + (2.0**_TOP * point_unit) * result[..., :dimension].to(torch.float64)
 
 

@@ -6,8 +6,10 @@ the polynomials of `philox_numba`.  A draw of a whole stream is one launch.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,7 +54,7 @@ LARGEST_DIFFERENCE = 1e-13
 
 # Elements of one program, and the most elements of one launch: their numbers fit 32 bits.
 _BLOCK = 512
-_LARGEST = 1 << 30
+LARGEST_ELEMENTS = 1 << 30
 
 
 @triton.jit
@@ -263,26 +265,42 @@ def draw_pair(
     even, odd = (
         torch.empty((rows.count, columns), dtype=torch.float64, device=rows.runs.device) for _ in range(2)
     )
-    step = max(1, _LARGEST // columns)
-    for start in range(0, rows.count, step):
-        count = min(step, rows.count - start) * columns
-        _fill[(triton.cdiv(count, _BLOCK),)](
-            even[start:],
-            odd[start:],
-            rows.runs,
-            rows.first,
-            start,
-            count,
-            rows.size,
-            signed(first_word(draw, kind), 32),
-            signed(key[0] + (key[1] << 32), 64),
-            COLUMNS=columns,
-            NORMAL=kind == "normal",
-            BLOCK=_BLOCK,
-            num_warps=4,
-            enable_fp_fusion=True,
-        )
+    step = max(1, LARGEST_ELEMENTS // columns)
+    with on_the_device_of(even):
+        for start in range(0, rows.count, step):
+            count = min(step, rows.count - start) * columns
+            _fill[(triton.cdiv(count, _BLOCK),)](
+                even[start:],
+                odd[start:],
+                rows.runs,
+                rows.first,
+                start,
+                count,
+                rows.size,
+                signed(first_word(draw, kind), 32),
+                key_of(key),
+                COLUMNS=columns,
+                NORMAL=kind == "normal",
+                BLOCK=_BLOCK,
+                num_warps=4,
+                enable_fp_fusion=True,
+            )
     return even, odd
+
+
+def key_of(words: tuple[int, int]) -> int:
+    """Return the words of a stream's key as one argument of a kernel."""
+    return signed(words[0] + (words[1] << 32), 64)
+
+
+def groups_of(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Return consecutive pieces of one size together."""
+    return [list(group) for _, group in itertools.groupby(pieces, key=lambda piece: piece.rows)]
+
+
+def on_the_device_of(tensor: torch.Tensor) -> AbstractContextManager[None]:
+    """Return a context in which kernels start on the device of a tensor."""
+    return torch.cuda.device(tensor.device) if tensor.device.type == "cuda" else nullcontext()
 
 
 def signed(word: int, bits: int) -> int:

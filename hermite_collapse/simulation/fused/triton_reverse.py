@@ -28,7 +28,16 @@ from ..samplers import ExponentialMultistep
 from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .plan import Plan, plan_of
-from .triton_random import Rows, addresses, high_word, normal_pair, signed, with_high_word
+from .triton_random import (
+    Rows,
+    addresses,
+    groups_of,
+    high_word,
+    key_of,
+    normal_pair,
+    on_the_device_of,
+    with_high_word,
+)
 
 _LOG2_E = 1.4426950408889634
 # What rounding may make of a particle, amplified by the dynamics.
@@ -318,10 +327,11 @@ class ReverseKernel:
         The stream with that key is the noise's, of which nothing was drawn.
         """
         start = 0
-        for _, group in itertools.groupby(pieces, key=lambda piece: piece.rows):
-            rows = Rows.of(list(group), x.device)
-            self._launch(x[start : start + rows.count], rows, key)
-            start += rows.count
+        with on_the_device_of(x):
+            for group in groups_of(pieces):
+                rows = Rows.of(group, x.device)
+                self._launch(x[start : start + rows.count], rows, key)
+                start += rows.count
 
     def _launch(self, x: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
         lanes = self.options["D"] <= _WIDEST_LANE
@@ -335,7 +345,7 @@ class ReverseKernel:
             rows.size,
             self.stages,
             self.tiles,
-            signed(key[0] + (key[1] << 32), 64),
+            key_of(key),
             *self.tables,
             **self.options,
             BLOCK=self.launch.particles,

@@ -16,6 +16,7 @@ import torch
 # What each module's kernels make, in the words of a note.
 KERNELS = {
     "triton_random": "Random numbers",
+    "triton_channel": "Particles of the channel",
     "triton_reverse": "Reverse diffusions with an exact denoiser",
     "triton_attention": "Weighted means over a pool",
 }
