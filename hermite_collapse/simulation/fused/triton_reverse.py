@@ -100,9 +100,9 @@ def _matrices(
     component = tl.arange(0, TILE)
     inside = row < rows
     run, particle = addresses(row + offset, run_of, first_of, size, inside)
-    place = row[:, None].to(tl.int64) * D + column[None, :]
+    entries = row[:, None].to(tl.int64) * D + column[None, :]
     mask = inside[:, None] & (column < D)[None, :]
-    x = tl.load(points + place, mask=mask, other=0.0)
+    x = tl.load(points + entries, mask=mask, other=0.0)
     wide = column[:, None] * TILE + component[None, :]
     tall = component[:, None] * WIDTH + column[None, :]
     square = column[:, None] * WIDTH + column[None, :]
@@ -165,7 +165,7 @@ def _matrices(
             )
             moved += tl.where(column < D, tl.load(step + stage * 5 + 4), 0.0)[None, :] * normals
         x = moved
-    tl.store(points + place, x, mask=mask)
+    tl.store(points + entries, x, mask=mask)
 
 
 @triton.jit
@@ -188,9 +188,9 @@ def _lanes(
     component = tl.arange(0, TILE)
     inside = row < rows
     run, particle = addresses(row + offset, run_of, first_of, size, inside)
-    place = row[None, :].to(tl.int64) * D + column[:, None]
+    entries = row[None, :].to(tl.int64) * D + column[:, None]
     mask = inside[None, :] & (column < D)[:, None]
-    x = tl.load(points + place, mask=mask, other=0.0)
+    x = tl.load(points + entries, mask=mask, other=0.0)
     wide = column[None, :] * TILE + component[:, None]
     tall = component[None, :] * WIDTH + column[:, None]
     square = column[None, :] * WIDTH + column[:, None]
@@ -253,7 +253,7 @@ def _lanes(
             )
             moved += tl.where(column < D, tl.load(step + stage * 5 + 4), 0.0)[:, None] * normals
         x = moved
-    tl.store(points + place, x, mask=mask)
+    tl.store(points + entries, x, mask=mask)
 
 
 @dataclass(frozen=True)
@@ -322,7 +322,7 @@ class ReverseKernel:
         return tuple(self.options.values())
 
     def carry(self, x: torch.Tensor, pieces: Sequence[Piece], key: tuple[int, int]) -> None:
-        """Carry the particles (n, d) of pieces through all stages, in place; contiguous and in float64.
+        """Carry the particles (n, d) of pieces through all stages, in entries; contiguous and in float64.
 
         The stream with that key is the noise's, of which nothing was drawn.
         """

@@ -53,22 +53,22 @@ def _problem(
     """Return why the kernels of a module, or a variant of one, are not used, None if they are."""
     address = (kernel, device, variant)
     if address not in _problems:
-        problem = _problem_seen(kernel, device, difference)
+        problem = _test(kernel, device, difference)
         _problems[address] = problem
         if problem is not None:
             _notes[kernel] = f"{KERNELS[kernel]} were made by torch's own operations: {problem}."
     return _problems[address]
 
 
-def _problem_seen(kernel: str, device: str, difference: Callable[[], float] | None) -> str | None:
+def _test(kernel: str, device: str, difference: Callable[[], float] | None) -> str | None:
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed"
     try:
         module = importlib.import_module(f".{kernel}", __package__)
-        found = module.check_on_device(torch.device(device)) if difference is None else difference()
+        largest = module.check_on_device(torch.device(device)) if difference is None else difference()
     except Exception as error:  # whatever a compiler or a driver may say
         message = (str(error).strip().splitlines() or [""])[0]
         return f"the Triton kernel does not run ({type(error).__name__}: {message})"
-    if not found <= module.LARGEST_DIFFERENCE:
-        return f"the Triton kernel differs by {found:.2g} from them"
+    if not largest <= module.LARGEST_DIFFERENCE:
+        return f"the Triton kernel differs by {largest:.2g} from them"
     return None
