@@ -1,4 +1,17 @@
-"""Curves measured round by round, the data's own values beside them, and their joint covariance, kept as netCDF."""
+"""Curves measured round by round, the data's own values beside them, and their joint covariance, kept as netCDF.
+
+    value            generation, curve            s^2, f_n or power, as `kind` says
+    noise            generation, curve, other     covariance that the samples of a generation give to its own values
+    data             curve                        values of the data, and
+    data_covariance  curve, other                 the covariance of their errors, 0 where they are the law itself
+    kind, number     curve                        "variance" and rank, "factor" and degree, "power" and frequency
+    round, samples   generation                   number of the round, and of samples measured
+    share_at_ends    set, end                     of the data and each generation, at the lowest and highest value
+    ends, bias       end; generation, curve       these values, and what was cut there did to a curve, in its errors
+    sheet            set, example, row, column    first images, bytes
+
+The file's attributes are its format, the units, the notes, and training_samples (-1: as many as were measured).
+"""
 
 from __future__ import annotations
 
@@ -175,6 +188,8 @@ class Measured(Displayed, Value):
 
     def covariance(self, contraction: ArrayLike, values: ArrayLike | None = None) -> FloatArray:
         """Return the joint covariance of the curves of all generations, for one hypothesis about the rounds.
+
+        It is that of rounds whose training sets hold fresh data and samples of the last generation (`history`).
 
         Parameters
         ----------

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.diagnosis.measured import Measured
+from hermite_collapse.storage.images import FASHION_MNIST, load_images
 from tests.diagnosis.channel_histories import channel_history
 
 IMAGE = pytest.importorskip("PIL.Image")
@@ -20,10 +24,10 @@ def call(*arguments, capsys):
     return status, captured.out, captured.err
 
 
-def save(folder, samples, half):
+def save(folder, samples, half, side=8):
     """Images as 8-bit files whose range is [-half, half]; what lies beyond is cut."""
     folder.mkdir(parents=True)
-    pixels = np.clip(np.rint((samples.reshape(-1, 8, 8) / half + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    pixels = np.clip(np.rint((samples.reshape(-1, side, side) / half + 1.0) * 127.5), 0, 255).astype(np.uint8)
     for i, image in enumerate(pixels):
         IMAGE.fromarray(image).save(folder / f"{i}.png", compress_level=1)
 
@@ -78,6 +82,46 @@ def test_known_channels_are_read_from_folders(digits, monkeypatch, capsys):
 
     status, out, _ = call(*measured, capsys=capsys)
     assert status == 0 and "gen_2 is round 1, gen_10 is round 9." in " ".join(out.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("half", "value_range"), [(3.0, ["--value-range", "85", "170"]), (1.0, [])])
+def test_ten_folders_of_fashion_images_take_less_than_a_minute(half, value_range, tmp_path):
+    """2 000 images of 28 x 28 a generation, from the command line alone, the start of Python included."""
+    pytest.importorskip("PIL.Image")
+    if not FASHION_MNIST.exists():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    data = load_images("fashion_mnist").train[:2000]
+    rng = np.random.default_rng(0)
+    generations = channel_history(data, fresh_fraction=0.2, time=0.05, rounds=9, samples=2000, rng=rng)
+    for name, samples in [("real", data), *((f"gen_{i}", x) for i, x in enumerate(generations, start=1))]:
+        save(tmp_path / name, samples, half, side=28)
+    command = [sys.executable, "-m", "hermite_collapse"]
+    begin = time.perf_counter()
+    measure = [
+        *command,
+        "measure",
+        "--data",
+        "real",
+        "--generations",
+        "gen_*",
+        *value_range,
+        "--out",
+        "M",
+        "--json",
+    ]
+    document = json.loads(subprocess.run(measure, cwd=tmp_path, check=True, capture_output=True).stdout)
+    assert time.perf_counter() - begin < 60.0
+    assert document["clipping"]["is_biased"] == (half == 1.0)
+    if half == 1.0:
+        assert document["clipping"]["shares"][0][0] > 0.4 > 0.3 > document["clipping"]["shares"][9][0]
+        return
+    answer = subprocess.run(
+        [*command, "diagnose", "M", "--json"], cwd=tmp_path, check=True, capture_output=True
+    )
+    diagnosis = json.loads(answer.stdout)
+    for name, truth in (("fresh_fraction", 0.2), ("truncation_time", 0.05)):
+        assert abs(diagnosis[name]["value"] - truth) < 3 * diagnosis[name]["error"] < 0.5 * truth
 
 
 def test_folders_that_were_cut_are_flagged(digits, monkeypatch, capsys):
