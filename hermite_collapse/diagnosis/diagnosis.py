@@ -10,7 +10,7 @@ it fixes a rate and a plateau.  The fresh fraction, or a second direction of ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,21 +26,14 @@ from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
 from ..storage.curves import Curve
+from .affine_models import ScoreErrorModel
+from .catalogue import models_to_try
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, from_measured
 from .measured import FACTOR, POWER, VARIANCE, Measured
 from .observations import DISTANCE, Observations
-from .round_models import (
-    MECHANISMS,
-    AffineModel,
-    AutoencoderModel,
-    BlurModel,
-    RefitModel,
-    RoundModel,
-    SamplerModel,
-    ScoreErrorModel,
-    TruncationModel,
-)
+from .profiles import with_limits
+from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sentences import describe
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
@@ -205,8 +198,8 @@ def diagnose(
     times = _times(truncation_time)
     speed = checks.positive(rate, "rate")
     asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
-    if sampler is not None:
-        checks.instance(sampler, Mechanism, "sampler")
+    if sampler is not None and not isinstance(sampler, Mechanism):
+        raise InputError(f"sampler must be a round map of hc.mechanisms, got {sampler!r}.")
     given = {
         "degrees": degrees,
         "rounds": rounds,
@@ -256,11 +249,19 @@ def _diagnosed(
         free = 2 + len(observations.free_starts) // len(observations.degrees)
         observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
     fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
+    for model in models:
+        if fits[model.name].is_accepted:
+            fits[model.name] = with_limits(fits[model.name], model, observations, fresh)
     decision = decide(fits, observations)
     truncation = fits.get("truncation")
     known: dict[str, Estimate | None] = {}
     concluded = decision.verdict in (IDENTIFIED, RATE_AND_PLATEAU)
-    if concluded and truncation is not None and truncation.is_accepted and truncation.freedom >= LEAST_FREEDOM:
+    if (
+        concluded
+        and truncation is not None
+        and truncation.is_accepted
+        and truncation.freedom >= LEAST_FREEDOM
+    ):
         known = dict(truncation.parameters)
         if len(times) == 1:
             known["truncation_time"] = Estimate(times[0], 0.0, "standard_error", "samples")
@@ -284,15 +285,7 @@ def _models(
     sampler: Mechanism | None,
 ) -> list[RoundModel]:
     """Return the mechanisms to try: the one that is asked for, or all that say something of such curves."""
-    models: list[RoundModel] = [
-        TruncationModel(rate, times),
-        BlurModel(),
-        RefitModel(),
-        ScoreErrorModel(),
-        AutoencoderModel(),
-        *([] if sampler is None else [SamplerModel.of(sampler)]),
-        AffineModel(),
-    ]
+    models = models_to_try(rate=rate, times=times, sampler=sampler)
     if asked is None:
         return [model for model in models if model.speaks_of(observations)]
     wanted = [model for model in models if model.name == asked]
@@ -300,7 +293,9 @@ def _models(
         raise InputError('sampler must be given where mechanism is "sampler", got none.')
     if not wanted[0].speaks_of(observations):
         held = "distances" if np.any(observations.degrees == DISTANCE) else "factors"
-        raise InputError(f"mechanism must say something of {held}, which fix a rate and a plateau, got {asked!r}.")
+        raise InputError(
+            f"mechanism must say something of {held}, which fix a rate and a plateau, got {asked!r}."
+        )
     return wanted
 
 
@@ -310,7 +305,9 @@ def _of_measured(measured: Measured, fresh: float | None) -> Observations:
     curves = measured.part(*kinds)
     clean = np.flatnonzero(~np.any(np.abs(curves.clipping.bias) > 1.0, axis=0))
     if len(clean) == 0:
-        raise InputError(f"curve must hold curves that clipping did not bias, got none: {measured.clipping.text}")
+        raise InputError(
+            f"curve must hold curves that clipping did not bias, got none: {measured.clipping.text}"
+        )
     guess = np.full(len(curves.names), 0.7 if fresh is None else 1.0 - fresh)
     observations = from_measured(curves, guess)
     for _ in range(_PASSES):
@@ -349,7 +346,7 @@ def _times(value: float | Sequence[float] | None) -> tuple[float, ...]:
     return tuple(times.tolist())
 
 
-def _none_of(given: dict[str, object], what: str) -> None:
+def _none_of(given: Mapping[str, object], what: str) -> None:
     """Refuse arguments that the curve itself answers."""
     for name, value in given.items():
         if value is not None:

@@ -10,7 +10,7 @@ is not determined: its limit is where the profile of chi-square has risen by 3.8
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,8 +25,10 @@ REJECTED_BELOW = 0.05
 LEAST_FREEDOM = 3
 BORDER_ERRORS = 2.0
 PROFILE_RISE = 3.841459  # of chi-square, at 95 %
-LARGEST_ERROR = 0.25  # of a fresh fraction that counts as determined
+LARGEST_ERROR = 0.25  # of a share that counts as determined
+_SHARES = ("fresh_fraction", "slope", "gain")
 _STEP = 1e-6
+_BESIDES = ("energy", "residual")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,10 @@ class MechanismFit(Value):
     predicted : array, shape (r, m)
     free : int
         Number of fitted parameters of the mechanism, with the fresh fraction, without starts.
+    fitted : mapping of str to pair of float
+        Values and errors of fitted parameters in the fit's own terms, whether determined or not.
+    limits : mapping of str to float
+        Of parameters at a border: the largest value at 95 %, for `samples` the smallest.
     """
 
     name: str
@@ -63,7 +69,8 @@ class MechanismFit(Value):
     contraction_error: FloatArray
     predicted: FloatArray
     free: int
-    limits: dict[str, float]
+    fitted: dict[str, tuple[float, float]]
+    limits: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_rejected(self) -> bool:
@@ -80,12 +87,18 @@ class MechanismFit(Value):
         """Whether each column's rate can be told from 1, so that it has a plateau or leaves one, shape (m,)."""
         distance = np.abs(1.0 - self.contraction)
         known = np.isfinite(self.contraction_error)
-        return known & (distance > BORDER_ERRORS * np.where(known, self.contraction_error, 0.0)) & (distance > 1e-6)
+        return (
+            known
+            & (distance > BORDER_ERRORS * np.where(known, self.contraction_error, 0.0))
+            & (distance > 1e-6)
+        )
 
     @property
     def is_determined(self) -> bool:
-        """Whether every parameter is determined, with an error."""
-        return self.freedom >= LEAST_FREEDOM and all(value is not None for value in self.parameters.values())
+        """Whether what makes the mechanism is determined, with an error; what it adds besides may be nothing."""
+        return self.freedom >= LEAST_FREEDOM and all(
+            value is not None for name, value in self.parameters.items() if name not in _BESIDES
+        )
 
 
 class _Problem:
@@ -282,7 +295,7 @@ def _described(
         plateau_error, rate_error = np.split(_propagated(problem, x, covariance), 2)
     if freedom < LEAST_FREEDOM:
         plateau_error, rate_error = np.full_like(plateau, np.nan), np.full_like(plateau, np.nan)
-    parameters, limits = _parameters(problem, x, errors, chi_square)
+    parameters, fitted = _parameters(problem, x, errors)
     return MechanismFit(
         name=model.name,
         title=model.title,
@@ -296,42 +309,42 @@ def _described(
         contraction_error=rate_error,
         predicted=problem.predict(x[None, :])[0],
         free=sum(k < problem.count for k in problem.free),
-        limits=limits,
+        fitted=fitted,
     )
 
 
 def _parameters(
-    problem: _Problem, x: FloatArray, errors: FloatArray, chi_square: float
-) -> tuple[dict[str, Estimate | None], dict[str, float]]:
-    """Return the named parameters, None where undetermined, and the borders of these."""
+    problem: _Problem, x: FloatArray, errors: FloatArray
+) -> tuple[dict[str, Estimate | None], dict[str, tuple[float, float]]]:
+    """Return the named parameters, None where undetermined, and the values of those that were fitted."""
     values: dict[str, tuple[float, float]] = {}
-    lost: dict[str, float] = {}
+    lost = set()
     if problem.held is not None:
         values["fresh_fraction"] = (problem.held, 0.0)
+    fitted: dict[str, tuple[float, float]] = {}
     for j, k in enumerate(problem.free):
         parameter = problem.parameters[k]
         if k >= problem.count or parameter.name.startswith(("rate ", "step ", "offset of ")):
             continue
-        values[parameter.name] = (float(x[j]), float(errors[j]))
-        if _is_lost(parameter, float(x[j]), float(errors[j])):
-            lost[parameter.name] = float(x[j])
+        fitted[parameter.name] = float(x[j]), float(errors[j])
+        if _is_lost(parameter, *fitted[parameter.name]):
+            lost.add(parameter.name)
+    values |= fitted
     for k, value in problem.fixed.items():
         values[problem.parameters[k].name] = (value, 0.0)
     reported = problem.model.reported(values)
     return {
         name: None if name in lost else Estimate(value, error, "standard_error", "samples")
         for name, (value, error) in reported.items()
-    }, lost
+    }, fitted
 
 
 def _is_lost(parameter: Parameter, value: float, error: float) -> bool:
     """Return whether a parameter cannot be told from one of its borders, or from anything at all."""
     spread = error if np.isfinite(error) else 0.0
-    if parameter is FRESH and error > LARGEST_ERROR:
+    if parameter.name in _SHARES and error > LARGEST_ERROR:
         return True
-    at_border = any(
-        abs(value - border) <= max(BORDER_ERRORS * spread, 1e-6) for border in parameter.borders
-    )
+    at_border = any(abs(value - border) <= max(BORDER_ERRORS * spread, 1e-6) for border in parameter.borders)
     return bool(at_border or error == np.inf)
 
 

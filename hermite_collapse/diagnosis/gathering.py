@@ -54,7 +54,9 @@ def from_arrays(
             larger[columns:, columns:] = joint
             joint = larger
         if np.any(index == 0.0):
-            raise InputError("data must be left out where the curve has a round 0, which is the data, got both.")
+            raise InputError(
+                "data must be left out where the curve has a round 0, which is the data, got both."
+            )
         values, index = np.concatenate([row[None], values]), np.concatenate([[0.0], index])
         errors = None if errors is None else np.concatenate([known[None], errors])
     elif data_errors is not None:
@@ -231,7 +233,9 @@ def _column_degrees(kind: str, degrees: ArrayLike | None, columns: int) -> IntAr
         return np.full(columns, DISTANCE)
     if kind in ("variances", "deviations"):
         return np.full(columns, VARIANCE)
-    numbers = np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
+    numbers = (
+        np.arange(1, columns + 1) if degrees is None else np.atleast_1d(checks.degrees(degrees, "degrees"))
+    )
     if numbers.shape != (columns,) or np.any(numbers < 1):
         raise InputError(
             f"degrees must have one entry >= 1 a column of curve ({columns}), got {numbers.tolist()}."

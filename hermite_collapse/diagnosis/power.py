@@ -25,21 +25,12 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism, variances
-from ..pipeline.mechanisms import Autoencoder, Blur, Refit, ScoreError, Truncation
 from ..pipeline.pipeline import Pipeline
+from .catalogue import model_of, models_to_try
 from .fitting import REJECTED_BELOW, MechanismFit, fit
 from .gathering import from_arrays
+from .history import history_covariance
 from .observations import Observations
-from .round_models import (
-    AffineModel,
-    AutoencoderModel,
-    BlurModel,
-    RefitModel,
-    RoundModel,
-    SamplerModel,
-    ScoreErrorModel,
-    TruncationModel,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +70,18 @@ class DetectionPower(Value):
             f"{self.rounds} rounds"
         )
         seen = ", ".join(
-            f"{name.replace('_', ' ')} by {significant(size, 2)}" for name, size in self.smallest.items()
+            f"{name.replace('_', ' ')} by {significant(size, 2)}"
+            if np.isfinite(size)
+            else f"{name.replace('_', ' ')} by none, being undetermined"
+            for name, size in self.smallest.items()
         )
         apart = ", ".join(f"{name.replace('_', ' ')} {percent(p)}" for name, p in self.rejection.items())
-        return (
-            f"With {measured}, differences are seen with a power of {percent(self.power)} from these sizes on: {seen}. "
-            f"Probability that another mechanism is rejected: {apart}."
+        differences = (
+            f"With {measured}, differences are seen with a power of {percent(self.power)} from these sizes on: {seen}."
+            if seen
+            else f"With {measured}, nothing is fitted."
         )
+        return f"{differences} Probability that another mechanism is rejected: {apart}."
 
 
 @public
@@ -145,29 +141,22 @@ def detection_power(
     """
     from scipy.special import chdtri, chndtr, ndtri
 
-    checks.instance(mechanism, Mechanism, "mechanism")
+    if not isinstance(mechanism, Mechanism):
+        raise InputError(f"mechanism must be a round map of hc.mechanisms, got {mechanism!r}.")
     data = np.atleast_1d(variances(data_variances, "data_variances"))
     if data.ndim != 1 or data.size == 0 or data.min() <= 0.0:
         raise InputError(f"data_variances must be a non-empty vector of numbers > 0, got {data_variances!r}.")
     alpha = checks.fraction(fresh_fraction)
     count, last = checks.integer(images, "images", minimum=2), checks.integer(rounds, "rounds", minimum=2)
     size, wanted = checks.probability(level, "level"), checks.probability(power, "power")
-    truth = _model_of(mechanism)
+    truth = model_of(mechanism)
     observations = _expected(mechanism, data, alpha, count, last)
     held = alpha if fresh_fraction_known else None
-    models: list[RoundModel] = [
-        TruncationModel(),
-        BlurModel(),
-        RefitModel(),
-        ScoreErrorModel(),
-        AutoencoderModel(),
-        AffineModel(),
-    ]
     own = fit(truth, observations, fresh_fraction=held)
     z = float(ndtri(wanted) - ndtri(size / 2.0))
     errors = _errors(own)
     rejection = {}
-    for model in models:
+    for model in models_to_try():
         if model.name != truth.name:
             other = fit(model, observations, fresh_fraction=held)
             edge = chdtri(other.freedom, REJECTED_BELOW)
@@ -185,22 +174,24 @@ def detection_power(
     )
 
 
-def history_covariance(curves: FloatArray, contraction: FloatArray, images: int) -> FloatArray:
+def variance_covariance(curves: FloatArray, contraction: FloatArray, images: int) -> FloatArray:
     """Return the joint covariance of variances (r, d) of rounds 0, 1, ..., measured on so many images each.
 
-    The data of round 0 train nothing here: fresh data are drawn anew in every round.
+    The images of round 0 train nothing: fresh data are drawn anew from the law of the data.
     """
     count, columns = curves.shape
-    own = 2.0 * curves**2 / images
-    covariance = np.zeros((count, columns, count, columns))
-    index = np.arange(columns)
-    covariance[0, index, 0, index] = own[0]
-    passed = np.zeros(columns)
-    for i in range(1, count):
-        passed = contraction**2 * passed + own[i]
-        for j in range(i, count):
-            covariance[i, index, j, index] = covariance[j, index, i, index] = contraction ** (j - i) * passed
-    return covariance.reshape(count * columns, -1)
+    noise = 2.0 / images * np.einsum("ij,jk->ijk", curves**2, np.eye(columns))
+    covariance = np.zeros((count * columns, count * columns))
+    covariance[:columns, :columns] = noise[0]
+    covariance[columns:, columns:] = history_covariance(
+        noise[1:],
+        rounds=np.arange(1, count),
+        samples=np.full(count - 1, images),
+        steps=np.broadcast_to(contraction, (count, columns)),
+        training_samples=None,
+        data=np.zeros((columns, columns)),
+    )
+    return covariance
 
 
 def _expected(mechanism: Mechanism, data: FloatArray, alpha: float, images: int, rounds: int) -> Observations:
@@ -213,25 +204,11 @@ def _expected(mechanism: Mechanism, data: FloatArray, alpha: float, images: int,
         degrees=None,
         rounds=None,
         standard_errors=None,
-        covariance=history_covariance(curves, contraction, images),
+        covariance=variance_covariance(curves, contraction, images),
         data=None,
         data_errors=None,
         names=None,
     )
-
-
-def _model_of(mechanism: Mechanism) -> RoundModel:
-    if isinstance(mechanism, Truncation):
-        return TruncationModel(mechanism.rate)
-    for kind, model in (
-        (Blur, BlurModel()),
-        (Refit, RefitModel()),
-        (ScoreError, ScoreErrorModel()),
-        (Autoencoder, AutoencoderModel()),
-    ):
-        if isinstance(mechanism, kind):
-            return model
-    return SamplerModel.of(mechanism)
 
 
 def _errors(own: MechanismFit) -> dict[str, float]:

@@ -55,9 +55,12 @@ def parameters(one: MechanismFit) -> str:
     """Return fitted parameters with their errors in words."""
     named = []
     for name, value in one.parameters.items():
-        if value is None:
+        if value is None and name in one.limits:
+            bound = "at least" if name == "samples" else "at most"
+            named.append(f"{_NAMES[name]} {bound} {significant(one.limits[name])}")
+        elif value is None:
             named.append(f"{_NAMES[name]} undetermined")
-        elif value.error != 0.0:
+        elif value is not None and value.error != 0.0:
             named.append(f"{_NAMES[name]} {_number(value)}")
     return _listed(named) if named else "no fitted parameter"
 
@@ -105,9 +108,7 @@ def _others(leading: MechanismFit, fits: dict[str, MechanismFit]) -> str:
     wider = [one.title for one in left if one.name in CONTAINED_IN[leading.name]]
     worse = [one.title for one in left if one.name not in CONTAINED_IN[leading.name]]
     contained = f"A special case of {_listed(wider)}, without which it fits as well." if wider else ""
-    behind = (
-        f"Not rejected alone, but worse than a law that contains it: {_listed(worse)}." if worse else ""
-    )
+    behind = f"Not rejected alone, but worse than a law that contains it: {_listed(worse)}." if worse else ""
     return " ".join(part for part in (ruled_out, contained, behind) if part)
 
 
@@ -146,7 +147,11 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
     leading = decision.leading
     if observations.has_errors:
         accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
-        return f"Not rejected: {_listed(one.title for one in accepted)}." if accepted else ""
+        return (
+            f"Not rejected: {_listed(f'{one.title} ({parameters(one)})' for one in accepted)}."
+            if accepted
+            else ""
+        )
     if leading.name != "affine" and leading.is_determined and is_overdetermined(leading, fits, observations):
         return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {_levels(leading)}"
     levels = _levels(fits.get("affine", leading))
@@ -185,7 +190,11 @@ def _quality(one: MechanismFit) -> str:
 def _p_value(one: MechanismFit) -> str:
     if np.isnan(one.p_value):
         return "not tested"
-    return f"p = {significant(one.p_value, 2)}" if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"
+    return (
+        f"p = {significant(one.p_value, 2)}"
+        if one.p_value > _SMALLEST_P
+        else f"p < {significant(_SMALLEST_P)}"
+    )
 
 
 def _number(estimate: Estimate) -> str:

@@ -51,21 +51,26 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     best = min(fits.values(), key=_criterion(observations))
     general = fits.get("affine", best)
     if not observations.has_errors:
-        if np.all(np.ptp(np.where(observations.used, observations.values, observations.start_guesses), axis=0) == 0):
+        if np.all(
+            np.ptp(np.where(observations.used, observations.values, observations.start_guesses), axis=0) == 0
+        ):
             return Decision(UNDETERMINED, general, "nothing changes, and the curve has no standard errors")
         return Decision(UNDETERMINED, best, "the curve has no standard errors, so no mechanism was tested")
     if all(one.is_rejected for one in fits.values()):
         return Decision(REJECTED, general)
     if max(one.freedom for one in fits.values()) < LEAST_FREEDOM:
         return Decision(
-            UNDETERMINED, general, f"fewer than {LEAST_FREEDOM} degrees of freedom are left to test anything with"
+            UNDETERMINED,
+            general,
+            f"fewer than {LEAST_FREEDOM} degrees of freedom are left to test anything with",
         )
     if _is_constant(general, observations):
         return Decision(UNDETERMINED, general, "nothing changes beyond the errors")
     candidate = _only_candidate(fits, observations)
     if candidate is not None:
         return Decision(IDENTIFIED, candidate)
-    if general.name == "affine" and general.is_accepted and np.any(general.settles):
+    settled = general.settles & (general.contraction < 1.0)
+    if general.name == "affine" and general.is_accepted and np.any(settled):
         return Decision(RATE_AND_PLATEAU, general)
     accepted = [one for one in fits.values() if one.is_accepted]
     # Mechanisms of one parameter say more than a rate and a plateau; the others say as much.
@@ -110,7 +115,9 @@ def _only_candidate(fits: dict[str, MechanismFit], observations: Observations) -
     specific = {name: one for name, one in fits.items() if name != "affine"}
     accepted = {name for name, one in specific.items() if one.is_accepted and not _is_worse(one, fits)}
     minimal = [
-        name for name in accepted if not any(name in CONTAINED_IN[other] for other in accepted if other != name)
+        name
+        for name in accepted
+        if not any(name in CONTAINED_IN[other] for other in accepted if other != name)
     ]
     if len(minimal) != 1 or len(specific) < 2 or np.any(observations.degrees == DISTANCE):
         return None

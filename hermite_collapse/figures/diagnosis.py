@@ -74,7 +74,9 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
             linestyle="-" if one.is_accepted else "--",
         )
         if np.isfinite(one.plateau[j]) and one.settles[j]:
-            axes.plot(1.0, one.plateau[j], "<", color=colour, transform=axes.get_yaxis_transform(), clip_on=False)
+            axes.plot(
+                1.0, one.plateau[j], "<", color=colour, transform=axes.get_yaxis_transform(), clip_on=False
+            )
         ends.append((float(one.predicted[order[-1], j]), seen.names[j], colour))
     if len(columns) > 1:
         values, labels, colours = (list(column) for column in zip(*ends, strict=True))

@@ -243,15 +243,19 @@ class _Table:
         index = sorted({i for _, i in entries})
         names = tuple(degrees)
         values, errors = np.full((len(index), len(names)), np.nan), np.full((len(index), len(names)), np.nan)
-        for (name, i), measured in entries.items():
-            at = index.index(i), names.index(name)
+        for (name, position), measured in entries.items():
+            at = index.index(position), names.index(name)
             values[at], errors[at] = _mean(measured)
         if self._all(RUN):
             few = max(map(len, entries.values())) < _ENOUGH_RUNS
             errors = _pooled(entries, index, names) if few else errors
             notes.append(
                 "Runs were averaged; standard errors are those of their mean"
-                + (", from the scatter in all rounds of a curve together, since runs are few." if few else ".")
+                + (
+                    ", from the scatter in all rounds of a curve together, since runs are few."
+                    if few
+                    else "."
+                )
             )
         values, errors = self._from_percent(values, errors, index, notes)
         gaps = int(np.isnan(values).sum())

@@ -51,7 +51,7 @@ def read_cells(file: Path) -> Cells:
     delimiter = _delimiter(body)
     rows = [cells for line in body if line.strip() and (cells := _split(line, delimiter)) is not None]
     names: tuple[str, ...] = ()
-    if rows and not any(_starts_with_number(cell) for cell in rows[0]):
+    if rows and not _starts_with_number(rows[0][0]):
         names, rows = tuple(rows[0]), rows[1:]
     elif rows:
         names = _commented_names(lines, delimiter, len(rows[0]))

@@ -18,7 +18,14 @@ def test_every_entry_names_a_function(entry: str) -> None:
 
 
 def test_every_displayed_class_has_a_view() -> None:
-    for module in ("laws.aged", "recursion.prediction", "comparison.comparison", "storage.record"):
+    for module in (
+        "laws.aged",
+        "recursion.prediction",
+        "comparison.comparison",
+        "storage.record",
+        "advice.audit",
+        "diagnosis.diagnosis",
+    ):
         importlib.import_module(f"hermite_collapse.{module}")
     classes = [kind for kind in Displayed.__subclasses__() if kind.__module__.startswith("hermite_collapse")]
     assert {kind.__name__ for kind in classes} == set(VIEWS)

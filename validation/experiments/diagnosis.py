@@ -14,19 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hermite_collapse as hc
+from hermite_collapse.diagnosis.catalogue import model_of, models_to_try
 from hermite_collapse.diagnosis.fitting import fit
 from hermite_collapse.diagnosis.gathering import from_arrays
-from hermite_collapse.diagnosis.power import history_covariance
-from hermite_collapse.diagnosis.round_models import (
-    AffineModel,
-    AutoencoderModel,
-    BlurModel,
-    RefitModel,
-    RoundModel,
-    SamplerModel,
-    ScoreErrorModel,
-    TruncationModel,
-)
+from hermite_collapse.diagnosis.power import variance_covariance
 from hermite_collapse.pipeline.mechanism import Mechanism
 
 from ..experiment import Experiment, Result, Settings
@@ -38,24 +29,19 @@ SAMPLER = hc.mechanisms.SamplerSteps.ddim(steps=20)
 
 
 class Case(NamedTuple):
-    """A mechanism at work, the curves it is fitted as, and its parameters."""
+    """A mechanism at work, and its parameters."""
 
     mechanism: Mechanism
-    model: RoundModel
     parameters: dict[str, float]
 
 
 CASES = {
-    "truncation": Case(hc.mechanisms.Truncation(0.08), TruncationModel(), {"truncation_time": 0.08}),
-    "blur": Case(hc.mechanisms.Blur(0.25), BlurModel(), {"bandwidth": 0.25}),
-    "refit": Case(hc.mechanisms.Refit(12), RefitModel(), {"samples": 12.0}),
-    "score_error": Case(
-        hc.mechanisms.ScoreError(-0.1, 0.02), ScoreErrorModel(), {"slope": -0.1, "energy": 0.02}
-    ),
-    "autoencoder": Case(
-        hc.mechanisms.Autoencoder(0.93, 0.03), AutoencoderModel(), {"gain": 0.93, "residual": 0.03}
-    ),
-    "sampler": Case(SAMPLER, SamplerModel.of(SAMPLER), {}),
+    "truncation": Case(hc.mechanisms.Truncation(0.08), {"truncation_time": 0.08}),
+    "blur": Case(hc.mechanisms.Blur(0.25), {"bandwidth": 0.25}),
+    "refit": Case(hc.mechanisms.Refit(12), {"samples": 12.0}),
+    "score_error": Case(hc.mechanisms.ScoreError(-0.1, 0.02), {"slope": -0.1, "energy": 0.02}),
+    "autoencoder": Case(hc.mechanisms.Autoencoder(0.93, 0.03), {"gain": 0.93, "residual": 0.03}),
+    "sampler": Case(SAMPLER, {}),
 }
 
 
@@ -86,10 +72,10 @@ def calibrate(name: str, count: int, *, seed: int = 0, others: bool = True) -> C
     case = CASES[name]
     pipeline = hc.Pipeline([case.mechanism], fresh_fraction=FRESH_FRACTION)
     curves = pipeline.trajectory(VARIANCES, ROUNDS)
-    covariance = history_covariance(curves, np.asarray(pipeline.rate(VARIANCES)), IMAGES)
+    covariance = variance_covariance(curves, np.asarray(pipeline.rate(VARIANCES)), IMAGES)
     factor = np.linalg.cholesky(covariance)
-    models = [one.model for one in CASES.values() if others or one is case]
-    models += [AffineModel()] if others else []
+    own = model_of(case.mechanism).name
+    models = [model for model in models_to_try(sampler=SAMPLER) if others or model.name == own]
     rejected = dict.fromkeys((model.name for model in models), 0)
     truth = {"fresh_fraction": FRESH_FRACTION} | case.parameters
     z: dict[str, list[float]] = {key: [] for key in truth}
@@ -111,7 +97,7 @@ def calibrate(name: str, count: int, *, seed: int = 0, others: bool = True) -> C
         for model in models:
             one = fit(model, observations)
             rejected[model.name] += one.is_rejected
-            if model is not case.model:
+            if model.name != own:
                 continue
             p_values.append(one.p_value)
             for key, value in truth.items():

@@ -104,7 +104,13 @@ def run(
     if curve is None:
         raise InputError("diagnose must be given a table of a curve or what measure left, got none.")
     measured = _read(curve, columns)
-    times = None if truncation_time is None else truncation_time[0] if len(truncation_time) == 1 else truncation_time
+    times = (
+        None
+        if truncation_time is None
+        else truncation_time[0]
+        if len(truncation_time) == 1
+        else truncation_time
+    )
     diagnosis = diagnose(
         measured,
         kind=kind,
@@ -197,7 +203,9 @@ def _print_plateaus(diagnosis: Diagnosis, output: Output) -> None:
     )
 
 
-def _document(curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str]) -> dict[str, object]:
+def _document(
+    curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str]
+) -> dict[str, object]:
     from ...diagnosis.sentences import critical_slope
 
     slope = critical_slope(diagnosis.fits_by_mechanism)

@@ -1,0 +1,199 @@
+"""Mechanisms that are affine in the variance, as curves: truncation, blur, refit, score error, autoencoder."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..core.types import FloatArray
+from .observations import VARIANCE, Observations
+from .round_models import LongRun, Parameter, RoundModel, geometric
+
+LARGEST_SLOPE = 4.0
+_SMALLEST_LOSS = 1e-12  # of a refit, below which the number of samples counts as infinite
+_LOSSES = (0.0005, 0.003, 0.01, 0.03, 0.08, 0.2, 0.4, 0.7)
+"""Shares of a variance that a round may lose, where fits begin."""
+
+
+class _AffineMechanism(RoundModel):
+    """A mechanism of slope A and offset B."""
+
+    @abstractmethod
+    def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
+        """Return slopes and offsets of the columns, each (s, m), of own parameters (s, p)."""
+
+    def predict(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> FloatArray:
+        slope, offset = self.law(own, observations)
+        power, sums = geometric((1.0 - alpha) * slope, observations.rounds)
+        return power * starts[:, None, :] + (alpha * slope * starts + offset)[:, None, :] * sums
+
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
+        slope, offset = self.law(own, observations)
+        kappa = (1.0 - alpha) * slope
+        drive = alpha * slope * starts + offset
+        with np.errstate(divide="ignore", invalid="ignore"):
+            plateau = np.where(kappa < 1.0, drive / (1.0 - kappa), np.inf)
+        still = (kappa >= 1.0) & (np.abs(drive - (1.0 - kappa) * starts) <= 1e-12 * np.abs(starts))
+        return LongRun(np.where(still, starts, plateau), kappa)
+
+
+def _powers(observations: Observations) -> FloatArray:
+    """Return the power of A that acts on each column: 1 on variances, n/2 on the factors of degree n."""
+    degrees = observations.degrees
+    return np.where(degrees == VARIANCE, 1.0, degrees / 2.0)
+
+
+def _offset_parameters(observations: Observations, name: str, *, means: bool) -> tuple[Parameter, ...]:
+    """Return the offsets: one shared by the variances, one for each column of factors."""
+    shared = np.any(observations.degrees == VARIANCE)
+    own = _own_offsets(observations, means)
+    return ((Parameter(name, 0.0, np.inf, borders=(0.0,)),) if shared else ()) + tuple(
+        Parameter(f"offset of {observations.names[j]}", -np.inf, np.inf) for j in own
+    )
+
+
+def _own_offsets(observations: Observations, means: bool) -> list[int]:
+    degrees = observations.degrees
+    return [j for j in range(len(degrees)) if degrees[j] > (0 if means else 1)]
+
+
+def _offsets(parameters: FloatArray, observations: Observations, *, means: bool) -> FloatArray:
+    """Return the offsets (s, m) of the columns from the parameters that `_offset_parameters` declares."""
+    offsets = np.zeros((len(parameters), len(observations.degrees)))
+    shared = observations.degrees == VARIANCE
+    next_one = 0
+    if shared.any():
+        offsets[:, shared] = parameters[:, :1]
+        next_one = 1
+    for j in _own_offsets(observations, means):
+        offsets[:, j] = parameters[:, next_one]
+        next_one += 1
+    return offsets
+
+
+@dataclass(frozen=True)
+class TruncationModel(_AffineMechanism):
+    """Early stopping at one truncation time, fitted or held, or at held times by round."""
+
+    rate: float = 0.5
+    times: tuple[float, ...] = ()
+    name: ClassVar[str] = "truncation"
+    title: ClassVar[str] = "truncation"
+
+    def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
+        if self.times:
+            return ()
+        grid = tuple(float(-np.log1p(-loss) / (2.0 * self.rate)) for loss in _LOSSES)
+        return (Parameter("truncation_time", 0.0, 20.0 / self.rate, grid, (0.0,)),)
+
+    def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
+        time = own[:, :1] if not self.times else np.full((len(own), 1), self.times[0])
+        return self._law(time, observations)
+
+    def _law(self, time: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
+        exponent = -2.0 * self.rate * time
+        slope = np.exp(exponent * _powers(observations))
+        return slope, np.where(observations.degrees == VARIANCE, -np.expm1(exponent), 0.0)
+
+    def predict(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> FloatArray:
+        if len(self.times) < 2:
+            return super().predict(alpha, own, starts, observations)
+        laws = [self._law(np.array([[time]]), observations) for time in self.times]
+        curve = [starts]
+        for i in range(observations.last):
+            slope, offset = laws[min(i, len(laws) - 1)]
+            curve.append(slope * (alpha * starts + (1.0 - alpha) * curve[-1]) + offset)
+        return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
+
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
+        last = TruncationModel(self.rate, self.times[-1:])
+        return super(TruncationModel, last).long_run(alpha, own, starts, observations)
+
+
+class BlurModel(_AffineMechanism):
+    """A blur of one bandwidth."""
+
+    name: ClassVar[str] = "blur"
+    title: ClassVar[str] = "blur"
+
+    def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
+        return _offset_parameters(observations, "bandwidth", means=False)
+
+    def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
+        offsets = _offsets(own, observations, means=False)
+        return np.ones_like(offsets), offsets
+
+    def reported(self, own: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        squared = own.get("bandwidth")
+        if squared is None or squared[0] <= 0.0:
+            return own
+        width = float(np.sqrt(squared[0]))
+        return own | {"bandwidth": (width, squared[1] / (2.0 * width))}
+
+
+class RefitModel(_AffineMechanism):
+    """A refit that loses the share 1/n of every variance."""
+
+    name: ClassVar[str] = "refit"
+    title: ClassVar[str] = "refitting to finite samples"
+
+    def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
+        return (Parameter("samples", 0.0, 0.5, tuple(loss for loss in _LOSSES if loss < 0.5), (0.0,)),)
+
+    def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
+        slope = np.broadcast_to(1.0 - own[:, :1], (len(own), len(observations.degrees)))
+        return slope, np.zeros_like(slope)
+
+    def reported(self, own: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        if "samples" not in own:
+            return own
+        share, error = own["samples"]
+        count = (1.0 / share, error / share**2) if share > _SMALLEST_LOSS else (np.inf, np.nan)
+        return own | {"samples": count}
+
+
+class ScoreErrorModel(_AffineMechanism):
+    """An error of the learned score, of one slope and one energy."""
+
+    name: ClassVar[str] = "score_error"
+    title: ClassVar[str] = "an error of the learned score"
+    gain: ClassVar[Parameter] = Parameter(
+        "slope", -1.0, LARGEST_SLOPE, (*(-loss for loss in _LOSSES), -0.95, 0.0, 0.02, 0.1, 0.3, 1.0)
+    )
+    offset: ClassVar[str] = "energy"
+
+    def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
+        return (self.gain, *_offset_parameters(observations, self.offset, means=True))
+
+    def slope(self, gain: FloatArray) -> FloatArray:
+        """Return A of the gain parameter."""
+        return 1.0 + gain
+
+    def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
+        slope = np.maximum(self.slope(own[:, :1]), 1e-12) ** _powers(observations)
+        return slope, _offsets(own[:, 1:], observations, means=True)
+
+
+class AutoencoderModel(ScoreErrorModel):
+    """A decode and encode, of one gain up to 1 and one residual."""
+
+    name: ClassVar[str] = "autoencoder"
+    title: ClassVar[str] = "an autoencoder"
+    gain: ClassVar[Parameter] = Parameter(
+        "gain", 0.0, 1.0, (*(float(np.sqrt(1.0 - loss)) for loss in _LOSSES), 0.2, 1.0)
+    )
+    offset: ClassVar[str] = "residual"
+
+    def slope(self, gain: FloatArray) -> FloatArray:
+        return gain**2

@@ -1,0 +1,54 @@
+"""Limits of parameters that a fit leaves at a border: where the profile of chi-square has risen by 3.84."""
+
+from __future__ import annotations
+
+from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
+from .observations import Observations
+from .round_models import Parameter, RoundModel
+
+_DOUBLINGS = 12
+_LIMITED = ("truncation_time", "bandwidth", "samples")
+"""Parameters whose border is a mechanism that is not at work."""
+
+
+def with_limits(
+    one: MechanismFit, model: RoundModel, observations: Observations, fresh_fraction: float | None
+) -> MechanismFit:
+    """Return the fit with the limit of the parameter that makes the mechanism, where it is left at its border.
+
+    The limit is the largest value that is not rejected, for `samples` the smallest; none where there is no such value.
+    """
+    for parameter in model.parameters(observations):
+        if parameter.name in _LIMITED and one.parameters.get(parameter.name, 0.0) is None:
+            limit = _limit(one, model, observations, fresh_fraction, parameter)
+            if limit is not None:
+                named = model.reported({parameter.name: (limit, 0.0)})[parameter.name][0]
+                return one.replace(limits={parameter.name: named})
+    return one
+
+
+def _limit(
+    one: MechanismFit,
+    model: RoundModel,
+    observations: Observations,
+    fresh_fraction: float | None,
+    parameter: Parameter,
+) -> float | None:
+    """Return where the profile crosses its level above the fitted value, None where it does not."""
+    from scipy.optimize import brentq
+
+    def excess(at: float) -> float:
+        held = fit(model, observations, fresh_fraction=fresh_fraction, fixed={parameter.name: at})
+        # The root of the rise is nearly straight.
+        return float(max(held.chi_square - one.chi_square, 0.0) ** 0.5 - PROFILE_RISE**0.5)
+
+    value, error = one.fitted[parameter.name]
+    inside, step = value, min(BORDER_ERRORS * error, 0.01 * min(parameter.high, 1.0))
+    for _ in range(_DOUBLINGS):
+        outside = inside + step
+        if outside >= parameter.high:
+            return None
+        if excess(outside) > 0.0:
+            return float(brentq(excess, inside, outside, rtol=0.01, xtol=1e-9))
+        inside, step = outside, 2.0 * step
+    return None

@@ -1,0 +1,149 @@
+"""hermite-collapse diagnose: its document, its exit status, what it leaves and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.app.cli.app import run
+from hermite_collapse.diagnosis import diagnosis as module
+
+EXAMPLES = Path(module.__file__).parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments, capsys):
+    status = run([str(argument) for argument in ("diagnose", *arguments)])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def document(*arguments, capsys, status=0):
+    found, out, err = call(*arguments, "--json", capsys=capsys)
+    assert found == status, err
+    return json.loads(out)
+
+
+def write(values, *, errors=True, name="c.csv", degrees=(1, 4)):
+    head = [f"degree {n}{e}" for n in degrees for e in ("", " error")[: 1 + errors]]
+    rows = [
+        ",".join([str(i), *(f"{v!r},0.01" if errors else repr(v) for v in row)])
+        for i, row in enumerate(np.asarray(values).tolist())
+    ]
+    Path(name).write_text("\n".join([",".join(["round", *head]), *rows]))
+
+
+def truncated(fresh_fraction=0.2, truncation=0.15):
+    return hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation=truncation, rounds=10)
+
+
+KEYS = {"fresh_fraction", "truncation_time", "plateau", "plateau_error", "fits", "text"}
+
+
+def test_truncation_is_found(capsys):
+    write(truncated())
+    found = document("c.csv", capsys=capsys)
+    assert set(found) >= KEYS | {"verdict", "accepted", "columns"}
+    assert found["verdict"] == "identified" and found["fits"] is True and "truncation" in found["accepted"]
+    np.testing.assert_allclose(found["fresh_fraction"]["value"], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(found["truncation_time"]["value"], 0.15, rtol=1e-6)
+    assert found["truncation_time"]["error"] > 0
+    assert found["columns"]["degree 4 error"] == "standard error of degree 4"
+    limit = hc.attenuation([1, 4], fresh_fraction=0.2, truncation_time=0.15)
+    np.testing.assert_allclose(found["plateau"], limit, rtol=1e-6)
+    status, out, _ = call("c.csv", "--truncation-time", "0.15", capsys=capsys)
+    assert status == 0 and "fresh fraction 0.2 ±" in out and "'round' as round" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_what_nothing_explains_is_rejected_with_status_1(capsys):
+    values = truncated()
+    values[5, 1] += 0.2
+    write(values)
+    found = document("c.csv", capsys=capsys, status=1)
+    assert found["verdict"] == "rejected" and found["fits"] is False and found["accepted"] == []
+    assert found["fresh_fraction"] is None and found["truncation_time"] is None
+
+
+def test_what_was_asked_for_alone_is_rejected_with_status_1(capsys):
+    write(truncated())
+    found = document("c.csv", "--mechanism", "blur", capsys=capsys, status=1)
+    assert found["verdict"] == "rejected" and set(found["mechanisms"]) == {"blur"}
+    assert document("c.csv", "--mechanism", "affine", capsys=capsys)["verdict"] == "rate_and_plateau"
+
+
+def test_without_errors_nothing_is_claimed(capsys):
+    write(truncated(), errors=False)
+    found = document("c.csv", capsys=capsys)
+    assert found["verdict"] == "undetermined" and found["fits"] is None and found["accepted"] == []
+    assert found["fresh_fraction"] is None and "Best fit, not tested" in found["text"]
+
+
+def test_the_ring(capsys):
+    found = document(EXAMPLES / "ring.csv", "--fresh-fraction", "0.25", capsys=capsys)
+    assert found["verdict"] == "rate_and_plateau" and found["fits"] is True
+    assert "truncation" not in found["accepted"] and found["truncation_time"] is None
+    assert found["mechanisms"]["truncation"]["p_value"] == pytest.approx(1.1e-6, rel=0.1)
+
+
+def test_the_critical_share_of_a_widening_round(capsys):
+    pipeline = hc.Pipeline([hc.mechanisms.ScoreError(0.25, 0.01)], fresh_fraction=0.4)
+    curve = pipeline.trajectory([1.5, 0.3], 10)
+    rows = [f"{i},{a!r},0.01,{b!r},0.01" for i, (a, b) in enumerate(curve.tolist())]
+    Path("v.csv").write_text("gen,variance 1,variance 1 sem,variance 2,variance 2 sem\n" + "\n".join(rows))
+    found = document("v.csv", capsys=capsys)
+    assert found["verdict"] == "identified" and found["critical_share"] == pytest.approx(0.2, rel=1e-5)
+
+
+def test_a_sampler_is_tried_besides(capsys):
+    sampler = hc.mechanisms.SamplerSteps.ddim(steps=20)
+    curve = hc.Pipeline([sampler], fresh_fraction=0.4).trajectory([1.5, 0.3, 0.02], 10)
+    head = "gen," + ",".join(f"variance {j},variance {j} sem" for j in range(3))
+    rows = [f"{i}," + ",".join(f"{v!r},{0.005 * v!r}" for v in row) for i, row in enumerate(curve.tolist())]
+    Path("v.csv").write_text(head + "\n" + "\n".join(rows))
+    found = document("v.csv", "--sampler", "ddim", "--steps", "20", capsys=capsys)
+    assert found["verdict"] == "identified" and "sampler" in found["accepted"]
+    other = document("v.csv", "--sampler", "ddim", "--steps", "50", capsys=capsys)
+    assert "sampler" not in other["accepted"]
+
+
+def test_roles_kind_and_data_by_hand(capsys):
+    Path("o.csv").write_text("k,mine\n1,2.5\n2,3.1\n3,3.3\n4,3.4\n5,3.42\n")
+    roles = ["--columns", "k=round", "mine=distance"]
+    assert document("o.csv", *roles, capsys=capsys)["columns"] == {"k": "round", "mine": "distance"}
+    variances = ["--columns", "k=round", "mine=value", "--kind", "variances", "--data", "1.5"]
+    assert document("o.csv", *variances, capsys=capsys)["verdict"] == "undetermined"
+
+
+def test_a_figure_is_left(capsys, tmp_path):
+    write(truncated())
+    status, out, _ = call("c.csv", "--out", "o", capsys=capsys)
+    assert status == 0 and "Written to o." in out
+    assert (tmp_path / "o" / "figures" / "diagnosis.svg").exists()
+    kept = json.loads((tmp_path / "o" / "diagnosis.json").read_text())
+    assert kept["verdict"] == "identified"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["c.csv", "--kind", "moments"], "kind must be one of"),
+        (["c.csv", "--mechanism", "sampler"], "sampler must be given"),
+        (["c.csv", "--columns", "degree 1"], "columns must be given as NAME=ROLE"),
+        (["c.csv", "--columns", "x=round"], "columns must name columns of the table"),
+        (["c.csv", "--fresh-fraction", "1.5"], "fresh_fraction must lie in [0, 1]"),
+        (["."], "must be a folder that measure wrote"),
+    ],
+)
+def test_bad_requests_are_one_sentence(arguments, message, capsys):
+    write(truncated())
+    status, out, err = call(*arguments, capsys=capsys)
+    assert status == 2 and out == "" and message in err and err.count("\n") == 1
