@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from hermite_collapse.simulation.fused.triton_reverse import ReverseKernel
 
 STEPS = 100
-SHAPES = [(64, 4, 2), (64, 4, 1), (128, 8, 2)]  # particles, warps, stages of loading ahead
+# Particles, warps, stages of loading ahead, registers.
+SHAPES = [(64, 4, 2), (64, 4, 1), (128, 8, 2), (64, 4, 2, 168), (64, 4, 2, 128)]
 LANE_SHAPES = [(128, 4, 1), (256, 4, 1)]
 ATTENTION_SHAPES = [
     (128, 128, 8, 3),

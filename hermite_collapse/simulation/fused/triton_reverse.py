@@ -258,11 +258,22 @@ def _lanes(
 
 @dataclass(frozen=True)
 class Launch:
-    """How a kernel is cut into programs: particles of each, its warps, and stages of tables loaded ahead."""
+    """How a kernel is cut into programs.
+
+    Attributes
+    ----------
+    particles, warps : int
+        Of a program.
+    ahead : int
+        Stages of the plan whose tables are loaded ahead.
+    registers : int, optional
+        The most that a thread may take: fewer leave room for more programs, and move numbers to memory.
+    """
 
     particles: int
     warps: int
     ahead: int
+    registers: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -351,6 +362,7 @@ class ReverseKernel:
             BLOCK=self.launch.particles,
             num_warps=self.launch.warps,
             num_stages=self.launch.ahead,
+            maxnreg=self.launch.registers,
             enable_fp_fusion=True,
         )
 
