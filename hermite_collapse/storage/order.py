@@ -40,7 +40,8 @@ def matching(patterns: Sequence[Path], name: str) -> list[Path]:
     """
     found: set[Path] = set()
     for pattern in patterns:
-        paths = [pattern] if pattern.exists() else [Path(path) for path in glob.glob(str(pattern))]
+        is_member = ".npz:" in str(pattern)  # one array of an archive
+        paths = [pattern] if is_member or pattern.exists() else [Path(path) for path in glob.glob(str(pattern))]
         if not paths:
             raise InputError(f"{name} must name existing files or folders, got {str(pattern)!r}.")
         found.update(paths)
