@@ -22,8 +22,9 @@ from hermite_collapse.simulation import (
     MixtureDenoiser,
     ProbabilityFlowHeun,
     philox,
+    simulate,
 )
-from hermite_collapse.simulation.fused import triton_use
+from hermite_collapse.simulation.fused import diffusion, triton_use
 from hermite_collapse.simulation.fused.diffusion import Diffusion
 from hermite_collapse.simulation.generations import RoundContext, TrainingMixture
 from hermite_collapse.simulation.laws import TorchMixture, components_of
@@ -185,11 +186,11 @@ def law(components: int, dimension: int, kind: str, seed: int = 0) -> TorchMixtu
 
 def largest_difference(mixture: TorchMixture, stages) -> tuple[float, float]:
     """Between kernel and loop, and the largest coordinate."""
-    diffusion = Diffusion(MixtureDenoiser(mixture), stages, mixture)
+    reverse = Diffusion(MixtureDenoiser(mixture), stages, mixture)
     x = mixture.sample(stream("start"))
-    expected = carry(x, diffusion.denoiser, stages, stream("path"))
+    expected = carry(x, reverse.denoiser, stages, stream("path"))
     path = stream("path")
-    diffusion.kernel.carry(x, path.pieces, path.key)
+    reverse.kernel.carry(x, path.pieces, path.key)
     return float((x - expected).abs().max()), float(expected.abs().max())
 
 
@@ -244,11 +245,34 @@ def test_every_sampler(sampler, dimension):
 @interpreted
 def test_particles_are_those_of_the_compiled_kernel():
     mixture, stages = law(9, 5, "diagonal"), stages_of(ExponentialMultistep())
-    diffusion = Diffusion(MixtureDenoiser(mixture), stages, mixture)
-    expected = diffusion.particles(stream("start"), stream("path"))
+    reverse = Diffusion(MixtureDenoiser(mixture), stages, mixture)
+    expected = reverse.particles(stream("start"), stream("path"))
     x, path = mixture.sample(stream("start")), stream("path")
-    diffusion.kernel.carry(x, path.pieces, path.key)
+    reverse.kernel.carry(x, path.pieces, path.key)
     assert float((x - expected).abs().max()) <= 1e-12
+
+
+@interpreted
+@pytest.mark.parametrize("name", ["tilted_2d", "five_modes_10d"])
+def test_a_simulation_by_the_kernel(name, monkeypatch):
+    """The whole way of a CUDA device but for the device; the variants are held against the loop on the way."""
+    recursion = hc.Recursion(hc.presets.load(name), fresh_fraction=0.5, truncation=0.1)
+
+    def simulated():
+        return simulate(recursion, rounds=2, particles=70, degree=3, generator="exact", steps=4, device="cpu")
+
+    expected = simulated()
+    used = []
+
+    def usable(kernel, device, variant, difference):
+        used.append(difference())
+        return True
+
+    monkeypatch.setattr(diffusion, "engine_for", lambda *_, **__: diffusion.TRITON)
+    monkeypatch.setattr(diffusion, "usable", usable)
+    made = simulated()
+    np.testing.assert_allclose(made.coefficients, expected.coefficients, atol=1e-12)
+    assert len(used) == 2 and max(used) < 1e-12
 
 
 @interpreted
