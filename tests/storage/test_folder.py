@@ -21,6 +21,7 @@ pytest.importorskip("torch")
 KILLER = textwrap.dedent(
     """
     import json, os, random, signal, sys, time
+    import scipy.linalg
     import torch
     torch.set_num_threads(1)
     import hermite_collapse as hc
