@@ -24,6 +24,7 @@ from ..core.signature import public
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from ..pipeline.denoiser import Sampler
+from ..pipeline.interpolant import in_range
 from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
@@ -281,6 +282,7 @@ def audit(
     data = np.atleast_1d(variances(DEFAULT_SPECTRUM if directions is None else directions, "directions"))
     if data.ndim != 1 or data.size == 0 or data.min() <= 0.0:
         raise InputError(f"directions must be one axis of variances > 0, got {directions!r}.")
+    in_range(data, "directions")
     pipelines = (pipeline,) if isinstance(pipeline, Pipeline) else tuple(pipeline)
     for entry in pipelines:
         checks.instance(entry, Pipeline, "pipeline")

@@ -18,6 +18,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..diagnosis.principal import principal_axes
+from ..pipeline.interpolant import SMALLEST
 from ..pipeline.matrix_autoencoder import AutoencoderFit, fit_autoencoder
 
 FEW = 10  # samples a direction, below which small variances come out too small
@@ -82,6 +83,7 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
         means /= sizes[:, np.newaxis]
         deviations, freedom = samples - means[index], count - len(classes)
     variances, vectors = principal_axes(deviations, freedom)
+    variances, vectors = variances[variances > SMALLEST], vectors[variances > SMALLEST]
     if len(variances) == 0:
         raise InputError("samples must vary, got all of them equal.")
     between = None

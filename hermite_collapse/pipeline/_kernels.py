@@ -97,7 +97,7 @@ def nearest_roots(lanes, data, fresh, low, step, values, slopes, excess, largest
                 start = math.exp(low)
             wanted = fresh * data[i]
             variance, _ = _map(start, low, step, values, slopes)
-            upward = variance > data[i]
+            upward = variance > start
             after = min(max(math.ceil((math.log(start) - low) / step), 0), count - 1)
             if upward:
                 j = _bracket(after, True, wanted, low, step, excess, largest, smallest)

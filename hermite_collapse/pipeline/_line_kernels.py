@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 
+from ..core.types import FloatArray
 from ..hermite._jit import jit
 
 NEGLIGIBLE = 28.0  # of log r: exp(-28) = 7e-13
 
 
 @jit(inline=True)
-def _first_at_least(values, wanted):
+def _first_at_least(values: FloatArray, wanted: float) -> int:
     """Index of the first of sorted values that is at least the wanted one; their number where there is none."""
     low, high = 0, len(values)
     while low < high:
@@ -31,7 +32,17 @@ def _first_at_least(values, wanted):
 
 
 @jit
-def near_sums(x, signal, places, logs, totals, spreads, largest, widest, result):
+def near_sums(
+    x: FloatArray,
+    signal: float,
+    places: FloatArray,
+    logs: FloatArray,
+    totals: FloatArray,
+    spreads: FloatArray,
+    largest: float,
+    widest: float,
+    result: FloatArray,
+) -> None:
     """Write a shift and the sums of r, r c, r (x - a c)/t and r (x - a c) a v/t, each over exp(shift), to columns.
 
     Parameters

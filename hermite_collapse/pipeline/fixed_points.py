@@ -24,6 +24,7 @@ from ._kernels import BLOCK, nearest_roots, roots_in
 from .interpolant import Interpolant
 
 LANES = 16
+KEPT, IDENTITY = 1e-11, 1e-9  # relative errors of a map's table, and of its slope
 CYCLE_ROUNDS = 20_000  # rounds that are played out where a map falls somewhere, before giving up
 
 
@@ -95,12 +96,16 @@ class ScalarRecursion(Value):
         if self.fresh_fraction == 1.0:
             w = flat
         elif self.map.is_nondecreasing:
-            w = self._nearest(flat)
+            w = np.where(self._is_kept(flat), flat, self._nearest(flat))
         else:
             return self._played_out(data)
         finite = np.isfinite(w)
         variance = np.where(finite, self.map.variance(np.where(finite, w, 1.0)), np.inf)
         return Limits(w.reshape(data.shape), variance.reshape(data.shape), finite.reshape(data.shape))
+
+    def _is_kept(self, data: FloatArray) -> BoolArray:
+        """Return which variances the map keeps, to the accuracy of its table: the data are a limit themselves."""
+        return np.abs(self.map.variance(data) - data) <= KEPT * data
 
     @cached_property
     def _blocks(self) -> tuple[FloatArray, FloatArray]:
@@ -162,6 +167,9 @@ class ScalarRecursion(Value):
         if self.fresh_fraction == 1.0:
             w = np.array([data])
             return (FixedPoint(float(w[0]), float(self.map.variance(w)[0]), 0.0),)
+        at_data = np.array([data])
+        if self._is_kept(at_data)[0] and abs(float(self.map.with_slope(at_data)[1][0]) - 1.0) <= IDENTITY:
+            return (FixedPoint(data, data, float(self.rates(at_data)[0])),)  # as all variances near by
         wanted = self.fresh_fraction * data
         sign = np.sign(self._excess - wanted)
         crossings = np.flatnonzero(sign[:-1] * sign[1:] <= 0.0)

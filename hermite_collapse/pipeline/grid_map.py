@@ -25,6 +25,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..laws.mixture import Law
@@ -94,6 +95,7 @@ class MixtureRound(Value):
         )
 
 
+@public
 def mixture_round(sampler: Sampler, law: Law, *, guidance_scale: float = 1.0) -> MixtureRound:
     """Return what one round of a sampler of K steps does to a mixture on a line, with its exact denoiser.
 
@@ -137,6 +139,7 @@ def mixture_round(sampler: Sampler, law: Law, *, guidance_scale: float = 1.0) ->
     return mixture_rounds(sampler, law, fresh_fraction=1.0, rounds=1, guidance_scale=guidance_scale)[0]
 
 
+@public
 def mixture_rounds(
     sampler: Sampler, law: Law, *, fresh_fraction: float, rounds: int, guidance_scale: float = 1.0
 ) -> list[MixtureRound]:

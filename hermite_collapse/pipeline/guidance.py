@@ -17,10 +17,12 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import BoolArray, FloatArray
 from .mechanism import Exactness, Mechanism
 
 
+@public
 @dataclass(frozen=True)
 class Guidance(Mechanism):
     """Classifier-free guidance of a sampler without discretisation error.

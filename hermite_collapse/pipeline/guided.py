@@ -22,6 +22,7 @@ from ..core.types import BoolArray, FloatArray
 ROUNDS = 1 << 17  # that are played out
 FIRST_WINDOW = 512  # rounds, at the end of which growth and wandering are looked for
 WANDERING = 1e-3  # change of log v in one round
+JITTER = 1e-6  # change of one round that may be rounding
 UNDIMINISHED = 0.95  # share of the change in the window before
 SETTLED = 1e-14  # relative change of one round
 LARGE, GROWN = 1e2, 1e6  # gains of the class means that may count as growing, and that do
@@ -84,17 +85,21 @@ class GuidedRecursion:
         for count in range(1, ROUNDS + 1):
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 following = self.advance(data[active], state, alpha[active], between[active])
+                # Classes that share a mean have none to move.
+                following = following._replace(spread=np.where(between[active] > 0.0, following.spread, 1.0))
                 growing = ~(np.abs(following.spread) < GROWN) | ~np.isfinite(following.variance)
                 window.add(
                     np.log(following.variance / state.variance),
                     np.log(np.abs(following.spread / state.spread)),
                 )
             still = _is_close(following.variance, state.variance) & _is_close(following.spread, state.spread)
-            over = growing | still
             if count == window.end:
+                still |= window.jitters
                 growing |= window.grows & (np.abs(following.spread) > LARGE)
-                over |= growing | window.wanders
+                over = growing | still | window.wanders
                 window = window.following()
+            else:
+                over = growing | still
             if over.any():
                 for values, new in zip(result, following, strict=True):
                     values[active[still]] = new[still]
@@ -222,6 +227,13 @@ class _Window:
         to_and_fro = np.minimum(self.now[0], self.now[1])
         before = np.minimum(self.before[0], self.before[1])
         return (to_and_fro > WANDERING) & (to_and_fro > UNDIMINISHED * before)
+
+    @property
+    def jitters(self) -> BoolArray:
+        """Which directions move to and fro by rounding alone: little, and no less than in the window before."""
+        to_and_fro, before = np.minimum(self.now[::2], self.now[1::2]), self.before.max(axis=0)
+        little = self.now.max(axis=0) < JITTER
+        return little & (to_and_fro.max(axis=0) > 0.0) & (self.now.max(axis=0) > 0.5 * before)
 
     @property
     def grows(self) -> BoolArray:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from ..core.errors import ConvergenceError
+from ..core.errors import ConvergenceError, InputError
 from ..core.types import FloatArray
 from ..core.value import Value, read_only
 from .mechanism import Mechanism
@@ -30,6 +30,7 @@ _GRID = np.linspace(_LOW, _LOW + _SPAN, GRID)
 VARIANCES = read_only(np.exp(_GRID))  # of the grid
 LARGEST_LOG = 700.0  # of a double, in size
 SMALLEST_VALUE = 1e-300  # what a variance of exactly 0 is read as, so that it has a logarithm
+LOG_OF_NOTHING = float(np.log(1e-280))  # below which it is 0 again
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,8 @@ class Interpolant(Value):
                 np.exp(log_v),
                 np.exp(log_v - np.clip(np.log(np.maximum(w, 1e-300)), None, LARGEST_LOG)),
             )
-        return variance, slope * relative
+        vanishes = log_v < LOG_OF_NOTHING
+        return np.where(vanishes, 0.0, variance), np.where(vanishes, 0.0, slope * relative)
 
     @property
     def grid(self) -> FloatArray:
@@ -126,6 +128,17 @@ class Interpolant(Value):
     def is_nondecreasing(self) -> bool:
         """Whether V never falls on the grid, to rounding."""
         return bool(np.all(np.diff(self.values) >= -1e-10))
+
+
+def in_range(data: FloatArray, name: str) -> FloatArray:
+    """Return variances that a table of the map holds, or 0."""
+    outside = (data != 0.0) & ((data < SMALLEST) | (data > LARGEST))
+    if outside.any():
+        raise InputError(
+            f"{name} must be 0 or lie in [{SMALLEST:g}, {LARGEST:g}], in the units of the sampler, got "
+            f"{float(data[outside].flat[0])!r}."
+        )
+    return data
 
 
 def _to_variance(x: FloatArray) -> FloatArray:

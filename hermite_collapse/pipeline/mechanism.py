@@ -36,6 +36,8 @@ from ..core.value import plain
 
 Exactness = Literal["channel", "gaussian", "first_order", "model"]
 
+LARGEST_DEVIATION = 1e30
+
 EXACTNESS_WORDS: dict[str, str] = {
     "channel": "exact for every law",
     "gaussian": "exact for Gaussian directions, a closure for others",
@@ -79,6 +81,17 @@ class Mechanism(ABC):
     def gain(self, w: ArrayLike) -> FloatArray:
         """Return the mean gain gamma(w), shaped like w: a mean m of the training law comes out as gamma m + const."""
         return plain(self._gain(variances(w)))
+
+
+def deviation(value: object, name: str, *, smallest: float = 0.0) -> float:
+    """Return a number >= smallest whose square and fourth power are numbers."""
+    number = checks.positive(value, name) if smallest else checks.nonnegative(value, name)
+    if number > LARGEST_DEVIATION or number < smallest:
+        least = (
+            f"lie in [{smallest:g}, {LARGEST_DEVIATION:g}]" if smallest else f"be <= {LARGEST_DEVIATION:g}"
+        )
+        raise InputError(f"{name} must {least} for its powers to be numbers, got {number!r}.")
+    return number
 
 
 def variances(w: ArrayLike, name: str = "w") -> FloatArray:

@@ -24,12 +24,13 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck
 from ..recursion.final_steps import variance_after_round
 from .grid_map import MixtureRound, mixture_round, mixture_rounds
 from .guidance import Guidance
-from .mechanism import Exactness, Mechanism
+from .mechanism import LARGEST_DEVIATION, Exactness, Mechanism, deviation
 from .sampler_steps import SamplerSteps
 
 __all__ = [
@@ -67,6 +68,7 @@ class _Affine(Mechanism):
         return np.full_like(w, self._affine()[2])
 
 
+@public
 @dataclass(frozen=True)
 class Truncation(_Affine):
     """Early stopping of an Ornstein-Uhlenbeck reverse diffusion: V(w) = a^2 w + 1 - a^2, gamma = a.
@@ -107,6 +109,7 @@ class Truncation(_Affine):
         return f"truncation at time {self.time:g}"
 
 
+@public
 @dataclass(frozen=True)
 class FinalStep(Mechanism):
     """The step after noise level sigma, in units of the data: V(w) = (w + (1-c) s)^2 / (w + s), s = sigma^2.
@@ -129,7 +132,7 @@ class FinalStep(Mechanism):
     exactness: ClassVar[Exactness] = "gaussian"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sigma", checks.nonnegative(self.sigma, "sigma"))
+        object.__setattr__(self, "sigma", deviation(self.sigma, "sigma"))
         checks.one_of(self.kind, _FINAL_KINDS, "kind")
 
     def _variance(self, w: FloatArray) -> FloatArray:
@@ -141,6 +144,7 @@ class FinalStep(Mechanism):
         return f"{self.kind} last step at noise level {self.sigma:g}"
 
 
+@public
 @dataclass(frozen=True)
 class Blur(_Affine):
     """A kernel density estimate of bandwidth h, or a variance-exploding stop: V(w) = w + h^2.
@@ -155,7 +159,7 @@ class Blur(_Affine):
     exactness: ClassVar[Exactness] = "channel"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bandwidth", checks.nonnegative(self.bandwidth, "bandwidth"))
+        object.__setattr__(self, "bandwidth", deviation(self.bandwidth, "bandwidth"))
 
     def _affine(self) -> tuple[float, float, float]:
         return 1.0, self.bandwidth**2, 1.0
@@ -164,6 +168,7 @@ class Blur(_Affine):
         return f"blur of bandwidth {self.bandwidth:g}"
 
 
+@public
 @dataclass(frozen=True)
 class Refit(_Affine):
     """A fit to n samples: V(w) = (1 - 1/n) w on average.
@@ -192,6 +197,7 @@ class Refit(_Affine):
         return f"fit to {self.samples} samples"
 
 
+@public
 @dataclass(frozen=True)
 class ScoreError(_Affine):
     """An error of the learned score: V(w) = (1 + slope) w + energy.
@@ -222,6 +228,7 @@ class ScoreError(_Affine):
         return f"score error of slope {self.slope:g} and energy {self.energy:g}"
 
 
+@public
 @dataclass(frozen=True)
 class Autoencoder(_Affine):
     """Decode and encode, linear and diagonal in this basis: V(w) = gain^2 w + residual, gamma = gain.
@@ -239,7 +246,9 @@ class Autoencoder(_Affine):
     exactness: ClassVar[Exactness] = "model"
 
     def __init__(self, gain: float, residual: float = 0.0) -> None:
-        object.__setattr__(self, "gain_factor", checks.real(gain, "gain"))
+        factor = checks.real(gain, "gain")
+        deviation(abs(factor), "gain")
+        object.__setattr__(self, "gain_factor", factor)
         object.__setattr__(self, "residual", checks.nonnegative(residual, "residual"))
 
     def _affine(self) -> tuple[float, float, float]:
@@ -249,6 +258,7 @@ class Autoencoder(_Affine):
         return f"autoencoder of gain {self.gain_factor:g} and residual {self.residual:g}"
 
 
+@public
 @dataclass(frozen=True)
 class Rounding(_Affine):
     """Rounding to a grid of a step: V(w) = w + step^2 / 12, where the step is small against sqrt(w).
@@ -268,7 +278,7 @@ class Rounding(_Affine):
     exactness: ClassVar[Exactness] = "first_order"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "step", checks.nonnegative(self.step, "step"))
+        object.__setattr__(self, "step", deviation(self.step, "step"))
 
     def _affine(self) -> tuple[float, float, float]:
         return 1.0, self.step**2 / 12.0, 1.0
@@ -277,6 +287,7 @@ class Rounding(_Affine):
         return f"rounding to steps of {self.step:g}"
 
 
+@public
 @dataclass(frozen=True)
 class FlowStop(_Affine):
     """A flow-matching path stopped at time eps before the data: V(w) = (1 - eps)^2 w + eps^2, gamma = 1 - eps.
@@ -303,6 +314,7 @@ class FlowStop(_Affine):
         return f"flow stopped at {self.stop:g}"
 
 
+@public
 @dataclass(frozen=True)
 class CappedSlope(Mechanism):
     """A network whose noise output has slope at most k: a smallest variance of order 1 / k^2 that it can make.
@@ -327,7 +339,7 @@ class CappedSlope(Mechanism):
     exactness: ClassVar[Exactness] = "gaussian"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", checks.positive(self.slope, "slope"))
+        object.__setattr__(self, "slope", deviation(self.slope, "slope", smallest=1.0 / LARGEST_DEVIATION))
 
     def _variance(self, w: FloatArray) -> FloatArray:
         k = self.slope

@@ -41,7 +41,7 @@ from .finite_images import SettledRefit
 from .fixed_points import FixedPoint, ScalarRecursion
 from .guidance import Guidance
 from .guided import GuidedRecursion, State
-from .interpolant import Interpolant
+from .interpolant import Interpolant, in_range
 from .ledger import IMAGES, Ledger, last_step, separated
 from .mechanism import Mechanism, composed, variances
 from .mechanisms import FinalStep, FlowStop, Refit, Truncation
@@ -97,7 +97,11 @@ class Pipeline:
     def __init__(
         self, mechanisms: Sequence[Mechanism], *, fresh_fraction: float, images: int | None = None
     ) -> None:
-        parts = (mechanisms,) if isinstance(mechanisms, Mechanism) else tuple(mechanisms)
+        parts = (
+            (mechanisms,)
+            if isinstance(mechanisms, Mechanism)
+            else tuple(checks.items(mechanisms, "mechanisms"))
+        )
         for part in parts:
             if not isinstance(part, Mechanism):
                 raise InputError(f"mechanisms must hold round maps (hc.mechanisms), got {part!r}.")
@@ -214,7 +218,7 @@ class Pipeline:
         A tenth of a second for the map, then less than a microsecond for each direction; guided pipelines are played
         out round by round.
         """
-        data = variances(v, "v")
+        data = _all_of(v)
         if self.guidance is not None:
             return plain(self._guided(data).variance)
         limits = self._recursion.from_data(data)
@@ -229,7 +233,7 @@ class Pipeline:
             For a guided pipeline, whose limits are pairs of a variance and a gain; `limit` gives the one reached.
         """
         self._needs_no_guidance("limits")
-        return self._recursion.all_of(checks.nonnegative(v, "v"))
+        return self._recursion.all_of(_one_of(checks.nonnegative(v, "v")))
 
     def rate(self, v: ArrayLike) -> FloatArray:
         """Return the factor by which a deviation from the limit changes in one round: (1 - alpha) V'(w), shaped like v.
@@ -237,7 +241,7 @@ class Pipeline:
         Negative where deviations alternate.  With finite images, of the variance alone.
         """
         self._needs_no_guidance("rate")
-        data = variances(v, "v")
+        data = _all_of(v)
         return plain(self._recursion.rates(self._recursion.from_data(data).training_variance))
 
     def folds(self) -> tuple[tuple[float, float], ...]:
@@ -254,7 +258,7 @@ class Pipeline:
             If rounds end in no cycle of at most `longest` values.
         """
         self._needs_no_guidance("cycle")
-        data = np.array([checks.nonnegative(v, "v")])
+        data = np.array([_one_of(checks.nonnegative(v, "v"))])
         model = self._recursion.from_data(data).variance
         path = [model]
         for _ in range(longest):
@@ -268,7 +272,7 @@ class Pipeline:
 
         Infinity where that takes more than `longest` rounds, or where there is no limit.
         """
-        data, level = variances(v, "v"), checks.positive(tolerance, "tolerance")
+        data, level = _all_of(v), checks.positive(tolerance, "tolerance")
         limit = np.asarray(self.limit(data))
         exists = np.isfinite(limit)
         band = level * np.abs(np.where(exists, limit, 0.0))
@@ -289,15 +293,15 @@ class Pipeline:
         M = gamma^2 Sbar / (n (1 - (1-alpha)^2 gamma^2))
         """
         if self.images is None:
-            return plain(np.zeros_like(variances(v, "v")))
-        data = variances(v, "v")
+            return plain(np.zeros_like(_all_of(v)))
+        data = _all_of(v)
         pool = self._recursion.from_data(data).training_variance
         refit = SettledRefit(self.round_map, self.images, self.fresh_fraction)
         return plain(refit.drift_share(refit.fitted(pool)) * pool)
 
     def spread(self, v: ArrayLike) -> FloatArray:
         """Return the gain of the class means over the data's at the limit, under guidance; infinity where they grow."""
-        data = variances(v, "v")
+        data = _all_of(v)
         return plain(np.ones_like(data) if self.guidance is None else self._guided(data).spread)
 
     def critical_share(self, v: float) -> float:
@@ -324,7 +328,7 @@ class Pipeline:
             raise InputError(
                 "mechanisms must hold guidance along one direction for a critical share, got several."
             )
-        return GuidedRecursion(self._step).critical_share(checks.positive(v, "v"), guidance.between)
+        return GuidedRecursion(self._step).critical_share(_one_of(checks.positive(v, "v")), guidance.between)
 
     def ledger(self, v: ArrayLike) -> Ledger:
         """Return what each mechanism does alone, what all do together, and what is left by their interplay.
@@ -345,7 +349,7 @@ class Pipeline:
         >>> pipeline.ledger([0.25, 1e-5]).dominant.in_round
         ('sampler steps', 'rounding')
         """
-        data = np.atleast_1d(variances(v, "v"))
+        data = np.atleast_1d(_all_of(v))
         if data.ndim != 1 or data.size == 0 or data.min() <= 0.0:
             raise InputError(f"v must be one axis of variances > 0, got {v!r}.")
         names, parts = self._alone()
@@ -402,3 +406,13 @@ class Pipeline:
         assert self.guidance is not None
         between = self.guidance.spread_over(data)
         return GuidedRecursion(self._step).settled(data, np.full_like(data, self.fresh_fraction), between)
+
+
+def _all_of(v: ArrayLike) -> FloatArray:
+    """Return variances of the data in the range of the map's table, or 0."""
+    return in_range(variances(v, "v"), "v")
+
+
+def _one_of(v: float) -> float:
+    """Return one of them."""
+    return float(in_range(np.asarray(v), "v"))

@@ -147,7 +147,7 @@ class ProbedSteps(Sampler):
 
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
-        return f"{self.name}, {self.steps} calls of the network{guided}"
+        return f"{self.name}, {self.steps} call{'s' if self.steps > 1 else ''} of the network{guided}"
 
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         flat = w.ravel()

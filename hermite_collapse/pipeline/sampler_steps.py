@@ -31,9 +31,11 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from .denoiser import AnySamples, Posterior, Sampler, posterior_means
 from .guidance import Guidance
+from .mechanism import LARGEST_DEVIATION, deviation
 from .training_noise import signal_levels
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from .scheduler_conventions import SchedulerObject
     from .scheduler_sources import Config
 
+LEAST_RHO = 0.25  # below which powers of noise levels are no numbers
 SPACINGS = ("leading", "trailing", "linspace")
 VARIANCES = ("posterior", "beta")
 
@@ -120,7 +123,7 @@ class SamplerSteps(Sampler):
 
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
-        return f"{self.name}, {self.steps} steps{guided}"
+        return f"{self.name}, {self.steps} step{'s' if self.steps > 1 else ''}{guided}"
 
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         variance, mean = np.full_like(w, self.start), np.zeros_like(w)
@@ -140,6 +143,7 @@ class SamplerSteps(Sampler):
         return variance, mean
 
     @classmethod
+    @public
     def edm(
         cls,
         *,
@@ -175,10 +179,15 @@ class SamplerSteps(Sampler):
         checks.one_of(method, ("heun", "euler"), "method")
         if sigmas is None:
             count = checks.integer(steps, "steps", minimum=1)
-            low, high = checks.positive(sigma_min, "sigma_min"), checks.positive(sigma_max, "sigma_max")
+            least = 1.0 / LARGEST_DEVIATION
+            low = deviation(sigma_min, "sigma_min", smallest=least)
+            high = deviation(sigma_max, "sigma_max", smallest=least)
             if low > high:
                 raise InputError(f"sigma_min must be <= sigma_max ({high:g}), got {low:g}.")
-            power = 1.0 / checks.positive(rho, "rho")
+            power = checks.positive(rho, "rho")
+            if power < LEAST_RHO:
+                raise InputError(f"rho must be >= {LEAST_RHO:g}, got {power:g}.")
+            power = 1.0 / power
             ramp = np.arange(count) / max(count - 1, 1)
             levels = (high**power + ramp * (low**power - high**power)) ** (1.0 / power)
         else:
@@ -202,6 +211,7 @@ class SamplerSteps(Sampler):
         )
 
     @classmethod
+    @public
     def ddpm(
         cls,
         *,
@@ -249,6 +259,7 @@ class SamplerSteps(Sampler):
         )
 
     @classmethod
+    @public
     def ddim(
         cls,
         *,
@@ -303,6 +314,7 @@ class SamplerSteps(Sampler):
         )
 
     @classmethod
+    @public
     def flow(
         cls,
         *,
@@ -338,6 +350,7 @@ class SamplerSteps(Sampler):
         return cls("flow Euler", 1.0, 1.0 - levels, levels, zero, 1.0 - later, later, zero, None, guidance)
 
     @classmethod
+    @public
     def of_scheduler(
         cls,
         scheduler: SchedulerObject | Config,
@@ -414,6 +427,7 @@ def _decreasing(sigmas: ArrayLike, name: str) -> FloatArray:
     levels = levels[:-1] if levels[-1] == 0.0 and len(levels) > 1 else levels
     if np.any(levels <= 0.0) or np.any(np.diff(levels) >= 0.0):
         raise InputError(f"{name} must decrease and stay above 0 but for a 0 at the end, got {sigmas!r}.")
+    deviation(float(levels[0]), name)
     return levels
 
 

@@ -34,7 +34,16 @@ from .scheduler_conventions import (
     flow_map_call,
     starting_noise,
 )
-from .scheduler_setup import chosen_map, given_levels, made, quiet, require, set_levels, without_clipping
+from .scheduler_setup import (
+    chosen_map,
+    given_levels,
+    made,
+    quiet,
+    require,
+    sentence,
+    set_levels,
+    without_clipping,
+)
 from .scheduler_sources import Config, SchedulerSource, read_source
 
 if TYPE_CHECKING:
@@ -67,12 +76,19 @@ def probe_scheduler(
         mu=mu,
         denoiser=denoiser,
     )
+    name = type(ready.scheduler).__name__
+    options = {} if step_options is None else dict(checks.instance(step_options, Mapping, "step_options"))  # type: ignore[type-abstract]
     with quiet():
         try:
-            return _Probe(ready, dict(step_options or {})).run(guidance)
+            return _Probe(ready, options).run(guidance)
+        except InputError:
+            raise
         except IndexError:  # an offset that leads beyond the training steps
-            name = type(ready.scheduler).__name__
             raise InputError(f"steps must be a number that {name} accepts, got {steps}.") from None
+        except (ValueError, TypeError, ArithmeticError, RuntimeError) as problem:
+            raise InputError(
+                f"scheduler must take its steps on samples of numbers, got {name}: {sentence(problem)}"
+            ) from None
 
 
 class PreparedScheduler(NamedTuple):
@@ -115,7 +131,8 @@ def prepared(
         original = made(source)
     else:
         source, original = SchedulerSource({}), scheduler
-        if not hasattr(scheduler, "set_timesteps") or not hasattr(scheduler, "config"):
+        is_made = not isinstance(scheduler, type)
+        if not (is_made and hasattr(scheduler, "set_timesteps") and hasattr(scheduler, "config")):
             raise InputError(
                 f"scheduler must be a scheduler of diffusers, its configuration or its folder, got {scheduler!r}."
             )
@@ -160,7 +177,12 @@ class SchedulerDrive:
         self.step_method = scheduler.step_pred if self.name == "ScoreSdeVeScheduler" else scheduler.step
         self.parameters = inspect.signature(self.step_method).parameters
         for option in step_options:
-            if option not in self.parameters:
+            if option not in self.parameters or option in (
+                "model_output",
+                "timestep",
+                "sample",
+                "return_dict",
+            ):
                 raise InputError(f"step_options must be arguments of {self.name}.step, got {option!r}.")
         self.count = len(self.timesteps)
         self.deviation = starting_noise(scheduler)

@@ -22,6 +22,7 @@ from .scheduler_conventions import Convention, SchedulerObject, convention_of
 from .scheduler_sources import SchedulerSource
 
 INSTALL = 'pip install "hermite-collapse[diffusers]"'
+LONGEST_COMPLAINT = 160  # characters
 NOT_LINEAR = ("clip_sample", "clip_denoised", "thresholding")
 LEARNED_VARIANCES = ("learned", "learned_range")
 TAKE_BOTH = (  # the number of steps beside the levels themselves
@@ -84,8 +85,8 @@ def made(source: SchedulerSource) -> SchedulerObject:
     except ImportError as problem:
         words = str(problem).strip().splitlines()[0]
         raise InputError(f"{name} cannot be made here: {words}") from None
-    except (ValueError, TypeError, NotImplementedError, AssertionError) as problem:
-        raise InputError(f"config must be one that {name} accepts: {_sentence(problem)}") from None
+    except (ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError) as problem:
+        raise InputError(f"config must be one that {name} accepts: {sentence(problem)}") from None
 
 
 def _class_of(name: str) -> type[SchedulerObject]:
@@ -235,17 +236,20 @@ def set_levels(
         if name == "ScoreSdeVeScheduler":
             scheduler.set_sigmas(steps)
             notes.append("The corrector's steps are left out, because they are not linear.")
-    except (ValueError, TypeError, AssertionError, IndexError, ZeroDivisionError) as problem:
+    except (ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError, IndexError) as problem:
         rule = (
             f"must be ones that {name} accepts"
             if custom
             else f"must be a number that {name} accepts, got {steps}"
         )
         subject = "timesteps and sigmas" if custom else "steps"
-        raise InputError(f"{subject} {rule}: {_sentence(problem)}") from None
+        raise InputError(f"{subject} {rule}: {sentence(problem)}") from None
     return notes
 
 
-def _sentence(problem: Exception) -> str:
+def sentence(problem: Exception) -> str:
+    """Return what a library complains about as one short sentence."""
     words = " ".join(str(problem).split()) or type(problem).__name__
+    if len(words) > LONGEST_COMPLAINT:
+        words = words[:LONGEST_COMPLAINT].rsplit(" ", 1)[0] + " ..."
     return words if words.endswith(".") else words + "."

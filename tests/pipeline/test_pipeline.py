@@ -282,12 +282,48 @@ def test_pipelines_are_picklable_values():
         ),
         (lambda: Pipeline([EDM], fresh_fraction=0.1).critical_share(0.1), "mechanisms must hold guidance"),
         (lambda: Pipeline([EDM], fresh_fraction=0.1).limit(-1.0), "v must hold variances >= 0"),
+        (
+            lambda: Pipeline([EDM], fresh_fraction=0.1).limit(1e300),
+            r"v must be 0 or lie in \[1e-12, 1e\+06\]",
+        ),
+        (lambda: Pipeline([EDM], fresh_fraction=0.1).limits(1e-20), "v must be 0 or lie in"),
+        (lambda: Pipeline(None, fresh_fraction=0.1), "mechanisms must be a sequence, got None"),
+        (
+            lambda: Pipeline([Guidance(2.0, (0.1, 0.2))], fresh_fraction=0.1).critical_share(0.1),
+            "guidance along one direction",
+        ),
     ],
 )
 def test_bad_input_is_named(make, words):
     with pytest.raises(hc.InputError, match=words) as refused:
         make()
     assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+def test_ends_of_the_scale():
+    dying = Pipeline([EDM], fresh_fraction=0.1)
+    assert dying.limit(0.0) == 0.0 and dying.limit([0.0, 0.25])[1] == dying.limit(0.25)
+    noisy = Pipeline([Truncation(0.1)], fresh_fraction=0.1)
+    assert noisy.limit(0.0) == pytest.approx(noisy.trajectory(0.0, 2000)[-1], rel=1e-9)
+    # Without fresh data the identity keeps whatever it starts from, and says so.
+    nothing = Pipeline([], fresh_fraction=0.0)
+    assert nothing.limit([1e-9, 0.5, 1e5]) == pytest.approx([1e-9, 0.5, 1e5], rel=1e-11)
+    (only,) = nothing.limits(0.5)
+    assert only.variance == 0.5 and only.rate == pytest.approx(1.0, abs=1e-9)
+    # A sampler that makes one point leaves exactly nothing.
+    assert Pipeline([SamplerSteps.flow(steps=1)], fresh_fraction=0.3).limit(0.5) == 0.0
+
+
+def test_guidance_of_classes_that_share_a_mean_moves_nothing():
+    pipeline = Pipeline([Guidance(3.0, 0.0)], fresh_fraction=0.2)
+    assert pipeline.limit(0.3) == pytest.approx(0.3, rel=1e-12) and pipeline.spread(0.3) == 1.0
+    assert pipeline.critical_share(0.3) == 0.0
+
+
+def test_rounding_is_no_wandering():
+    """Strong guidance amplifies rounding: changes of 1e-9 go on for ever around a limit."""
+    sampler = SamplerSteps.ddim(steps=50, guidance=Guidance(100.0, 1.0))
+    assert Pipeline([sampler], fresh_fraction=0.5).limit(1.0) == pytest.approx(8.73074e-7, rel=1e-5)
 
 
 def test_rounds_after_the_first_are_a_closure_unless_the_map_is_affine():

@@ -649,6 +649,12 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         (bad, {}, "config must be a JSON object"),
         (tmp_path / "none.json", {}, "config must be a readable file"),
         (3.0, {}, "scheduler must be a scheduler of diffusers"),
+        (CLASSES["DDIMScheduler"], {}, "scheduler must be a scheduler of diffusers"),
+        (ddim | {"beta_start": -1.0, "beta_end": -2.0}, {}, "scheduler must take its steps on samples"),
+        (ddim, {"step_options": [1]}, "step_options must be"),
+        (ddim, {"step_options": {"sample": 1}}, "step_options must be arguments of DDIMScheduler.step"),
+        (ddim, {"step_options": {"eta": "x"}}, "scheduler must take its steps on samples"),
+        (ddim | {"beta_start": "x"}, {}, "config must be one that DDIMScheduler accepts"),
     ):
         with pytest.raises(hc.InputError) as problem:
             SamplerSteps.of_scheduler(source, **({"steps": 4} | options))
