@@ -4,6 +4,8 @@ The law of the output of K steps is no mixture.  For the next round it is replac
 components as the data that fits the particles of a run best: by maximum likelihood (EM from the data's components),
 or, where classes were asked for, by mean and covariance of each class.  Either keeps the total mean and covariance of
 the particles; one component is an exact refit of a Gaussian.  The first round needs no refit.
+
+Particles stay on their device: means, covariances and the likelihood come from there, nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import numpy as np
 import torch
 
 from ..core.errors import InputError
-from ..core.types import FloatArray, IntArray
+from ..core.threads import one_thread
+from ..core.types import FloatArray
 from ..laws.channels import GaussianChannel
 from ..laws.mixture import GaussianMixture, joined_mixture
 from ..recursion.recursion import Recursion
@@ -84,7 +87,7 @@ def training_laws(context: RoundContext, *, guided: bool) -> list[ClassedLaw]:
             if j == 0:
                 parts.append((float(earlier[0]), initial))
                 continue
-            rows = context.earlier[j][run].cpu().numpy()
+            rows = context.earlier[j][run]
             labels = labels_of_run(context, target, j, run) if guided else None
             parts.append((float(earlier[j]), refitted(rows, target, labels)))
         laws.append(
@@ -100,7 +103,7 @@ def draw_labels(context: RoundContext, target: GaussianMixture, chunk: Chunk) ->
     return _labels(target, context.noise(chunk, "labels"))
 
 
-def labels_of_run(context: RoundContext, target: GaussianMixture, round_index: int, run: int) -> IntArray:
+def labels_of_run(context: RoundContext, target: GaussianMixture, round_index: int, run: int) -> torch.Tensor:
     """Return the classes that the particles of an earlier round were asked for."""
     noise = NoiseStream(
         pieces_of_run(run, context.particles),
@@ -109,7 +112,7 @@ def labels_of_run(context: RoundContext, target: GaussianMixture, round_index: i
         purpose="labels",
         device=context.device,
     )
-    return _labels(target, noise).cpu().numpy()
+    return _labels(target, noise)
 
 
 def _labels(target: GaussianMixture, noise: NoiseStream) -> torch.Tensor:
@@ -118,65 +121,75 @@ def _labels(target: GaussianMixture, noise: NoiseStream) -> torch.Tensor:
     return torch.searchsorted(steps, noise.uniform(1)[:, 0].contiguous(), right=True)
 
 
-def refitted(rows: FloatArray, start: GaussianMixture, labels: IntArray | None = None) -> GaussianMixture:
+def refitted(
+    rows: torch.Tensor, start: GaussianMixture, labels: torch.Tensor | None = None
+) -> GaussianMixture:
     """Return the mixture that fits particles best, component by component of another one.
 
     Parameters
     ----------
-    rows : array, shape (N, d)
+    rows : tensor, shape (N, d)
+        In float64.
     start : GaussianMixture
         Where maximum likelihood starts.
-    labels : array of int, shape (N,), optional
+    labels : tensor of int, shape (N,), optional
         The component of each particle, where it is known.
     """
     count = len(start.weights)
-    if labels is not None:
-        return _moments(rows, np.eye(count)[labels])
-    law, before = start, -np.inf
-    if count == 1:
-        return _moments(rows, np.ones((len(rows), 1)))
-    for _ in range(_ITERATIONS):
-        logits = _log_densities(rows, law)
-        top = logits.max(axis=1, keepdims=True)
-        shares = np.exp(logits - top)
-        total = shares.sum(axis=1, keepdims=True)
-        likelihood = float(np.mean(top + np.log(total)))
-        law = _moments(rows, shares / total)
-        if abs(likelihood - before) <= _SETTLED:
-            break
-        before = likelihood
+    with one_thread():  # sums split between threads would depend on their number
+        if labels is not None:
+            return _moments(rows, torch.nn.functional.one_hot(labels, count).to(rows.dtype))
+        if count == 1:
+            return _moments(rows, torch.ones_like(rows[:, :1]))
+        law, before = start, -np.inf
+        for _ in range(_ITERATIONS):
+            logits = _log_densities(rows, law)
+            top = logits.amax(dim=1, keepdim=True)
+            shares = (logits - top).exp_()
+            total = shares.sum(dim=1, keepdim=True)
+            likelihood = float((top + total.log()).mean())
+            law = _moments(rows, shares.div_(total))
+            if abs(likelihood - before) <= _SETTLED:
+                break
+            before = likelihood
     return law
 
 
-def _log_densities(rows: FloatArray, law: GaussianMixture) -> FloatArray:
+def _log_densities(rows: torch.Tensor, law: GaussianMixture) -> torch.Tensor:
     """Return log(w_k N(x; m_k, S_k)) but for a constant, shape (N, K)."""
     columns = []
     with np.errstate(divide="ignore"):
         log_weights = np.log(law.weights)
     for k, (mean, variances) in enumerate(zip(law.means, law.variances, strict=True)):
-        centred = rows - mean
+        centred = rows - rows.new_tensor(mean)
         if law.frames is not None:
             frame = law.frames[0 if law.frame_of is None else law.frame_of[k]]
-            centred = np.einsum("ni,ij->nj", centred, frame)
-        columns.append(log_weights[k] - 0.5 * np.sum(np.log(variances) + centred**2 / variances, axis=1))
-    return np.stack(columns, axis=1)
+            centred = centred @ rows.new_tensor(frame)
+        constant = float(log_weights[k] - 0.5 * np.sum(np.log(variances)))
+        columns.append(constant - 0.5 * centred.square_().div_(rows.new_tensor(variances)).sum(dim=1))
+    return torch.stack(columns, dim=1)
 
 
-def _moments(rows: FloatArray, shares: FloatArray) -> GaussianMixture:
-    """Return the mixture with weights, means and covariances of weighted particles; einsum sums in one order."""
-    masses = np.einsum("nk->k", shares)
-    safe = np.maximum(masses, 1e-300)
-    means = np.einsum("nk,ni->ki", shares, rows) / safe[:, None]
-    dimension = rows.shape[1]
-    covariances = np.empty((len(masses), dimension, dimension))
+def _moments(rows: torch.Tensor, shares: torch.Tensor) -> GaussianMixture:
+    """Return the mixture with weights, means and covariances of weighted particles."""
+    masses = shares.sum(dim=0)
+    safe = masses.clamp(min=1e-300)
+    means = (shares.T @ rows) / safe[:, None]
+    parts = []
     for k, mean in enumerate(means):
         centred = rows - mean
-        covariances[k] = np.einsum("n,ni,nj->ij", shares[:, k], centred, centred) / safe[k]
-    floor = _FLOOR * max(float(np.mean(np.var(rows, axis=0))), 1e-300)
-    covariances += floor * np.eye(dimension)
+        parts.append((shares[:, k, None] * centred).T @ centred / safe[k])
+    least = _FLOOR * rows.var(dim=0, correction=0).mean().clamp(min=1e-300)
+    dimension = rows.shape[1]
+    covariances = torch.stack(parts)
+    identity = torch.eye(dimension, dtype=rows.dtype, device=rows.device)
+    covariances = 0.5 * (covariances + covariances.mT) + least * identity
+    weights, centres, spreads = (
+        values.cpu().numpy() for values in (masses / masses.sum(), means, covariances)
+    )
     if dimension == 1:
-        return GaussianMixture(masses / masses.sum(), means, covariances[:, :, 0], covariance_type="diagonal")
-    return GaussianMixture(masses / masses.sum(), means, covariances, covariance_type="full")
+        return GaussianMixture(weights, centres, spreads[:, :, 0], covariance_type="diagonal")
+    return GaussianMixture(weights, centres, spreads, covariance_type="full")
 
 
 def _classed(parts: Sequence[tuple[float, GaussianMixture]]) -> ClassedLaw:

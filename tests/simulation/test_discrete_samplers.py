@@ -196,11 +196,11 @@ def test_refits_keep_mean_and_covariance_and_find_separate_modes():
     labels = rng.integers(0, 2, 5000)
     rows = np.array([[-2.0, 0.0], [2.0, 1.0]])[labels] + rng.standard_normal((5000, 2)) * [0.3, 0.6]
     start = hc.GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], 1.0)
-    fitted = refitted(rows, start)
+    fitted = refitted(torch.from_numpy(rows), start)
     np.testing.assert_allclose(fitted.mean, rows.mean(axis=0), atol=1e-9)
     np.testing.assert_allclose(fitted.covariance, np.cov(rows.T, bias=True), atol=1e-8)
     np.testing.assert_allclose(fitted.means, [rows[labels == k].mean(axis=0) for k in range(2)], atol=1e-3)
-    known = refitted(rows, start, labels)
+    known = refitted(torch.from_numpy(rows), start, torch.from_numpy(labels))
     np.testing.assert_allclose(known.covariances[1], np.cov(rows[labels == 1].T, bias=True), atol=1e-9)
 
 
