@@ -104,7 +104,8 @@ def learned_energies(
     coming: RoundGenerator = InitialRound(recursion, particles=n, seed=seed, device=chosen_device)
     table: list[list[tuple[float, ...]]] = []
     for i in range(last):
-        rows = torch.cat([coming.particles(chunk) for chunk in plan_chunks(count, n, BLOCK)])
+        limit = devices.default_chunk(chosen_device, coming.bytes_per_row)
+        rows = torch.cat([coming.particles(chunk) for chunk in plan_chunks(count, n, limit)])
         earlier = {i: rows.view(count, n, recursion.dimension)}
         context = RoundContext(recursion, i, count, n, seed, chosen_device, earlier)
         trained = train_rounds(generation, [context])[0]
