@@ -21,8 +21,8 @@ from hermite_collapse.simulation.guided import ClassGuidance
 from hermite_collapse.simulation.laws import components_of, normal_law
 from hermite_collapse.simulation.noise import NoiseStream, Piece
 from hermite_collapse.simulation.samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
-from hermite_collapse.simulation.scores import MixtureDenoiser
-from hermite_collapse.simulation.stages import carry
+from hermite_collapse.simulation.scores import Level, MixtureDenoiser
+from hermite_collapse.simulation.stages import Stage, carry
 from hermite_collapse.simulation.step_stages import RATE, stages_of
 
 CPU = torch.device("cpu")
@@ -203,7 +203,7 @@ def test_a_class_far_from_the_particle_keeps_its_own_weights():
     law = hc.GaussianMixture([0.5, 0.25, 0.25], [[0.0], [90.0], [91.0]], 0.01)
     built = Diffusion(
         MixtureDenoiser(components_of(law, CPU), rate=RATE),
-        stages_of(STEPS["DDPM"]),
+        [Stage(Level.of(1.0, 0.1, RATE), x=0.0, data=1.0)],
         normal_law(1, 1.0, CPU),
         guidance=ClassGuidance(
             [
