@@ -31,7 +31,7 @@ from ..benchmarks.kernel_score import SCALE, VARIANCE, operands
 from . import presets
 from .particles import unchanged
 from .peaks import measured_peaks, median_seconds
-from .piece import Job, Outcome, Piece, Size
+from .piece import Job, Outcome, OutOfTimeError, Piece, Size
 from .rates import channel_work
 from .settings import benchmark_mixture, recursion_of
 
@@ -229,14 +229,19 @@ def degree_spectrum(job: Job) -> Outcome:
 
 def kernels(job: Job) -> Outcome:
     """Time the kernels by themselves."""
-    rows = []
-    for row in triton_kernels.rows(job.device):
-        rows.append(row)
-        job.check()
+    rows, is_complete = [], False
+    try:
+        for row in triton_kernels.rows(job.device):
+            rows.append(row)
+            job.check()
+        is_complete = True
+    except OutOfTimeError:  # what was timed so far is worth keeping
+        pass
     best = {str(row["kernel"]): row for row in sorted(rows, key=lambda row: -row.get("seconds", 0.0))}
     fastest = ", ".join(f"{name} {row['seconds']:.3g} s" for name, row in best.items() if "seconds" in row)
     return Outcome(
         f"Fastest: {fastest or 'no kernels without a CUDA device'}.",
         all(row.get("met", True) for row in rows),
         {"rows": rows},
+        is_complete=is_complete,
     )
