@@ -435,6 +435,7 @@ OTHERS = (
         "inside = load(state, share + k * WIDTH)",
         "shares of a class far from the particle underflow",
         "tests/simulation/test_fused_kernel.py",
+        name="fused._kernel, classes",
     ),
     _in(
         "simulation",
