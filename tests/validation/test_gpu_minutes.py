@@ -178,6 +178,21 @@ def test_a_piece_that_hangs_is_ended():
     time.sleep(0.01)  # nothing rings later
 
 
+def test_a_limit_that_is_swallowed_rings_again():
+    began = time.monotonic()
+
+    def swallows():
+        try:
+            time.sleep(20.0)
+        except OutOfTimeError:
+            pass
+        time.sleep(20.0)
+
+    with pytest.raises(OutOfTimeError), limited(0.2):
+        swallows()
+    assert time.monotonic() - began < 10.0
+
+
 def test_a_hanging_piece_leaves_a_record(tmp_path):
     hanging = piece("hanging", 0.0, run=lambda job: time.sleep(60.0))
     begin = time.monotonic()

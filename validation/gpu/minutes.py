@@ -101,7 +101,8 @@ def limited(seconds: float) -> Iterator[None]:
         raise OutOfTimeError(f"the limit of {seconds:.0f} s was reached")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    # Again every few seconds: an exception can be swallowed where it happens to be raised.
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 3.0)
     try:
         yield
     finally:
