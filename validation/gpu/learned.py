@@ -8,6 +8,7 @@ same command is given again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -46,6 +47,7 @@ SIZES = [
     (1, 3, 4, 2, 600, 8192),
     (0, 3, 4, 2, 60, 512),
 ]
+EVALUATION = 9.0  # seconds kept for what follows the last round
 # Networks whose batched step takes as long as one of four: below, the launches are what takes time.
 TOGETHER = 12
 
@@ -140,16 +142,14 @@ def run(name: str, job: Job) -> Outcome:
 
 def checkpoints_of(folder: Path, job: Job) -> Checkpoints:
     """Return where a training is written, and a deadline a little before that of the piece."""
-    import time
-
     folder.mkdir(parents=True, exist_ok=True)
-    return Checkpoints(folder / "training", seconds=1e9, deadline=time.monotonic() + job.left - 6.0)
+    return Checkpoints(folder / "training", seconds=1e9, deadline=time.monotonic() + job.left - EVALUATION)
 
 
 def rounds_in_time(settings: RunSettings, folder: Path, job: Job) -> dict[str, SimulatedRecursion]:
     """Return the records of the rounds that the time allows, those done earlier among them."""
     try:
-        return run_rounds(settings, folder=folder, progress=False, seconds=max(job.left - 6.0, 0.0))
+        return run_rounds(settings, folder=folder, progress=False, seconds=max(job.left - EVALUATION, 0.0))
     except TrainingPaused:
         return run_rounds(settings, folder=folder, progress=False, seconds=-1.0)
 

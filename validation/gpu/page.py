@@ -103,6 +103,8 @@ def _presets(records: Records) -> Rows:
             "particles",
             "tests",
             "largest z",
+            "difference",
+            "its error",
             "adjusted p",
             "alpha +0.5 %",
             "t0 +0.5 %",
@@ -119,6 +121,8 @@ def _presets(records: Records) -> Rows:
                 f"{record['particles_of_all_runs']:.0e}",
                 str(record["tests"]),
                 f"{record['largest_z']:.2f}",
+                f"{record['agreement']['root_mean_square_difference']:.1e}",
+                f"{record['agreement']['root_mean_square_standard_error']:.1e}",
                 f"{record['adjusted_p_value']:.2g}",
                 *controls,
                 f"{record['seconds']:.1f}",
@@ -180,7 +184,8 @@ SECTIONS: list[tuple[str, str, Callable[[Records], Rows], tuple[str, ...]]] = [
     ),
     (
         "Theory and simulation",
-        "Every Hermite mode of every round against its predicted value, in predicted standard errors.  The controls "
+        "Every Hermite mode of every round against its predicted value, in predicted standard errors; the difference of "
+        "all tested coefficients and its predicted error are root mean squares.  The controls "
         "hold the same simulation against a fresh fraction and a truncation time half a per cent too large: they have to "
         "be rejected, and are undetermined where theory says that so many particles cannot tell.",
         _filled(_presets),
