@@ -36,7 +36,7 @@ import triton.language as tl
 
 from hermite_collapse.simulation.fused import triton_attention, triton_channel, triton_random, triton_reverse
 from hermite_collapse.simulation.fused.triton_random import Rows, draw_pair, normals_of
-from hermite_collapse.simulation.fused.triton_reverse import power_of_minus
+from hermite_collapse.simulation.fused.triton_stages import lanes, matrices, power_of_minus
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 CPU = torch.device("cpu")
@@ -412,13 +412,13 @@ def compile_for_hopper(kernel, signature: dict[str, str], constants: dict[str, i
 
 
 @compiled
-@pytest.mark.parametrize("form", ["_matrices", "_lanes"])
+@pytest.mark.parametrize("form", ["matrices", "lanes"])
 def test_the_reverse_diffusion_compiles_for_a_card(form):
     tables = ["points", "shift", "constant", "linear", "quadratic", "mean", "value", "gain", "frames", "step"]
     signature = dict.fromkeys(tables, "*fp64")
     signature |= dict.fromkeys(("run_of", "first_of", "frame_of", "draw"), "*i32")
     signature |= dict.fromkeys(("offset", "rows", "size", "stages", "tiles"), "i32") | {"key": "i64"}
-    width = 16 if form == "_matrices" else 2
+    kernel, width = (matrices, 16) if form == "matrices" else (lanes, 2)
     constants = {
         "D": width - 1,
         "WIDTH": width,
@@ -426,10 +426,10 @@ def test_the_reverse_diffusion_compiles_for_a_card(form):
         "SEVERAL": True,
         "ISOTROPIC": False,
         "FRAMES": False,
-    }
+    } | ({"RIGHT": 2} if form == "matrices" else {})
     constants |= {"EARLIER": False, "EARLIER_DATA": True, "NOISE": True, "BLOCK": 64}
-    code = compile_for_hopper(getattr(triton_reverse, form), signature, constants, num_warps=4, num_stages=1)
-    assert (".f64.f64.f64.f64" in code) == (form == "_matrices")  # the tensor units
+    code = compile_for_hopper(kernel, signature, constants, num_warps=4, num_stages=1)
+    assert (".f64.f64.f64.f64" in code) == (form == "matrices")  # the tensor units
 
 
 @compiled

@@ -1,13 +1,6 @@
-"""The reverse diffusion of a plan in one Triton kernel: a particle stays in registers through all stages.
+"""The reverse diffusion of a plan on a CUDA device: its tables, padded and in tiles, and how its kernel is launched.
 
-Two forms of one algorithm, for blocks of particles:
-
-    matrices   (particles, d) rows; the sums over coordinates and components are float64 matrix products, which Hopper
-               and Ampere cards do in tensor cores; d and the number of components are padded to 16 and more
-    lanes      (d, particles) columns, a thread's own particle; the sums stay in the thread, for few dimensions
-
-Components are taken in tiles, all of one frame, with a running maximum of the logits, which are in units of log 2.
-Padded components have a logit that no sum sees.
+`triton_stages` says what the kernel does: a particle stays in registers through all stages.
 """
 
 from __future__ import annotations
@@ -19,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import triton
-import triton.language as tl
 
 from ...core.types import FloatArray, IntArray
 from ..laws import TorchMixture
@@ -28,16 +20,8 @@ from ..samplers import ExponentialMultistep
 from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .plan import Plan, plan_of
-from .triton_random import (
-    Rows,
-    addresses,
-    groups_of,
-    high_word,
-    key_of,
-    normal_pair,
-    on_the_device_of,
-    with_high_word,
-)
+from .triton_random import Rows, groups_of, key_of, on_the_device_of
+from .triton_stages import NEVER, lanes, matrices
 
 _LOG2_E = 1.4426950408889634
 # What rounding may make of a particle, amplified by the dynamics.
@@ -45,215 +29,6 @@ LARGEST_DIFFERENCE = 1e-7
 # The largest dimension of the form with a particle in each thread, and components taken together in both forms.
 _WIDEST_LANE = 8
 _TILE_OF_LANE, _TILE = 8, 32
-_NEVER = tl.constexpr(-1e300)  # the logit of a padded component
-_MAGIC = tl.constexpr(6755399441055744.0)  # 1.5 2^52: what is added to it is rounded to an integer
-_HIGH_OF_1000 = tl.constexpr(0x408F4000)  # upper word of the double 1000
-# 2^f as a polynomial through Chebyshev's nodes, abs(f) <= 1/2: relative error 2e-17.
-_P1, _P2 = tl.constexpr(0.6931471805599453), tl.constexpr(0.24022650695910158)
-_P3, _P4 = tl.constexpr(0.055504108664821625), tl.constexpr(0.009618129107587256)
-_P5, _P6 = tl.constexpr(0.001333355814640647), tl.constexpr(0.00015403530463724353)
-_P7, _P8 = tl.constexpr(1.5252733841556773e-05), tl.constexpr(1.3215432535912375e-06)
-_P9, _P10 = tl.constexpr(1.0178057087733941e-07), tl.constexpr(7.074194297288521e-09)
-_P11 = tl.constexpr(4.4558179083360645e-10)
-
-
-@triton.jit
-def power_of_minus(t):
-    """2^-t for t >= 0, to an ulp; about 2^-1000 above 1000."""
-    t = with_high_word(t, tl.minimum(high_word(t), _HIGH_OF_1000))
-    shifted = -t + _MAGIC
-    f = -t - (shifted - _MAGIC)
-    p = f * _P11 + _P10
-    p = f * p + _P9
-    p = f * p + _P8
-    p = f * p + _P7
-    p = f * p + _P6
-    p = f * p + _P5
-    p = f * p + _P4
-    p = f * p + _P3
-    p = f * p + _P2
-    p = f * p + _P1
-    p = f * p + 1.0
-    return with_high_word(p, high_word(p) + (shifted.to(tl.int64, bitcast=True).to(tl.int32) << 20))
-
-
-@triton.jit
-def _next_normals(spare, draw, column, particle, run, key):
-    """The normals of a draw, and those of the draw after it once an even one is made."""
-    normals = spare
-    if (draw & 1) == 0:
-        normals, spare = normal_pair(draw >> 1, column, particle, run, key)
-    return normals, spare
-
-
-@triton.jit(do_not_specialize=["offset", "rows", "size", "stages", "tiles", "key"])
-def _matrices(
-    points, run_of, first_of, offset, rows, size, stages, tiles, key,
-    shift, constant, linear, quadratic, mean, value, gain, frames, frame_of, step, draw,
-    D: tl.constexpr, WIDTH: tl.constexpr, TILE: tl.constexpr, SEVERAL: tl.constexpr, ISOTROPIC: tl.constexpr,
-    FRAMES: tl.constexpr, EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr, NOISE: tl.constexpr,
-    BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Carry rows `offset` to `offset + rows` of the points through all stages, BLOCK rows a program."""
-    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    column = tl.arange(0, WIDTH)
-    component = tl.arange(0, TILE)
-    inside = row < rows
-    run, particle = addresses(row + offset, run_of, first_of, size, inside)
-    entries = row[:, None].to(tl.int64) * D + column[None, :]
-    mask = inside[:, None] & (column < D)[None, :]
-    x = tl.load(points + entries, mask=mask, other=0.0)
-    wide = column[:, None] * TILE + component[None, :]
-    tall = component[:, None] * WIDTH + column[None, :]
-    square = column[:, None] * WIDTH + column[None, :]
-    centre = tl.load(mean + column)
-    x_before = x
-    data = tl.zeros_like(x)
-    data_before = data
-    spare = tl.zeros_like(x)
-    for stage in range(stages):
-        y = x - tl.load(shift + stage * WIDTH + column)[None, :]
-        total = tl.zeros_like(x)
-        mass = tl.zeros_like(tl.sum(x, axis=1))
-        top = mass + _NEVER
-        data_before = data
-        for tile in range(tiles):
-            at = stage * tiles + tile
-            if FRAMES:
-                frame = frames + tl.load(frame_of + tile) * WIDTH * WIDTH
-                turned = tl.dot(y, tl.load(frame + square))
-            else:
-                turned = y
-            logits = tl.dot(turned, tl.load(linear + at * WIDTH * TILE + wide))
-            logits += tl.load(constant + at * TILE + component)[None, :]
-            if ISOTROPIC:
-                curvature = tl.load(quadratic + at * TILE + component)
-                logits += tl.sum(turned * turned, axis=1)[:, None] * curvature[None, :]
-            else:
-                logits += tl.dot(turned * turned, tl.load(quadratic + at * WIDTH * TILE + wide))
-            peak = tl.max(logits, axis=1)
-            if SEVERAL:
-                peak = tl.maximum(peak, top)
-            shares = power_of_minus(peak[:, None] - logits)
-            part = tl.dot(shares, tl.load(value + at * WIDTH * TILE + tall))
-            if ISOTROPIC:
-                part += (
-                    tl.sum(shares * tl.load(gain + at * TILE + component)[None, :], axis=1)[:, None] * turned
-                )
-            else:
-                part += tl.dot(shares, tl.load(gain + at * WIDTH * TILE + tall)) * turned
-            if FRAMES:
-                part = tl.dot(part, tl.trans(tl.load(frame + square)))
-            if SEVERAL:
-                fade = power_of_minus(peak - top)
-                total = total * fade[:, None] + part
-                mass = mass * fade + tl.sum(shares, axis=1)
-                top = peak
-            else:
-                total = part
-                mass = tl.sum(shares, axis=1)
-        data = centre[None, :] + total * (1.0 / mass)[:, None]
-        moved = tl.load(step + stage * 5) * x + tl.load(step + stage * 5 + 2) * data
-        if EARLIER:
-            moved += tl.load(step + stage * 5 + 1) * x_before
-            x_before = x
-        if EARLIER_DATA:
-            moved += tl.load(step + stage * 5 + 3) * data_before
-        if NOISE:
-            normals, spare = _next_normals(
-                spare, tl.load(draw + stage), column[None, :], particle[:, None], run[:, None], key
-            )
-            moved += tl.where(column < D, tl.load(step + stage * 5 + 4), 0.0)[None, :] * normals
-        x = moved
-    tl.store(points + entries, x, mask=mask)
-
-
-@triton.jit
-def _times(matrix, columns):
-    """The product of a small matrix with columns, one in each thread."""
-    return tl.sum(matrix[:, :, None] * columns[None, :, :], axis=1)
-
-
-@triton.jit(do_not_specialize=["offset", "rows", "size", "stages", "tiles", "key"])
-def _lanes(
-    points, run_of, first_of, offset, rows, size, stages, tiles, key,
-    shift, constant, linear, quadratic, mean, value, gain, frames, frame_of, step, draw,
-    D: tl.constexpr, WIDTH: tl.constexpr, TILE: tl.constexpr, SEVERAL: tl.constexpr, ISOTROPIC: tl.constexpr,
-    FRAMES: tl.constexpr, EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr, NOISE: tl.constexpr,
-    BLOCK: tl.constexpr,
-):  # fmt: skip
-    """The same with a particle in each thread: sums over coordinates and components stay in it."""
-    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    column = tl.arange(0, WIDTH)
-    component = tl.arange(0, TILE)
-    inside = row < rows
-    run, particle = addresses(row + offset, run_of, first_of, size, inside)
-    entries = row[None, :].to(tl.int64) * D + column[:, None]
-    mask = inside[None, :] & (column < D)[:, None]
-    x = tl.load(points + entries, mask=mask, other=0.0)
-    wide = column[None, :] * TILE + component[:, None]
-    tall = component[None, :] * WIDTH + column[:, None]
-    square = column[None, :] * WIDTH + column[:, None]
-    centre = tl.load(mean + column)
-    x_before = x
-    data = tl.zeros_like(x)
-    data_before = data
-    spare = tl.zeros_like(x)
-    for stage in range(stages):
-        y = x - tl.load(shift + stage * WIDTH + column)[:, None]
-        total = tl.zeros_like(x)
-        mass = tl.zeros_like(tl.sum(x, axis=0))
-        top = mass + _NEVER
-        data_before = data
-        for tile in range(tiles):
-            at = stage * tiles + tile
-            if FRAMES:
-                frame = frames + tl.load(frame_of + tile) * WIDTH * WIDTH
-                turned = _times(tl.load(frame + square), y)
-            else:
-                turned = y
-            logits = _times(tl.load(linear + at * WIDTH * TILE + wide), turned)
-            logits += tl.load(constant + at * TILE + component)[:, None]
-            if ISOTROPIC:
-                curvature = tl.load(quadratic + at * TILE + component)
-                logits += tl.sum(turned * turned, axis=0)[None, :] * curvature[:, None]
-            else:
-                logits += _times(tl.load(quadratic + at * WIDTH * TILE + wide), turned * turned)
-            peak = tl.max(logits, axis=0)
-            if SEVERAL:
-                peak = tl.maximum(peak, top)
-            shares = power_of_minus(peak[None, :] - logits)
-            part = _times(tl.load(value + at * WIDTH * TILE + tall), shares)
-            if ISOTROPIC:
-                part += (
-                    tl.sum(shares * tl.load(gain + at * TILE + component)[:, None], axis=0)[None, :] * turned
-                )
-            else:
-                part += _times(tl.load(gain + at * WIDTH * TILE + tall), shares) * turned
-            if FRAMES:
-                part = _times(tl.trans(tl.load(frame + square)), part)
-            if SEVERAL:
-                fade = power_of_minus(peak - top)
-                total = total * fade[None, :] + part
-                mass = mass * fade + tl.sum(shares, axis=0)
-                top = peak
-            else:
-                total = part
-                mass = tl.sum(shares, axis=0)
-        data = centre[:, None] + total * (1.0 / mass)[None, :]
-        moved = tl.load(step + stage * 5) * x + tl.load(step + stage * 5 + 2) * data
-        if EARLIER:
-            moved += tl.load(step + stage * 5 + 1) * x_before
-            x_before = x
-        if EARLIER_DATA:
-            moved += tl.load(step + stage * 5 + 3) * data_before
-        if NOISE:
-            normals, spare = _next_normals(
-                spare, tl.load(draw + stage), column[:, None], particle[None, :], run[None, :], key
-            )
-            moved += tl.where(column < D, tl.load(step + stage * 5 + 4), 0.0)[:, None] * normals
-        x = moved
-    tl.store(points + entries, x, mask=mask)
 
 
 @dataclass(frozen=True)
@@ -301,11 +76,11 @@ class ReverseKernel:
     @classmethod
     def of(cls, plan: Plan, device: torch.device) -> ReverseKernel:
         """Return the kernel of a plan; K and d at most 64."""
-        lanes = plan.dimension <= _WIDEST_LANE
-        least = 1 if lanes else 16
+        in_lanes = plan.dimension <= _WIDEST_LANE
+        least = 1 if in_lanes else 16
         width = max(least, triton.next_power_of_2(plan.dimension))
         sizes = np.diff(plan.group_start)
-        tile = max(least, min(triton.next_power_of_2(int(sizes.max())), _TILE_OF_LANE if lanes else _TILE))
+        tile = max(least, min(triton.next_power_of_2(int(sizes.max())), _TILE_OF_LANE if in_lanes else _TILE))
         members, frame_of = _tiles(plan, tile)
         arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
@@ -324,7 +99,9 @@ class ReverseKernel:
             "EARLIER_DATA": bool(np.any(plan.step[:, 3])),
             "NOISE": bool(np.any(plan.draw >= 0)),
         }
-        launch = Launch(128, 4, 1) if lanes else Launch(64, 4, 2) if width < 32 else Launch(64, 8, 1)
+        if not in_lanes:
+            options["RIGHT"] = triton.next_power_of_2(plan.dimension - width // 2)
+        launch = Launch(128, 4, 1) if in_lanes else Launch(64, 4, 2) if width < 32 else Launch(64, 4, 1)
         return cls(tuple(tables), options, plan.stages, len(members), launch)
 
     @property
@@ -345,8 +122,7 @@ class ReverseKernel:
                 start += rows.count
 
     def _launch(self, x: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
-        lanes = self.options["D"] <= _WIDEST_LANE
-        kernel = _lanes if lanes else _matrices
+        kernel = lanes if self.options["D"] <= _WIDEST_LANE else matrices
         kernel[(triton.cdiv(len(x), self.launch.particles),)](
             x,
             rows.runs,
@@ -381,7 +157,7 @@ def _tables(plan: Plan, members: list[slice], width: int, tile: int) -> list[Flo
     """Return shift, constant, linear, quadratic, mean, offset and gain, padded, in tiles and in units of log 2."""
     asked = plan.asks[:, None, None]
     constant = np.where(asked[:, 0], plan.constant * _LOG2_E, 0.0)
-    heights: FloatArray = np.full((plan.stages, len(members), tile), _NEVER.value)
+    heights: FloatArray = np.full((plan.stages, len(members), tile), NEVER)
     for part, values in enumerate(members):
         heights[:, part, : values.stop - values.start] = constant[:, values]
     tables = [heights]
