@@ -29,7 +29,7 @@ TABLES: list[tuple[str, str | bytes, dict[str, str], Read]] = [
     # names of rounds, in any case, quoted, with blanks
     ("plain", "round,degree 1\n0,1\n1,.9\n", {}, Read("factors", [[1], [0.9]], degrees=(1,))),
     ("case", "ROUND,Degree 4\n0,1\n1,.9\n", {}, Read("factors", [[1], [0.9]], degrees=(4,))),
-    ("quotes", "\"Round\" , 'Degree 1'\n\"0\",\"1\"\n1,.9\n", {}, Read("factors", [[1], [0.9]])),
+    ("quotes", '"Round" , \'Degree 1\'\n"0","1"\n1,.9\n', {}, Read("factors", [[1], [0.9]])),
     ("generation", "Generation,variance\n0,.2\n1,.3\n", {}, Read("variances", [[0.2], [0.3]])),
     ("gen", "gen,var 1,var 2\n0,.2,.4\n1,.3,.5\n", {}, Read("variances", [[0.2, 0.4], [0.3, 0.5]])),
     ("iteration", "iteration,FID\n0,2\n1,3\n", {}, Read("distances", [[2], [3]])),
@@ -38,43 +38,163 @@ TABLES: list[tuple[str, str | bytes, dict[str, str], Read]] = [
     ("labels", "generation,variance\nreal,.2\ngen_1,.3\n", {}, Read("variances", [[0.2], [0.3]])),
     ("from one", "round,degree 2\n1,.9\n2,.8\n", {}, Read("factors", [[0.9], [0.8]], rounds=(1, 2))),
     ("unsorted", "round,degree 2\n1,.8\n0,1\n", {}, Read("factors", [[1], [0.8]])),
-    ("far apart", "round,w2\n0,.1\n50,.5\n200,.9\n", {}, Read("distances", [[0.1], [0.5], [0.9]], rounds=(0, 50, 200))),
-    ("no round", "degree 1,degree 2\n1,1\n.9,.8\n", {}, Read("factors", [[1, 1], [0.9, 0.8]], degrees=(1, 2))),
+    (
+        "far apart",
+        "round,w2\n0,.1\n50,.5\n200,.9\n",
+        {},
+        Read("distances", [[0.1], [0.5], [0.9]], rounds=(0, 50, 200)),
+    ),
+    (
+        "no round",
+        "degree 1,degree 2\n1,1\n.9,.8\n",
+        {},
+        Read("factors", [[1, 1], [0.9, 0.8]], degrees=(1, 2)),
+    ),
     ("no names", "1 1\n0.9 0.8\n", {}, Read(None, [[1, 1], [0.9, 0.8]], degrees=(1, 2), note="no names")),
-    ("rounds without names", "0 1\n1 0.9\n2 .8\n", {}, Read(None, [[1], [0.9], [0.8]], rounds=(0, 1, 2), degrees=(1,))),
+    (
+        "rounds without names",
+        "0 1\n1 0.9\n2 .8\n",
+        {},
+        Read(None, [[1], [0.9], [0.8]], rounds=(0, 1, 2), degrees=(1,)),
+    ),
     # bytes and delimiters
     ("byte-order mark", b"\xef\xbb\xbfround,degree 1\n0,1\n1,.9\n", {}, Read("factors", [[1], [0.9]])),
     ("utf-16", "round,degree 1\n0,1\n1,.9\n".encode("utf-16"), {}, Read("factors", [[1], [0.9]])),
-    ("windows", "round,fid,±\r\n0,1,.1\r\n1,2,.1\r\n".encode("cp1252"), {}, Read("distances", [[1], [2]], [[0.1], [0.1]])),
-    ("tabs", "round\tdegree_2\tdegree_2_stderr\n0\t1\t.1\n1\t.8\t.1\n", {}, Read("factors", [[1], [0.8]], [[0.1], [0.1]])),
-    ("decimal commas", "Runde;x\n".replace("Runde;x", "round;variance") + "0;0,25\n1;0,31\n", {}, Read("variances", [[0.25], [0.31]])),
-    ("markdown", "| gen | FID | ± |\n|---|:-:|---|\n| 0 | 3.1 | .2 |\n| 1 | 4.1 | .2 |\n", {}, Read("distances", [[3.1], [4.1]], [[0.2], [0.2]])),
-    ("blanks", "round  degree 1  degree 1 error\n0 1 .01\n1 .9 .02\n", {}, Read("factors", [[1], [0.9]], [[0.01], [0.02]])),
-    ("comment above", "# mine\n# round, degree 3\n0,1\n1,.9\n", {}, Read("factors", [[1], [0.9]], degrees=(3,))),
+    (
+        "windows",
+        "round,fid,±\r\n0,1,.1\r\n1,2,.1\r\n".encode("cp1252"),
+        {},
+        Read("distances", [[1], [2]], [[0.1], [0.1]]),
+    ),
+    (
+        "tabs",
+        "round\tdegree_2\tdegree_2_stderr\n0\t1\t.1\n1\t.8\t.1\n",
+        {},
+        Read("factors", [[1], [0.8]], [[0.1], [0.1]]),
+    ),
+    (
+        "decimal commas",
+        "Runde;x\n".replace("Runde;x", "round;variance") + "0;0,25\n1;0,31\n",
+        {},
+        Read("variances", [[0.25], [0.31]]),
+    ),
+    (
+        "markdown",
+        "| gen | FID | ± |\n|---|:-:|---|\n| 0 | 3.1 | .2 |\n| 1 | 4.1 | .2 |\n",
+        {},
+        Read("distances", [[3.1], [4.1]], [[0.2], [0.2]]),
+    ),
+    (
+        "blanks",
+        "round  degree 1  degree 1 error\n0 1 .01\n1 .9 .02\n",
+        {},
+        Read("factors", [[1], [0.9]], [[0.01], [0.02]]),
+    ),
+    (
+        "comment above",
+        "# mine\n# round, degree 3\n0,1\n1,.9\n",
+        {},
+        Read("factors", [[1], [0.9]], degrees=(3,)),
+    ),
     # errors by every name
-    ("error", "round,degree 1,degree 1 error\n0,1,.1\n1,.9,.2\n", {}, Read("factors", [[1], [0.9]], [[0.1], [0.2]])),
+    (
+        "error",
+        "round,degree 1,degree 1 error\n0,1,.1\n1,.9,.2\n",
+        {},
+        Read("factors", [[1], [0.9]], [[0.1], [0.2]]),
+    ),
     ("std", "round,variance,std\n0,1,.1\n1,2,.1\n", {}, Read("variances", [[1], [2]], [[0.1], [0.1]])),
     ("sem", "round,fid,fid_sem\n0,1,.1\n1,2,.1\n", {}, Read("distances", [[1], [2]], [[0.1], [0.1]])),
     ("se before", "round,fid,se(fid)\n0,1,.1\n1,2,.1\n", {}, Read("distances", [[1], [2]], [[0.1], [0.1]])),
-    ("plus minus", "round,fid,+-,recall,+-\n0,1,.1,.9,.01\n1,2,.1,.8,.02\n", {}, Read("distances", [[1, 0.9], [2, 0.8]], [[0.1, 0.01], [0.1, 0.02]])),
-    ("in the cell", "round,degree 1\n0,1.00 ± 0.01\n1,0.90 +/- 0.02\n", {}, Read("factors", [[1], [0.9]], [[0.01], [0.02]])),
-    ("numbered errors", "round,variance 1,variance 2,std 1,std 2\n0,1,2,.1,.2\n1,1,2,.3,.4\n", {}, Read("variances", [[1, 2], [1, 2]], [[0.1, 0.2], [0.3, 0.4]])),
+    (
+        "plus minus",
+        "round,fid,+-,recall,+-\n0,1,.1,.9,.01\n1,2,.1,.8,.02\n",
+        {},
+        Read("distances", [[1, 0.9], [2, 0.8]], [[0.1, 0.01], [0.1, 0.02]]),
+    ),
+    (
+        "in the cell",
+        "round,degree 1\n0,1.00 ± 0.01\n1,0.90 +/- 0.02\n",
+        {},
+        Read("factors", [[1], [0.9]], [[0.01], [0.02]]),
+    ),
+    (
+        "numbered errors",
+        "round,variance 1,variance 2,std 1,std 2\n0,1,2,.1,.2\n1,1,2,.3,.4\n",
+        {},
+        Read("variances", [[1, 2], [1, 2]], [[0.1, 0.2], [0.3, 0.4]]),
+    ),
     ("deviations", "round,std\n0,.5\n1,.6\n", {}, Read("deviations", [[0.5], [0.6]])),
     # rows that count, long tables, runs, gaps, per cent, schedules, roles by hand
-    ("row numbers", ",round,degree 1\n0,0,1\n1,1,.9\n", {}, Read("factors", [[1], [0.9]], note="counts the rows")),
-    ("row numbers of R", "round degree_1\n1 0 1\n2 1 .9\n", {}, Read("factors", [[1], [0.9]], note="counts the rows")),
-    ("long by degree", "round,degree,value,error\n0,1,1,.1\n0,2,1,.1\n1,1,.9,.1\n1,2,.8,.1\n", {}, Read("factors", [[1, 1], [0.9, 0.8]], [[0.1, 0.1], [0.1, 0.1]], degrees=(1, 2))),
-    ("long by direction", "direction,round,variance\n1,0,1\n1,1,2\n2,0,3\n2,1,4\n", {}, Read("variances", [[1, 3], [2, 4]])),
-    ("long by metric", "round,metric,value\n0,fid,1\n0,recall,.9\n1,fid,3\n1,recall,.8\n", {}, Read("distances", [[1, 0.9], [3, 0.8]])),
-    ("seeds", "seed,round,w2\n0,0,.10\n0,1,.3\n1,0,.12\n1,1,.4\n", {}, Read("distances", [[0.11], [0.35]], None, note="Runs were averaged")),
-    ("gaps", "round,degree 1,degree 2\n0,1,1\n1,,NA\n2,.8,.7\n", {}, Read("factors", [[1, 1], [nan, nan], [0.8, 0.7]], rounds=(0, 1, 2), note="2 missing values left out")),
-    ("per cent in the name", "round,degree 4 (%),degree 4 error (%)\n0,100,1\n1,80,2\n", {}, Read("factors", [[1], [0.8]], [[0.01], [0.02]], note="divided by 100")),
+    (
+        "row numbers",
+        ",round,degree 1\n0,0,1\n1,1,.9\n",
+        {},
+        Read("factors", [[1], [0.9]], note="counts the rows"),
+    ),
+    (
+        "row numbers of R",
+        "round degree_1\n1 0 1\n2 1 .9\n",
+        {},
+        Read("factors", [[1], [0.9]], note="counts the rows"),
+    ),
+    (
+        "long by degree",
+        "round,degree,value,error\n0,1,1,.1\n0,2,1,.1\n1,1,.9,.1\n1,2,.8,.1\n",
+        {},
+        Read("factors", [[1, 1], [0.9, 0.8]], [[0.1, 0.1], [0.1, 0.1]], degrees=(1, 2)),
+    ),
+    (
+        "long by direction",
+        "direction,round,variance\n1,0,1\n1,1,2\n2,0,3\n2,1,4\n",
+        {},
+        Read("variances", [[1, 3], [2, 4]]),
+    ),
+    (
+        "long by metric",
+        "round,metric,value\n0,fid,1\n0,recall,.9\n1,fid,3\n1,recall,.8\n",
+        {},
+        Read("distances", [[1, 0.9], [3, 0.8]]),
+    ),
+    (
+        "seeds",
+        "seed,round,w2\n0,0,.10\n0,1,.3\n1,0,.12\n1,1,.4\n",
+        {},
+        Read("distances", [[0.11], [0.35]], None, note="Runs were averaged"),
+    ),
+    (
+        "gaps",
+        "round,degree 1,degree 2\n0,1,1\n1,,NA\n2,.8,.7\n",
+        {},
+        Read("factors", [[1, 1], [nan, nan], [0.8, 0.7]], rounds=(0, 1, 2), note="2 missing values left out"),
+    ),
+    (
+        "per cent in the name",
+        "round,degree 4 (%),degree 4 error (%)\n0,100,1\n1,80,2\n",
+        {},
+        Read("factors", [[1], [0.8]], [[0.01], [0.02]], note="divided by 100"),
+    ),
     ("per cent in the cell", "round,recall\n0,98 %\n1,80 %\n", {}, Read("distances", [[0.98], [0.8]])),
-    ("per cent unsaid", "round,degree 4\n0,100\n1,80\n", {}, Read("factors", [[1], [0.8]], note="read as per cent")),
-    ("schedule", "round,t0,variance\n0,,.2\n1,.1,.3\n2,.05,.4\n", {}, Read("variances", [[0.2], [0.3], [0.4]], rounds=(0, 1, 2))),
-    ("roles", "k,mine,its error,who\n0,1,.1,x\n1,.9,.1,y\n", {"k": "round", "mine": "degree 3", "its error": "error of mine", "who": "ignore"}, Read("factors", [[1], [0.9]], [[0.1], [0.1]], degrees=(3,))),
+    (
+        "per cent unsaid",
+        "round,degree 4\n0,100\n1,80\n",
+        {},
+        Read("factors", [[1], [0.8]], note="read as per cent"),
+    ),
+    (
+        "schedule",
+        "round,t0,variance\n0,,.2\n1,.1,.3\n2,.05,.4\n",
+        {},
+        Read("variances", [[0.2], [0.3], [0.4]], rounds=(0, 1, 2)),
+    ),
+    (
+        "roles",
+        "k,mine,its error,who\n0,1,.1,x\n1,.9,.1,y\n",
+        {"k": "round", "mine": "degree 3", "its error": "error of mine", "who": "ignore"},
+        Read("factors", [[1], [0.9]], [[0.1], [0.1]], degrees=(3,)),
+    ),
     ("kind unsaid", "iteration,mean,std\n0,1,.1\n1,2,.1\n", {}, Read(None, [[1], [2]], [[0.1], [0.1]])),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "columns", "expected"), [t[1:] for t in TABLES], ids=[t[0] for t in TABLES])
@@ -117,7 +237,9 @@ def test_errors_of_few_runs_are_pooled_over_rounds_and_those_of_many_are_not(tmp
     for runs in (3, 8):
         values = rng.normal(size=(runs, 4))
         rows = [f"{run},{i},{values[run, i]!r}" for run in range(runs) for i in range(4)]
-        (tmp_path / "c.csv").write_text("seed,round,w2\n" + "\n".join(rows).replace("np.float64(", "").replace(")", ""))
+        (tmp_path / "c.csv").write_text(
+            "seed,round,w2\n" + "\n".join(rows).replace("np.float64(", "").replace(")", "")
+        )
         found = read_curve(tmp_path / "c.csv")
         scatter = values.std(axis=0, ddof=1) / np.sqrt(runs)
         expected = np.full(4, np.sqrt(np.mean(scatter**2))) if runs == 3 else scatter
@@ -128,7 +250,10 @@ def test_errors_of_few_runs_are_pooled_over_rounds_and_those_of_many_are_not(tmp
 REFUSED = [
     ("round\n1\n2\n", "must have a column of values, got round"),
     ("round,variance,variance\n0,1,1\n", "must have one column of each name, got 'variance' more than once"),
-    ("round,variance,comment\n0,1,ok\n", "must have columns that are understood, round .generation, .* got 'comment'"),
+    (
+        "round,variance,comment\n0,1,ok\n",
+        "must have columns that are understood, round .generation, .* got 'comment'",
+    ),
     ("round,variance,fid\n0,1,2\n", "must have columns of one kind, got variance .variance., fid .distance."),
     ("round,metric,value\n0,fid,1\n0,variance,2\n", "must have curves of one kind, got fid, variance"),
     (
@@ -141,7 +266,10 @@ REFUSED = [
     ("round,degree 1\n0.5,1\n", "must have whole numbers >= 0 as round, got '0.5' in row 1"),
     ("round,w2\n0,.1\n0,.3\n", "must have one value of w2 a round, got round 0 twice"),
     ("round,w2,w2 error\n0,.1,-.3\n", "must have errors >= 0, got '-.3'"),
-    ("round,t0,variance\n0,,.2\n2,.05,.4\n", "must have a truncation time of every round up to 2, got none of round 1"),
+    (
+        "round,t0,variance\n0,,.2\n2,.05,.4\n",
+        "must have a truncation time of every round up to 2, got none of round 1",
+    ),
     ("round,generation,w2\n0,0,1\n", "must have one column of rounds, got round, generation"),
     ("round,degree 1\n", "a header without numbers"),
     ("", "a file without numbers"),
