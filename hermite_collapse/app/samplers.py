@@ -26,6 +26,10 @@ def sampler_of(scheduler: Path, denoiser: str | None = None) -> Callable[[int, G
             "flow": SamplerSteps.flow,
         }
         return lambda steps, guidance: forms[name](steps=steps, guidance=guidance)
+    if not scheduler.exists():
+        raise InputError(
+            f"scheduler must be {', '.join(CLOSED_FORMS)}, or an existing file or folder, got {name!r}."
+        )
     return lambda steps, guidance: SamplerSteps.of_scheduler(
         name, steps=steps, guidance=guidance, denoiser=denoiser
     )

@@ -23,7 +23,8 @@ from .mechanism import Mechanism
 SMALLEST, LARGEST = 1e-12, 1e6
 NODES = 257
 GRID = 8193
-TOLERATED, TOLERATED_AT_CORNERS = 1e-7, 1e-4  # relative error of V at points between the nodes
+NEGLIGIBLE = 1e-9  # of V/w: a variance that is lost; its own digits are those of rounding
+TOLERATED, TOLERATED_AT_CORNERS = 1e-7, 1e-4  # error of V at points between the nodes
 _LOW, _SPAN = float(np.log(SMALLEST)), float(np.log(LARGEST) - np.log(SMALLEST))
 _STEP = _SPAN / (GRID - 1)
 _GRID = np.linspace(_LOW, _LOW + _SPAN, GRID)
@@ -63,7 +64,8 @@ class Interpolant(Value):
         series = _series(
             _log_variance(mechanism, _to_variance(np.cos(np.pi * np.arange(NODES) / (NODES - 1))))
         )
-        error = float(np.max(np.abs(np.expm1(chebyshev.chebval(probes, series) - exact))))
+        negligible = np.log(NEGLIGIBLE * _to_variance(probes))
+        error = _error(chebyshev.chebval(probes, series), exact, negligible)
         if error <= TOLERATED:
             x = np.linspace(-1.0, 1.0, GRID)
             slopes = chebyshev.chebval(x, chebyshev.chebder(series)) * (2.0 / _SPAN)
@@ -75,7 +77,8 @@ class Interpolant(Value):
         # A map with a corner: values and divided differences on the grid itself.
         values = _log_variance(mechanism, VARIANCES)
         table = cls(values, np.gradient(values, _GRID), np.inf)
-        error = float(np.max(np.abs(np.expm1(np.log(table.variance(_to_variance(probes))) - exact))))
+        with np.errstate(divide="ignore"):
+            error = _error(np.log(table.variance(_to_variance(probes))), exact, negligible)
         if error > TOLERATED_AT_CORNERS:
             raise ConvergenceError(
                 f"the round map of {mechanism.describe()} is too rough to be interpolated: relative error {error:.1e}.",
@@ -143,6 +146,12 @@ def in_range(data: FloatArray, name: str) -> FloatArray:
 
 def _to_variance(x: FloatArray) -> FloatArray:
     return np.asarray(np.exp(_LOW + 0.5 * (x + 1.0) * _SPAN))
+
+
+def _error(logs: FloatArray, exact: FloatArray, negligible: FloatArray) -> float:
+    """Return the largest error of V, relative to V or to what is negligible beside w."""
+    scale = np.exp(np.minimum(exact - negligible, 0.0))
+    return float(np.max(np.abs(np.expm1(logs - exact)) * scale))
 
 
 def _log_variance(mechanism: Mechanism, w: FloatArray) -> FloatArray:

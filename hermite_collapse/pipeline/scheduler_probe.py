@@ -127,7 +127,7 @@ def prepared(
     if denoiser is not None:
         checks.one_of(denoiser, DENOISERS, "denoiser")
     if isinstance(scheduler, str | Mapping) or hasattr(scheduler, "__fspath__"):
-        source = read_source(scheduler)
+        source = read_source(scheduler, "scheduler")
         original = made(source)
     else:
         source, original = SchedulerSource({}), scheduler

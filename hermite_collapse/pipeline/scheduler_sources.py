@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import InputError
 
+LARGEST_FILE = 1 << 24  # bytes; configurations take a few thousand
 SCHEDULER_FILE = "scheduler_config.json"
 PIPELINE_FILE = "model_index.json"
 Config = str | PathLike[str] | Mapping[str, Any]
@@ -40,8 +41,14 @@ class SchedulerSource:
         return str(self.settings.get("_class_name", ""))
 
 
-def read_source(config: Config) -> SchedulerSource:
+def read_source(config: Config, name: str = "config") -> SchedulerSource:
     """Return the configuration of a scheduler from a mapping, a JSON file or a folder.
+
+    Parameters
+    ----------
+    config : mapping or path
+    name : str
+        Argument that gave it, for messages.
 
     Raises
     ------
@@ -54,38 +61,50 @@ def read_source(config: Config) -> SchedulerSource:
     if path.name == PIPELINE_FILE:
         path = path.parent
     if not path.is_dir():
-        return SchedulerSource(_read_json(path))
+        return SchedulerSource(_read_json(path, name))
     if (path / PIPELINE_FILE).is_file():
-        return _of_pipeline(path)
+        return _of_pipeline(path, name)
     if (path / SCHEDULER_FILE).is_file():
-        return SchedulerSource(_read_json(path / SCHEDULER_FILE))
+        return SchedulerSource(_read_json(path / SCHEDULER_FILE, name))
     raise InputError(
-        f"config must be a folder with {SCHEDULER_FILE} or {PIPELINE_FILE}, got {str(config)!r}."
+        f"{name} must be a folder with {SCHEDULER_FILE} or {PIPELINE_FILE}, got {str(config)!r}."
     )
 
 
-def _of_pipeline(folder: Path) -> SchedulerSource:
-    index = _read_json(folder / PIPELINE_FILE)
+def _of_pipeline(folder: Path, name: str) -> SchedulerSource:
+    index = _read_json(folder / PIPELINE_FILE, name)
     if "scheduler" not in index:
-        others = sorted(name for name in index if name.endswith("scheduler"))
+        others = sorted(key for key in index if key.endswith("scheduler"))
         hint = f"; give one of its folders {', '.join(others)}" if others else ""
-        raise InputError(f"config must be a pipeline with a scheduler, got {str(folder)!r}{hint}.")
-    settings = _read_json(folder / "scheduler" / SCHEDULER_FILE)
+        raise InputError(f"{name} must be a pipeline with a scheduler, got {str(folder)!r}{hint}.")
+    settings = _read_json(folder / "scheduler" / SCHEDULER_FILE, name)
     entry = index["scheduler"]
     if "_class_name" not in settings and isinstance(entry, list) and len(entry) == 2:
         settings["_class_name"] = entry[1]
     network = folder / "transformer" / "config.json"
-    distilled = network.is_file() and _read_json(network).get("guidance_embeds") is True
+    distilled = network.is_file() and _read_json(network, name).get("guidance_embeds") is True
     return SchedulerSource(settings, str(index.get("_class_name", "")), distilled)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, name: str) -> dict[str, Any]:
+    """Return the JSON object in a regular file of a configuration's size."""
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{name} must be a regular file or a folder, got {str(path)!r}.")
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(
+                f"{name} must be a configuration of at most {LARGEST_FILE >> 20} MiB, got {str(path)!r} of "
+                f"{path.stat().st_size >> 20} MiB."
+            )
         content = json.loads(path.read_text("utf-8-sig"))
-    except OSError as problem:
-        raise InputError(f"config must be a readable file, got {str(path)!r}: {problem.strerror}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
-        raise InputError(f"config must be a JSON file, got {str(path)!r}: {problem}.") from None
+    except (OSError, ValueError, RecursionError) as problem:
+        if isinstance(problem, InputError):
+            raise
+        if isinstance(problem, OSError):
+            raise InputError(
+                f"{name} must be a readable file, got {str(path)!r}: {problem.strerror}."
+            ) from None
+        raise InputError(f"{name} must be a JSON file, got {str(path)!r}: {problem}.") from None
     if not isinstance(content, dict):
-        raise InputError(f"config must be a JSON object, got {type(content).__name__} in {str(path)!r}.")
+        raise InputError(f"{name} must be a JSON object, got {type(content).__name__} in {str(path)!r}.")
     return content

@@ -6,6 +6,7 @@ import importlib
 import importlib.machinery
 import inspect
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -479,6 +480,14 @@ def test_real_settings_on_the_directions_of_an_image_dataset(name, steps, settin
     np.testing.assert_allclose(pipeline.limit(data) / data, expected[1], rtol=2e-2)
 
 
+def test_variances_that_are_lost_are_tabulated_as_lost():
+    """FLUX at 4 steps keeps 1e-12 of the finest directions, of which only rounding is left."""
+    settings = {"_class_name": "FlowMatchEulerDiscreteScheduler", **FLUX}
+    sampler = SamplerSteps.of_scheduler(settings, steps=4)
+    limit = hc.Pipeline([sampler], fresh_fraction=0.1).limit([1e-12, 1e-6, 0.0248])
+    assert limit[0] < 1e-20 and limit[2] / 0.0248 == pytest.approx(0.000224, rel=5e-3)
+
+
 def test_several_limits_of_stable_diffusions_heun():
     pipeline = Pipeline([probe("HeunDiscreteScheduler", 20, SCALED)], fresh_fraction=0.1)
     assert any(data == pytest.approx(0.001327, rel=1e-3) for _, data in pipeline.folds())
@@ -618,6 +627,11 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
     empty.mkdir()
     bad = tmp_path / "bad.json"
     bad.write_text("[1]")
+    weights = tmp_path / "weights.safetensors"
+    with open(weights, "wb") as stream:
+        stream.truncate(1 << 30)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     ddim = {"_class_name": "DDIMScheduler"}
     for source, options, words in (
         (ddim, {"steps": 0}, "steps must be"),
@@ -645,9 +659,12 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
             "guidance must be left out for flow maps",
         ),
         (cascade, {}, "give one of its folders decoder_scheduler, prior_scheduler"),
-        (empty, {}, "config must be a folder with scheduler_config.json or model_index.json"),
-        (bad, {}, "config must be a JSON object"),
-        (tmp_path / "none.json", {}, "config must be a readable file"),
+        (empty, {}, "scheduler must be a folder with scheduler_config.json or model_index.json"),
+        (bad, {}, "scheduler must be a JSON object"),
+        (tmp_path / "none.json", {}, "scheduler must be a readable file"),
+        (weights, {}, "scheduler must be a configuration of at most 16 MiB"),
+        (pipe, {}, "scheduler must be a regular file or a folder"),
+        ("/dev/zero", {}, "scheduler must be a regular file or a folder"),
         (3.0, {}, "scheduler must be a scheduler of diffusers"),
         (CLASSES["DDIMScheduler"], {}, "scheduler must be a scheduler of diffusers"),
         (ddim | {"beta_start": -1.0, "beta_end": -2.0}, {}, "scheduler must take its steps on samples"),

@@ -116,7 +116,8 @@ def _failed(error: Exception) -> int:
     if isinstance(error, InputError):
         return _refuse(str(error))
     if isinstance(error, ConvergenceError):
-        return _refuse(f"{error} (best value {error.value}, bound {error.bound})")
+        is_number = isinstance(error.value, int | float)
+        return _refuse(f"{error} (best value {error.value}, bound {error.bound})" if is_number else str(error))
     if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
         return _refuse(str(error))  # an extra that is not installed; the message names it
     if is_out_of_memory(error):
