@@ -5,6 +5,7 @@ wait for their next work by spinning.  A parallel region ends when its last thre
 small regions beside a spinning pool, or beside another process, take ten times as long as on one thread.  Hence
 
     one_thread         small operations of torch in a row run on one thread,
+    threads_for        or on as many as their size is worth,
     all_threads        a single large one among them gets all threads for itself,
     parallel_region    one kernel at a time, and torch's number of threads survives it,
     wait_passively     threads of pools that are started later sleep instead of spinning: the command does this; a
@@ -19,10 +20,12 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 PASSIVE = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
 _COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+# Numbers that an operation makes for each thread, so that it takes longer than waiting for the threads.
+_NUMBERS = 1 << 20
 
 _owner: int | None = None
 _local = threading.local()  # .count: torch's threads outside of `one_thread`
@@ -67,12 +70,21 @@ def one_thread_in_processes() -> Iterator[None]:
                 os.environ[name] = value
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """Give every operation of torch inside one thread, in this thread of Python."""
+    return _at_most(1)
+
+
+def threads_for(numbers: int) -> AbstractContextManager[None]:
+    """Give operations of torch inside, each of which makes so many numbers, as many threads as they keep busy."""
+    return _at_most(max(1, numbers // _NUMBERS))
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
     before, outer = _torch_threads(), getattr(_local, "count", None)
     _local.count = before if outer is None else outer
-    _set_torch_threads(1)
+    _set_torch_threads(min(before, count))
     try:
         yield
     finally:

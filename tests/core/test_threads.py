@@ -16,6 +16,7 @@ from hermite_collapse.core.threads import (
     one_thread,
     one_thread_in_processes,
     parallel_region,
+    threads_for,
     wait_passively,
 )
 
@@ -40,6 +41,17 @@ def test_a_large_operation_gets_all_threads_among_small_ones(three_threads):
     with all_threads():
         counts.append(torch.get_num_threads())
     assert counts == [1, 3, 1, 1, 3]
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("numbers", "expected"), [(0, 1), (1 << 20, 1), (1 << 21, 2), (1 << 30, 3)])
+def test_operations_get_the_threads_that_their_size_is_worth(numbers, expected, three_threads):
+    with threads_for(numbers):
+        assert torch.get_num_threads() == expected
+        with one_thread(), threads_for(1 << 30):
+            assert torch.get_num_threads() == 1
+        with all_threads():
+            assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == 3
 
 

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 
 from ...core.errors import InputError, is_out_of_memory
+from ...core.threads import threads_for
 from ...core.types import FloatArray, IntArray
 from .. import devices
 from .denoiser import NetworkDenoiser, Preconditioning
 from .networks import Architecture, ScoreNetwork
 from .optimisation import TrainingJob
-from .settings import Address, Checkpoints, Training, TrainingPaused
+from .settings import Address, Checkpoints, ResidualPerceptron, Training, TrainingPaused
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,11 @@ def train_scores(
     """
     try:
         # Training needs gradients, also where the caller has switched them off.
-        with torch.inference_mode(False), torch.enable_grad():
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            _threads(architecture, training, len(addresses)),
+        ):
             job = TrainingJob(points, architecture, training, tuple(addresses), shortest, horizon, rate)
             return _finish(job, checkpoints)
     except (RuntimeError, MemoryError) as problem:
@@ -110,6 +116,13 @@ def train_scores(
         f"batch must be small enough for the memory of {points.device.type}, got {training.batch} for "
         f"{len(addresses)} members of {architecture.describe()['name']}; complete rounds stay on the disk."
     )
+
+
+def _threads(architecture: Architecture, training: Training, members: int) -> AbstractContextManager[None]:
+    """Threads of a training on a CPU: the operations of a perceptron may be too small for all of them."""
+    if not isinstance(architecture, ResidualPerceptron):
+        return nullcontext()
+    return threads_for(members * training.batch * architecture.width)
 
 
 def _finish(job: TrainingJob, checkpoints: Checkpoints | None) -> TrainedScores:
