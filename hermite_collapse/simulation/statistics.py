@@ -26,7 +26,7 @@ from .device_sums import HalvedBasis, centred_sums, padded
 from .noise import BLOCK, Chunk
 
 # Bytes that the temporaries of one batch of blocks may take.
-_GROUP_BYTES = 1 << 30
+_GROUP_BYTES = 1 << 31
 # Dimension from which a product of matrices is faster than the compiled kernel.
 _WIDE = 48
 
