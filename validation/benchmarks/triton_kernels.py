@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from hermite_collapse.simulation.fused.triton_reverse import ReverseKernel
 
 STEPS = 100
-# Particles, warps, stages of loading ahead, registers.
-SHAPES = [(64, 4, 2), (64, 4, 1), (128, 8, 2), (64, 4, 2, 168), (64, 4, 2, 128)]
-LANE_SHAPES = [(128, 4, 1), (256, 4, 1)]
+# Particles, warps, stages of loading ahead, registers; and the widest tile of components.
+SHAPES = [((64, 4, 2), 32), ((64, 4, 1), 32), ((128, 8, 2), 32), ((64, 4, 2, 168), 32), ((64, 4, 2), 16)]
+SHAPES += [((64, 4, 2, 168), 16), ((64, 4, 2, 128), 16)]
+LANE_SHAPES = [((128, 4, 1), 8), ((256, 4, 1), 8)]
 ATTENTION_SHAPES = [
     (128, 128, 8, 3),
     (128, 128, 4, 3),
@@ -92,16 +93,15 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
         (3, 1, 1 << 23, True, LANE_SHAPES),
         (8, 2, 1 << 22, False, LANE_SHAPES[:1]),
         (16, 8, 1 << 20, False, LANE_SHAPES[:1]),
-        (64, 32, 1 << 18, False, [(64, 4, 1)]),
-        (64, 64, 1 << 17, False, [(64, 4, 1)]),
+        (64, 32, 1 << 18, False, [((64, 4, 1), 32)]),
+        (64, 64, 1 << 17, False, [((64, 4, 1), 32)]),
     ):
         law = mixture(components, dimension, isotropic, device)
         denoiser = MixtureDenoiser(law)
         pieces = [Piece(0, block, 8192) for block in range(particles // 8192)]
         start, path = (stream(pieces, purpose, device) for purpose in ("start", "path"))
         origin = law.sample(start)
-        kernel = ReverseKernel.of(plan_of(denoiser, stages, law), device)
-        quiet = replace(kernel, options={**kernel.options, "NOISE": False})
+        plan = plan_of(denoiser, stages, law)
         flops = (4.0 if isotropic else 8.0) * components * dimension * STEPS * particles
         common = {
             "components": components,
@@ -109,13 +109,25 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
             "isotropic": isotropic,
             "particles": particles,
         }
-        for shape in shapes:
-            for noise, own in ((True, kernel), (False, quiet)) if shape == shapes[0] else ((True, kernel),):
-                seconds = seconds_of(replace(own, launch=Launch(*shape)), origin, pieces, path.key)
+        for shape, tile in shapes:
+            kernel = replace(ReverseKernel.of(plan, device, widest_tile=tile), launch=Launch(*shape))
+            quiet = replace(kernel, options={**kernel.options, "NOISE": False})
+            for noise, own in (
+                ((True, kernel), (False, quiet)) if shape == shapes[0][0] else ((True, kernel),)
+            ):
+                name = {"kernel": "reverse diffusion" if noise else "without noise", **common}
+                try:
+                    seconds = seconds_of(own, origin, pieces, path.key)
+                except Exception as problem:  # a shape that the card has no room for
+                    yield {
+                        **name,
+                        "launch": f"{shape}, {tile}",
+                        "note": f"{type(problem).__name__}: {problem}"[:200],
+                    }
+                    continue
                 yield {
-                    "kernel": "reverse diffusion" if noise else "without noise",
-                    **common,
-                    "launch": str(shape),
+                    **name,
+                    "launch": f"{shape}, {tile}",
                     "seconds": seconds,
                     "particle_steps_per_second": particles * STEPS / seconds,
                     "flops_per_second": flops / seconds,

@@ -74,13 +74,14 @@ class ReverseKernel:
     launch: Launch
 
     @classmethod
-    def of(cls, plan: Plan, device: torch.device) -> ReverseKernel:
-        """Return the kernel of a plan; K and d at most 64."""
+    def of(cls, plan: Plan, device: torch.device, *, widest_tile: int | None = None) -> ReverseKernel:
+        """Return the kernel of a plan, d at most 64, with at most so many components taken together."""
         in_lanes = plan.dimension <= _WIDEST_LANE
         least = 1 if in_lanes else 16
         width = max(least, triton.next_power_of_2(plan.dimension))
         sizes = np.diff(plan.group_start)
-        tile = max(least, min(triton.next_power_of_2(int(sizes.max())), _TILE_OF_LANE if in_lanes else _TILE))
+        most = widest_tile or (_TILE_OF_LANE if in_lanes else _TILE)
+        tile = max(least, min(triton.next_power_of_2(int(sizes.max())), most))
         members, frame_of = _tiles(plan, tile)
         arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
