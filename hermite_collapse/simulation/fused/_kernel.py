@@ -53,13 +53,38 @@ def _start(cumulative, means, roots, frames, frame_of, state, z, first, run, key
 
 
 @jit(merge=True)
-def _turn(state, source, target, frame, at, dimension, step, stride, add):
-    """Write, or add, a matrix times rows of coordinates: target_j = sum_m frame[at + j step + m stride] source_m."""
-    for j in range(dimension):
-        value = load(state, target + j * WIDTH) if add else spread(0.0)
-        for m in range(dimension):
-            value = value + load(state, source + m * WIDTH) * everywhere(frame, at + j * step + m * stride)
-        store(state, target + j * WIDTH, value)
+def _turn(matrix, at, dimension, state, source, target, add):
+    """Write, or add, a matrix times rows of coordinates: target_j = sum_m matrix[at + j dimension + m] source_m.
+
+    Four rows at once, so that the source is read a quarter as often.
+    """
+    j = 0
+    while j < dimension:
+        if j + 4 <= dimension:
+            first, second, third, fourth = spread(0.0), spread(0.0), spread(0.0), spread(0.0)
+            for m in range(dimension):
+                value = load(state, source + m * WIDTH)
+                first = first + value * everywhere(matrix, at + m)
+                second = second + value * everywhere(matrix, at + dimension + m)
+                third = third + value * everywhere(matrix, at + 2 * dimension + m)
+                fourth = fourth + value * everywhere(matrix, at + 3 * dimension + m)
+            _put(state, target + j * WIDTH, first, add)
+            _put(state, target + (j + 1) * WIDTH, second, add)
+            _put(state, target + (j + 2) * WIDTH, third, add)
+            _put(state, target + (j + 3) * WIDTH, fourth, add)
+            at, j = at + 4 * dimension, j + 4
+        else:
+            total = spread(0.0)
+            for m in range(dimension):
+                total = total + load(state, source + m * WIDTH) * everywhere(matrix, at + m)
+            _put(state, target + j * WIDTH, total, add)
+            at, j = at + dimension, j + 1
+
+
+@jit(merge=True)
+def _put(state, row, value, add):
+    """Write a vector, or add it to what is there."""
+    store(state, row, load(state, row) + value if add else value)
 
 
 @jit(merge=True)
@@ -185,7 +210,7 @@ def reverse_diffusion(lane, lanes, plan, tables, first, run, rows, start, keys, 
     coefficients, frames, isotropic = tables.coefficients, tables.frames, tables.isotropic
     per_logit, per_value = tables.per_logit, tables.per_value
     stages, width = asks.shape[0], coefficients.shape[0] // asks.shape[0]
-    size = dimension * WIDTH
+    size, square = dimension * WIDTH, dimension * dimension
     z, label = on_a_cache_line(2 * size), on_a_cache_line(WIDTH)
     # Rows of the state: particles now and before, denoisers now and before, space, shares, space, turned coordinates.
     data, data_before, centred, part = 2 * size, 3 * size, 4 * size, 5 * size
@@ -217,17 +242,7 @@ def reverse_diffusion(lane, lanes, plan, tables, first, run, rows, start, keys, 
                     y = centred
                     if turned:
                         y = frame_rows + g * size
-                        _turn(
-                            state,
-                            centred,
-                            y,
-                            frames,
-                            g * dimension * dimension,
-                            dimension,
-                            1,
-                            dimension,
-                            False,
-                        )
+                        _turn(frames, g * square, dimension, state, centred, y, False)
                     peak = _logits(
                         coefficients, at + begin * per_logit, isotropic, dimension, count, state, y,
                         share + begin * WIDTH, peak,
@@ -248,17 +263,7 @@ def reverse_diffusion(lane, lanes, plan, tables, first, run, rows, start, keys, 
                         frame_rows + g * size if turned else centred, share + begin * WIDTH, part if turned else data,
                     )  # fmt: skip
                     if turned:
-                        _turn(
-                            state,
-                            part,
-                            data,
-                            frames,
-                            g * dimension * dimension,
-                            dimension,
-                            dimension,
-                            1,
-                            True,
-                        )
+                        _turn(frames, (groups + g) * square, dimension, state, part, data, True)
                 for j in range(dimension):
                     row = load(state, data + j * WIDTH) * factor + everywhere(mean, j)
                     store(state, data + j * WIDTH, row)

@@ -26,7 +26,8 @@ class Tables(NamedTuple):
     coefficients : array, shape (S * width,)
         Of each stage: shift (d,), what `logits` reads of every component, what `sums` reads of every group, and
         p0, p1, q0, q1, r.
-    frames : array, shape (G * d * d,)
+    frames : array, shape (2 G d^2,)
+        Transposed, then as they are.
     isotropic : bool
     per_logit, per_value : int
         Numbers that a component has in the second and the third part.
@@ -53,7 +54,7 @@ class Tables(NamedTuple):
             parts += [part.reshape(stages, -1) for part in values]
         return cls(
             coefficients=np.concatenate([*parts, plan.step], axis=1).reshape(-1),
-            frames=plan.frames.reshape(-1),
+            frames=np.concatenate([plan.frames.transpose(0, 2, 1), plan.frames]).reshape(-1),
             isotropic=isotropic,
             per_logit=2 + dimension if isotropic else 1 + 2 * dimension,
             per_value=1 + dimension if isotropic else 2 * dimension,
