@@ -13,13 +13,14 @@ import torch
 
 import hermite_collapse as hc
 from hermite_collapse.pipeline.sampler_steps import SamplerSteps
-from hermite_collapse.simulation import ExactGeneration, ReverseDiffusion, simulate
+from hermite_collapse.simulation import ExactGeneration, ReverseDiffusion, StepsGeneration, simulate
 from hermite_collapse.simulation.fused import diffusion, plan
 from hermite_collapse.simulation.fused.cpu import CompiledKernel
 from hermite_collapse.simulation.fused.diffusion import COMPILED, LOOP, Diffusion
 from hermite_collapse.simulation.guided import ClassGuidance
 from hermite_collapse.simulation.laws import components_of, normal_law
 from hermite_collapse.simulation.noise import NoiseStream, Piece
+from hermite_collapse.simulation.records import rounds_in_words
 from hermite_collapse.simulation.samplers import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
 from hermite_collapse.simulation.scores import Level, MixtureDenoiser
 from hermite_collapse.simulation.stages import Stage, carry
@@ -182,6 +183,13 @@ def built_for_steps(law, sampler, scale=1.0):
     )
 
 
+def test_records_of_samplers_of_k_steps_say_it_too():
+    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.5, truncation=0.0)
+    options = {"rounds": 2, "particles": 100, "degree": 2, "device": "cpu"}
+    record = simulate(recursion, generator=StepsGeneration(STEPS["DDIM"], 1.5), **options)
+    assert record.sampler["engine"] == COMPILED
+
+
 @pytest.mark.parametrize("sampler", STEPS)
 def test_samplers_of_k_steps(sampler):
     assert_kernel_follows_loop(built_for_steps(mixture("full", 4, 3), STEPS[sampler]))
@@ -294,4 +302,5 @@ def test_records_say_which_code_made_the_particles():
         recursion, generator=ExactGeneration(reverse, wrap=lambda denoiser: denoiser), **options
     )
     assert wrapped.sampler["engine"] == LOOP
+    assert rounds_in_words([COMPILED, COMPILED, LOOP]) == f"{COMPILED} in rounds 1 to 2, {LOOP} in round 3"
     np.testing.assert_allclose(wrapped.mean_coefficients, record.mean_coefficients, rtol=1e-12, atol=1e-12)
