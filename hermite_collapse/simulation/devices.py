@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ def describe_versions() -> dict[str, str]:
     """Return the versions that decide the bytes of a run."""
     return {
         "hermite_collapse": __version__,
+        "numba": version("numba"),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
