@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .app.run import load as load
     from .comparison.comparison import Comparison as Comparison
     from .comparison.comparison import compare as compare
+    from .comparison.learned import compare_learned as compare_learned
     from .core.errors import ConvergenceError as ConvergenceError
     from .core.errors import InputError as InputError
     from .core.estimates import Estimate as Estimate

@@ -226,12 +226,18 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
 
 
 def is_comparable(config: Config) -> bool:
-    """Return whether a prediction belongs to a simulation."""
+    """Return whether something can be said of a simulation beside the theory."""
     try:
-        require_comparable(config)
+        require_reportable(config)
     except InputError:
         return False
     return True
+
+
+def require_reportable(config: Config) -> None:
+    """Refuse a simulation of which nothing can be said beside the theory, before it begins."""
+    if config.simulation.generator != "neural":
+        require_comparable(config)
 
 
 def require_comparable(config: Config) -> None:

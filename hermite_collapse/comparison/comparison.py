@@ -126,7 +126,7 @@ def _require_match(recursion: Recursion, simulated: SimulatedRecursion) -> None:
     if simulated.generator not in GENERATORS:
         raise InputError(
             f"simulated must come from a generator with predicted error bars ({', '.join(GENERATORS)}), got "
-            f"{simulated.generator!r}."
+            f"{simulated.generator!r}: `compare_learned` shows others with their defects."
         )
     final_step = (simulated.sampler or {}).get("final_step", "noisy")
     if final_step != "noisy":

@@ -23,6 +23,7 @@ VIEWS = {
     "Comparison": "reporting.notebook:view_comparison",
     "SimulatedRecursion": "reporting.notebook:view_record",
     "Audit": "reporting.audit:view_audit",
+    "LearnedComparison": "reporting.learned:view_learned",
     "Diagnosis": "reporting.diagnosis:view_diagnosis",
     "Measured": "reporting.measured:view_measured",
 }
@@ -31,6 +32,7 @@ VIEWS = {
 PLOTS = {
     "Prediction": "figures.result_attenuation:draw_prediction",
     "Audit": "figures.audit:draw_audit",
+    "LearnedComparison": "figures.learned:draw_learned",
     "Diagnosis": "figures.diagnosis:draw_diagnosis",
     "Measured": "figures.measured:draw_measured",
 }

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .images import draw_radial_power as draw_radial_power
     from .images import sample_figure as sample_figure
     from .measured import draw_measured as draw_measured
+    from .learned import draw_learned as draw_learned
     from .modes import draw_mode_values as draw_mode_values
     from .parameter_map import draw_parameter_map as draw_parameter_map
     from .projections import Direction as Direction

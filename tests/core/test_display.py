@@ -22,6 +22,7 @@ def test_every_displayed_class_has_a_view() -> None:
         "laws.aged",
         "recursion.prediction",
         "comparison.comparison",
+        "comparison.learned",
         "storage.record",
         "advice.audit",
         "diagnosis.diagnosis",

@@ -26,7 +26,9 @@ def test_a_hundred_data_sets_of_each_mechanism(name):
 
 def test_wrong_mechanisms_are_rejected_and_a_wrong_error_is_noticed():
     found = experiment.calibrate("truncation", 12, seed=3)
-    assert found.rejected["refit"] == 1.0 and found.rejected["sampler"] == 1.0 and found.rejected["blur"] == 1.0
+    assert (
+        found.rejected["refit"] == 1.0 and found.rejected["sampler"] == 1.0 and found.rejected["blur"] == 1.0
+    )
     # p-values of a chi-square that is 1.5 times too large are not uniform.
     uniform = experiment.Calibration({}, {}, np.linspace(0.005, 0.995, 100))
     assert uniform.uniformity > 0.99

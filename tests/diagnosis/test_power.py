@@ -55,7 +55,9 @@ def test_the_covariance_is_that_of_gaussian_histories():
     pipeline = hc.Pipeline([mechanism], fresh_fraction=alpha)
     curve = pipeline.trajectory([data], rounds)
     predicted = variance_covariance(curve, pipeline.rate(np.array([data])), images)
-    assert np.all(np.abs(exact - predicted) < 0.05 * np.sqrt(np.outer(np.diag(predicted), np.diag(predicted))))
+    assert np.all(
+        np.abs(exact - predicted) < 0.05 * np.sqrt(np.outer(np.diag(predicted), np.diag(predicted)))
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..config import Config
+from . import learned
 from .options import command as _command
 from .output import Output
 from .predict import multi_index, print_caveats, print_distances, title
@@ -26,11 +27,12 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     """Predict the recursion, simulate it, and hold one against the other.
 
     Leaves a folder with the configuration as run, the simulation, the results (netCDF), figures (SVG, PNG) and one
-    self-contained page.  Exit status 1 if the comparison rejects the theory.
+    self-contained page.  Exit status 1 if the comparison rejects the theory.  Learned scores (generator = "neural") are
+    shown with their measured defects and the bound that these give; they test no prediction.
     """
-    from ..run import require_comparable
+    from ..run import require_reportable
 
-    require_comparable(config)
+    require_reportable(config)
     results = start(config, output, resume)
     with results.claimed():
         simulate(results, output)
@@ -39,6 +41,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
 
 def outcome(results: Results, output: Output) -> int:
     """Write and print what a finished run says; return the exit status of its verdict."""
+    if learned.is_learned(results):
+        return learned.outcome(results, output)
     from ...recursion.prediction import predict
     from ...reporting import words
     from ..run import write_outcome
@@ -230,4 +234,4 @@ def _document(
     }
 
 
-command = _command(run, uses=("target", "recursion", "analysis", "simulation"))
+command = _command(run, uses=("target", "recursion", "analysis", "simulation", "network"))
