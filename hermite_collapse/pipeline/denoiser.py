@@ -112,6 +112,9 @@ class Sampler(Value, Mechanism):
     exactness: ClassVar[Exactness] = "gaussian"
     is_sampler: ClassVar[bool] = True
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.describe()})"
+
     @cached_property
     def ending(self) -> Ending:
         """How the sampler ends: with noise left, with a full step or as a flow map, without guidance."""

@@ -65,7 +65,7 @@ class Interpolant(Value):
             _log_variance(mechanism, _to_variance(np.cos(np.pi * np.arange(NODES) / (NODES - 1))))
         )
         negligible = np.log(NEGLIGIBLE * _to_variance(probes))
-        error = _error(chebyshev.chebval(probes, series), exact, negligible)
+        error = _error(np.asarray(chebyshev.chebval(probes, series), dtype=np.float64), exact, negligible)
         if error <= TOLERATED:
             x = np.linspace(-1.0, 1.0, GRID)
             slopes = chebyshev.chebval(x, chebyshev.chebder(series)) * (2.0 / _SPAN)

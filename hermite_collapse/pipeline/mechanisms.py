@@ -153,6 +153,11 @@ class Blur(_Affine):
     ----------
     bandwidth : float
         >= 0.
+
+    Examples
+    --------
+    >>> round(Blur(0.1).variance(0.25), 6)
+    0.26
     """
 
     bandwidth: float
@@ -182,6 +187,11 @@ class Refit(_Affine):
     -----
     The mean of the fit drifts by w/n each round, which `Pipeline(images=n)` carries beside the variance: a Gaussian
     fit loses nothing in total, only the split moves.  A network trained on n images is no Gaussian fit.
+
+    Examples
+    --------
+    >>> round(Refit(100).variance(0.25), 6)
+    0.2475
     """
 
     samples: int
@@ -208,6 +218,11 @@ class ScoreError(_Affine):
         Relative change of every variance, > -1.
     energy : float
         Variance added, >= 0.
+
+    Examples
+    --------
+    >>> round(ScoreError(slope=0.02, energy=0.001).variance(0.25), 6)
+    0.256
     """
 
     slope: float = 0.0
@@ -239,6 +254,12 @@ class Autoencoder(_Affine):
         rho, what the round trip keeps of a deviation.
     residual : float
         Variance added, >= 0.
+
+    Examples
+    --------
+    >>> autoencoder = Autoencoder(0.9, residual=0.01)
+    >>> round(autoencoder.variance(0.25), 6), round(autoencoder.gain(0.25), 6)
+    (0.2125, 0.9)
     """
 
     gain_factor: float
@@ -298,6 +319,12 @@ class FlowStop(_Affine):
     ----------
     stop : float
         eps in [0, 1].
+
+    Examples
+    --------
+    >>> stop = FlowStop(0.01)
+    >>> round(stop.variance(0.25), 6), round(stop.variance(0.01 / 1.99) * 1.99, 6)
+    (0.245125, 0.01)
     """
 
     stop: float

@@ -33,7 +33,7 @@ SPARE_ROWS = 16  # independent noises beyond twice the live samples, before they
 Denoiser = Literal["posterior_mean", "flow_map"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProbedSteps(Sampler):
     """A sampler of K calls of the network, read off a scheduler object; made by `SamplerSteps.of_scheduler`.
 
@@ -141,9 +141,6 @@ class ProbedSteps(Sampler):
         data, noise = posterior(x, float(self.signal[call]), float(self.noise[call]))
         d, n, e = float(self.on_data[call]), float(self.on_noise[call]), float(self.on_sample[call])
         return data * d + noise * n + x * e
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.describe()})"
 
     def describe(self) -> str:
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
