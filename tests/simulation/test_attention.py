@@ -64,6 +64,15 @@ def test_centring_is_what_keeps_single_precision_accurate_far_from_the_origin():
     assert (expected.abs().max() / 300.0) > 0.9
 
 
+def test_tiles_without_a_fused_kernel_give_the_same_means(monkeypatch):
+    y, x = _spread_pool(queries=37)
+    expected = attention_means(0.99 * x[None], y[None], 0.99, 0.02, precision="float64")
+    monkeypatch.setattr(attention, "_TILE_WEIGHTS", 10 * len(y))
+    monkeypatch.setattr(attention, "_fused", attention._in_tiles)
+    tiled = attention_means(0.99 * x[None], y[None], 0.99, 0.02, precision="float64")
+    torch.testing.assert_close(tiled, expected, rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("blur", [0.0, 0.4])
 def test_pool_denoiser_is_that_of_the_mixture_of_its_points(blur):
     y, x = _spread_pool(points=60, queries=40, dimension=2)
