@@ -382,6 +382,7 @@ class SamplerSteps(Sampler):
         mu: float | None = None,
         denoiser: str | None = None,
         step_options: Mapping[str, object] | None = None,
+        network_level: str = "sigma",
     ) -> ProbedSteps:
         """Return any scheduler of diffusers with the exact denoiser, by probing the scheduler object itself.
 
@@ -401,6 +402,9 @@ class SamplerSteps(Sampler):
             What networks made for few steps are taken for: "posterior_mean" or "flow_map".
         step_options : mapping, optional
             More arguments of the scheduler's step, such as `{"eta": 1.0}`.
+        network_level : str
+            Where the network's level comes from: "sigma", that of the sample, or "timestep", which some schedulers
+            round.
 
         Returns
         -------
@@ -438,4 +442,5 @@ class SamplerSteps(Sampler):
             mu=mu,
             denoiser=denoiser,
             step_options=step_options,
+            network_level=network_level,
         )

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..core.errors import InputError
 
 SchedulerObject = Any  # a scheduler of diffusers, which is not imported here
@@ -265,6 +267,25 @@ def flow_map_call(scheduler: SchedulerObject, call: Call, index: int) -> tuple[C
     if type(scheduler).__name__ == "CMStochasticIterativeScheduler":
         return call, (1.0, float(scheduler.config["sigma_min"]))
     return call, (1.0, 0.0)
+
+
+def told_call(scheduler: SchedulerObject, timestep: Any, call: Call) -> Call:
+    """Return a call whose network takes its level from the timestep that it is given, between training levels too.
+
+    The sample, of level (a, s), is scaled to unit norm of the level before the network sees it.
+    """
+    table = getattr(scheduler, "alphas_cumprod", None)
+    kind = _kind(scheduler)
+    if table is None or kind not in ("epsilon", "sample", "v_prediction"):
+        raise InputError(
+            f"network_level must be 'sigma' for {type(scheduler).__name__}, whose timesteps are no training steps."
+        )
+    levels = np.asarray(table, dtype=np.float64)
+    time = np.clip(float(timestep), 0.0, len(levels) - 1.0)
+    sigma = math.exp(np.interp(time, np.arange(len(levels)), 0.5 * np.log((1.0 - levels) / levels)))
+    signal, noise = 1.0 / math.hypot(1.0, sigma), sigma / math.hypot(1.0, sigma)
+    scale = math.hypot(call.signal, call.noise)
+    return Call(scale * signal, scale * noise, *_prediction(kind, signal, noise))
 
 
 def starting_noise(scheduler: SchedulerObject) -> float:

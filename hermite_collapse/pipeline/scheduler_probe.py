@@ -33,6 +33,7 @@ from .scheduler_conventions import (
     convention_of,
     flow_map_call,
     starting_noise,
+    told_call,
 )
 from .scheduler_setup import (
     chosen_map,
@@ -49,6 +50,7 @@ from .scheduler_sources import Config, SchedulerSource, read_source
 if TYPE_CHECKING:
     import torch
 
+NETWORK_LEVELS = ("sigma", "timestep")
 DENOISERS = ("posterior_mean", "flow_map")
 DRAWS_OF_A_STEP = 3
 MIXTURE = 50.0  # size of the random numbers that check the coefficients
@@ -65,6 +67,7 @@ def probe_scheduler(
     mu: float | None = None,
     denoiser: str | None = None,
     step_options: Mapping[str, object] | None = None,
+    network_level: str = "sigma",
 ) -> ProbedSteps:
     """Return what `SamplerSteps.of_scheduler` says."""
     ready = prepared(
@@ -77,10 +80,11 @@ def probe_scheduler(
         denoiser=denoiser,
     )
     name = type(ready.scheduler).__name__
+    is_told = checks.one_of(network_level, NETWORK_LEVELS, "network_level") == "timestep"
     options = {} if step_options is None else dict(checks.instance(step_options, Mapping, "step_options"))  # type: ignore[type-abstract]
     with quiet():
         try:
-            return _Probe(ready, options).run(guidance)
+            return _Probe(ready, options, is_told).run(guidance)
         except InputError:
             raise
         except IndexError:  # an offset that leads beyond the training steps
@@ -233,7 +237,8 @@ class SchedulerDrive:
 class _Probe(SchedulerDrive):
     """One run of a scheduler on probes."""
 
-    def __init__(self, ready: PreparedScheduler, step_options: dict[str, object]) -> None:
+    def __init__(self, ready: PreparedScheduler, step_options: dict[str, object], is_told: bool) -> None:
+        self.is_told = is_told  # whether the network takes its level from the timestep
         count = len(ready.scheduler.timesteps) - ready.convention.leaves_out_last
         self.ready = ready
         self.probes = (2 + DRAWS_OF_A_STEP) * count
@@ -255,7 +260,7 @@ class _Probe(SchedulerDrive):
                 if denoiser == "flow_map":
                     call, target = flow_map_call(self.scheduler, call, index)
                     targets.append(target)
-                calls.append(call)
+                calls.append(told_call(self.scheduler, timestep, call) if self.is_told else call)
                 column = self.step(output, timestep, sample, index).reshape(-1).numpy()
                 row = self.checked(column)
                 used = np.flatnonzero(row)

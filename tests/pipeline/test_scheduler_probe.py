@@ -265,6 +265,26 @@ def test_closed_forms(exact, tolerance):
         np.testing.assert_allclose(sampler.gain(w), closed.gain(w), rtol=tolerance, atol=1e-12)
 
 
+@pytest.mark.parametrize(("steps", "by_sigma", "by_timestep"), [(20, 0.7372, 0.7315), (25, 0.7435, 0.7554)])
+def test_networks_that_are_told_rounded_timesteps(steps, by_sigma, by_timestep):
+    settings = {"_class_name": "DPMSolverMultistepScheduler", **SCALED, "use_karras_sigmas": True}
+    for level, value in (("sigma", by_sigma), ("timestep", by_timestep)):
+        sampler = SamplerSteps.of_scheduler(settings, steps=steps, network_level=level)
+        assert float(sampler.variance(0.0025)) / 0.0025 == pytest.approx(value, abs=6e-5)
+
+
+@pytest.mark.parametrize("name", ["DDIM", "EulerDiscrete", "HeunDiscrete", "PNDM", "KDPM2Discrete"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_timesteps_that_are_not_rounded_tell_the_level(name, prediction):
+    settings = {"_class_name": f"{name}Scheduler", **SCALED, "prediction_type": prediction}
+    settings |= {"use_karras_sigmas": True} if name in ("EulerDiscrete", "HeunDiscrete") else {}
+    first, second = (
+        SamplerSteps.of_scheduler(settings, steps=10, network_level=level).variance([1.0, 0.01])
+        for level in ("sigma", "timestep")
+    )
+    np.testing.assert_allclose(first, second, rtol=2e-3)
+
+
 def test_guidance_inside_the_steps():
     """Recorded: guided DDIM-50, scaled betas, w = .25, b = .75, omega = 2."""
     settings = OFFSET | {"set_alpha_to_one": False}
@@ -639,6 +659,12 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         (ddim, {"sigmas": [1.0, 0.5]}, "sigmas must be left out for DDIMScheduler"),
         ({"_class_name": "EDMEulerScheduler"}, {"sigmas": [1.0] * 4}, "sigmas must be left out for EDMEuler"),
         (ddim, {"mu": 1.0}, "mu must be left out"),
+        (ddim, {"network_level": "t"}, "network_level must be one of"),
+        (
+            {"_class_name": "FlowMatchEulerDiscreteScheduler"},
+            {"network_level": "timestep"},
+            "network_level must be 'sigma' for FlowMatchEulerDiscreteScheduler",
+        ),
         (ddim, {"denoiser": "mean"}, "denoiser must be one of"),
         (ddim, {"denoiser": "flow_map"}, "denoiser must be 'posterior_mean' for DDIMScheduler"),
         (ddim, {"step_options": {"ta": 1}}, "step_options must be arguments of DDIMScheduler.step, got 'ta'"),
