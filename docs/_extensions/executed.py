@@ -1,0 +1,124 @@
+"""Directives that run what they show while the documentation is built, so that every output is a real one.
+
+    ```{command} hermite-collapse predict --fresh-fraction 0.3 --truncation-time 0.1
+    ```
+
+    ```{python}
+    print(hc.half_degree(fresh_fraction=0.3, truncation_time=0.1))
+    ```
+
+Commands run in a folder of their own with 88 columns; lines of Python share one namespace per page, with `hc` and `np`
+in it.  Options: `lines` shows that many lines of the output (the rest is counted), `status` is the exit status that a
+command must have.  Another status, or an exception, is an error of the build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+FOLDER = tempfile.TemporaryDirectory(prefix="hermite_collapse_docs_")
+COLUMNS = "88"
+_NAMESPACES: dict[str, dict[str, object]] = {}
+_OUTPUTS: dict[str, tuple[int, str, str]] = {}
+
+
+def shortened(text: str, count: int | None) -> str:
+    """Return the first lines of a text, and how many were left out."""
+    lines = text.rstrip().splitlines()
+    if count is None or len(lines) <= count + 1:
+        return "\n".join(lines)
+    return "\n".join([*lines[:count], f"... {len(lines) - count} more lines"])
+
+
+def output_of(command: str) -> tuple[int, str, str]:
+    """Return status, standard output and standard error of a command of this environment."""
+    if command not in _OUTPUTS:
+        words = shlex.split(command)
+        words = [sys.executable, "-m", "hermite_collapse", *words[1:]]
+        environment = os.environ | {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb", "MPLBACKEND": "agg"}
+        done = subprocess.run(
+            words, cwd=FOLDER.name, env=environment, capture_output=True, text=True, timeout=240
+        )
+        _OUTPUTS[command] = (done.returncode, done.stdout, done.stderr)
+    return _OUTPUTS[command]
+
+
+class Command(SphinxDirective):
+    """A `hermite-collapse` command with what it prints."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"lines": directives.nonnegative_int, "status": directives.nonnegative_int}
+
+    def run(self) -> list[nodes.Node]:
+        command = " ".join(self.arguments[0].split())
+        if not command.startswith("hermite-collapse "):
+            raise ExtensionError(f"{self.env.docname}: a command must begin with hermite-collapse: {command}")
+        status, output, errors = output_of(command)
+        if status != self.options.get("status", 0):
+            raise ExtensionError(f"{self.env.docname}: status {status} of `{command}`:\n{output}{errors}")
+        text = shortened(output, self.options.get("lines"))
+        return [_block(command, "sh"), *([_block(text, "text", "output")] if text else [])]
+
+
+class Python(SphinxDirective):
+    """Lines of Python with what they print."""
+
+    has_content = True
+    option_spec = {"lines": directives.nonnegative_int}
+
+    def run(self) -> list[nodes.Node]:
+        source = "\n".join(self.content)
+        namespace = _NAMESPACES.setdefault(self.env.docname, _namespace())
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.chdir(FOLDER.name):
+            try:
+                exec(compile(source, self.env.docname, "exec"), namespace)
+            except Exception as problem:
+                raise ExtensionError(f"{self.env.docname}: {problem!r} in\n{source}") from problem
+        text = shortened(printed.getvalue(), self.options.get("lines"))
+        return [_block(source, "python"), *([_block(text, "text", "output")] if text else [])]
+
+
+def _namespace() -> dict[str, object]:
+    import numpy as np
+
+    import hermite_collapse as hc
+
+    return {"hc": hc, "np": np}
+
+
+def _block(text: str, language: str, kind: str = "source") -> nodes.literal_block:
+    return nodes.literal_block(text, text, language=language, classes=[kind], force=False)
+
+
+def _write_inputs(app: Sphinx) -> None:
+    """Write the files that the pages' commands read."""
+    import inputs
+
+    inputs.write(Path(FOLDER.name))
+
+
+def _forget(app: Sphinx, env: object, docname: str) -> None:
+    _NAMESPACES.pop(docname, None)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("command", Command)
+    app.add_directive("python", Python)
+    app.connect("builder-inited", _write_inputs)
+    app.connect("env-purge-doc", _forget)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

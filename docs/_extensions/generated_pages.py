@@ -1,0 +1,29 @@
+"""Pages written from the package, the statements and the records before Sphinx reads the sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import api_pages
+import benchmark_page
+import claim_pages
+from sphinx.application import Sphinx
+
+
+def write_pages(app: Sphinx) -> None:
+    source = Path(app.srcdir)
+    pages = api_pages.pages() | claim_pages.pages() | benchmark_page.pages()
+    for folder in ("api", "claims"):
+        for page in (source / folder).glob("*.md"):  # a name that is gone has no page
+            if f"{folder}/{page.name}" not in pages:
+                page.unlink()
+    for name, text in pages.items():
+        path = source / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_text("utf-8") != text:  # unchanged pages need not be read again
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", write_pages, priority=100)  # before autosummary looks for its tables
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
