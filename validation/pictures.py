@@ -14,12 +14,14 @@ import numpy as np
 
 from hermite_collapse import figures
 from hermite_collapse.figures import style
+from hermite_collapse.figures.labels import legend_above
 from hermite_collapse.storage.folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Record = Mapping[str, Any]
+MEDIAN = 2  # among the widths of directions of the record of samplers
 
 
 def write(path: Path) -> Path | None:
@@ -155,6 +157,34 @@ def _identity(record: Record) -> Figure:
     return figure
 
 
+@style.style()
+def _samplers(record: Record) -> Figure:
+    """What well-known samplers keep of a median direction: one round, and limits at three fresh shares."""
+    rows = sorted(record["samplers"], key=lambda row: float(row["limits"]["0.1"]["exact"][MEDIAN]))
+    axes = style.own_axes(None, width=7.2, height=0.24 * len(rows) + 1.0)
+    axes.axvline(1.0, color=style.RULE, linewidth=0.8)
+    heights = np.arange(len(rows))
+    series = {"one round": [row["one_round"]["exact"][MEDIAN] for row in rows]}
+    for share in ("0.9", "0.5", "0.1"):
+        series[f"limit, α = {share}"] = [row["limits"][share]["exact"][MEDIAN] for row in rows]
+    for (label, values), colour, marker in zip(
+        series.items(),
+        (style.DATA, *style.CATEGORIES[:1], style.CATEGORIES[2], style.LIMIT),
+        "|oso",
+        strict=True,
+    ):
+        axes.plot(values, heights, marker, color=colour, label=label, markersize=5.0)
+    axes.set_yticks(heights, [f"{row['name']}, {row['steps']}" for row in rows])
+    axes.set_xscale("log")
+    axes.set_xlabel(f"variance over that of the data, direction of variance {record['widths'][MEDIAN]:g}")
+    legend_above(axes)
+    caption = (
+        "What samplers at their usual steps keep of a median direction of Fashion-MNIST, with the exact denoiser: one "
+        "round, and the limits of training loops with nine tenths, half and a tenth of fresh data. A Gaussian closure."
+    )
+    return style.describe(style.figure_of(axes), "samplers", caption)
+
+
 _PICTURES: dict[str, Callable[[Record], Figure]] = {
     "figures.hermite_heat_map": _heat_map,
     "figures.kl_against_rounds": _kl_against_rounds,
@@ -163,4 +193,5 @@ _PICTURES: dict[str, Callable[[Record], Figure]] = {
     "error_budget.euler_maruyama": _budget,
     "error_budget.exponential_multistep": _budget,
     "joint_identity": _identity,
+    "schedulers": _samplers,
 }

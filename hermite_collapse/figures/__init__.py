@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from .images import draw_high_frequency_loss as draw_high_frequency_loss
     from .images import draw_radial_power as draw_radial_power
     from .images import sample_figure as sample_figure
-    from .measured import draw_measured as draw_measured
     from .learned import draw_learned as draw_learned
+    from .measured import draw_measured as draw_measured
     from .modes import draw_mode_values as draw_mode_values
     from .parameter_map import draw_parameter_map as draw_parameter_map
     from .projections import Direction as Direction
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .propagation import draw_bounds as draw_bounds
     from .propagation import draw_moment_drift as draw_moment_drift
     from .result_attenuation import draw_prediction as draw_prediction
+    from .round_maps import draw_round_maps as draw_round_maps
     from .schedules import draw_schedule_curves as draw_schedule_curves
     from .schedules import schedule_figure as schedule_figure
     from .spectrum import draw_spectrum as draw_spectrum
