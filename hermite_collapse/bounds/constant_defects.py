@@ -54,7 +54,10 @@ class RobustnessCheck(Value):
     allowed, deviation : array, shape (rounds + 1, m)
         Bound on, and the second half's value of, abs(c_k(p^_i) - c_k(p_i)).
     inside : array of bool, shape (rounds + 1, m)
-        Whether deviation <= allowed + 4 standard errors.
+        Whether deviation <= allowed + quantile * standard_error.
+    quantile : float
+        Of Student's t with runs - 2 degrees of freedom, at the level divided by the number of rounds and modes: few
+        runs know their standard errors badly.
     """
 
     verdict: Verdict
@@ -68,6 +71,7 @@ class RobustnessCheck(Value):
     allowed: FloatArray
     deviation: FloatArray
     inside: BoolArray
+    quantile: float
 
     @property
     def holds(self) -> bool:
@@ -144,6 +148,8 @@ def check_robustness(
     >>> check_robustness(runs, [1], **options).holds
     False
     """
+    from scipy.special import stdtrit
+
     measured, n, data = measured_runs(coefficients, degree, target)
     if len(measured) < 4:
         raise InputError(f"coefficients must hold at least 4 runs to be split, got {len(measured)}.")
@@ -152,7 +158,8 @@ def check_robustness(
     first, second = measured[:half], measured[half:]
     each = round_defects(rounds, measured, n[:, None], target=data)
     defects = ModeDefects(each[:half].mean(axis=0), standard_error_of_mean(each[:half]), half)
-    scores, verdict = _constant_defects(each[:half], each[half:], n, checks.fraction(level, "level"))
+    level = checks.probability(level, "level")
+    scores, verdict = _constant_defects(each[:half], each[half:], n, level)
 
     # Each run of the first half by itself, so that the prediction's error contains all correlations over rounds.
     constant = np.repeat(each[:half].mean(axis=1)[:, None], count, axis=1)
@@ -168,9 +175,10 @@ def check_robustness(
     kappa = (1.0 - rounds.mixing(count - 1)[0]) * rounds.channel(count - 1).scale ** n
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = np.where(largest == 0.0, 0.0, largest / (1.0 - kappa))
-    inside = deviation <= allowed + 4.0 * error + 1e-12
+    quantile = float(stdtrit(len(measured) - 2, 1.0 - level / (count * max(1, np.count_nonzero(n)))))
+    inside = deviation <= allowed + quantile * error + 1e-12
     return RobustnessCheck(
-        verdict, scores, defects, predicted, observed, error, z, radius, allowed, deviation, inside
+        verdict, scores, defects, predicted, observed, error, z, radius, allowed, deviation, inside, quantile
     )
 
 

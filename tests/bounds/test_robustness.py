@@ -191,6 +191,20 @@ def test_curves_that_no_constant_defect_explains_are_rejected():
     assert np.abs(check.scores).max() > 10.0
 
 
+def test_halves_of_few_runs_rarely_leave_their_ellipsoid():
+    """Standard errors of two runs are off by factors: a normal quantile calls 17 of 100 true sets outside."""
+    rng, degree = np.random.default_rng(0), np.repeat([1, 2, 3], [2, 3, 4])
+    outside, shift = 0, 0.01 * np.sign(np.arange(9) - 4)
+    for _ in range(200):
+        runs = np.zeros((4, 4, 9))
+        for i in range(3):
+            noise = 0.01 * rng.standard_normal((4, 9))
+            runs[:, i + 1] = 0.5 * np.exp(-0.05 * degree) * runs[:, i] + shift + noise
+        options = {"target": np.zeros(9), "fresh_fraction": 0.5, "truncation": 0.1}
+        outside += not bounds.check_robustness(runs, degree, **options).is_inside
+    assert outside <= 6  # 2 expected at most
+
+
 def test_true_models_are_rarely_rejected():
     """Defects of one mean and independent noise: at level 0.2 about that share of 200 sets of four runs is rejected."""
     rng = np.random.default_rng(5)

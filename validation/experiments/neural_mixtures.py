@@ -186,7 +186,7 @@ def within_ellipsoids(
         # A negative control: the second half shifted by ten allowed deviations has to be found outside.
         shifted = record.coefficients.copy()
         half = runs // 2
-        shifted[half:] += 10.0 * (check.allowed + check.standard_error + 0.01)
+        shifted[half:] += 10.0 * (check.allowed + check.quantile * check.standard_error + 0.01)
         caught = not check_robustness(shifted, n, **options).is_inside
         passed &= check.is_inside and caught
         rows.append(
@@ -196,7 +196,10 @@ def within_ellipsoids(
                 "one_constant_defect_a_mode": check.holds,
                 "shifted_run_rejected": caught,
                 "largest_share_of_allowed": float(
-                    np.max(check.deviation[1:, 1:] / (check.allowed + 4.0 * check.standard_error)[1:, 1:])
+                    np.max(
+                        check.deviation[1:, 1:]
+                        / (check.allowed + check.quantile * check.standard_error)[1:, 1:]
+                    )
                 ),
                 "largest_defect": float(defects.largest[1:].max()),
                 "median_z_of_defects": float(np.median(np.abs(z))),
