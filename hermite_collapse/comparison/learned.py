@@ -87,14 +87,14 @@ class LearnedComparison(Displayed, Value):
         """What is and what is not tested, in a few sentences."""
         largest = np.unravel_index(int(np.argmax(np.abs(self.defects))), self.defects.shape)
         end = int(np.argmax(np.abs(self.accumulated[-1])))
-        found = (
-            f"The largest defect of a round is {self.defects[largest]:.2g} of degree {self.degrees[largest[1]]} in round "
-            f"{largest[0] + 1}; in the end the factor of degree {self.degrees[end]} is off that of the ideal recursion by "
-            f"{self.accumulated[-1, end]:.2g}."
+        summary = (
+            f"The largest defect of a round is {self.defects[largest]:.2g} of degree {self.degrees[largest[1]]} in "
+            f"round {largest[0] + 1}; in the end the factor of degree {self.degrees[end]} is off that of the ideal "
+            f"recursion by {self.accumulated[-1, end]:.2g}."
         )
         untested = (
-            "Not tested: the theory's predictions, which are those of exact scores; that the measured curve is the ideal "
-            "one plus accumulated defects is an identity, and the bound follows from it."
+            "Not tested: the theory's predictions, which are those of exact scores; that the measured curve is the "
+            "ideal one plus accumulated defects is an identity, and the bound follows from it."
         )
         if self.constant_defects is None:
             why = (
@@ -102,11 +102,11 @@ class LearnedComparison(Displayed, Value):
                 if self.runs < LEAST_RUNS
                 else "a recursion that does not replace its data each round"
             )
-            return f"{found} {untested} Nothing else is tested either: {why}."
+            return f"{summary} {untested} Nothing else is tested either: {why}."
         holds = "holds" if self.constant_defects.passed else "fails"
         return (
-            f"{found} {untested} Tested: that one constant defect of each degree, from one half of the runs, describes the "
-            f"other half; it {holds} (adjusted p = {self.constant_defects.adjusted_p_value:.2g})."
+            f"{summary} {untested} Tested: that one constant defect of each degree, from one half of the runs, "
+            f"describes the other half; it {holds} (adjusted p = {self.constant_defects.adjusted_p_value:.2g})."
         )
 
     @cached_property

@@ -161,8 +161,8 @@ class _Problem:
         return np.asarray(((ahead - behind) / (2.0 * steps[:, None])).T)
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        chosen = [self.parameters[k] for k in self.free]
-        return np.array([p.low for p in chosen]), np.array([p.high for p in chosen])
+        parameters = [self.parameters[k] for k in self.free]
+        return np.array([p.low for p in parameters]), np.array([p.high for p in parameters])
 
 
 def fit(
@@ -220,11 +220,11 @@ def _inverse(information: FloatArray) -> tuple[FloatArray, int]:
     silent = scale == 0.0
     scale = np.where(silent, 1.0, scale)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    seen = values > SMALLEST_EIGENVALUE * max(float(values[-1]), 1e-300)
-    inverse = (vectors[:, seen] / values[seen]) @ vectors[:, seen].T / np.outer(scale, scale)
-    hidden = silent | np.any(np.abs(vectors[:, ~seen]) > 1e-6, axis=1)
+    visible = values > SMALLEST_EIGENVALUE * max(float(values[-1]), 1e-300)
+    inverse = (vectors[:, visible] / values[visible]) @ vectors[:, visible].T / np.outer(scale, scale)
+    hidden = silent | np.any(np.abs(vectors[:, ~visible]) > 1e-6, axis=1)
     inverse[hidden, hidden] = np.inf
-    return np.asarray(inverse), int(seen.sum() - silent.sum())
+    return np.asarray(inverse), int(visible.sum() - silent.sum())
 
 
 def _start(problem: _Problem) -> FloatArray:
@@ -232,12 +232,12 @@ def _start(problem: _Problem) -> FloatArray:
     observations = problem.observations
     if isinstance(problem.model, AffineModel) and len(observations.degrees) > 1:
         return _start_by_column(problem)
-    chosen = [problem.parameters[k] for k in problem.free]
-    axes = [p.grid for p in chosen if p.grid]
+    parameters = [problem.parameters[k] for k in problem.free]
+    axes = [p.grid for p in parameters if p.grid]
     grid = np.array(list(itertools.product(*axes))) if axes else np.empty((1, 0))
-    nonlinear = [k for k, p in enumerate(chosen) if p.grid]
-    linear = [k for k, p in enumerate(chosen) if not p.grid]
-    points = np.zeros((len(grid), len(chosen)))
+    nonlinear = [k for k, p in enumerate(parameters) if p.grid]
+    linear = [k for k, p in enumerate(parameters) if not p.grid]
+    points = np.zeros((len(grid), len(parameters)))
     points[:, nonlinear] = grid
     base = observations.residuals(problem.predict(points))
     if linear:

@@ -69,7 +69,7 @@ class DetectionPower(Value):
             f"{grouped(self.images)} images, {self.directions} direction{'s' * (self.directions > 1)} and "
             f"{self.rounds} rounds"
         )
-        seen = ", ".join(
+        detectable = ", ".join(
             f"{name.replace('_', ' ')} by {significant(size, 2)}"
             if np.isfinite(size)
             else f"{name.replace('_', ' ')} by none, being undetermined"
@@ -77,8 +77,9 @@ class DetectionPower(Value):
         )
         apart = ", ".join(f"{name.replace('_', ' ')} {percent(p)}" for name, p in self.rejection.items())
         differences = (
-            f"With {measured}, differences are seen with a power of {percent(self.power)} from these sizes on: {seen}."
-            if seen
+            f"With {measured}, differences are seen with a power of {percent(self.power)} from these sizes on: "
+            f"{detectable}."
+            if detectable
             else f"With {measured}, nothing is fitted."
         )
         return f"{differences} Probability that another mechanism is rejected: {apart}."

@@ -45,29 +45,29 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     'round'
     """
     axes = style.own_axes(axes)
-    seen, one = diagnosis.observations, diagnosis.leading
-    columns = np.unique(np.linspace(0, len(seen.names) - 1, MOST_CURVES).round().astype(int))
-    errors = np.zeros_like(seen.values)
-    if seen.has_errors:
-        covariance = seen.covariance
+    observed, one = diagnosis.observations, diagnosis.leading
+    columns = np.unique(np.linspace(0, len(observed.names) - 1, MOST_CURVES).round().astype(int))
+    errors = np.zeros_like(observed.values)
+    if observed.has_errors:
+        covariance = observed.covariance
         variances = covariance if covariance.ndim == 1 else np.diagonal(covariance)
-        errors[seen.used] = np.sqrt(variances)
-    order = np.argsort(seen.rounds, kind="stable")
+        errors[observed.used] = np.sqrt(variances)
+    order = np.argsort(observed.rounds, kind="stable")
     ends = []
     for k, j in enumerate(columns):
         colour = style.CATEGORIES[k % len(style.CATEGORIES)]
-        used = seen.used[:, j]
+        used = observed.used[:, j]
         axes.errorbar(
-            seen.rounds[used],
-            seen.values[used, j],
-            errors[used, j] if seen.has_errors else None,
+            observed.rounds[used],
+            observed.values[used, j],
+            errors[used, j] if observed.has_errors else None,
             fmt=style.MARKERS[k % len(style.MARKERS)],
             color=colour,
             markersize=3.5,
             linewidth=0.9,
         )
         axes.plot(
-            seen.rounds[order],
+            observed.rounds[order],
             one.predicted[order, j],
             color=colour,
             linewidth=1.3,
@@ -77,17 +77,17 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
             axes.plot(
                 1.0, one.plateau[j], "<", color=colour, transform=axes.get_yaxis_transform(), clip_on=False
             )
-        ends.append((float(one.predicted[order[-1], j]), seen.names[j], colour))
+        ends.append((float(one.predicted[order[-1], j]), observed.names[j], colour))
     if len(columns) > 1:
         values, labels, colours = (list(column) for column in zip(*ends, strict=True))
-        label_line_ends(axes, float(seen.rounds.max()), values, labels, colours)
+        label_line_ends(axes, float(observed.rounds.max()), values, labels, colours)
     axes.set_xlabel("round")
-    degrees = {int(degree) for degree in seen.degrees}
+    degrees = {int(degree) for degree in observed.degrees}
     axes.set_ylabel(_KINDS.get(degrees.pop(), "factor") if len(degrees) == 1 else "variance or factor")
     style.describe(
         style.figure_of(axes),
         "diagnosis",
-        f"Points: measured{' with standard errors' if seen.has_errors else ''}. Lines: {one.title}; triangles: where "
-        f"it leads. {diagnosis.text}",
+        f"Points: measured{' with standard errors' if observed.has_errors else ''}. Lines: {one.title}; triangles: "
+        f"where it leads. {diagnosis.text}",
     )
     return axes

@@ -1,4 +1,4 @@
-"""Learned scores beside the ideal recursion: factors by round, and the room that measured defects leave."""
+"""Learned scores beside the ideal recursion: factors by round, and the band that measured defects leave."""
 
 from __future__ import annotations
 
@@ -64,6 +64,6 @@ def draw_learned(comparison: LearnedComparison, axes: Axes | None = None) -> Axe
         style.figure_of(axes),
         "learned",
         "Factors of Hermite degrees by round. Lines: the ideal recursion, with exact scores. Points: measured with "
-        f"learned scores. Bands: the room that the measured defects leave. {comparison.text}",
+        f"learned scores. Bands: as far as the measured defects allow. {comparison.text}",
     )
     return axes

@@ -227,17 +227,17 @@ class _Table:
         rounds = self._rounds()
         runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
         entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
-        seen: set[tuple[str, float, tuple[str, ...]]] = set()
+        present: set[tuple[str, float, tuple[str, ...]]] = set()
         degrees: dict[str, int | None] = {}
         for i, row in enumerate(self.cells.rows):
             for name, number, value, error in self._entries(i, row):
                 key = (name, rounds[i], runs[i])
-                if key in seen:
+                if key in present:
                     raise InputError(
                         f"{self.argument} must have one value of {name} a round, got round {rounds[i]:g} twice: name a "
                         "column of seeds or runs, or leave rows out."
                     )
-                seen.add(key)
+                present.add(key)
                 degrees.setdefault(name, number)
                 entries.setdefault((name, rounds[i]), []).append((value, error))
         index = sorted({i for _, i in entries})
@@ -277,7 +277,7 @@ class _Table:
 
     def _entries(self, i: int, row: list[str]) -> list[tuple[str, int | None, float, float]]:
         """Return name, number, value and error of every curve in a row."""
-        found = []
+        entries = []
         for j in self.value_columns:
             where = f"in column {self.cells.names[j]!r}, row {i + 1}"
             number = read_number(row[j], where)
@@ -296,8 +296,8 @@ class _Table:
                 heading = self.cells.names[self._all(NAME)[0]].strip()
                 name = f"{heading} {label}" if label.replace(".", "").isdigit() else label
                 order = int(digits.group(1)) if digits else None
-            found.append((name, order, number.value * scale, error * scale))
-        return found
+            entries.append((name, order, number.value * scale, error * scale))
+        return entries
 
     def _rounds(self) -> list[float]:
         where = self._all(ROUND)

@@ -1,4 +1,4 @@
-"""The promise of the fits: true mechanisms rejected in five per cent, errors of one standard error, uniform p-values."""
+"""The promise of the fits: true mechanisms rejected in five per cent, errors of one standard error, p uniform."""
 
 from __future__ import annotations
 

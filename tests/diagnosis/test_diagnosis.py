@@ -272,7 +272,16 @@ def test_real_curves(name, keywords, verdict):
 
 
 def test_every_shipped_curve_has_its_verdict_here():
-    assert {path.stem for path in EXAMPLES.glob("*.csv")} == {name for name, _, _ in REAL}
+    assert {path.stem for path in EXAMPLES.glob("*.csv")} == {name for name, _, _ in REAL} | {"curves"}
+
+
+def test_the_shipped_format_is_read_and_truncation_identified():
+    curve = hc.read_curve(EXAMPLES / "curves.csv")
+    assert curve.kind == "factors" and curve.degrees == (1, 2, 4)
+    result = diagnose(curve)
+    assert (result.verdict, result.leading.name) == ("identified", "truncation")
+    assert abs(result.fresh_fraction.value - 0.2) < 3.0 * result.fresh_fraction.error
+    assert abs(result.truncation_time.value - 0.05) < 3.0 * result.truncation_time.error
 
 
 def test_the_ring_rejects_truncation_and_leaves_a_rate_and_a_plateau():

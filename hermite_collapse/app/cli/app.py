@@ -35,7 +35,7 @@ COMMANDS = {
     "spectrum": "Energy of samples or of a law by Hermite degree.",
     "bounds": "What is proved: rates, radii under defects, and how divergences propagate.",
     "measure": "Curves by round with their covariance, from folders or files of generations.",
-    "diagnose": "Read fresh fraction and truncation time off a measured attenuation curve.",
+    "diagnose": "Say which mechanisms measured curves do not contradict, and what they determine.",
     "sweep": "Predict or compare over a grid or a list of settings; resumable.",
     "report": "Write the figures and the page of a folder again.",
     "config": "Print a commented configuration with every default.",
