@@ -9,13 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..core.errors import InputError
 
 SchedulerObject = Any  # a scheduler of diffusers, which is not imported here
+
+
+class Timestep(Protocol):
+    """A timestep of a scheduler: a tensor with one number."""
+
+    @property
+    def device(self) -> object: ...
+    def __int__(self) -> int: ...
+    def __float__(self) -> float: ...
+    def reshape(self, *shape: int) -> object: ...
 
 
 class Call(NamedTuple):
@@ -28,7 +38,7 @@ class Call(NamedTuple):
     on_sample: float
 
 
-Reader = Callable[[SchedulerObject, Any, int], Call]
+Reader = Callable[[SchedulerObject, Timestep, int], Call]
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ def _kind(scheduler: SchedulerObject) -> str:
     return str(scheduler.config.get("prediction_type") or "epsilon")
 
 
-def _beta_table(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _beta_table(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     level = float(scheduler.alphas_cumprod[int(timestep)])
     signal, noise = math.sqrt(level), math.sqrt(1.0 - level)
     return Call(signal, noise, *_prediction(_kind(scheduler), signal, noise))
@@ -90,26 +100,26 @@ def _exploding(scheduler: SchedulerObject, sigma: float) -> Call:
     return Call(1.0, sigma, *_prediction(_kind(scheduler), 1.0 / scale, sigma / scale))
 
 
-def _sigma(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _sigma(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     return _exploding(scheduler, float(scheduler.sigmas[index]))
 
 
-def _interpolated_sigma(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _interpolated_sigma(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     first = scheduler.state_in_first_order
     return _exploding(scheduler, float((scheduler.sigmas if first else scheduler.sigmas_interpol)[index]))
 
 
-def _middle_sigma(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _middle_sigma(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     first = scheduler.state_in_first_order
     return _exploding(scheduler, float(scheduler.sigmas[index] if first else scheduler.mid_point_sigma))
 
 
-def _log_ratio(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _log_ratio(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     signal, noise = map(float, scheduler._sigma_to_alpha_sigma_t(scheduler.sigmas[index]))
     return Call(signal, noise, *_prediction(_kind(scheduler), signal, noise))
 
 
-def _preconditioned(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _preconditioned(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     """EDM: D = c_skip x + c_out F."""
     sigma = scheduler.sigmas[index]
     one, zero = sigma * 0.0 + 1.0, sigma * 0.0
@@ -118,41 +128,41 @@ def _preconditioned(scheduler: SchedulerObject, timestep: Any, index: int) -> Ca
     return Call(1.0, float(sigma), 1.0 / out, 0.0, -skip / out)
 
 
-def _consistency(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _consistency(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     sigma = scheduler.sigmas[index]
     skip, out = map(float, scheduler.get_scalings_for_boundary_condition(sigma))
     return Call(1.0, float(sigma), 1.0 / out, 0.0, -skip / out)
 
 
-def _flow(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _flow(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     sigma = float(scheduler.sigmas[index])
     return Call(1.0 - sigma, sigma, -1.0, 1.0, 0.0)
 
 
-def _towards_data(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _towards_data(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     """Time is the share of data, and the velocity points to the data."""
     time = float(timestep)
     return Call(time, 1.0 - time, 1.0, -1.0, 0.0)
 
 
-def _angles(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _angles(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     """IPNDM: the network always predicts velocities."""
     signal, noise = max(float(scheduler.alphas[index]), 0.0), float(scheduler.betas[index])
     return Call(signal, noise, -noise, signal, 0.0)
 
 
-def _trigonometric(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _trigonometric(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     """sCM: x = cos(t) x_0 + sin(t) sigma_data n, D = cos(t) x - sin(t) F."""
     cosine, sine = math.cos(float(timestep)), math.sin(float(timestep))
     return Call(cosine, sine * float(scheduler.config["sigma_data"]), -1.0 / sine, 0.0, cosine / sine)
 
 
-def _wuerstchen(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _wuerstchen(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     level = float(scheduler._alpha_cumprod(timestep.reshape(1), timestep.device))
     return Call(math.sqrt(level), math.sqrt(1.0 - level), 0.0, 1.0, 0.0)
 
 
-def _score(scheduler: SchedulerObject, timestep: Any, index: int) -> Call:
+def _score(scheduler: SchedulerObject, timestep: Timestep, index: int) -> Call:
     """Score SDE, variance exploding: the network is the score -N / sigma."""
     sigma = float(scheduler.sigmas[index])
     return Call(1.0, sigma, 0.0, -1.0 / sigma, 0.0)
@@ -269,7 +279,7 @@ def flow_map_call(scheduler: SchedulerObject, call: Call, index: int) -> tuple[C
     return call, (1.0, 0.0)
 
 
-def told_call(scheduler: SchedulerObject, timestep: Any, call: Call) -> Call:
+def told_call(scheduler: SchedulerObject, timestep: Timestep, call: Call) -> Call:
     """Return a call whose network takes its level from the timestep that it is given, between training levels too.
 
     The sample, of level (a, s), is scaled to unit norm of the level before the network sees it.

@@ -191,14 +191,14 @@ class SchedulerDrive:
         self.count = len(self.timesteps)
         self.deviation = starting_noise(scheduler)
         self.mode = _answering_mode()(noise)
-        self.earlier: Any = None  # the data prediction of the step before, where a scheduler wants it back
+        self.earlier: torch.Tensor | None = None  # the data prediction of the step before, where a scheduler wants it back
         for attribute, value in vars(scheduler).items():
             if isinstance(value, torch.Tensor) and value.dtype == torch.float32 and attribute != "timesteps":
                 setattr(scheduler, attribute, value.double())
         if hasattr(scheduler, "noise_sampler"):
             scheduler.noise_sampler = _BrownianPath(lambda: noise(shape))
 
-    def call(self, sample: torch.Tensor, timestep: Any, index: int) -> Call:
+    def call(self, sample: torch.Tensor, timestep: torch.Tensor, index: int) -> Call:
         """Return what the network is asked at a timestep."""
         scheduler = self.scheduler
         if hasattr(scheduler, "scale_model_input"):
@@ -208,7 +208,7 @@ class SchedulerDrive:
         number = getattr(scheduler, "step_index", None)
         return self.convention.call(scheduler, timestep, index if number is None else int(number))
 
-    def step(self, output: torch.Tensor, timestep: Any, sample: torch.Tensor, index: int) -> torch.Tensor:
+    def step(self, output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor, index: int) -> torch.Tensor:
         """Return the next sample, calling the scheduler as its pipeline does."""
         import torch
 
@@ -322,13 +322,13 @@ class _BrownianPath:
 
     def __init__(self, draw: Callable[[], torch.Tensor]) -> None:
         self.draw = draw
-        self.values: dict[float, Any] = {}
+        self.values: dict[float, torch.Tensor | float] = {}
 
-    def __call__(self, first: Any, second: Any) -> Any:
+    def __call__(self, first: float, second: float) -> torch.Tensor:
         low, high = float(first), float(second)
         return (self._at(high) - self._at(low)) / math.sqrt(abs(high - low))
 
-    def _at(self, time: float) -> Any:
+    def _at(self, time: float) -> torch.Tensor | float:
         values = self.values
         for known, value in values.items():
             if math.isclose(known, time, rel_tol=1e-12):
