@@ -77,6 +77,16 @@ REFUSED = [
         "covariances must be finite, got 1 .* first at 1",
     ),
     (lambda: hc.EmpiricalLaw(np.array([0.1, None], dtype=object)), "samples must hold real numbers"),
+    (
+        lambda: hc.measure(np.zeros((40, 4, 4), np.uint8), [np.zeros((40, 4, 4), np.uint16)], scale=1.0),
+        "generation 1 must be stored like the data, with 8 bits, got with 16 bits",
+    ),
+    (lambda: hc.measure(np.eye(30), [np.eye(29)]), r"shape of the data, \(30,\), got \(29,\)"),
+    (lambda: hc.measure(np.eye(30), []), "generations must hold at least one generation, got none"),
+    (
+        lambda: hc.measure(100.0 * np.eye(30), [np.eye(30)]),
+        "real must be in the units of the diffusion, second moments within",
+    ),
 ]
 
 

@@ -50,10 +50,10 @@ def choose_curves(
     InputError
         If no curve is left.
     """
-    chosen = reference if independent is None else independent
-    most = max(1, len(chosen) // SAMPLES_PER_RANK) if independent is None else len(chosen)
-    vectors, ranks, notes = _directions(chosen, reference, mean, directions, most)
-    partner = _subset(chosen)
+    selected = reference if independent is None else independent
+    most = max(1, len(selected) // SAMPLES_PER_RANK) if independent is None else len(selected)
+    vectors, ranks, notes = _directions(selected, reference, mean, directions, most)
+    partner = _subset(selected)
     degrees, scale, dropped = _degrees(reference, partner, degree, independent is not None)
     centres, bands = bands_of(axes, MOST_BANDS)
     if len(ranks) + len(degrees) + len(bands) == 0:
@@ -63,23 +63,23 @@ def choose_curves(
 
 
 def _directions(
-    chosen: FloatArray, reference: FloatArray, mean: FloatArray, number: int, most: int
+    selected: FloatArray, reference: FloatArray, mean: FloatArray, number: int, most: int
 ) -> tuple[FloatArray, IntArray, list[str]]:
     """Return principal directions orthogonal to the mean (k, d), their ranks from 1 on, and a note."""
-    dimension = chosen.shape[1]
+    dimension = selected.shape[1]
     none = np.empty((0, dimension)), np.empty(0, dtype=np.int64)
     if number == 0:
         return *none, []
-    deviations = chosen - chosen.mean(axis=0)
+    deviations = selected - selected.mean(axis=0)
     square = float(mean @ mean)
     # A mean of the size of its own error gives a random direction, which only a line cannot spare.
     if dimension > 1 and square > 0.0:
         deviations = deviations - np.outer(deviations @ mean, mean) / square
-    elif square > 4.0 * float(np.mean(deviations**2)) / len(chosen):
+    elif square > 4.0 * float(np.mean(deviations**2)) / len(selected):
         return *none, [
             "On a line no direction is orthogonal to the mean, which is not 0: its variance is left out."
         ]
-    variances, vectors = principal_axes(deviations, len(chosen) - 1)
+    variances, vectors = principal_axes(deviations, len(selected) - 1)
     last = min(len(variances), most)
     if last == 0:
         return *none, ["The data vary in no direction orthogonal to their mean."]

@@ -20,10 +20,10 @@ def natural_key(name: str | PurePath) -> tuple[tuple[int, str], ...]:
 
 def numbers_in(names: Sequence[str]) -> list[int] | None:
     """Return the number that increases from name to name, the last such one; None where there is none."""
-    found = [re.findall(r"\d+", name) for name in names]
-    if len({len(digits) for digits in found}) != 1:
+    groups = [re.findall(r"\d+", name) for name in names]
+    if len({len(digits) for digits in groups}) != 1:
         return None
-    for column in reversed(list(zip(*found, strict=True))):
+    for column in reversed(list(zip(*groups, strict=True))):
         numbers = [int(digits) for digits in column]
         if all(a < b for a, b in pairwise(numbers)):
             return numbers
@@ -38,11 +38,13 @@ def matching(patterns: Sequence[Path], name: str) -> list[Path]:
     InputError
         If there are none for one of them.
     """
-    found: set[Path] = set()
+    matches: set[Path] = set()
     for pattern in patterns:
         is_member = ".npz:" in str(pattern)  # one array of an archive
-        paths = [pattern] if is_member or pattern.exists() else [Path(path) for path in glob.glob(str(pattern))]
+        paths = (
+            [pattern] if is_member or pattern.exists() else [Path(path) for path in glob.glob(str(pattern))]
+        )
         if not paths:
             raise InputError(f"{name} must name existing files or folders, got {str(pattern)!r}.")
-        found.update(paths)
-    return sorted(found, key=natural_key)
+        matches.update(paths)
+    return sorted(matches, key=natural_key)

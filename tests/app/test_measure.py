@@ -34,7 +34,7 @@ def save(folder, samples, half, side=8):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """Digits through nine rounds of a known channel, once with room for the noise and once cut at [-1, 1]."""
+    """Digits through nine rounds of a known channel, in a range wide enough for the noise and cut at [-1, 1]."""
     data = pytest.importorskip("sklearn.datasets").load_digits().data / 8.0 - 1.0
     rng = np.random.default_rng(0)
     generations = channel_history(data, fresh_fraction=0.2, time=0.05, rounds=9, samples=1000, rng=rng)
