@@ -308,7 +308,7 @@ def _comparison(config: Config, recursion: Recursion) -> Point:
     comparison = compare(recursion, simulated, level=config.analysis.significance)
     tested = comparison.z[comparison.tested]
     point: Point = {
-        "rejected": np.asarray(float(not comparison.verdict.passed)),
+        "rejected": np.asarray(float(bool(comparison.verdict.rejected))),
         "p_value": np.asarray(comparison.verdict.adjusted_p_value),
         "tested": np.asarray(float(tested.size)),
         "largest_z": np.asarray(np.abs(tested).max() if tested.size else np.nan),

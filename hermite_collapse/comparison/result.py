@@ -108,6 +108,11 @@ class Comparison(Displayed, Value):
     target_standard_error: FloatArray | None
     verdict: Verdict
 
+    def __repr__(self) -> str:
+        size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs, {self.generator}"
+        verdict = self.verdict
+        return f"Comparison({size}: {verdict.head.lower()}, {verdict.tests} tests, p = {verdict.adjusted_p_value:.2g})"
+
     @property
     def rounds(self) -> int:
         """Number of rounds."""

@@ -13,7 +13,7 @@ SMALLEST_EIGENVALUE = 1e-9  # of a correlation matrix; directions below are roun
 
 @dataclass(frozen=True)
 class Test:
-    """One test: what was tested, its statistic, its p-value, and its share of the level."""
+    """One test: what was tested, its statistic, its p-value, its share of the level, and whether it is a z-score."""
 
     __test__ = False  # not a pytest class
 
@@ -21,6 +21,7 @@ class Test:
     statistic: float
     p_value: float
     weight: float = 1.0
+    is_z: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Verdict:
     Attributes
     ----------
     passed : bool
-        Whether no test was rejected at `level`.
+        Whether something was tested and nothing rejected at `level`.
     level : float
         Probability of any false rejection.
     tests : int
@@ -45,6 +46,10 @@ class Verdict:
         Holm-adjusted p-value of the strongest test.
     critical_z : float or None
         Size that the z-score of a single test of weight 1 must pass to be rejected first; None without tests.
+    largest : Test or None
+        The largest z-score of a single test of weight 1; None without one.
+    z_scores : int
+        Number of such z-scores.
     """
 
     passed: bool
@@ -55,10 +60,22 @@ class Verdict:
     strongest: Test | None
     adjusted_p_value: float
     critical_z: float | None = None
+    largest: Test | None = None
+    z_scores: int = 0
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether anything could be tested."""
+        return self.strongest is not None
+
+    @property
+    def head(self) -> str:
+        """The verdict in one word or two."""
+        return "Not tested" if not self.is_tested else "Agreement" if self.passed else "Disagreement"
 
     @property
     def text(self) -> str:
-        """The verdict in one or two sentences."""
+        """The verdict in a few sentences."""
         left = (
             f" {self.untested} mode-round pairs were left untested (too far from normal)."
             if self.untested
@@ -66,20 +83,44 @@ class Verdict:
         )
         if self.strongest is None:
             return "Nothing could be tested: every mode is too far from normal for so few particles." + left
+        weighted = " after weighting" if self.strongest.weight > 1.0 else ""
         worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}"
+        more = self._largest_text() + left
         if self.passed:
-            return f"Theory and simulation agree in all {self.tests} tests; the strongest deviation is {worst}.{left}"
+            return (
+                f"Theory and simulation agree in all {self.tests} tests; the strongest deviation{weighted} is "
+                f"{worst}.{more}"
+            )
         return (
             f"Theory and simulation disagree: {len(self.rejected)} of {self.tests} tests reject at level "
-            f"{self.level:g}; the strongest is {worst}.{left}"
+            f"{self.level:g}; the strongest{weighted} is {worst}.{more}"
         )
+
+    def _largest_text(self) -> str:
+        """The largest plain z-score beside what chance makes of so many; nothing if it is the strongest test."""
+        if self.largest is None or self.largest is self.strongest:
+            return ""
+        return (
+            f" The largest single deviation is {self.largest.name}; the largest of {self.z_scores} independent "
+            f"z-scores is about {expected_largest(self.z_scores):.1f}."
+        )
+
+
+def expected_largest(count: int) -> float:
+    """Return the median of the largest size among independent standard normal numbers.
+
+        (2 Phi(z) - 1)^count = 1/2
+    """
+    from scipy.special import ndtri
+
+    return float(-ndtri(-0.5 * np.expm1(-np.log(2.0) / count)))
 
 
 def normal_test(name: str, z: float) -> Test:
     """Return the two-sided test of a standard normal z."""
     from scipy.special import erfc
 
-    return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))))
+    return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))), is_z=True)
 
 
 def holm(tests: list[Test], level: float, untested: int) -> Verdict:
@@ -98,8 +139,9 @@ def holm(tests: list[Test], level: float, untested: int) -> Verdict:
         left -= test.weight
     total = sum(test.weight for test in tests)
     critical = -float(ndtri(0.5 * level / total)) if ordered else None
+    single = [test for test in tests if test.is_z and test.weight == 1.0]
     return Verdict(
-        passed=not rejected,
+        passed=bool(ordered) and not rejected,
         level=level,
         tests=len(tests),
         untested=untested,
@@ -107,6 +149,8 @@ def holm(tests: list[Test], level: float, untested: int) -> Verdict:
         strongest=ordered[0] if ordered else None,
         adjusted_p_value=min(1.0, ordered[0].p_value * total / ordered[0].weight) if ordered else 1.0,
         critical_z=critical,
+        largest=max(single, key=lambda test: abs(test.statistic), default=None),
+        z_scores=len(single),
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import reprlib
 from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar, cast
@@ -72,6 +73,8 @@ class Value:
         for attribute in vars(cls).values():
             if isinstance(attribute, cached_property):
                 attribute.func = _sealed(attribute.func)
+        if cls.__repr__ is Value.__repr__:
+            cls.__repr__ = Value.__repr__  # type: ignore[method-assign]  # else a dataclass writes one with all its arrays
 
     def __post_init__(self) -> None:
         for name in self._names():
@@ -94,6 +97,10 @@ class Value:
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values for some of the arguments of the constructor."""
         return type(self)(**{**self._arguments(), **changes})
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={_brief(getattr(self, name))}" for name in self._names())
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -119,6 +126,39 @@ class Value:
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():
             self._set(name, value)
+
+
+class _Brief(reprlib.Repr):
+    """Short forms of what a value holds: large arrays by their shape, long tuples by their first entries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxtuple = self.maxlist = self.maxdict = 4
+        self.maxlevel = 2
+        self.maxstring = LONGEST_ENTRY
+
+    def repr1(self, x: Any, level: int) -> str:
+        if isinstance(x, np.ndarray):
+            return repr(x.tolist()) if x.size <= LARGEST_WRITTEN_OUT else f"<array of shape {x.shape}>"
+        if isinstance(x, Value):
+            text = repr(x)
+            return text if len(text) <= LONGEST_ENTRY else f"{type(x).__name__}(...)"
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return f"{type(x).__name__}(...)"
+        return super().repr1(x, level)
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        text = repr(x)
+        return text if len(text) <= LONGEST_ENTRY else f"{type(x).__name__}(...)"
+
+
+LARGEST_WRITTEN_OUT = 6
+"""Entries of an array that the text of a value writes out."""
+
+LONGEST_ENTRY = 72
+"""Letters of one attribute in the text of a value."""
+
+_brief = _Brief().repr
 
 
 def _sealed(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

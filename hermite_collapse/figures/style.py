@@ -10,23 +10,22 @@ colour blindness, and roles also differ in line width, dash or marker, so that a
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..core import checks
 from ..core.errors import InputError
 from ..storage.folder import write_atomically
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 INK = "#1b1e23"
 MUTED = "#646b76"
@@ -60,6 +59,11 @@ TEXT = 5.6
 """Width in inches of a figure across the text of a one-column paper."""
 WIDE = 7.2
 """Width in inches of a figure of several panels."""
+
+WIDTHS = {"single": COLUMN, "double": 7.0}
+"""Widths in inches by the number of columns of a paper that a figure spans."""
+FORMATS = ("svg", "png", "pdf")
+"""Kinds of files that `save` writes."""
 
 _RC: dict[str, object] = {
     "font.family": ["STIXGeneral", "DejaVu Sans"],
@@ -127,6 +131,45 @@ def style() -> Iterator[None]:
         yield
 
 
+class StyledFigure(Figure):
+    """A figure that keeps this look wherever it is drawn, and that a notebook shows without any magic line."""
+
+    def add_subplot(self, *args: Any, **options: Any) -> Any:
+        """Add axes of which a notebook shows the figure; arguments as in matplotlib."""
+        if not args or not isinstance(args[0], Axes):
+            options.setdefault("axes_class", StyledAxes)
+        return super().add_subplot(*args, **options)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw with these settings, not with those of whoever draws."""
+        with style():
+            super().draw(renderer)
+
+    def savefig(self, *args: Any, **options: Any) -> None:
+        """Save as matplotlib does, with these settings."""
+        with style():
+            super().savefig(*args, **options)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return the picture that notebooks show, at twice the resolution of the page."""
+        stream = BytesIO()
+        self.savefig(stream, format="png", dpi=2.0 * SCREEN, facecolor="white")
+        width, height = (round(SCREEN * float(side)) for side in self.get_size_inches())
+        return stream.getvalue(), {"width": width, "height": height}
+
+
+class StyledAxes(Axes):
+    """Axes of a `StyledFigure`: a notebook shows the figure that they are in."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
+        figure = self.get_figure(root=True)
+        return figure._repr_png_() if isinstance(figure, StyledFigure) else None
+
+
+SCREEN = 96.0
+"""Pixels of a page in an inch."""
+
+
 def new_figure(width: float = TEXT, height: float = 3.5) -> Figure:
     """Return an empty figure, free of pyplot, with a layout that keeps labels apart.
 
@@ -145,7 +188,7 @@ def new_figure(width: float = TEXT, height: float = 3.5) -> Figure:
     [4.0, 3.0]
     """
     with style():
-        return Figure(figsize=(width, height), layout="constrained")
+        return StyledFigure(figsize=(width, height), layout="constrained")
 
 
 def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> Axes:
@@ -223,46 +266,110 @@ def round_colour(position: int, count: int) -> str:
     return ROUNDS[round(share * (len(ROUNDS) - 1))]
 
 
-def save(figure: Figure, path: str | Path, *, dots_per_inch: float = 200.0) -> tuple[Path, Path]:
-    """Write `path`.svg and `path`.png, each atomically.
+def save(
+    figure: Figure,
+    path: str | Path,
+    *,
+    formats: Sequence[str] = ("svg", "png"),
+    width: Literal["single", "double"] | float | None = None,
+    dots_per_inch: float = 200.0,
+) -> tuple[Path, ...]:
+    """Write `path`.svg, `path`.png and `path`.pdf, or some of them, each atomically.
 
     Parameters
     ----------
     figure : Figure
     path : path
-        With or without one of the two suffixes; its folder is made where it is missing.
+        With or without one of the suffixes; its folder is made where it is missing.
+    formats : sequence of str
+        Of "svg", "png" and "pdf".
+    width : {"single", "double"} or float, optional
+        Columns of a paper that the figure spans, or inches; its own width without it.
     dots_per_inch : float
         Of the PNG file.
 
     Returns
     -------
-    tuple of two Path
+    tuple of Path
+        One for each format.
+
+    Raises
+    ------
+    InputError
+        If a format or a width is unknown.
 
     Notes
     -----
-    The vector file has a transparent ground and text as outlines, the pixel file a white ground.  Neither holds a date
-    or a version, and identifiers in the vector file are salted hashes of what they name: the same figure gives the same
-    bytes.
+    The vector files have a transparent ground and, as SVG, text as outlines; the pixel file has a white ground.  None
+    holds a date or a version, and identifiers in the SVG file are salted hashes of what they name: the same figure
+    gives the same bytes.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     [path.name for path in save(new_figure(), f"{folder}/empty")]
-    ['empty.svg', 'empty.png']
+    ...     [path.name for path in save(new_figure(), f"{folder}/empty", formats=("svg", "pdf"), width="single")]
+    ['empty.svg', 'empty.pdf']
     """
+    for name in formats:
+        checks.one_of(name, FORMATS, "formats")
+    inches = _inches(width)
     base = Path(path)
-    base = base.with_suffix("") if base.suffix in {".svg", ".png"} else base
+    base = base.with_suffix("") if base.suffix.removeprefix(".") in FORMATS else base
     base.parent.mkdir(parents=True, exist_ok=True)
-    vector, pixel = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
+    written = []
+    with _resized(figure, inches):
+        for name in formats:
+            file = base.with_name(f"{base.name}.{name}")
+            write_atomically(file, _file_bytes(figure, name, dots_per_inch))
+            written.append(file)
+    return tuple(written)
+
+
+def _inches(width: str | float | None) -> float | None:
+    if isinstance(width, str):
+        return WIDTHS[checks.one_of(width, tuple(WIDTHS), "width")]
+    return None if width is None else checks.positive(width, "width")
+
+
+def _file_bytes(figure: Figure, name: str, dots_per_inch: float) -> bytes:
+    """Return the bytes of a file of that format, free of dates and versions."""
+    if name == "svg":
+        return svg_text(figure).encode("utf-8")
     stream = BytesIO()
+    options: dict[str, Any] = {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}}
+    if name == "png":
+        options = {"dpi": dots_per_inch, "facecolor": "white", "metadata": {"Software": None}}
     with style():
-        figure.savefig(
-            stream, format="png", dpi=dots_per_inch, facecolor="white", metadata={"Software": None}
-        )
-    write_atomically(vector, svg_text(figure).encode("utf-8"))
-    write_atomically(pixel, stream.getvalue())
-    return vector, pixel
+        figure.savefig(stream, format=name, **options)
+    return stream.getvalue()
+
+
+@contextmanager
+def _resized(figure: Figure, width: float | None) -> Iterator[None]:
+    """Give a figure another width for a while: heights follow by less, and text no more than half of the way."""
+    if width is None:
+        yield
+        return
+    from matplotlib.text import Text
+
+    before, texts = figure.get_size_inches().copy(), figure.findobj(Text)
+    share = width / float(before[0])
+    sizes = [float(text.get_fontsize()) for text in texts]
+    scale = min(1.0, max(share**0.5, SMALLEST_TEXT / 9.5))
+    for text, size in zip(texts, sizes, strict=True):
+        text.set_fontsize(scale * size)
+    figure.set_size_inches(width, float(before[1]) * (share if share >= 1.0 else share**0.6))
+    try:
+        yield
+    finally:
+        for text, size in zip(texts, sizes, strict=True):
+            text.set_fontsize(size)
+        figure.set_size_inches(*before)
+
+
+SMALLEST_TEXT = 7.0
+"""Points of the text on the ticks of a figure made narrow."""
 
 
 def svg_text(figure: Figure) -> str:

@@ -82,6 +82,11 @@ class Prediction(Displayed, Value):
     rates: dict[str, float]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        size = f"{self.rounds} rounds, degree {int(self.degrees[-1])}"
+        half = "" if self.half_degree is None else f", half_degree={self.half_degree:.4g}"
+        return f"Prediction({size}{half}, {self.recursion!r})"
+
     @cached_property
     def lowest_mode(self) -> int | None:
         """Lowest degree >= 1 in which the start and the limit differ: it decides the final rate."""

@@ -219,7 +219,7 @@ def _title(recursion: Recursion, comparison: Comparison | None) -> str:
 def _verdict(comparison: Comparison | None) -> dict[str, str] | None:
     if comparison is None:
         return None
-    head = words.verdict_head(comparison.verdict)
+    head = comparison.verdict.head
     tone = {"Agreement": "good", "Disagreement": "bad"}.get(head, "open")
     return {"tone": tone, "head": f"{head}.", "text": comparison.verdict.text.replace("= -", "= −")}
 

@@ -22,7 +22,6 @@ from ..recursion.schedules import Constant, Explicit
 
 if TYPE_CHECKING:
     from ..comparison.result import Comparison
-    from ..core.significance import Verdict
     from ..laws.mixture import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
@@ -289,13 +288,6 @@ def _generator(simulated: SimulatedRecursion) -> str:
         name = str(simulated.sampler.get("name", "")).replace("_", " ")
         words += f" ({name}{f', {simulated.steps} steps' if simulated.steps else ''})"
     return words
-
-
-def verdict_head(verdict: Verdict) -> str:
-    """Return the verdict in one word or two."""
-    if verdict.strongest is None:
-        return "Not tested"
-    return "Agreement" if verdict.passed else "Disagreement"
 
 
 def _dimensions(d: int) -> str:

@@ -91,6 +91,10 @@ class SimulatedRecursion(Displayed, Value):
     products: FloatArray | None = None
     random_numbers: str = OLDER_RANDOM_NUMBERS
 
+    def __repr__(self) -> str:
+        size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs"
+        return f"SimulatedRecursion({size}, degree {self.degree}, dimension {self.dimension}, {self.generator})"
+
     @property
     def runs(self) -> int:
         return self.coefficients.shape[0]
