@@ -44,6 +44,7 @@ def read_directions(
     decoded_again: Path | None,
     *,
     guided: bool,
+    scale: float | None = None,
 ) -> AuditData:
     """Return what the files of an audit say.
 
@@ -54,7 +55,7 @@ def read_directions(
     """
     if samples is None:
         return AuditData()
-    data = read_labelled(samples, labels)
+    data = read_labelled(samples, labels, scale=scale)
     if guided and data.labels is None:
         raise InputError(
             "guidance must come with class means, from samples in class folders or samples with labels, got samples "
@@ -71,18 +72,22 @@ def read_directions(
         )
     autoencoder = None
     if decoded is not None:
-        autoencoder = _decoded(data, directions, decoded, decoded_again)
+        autoencoder = _decoded(data, directions, decoded, decoded_again, scale)
         notes += _notes(autoencoder)
     return AuditData(directions, autoencoder, spectrum, tuple(notes))
 
 
 def _decoded(
-    data: LabelledSamples, directions: PrincipalDirections, decoded: Path, decoded_again: Path | None
+    data: LabelledSamples,
+    directions: PrincipalDirections,
+    decoded: Path,
+    decoded_again: Path | None,
+    scale: float | None,
 ) -> DecodedDirections:
-    once = data.paired(read_labelled(decoded), "decoded")
+    once = data.paired(read_labelled(decoded, scale=scale), "decoded")
     twice = None
     if decoded_again is not None:
-        twice = data.paired(read_labelled(decoded_again), "decoded_again")
+        twice = data.paired(read_labelled(decoded_again, scale=scale), "decoded_again")
     return decoded_directions(directions, data.samples, once, twice)
 
 

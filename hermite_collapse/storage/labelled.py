@@ -19,7 +19,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from .formats import class_folders, image_files
+from .pictures import class_folders, image_files
 from .samples import read_samples
 
 
@@ -66,7 +66,10 @@ class LabelledSamples(Value):
 
 
 def read_labelled(
-    path: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None = None,
+    *,
+    scale: float | None = None,
 ) -> LabelledSamples:
     """Return the samples of a file, a folder of images or a folder of class folders.
 
@@ -76,6 +79,8 @@ def read_labelled(
         As `read_samples` takes, or a folder of folders of images.
     labels : str or path, optional
         File with one whole number a sample, in the order of the rows or of the names.
+    scale : float, optional
+        > 0, by which the numbers in the file are divided.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def read_labelled(
     """
     folder = Path(path)
     classes = class_folders(folder)
-    samples = np.asarray(read_samples(path))
+    samples = np.asarray(read_samples(path, scale=scale))
     if classes:
         if labels is not None:
             raise InputError(

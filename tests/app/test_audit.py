@@ -275,3 +275,21 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys):
         sentence = refused(*arguments, capsys=capsys)
         assert re.search(words, sentence), (arguments, sentence)
         assert sentence.endswith(".")
+
+
+def test_latents_in_other_units_take_a_scale(tmp_path, capsys):
+    latents = np.random.default_rng(0).normal(size=(300, 3)) * [1.0, 0.5, 0.2]
+    np.save("latents.npy", latents / 0.18215)
+    np.save("decoded.npy", 0.9 * latents / 0.18215)
+    np.save("scaled.npy", latents)
+    np.save("scaled_decoded.npy", 0.9 * latents)
+    assert "give scale" in refused("edm", "--samples", "latents.npy", capsys=capsys)
+    raw = audit(
+        *("edm", "--samples", "latents.npy", "--decoded", "decoded.npy", "--scale", 1 / 0.18215),
+        capsys=capsys,
+    )
+    same = audit("edm", "--samples", "scaled.npy", "--decoded", "scaled_decoded.npy", capsys=capsys)
+    np.testing.assert_allclose(raw["directions"], same["directions"], rtol=1e-9)
+    np.testing.assert_allclose(raw["all_together"]["limit"], same["all_together"]["limit"], rtol=1e-6)
+    assert "scale must come with samples" in refused("edm", "--scale", 2, capsys=capsys)
+    assert "scale" in refused("edm", "--samples", "scaled.npy", "--scale", 0, capsys=capsys)

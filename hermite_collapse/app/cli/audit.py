@@ -58,6 +58,13 @@ Samples = Annotated[
         "latents. A stated spectrum without."
     ),
 ]
+SampleScale = Annotated[
+    float | None,
+    Parameter(
+        help="Number by which samples and decoded samples are divided, > 0, where files hold other units: latents of "
+        "Stable Diffusion before their factor 0.18215 take 5.49."
+    ),
+]
 Decoded = Annotated[
     Path | None,
     Parameter(help="The same samples under the same names after one decode and encode: the autoencoder."),
@@ -89,6 +96,7 @@ def run(
     guidance: Scale = None,
     labels: Labels = None,
     samples: Samples = None,
+    scale: SampleScale = None,
     decoded: Decoded = None,
     decoded_again: DecodedAgain = None,
     tolerance: Tolerance = 0.1,
@@ -104,14 +112,14 @@ def run(
         raise InputError(
             f"audit must be given a scheduler, a pipeline's folder or one of {', '.join(CLOSED_FORMS)}, got none."
         )
-    _check_companions(guidance, labels, samples, decoded, decoded_again)
+    _check_companions(guidance, labels, samples, scale, decoded, decoded_again)
     loop = _Loop(
         checks.fraction(fresh_fraction),
         images,
         None if guidance is None else Guidance(guidance, 0.0),
         checks.positive(tolerance, "tolerance"),
     )
-    data = read_directions(samples, labels, decoded, decoded_again, guided=guidance is not None)
+    data = read_directions(samples, labels, decoded, decoded_again, guided=guidance is not None, scale=scale)
     make = sampler_of(scheduler, denoiser)
     sampler = make(checks.integer(steps, "steps", minimum=1), loop.guidance)
     result = _audit(lambda count: make(count, None), sampler, data, loop)
@@ -139,6 +147,7 @@ def run(
             "guidance": guidance,
             "labels": labels,
             "samples": samples,
+            "scale": scale,
             "decoded": decoded,
             "decoded-again": decoded_again,
             "tolerance": tolerance,
@@ -167,6 +176,7 @@ def _check_companions(
     guidance: float | None,
     labels: Path | None,
     samples: Path | None,
+    scale: float | None,
     decoded: Path | None,
     decoded_again: Path | None,
 ) -> None:
@@ -179,6 +189,8 @@ def _check_companions(
         raise InputError(
             f"labels must come with guidance, which needs class means, got {str(labels)!r} without it."
         )
+    if scale is not None and samples is None:
+        raise InputError(f"scale must come with samples, got {scale!r} without them.")
     if decoded is not None and samples is None:
         raise InputError(f"decoded must come with samples, got {str(decoded)!r} without them.")
     if decoded_again is not None and decoded is None:
