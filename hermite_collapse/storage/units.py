@@ -55,7 +55,11 @@ class Units(Value):
     @property
     def ends(self) -> tuple[float, float] | None:
         """Lowest and highest number that can be stored, in units of the diffusion; None where there is no end."""
-        if self.bits is None:
+        if self.bits is None or (self.scale, self.shift, self.is_given) == (
+            1.0,
+            0.0,
+            False,
+        ):  # counts have no end
             return None
         return (0.0 - self.shift) / self.scale, (2.0**self.bits - 1.0 - self.shift) / self.scale
 

@@ -150,6 +150,12 @@ def test_bytes_and_words_become_the_units_of_the_diffusion():
     )
 
 
+def test_a_generation_that_went_dark_is_read_like_the_data():
+    pixels = np.random.default_rng(10).integers(0, 256, size=(200, 6, 6), dtype=np.uint8)
+    measured = hc.measure(pixels, [pixels // 4], directions=3, degrees=0)
+    np.testing.assert_allclose(measured.values[0, :3] / measured.data[:3], 1 / 16, rtol=0.05)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -77,6 +77,7 @@ def test_ends_are_those_of_the_file():
     assert units.ends == (-1.0, 1.0) == tuple(units.applied(pixels, "x")[0])
     assert units_of(pixels, value_range=(76.5, 178.5)).ends == (-2.5, 2.5)
     assert units_of(np.zeros((3, 2))).ends is None
+    assert units_of(np.array([[0, 3]], dtype=np.uint8)).ends is None
     assert (
         units_of(np.zeros((3, 2), np.uint8), images=True).text == "values of 8 bits p as (p - 127.5) / 127.5"
     )
