@@ -7,18 +7,16 @@ Whoever asks for more than the machine has, or for more than an hour, is told so
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
+from ..core.memory import SHARE, in_bytes, memory_of_machine
 
 if TYPE_CHECKING:
     from .config import Config
 
 HOUR = 3600.0
-_SHARE = 0.9  # of the machine's memory
 _STEPS = 50  # of a sampler that is left to itself
 
 # Seconds, rough: orders of magnitude from a few runs on two cores.
@@ -90,34 +88,18 @@ def cost_of_simulation(config: Config, dimension: int) -> Cost:
 def require_affordable(cost: Cost, *, yes: bool) -> None:
     """Refuse work that this machine cannot hold or do within an hour, unless the user insists."""
     memory = memory_of_machine()
-    if yes or (cost.bytes <= _SHARE * memory and cost.seconds <= HOUR):
+    if yes or (cost.bytes <= SHARE * memory and cost.seconds <= HOUR):
         return
     raise InputError(
-        f"the work must fit this machine's {_gigabytes(memory)} and an hour unless --yes is given, got about "
-        f"{_gigabytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
+        f"the work must fit this machine's {in_bytes(memory)} and an hour unless --yes is given, got about "
+        f"{in_bytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
     )
-
-
-def memory_of_machine() -> float:
-    """Return the bytes of memory that this process may use; infinity where the system does not tell."""
-    try:
-        total = float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return math.inf
-    try:
-        return min(total, float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):
-        return total
 
 
 def _modes(dimension: int, degree: int) -> float:
     """Return the number of multi-indices of total degree up to `degree`, as a number that may be huge."""
     logarithm = math.lgamma(dimension + degree + 1) - math.lgamma(dimension + 1) - math.lgamma(degree + 1)
     return math.exp(min(logarithm, 600.0))
-
-
-def _gigabytes(count: float) -> str:
-    return f"{count / 1e9:.2g} GB" if count >= 1e8 else f"{count / 1e6:.2g} MB"
 
 
 def _duration(seconds: float) -> str:

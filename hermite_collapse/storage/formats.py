@@ -5,8 +5,7 @@
     .csv .txt .dat .tsv       numbers separated by commas, semicolons, tabs or blanks; one line of column
                               names and comments after # are allowed
     IDX (.idx*, *-ubyte, .gz) the format of MNIST and its relatives
-    a folder                  its images (.png .jpg .jpeg .bmp .gif .tif .tiff .webp) in natural order of their
-                              names, or those of its folders, all of one size and depth; needs Pillow
+    a folder                  its images, or those of its folders, as `pictures` reads them; needs Pillow
 
 A file that breaks the rules of its format raises ValueError with what it is instead; `readable` makes a sentence
 of that and of whatever else a parser of foreign bytes may raise.
@@ -23,7 +22,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +30,10 @@ from numpy.typing import NDArray
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
-from .order import natural_key
-
-if TYPE_CHECKING:
-    from PIL import Image
+from .pictures import read_images
+from .regular import require_regular
 
 TEXT = {".csv", ".txt", ".dat", ".tsv"}
-_IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-_CONVERTED = {"1": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGBA": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -56,7 +51,7 @@ def read_array(file: Path, member: str | None) -> NDArray[np.generic]:
     """Return the array in a file or the images of a folder; `member` chooses one of several in a .npz file."""
     suffix = file.suffix.lower()
     if file.is_dir():
-        return _read_images(file)
+        return read_images(file)
     if suffix == ".npy":
         return _read_npy(file)
     if suffix == ".npz":
@@ -78,6 +73,8 @@ def readable(file: Path, name: str) -> Iterator[None]:
     """Turn every failure to read a file into one sentence about it under this name."""
     if not file.exists():
         raise InputError(f"{name} must name an existing file or folder, got {str(file)!r}.")
+    if not file.is_dir():
+        require_regular(file, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old .npy headers; what matters is checked by the caller
@@ -199,48 +196,6 @@ def _read_at_most(stream: IO[bytes], count: int) -> bytes:
         blocks.append(block)
         size += len(block)
     return b"".join(blocks)
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Return the images of a folder in the order of their names, by the numbers in them."""
-    return sorted((file for file in folder.iterdir() if file.suffix.lower() in _IMAGES), key=natural_key)
-
-
-def class_folders(folder: Path) -> list[Path]:
-    """Return the folders of images in a folder that holds no images itself, in the order of their names."""
-    if not folder.is_dir() or image_files(folder):
-        return []
-    return sorted((sub for sub in folder.iterdir() if sub.is_dir() and image_files(sub)), key=natural_key)
-
-
-def _read_images(folder: Path) -> NDArray[np.generic]:
-    files = image_files(folder) or [file for sub in class_folders(folder) for file in image_files(sub)]
-    if not files:
-        raise InputError(f"samples ({folder}) must be a folder with images, got one without any.")
-    from PIL import Image
-
-    rows: list[NDArray[np.generic]] = []
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                pixels = _pixels(image)
-        except OSError as error:
-            raise ValueError(f"{file.name}: {_one_line(error)}") from None
-        if rows and pixels.shape != rows[0].shape:
-            raise ValueError(f"{file.name} of shape {pixels.shape} where {files[0].name} has {rows[0].shape}")
-        if rows and pixels.dtype != rows[0].dtype:
-            bits = [8 * p.dtype.itemsize for p in (pixels, rows[0])]
-            raise ValueError(f"{file.name} of {bits[0]} bits where {files[0].name} has {bits[1]}")
-        rows.append(pixels)
-    return np.stack(rows)
-
-
-def _pixels(image: Image.Image) -> NDArray[np.generic]:
-    """Return grey or red, green and blue values; the 16 bits of a PNG file as such, however Pillow reads them."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        return np.asarray(image).astype(np.uint16)
-    target = _CONVERTED.get(image.mode)
-    return np.asarray(image.convert(target) if target else image)
 
 
 def _kind(file: Path) -> str:

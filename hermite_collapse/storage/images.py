@@ -10,10 +10,8 @@ A pixel p of the file becomes 2 (p - low)/(high - low) - 1.  Images are flattene
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
+from .batches import read_batch
 from .samples import read_samples
 from .units import checked_range
 
@@ -169,27 +168,6 @@ def _idx(folder: Path, part: str) -> FloatArray:
     raise InputError(f"{folder / stem}.gz must be there ({_WHERE['fashion_mnist']}), got no such file.")
 
 
-class _Arrays(pickle.Unpickler):
-    """Reads pickled arrays and nothing that could run code."""
-
-    _ALLOWED = {
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("_codecs", "encode"),
-    }
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} where only arrays are expected")
-        if name == "_reconstruct":
-            from numpy._core.multiarray import _reconstruct  # the old files name its old home
-
-            return _reconstruct
-        return super().find_class(module, name)
-
-
 def _batch(path: Path) -> FloatArray:
     """One python batch of CIFAR-10: a pickled dictionary whose b"data" is (n, 3072) uint8."""
     if not path.exists():
@@ -197,16 +175,16 @@ def _batch(path: Path) -> FloatArray:
             f"{path} must be a python batch of CIFAR-10 ({_WHERE['cifar10']}), got no such file."
         )
     try:
-        content = _Arrays(io.BytesIO(path.read_bytes()), encoding="bytes").load()
-        pixels = content[b"data"]
-        sound = pixels.dtype == np.uint8 and pixels.ndim == 2 and pixels.shape[1] == 3072
+        pixels = read_batch(path)
+    except InputError:
+        raise
     except Exception as problem:  # a pickle can be broken in any way
-        text = str(problem).rstrip(".") or type(problem).__name__
+        text = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
         raise InputError(
             f"{path} must be a python batch of CIFAR-10, got one cut short or damaged: {text}."
         ) from None
-    if not sound:
-        raise InputError(f"{path} must hold (n, 3072) bytes, got {pixels.shape} of {pixels.dtype}.")
+    if pixels.ndim != 2 or pixels.shape[1] != 3072:
+        raise InputError(f"{path} must hold (n, 3072) bytes, got {pixels.shape}.")
     return to_units(pixels)
 
 

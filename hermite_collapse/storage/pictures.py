@@ -1,0 +1,143 @@
+"""Folders of images as one array: what Pillow decodes by itself, of one size and one depth.
+
+formats       PNG, JPEG, WebP, TIFF, BMP, GIF (its first frame), told by their bytes; Pillow would start other
+              programs for some others
+palettes      become red, green and blue
+transparency  is dropped where every pixel is opaque; colours behind a transparent pixel are nobody's choice
+orientation   as the file says a camera was held
+16 bits       of grey as such; of colours Pillow keeps 8, so that they are refused
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.memory import require_memory
+from .order import natural_key
+from .regular import require_regular
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_AS_THEY_ARE = {"L", "RGB", "F", "I"}
+_CONVERTED = {"1": "L", "RGBX": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
+_WITH_ALPHA = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
+_BITS_PER_SAMPLE = 258  # of TIFF
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder in the order of their names, by the numbers in them; hidden files are not asked."""
+    files = (file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+    return sorted((f for f in files if not f.name.startswith(".") and not f.is_dir()), key=natural_key)
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """Return the folders of images in a folder that holds no images itself, in the order of their names."""
+    if not folder.is_dir() or image_files(folder):
+        return []
+    return sorted((sub for sub in folder.iterdir() if sub.is_dir() and image_files(sub)), key=natural_key)
+
+
+def read_images(folder: Path) -> NDArray[np.generic]:
+    """Return the images of a folder, or of its folders, shape (n, height, width) or (n, height, width, 3).
+
+    Raises
+    ------
+    InputError
+        If there are none, one is no regular file, or they do not fit in memory.
+    ValueError
+        If one cannot be read, or differs from the first in size or depth; the message names it.
+    """
+    files = image_files(folder) or [file for sub in class_folders(folder) for file in image_files(sub)]
+    if not files:
+        raise InputError(f"samples ({folder}) must be a folder with images, got one without any.")
+    first = _read(files[0])
+    require_memory(float(first.nbytes) * len(files), f"samples ({folder})")
+    images = np.empty((len(files), *first.shape), first.dtype)
+    images[0] = first
+    for i, file in enumerate(files[1:], start=1):
+        pixels = _read(file)
+        if pixels.shape != first.shape:
+            raise ValueError(f"{file.name} of shape {pixels.shape} where {files[0].name} has {first.shape}")
+        if pixels.dtype != first.dtype:
+            bits = [8 * p.dtype.itemsize for p in (pixels, first)]
+            raise ValueError(f"{file.name} of {bits[0]} bits where {files[0].name} has {bits[1]}")
+        images[i] = pixels
+    return images
+
+
+def _read(file: Path) -> NDArray[np.generic]:
+    """Return the pixels of one image; ValueError that names the file for whatever the decoder says."""
+    from PIL import Image
+
+    require_regular(file, f"samples ({file})")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow finds odd about harmless entries
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=_FORMATS) as image:
+                return _pixels(image)
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
+        text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ValueError(f"{file.name}: {text}") from None
+
+
+def _pixels(image: Image.Image) -> NDArray[np.generic]:
+    """Return grey or red, green and blue values, upright."""
+    from PIL import ImageOps
+
+    if _is_deep_colour(image):
+        raise ValueError("colours of 16 bits, which only 8 would be read of")
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16") or (upright.mode == "I" and image.format == "PNG"):
+        values = np.asarray(upright).astype(np.uint16)
+        key = image.info.get("transparency")
+        _require_opaque(isinstance(key, int) and bool(np.any(values == key)))
+        return values
+    if "transparency" in upright.info:
+        upright = upright.convert("RGBA" if upright.mode != "L" else "LA")
+    if upright.mode in _WITH_ALPHA:
+        _require_opaque(_lowest_alpha(upright) < 255)
+        return np.asarray(upright.convert(_WITH_ALPHA[upright.mode]))
+    if upright.mode in _AS_THEY_ARE:
+        return np.asarray(upright)
+    if upright.mode not in _CONVERTED:
+        raise ValueError(f"the colours {upright.mode}, which are neither grey nor red, green and blue")
+    return np.asarray(upright.convert(_CONVERTED[upright.mode]))
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Return whether colours are stored in more bits than Pillow gives back."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return False
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))  # type: ignore[attr-defined]
+        return max(bits if isinstance(bits, Sequence) else (bits,)) > 8
+    return image.format == "PNG" and any("16" in str(tile[3]) for tile in image.tile)
+
+
+def _lowest_alpha(image: Image.Image) -> float:
+    return float(image.convert("RGBA").getextrema()[3][0])
+
+
+def _require_opaque(is_transparent: bool) -> None:
+    if is_transparent:
+        raise ValueError(
+            "transparent pixels, whose colour is not defined: put the image on a background first"
+        )
