@@ -15,6 +15,7 @@ import numpy as np
 from hermite_collapse import figures
 from hermite_collapse.figures import style
 from hermite_collapse.figures.labels import legend_above
+from hermite_collapse.figures.saving import svg_text
 from hermite_collapse.storage.folder import write_atomically
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def write(path: Path) -> Path | None:
         with np.load(stored) as opened:
             arrays = {name: opened[name] for name in opened.files}
     picture = path.with_suffix(".svg")
-    write_atomically(picture, style.svg_text(draw({**json.loads(path.read_text()), **arrays})).encode())
+    write_atomically(picture, svg_text(draw({**json.loads(path.read_text()), **arrays})).encode())
     return picture
 
 

@@ -1,4 +1,4 @@
-"""Figures for papers: each function takes and returns an Axes, `save` writes SVG and PNG.
+"""Figures for papers: each function takes and returns an Axes, `save` writes SVG, PNG and PDF.
 
     axes = figures.draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=20)
     figures.save(axes.figure, "attenuation")
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from .propagation import draw_moment_drift as draw_moment_drift
     from .result_attenuation import draw_prediction as draw_prediction
     from .round_maps import draw_round_maps as draw_round_maps
+    from .saving import save as save
     from .schedules import draw_schedule_curves as draw_schedule_curves
     from .schedules import schedule_figure as schedule_figure
     from .spectrum import draw_spectrum as draw_spectrum
     from .style import describe as describe
     from .style import new_figure as new_figure
     from .style import panels as panels
-    from .style import save as save
     from .z_scores import draw_z_scores as draw_z_scores
 
 if not TYPE_CHECKING:  # type checkers refuse names that are not imported above

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from ..core.numbers import significant
 from ..figures import style
+from ..figures.saving import svg_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -125,7 +126,7 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
     """
     name = re.sub(r"[^a-z0-9]+", "-", (name or figure.get_gid() or "figure").lower()).strip("-")
     words = description if description is not None else str(figure.get_label() or name)
-    text = style.svg_text(figure)
+    text = svg_text(figure)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     # A style element inside an inlined figure would apply to the whole page; the style sheet has its rule.

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from hermite_collapse.figures import images, style
+from hermite_collapse.figures import images, save, style
 from tests.figures.figure_checks import assert_readable
 
 ROUNDS = 4
@@ -74,7 +74,7 @@ def test_spectra_and_losses_are_readable():
 def test_files_are_the_same_bytes_and_settings_are_given_back(tmp_path):
     before = dict(mpl.rcParams)
     paths = [
-        style.save(images.sample_figure({"a": samples_of()}, rounds=range(ROUNDS)), tmp_path / name)
+        save(images.sample_figure({"a": samples_of()}, rounds=range(ROUNDS)), tmp_path / name)
         for name in ("one", "two")
     ]
     assert paths[0][0].read_bytes() == paths[1][0].read_bytes()

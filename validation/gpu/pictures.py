@@ -16,6 +16,7 @@ import numpy as np
 
 from hermite_collapse import figures
 from hermite_collapse.figures import images, style
+from hermite_collapse.figures.saving import svg_text
 from hermite_collapse.storage.folder import write_atomically
 
 from .records import Record, read_folder
@@ -33,7 +34,7 @@ def write_pictures(folder: Path) -> list[Path]:
         figure = draw(records, folder)
         if figure is not None:
             path = folder / f"{name}.svg"
-            write_atomically(path, style.svg_text(figure).encode())
+            write_atomically(path, svg_text(figure).encode())
             written.append(path)
     return written
 
