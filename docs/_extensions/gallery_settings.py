@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import figure_scraper
 import matplotlib
 
 HERE = Path(__file__).parent.parent
 ORDER = (
-    "limit_line", "limit_plane", "attenuation", "factors", "regimes", "schedules", "annealing_law", "parameter_map",
-    "rates", "robustness", "divergences", "kernel_recursion", "comparison", "half_step", "sampler_audit", "steps",
-    "guidance", "autoencoder", "scheduler", "real_curves", "power", "degree_spectrum", "image_spectrum", "repair",
-    "planning",
+    "limit_line", "attenuation", "limit_plane", "parameter_map", "regimes", "schedules", "rates", "repair",
+    "steps", "sampler_audit", "half_step", "guidance", "autoencoder", "image_spectrum",
+    "measure", "real_curves", "power", "degree_spectrum",
+    "comparison", "kernel_recursion", "robustness", "divergences", "planning", "ten_dimensions",
 )
 
 
@@ -43,7 +44,7 @@ SETTINGS = {
     "ignore_pattern": r"__init__\.py",
     "within_subsection_order": InOrder,
     "reset_modules": (reset, "matplotlib"),
-    "image_scrapers": ("matplotlib",),
+    "image_scrapers": (figure_scraper.scrape,),
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,

@@ -1,11 +1,25 @@
 """
-What the limit keeps of each Hermite degree
-===========================================
+What is kept of each Hermite degree
+===================================
 
-The limit law keeps the share g_n of every mode of degree n: a low-pass filter.  More fresh data keep finer detail.
+In the limit every mode of degree n keeps the share g_n = alpha / (alpha + expm1(n theta t0)) of its amplitude, whatever
+the data are; after i rounds it keeps f_n(i).  This is a low-pass filter, and its half-amplitude degree says in one
+number which detail survives.
 """
 
 import hermite_collapse as hc
 from hermite_collapse import figures
 
+print("half of the amplitude is left at degree", hc.half_degree(fresh_fraction=0.3, truncation_time=0.1))
+
 axes = figures.draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4, 8), highest_degree=20)
+axes.figure
+
+# %%
+# Fresh data move the filter: with ten times as much, about ten times the degree is kept.
+
+figure, grid = figures.panels(1, 3, width=8.4, height=2.6)
+for axes, fresh_fraction in zip(grid[0], (0.03, 0.1, 0.3), strict=True):
+    figures.draw_attenuation(axes, fresh_fraction=fresh_fraction, truncation=0.1, highest_degree=20)
+    axes.set_title(f"{fresh_fraction:.0%} fresh data", fontsize="medium")
+figure

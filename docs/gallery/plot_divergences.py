@@ -1,0 +1,27 @@
+"""
+How errors propagate
+====================
+
+One round with an imperfect score starts at a law that is already off and adds an error of its own.  In a family that can
+be solved exactly, the chi-square divergence of every round is drawn between its proved lower and upper bounds.
+"""
+
+import hermite_collapse as hc
+from hermite_collapse import figures
+
+start = hc.GaussianMixture([1.0], [0.0], 1.0)
+errors = [0.25, 0.22, 0.18, 0.15, 0.12, 0.1, 0.09, 0.08]
+run = hc.bounds.SolvableRecursion(start, 0.5, errors)
+rows = hc.bounds.propagation_table(run.record())
+
+columns = hc.bounds.bound_columns(rows, "D_{i+1}")
+axes = figures.draw_bounds(
+    measured=columns.measured, lower=columns.lower, upper=columns.upper, ylabel="chi-square to the data"
+)
+axes.figure
+
+# %%
+# Whether the errors add up to a bounded or an unbounded divergence depends on how fast they fall: this is their regime.
+
+regime = hc.bounds.drift_regime([error**2 for error in errors], fresh_fraction=0.5)
+print(regime)

@@ -1,0 +1,33 @@
+"""
+Undoing the limit
+=================
+
+Every mode of the limit is the data's times a known number, so dividing by it restores the data's coefficients, however
+many rounds there were: one deconvolution.  What it cannot do is divide noise: the error bars grow by the same factor.
+"""
+
+import numpy as np
+
+import hermite_collapse as hc
+from hermite_collapse import figures
+
+data = hc.presets.load("three_modes_1d")
+recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=0.1)
+samples = recursion.limit().sample(200_000, np.random.default_rng(0))
+
+measured = hc.EmpiricalLaw(samples, scale=1.0).hermite_coefficients(10)
+restored = hc.repair.restore_modes(measured, fresh_fraction=0.3, truncation_time=0.1)
+exact = data.hermite_coefficients(10)
+
+figure = figures.new_figure(6.4, 3.5)
+axes = figure.subplots()
+degree = np.arange(11)
+axes.bar(degree, exact.values, color="0.85", label="data")
+axes.errorbar(degree - 0.15, measured.values, measured.standard_error, fmt="o", markersize=4, label="limit, 200 000 samples")
+axes.errorbar(
+    degree + 0.15, restored.coefficients.values, restored.coefficients.standard_error, fmt="s", markersize=4, label="restored"
+)
+axes.set_xlabel("Hermite degree")
+axes.set_ylabel("coefficient")
+axes.legend(frameon=False)
+figure
