@@ -14,6 +14,8 @@ from ..hermite._jit import jit
 
 NEWTON_STEPS = 60
 BLOCK = 64
+SMALLEST = 1e-300  # variance that has a logarithm
+SETTLED, RETURNED, MOVING = 1e-13, 1e-11, 1e-9  # relative changes of a variance
 
 
 @jit(inline=True)
@@ -121,3 +123,30 @@ def roots_in(lower, upper, wanted, fresh, low, step, values, slopes, result):
     """The root in each of several brackets."""
     for i in range(len(lower)):
         result[i] = _root(lower[i], upper[i], wanted, 1.0 - fresh, low, step, values, slopes)
+
+
+@jit(parallel=True)
+def play_out(lanes, rounds, data, fresh, low, step, values, slopes, result, settled):
+    """Model variances that rounds from the data end with, and whether they settle: maps that fall may cycle.
+
+    A round that comes back to where it was at the last power of two is in a cycle.
+    """
+    for lane in prange(lanes):
+        for i in range(lane, len(data), lanes):
+            model = data[i]
+            reference, renewed = model, 1
+            change = 0.0
+            for count in range(1, rounds + 1):
+                w = max(fresh * data[i] + (1.0 - fresh) * model, SMALLEST)
+                following, _ = _map(w, low, step, values, slopes)
+                change = abs(following - model)
+                back = abs(following - reference)
+                model = following
+                if change <= SETTLED * following or (
+                    change > MOVING * following and back <= RETURNED * following
+                ):
+                    break
+                if count == renewed:
+                    reference, renewed = model, 2 * renewed
+            result[i] = model
+            settled[i] = change <= MOVING * model

@@ -20,7 +20,7 @@ import numpy as np
 from ..core.threads import parallel_region
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value, writable
-from ._kernels import BLOCK, nearest_roots, roots_in
+from ._kernels import BLOCK, nearest_roots, play_out, roots_in
 from .interpolant import Interpolant
 
 LANES = 16
@@ -152,13 +152,21 @@ class ScalarRecursion(Value):
 
     def _played_out(self, data: FloatArray) -> Limits:
         """Return where rounds from the data lead, played out: for maps that fall somewhere and may oscillate."""
-        model, settled = data.copy(), np.zeros(data.shape, dtype=bool)
-        for _ in range(CYCLE_ROUNDS):
-            following = self.step(data, model)
-            settled = np.abs(following - model) <= 1e-13 * np.abs(following)
-            model = following
-            if settled.all():
-                break
+        flat = np.ascontiguousarray(data.reshape(-1))
+        model, settled = np.empty(len(flat)), np.zeros(len(flat), dtype=bool)
+        with parallel_region:
+            play_out(
+                LANES,
+                CYCLE_ROUNDS,
+                flat,
+                self.fresh_fraction,
+                *self.map.grid_start_and_step,
+                writable(self.map.values),
+                writable(self.map.slopes),
+                model,
+                settled,
+            )
+        model, settled = model.reshape(data.shape), settled.reshape(data.shape)
         w = self.fresh_fraction * data + (1.0 - self.fresh_fraction) * model
         return Limits(w, model, settled)
 

@@ -191,7 +191,9 @@ class SchedulerDrive:
         self.count = len(self.timesteps)
         self.deviation = starting_noise(scheduler)
         self.mode = _answering_mode()(noise)
-        self.earlier: torch.Tensor | None = None  # the data prediction of the step before, where a scheduler wants it back
+        self.earlier: torch.Tensor | None = (
+            None  # the data prediction of the step before, where a scheduler wants it back
+        )
         for attribute, value in vars(scheduler).items():
             if isinstance(value, torch.Tensor) and value.dtype == torch.float32 and attribute != "timesteps":
                 setattr(scheduler, attribute, value.double())
@@ -208,7 +210,9 @@ class SchedulerDrive:
         number = getattr(scheduler, "step_index", None)
         return self.convention.call(scheduler, timestep, index if number is None else int(number))
 
-    def step(self, output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor, index: int) -> torch.Tensor:
+    def step(
+        self, output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor, index: int
+    ) -> torch.Tensor:
         """Return the next sample, calling the scheduler as its pipeline does."""
         import torch
 

@@ -244,6 +244,17 @@ def test_maps_that_fall_may_end_in_a_cycle():
     assert len(Pipeline([EDM], fresh_fraction=0.1).cycle(0.25)) == 1
 
 
+def test_many_directions_of_a_map_that_falls_are_those_of_plain_rounds():
+    pipeline = Pipeline([Falling()], fresh_fraction=0.02)
+    v = np.geomspace(1e-3, 1e3, 200)
+    last = pipeline.trajectory(v, 6001)[-8:]
+    settles = np.ptp(last, axis=0) <= 1e-9 * last[-1]
+    assert 10 < settles.sum() < 190
+    limit = pipeline.limit(v)
+    assert np.array_equal(np.isnan(limit), ~settles)
+    np.testing.assert_allclose(limit[settles], last[-1][settles], rtol=1e-7)
+
+
 def test_rounds_to_a_tolerance():
     pipeline = Pipeline([Truncation(0.1)], fresh_fraction=0.3)
     path = pipeline.trajectory(0.25, 60)
