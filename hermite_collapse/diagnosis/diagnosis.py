@@ -238,7 +238,11 @@ def diagnose(
             f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
         )
     models = _models(observations, asked, speed, times, sampler)
-    return _diagnosed(observations, models, fresh, times)
+    diagnosis = _diagnosed(observations, models, fresh, times)
+    if isinstance(curve, Measured) and curve.clipping.is_biased:
+        left_out = f"Curves that clipping biased were left out. {curve.clipping.text}"
+        return diagnosis.replace(text=f"{diagnosis.text} {left_out}")
+    return diagnosis
 
 
 def _diagnosed(

@@ -1,0 +1,70 @@
+"""Diagnoses of measured generations: the covariance of a history, clipped curves, files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.app.cli.app import run
+from tests.diagnosis.channel_histories import channel_history
+
+SPREAD = np.sqrt([1.8, 0.9, 0.4, 0.1, 0.02])
+
+
+def measured(seed, *, clip=None):
+    rng = np.random.default_rng(seed)
+    data = rng.normal(size=(10_000, 5)) * SPREAD
+    generations = channel_history(data, fresh_fraction=0.2, time=0.05, rounds=8, samples=1500, rng=rng)
+    if clip is not None:
+        generations = [np.clip(generation, -clip, clip) for generation in generations]
+        data = np.clip(data, -clip, clip)
+    return hc.measure(data, generations, directions=5, degrees=2)
+
+
+def test_truth_comes_back_within_errors_that_know_the_history():
+    pulls, rejected, verdicts = [], 0, []
+    for seed in range(10):
+        result = hc.diagnose(measured(seed))
+        one = result.fits_by_mechanism["truncation"]
+        rejected += one.is_rejected
+        verdicts.append(result.verdict)
+        for name, truth in (("fresh_fraction", 0.2), ("truncation_time", 0.05)):
+            value, error = one.fitted[name]
+            pulls.append((value - truth) / error)
+    assert rejected <= 3 and verdicts.count("identified") >= 6
+    # 1.46 to 1.67 where what earlier rounds passed on is left out.
+    assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4
+
+
+def test_clipped_curves_are_left_out_or_refused():
+    some = measured(0, clip=0.8)
+    biased = np.any(np.abs(some.part("variance", "factor").clipping.bias) > 1.0, axis=0)
+    assert 0 < biased.sum() < len(biased)
+    result = hc.diagnose(some)
+    assert len(result.observations.names) == len(biased) - biased.sum()
+    assert "Curves that clipping biased were left out" in result.text
+    bias = np.full_like(some.clipping.bias, 5.0)
+    with pytest.raises(hc.InputError, match="curve must hold curves that clipping did not bias"):
+        hc.diagnose(some.replace(clipping=some.clipping.replace(bias=bias)))
+
+
+def test_arguments_that_measured_generations_answer_are_refused():
+    with pytest.raises(hc.InputError, match="rounds must be left out with measured generations"):
+        hc.diagnose(measured(0), rounds=[1, 2])
+    with pytest.raises(hc.InputError, match="kind must be left out with measured generations"):
+        hc.diagnose(measured(0), kind="variances")
+
+
+def test_a_file_of_measured_generations(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    curves = measured(1)
+    curves.save("m.nc")
+    assert run(["diagnose", "m.nc", "--fresh-fraction", "0.2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    direct = hc.diagnose(curves, fresh_fraction=0.2)
+    assert found["verdict"] == direct.verdict
+    assert found["truncation_time"]["value"] == pytest.approx(direct.truncation_time.value, rel=1e-9)
+    assert run(["diagnose", "m.nc", "--columns", "a=round"]) == 2
