@@ -87,6 +87,16 @@ REFUSED = [
         lambda: hc.measure(100.0 * np.eye(30), [np.eye(30)]),
         "real must be in the units of the diffusion, second moments within",
     ),
+    (lambda: hc.diagnose([1.0, 0.9]), "curve must hold at least 3 usable values for a fit, got 2"),
+    (lambda: hc.diagnose([1.0, 0.9, 0.8], kind="fid"), "kind must be one of 'factors', .* got 'fid'"),
+    (lambda: hc.diagnose([1.0, 0.9, 0.8], rounds=[0, 0.5, 1]), "rounds must be whole numbers >= 0"),
+    (lambda: hc.diagnose([1.0, 0.9, 0.8], mechanism="fid"), "mechanism must be one of 'truncation', .* got 'fid'"),
+    (lambda: hc.diagnose([1.0, 0.9, 0.8], sampler="edm"), "sampler must be a round map of hc.mechanisms, got 'edm'"),
+    (
+        lambda: hc.detection_power("blur", 0.3, fresh_fraction=0.2, images=100, rounds=3),
+        "mechanism must be a round map of hc.mechanisms, got 'blur'",
+    ),
+    (lambda: hc.compare_learned(LAW, LAW), "recursion must be a Recursion"),
 ]
 
 
