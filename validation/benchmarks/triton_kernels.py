@@ -30,15 +30,10 @@ if TYPE_CHECKING:
 
 STEPS = 100
 # Particles, warps, stages of loading ahead, registers; and the widest tile of components.
-SHAPES = [((64, 4, 2), 32), ((64, 4, 1), 32), ((128, 8, 2), 32), ((64, 4, 2, 168), 32), ((64, 4, 2), 16)]
-SHAPES += [((64, 4, 2, 168), 16), ((64, 4, 2, 128), 16)]
+SHAPES = [((64, 4, 2), 32), ((64, 4, 2), 16), ((32, 2, 2), 32), ((32, 2, 2), 16), ((64, 4, 1), 16)]
 LANE_SHAPES = [((128, 4, 1), 8), ((256, 4, 1), 8)]
-ATTENTION_SHAPES = [
-    (128, 128, 8, 3),
-    (128, 128, 4, 3),
-    (64, 128, 4, 3),
-    (128, 64, 4, 3),
-]  # queries, points, warps, ahead
+# Queries, points, warps, stages of loading ahead.
+ATTENTION_SHAPES = [(64, 128, 4, 3), (64, 64, 4, 3), (64, 128, 4, 2), (64, 256, 4, 2), (128, 128, 8, 3)]
 
 
 def run() -> list[dict[str, Any]]:
@@ -88,7 +83,7 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
 
     stages = ExponentialMultistep().stages(steps=STEPS, start=8.0, stop=0.1, rate=0.5)
     for components, dimension, particles, isotropic, shapes in (
-        (25, 10, 1 << 20, False, SHAPES),
+        (25, 10, 1 << 22, False, SHAPES),
         (25, 10, 1 << 20, True, SHAPES[:1]),
         (3, 1, 1 << 23, True, LANE_SHAPES),
         (8, 2, 1 << 22, False, LANE_SHAPES[:1]),

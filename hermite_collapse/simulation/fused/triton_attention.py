@@ -27,14 +27,15 @@ _TOP = 13  # the largest number is at most 2^13 after scaling, the constant coor
 _NEVER = -1e37  # the bias of a padded point
 _ROOM = tl.constexpr(14.0)  # the largest weight of a tile is 2^14: small ones stay normal numbers
 _LOWEST = tl.constexpr(-3e38)
-_QUERIES, _POINTS, _WARPS, _DEPTH = 128, 128, 8, 3
+_UPPER = tl.constexpr(-(1 << 13))  # all bits but the last 13
+_QUERIES, _POINTS, _WARPS, _DEPTH = 64, 128, 4, 3
 
 
 @triton.jit
 def _halves(x):
-    """The upper and the lower 11 bits of float32 numbers, in float16."""
-    high = x.to(tl.float16)
-    return high, (x - high.to(tl.float32)).to(tl.float16)
+    """The upper 11 bits of float32 numbers and the rest, in float16."""
+    high = (x.to(tl.int32, bitcast=True) & _UPPER).to(tl.float32, bitcast=True)
+    return high.to(tl.float16), (x - high).to(tl.float16)
 
 
 @triton.jit(do_not_specialize=["count", "tiles"])

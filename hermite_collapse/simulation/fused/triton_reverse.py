@@ -85,7 +85,8 @@ class ReverseKernel:
         members, frame_of = _tiles(plan, tile)
         arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
-        small = plan.draw.astype(np.int32)
+        frames[:, range(plan.dimension, width), range(plan.dimension, width)] = 1.0
+        small = np.append(plan.draw, -1).astype(np.int32)
         tables = [
             torch.tensor(array, device=device) for array in (*arrays, frames, frame_of, plan.step, small)
         ]
@@ -157,11 +158,11 @@ def _tiles(plan: Plan, tile: int) -> tuple[list[slice], IntArray]:
 def _tables(plan: Plan, members: list[slice], width: int, tile: int) -> list[FloatArray]:
     """Return shift, constant, linear, quadratic, mean, offset and gain, padded, in tiles and in units of log 2."""
     asked = plan.asks[:, None, None]
-    constant = np.where(asked[:, 0], plan.constant * _LOG2_E, 0.0)
-    heights: FloatArray = np.full((plan.stages, len(members), tile), NEVER)
+    constant: FloatArray = np.full((plan.stages, len(members), tile), NEVER)
+    constant_used = np.where(asked[:, 0], plan.constant * _LOG2_E, 0.0)
     for part, values in enumerate(members):
-        heights[:, part, : values.stop - values.start] = constant[:, values]
-    tables = [heights]
+        constant[:, part, : values.stop - values.start] = constant_used[:, values]
+    tables = []
     for array, by_column in (
         (plan.linear, True),
         (plan.quadratic, True),
@@ -175,9 +176,18 @@ def _tables(plan: Plan, members: list[slice], width: int, tile: int) -> list[Flo
         for part, values in enumerate(members):
             rows = used[:, :, values] if by_column else used[:, values].transpose(0, 2, 1)
             table[:, part, : rows.shape[1], : rows.shape[2]] = rows
-        tables.append(table if by_column else np.ascontiguousarray(table.transpose(0, 1, 3, 2)))
-    shift, mean = _padded(plan.shift, (width,)), _padded(plan.mean, (width,))
-    return [shift, *tables[:3], mean, *tables[3:]]
+        tables.append(table)
+    linear, quadratic, offset, gain = tables
+    shift = _padded(
+        np.vstack([plan.shift, plan.mean]), (width,)
+    )  # a row beyond the end is loaded, and not used
+    if plan.dimension < width:
+        # One more coordinate, y = 1, brings the constant; what its square would bring is taken off.
+        shift[:, plan.dimension] = -1.0
+        own_square = quadratic[:, :, 0] if quadratic.shape[2] == 1 else 0.0
+        linear[:, :, plan.dimension] = constant - own_square
+    offset, gain = (np.ascontiguousarray(table.transpose(0, 1, 3, 2)) for table in (offset, gain))
+    return [shift, constant, linear, quadratic, _padded(plan.mean, (width,)), offset, gain]
 
 
 def _padded(array: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -65,12 +65,11 @@ def _filled(left, right):
 
 
 @triton.jit
-def _next_normals(spare, draw, column, particle, run, key):
-    """The normals of a draw, and those of the draw after it once an even one is made."""
-    normals = spare
-    if (draw & 1) == 0:
-        normals, spare = normal_pair(draw >> 1, column, particle, run, key)
-    return normals, spare
+def _inverse(x):
+    """1 / x for positive x of float32's range, to an ulp or two, without a branch."""
+    guess = (1.0 / x.to(tl.float32)).to(tl.float64)
+    guess = tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
+    return tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
 
 
 @triton.jit(do_not_specialize=["offset", "rows", "size", "stages", "tiles", "key"])
@@ -100,8 +99,17 @@ def matrices(
     # Normals of half the width and of the rest of the dimensions: those of padded columns would be most of the work.
     first_half, rest = tl.arange(0, WIDTH // 2)[None, :], tl.arange(0, RIGHT)[None, :] + WIDTH // 2
     spare_left, spare_right = tl.zeros((BLOCK, WIDTH // 2), tl.float64), tl.zeros((BLOCK, RIGHT), tl.float64)
+    # What the coming stage needs first is on its way through the stage before.
+    centred, number = tl.load(shift + column), tl.load(draw)
     for stage in range(stages):
-        y = x - tl.load(shift + stage * WIDTH + column)[None, :]
+        y = x - centred[None, :]
+        centred = tl.load(shift + (stage + 1) * WIDTH + column)
+        coefficient, coefficient_data = tl.load(step + stage * 5), tl.load(step + stage * 5 + 2)
+        coefficient_before, coefficient_data_before = (
+            tl.load(step + stage * 5 + 1),
+            tl.load(step + stage * 5 + 3),
+        )
+        deviation = tl.load(step + stage * 5 + 4)
         total = tl.zeros_like(x)
         mass = tl.zeros_like(tl.sum(x, axis=1))
         top = mass + _NEVER
@@ -114,7 +122,8 @@ def matrices(
             else:
                 turned = y
             logits = tl.dot(turned, tl.load(linear + at * WIDTH * TILE + wide))
-            logits += tl.load(constant + at * TILE + component)[None, :]
+            if WIDTH == D:  # else a constant coordinate beside the others brings the constant
+                logits += tl.load(constant + at * TILE + component)[None, :]
             if ISOTROPIC:
                 curvature = tl.load(quadratic + at * TILE + component)
                 logits += tl.sum(turned * turned, axis=1)[:, None] * curvature[None, :]
@@ -141,23 +150,22 @@ def matrices(
             else:
                 total = part
                 mass = tl.sum(shares, axis=1)
-        data = centre[None, :] + total * (1.0 / mass)[:, None]
-        moved = tl.load(step + stage * 5) * x + tl.load(step + stage * 5 + 2) * data
+        data = centre[None, :] + total * _inverse(mass)[:, None]
+        moved = coefficient * x + coefficient_data * data
         if EARLIER:
-            moved += tl.load(step + stage * 5 + 1) * x_before
+            moved += coefficient_before * x_before
             x_before = x
         if EARLIER_DATA:
-            moved += tl.load(step + stage * 5 + 3) * data_before
+            moved += coefficient_data_before * data_before
         if NOISE:
-            number = tl.load(draw + stage)
-            left, spare_left = _next_normals(
-                spare_left, number, first_half, particle[:, None], run[:, None], key
-            )
-            right, spare_right = _next_normals(
-                spare_right, number, rest, particle[:, None], run[:, None], key
-            )
-            moved += tl.where(column < D, tl.load(step + stage * 5 + 4), 0.0)[None, :] * _filled(left, right)
-        x = moved
+            left, right = spare_left, spare_right
+            if (number & 1) == 0:
+                word, own, of_run = number >> 1, particle[:, None], run[:, None]
+                left, spare_left = normal_pair(word, first_half, own, of_run, key)
+                right, spare_right = normal_pair(word, rest, own, of_run, key)
+            number = tl.load(draw + stage + 1)
+            moved += deviation * _filled(left, right)
+        x = tl.where((column < D)[None, :], moved, 0.0)
     tl.store(points + entries, x, mask=mask)
 
 
@@ -206,7 +214,8 @@ def lanes(
             else:
                 turned = y
             logits = _times(tl.load(linear + at * WIDTH * TILE + wide), turned)
-            logits += tl.load(constant + at * TILE + component)[:, None]
+            if WIDTH == D:
+                logits += tl.load(constant + at * TILE + component)[:, None]
             if ISOTROPIC:
                 curvature = tl.load(quadratic + at * TILE + component)
                 logits += tl.sum(turned * turned, axis=0)[None, :] * curvature[:, None]
@@ -233,7 +242,7 @@ def lanes(
             else:
                 total = part
                 mass = tl.sum(shares, axis=0)
-        data = centre[:, None] + total * (1.0 / mass)[None, :]
+        data = centre[:, None] + total * _inverse(mass)[None, :]
         moved = tl.load(step + stage * 5) * x + tl.load(step + stage * 5 + 2) * data
         if EARLIER:
             moved += tl.load(step + stage * 5 + 1) * x_before
@@ -241,9 +250,11 @@ def lanes(
         if EARLIER_DATA:
             moved += tl.load(step + stage * 5 + 3) * data_before
         if NOISE:
-            normals, spare = _next_normals(
-                spare, tl.load(draw + stage), column[:, None], particle[None, :], run[None, :], key
-            )
-            moved += tl.where(column < D, tl.load(step + stage * 5 + 4), 0.0)[:, None] * normals
-        x = moved
+            normals, number = spare, tl.load(draw + stage)
+            if (number & 1) == 0:
+                normals, spare = normal_pair(
+                    number >> 1, column[:, None], particle[None, :], run[None, :], key
+                )
+            moved += tl.load(step + stage * 5 + 4) * normals
+        x = tl.where((column < D)[:, None], moved, 0.0)
     tl.store(points + entries, x, mask=mask)
