@@ -31,8 +31,9 @@ def reset(settings: dict[str, object], name: str) -> None:
     """Give every script the same style and the same random numbers."""
     import numpy as np
 
+    matplotlib.rcdefaults()
     matplotlib.rcParams.update(
-        {"figure.dpi": 100, "savefig.dpi": 100, "svg.hashsalt": "gallery", "figure.figsize": (6.4, 4.0)}
+        {"font.family": ["STIXGeneral", "DejaVu Sans"], "mathtext.fontset": "stix", "legend.frameon": False}
     )
     np.random.seed(0)  # noqa: NPY002 -- for whatever a library draws from the global generator
 

@@ -12,8 +12,8 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 trip = hc.mechanisms.Autoencoder(gain=0.98, residual=0.002)
-figure = figures.new_figure(6.4, 3.5)
-axes = figure.subplots()
+figure, grid = figures.panels(1, 1, width=6.4, height=3.5)
+axes = grid[0, 0]
 for fresh_fraction in (0.0, 0.05, 0.3):
     pipeline = hc.Pipeline([trip], fresh_fraction=fresh_fraction)
     axes.plot(np.arange(61), pipeline.trajectory(1.0, 60), label=f"{fresh_fraction:.0%} fresh data")

@@ -9,9 +9,9 @@ be solved exactly, the chi-square divergence of every round is drawn between its
 import hermite_collapse as hc
 from hermite_collapse import figures
 
-start = hc.GaussianMixture([1.0], [0.0], 1.0)
-errors = [0.25, 0.22, 0.18, 0.15, 0.12, 0.1, 0.09, 0.08]
-run = hc.bounds.SolvableRecursion(start, 0.5, errors)
+start = hc.GaussianMixture([0.5, 0.5], [-1.2, 1.2], 0.4)
+errors = [0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.17, 0.15]
+run = hc.bounds.SolvableRecursion(start, 0.3, errors)
 rows = hc.bounds.propagation_table(run.record())
 
 columns = hc.bounds.bound_columns(rows, "D_{i+1}")
@@ -23,5 +23,5 @@ axes.figure
 # %%
 # Whether the errors add up to a bounded or an unbounded divergence depends on how fast they fall: this is their regime.
 
-regime = hc.bounds.drift_regime([error**2 for error in errors], fresh_fraction=0.5)
-print(regime)
+regime = hc.bounds.drift_regime([error**2 for error in errors], fresh_fraction=0.3)
+print(f"{regime.name}: energies fall like the power {regime.exponent}")

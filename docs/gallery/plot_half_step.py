@@ -12,8 +12,8 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 sigma = np.geomspace(0.01, 0.5, 40)
-figure = figures.new_figure(6.4, 3.6)
-axes = figure.subplots()
+figure, grid = figures.panels(1, 1, width=6.4, height=3.6)
+axes = grid[0, 0]
 for kind in ("noisy", "half", "full"):
     limit = [hc.Pipeline([hc.mechanisms.FinalStep(s, kind)], fresh_fraction=0.1).limit(1.0) for s in sigma]
     axes.plot(sigma, np.asarray(limit) - 1.0, label=kind)
@@ -26,5 +26,5 @@ axes.legend(frameon=False, title="last step")
 figure
 
 # %%
-# **How to read it.**  Unit variance, 10 % of fresh data.  "noisy" ends in the diffusion's own units, where unit variance
-# is kept exactly.  The usual last step of DDPM, DDIM and EDM is "full".
+# **How to read it.**  Unit variance, 10 % of fresh data, on an axis that is linear near zero.  "noisy" leaves the noise
+# of the last level in the samples, "full" is the usual last step of DDPM, DDIM and EDM samplers.

@@ -12,7 +12,7 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 fresh_fraction = np.geomspace(0.01, 1.0, 60)
-truncation_time = np.geomspace(1e-4, 1.0, 60)
+truncation_time = np.geomspace(1e-6, 1.0, 60)
 degree = np.array(
     [[hc.half_degree(fresh_fraction=a, truncation_time=t) for t in truncation_time] for a in fresh_fraction]
 )

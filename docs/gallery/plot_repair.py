@@ -19,8 +19,8 @@ measured = hc.EmpiricalLaw(samples, scale=1.0).hermite_coefficients(10)
 restored = hc.repair.restore_modes(measured, fresh_fraction=0.3, truncation_time=0.1)
 exact = data.hermite_coefficients(10)
 
-figure = figures.new_figure(6.4, 3.5)
-axes = figure.subplots()
+figure, grid = figures.panels(1, 1, width=6.4, height=3.5)
+axes = grid[0, 0]
 degree = np.arange(11)
 axes.bar(degree, exact.values, color="0.85", label="data")
 axes.errorbar(degree - 0.15, measured.values, measured.standard_error, fmt="o", markersize=4, label="limit, 200 000 samples")

@@ -12,8 +12,8 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 degree = np.arange(1, 17)
-figure = figures.new_figure(6.4, 3.4)
-axes = figure.subplots()
+figure, grid = figures.panels(1, 1, width=6.4, height=3.4)
+axes = grid[0, 0]
 for fresh_fraction in (0.03, 0.1, 0.3):
     radius = hc.bounds.mode_radius(degree, 1.0, fresh_fraction=fresh_fraction, truncation_time=0.1)
     ball = hc.bounds.ball_radius(1.0, fresh_fraction=fresh_fraction, truncation_time=0.1)

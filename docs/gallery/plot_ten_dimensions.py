@@ -17,8 +17,8 @@ from hermite_collapse import figures
 record = json.loads(Path("../../validation/records/five_modes_10d.json").read_text())
 chains = [c for c in record["chains"] if c["setting"]["model"] == "channel" and c["setting"]["blur"] > 0.0]
 
-figure = figures.new_figure(6.4, 3.6)
-axes = figure.subplots()
+figure, grid = figures.panels(1, 1, width=6.4, height=3.6)
+axes = grid[0, 0]
 shown = set()
 for chain in chains:
     fresh_fraction = chain["setting"]["fresh_fraction"]
