@@ -73,10 +73,10 @@ def draw_round_maps(
     labels, heights, colours = [], [], []
     for k, (name, mechanism) in enumerate(mechanisms.items()):
         if fresh_fraction is None:
-            kept = np.asarray(mechanism.variance(w)) / w
+            ratio = np.asarray(mechanism.variance(w)) / w
         else:
-            kept = np.asarray(Pipeline([mechanism], fresh_fraction=fresh_fraction).limit(w)) / w
-        shares = np.clip(np.where(np.isfinite(kept), kept, np.nan), FLOOR, CEILING)
+            ratio = np.asarray(Pipeline([mechanism], fresh_fraction=fresh_fraction).limit(w)) / w
+        shares = np.clip(np.where(np.isfinite(ratio), ratio, np.nan), FLOOR, CEILING)
         again, number = divmod(k, len(style.CATEGORIES))
         colour = style.CATEGORIES[number]
         dashes = style.DASHES[again % len(style.DASHES)] if again else "-"
