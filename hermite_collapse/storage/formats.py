@@ -1,9 +1,8 @@
 """Parsers of users' files: the bytes of one format become one array.
 
     .npy                      memory-mapped
-    .npz                      its only array, or the one that is named
-    .csv .txt .dat .tsv       numbers separated by commas, semicolons, tabs or blanks; one line of column
-                              names and comments after # are allowed
+    .npz                      its only array, or the one that is named; refused where it does not fit in memory
+    .csv .txt .dat .tsv       rows of numbers, as `matrices` reads them
     IDX (.idx*, *-ubyte, .gz) the format of MNIST and its relatives
     a folder                  its images, or those of its folders, as `pictures` reads them; needs Pillow
 
@@ -14,7 +13,6 @@ of that and of whatever else a parser of foreign bytes may raise.
 from __future__ import annotations
 
 import gzip
-import io
 import math
 import struct
 import warnings
@@ -22,29 +20,20 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.types import FloatArray
+from ..core.memory import require_memory
+from .matrices import read_matrix
 from .pictures import read_images
 from .regular import require_regular
 
 TEXT = {".csv", ".txt", ".dat", ".tsv"}
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-
-class Table(NamedTuple):
-    """Numbers under column names; no names where the file has none.
-
-    names : (c,) ; values : (r, c).
-    """
-
-    names: tuple[str, ...]
-    values: FloatArray
 
 
 def read_array(file: Path, member: str | None) -> NDArray[np.generic]:
@@ -57,7 +46,7 @@ def read_array(file: Path, member: str | None) -> NDArray[np.generic]:
     if suffix == ".npz":
         return _read_npz(file, member)
     if suffix in TEXT:
-        return read_table(file).values
+        return read_matrix(file)
     return _read_idx(file)
 
 
@@ -92,46 +81,6 @@ def readable(file: Path, name: str) -> Iterator[None]:
         raise InputError(f"{name} must be a readable {_kind(file)}, got: {_one_line(error)}.") from None
 
 
-def read_table(file: Path) -> Table:
-    """Return the numbers of a text file and the names in its first line, if that holds no number."""
-    lines = file.read_text(encoding="utf-8-sig").splitlines()
-    body = [(number, line.partition("#")[0].strip()) for number, line in enumerate(lines, start=1)]
-    body = [(number, line) for number, line in body if line]
-    if not body:
-        raise ValueError("a file without numbers")
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in body[0][1]), None)
-    names: tuple[str, ...] = ()
-    # A row with one bad cell is data with a mistake, not a line of names.
-    if not any(_is_number(cell) for cell in body[0][1].split(delimiter)):
-        names = tuple(cell.strip() for cell in body[0][1].split(delimiter))
-        body = body[1:]
-    if not body:
-        raise ValueError("a header without numbers")
-    width = len(body[0][1].split(delimiter))
-    for number, line in body:
-        count = len(line.split(delimiter))
-        if count != width:
-            raise ValueError(f"line {number} with {count} columns where the first row has {width}")
-    try:
-        text = io.StringIO("\n".join(line for _, line in body))
-        return Table(names, np.loadtxt(text, delimiter=delimiter, ndmin=2, comments=None))
-    except ValueError:
-        for number, line in body:
-            for cell in line.split(delimiter):
-                if not _is_number(cell):
-                    shown = repr(cell.strip()[:40])
-                    raise ValueError(f"{shown} on line {number}, which is not a number") from None
-        raise
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell  # Python's literals allow it, files do not
-
-
 def _read_npy(file: Path) -> NDArray[np.generic]:
     if file.stat().st_size == 0:
         raise ValueError("an empty file")
@@ -161,7 +110,18 @@ def _read_npz(file: Path, member: str | None) -> NDArray[np.generic]:
                 f"samples ({file}) must name one array, as in {file.name}:{names[0]}, got the arrays {shown}."
             )
         name = names[0] if member is None else checks.one_of(member, names, f"the array of {file.name}")
+        require_memory(_announced(archive.zip, name), f"samples ({file})")
         return cast("NDArray[np.generic]", archive[name])
+
+
+def _announced(archive: zipfile.ZipFile, name: str) -> float:
+    """Return how many bytes a member says it has: compressed ones are a thousandth of what they become."""
+    member = f"{name}.npy" if f"{name}.npy" in archive.namelist() else name
+    with archive.open(member) as stream:
+        major, _ = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    return max(float(math.prod(shape)) * dtype.itemsize, float(archive.getinfo(member).file_size))
 
 
 def _read_idx(file: Path) -> NDArray[np.generic]:
@@ -179,23 +139,31 @@ def _read_idx(file: Path) -> NDArray[np.generic]:
         shape = struct.unpack(f">{axes}I", sizes)
         dtype = np.dtype(_IDX_TYPES[code])
         expected = math.prod(shape) * dtype.itemsize
-        data = _read_at_most(stream, expected + 1)
-    if len(data) != expected:
-        what = "is truncated" if len(data) < expected else "goes on after its last number"
+        if compressed:
+            require_memory(float(expected), f"samples ({file})")
+            data = _read_at_most(stream, expected + 1)
+            size = len(data)
+        else:
+            size = file.stat().st_size - 4 - 4 * axes
+    if size != expected:
+        what = "is truncated" if size < expected else "goes on after its last number"
         raise ValueError(f"a file that {what}: {expected} bytes announced by the shape {shape}")
-    return np.frombuffer(data, dtype=dtype).reshape(shape)
+    if expected == 0:
+        return np.empty(shape, dtype)
+    if compressed:
+        return np.frombuffer(data, dtype=dtype).reshape(shape)
+    return np.memmap(file, dtype, "c", offset=4 + 4 * axes, shape=shape)
 
 
-def _read_at_most(stream: IO[bytes], count: int) -> bytes:
-    """Up to `count` bytes, block by block: a header may announce more than the memory holds."""
-    blocks, size = [], 0
-    while size < count:
-        block = stream.read(min(count - size, 1 << 24))
+def _read_at_most(stream: IO[bytes], count: int) -> bytearray:
+    """Up to `count` bytes, block by block: a header may announce more than the file holds."""
+    data = bytearray()
+    while len(data) < count:
+        block = stream.read(min(count - len(data), 1 << 24))
         if not block:
             break
-        blocks.append(block)
-        size += len(block)
-    return b"".join(blocks)
+        data += block
+    return data
 
 
 def _kind(file: Path) -> str:

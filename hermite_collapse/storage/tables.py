@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "–", "missing"}
 _PLUS_MINUS = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
-_DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
+DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 
 
 class Cells(NamedTuple):
@@ -44,7 +44,7 @@ class Number(NamedTuple):
 
 def read_cells(file: Path) -> Cells:
     """Return names and cells of a text file; ValueError with what is wrong with it."""
-    lines = _decoded(file.read_bytes()).splitlines()
+    lines = decoded(file.read_bytes()).splitlines()
     body = [line.partition("#")[0].rstrip() for line in lines]
     if not any(line.strip() for line in body):
         raise ValueError("a file without numbers")
@@ -93,14 +93,15 @@ def read_number(cell: str, where: str) -> Number:
 
 def _float(text: str) -> float:
     stripped = text.strip().replace("−", "-")
-    if _DECIMAL_COMMA.match(stripped):
+    if DECIMAL_COMMA.match(stripped):
         stripped = stripped.replace(",", ".")
     if "_" in stripped:  # Python's literals allow it, files do not
         raise ValueError
     return float(stripped)
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Return text in UTF-8 or UTF-16, else in Windows-1252."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     if data[1:2] == b"\0" or data[:1] == b"\0":
