@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.types import IntArray
 from ..diagnosis.diagnosis import Diagnosis
+from ..diagnosis.observations import DISTANCE, VARIANCE
 from . import style
 from .labels import label_line_ends
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_CURVES = 6
-_KINDS = {0: "variance", -1: "distance to the data"}
 
 
 @style.style()
@@ -82,8 +83,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         values, labels, colours = (list(column) for column in zip(*ends, strict=True))
         label_line_ends(axes, float(observed.rounds.max()), values, labels, colours)
     axes.set_xlabel("round")
-    degrees = {int(degree) for degree in observed.degrees}
-    axes.set_ylabel(_KINDS.get(degrees.pop(), "factor") if len(degrees) == 1 else "variance or factor")
+    axes.set_ylabel(_quantity(observed.degrees))
     style.describe(
         style.figure_of(axes),
         "diagnosis",
@@ -91,3 +91,12 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         f"where it leads. {diagnosis.text}",
     )
     return axes
+
+
+def _quantity(degrees: IntArray) -> str:
+    """Return what columns of these degrees are values of."""
+    if np.all(degrees > 0):
+        return "factor"
+    if np.all(degrees == VARIANCE):
+        return "variance"
+    return "distance to the data" if np.all(degrees == DISTANCE) else "variance or factor"
