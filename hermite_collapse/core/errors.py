@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .printable import printable
+
 
 class InputError(ValueError):
     """An argument breaks a rule; the message is one sentence naming the argument, the rule and the value.
@@ -15,6 +17,9 @@ class InputError(ValueError):
     ...     print(error)
     fresh_fraction must lie in [0, 1], got 1.5.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))  # it may repeat names of files and columns
 
 
 class ConvergenceError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Tables on a terminal: lines of 80 columns; a table too wide goes on in blocks that repeat its first column."""
+"""Tables on a terminal: lines of 80 columns; a table too wide goes on in blocks that repeat its keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 
 from ..core.numbers import cell, is_number
+from ..core.printable import printable
 
 WIDTH = 80
 """Columns of a terminal that tables and paragraphs fit."""
@@ -13,7 +14,9 @@ WIDTH = 80
 _GAP = 2
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bold: bool = False) -> list[str]:
+def table_lines(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, keys: int = 1, bold: bool = False
+) -> list[str]:
     """Return a table as lines, numbers flush right and columns that hold words only flush left.
 
     Parameters
@@ -22,6 +25,8 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bol
         Titles.
     rows : sequence of sequence
         One entry a column; numbers are written by `core.numbers.cell`.
+    keys : int
+        Number of columns that say what a row is about: they stand together at the start of every block.
     bold : bool
         Titles in bold, for terminals that take it.
 
@@ -40,19 +45,21 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bol
     from rich.console import Console
     from rich.table import Table
 
-    cells = [[cell(value) for value in row] for row in rows]
-    words = [all(not is_number(row[i]) for row in rows) for i in range(len(columns))]
+    columns = [printable(title) for title in columns]
+    cells = [[printable(cell(value)) for value in row] for row in rows]
+    words = [not any(_is_numeral(row[i]) for row in rows) for i in range(len(columns))]
     widths = [
         max(cell_len(text) for text in (title, *(row[i] for row in cells))) for i, title in enumerate(columns)
     ]
     stream = StringIO()
     console = Console(
         file=stream,
-        width=max(WIDTH, 2 * max(widths) + _GAP),
+        width=max(WIDTH, sum(widths[:keys]) + max(widths) + _GAP * (keys + 1)),
         force_terminal=bold,
+        emoji=False,
         color_system="standard" if bold else None,
     )
-    for number, block in enumerate(_blocks(widths)):
+    for number, block in enumerate(_blocks(widths, keys)):
         if number:
             console.print()
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
@@ -64,13 +71,26 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[object]], *, bol
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
-def _blocks(widths: Sequence[int]) -> list[list[int]]:
-    """Columns that stand beside each other, the first one in every block."""
-    blocks, used = [[0]], widths[0]
-    for i, width in enumerate(widths[1:], start=1):
-        if used + _GAP + width > WIDTH and len(blocks[-1]) > 1:
-            blocks.append([0])
-            used = widths[0]
+def _is_numeral(value: object) -> bool:
+    """Whether a cell holds a number, written out or not."""
+    if not isinstance(value, str):
+        return is_number(value)
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _blocks(widths: Sequence[int], keys: int) -> list[list[int]]:
+    """Columns that stand beside each other, the keys in every block."""
+    first = list(range(min(keys, len(widths))))
+    start = sum(widths[: len(first)]) + _GAP * (len(first) - 1)
+    blocks, used = [first.copy()], start
+    for i, width in enumerate(widths[len(first) :], start=len(first)):
+        if used + _GAP + width > WIDTH and len(blocks[-1]) > len(first):
+            blocks.append(first.copy())
+            used = start
         blocks[-1].append(i)
         used += _GAP + width
     return blocks
