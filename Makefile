@@ -15,7 +15,7 @@ INSTALL  = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PINS    := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test lint bench check mutations validate fuzz docs
+.PHONY: help compare test lint bench check mutations validate fuzz docs release
 
 help: ## Explain the targets
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv] [TORCH_INDEX=URL]"
@@ -51,6 +51,9 @@ fuzz: $(VENV)/.stamp-all ## Ten thousand random inputs to configuration and file
 
 docs: $(VENV)/.stamp-docs ## Render the documentation to docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+release: | $(BIN)/python ## Build wheel and source archive, install each in a fresh environment, run the commands there
+	$(BIN)/python -m validation.release $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

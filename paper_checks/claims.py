@@ -1,7 +1,8 @@
-"""The README's table of claims: statement, function, test, evidence, verdict.
+"""The table of claims: statement, function, test, evidence, verdict.
 
-`python -m paper_checks.claims` prints it; `python -m paper_checks.claims README.md` writes it between the markers.
-It is made from the registry alone, so it changes only when a statement does.  That the verdicts come out so is what
+`python -m paper_checks.claims` prints it, the documentation shows it with a page for each statement, and the README has
+three of its rows: `python -m paper_checks.claims README.md` writes them between the markers.  It is made from the
+registry alone, so it changes only when a statement does.  That the verdicts come out so is what
 `python -m paper_checks` checks; that a test file uses the functions beside it, what the tests check.
 """
 
@@ -12,10 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .registry import Statement, statements
+from .registry import Statement, select, statements
 
 # The test of a statement to which no function of the package belongs.
 ALONE = "tests/paper_checks/test_statements.py"
+IN_README = ("limit.attenuation", "propagation.discounted_sum", "additions.final_step")
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
 
 
@@ -55,11 +57,12 @@ def table(chosen: Sequence[Statement] | None = None) -> str:
 
 
 def replaced(text: str) -> str:
-    """The text with the table between its markers brought up to date."""
+    """The text with the rows of IN_README between its markers brought up to date."""
     pattern = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.S)
     if len(pattern.findall(text)) != 1:
         raise ValueError(f"the text must contain {BEGIN} and {END} once, in this order")
-    return pattern.sub(lambda _: f"{BEGIN}\n{table()}\n{END}", text)
+    rows = select(list(IN_README))
+    return pattern.sub(lambda _: f"{BEGIN}\n{table(rows)}\n{END}", text)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -195,6 +195,10 @@ def test_the_package_is_typed_and_self_contained():
         "LICENSE",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "CITATION.cff",
+        "CODE_OF_CONDUCT.md",
+        "paper.md",
+        "paper.bib",
         "Makefile",
         "constraints.txt",
     }

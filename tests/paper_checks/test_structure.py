@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -185,8 +186,13 @@ def test_selection_by_name_and_folder():
         registry.select(["limit.nothing"])
 
 
-def test_the_readme_table_is_current():
+def test_the_table_has_every_statement_once():
+    assert re.findall(r"^\| `([\w.]+)`", claims.table(), re.M) == [item.id for item in statements()]
+
+
+def test_the_readme_has_three_current_rows():
     text = (ROOT / "README.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+\.\w+)`", text, re.M) == list(claims.IN_README)
     assert claims.replaced(text) == text, "run: python -m paper_checks.claims README.md"
 
 
