@@ -313,8 +313,8 @@ def _of_measured(measured: Measured, fresh: float | None) -> Observations:
         raise InputError(
             f"curve must hold curves that clipping did not bias, got all off by up to "
             f"{np.abs(curves.clipping.bias).max():.3g} standard errors, with {shares[0]:.3g} % of the data's values "
-            f"and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the generations' at the ends of the range: store "
-            "what lies beyond, with a wider value_range."
+            f"and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the generations' at the ends of the range: "
+            "store what lies beyond, with a wider value_range."
         )
     guess = np.full(len(curves.names), 0.7 if fresh is None else 1.0 - fresh)
     observations = from_measured(curves, guess)

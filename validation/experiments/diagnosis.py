@@ -67,12 +67,14 @@ class Calibration(NamedTuple):
         return float(kolmogorov(distance * np.sqrt(len(p))))
 
 
-def calibrate(name: str, count: int, *, seed: int = 0, others: bool = True) -> Calibration:
+def calibrate(
+    name: str, count: int, *, seed: int = 0, others: bool = True, images: int = IMAGES
+) -> Calibration:
     """Fit data sets of one mechanism by itself and, unless told otherwise, by every other."""
     case = CASES[name]
     pipeline = hc.Pipeline([case.mechanism], fresh_fraction=FRESH_FRACTION)
     curves = pipeline.trajectory(VARIANCES, ROUNDS)
-    covariance = variance_covariance(curves, np.asarray(pipeline.rate(VARIANCES)), IMAGES)
+    covariance = variance_covariance(curves, np.asarray(pipeline.rate(VARIANCES)), images)
     factor = np.linalg.cholesky(covariance)
     own = model_of(case.mechanism).name
     models = [model for model in models_to_try(sampler=SAMPLER) if others or model.name == own]
