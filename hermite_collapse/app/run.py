@@ -14,7 +14,7 @@ results.comparison.verdict.text
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +33,7 @@ from .asked import asked_of_run
 from .config import Config, load_config
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from xarray import Dataset
 
     from ..comparison.comparison import Comparison
@@ -293,7 +294,14 @@ def simulate(
     )
 
 
-def write_outcome(results: Results, prediction: Prediction, *, command: str) -> dict[str, Path]:
+def write_outcome(
+    results: Results,
+    prediction: Prediction,
+    *,
+    command: str,
+    save: Callable[[Mapping[str, Figure], Path], dict[str, Path]],
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Path]:
     """Write the data set, the figures and the page of a finished run, and return their paths by name.
 
     Parameters
@@ -303,6 +311,10 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
         Of as many rounds and degrees; its distances are computed once for all of them.
     command : str
         The command that repeats the run, for the page.
+    save : callable
+        Writes figures by name into a folder and returns their paths by name.
+    progress : callable, optional
+        Called with how many figures are drawn, and of how many.
 
     Returns
     -------
@@ -314,11 +326,9 @@ def write_outcome(results: Results, prediction: Prediction, *, command: str) -> 
     written = {"dataset": results.folder / DATASET}
     write_dataset(comparison.dataset, written["dataset"])
     drawn = figures.comparison_figures(
-        comparison, results.recursion, results.simulated, prediction=prediction
+        comparison, results.recursion, results.simulated, prediction=prediction, progress=progress
     )
-    for name, figure in drawn.items():
-        vector, pixel = figures.save(figure, results.folder / FIGURES / name)
-        written |= {f"{name}.svg": vector, f"{name}.png": pixel}
+    written |= save(drawn, results.folder / FIGURES)
     written["report"] = reporting.write_report(
         results.folder,
         comparison=comparison,

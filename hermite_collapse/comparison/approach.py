@@ -123,7 +123,33 @@ def mode_distances(prediction: Prediction, comparison: Comparison | None = None)
     )
 
 
-def simulated_rate(prediction: Prediction, comparison: Comparison) -> Estimate | None:
+@dataclass(frozen=True)
+class SimulatedRate:
+    """The mean factor of one round on the distance of coefficients to those of the limit, measured and exact.
+
+    Attributes
+    ----------
+    measured : Estimate
+    exact : float
+        The same factor of the predicted coefficients: of the same modes, over the same rounds.
+    rounds : int
+        The last round k of the mean.
+    modes : int
+        Number of modes.
+    """
+
+    measured: Estimate
+    exact: float
+    rounds: int
+    modes: int
+
+    @property
+    def z(self) -> float:
+        """Deviation in standard errors; these are bounds, so that it is rather too small."""
+        return (self.measured.value - self.exact) / self.measured.error
+
+
+def simulated_rate(prediction: Prediction, comparison: Comparison) -> SimulatedRate | None:
     """Return the mean factor of one round on the distance of measured coefficients to those of the limit.
 
         (D_k / D_0)^(1/k)
@@ -133,7 +159,7 @@ def simulated_rate(prediction: Prediction, comparison: Comparison) -> Estimate |
 
     Returns
     -------
-    Estimate or None
+    SimulatedRate or None
         None where no round stands clear of the noise, or the limit has no list of coefficients.
     """
     if prediction.coefficients is None or prediction.limit_coefficients is None:
@@ -149,7 +175,13 @@ def simulated_rate(prediction: Prediction, comparison: Comparison) -> Estimate |
         return None
     k = int(clear[-1])
     rate = float((square[k] / start) ** (0.5 / k))
-    return Estimate(rate, float(rate * noise[k] / (2.0 * k * square[k])), "standard_error", "samples")
+    predicted = (prediction.coefficients[k] - prediction.limit_coefficients)[modes]
+    return SimulatedRate(
+        Estimate(rate, float(rate * noise[k] / (2.0 * k * square[k])), "standard_error", "samples"),
+        exact=float((float((predicted**2).sum()) / start) ** (0.5 / k)),
+        rounds=k,
+        modes=int(modes.sum()),
+    )
 
 
 def _known(values: ArrayLike, errors: ArrayLike, share: float) -> BoolArray:

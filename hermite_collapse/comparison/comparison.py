@@ -22,6 +22,7 @@ from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.significance import Test, holm, normal_test
 from ..core.types import FloatArray
+from ..hermite.indices import mode_label
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import (
     GENERATORS,
@@ -34,7 +35,7 @@ from ..recursion.sampling_error import (
 from ..storage.record import SimulatedRecursion
 from .implied import implied_fresh_fraction, implied_truncation
 from .mode_tests import statistic_tests
-from .result import Comparison, mode_label
+from .result import Comparison
 
 __all__ = ["Comparison", "compare"]
 

@@ -15,6 +15,7 @@ from ..core.estimates import Estimate
 from ..core.significance import Verdict
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
+from ..hermite.indices import mode_label
 from ..recursion.sampling_error import SamplingError
 
 if TYPE_CHECKING:
@@ -45,10 +46,6 @@ class Statistics(NamedTuple):
         """Return (round, column) of every entry of these rounds that has a value and a standard error."""
         shown = np.isfinite(self.expected) & (self.standard_error > 0.0)
         return [(i, int(k)) for i in rounds for k in np.flatnonzero(shown[i])]
-
-
-WRITTEN_OUT = 6
-"""Dimension up to which multi-indices are written out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +184,7 @@ class Comparison(Displayed, Value):
             name: (("round", "mode"), values, {"long_name": label, "units": "1"})
             for name, values, label in columns
         }
-        labels = [str(tuple(k)) for k in self.indices.tolist()]
+        labels = [mode_label(k) for k in self.indices.tolist()]
         coordinates: dict[str, tuple[str, ArrayLike, dict[str, str]]] = {
             "round": ("round", np.arange(self.rounds + 1), {"long_name": "round of training"}),
             "mode": ("mode", labels, {"long_name": "Hermite multi-index"}),
@@ -233,16 +230,6 @@ class Comparison(Displayed, Value):
             mark = f"{shown.z[i, k]:6.2f}" if shown.tested[i, k] else "untested"
             lines.append(f"{i:5d}  {shown.labels[k]:>10}  {values}  {mark}")
         return "\n".join(lines)
-
-
-def mode_label(index: Sequence[int]) -> str:
-    """Return a short name of a multi-index: "2,1" in few dimensions, the axes that count ("x3^2 x17") in many."""
-    if len(index) <= WRITTEN_OUT:
-        return ",".join(map(str, index))
-    axes = (
-        f"x{axis}" + (f"^{power}" if power > 1 else "") for axis, power in enumerate(index, start=1) if power
-    )
-    return " ".join(axes) or "1"
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

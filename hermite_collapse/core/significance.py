@@ -109,7 +109,7 @@ class Verdict:
 def expected_largest(count: int) -> float:
     """Return the median of the largest size among independent standard normal numbers.
 
-        (2 Phi(z) - 1)^count = 1/2
+    (2 Phi(z) - 1)^count = 1/2
     """
     from scipy.special import ndtri
 

@@ -25,6 +25,7 @@ def comparison_figures(
     simulated: SimulatedRecursion,
     *,
     prediction: Prediction | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Figure]:
     """Return the figures of a simulated recursion beside its prediction, in the order they should be read.
 
@@ -35,6 +36,8 @@ def comparison_figures(
     simulated : SimulatedRecursion
     prediction : Prediction, optional
         Of as many rounds and degrees; made here where not given.
+    progress : callable, optional
+        Called with how many figures are drawn, and of how many.
 
     Returns
     -------
@@ -52,15 +55,19 @@ def comparison_figures(
     """
     if prediction is None:
         prediction = predict(recursion, rounds=simulated.rounds, degree=max(1, simulated.degree))
-    return _drawn(recursion, prediction, comparison, simulated)
+    return _drawn(recursion, prediction, comparison, simulated, progress)
 
 
-def prediction_figures(prediction: Prediction) -> dict[str, Figure]:
+def prediction_figures(
+    prediction: Prediction, *, progress: Callable[[int, int], object] | None = None
+) -> dict[str, Figure]:
     """Return the figures of a prediction alone, without anything measured.
 
     Parameters
     ----------
     prediction : Prediction
+    progress : callable, optional
+        As for `comparison_figures`.
 
     Returns
     -------
@@ -74,7 +81,7 @@ def prediction_figures(prediction: Prediction) -> dict[str, Figure]:
     >>> list(prediction_figures(hc.predict(recursion, rounds=2, degree=3)))
     ['attenuation', 'density', 'approach']
     """
-    return _drawn(prediction.recursion, prediction, None, None)
+    return _drawn(prediction.recursion, prediction, None, None, progress)
 
 
 def _drawn(
@@ -82,6 +89,7 @@ def _drawn(
     prediction: Prediction,
     comparison: Comparison | None,
     simulated: SimulatedRecursion | None,
+    progress: Callable[[int, int], object] | None,
 ) -> dict[str, Figure]:
     recipes: dict[str, Callable[[], Figure | None]] = {
         "attenuation": lambda: attenuation_figure(prediction, comparison),
@@ -91,5 +99,11 @@ def _drawn(
         "heat_map": lambda: heat_map(recursion, prediction),
         "moments": lambda: moment_drift(recursion, prediction, comparison),
     }
-    figures = {name: draw() for name, draw in recipes.items()}
-    return {name: figure for name, figure in figures.items() if figure is not None}
+    figures = {}
+    for done, (name, draw) in enumerate(recipes.items(), start=1):
+        figure = draw()
+        if figure is not None:
+            figures[name] = figure
+        if progress is not None:
+            progress(done, len(recipes))
+    return figures

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
@@ -21,10 +22,13 @@ from . import style
 from .labels import legend_above
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 MASSES = (0.25, 0.5, 0.75, 0.95)
 """Shares of the probability that contours enclose."""
+LINE_WIDTHS = (0.7, 0.9, 1.2, 1.5)
+"""Widths of the lines, of the largest share first."""
 
 _LINE_GRID = 601
 _PLANE_GRID = 161
@@ -131,6 +135,7 @@ def draw_density_contours(
     title: str = "limit",
     colour: str = style.LIMIT,
     window: tuple[float, float, float, float] | None = None,
+    key: bool = True,
 ) -> Axes:
     """Draw a two-dimensional law as lines over the data as filled contours; both enclose the shares `MASSES`.
 
@@ -148,6 +153,8 @@ def draw_density_contours(
         Of the lines.
     window : tuple of four floats, optional
         Left, right, bottom and top; from the two laws without it.
+    key : bool
+        Whether a key below the axes says which shares of the probability the regions hold.
 
     Returns
     -------
@@ -183,14 +190,38 @@ def draw_density_contours(
         axes.scatter(points[:, 0], points[:, 1], s=3.0, color=style.DATA, alpha=0.35, linewidth=0.0)
     values = law.density(plane)
     levels = enclosing_levels(values, MASSES, cells)
-    axes.contour(x, y, values, levels=levels, colors=colour, linewidths=(0.7, 0.9, 1.2, 1.5))
+    axes.contour(x, y, values, levels=levels, colors=colour, linewidths=LINE_WIDTHS)
     axes.set_aspect("equal")
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
     axes.set_xlabel("$x_1$")
     axes.set_ylabel("$x_2$")
     axes.set_title(title, color=colour)
+    if key:
+        contour_key(axes, colour=colour, name=title, data_has_density=smooth is not None)
     return axes
+
+
+@style.style()
+def contour_key(
+    owner: Axes | Figure, *, colour: str, name: str, data_has_density: bool, columns: int = 2
+) -> None:
+    """Write a key of contours below an axes or a figure: data filled or as points, law as lines, by share."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    shares = [f"{100.0 * mass:.0f} %" for mass in MASSES]
+    handles: list[Artist] = []
+    for j, share in enumerate(reversed(shares)):
+        if data_has_density:
+            handles.append(Patch(facecolor=style.DATA_FILLS[j], label=f"data, {share}"))
+    if not data_has_density:
+        handles.append(Line2D([], [], linestyle="", marker="o", color=style.DATA, label="data"))
+    for width, share in zip(LINE_WIDTHS, reversed(shares), strict=True):
+        handles.append(Line2D([], [], color=colour, linewidth=width, label=f"{name}, {share}"))
+    place = {"loc": "outside lower center"} if isinstance(owner, Figure) else {"loc": "upper center"}
+    anchor = {} if isinstance(owner, Figure) else {"bbox_to_anchor": (0.5, -0.2)}
+    owner.legend(handles=handles, ncols=columns, fontsize=8.5, columnspacing=1.2, **place, **anchor)
 
 
 def enclosing_levels(

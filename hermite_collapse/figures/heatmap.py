@@ -144,6 +144,7 @@ def coefficient_figure(
         )
     grid[0, 1].set_ylabel("")
     bar = figure.colorbar(grid[0, 1].collections[0], ax=list(grid[0]), shrink=0.9, pad=0.02, aspect=26)
+    bar.set_label("coefficient")
     _plain_bar(bar)
     return figure
 

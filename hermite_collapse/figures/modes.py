@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..hermite.indices import mode_label
 from . import style
 from .labels import legend_above
 
@@ -86,7 +87,7 @@ def draw_mode_values(
                 zorder=3.0,
             )
     axes.axhline(0.0, color=style.MUTED, linewidth=0.6, zorder=0.5)
-    names = [",".join(map(str, row)) for row in k[selected].tolist()]
+    names = [mode_label(row) for row in k[selected].tolist()]
     axes.set_xticks(position, names, rotation=0 if max(map(len, names)) <= 4 else 45)
     axes.set_xlabel("Hermite mode $k$")
     axes.set_ylabel("coefficient $c_k$")

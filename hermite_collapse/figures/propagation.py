@@ -26,9 +26,10 @@ def draw_bounds(
     lower: Mapping[str, ArrayLike] | None = None,
     upper: Mapping[str, ArrayLike] | None = None,
     ylabel: str = "divergence",
+    label: str = "measured",
     first_round: int = 1,
 ) -> Axes:
-    """Draw a measured quantity between its lower and upper bounds, round by round, on a log axis.
+    """Draw a measured or exact quantity between its lower and upper bounds, round by round, on a log axis.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ def draw_bounds(
     lower, upper : mapping of str to array, shape (rounds,), optional
         Bounds by name, lower ones dashed and upper ones solid.
     ylabel : str
+    label : str
+        What the points are: "measured", or "exact" where they are computed.
     first_round : int
         Round of the first entry.
 
@@ -97,7 +100,7 @@ def draw_bounds(
     )
     if np.any(good):
         ends.append(float(value[good][-1]))
-        texts.append("measured")
+        texts.append(label)
         tones.append(style.INK)
     axes.set_ylim(*axes.get_ylim())
     axes.set_xlim(rounds[0] - 0.04 * value.size, rounds[-1] + 0.02 * value.size)

@@ -150,15 +150,15 @@ def _factor_z(comparison: Comparison, shown: tuple[int, ...]) -> FloatArray:
 
 def _attenuation_caption(limit: bool, comparison: Comparison | None) -> str:
     caption = (
-        "Share of each Hermite mode of the data that survives, by degree: blue lines after the rounds given"
+        "Share of each Hermite mode of the data that survives, by degree: thin lines after the rounds given"
     )
-    caption += ", red line in the limit." if limit else "; there is no limit curve without fresh data."
+    caption += ", thick line in the limit." if limit else "; there is no limit curve without fresh data."
     if comparison is None or comparison.degrees is None:
         return caption
     return (
         f"{caption} Points: measured with {grouped(comparison.particles)} particles"
         + (f" in each of {comparison.runs} runs" if comparison.runs > 1 else "")
         + "; bars: one predicted standard error; hollow: too far from normal to be tested. Below: deviations in "
-        "predicted standard errors; grey band ±1.96, dashed: what a single one must pass to be rejected "
+        "predicted standard errors; band ±1.96, dashed: what a single one must pass to be rejected "
         "among all tests."
     )

@@ -14,7 +14,7 @@ from ..laws.mixture import DensityLaw, Law
 from ..recursion.prediction import Prediction
 from ..recursion.recursion import Recursion
 from . import style
-from .density import draw_densities, draw_density_contours, plane_window, with_density
+from .density import contour_key, draw_densities, draw_density_contours, plane_window, with_density
 from .heatmap import coefficient_figure
 from .projections import projection_figure
 
@@ -47,7 +47,7 @@ def density_figure(
     if recursion.dimension == 1:
         axes = draw_densities(data=data, rounds=laws, limit=limit, samples=samples)
         figure = style.figure_of(axes)
-        words = "Density of the data (filled), after the rounds given (blue) and in the limit (red)."
+        words = "Density of the data (filled), after the rounds given (thin lines) and in the limit (thick line)."
     elif recursion.dimension == 2:
         figure = _contour_panels(data, laws, limit)
         words = (
@@ -57,7 +57,7 @@ def density_figure(
     else:
         figure = projection_figure(data=data, rounds=laws, limit=limit, samples=samples)
         words = (
-            "Densities along three directions: the data (filled), the rounds given (blue) and the limit (red). "
+            "Densities along three directions: the data (filled), the rounds given (thin lines) and the limit (thick line). "
             "Projections of the recursion are recursions themselves, so these are exact."
         )
     if samples is not None and recursion.dimension != 2:
@@ -70,12 +70,14 @@ def density_figure(
 def _contour_panels(data: Law, laws: Mapping[int, DensityLaw], limit: DensityLaw | None) -> Figure:
     panels = [(f"round {i}", laws[i], style.ROUNDS[1 + 2 * j]) for j, i in enumerate(sorted(laws))]
     panels += [] if limit is None else [("limit", limit, style.LIMIT)]
-    figure, grid = style.panels(1, len(panels), width=2.4 * len(panels), height=2.75)
+    figure, grid = style.panels(1, len(panels), width=2.4 * len(panels), height=3.3)
     window = plane_window([data, panels[-1][1]])
     for axes, (title, law, colour) in zip(grid[0], panels, strict=True):
-        draw_density_contours(axes, data=data, law=law, title=title, colour=colour, window=window)
+        draw_density_contours(axes, data=data, law=law, title=title, colour=colour, window=window, key=False)
     for axes in grid[0, 1:]:
         axes.set_ylabel("")
+    filled = with_density(data) is not None
+    contour_key(figure, colour=style.INK, name="law above", data_has_density=filled, columns=4)
     return figure
 
 

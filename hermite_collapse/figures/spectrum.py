@@ -26,6 +26,7 @@ def draw_spectrum(
     resolvable_degree: int | None = None,
     label: str = "",
     predicted: ArrayLike | None = None,
+    predicted_label: str = "predicted",
     colour: str = style.ROUNDS[3],
 ) -> Axes:
     """Draw the energy of each degree n >= 1 on a log axis.
@@ -48,6 +49,8 @@ def draw_spectrum(
         Of the points.
     predicted : array, shape (n + 1,), optional
         Exact energies, as a line.
+    predicted_label : str
+        Of that line: "predicted" for the same law, "left by the limit" for what a recursion makes of it.
     colour : str
         Of the points.
 
@@ -76,7 +79,7 @@ def draw_spectrum(
     if reference.size == 0:
         raise InputError("energy must be positive in some degree >= 1 to be drawn on a log axis, got none.")
     axes.set_yscale("log")
-    bottom = _bottom(value[1:], error[1:], noise_floor)
+    bottom = _bottom(value[1:], error[1:], noise_floor, predicted)
     if noise_floor is not None:
         floor = np.asarray(noise_floor, dtype=float)[1:]
         axes.fill_between(n, bottom, floor, color=style.DATA, alpha=0.2, linewidth=0.0, zorder=1.0)
@@ -92,7 +95,7 @@ def draw_spectrum(
     if predicted is not None:
         exact = np.asarray(predicted, dtype=float)[1:]
         axes.plot(
-            n, np.where(exact > 0.0, exact, np.nan), color=style.LIMIT, linewidth=1.3, label="predicted"
+            n, np.where(exact > 0.0, exact, np.nan), color=style.LIMIT, linewidth=1.3, label=predicted_label
         )
     limit = value.size if resolvable_degree is None else resolvable_degree
     for keep, face in ((n <= limit, colour), (n > limit, "#ffffff")):
@@ -109,6 +112,7 @@ def draw_spectrum(
             markeredgewidth=0.9,
             elinewidth=1.0,
             zorder=3.0,
+            clip_on=False,
             label=label if face == colour and label else None,
         )
         lost = keep.copy()
@@ -137,11 +141,13 @@ def draw_spectrum(
     return axes
 
 
-def _bottom(value: FloatArray, error: FloatArray, noise_floor: ArrayLike | None) -> float:
+def _bottom(value: FloatArray, error: FloatArray, noise_floor: ArrayLike | None, predicted: ArrayLike | None) -> float:
     """Lower end of the log axis: below everything seen, but not more than twelve decades down."""
     candidates = [value[value > 0.0], (value + error)[value + error > 0.0]]
     if noise_floor is not None:
         candidates.append(np.asarray(noise_floor, dtype=float)[1:])
+    if predicted is not None:
+        candidates.append(np.asarray(predicted, dtype=float)[1:])
     heights = np.concatenate(candidates)
     heights = heights[np.isfinite(heights) & (heights > 0.0)]
     return float(max(0.4 * heights.min(), 1e-12 * heights.max()))

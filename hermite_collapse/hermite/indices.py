@@ -9,6 +9,7 @@ k of degree n is found by counting,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -177,3 +178,23 @@ def lowered(dimension: int, degree: int) -> IntArray:
             result[raised, axis] = positions(smaller)
     result.setflags(write=False)
     return result
+
+
+WRITTEN_OUT = 6
+"""Dimension up to which multi-indices are written out."""
+
+
+def mode_label(index: Sequence[int]) -> str:
+    """Return a short name of a multi-index: "2,1" in few dimensions, the axes that count, from 1, in many.
+
+    Examples
+    --------
+    >>> mode_label([2, 1]), mode_label([0] * 4 + [1] + [0] * 13 + [2]), mode_label([0] * 64)
+    ('2,1', 'x5 x19^2', '1')
+    """
+    if len(index) <= WRITTEN_OUT:
+        return ",".join(map(str, index))
+    axes = (
+        f"x{axis}" + (f"^{power}" if power > 1 else "") for axis, power in enumerate(index, start=1) if power
+    )
+    return " ".join(axes) or "1"

@@ -1,21 +1,17 @@
-"""The audit of a pipeline for readers: its table, its view in a notebook, and one page that opens offline."""
+"""The audit of a pipeline for readers: its table, its view in a notebook, and its page."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 from ..advice.audit import CLOSURE, Audit
 from ..core.numbers import grouped, percent, significant
 from ..figures.audit import draw_audit
 from ..figures.style import figure_of
-from ..storage.folder import write_atomically
-from . import page, tables
+from . import tables
+from .result_page import Page
 from .tables import Row, Table
-
-AUDIT_PAGE = "audit.html"
 
 
 def audit_table(audit: Audit) -> Table:
@@ -43,46 +39,26 @@ def view_audit(audit: Audit) -> str:
     return f"<p>{escape(audit.text)}</p>{tables.html(audit_table(audit))}"
 
 
-def write_audit(
-    folder: str | os.PathLike[str], audit: Audit, *, notes: Sequence[str] = (), command: str = ""
-) -> Path:
-    """Write `audit.html` into a folder and return its path.
+def audit_page(audit: Audit, *, notes: Sequence[str] = ()) -> Page:
+    """Return the page of an audit: its sentences, its figure, its table, and what was assumed.
 
     Parameters
     ----------
-    folder : path
-        Made where it is missing; the page is written atomically.
     audit : Audit
     notes : sequence of str
         Sentences on what was assumed.
-    command : str
-        The command line that repeats it.
 
     Returns
     -------
-    Path
+    Page
     """
-    path = Path(folder) / AUDIT_PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, audit_page(audit, notes=notes, command=command).encode("utf-8"))
-    return path
-
-
-def audit_page(audit: Audit, *, notes: Sequence[str] = (), command: str = "") -> str:
-    """Return the text of the page that `write_audit` writes."""
-    axes = draw_audit(audit)
-    figure = figure_of(axes)
-    return page.render(
-        "audit.html.j2",
+    return Page(
         title="What this pipeline does to its data",
-        kicker="hermite_collapse",
         lead=audit.text,
-        facts=_facts(audit),
-        figure={"svg": page.inline_svg(figure, name="audit"), "caption": figure.get_label()},
-        table=audit_table(audit),
-        notes=list(notes),
-        command=command,
-        colophon="This page is one file and loads nothing.",
+        figures={"audit": figure_of(draw_audit(audit))},
+        tables=(audit_table(audit),),
+        facts=tuple(_facts(audit)),
+        notes=tuple(notes),
     )
 
 

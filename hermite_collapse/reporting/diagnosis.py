@@ -1,15 +1,20 @@
-"""The diagnosis of measured curves for readers: its table and its view in a notebook."""
+"""The diagnosis of measured curves for readers: its tables, its view in a notebook, and its page."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
-from ..core.numbers import significant
+from ..core.estimates import Estimate
+from ..core.numbers import significant, with_error
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.sentences import parameters
+from ..figures.diagnosis import draw_diagnosis
+from ..figures.style import figure_of
 from . import tables
+from .result_page import Page
 from .tables import Row, Table
 
 
@@ -42,3 +47,57 @@ def diagnosis_table(diagnosis: Diagnosis) -> Table:
 def view_diagnosis(diagnosis: Diagnosis) -> str:
     """Return the diagnosis in sentences, and the table of mechanisms, as an HTML fragment."""
     return f"<p>{escape(diagnosis.text)}</p>{tables.html(diagnosis_table(diagnosis))}"
+
+
+def plateau_table(diagnosis: Diagnosis) -> Table:
+    """Return where each curve leads, and the rounds until it is there to one per cent."""
+    rows = []
+    for name, value, error, rounds in zip(
+        diagnosis.observations.names,
+        diagnosis.plateau.tolist(),
+        diagnosis.plateau_error.tolist(),
+        diagnosis.rounds.tolist(),
+        strict=True,
+    ):
+        known = np.isfinite(error) and np.isfinite(value)
+        plateau = with_error(Estimate(value, error, "standard_error")) if known else significant(value, 4)
+        rows.append(Row((name, plateau, significant(rounds))))
+    return Table(
+        head=("curve", "plateau", "rounds to 99 %"),
+        rows=tuple(rows),
+        words="Where the leading mechanism takes each curve, with standard errors.",
+        title="In the long run",
+        text_columns=(0,),
+    )
+
+
+def diagnosis_page(diagnosis: Diagnosis, *, source: str = "", notes: Sequence[str] = ()) -> Page:
+    """Return the page of a diagnosis: its sentences, its figure, the mechanisms and the plateaus.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+    source : str
+        Where the curves come from.
+    notes : sequence of str
+        What to know of them.
+
+    Returns
+    -------
+    Page
+    """
+    fits = diagnosis.fits
+    observed = diagnosis.observations
+    return Page(
+        title="Which mechanisms these curves do not contradict",
+        lead=diagnosis.text,
+        figures={"diagnosis": figure_of(draw_diagnosis(diagnosis))},
+        tables=(diagnosis_table(diagnosis), plateau_table(diagnosis)),
+        facts=(
+            ("curves", f"{len(observed.names)}: {', '.join(observed.names[:6])}"),
+            ("rounds", f"{observed.rounds.min():g} to {observed.rounds.max():g}"),
+            *([("from", source)] if source else []),
+        ),
+        notes=tuple(notes),
+        tone="bad" if fits is False else "good" if fits else "open",
+    )

@@ -1,10 +1,8 @@
-"""Learned scores beside the ideal recursion, for readers: the table, the view in a notebook, and one page."""
+"""Learned scores beside the ideal recursion, for readers: the table, the view in a notebook, and the page."""
 
 from __future__ import annotations
 
-import os
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
@@ -13,9 +11,8 @@ from ..core.estimates import Estimate
 from ..core.numbers import grouped, significant, with_error
 from ..figures.learned import draw_learned
 from ..figures.style import figure_of
-from ..storage.folder import write_atomically
-from . import page, tables
-from .report import REPORT
+from . import tables
+from .result_page import Page
 from .tables import Row, Table
 
 
@@ -55,40 +52,17 @@ def view_learned(comparison: LearnedComparison) -> str:
     return f"<p>{escape(comparison.text)}</p>{tables.html(learned_table(comparison))}"
 
 
-def write_learned(
-    folder: str | os.PathLike[str], comparison: LearnedComparison, *, title: str = "", command: str = ""
-) -> Path:
-    """Write `report.html` into a folder and return its path.
-
-    Parameters
-    ----------
-    folder : path
-        Made where it is missing; the page is written atomically.
-    comparison : LearnedComparison
-    title : str
-        What was asked.
-    command : str
-        The command line that repeats it.
-    """
-    path = Path(folder) / REPORT
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure = figure_of(draw_learned(comparison))
-    text = page.render(
-        "audit.html.j2",
+def learned_page(comparison: LearnedComparison, *, title: str = "") -> Page:
+    """Return the page of a comparison with learned scores; `title` says what was asked."""
+    return Page(
         title="Learned scores beside the ideal recursion",
-        kicker="hermite_collapse",
         lead=comparison.text,
-        facts=[
+        figures={"learned": figure_of(draw_learned(comparison))},
+        tables=(learned_table(comparison),),
+        facts=(
             ("recursion", title),
             ("generator", comparison.generator),
             ("particles", grouped(comparison.particles)),
             ("runs", grouped(comparison.runs)),
-        ],
-        figure={"svg": page.inline_svg(figure, name="learned"), "caption": figure.get_label()},
-        table=learned_table(comparison),
-        notes=[],
-        command=command,
-        colophon="This page is one file and loads nothing.",
+        ),
     )
-    write_atomically(path, text.encode("utf-8"))
-    return path

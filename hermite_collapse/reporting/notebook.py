@@ -83,7 +83,7 @@ def view_comparison(comparison: Comparison) -> str:
     """Return the verdict and the table of measured values."""
     table = tables.comparison_table(comparison).first(MOST_ROWS)
     verdict = comparison.verdict
-    return f"<p><b>{verdict.head}.</b> {escape(verdict.text)}</p>{tables.html(table)}"
+    return f"<p><b>{verdict.head}.</b> {escape(verdict.text + words.implied(comparison))}</p>{tables.html(table)}"
 
 
 def view_record(simulated: SimulatedRecursion) -> str:

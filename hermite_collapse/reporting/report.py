@@ -18,6 +18,7 @@ from ..recursion.prediction import Prediction, predict
 from ..recursion.schedules import Constant
 from ..storage.folder import write_atomically
 from . import page, tables, words
+from .result_page import REPORT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from ..laws.mixture import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
-
-REPORT = "report.html"
 
 
 def write_report(
@@ -221,7 +220,8 @@ def _verdict(comparison: Comparison | None) -> dict[str, str] | None:
         return None
     head = comparison.verdict.head
     tone = {"Agreement": "good", "Disagreement": "bad"}.get(head, "open")
-    return {"tone": tone, "head": f"{head}.", "text": comparison.verdict.text.replace("= -", "= −")}
+    text = comparison.verdict.text.replace("= -", "= −") + words.implied(comparison)
+    return {"tone": tone, "head": f"{head}.", "text": text}
 
 
 def _versions(simulated: SimulatedRecursion | None) -> str:

@@ -114,21 +114,10 @@ def comparison_table(comparison: Comparison) -> Table:
     head += ["step-size effect"] if effect is not None else []
     what = "share of the degree kept" if by_degree else "coefficient"
     words = f"The {what}, predicted and measured, with the predicted standard error and the deviation in units of it."
-    words += _implied(comparison)
     left_out = [str(i) for i in range(comparison.rounds + 1) if i not in shown]
     if left_out and not more:
         more = "Rounds shown: " + ", ".join(map(str, shown)) + "; all are in the results file."
     return Table((*head, "z"), tuple(rows), words, more)
-
-
-def _implied(comparison: Comparison) -> str:
-    """What fresh fraction and truncation the measurements themselves imply."""
-    parts = []
-    if comparison.implied_fresh_fraction is not None:
-        parts.append(f"a fresh fraction of {with_error(comparison.implied_fresh_fraction)}")
-    if comparison.implied_truncation is not None:
-        parts.append(f"truncation times of {with_error(comparison.implied_truncation)} times those asked for")
-    return f" Taken together, the measurements imply {' and '.join(parts)}." if parts else ""
 
 
 def prediction_table(prediction: Prediction) -> Table | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..comparison.step_size import largest_step_size_effect
 from ..core.errors import InputError
-from ..core.numbers import grouped, percent, significant
+from ..core.numbers import grouped, percent, significant, with_error
 from ..distances.finiteness import chi_square_finiteness
 from ..hermite.indices import default_degree
 from ..laws.channels import OrnsteinUhlenbeck
@@ -154,6 +154,16 @@ def caveats(
             "which the recursion passes on and discounts."
         )
     return notes
+
+
+def implied(comparison: Comparison) -> str:
+    """Return what fresh fraction and truncation the measurements themselves imply, as a sentence after others."""
+    parts = []
+    if comparison.implied_fresh_fraction is not None:
+        parts.append(f"a fresh fraction of {with_error(comparison.implied_fresh_fraction)}")
+    if comparison.implied_truncation is not None:
+        parts.append(f"truncation times of {with_error(comparison.implied_truncation)} times those asked for")
+    return f" Taken together, the measurements imply {' and '.join(parts)}." if parts else ""
 
 
 def _step_size(comparison: Comparison) -> list[str]:

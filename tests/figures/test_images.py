@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from hermite_collapse.figures import images, save, style
+from hermite_collapse.figures import images, save
 from tests.figures.figure_checks import assert_readable
 
 ROUNDS = 4

@@ -6,11 +6,13 @@ The modules of the commands are import paths, so that `--help` loads none of the
     1     a comparison or check rejected the theory; never anything else
     2     bad input, a file that cannot be read or written, too little memory: one sentence on standard error
     3     a defect of this program: a traceback, and how to report it
+    4     a comparison in which nothing could be tested
     130   interrupted
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 import warnings
@@ -42,6 +44,26 @@ COMMANDS = {
     "verify": "Check the statements of the papers on this machine, by means of its own.",
 }
 _MODULES = {"config": "configure"}
+_OTHER_WORDS = {
+    other: f"--{option}"
+    for option, others in {
+        "fresh-fraction": ("alpha", "fresh", "real-fraction", "real-share", "fraction"),
+        "truncation-time": ("t0", "t-0", "t", "time", "truncation", "tau"),
+        "rounds": ("generations", "iterations", "n-rounds", "num-rounds"),
+        "particles": ("n", "num-particles", "n-particles", "count", "sample-size"),
+        "rate": ("theta",),
+        "samples": ("data", "input"),
+        "degree": ("degrees", "max-degree", "highest-degree", "order"),
+        "significance": ("level",),
+        "steps": ("num-steps", "num-inference-steps", "nfe"),
+        "out": ("output", "outdir", "out-dir", "folder", "o"),
+        "seed": ("random-seed", "rng"),
+        "figure-format": ("format", "formats", "fmt"),
+    }.items()
+    for other in others
+}
+"""What others call an option, and its name here; options that a command has under these names come first."""
+
 _ABOUT = (
     "Predict, simulate and measure what recursive training does to a diffusion model.\n\n"
     "Every command takes a configuration file (hermite-collapse config > my.toml makes one) and options that "
@@ -61,13 +83,14 @@ def build_app(selected: str = "") -> App:
     from cyclopts import App, Parameter
 
     from ...core.version import __version__
+    from .help_text import HelpText
 
     app = App(
         name="hermite-collapse",
         help=_ABOUT,
         version=__version__,
         help_format="plaintext",
-        help_formatter="default" if sys.stdout.isatty() else "plain",
+        help_formatter=HelpText(),
         exit_on_error=False,
         print_error=False,
         suppress_keyboard_interrupt=False,  # `run` says that it was
@@ -117,7 +140,9 @@ def _failed(error: Exception) -> int:
         return _refuse(str(error))
     if isinstance(error, ConvergenceError):
         is_number = isinstance(error.value, int | float)
-        return _refuse(f"{error} (best value {error.value}, bound {error.bound})" if is_number else str(error))
+        return _refuse(
+            f"{error} (best value {error.value}, bound {error.bound})" if is_number else str(error)
+        )
     if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
         return _refuse(str(error))  # an extra that is not installed; the message names it
     if is_out_of_memory(error):
@@ -141,6 +166,10 @@ def _refuse(message: str) -> int:
 def _sentence(error: Exception) -> str:
     """Return a parser's complaint as one plain sentence, without the panel cyclopts draws around it."""
     text = str(error).strip()
+    unknown = re.match(r"Unknown option: (--?[a-zA-Z][-_a-zA-Z0-9]*)", text)
+    meant = _OTHER_WORDS.get(unknown[1].lstrip("-").replace("_", "-").lower()) if unknown else None
+    if unknown and meant:
+        return f"Unknown option: {unknown[1]}. Did you mean {meant}?"
     return text if text.endswith((".", "?", "!")) else text + "."
 
 

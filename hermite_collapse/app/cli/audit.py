@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -140,25 +139,10 @@ def run(
         "notes": notes,
     }
     if output.folder is not None:
-        options = {
-            "steps": steps,
-            "fresh-fraction": fresh_fraction,
-            "images": images,
-            "guidance": guidance,
-            "labels": labels,
-            "samples": samples,
-            "scale": scale,
-            "decoded": decoded,
-            "decoded-again": decoded_again,
-            "tolerance": tolerance,
-            "denoiser": denoiser,
-        }
-        given = [
-            word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))
-        ]
-        line = shlex.join(["hermite-collapse", "audit", str(scheduler), *given])
+        from ...reporting.audit import audit_page
+
         output.keep(document, "audit")
-        _write(result, notes, output.folder, line)
+        output.leave(audit_page(result, notes=notes))
     output.document(document)
     return 0
 
@@ -309,16 +293,6 @@ def _autoencoder(decoded: DecodedDirections, fresh_fraction: float) -> dict[str,
         "total_limit": float(np.trace(limit)) / total,
         "total_limit_by_direction": float(np.sum(single)) / total,
     }
-
-
-def _write(result: Audit, notes: list[str], folder: Path, line: str) -> None:
-    """Leave the page and the figure in the folder."""
-    from ...figures import draw_audit, save
-    from ...figures.style import figure_of
-    from ...reporting.audit import write_audit
-
-    save(figure_of(draw_audit(result)), folder / "figures" / "audit")
-    write_audit(folder, result, notes=notes, command=line)
 
 
 command = _command(run, uses=(), leaves=True)

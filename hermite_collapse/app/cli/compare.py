@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
+from cyclopts import Parameter
 
+from ...core.numbers import spread_rounds
+from ...hermite.indices import mode_label
 from ..config import Config
 from . import learned
 from .options import command as _command
 from .output import Output
-from .predict import multi_index, print_caveats, print_distances, title
+from .predict import print_caveats, print_distances, title
 from .simulate import Resume, simulate, start
 
 if TYPE_CHECKING:
+    from ...comparison.approach import SimulatedRate
     from ...comparison.result import Comparison
     from ...core.estimates import Estimate
     from ...recursion.prediction import Prediction
     from ..run import Results
 
-Rates: TypeAlias = "dict[str, dict[str, float | Estimate]]"
+AllRows = Annotated[bool, Parameter(help="Print every round, not a few of them.", negative=())]
+
+UNTESTED = 4
+"""Exit status where nothing could be tested: neither agreement nor disagreement."""
+
+MOST_ROWS = 40
+"""Rows of a table of modes beyond which the strongest deviations are printed alone."""
 
 
-def run(config: Config, output: Output, *, resume: Resume = False) -> int:
+def run(config: Config, output: Output, *, resume: Resume = False, all_rows: AllRows = False) -> int:
     """Predict the recursion, simulate it, and hold one against the other.
 
     Leaves a folder with the configuration as run, the simulation, the results (netCDF), figures (SVG, PNG) and one
-    self-contained page.  Exit status 1 if the comparison rejects the theory.  Learned scores (generator = "neural") are
-    shown with their measured defects and the bound that these give; they test no prediction.
+    self-contained page.  Exit status 1 if the comparison rejects the theory, 4 if nothing could be tested.  Learned
+    scores (generator = "neural") are shown with their measured defects and the bound that these give; they test no
+    prediction.
     """
     from ..run import require_reportable
 
@@ -36,10 +47,10 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     results = start(config, output, resume)
     with results.claimed():
         simulate(results, output)
-        return outcome(results, output)
+        return outcome(results, output, all_rows=all_rows)
 
 
-def outcome(results: Results, output: Output) -> int:
+def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
     """Write and print what a finished run says; return the exit status of its verdict."""
     if learned.is_learned(results):
         return learned.outcome(results, output)
@@ -51,9 +62,14 @@ def outcome(results: Results, output: Output) -> int:
     prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
     comparison = results.comparison
     output.note("drawing figures and writing the page")
-    written = write_outcome(
-        results, prediction, command=f"hermite-collapse compare {results.folder / 'config.toml'}"
-    )
+    with output.progress("figures") as advance:
+        written = write_outcome(
+            results,
+            prediction,
+            command=f"hermite-collapse compare {results.folder / 'config.toml'}",
+            save=output.save_figures,
+            progress=advance,
+        )
     sentences = words.prediction(recursion)
     caveats = [
         *prediction.notes,
@@ -61,36 +77,69 @@ def outcome(results: Results, output: Output) -> int:
     ]
     rates = observed_rates(prediction, comparison)
     distances = prediction.distances_to_data()
+    implied = words.implied(comparison)
     title(config, output)
+    output.verdict(comparison.verdict, implied)
+    output.heading("Prediction")
     output.text(" ".join(sentences))
-    print_comparison(comparison, output)
+    print_comparison(comparison, output, all_rows=all_rows)
+    print_implied(comparison, results, output)
     print_rates(prediction, rates, output)
     print_distances(distances, prediction, output)
     print_target_error(results, output)
     print_caveats(caveats, output)
-    output.heading("Verdict")
-    output.text(comparison.verdict.text)
+    output.verdict(comparison.verdict, implied)
     output.heading(f"Written to {results.folder}")
     names = [str(path.relative_to(results.folder)) for path in written.values()]
     output.text(", ".join(["config.toml", *names]))
     output.document(_document(results, prediction, rates, distances, sentences, caveats, written))
-    return 0 if comparison.verdict.passed else 1
+    return UNTESTED if not comparison.verdict.is_tested else 0 if comparison.verdict.passed else 1
 
 
-def print_comparison(comparison: Comparison, output: Output) -> None:
-    """Print predicted and measured values of every round, and the parameters they imply."""
-    what = "Share of each Hermite degree kept" if comparison.degrees is not None else "Hermite coefficients"
-    output.heading(f"{what}, round by round (z: difference in standard errors)")
-    output.lines(comparison.table().splitlines())
+def print_comparison(comparison: Comparison, output: Output, *, all_rows: bool = False) -> None:
+    """Print predicted and measured values of some rounds or of all."""
+    statistics = comparison.statistics
+    what = "Share of each Hermite degree kept" if statistics.kind == "degree" else "Hermite coefficients"
+    rounds = range(comparison.rounds + 1) if all_rows else spread_rounds(comparison.rounds)
+    entries = statistics.random_entries(rounds)
+    total = len(statistics.random_entries(range(comparison.rounds + 1)))
+    if not all_rows and statistics.kind == "mode" and len(entries) > MOST_ROWS:
+        size = np.where(statistics.tested, np.abs(statistics.z), -1.0)
+        entries = sorted(sorted(entries, key=lambda entry: -size[entry])[:MOST_ROWS])
+    output.heading(f"{what} (z: difference in standard errors)")
+    output.table(
+        ["round", statistics.kind, "predicted", "measured", "standard error", "z"],
+        [
+            [
+                i,
+                statistics.labels[k],
+                f"{statistics.expected[i, k]:.5f}",
+                f"{statistics.measured[i, k]:.5f}",
+                f"{statistics.standard_error[i, k]:.5f}",
+                f"{statistics.z[i, k]:+.2f}" if statistics.tested[i, k] else "untested",
+            ]
+            for i, k in entries
+        ],
+        keys=2,
+    )
+    if len(entries) < total:
+        output.text(f"{len(entries)} of {total} rows; --all-rows prints every one.")
     print_discretisation(comparison, output)
-    implied = {
-        "fresh fraction": comparison.implied_fresh_fraction,
-        "truncation time, as a multiple": comparison.implied_truncation,
-    }
-    rows = [[name, e.value, e.error] for name, e in implied.items() if e is not None]
+
+
+def print_implied(comparison: Comparison, results: Results, output: Output) -> None:
+    """Print the parameters that all degrees and rounds together imply, beside those that were asked for."""
+    rows = [
+        [name, asked, estimate.value, estimate.error, f"{(estimate.value - asked) / estimate.error:+.2f}"]
+        for name, asked, estimate in (
+            ("fresh fraction", results.recursion.regime.final_fraction, comparison.implied_fresh_fraction),
+            ("truncation times, as a multiple", 1.0, comparison.implied_truncation),
+        )
+        if estimate is not None
+    ]
     if rows:
         output.heading("Parameters implied by all degrees and rounds together")
-        output.table(["parameter", "estimate", "standard error"], rows)
+        output.table(["parameter", "asked", "implied", "standard error", "z"], rows)
 
 
 def print_discretisation(comparison: Comparison, output: Output) -> None:
@@ -102,10 +151,10 @@ def print_discretisation(comparison: Comparison, output: Output) -> None:
     degree = comparison.indices.sum(axis=1)
     shown = [k for k in np.argsort(degree, kind="stable") if degree[k] > 0 and comparison.tested[-1, k]][:12]
     output.table(
-        ["multi-index", "measured - predicted", "standard error", "step size", "its error"],
+        ["mode", "measured - predicted", "standard error", "step size", "its error"],
         [
             [
-                multi_index(comparison.indices[k]),
+                mode_label(comparison.indices[k].tolist()),
                 float(comparison.measured[-1, k] - comparison.modes.expected[-1, k]),
                 float(comparison.standard_error[-1, k]),
                 float(effect[-1, k]),
@@ -116,31 +165,48 @@ def print_discretisation(comparison: Comparison, output: Output) -> None:
     )
 
 
-def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None:
-    """Print the contraction of one round: proved, in the end, and seen."""
-    if not prediction.rates:
-        return
-    from ...recursion.law_distances import METRIC_NAMES
+class Rates(NamedTuple):
+    """Factors of one round: of the exact laws' last round by metric, and of the simulated modes."""
 
-    names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
-    final = prediction.final_rates
-    output.heading("Contraction of one round towards the limit")
-    output.table(
-        ["metric", "proved", "in the end", "exact law", "simulated"],
-        [
+    exact: dict[str, float]
+    simulated: SimulatedRate | None
+
+
+def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None:
+    """Print the contraction of one round: proved, in the end, of the exact laws, and simulated beside exact."""
+    if prediction.rates:
+        from ...recursion.law_distances import METRIC_NAMES
+
+        names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
+        final, exact = prediction.final_rates, observed.exact
+        output.heading("Contraction of one round towards the limit")
+        output.table(
+            ["metric", "proved", "in the end", *(["exact law, last round"] if exact else [])],
             [
-                names[metric],
-                rate,
-                final.get(metric),
-                observed["exact law"].get(metric),
-                observed["simulated"].get(metric),
-            ]
-            for metric, rate in prediction.rates.items()
-        ],
-    )
-    output.text(
-        "Exact law: the last round. Simulated: mean of the rounds whose distance stands out of the noise."
-    )
+                [names[metric], rate, final.get(metric), *([exact.get(metric)] if exact else [])]
+                for metric, rate in prediction.rates.items()
+            ],
+        )
+    one = observed.simulated
+    if one is not None:
+        output.heading("Mean factor of a round on the distance of Hermite coefficients to the limit's")
+        output.table(
+            ["rounds", "modes", "exact", "simulated", "standard error", "z"],
+            [
+                [
+                    f"1 to {one.rounds}",
+                    one.modes,
+                    one.exact,
+                    one.measured.value,
+                    one.measured.error,
+                    f"{one.z:+.2f}",
+                ]
+            ],
+        )
+        output.text(
+            "A mean over early rounds, so not the rate in the end; exact and simulated are of the same modes and "
+            "rounds, those that stand out of the noise."
+        )
 
 
 def observed_rates(prediction: Prediction, comparison: Comparison) -> Rates:
@@ -149,11 +215,16 @@ def observed_rates(prediction: Prediction, comparison: Comparison) -> Rates:
 
     rows = prediction.approach().items()
     rates = {name: observed_rate([e.value for e in row], [e.error for e in row]) for name, row in rows}
-    simulated = simulated_rate(prediction, comparison)
-    return {
-        "exact law": {name: rate for name, rate in rates.items() if rate is not None},
-        "simulated": {} if simulated is None else {"l2_gamma": simulated},
-    }
+    known = {name: rate for name, rate in rates.items() if rate is not None}
+    return Rates(known, simulated_rate(prediction, comparison))
+
+
+def _rates_document(rates: Rates) -> dict[str, object]:
+    one = rates.simulated
+    if one is None:
+        return {"exact law": rates.exact, "simulated": {}}
+    simulated = {"l2_gamma": one.measured, "exact": one.exact, "z": one.z, "rounds": one.rounds}
+    return {"exact law": rates.exact, "simulated": simulated}
 
 
 def print_target_error(results: Results, output: Output) -> None:
@@ -166,10 +237,10 @@ def print_target_error(results: Results, output: Output) -> None:
     order = np.argsort(-np.abs(coefficients.values), kind="stable")
     largest = [k for k in order if coefficients.indices[k].sum() > 0][:8]
     output.table(
-        ["multi-index", "coefficient", "standard error"],
+        ["mode", "coefficient", "standard error"],
         [
             [
-                multi_index(coefficients.indices[k]),
+                mode_label(coefficients.indices[k].tolist()),
                 coefficients.values[k],
                 comparison.target_standard_error[k],
             ]
@@ -220,10 +291,11 @@ def _document(
         "implied_truncation": comparison.implied_truncation,
         "proved_rates": prediction.rates,
         "final_rates": prediction.final_rates,
-        "observed_rates": rates,
+        "observed_rates": _rates_document(rates),
         "distances_to_data": distances,
         "verdict": {
             "passed": verdict.passed,
+            "tested": verdict.is_tested,
             "level": verdict.level,
             "tests": verdict.tests,
             "untested": verdict.untested,

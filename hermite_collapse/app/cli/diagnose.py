@@ -132,7 +132,10 @@ def run(
     _print_mechanisms(diagnosis, output)
     _print_plateaus(diagnosis, output)
     document = _document(curve, diagnosis, used, list(measured.notes))
-    _draw(diagnosis, output)
+    if output.folder is not None:
+        from ...reporting.diagnosis import diagnosis_page
+
+        output.leave(diagnosis_page(diagnosis, source=str(curve), notes=measured.notes))
     output.keep(document, "diagnosis")
     output.document(document)
     return 1 if diagnosis.fits is False else 0
@@ -237,16 +240,6 @@ def _document(
         "notes": notes,
         "text": diagnosis.text,
     }
-
-
-def _draw(diagnosis: Diagnosis, output: Output) -> None:
-    """Leave a figure of curves and fits in the folder, if one was given."""
-    if output.folder is None:
-        return
-    from ... import figures
-    from ...figures.style import figure_of
-
-    figures.save(figure_of(figures.draw_diagnosis(diagnosis)), output.folder / "figures" / "diagnosis")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -13,30 +13,23 @@ if TYPE_CHECKING:
 
 def outcome(results: Results, output: Output) -> int:
     """Write and print curves, measured defects, contraction and bound; the theory is not tested: status 0."""
-    from ... import figures
     from ...comparison.learned import compare_learned
-    from ...figures.style import figure_of
     from ...reporting import words
-    from ...reporting.learned import write_learned
+    from ...reporting.learned import learned_page
+    from ...reporting.result_page import write_result_page
     from ..run import DATASET, FIGURES, write_dataset
 
     config, recursion = results.config, results.recursion
     comparison = compare_learned(recursion, results.simulated, level=config.analysis.significance)
     output.note("drawing the figure and writing the page")
     sentences = words.prediction(recursion)
-    vector, pixel = figures.save(
-        figure_of(figures.draw_learned(comparison)), results.folder / FIGURES / "learned"
-    )
     write_dataset(comparison.dataset, results.folder / DATASET)
+    page = learned_page(comparison, title=" ".join(sentences))
     written = {
         "dataset": results.folder / DATASET,
-        "learned.svg": vector,
-        "learned.png": pixel,
-        "report": write_learned(
-            results.folder,
-            comparison,
-            title=" ".join(sentences),
-            command=f"hermite-collapse compare {results.folder / 'config.toml'}",
+        **output.save_figures(page.figures, results.folder / FIGURES),
+        "report": write_result_page(
+            results.folder, page, command=f"hermite-collapse compare {results.folder / 'config.toml'}"
         ),
     }
     title(config, output)

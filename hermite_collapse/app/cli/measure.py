@@ -105,7 +105,10 @@ def run(
     )
     _print(measured, data, output)
     if output.folder is not None:
-        _leave(measured, output.make_folder(config))
+        from ...reporting.measured import measured_page
+
+        measured.save(output.make_folder(config) / FILE)
+        output.leave(measured_page(measured, source=str(data)))
     document = _document(measured, data)
     output.keep(document, "measured")
     output.document(document)
@@ -128,18 +131,6 @@ def _print(measured: Measured, data: Path, output: Output) -> None:
         strict=True,
     )
     output.table(["curve", "data", first, "error", last, "error"], [list(row) for row in rows])
-
-
-def _leave(measured: Measured, folder: Path) -> None:
-    from ... import figures
-    from ...figures.style import figure_of
-
-    measured.save(folder / FILE)
-    figures.save(figure_of(figures.draw_measured(measured)), folder / "figures" / "curves")
-    if measured.sheet is not None:
-        rounds = [0, *measured.rounds.tolist()]
-        sheet = figures.sample_figure({"samples": measured.sheet / 255.0}, rounds=rounds, columns=1)
-        figures.save(sheet, folder / "figures" / "samples")
 
 
 def _document(measured: Measured, data: Path) -> dict[str, object]:

@@ -1,29 +1,37 @@
 """Options of a command, made from the fields of the configuration.
 
 A command is a function `run(config, output, **own)`; `command` wraps it into one whose signature holds the
-configuration file, an option for each key of the sections it uses, and the four options every command takes.
+configuration file, an option for each key of the sections it uses, and the options every command takes.
 A key has the same name, sentence, default and rule in the file and on the command line.
 """
 
 from __future__ import annotations
 
 import inspect
+import shlex
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from cyclopts import CoercionError, Group, Parameter, Token
 
+from ...core import checks
+from ...figures.formats import FORMATS, WIDTHS
 from ...storage.claims import claimed
 from ..asked import asked_of_command
 from ..config import Config, load_config, sections
 from ..schema import Section
+from .again import keep_call
 from .output import Output
 
 # Shared by every command, whatever sections it uses.
 _EVERYWHERE = ("seed", "device")
 _COMMON = Group("Every command", sort_key=100)
+_FIRST = Group("What is needed first", sort_key=0)
+_NEEDED_FIRST = ("samples", "fresh_fraction", "truncation_time", "rounds")
+_CONFIG = "config.toml"
 
 
 _CONFIG_FILE = inspect.Parameter(
@@ -60,28 +68,77 @@ def command(
     name = run.__module__.rpartition(".")[2]
 
     def call(first: Any = None, /, **given: Any) -> int | None:
+        line = _line(name, first, given)
         output = Output(
-            as_json=given.pop("json", False), folder=given.pop("out", None), yes=given.pop("yes", False)
+            as_json=given.pop("json", False),
+            folder=given.pop("out", None),
+            yes=given.pop("yes", False),
+            formats=_formats(given.pop("figure_format", None)),
+            width=_width(given.pop("width", None)),
+            line=shlex.join(["hermite-collapse", *line]),
         )
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
-        config = Config() if subject is not None or first is None else load_config(first)
+        if subject is not None:
+            config = Config()
+        elif first is not None:
+            config = load_config(first)
+        else:
+            config = _resumed(output.folder) if own_values.get("resume") else Config()
         options = {name: value for name, value in given.items() if value is not None}
         if options:
             config = config.updated(options)
         about = () if subject is None else (first,)
         if not leaves or output.folder is None:
-            return run(config, output, *about, **own_values)
+            status = run(config, output, *about, **own_values)
+            if output.folder is not None:
+                keep_call(output.folder, line)
+            return status
         asked = asked_of_command(
             name, config, own_values if subject is None else own_values | {subject.name: first}
         )
         with claimed(output.folder, asked):
-            return run(config, output, *about, **own_values)
+            status = run(config, output, *about, **own_values)
+            keep_call(output.folder, line)
+            return status
 
     call.__name__ = run.__name__
     call.__doc__ = run.__doc__
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     return call
+
+
+def _line(name: str, first: object, given: Mapping[str, object]) -> list[str]:
+    """Return the words of the command that was given, --out aside: it says where, not what."""
+    words = [_WORDS.get(name, name), *([] if first is None else [str(first)])]
+    for option, value in given.items():
+        if option in ("out", "json", "yes") or value is None or value is False:
+            continue
+        words.append(f"--{option.replace('_', '-')}")
+        if value is not True:
+            words += map(str, value) if isinstance(value, list | tuple) else [str(value)]
+    return words
+
+
+_WORDS = {"configure": "config"}
+
+
+def _resumed(folder: Path | None) -> Config:
+    """Return the configuration that a run in the folder was given; the defaults where there is none."""
+    if folder is None or not (folder / _CONFIG).is_file():
+        return Config()
+    return load_config(folder / _CONFIG)
+
+
+def _formats(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the kinds of files that figures become; a page has its own copy of each."""
+    if not given:
+        return FORMATS[:2]
+    return tuple(checks.one_of(word, FORMATS, "figure_format") for word in given)
+
+
+def _width(given: str | None) -> str | None:
+    return None if given is None else checks.one_of(given, tuple(WIDTHS), "width")
 
 
 def _options(uses: tuple[str, ...]) -> list[inspect.Parameter]:
@@ -91,7 +148,8 @@ def _options(uses: tuple[str, ...]) -> list[inspect.Parameter]:
         for key, field in models[name].model_fields.items():
             kind = option_type(field.annotation)
             if field.json_schema_extra is None and kind is not None and key not in _EVERYWHERE:
-                options.append(_parameter(key, kind, _help(field.description, _default(name, key)), group))
+                home = _FIRST if key in _NEEDED_FIRST and name != "initial" else group
+                options.append(_parameter(key, kind, _help(field.description, _default(name, key)), home))
     return options
 
 
@@ -119,7 +177,23 @@ def _common_parameters() -> list[inspect.Parameter]:
         _parameter("yes", bool, "Go ahead even if it needs much memory or time.", _COMMON, default=False)
     )
     common.append(
-        _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", _COMMON)
+        _parameter(
+            "figure_format",
+            list[str],
+            f"Kinds of files of each figure: {', '.join(FORMATS)}. Default: svg png.",
+            _COMMON,
+        )
+    )
+    common.append(
+        _parameter(
+            "width",
+            str,
+            "Columns of a paper that figures span: single or double. Default: as drawn.",
+            _COMMON,
+        )
+    )
+    common.append(
+        _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", _FIRST)
     )
     return common
 
@@ -143,13 +217,18 @@ def _of_whole_numbers(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def _whole_numbers(kind: Any, tokens: Sequence[Token]) -> Any:
-    for token in tokens:
-        try:
-            int(token.value)
-        except ValueError:
-            raise CoercionError(token=token, msg=f'unable to convert "{token.value}" into int.') from None
-    numbers = [int(token.value) for token in tokens]
+    numbers = list(map(_whole_number, tokens))
     return numbers if get_origin(kind) is list else numbers[0]
+
+
+def _whole_number(token: Token) -> int:
+    """Return a count written as 1000, 1_000 or 1e3; 2.5 and 1e-3 are none."""
+    with suppress(ValueError):
+        return int(token.value)
+    with suppress(ValueError, OverflowError):
+        if (number := float(token.value)).is_integer() and "e" in token.value.lower():
+            return int(number)
+    raise CoercionError(token=token, msg=f'unable to convert "{token.value}" into int.')
 
 
 def option_type(annotation: Any) -> Any:

@@ -20,11 +20,17 @@ import numpy as np
 
 from ...core.errors import InputError
 from ...core.estimates import Estimate
+from ...core.printable import printable
 from ...core.progress import progress_bar
+from ...figures.formats import FORMATS
 from ...reporting.terminal import WIDTH, table_lines
 from ...storage.folder import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ...core.significance import Verdict
+    from ...reporting.result_page import Page
     from ..config import Config
 
 
@@ -40,11 +46,20 @@ class Output:
         Where files go; None: no files, or the command's own choice.
     yes : bool
         Go ahead with work that seems too large for this machine.
+    formats : tuple of str
+        Kinds of files that figures become.
+    width : str or None
+        Columns of a paper that figures span; as drawn without it.
+    line : str
+        The command as it was given, for a page to repeat.
     """
 
     as_json: bool = False
     folder: Path | None = None
     yes: bool = False
+    formats: tuple[str, ...] = FORMATS[:2]
+    width: str | None = None
+    line: str = ""
 
     def document(self, content: Mapping[str, object]) -> None:
         """Print the document, if JSON was asked for; infinities and NaN become words."""
@@ -55,7 +70,10 @@ class Output:
         """Print a line that starts a part, after a blank one."""
         if not self.as_json:
             print(
-                "\n" + "\n".join(_bold(line) for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False))
+                "\n"
+                + "\n".join(
+                    _bold(line) for line in textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False)
+                )
             )
 
     def text(self, text: str, *, indent: str = "") -> None:
@@ -63,7 +81,7 @@ class Output:
         if not self.as_json:
             print(
                 textwrap.fill(
-                    " ".join(text.split()),
+                    printable(" ".join(text.split())),
                     width=WIDTH,
                     initial_indent=indent,
                     subsequent_indent=" " * len(indent),
@@ -72,16 +90,31 @@ class Output:
                 )
             )
 
+    def verdict(self, verdict: Verdict, more: str = "") -> None:
+        """Print a verdict under its heading, its first words in green, red or yellow where colours show."""
+        colour = {"Agreement": 32, "Disagreement": 31}.get(verdict.head, 33)
+        self.heading("Verdict")
+        if self.as_json:
+            return
+        first, *others = textwrap.wrap(
+            printable(f"{verdict.head}. {verdict.text}{more}"),
+            WIDTH,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        print(_coloured(first[: len(verdict.head) + 1], colour) + first[len(verdict.head) + 1 :])
+        self.lines(others)
+
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines as they are."""
         if not self.as_json:
             for line in lines:
                 print(line)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print rows under right-aligned columns, left-aligned where they hold words."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, keys: int = 1) -> None:
+        """Print rows under right-aligned columns, left-aligned where they hold words; `keys` begin every block."""
         if not self.as_json:
-            self.lines(table_lines(columns, rows, bold=_takes_bold()))
+            self.lines(table_lines(columns, rows, keys=keys, bold=_takes_bold()))
 
     def make_folder(self, config: Config) -> Path:
         """Make the folder, write the configuration as run into it, and return it; results come after that."""
@@ -96,6 +129,27 @@ class Output:
         folder = self._made_folder()
         write_atomically(folder / f"{name}.json", json.dumps(plain(content), indent=2).encode())
         self.text(f"\nWritten to {folder}.")
+
+    def save_figures(self, drawn: Mapping[str, Figure], folder: Path) -> dict[str, Path]:
+        """Write figures by name into a folder, in the formats and the width asked for; return the files by name."""
+        from ...figures.saving import save
+
+        written = {}
+        for name, figure in drawn.items():
+            for file in save(figure, folder / name, formats=self.formats, width=self.width):
+                written[file.name] = file
+        return written
+
+    def leave(self, page: Page, *, config: Config | None = None) -> None:
+        """Leave figures and one page in the folder, if one was given."""
+        if self.folder is None:
+            return
+        from ...reporting.result_page import write_result_page
+
+        folder = self._made_folder()
+        self.save_figures(page.figures, folder / "figures")
+        text = "" if config is None else config.to_toml(folder)
+        write_result_page(folder, page, command=self.line, config_text=text)
 
     def _made_folder(self) -> Path:
         assert self.folder is not None
@@ -112,7 +166,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a line on standard error: what is being done."""
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def plain(value: object) -> object:
@@ -139,3 +193,7 @@ def _takes_bold() -> bool:
 
 def _bold(text: str) -> str:
     return f"\033[1m{text}\033[0m" if _takes_bold() else text
+
+
+def _coloured(text: str, colour: int) -> str:
+    return f"\033[1;{colour}m{text}\033[0m" if _takes_bold() else text

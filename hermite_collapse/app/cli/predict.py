@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.numbers import spread_rounds
+from ...hermite.indices import mode_label
 from ..config import Config
 from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
     from ...core.estimates import Estimate
-    from ...core.types import IntArray
     from ...recursion.prediction import Prediction
 
 
@@ -21,7 +22,8 @@ def run(config: Config, output: Output) -> int:
     """Predict what the recursion converges to, without simulating it (no torch needed).
 
     Prints the half-amplitude degree, the share of each Hermite degree kept after some rounds and in the limit,
-    the proved contraction rates, and the distances of the limit law to the data.
+    the proved contraction rates, and the distances of the limit law to the data.  --out keeps them with figures and a
+    page.
     """
     from ...recursion.prediction import predict
     from ...reporting import words
@@ -37,6 +39,7 @@ def run(config: Config, output: Output) -> int:
     if output.folder is not None:
         folder = output.make_folder(config)
         write_dataset(prediction.to_dataset(), folder / "prediction.nc")
+        _leave(config, prediction, output, folder)
     output.document(_document(config, prediction, distances, sentences, caveats))
     title(config, output)
     output.text(" ".join(sentences))
@@ -47,6 +50,26 @@ def run(config: Config, output: Output) -> int:
     if output.folder is not None:
         output.text(f"\nWritten to {output.folder}.")
     return 0
+
+
+def _leave(config: Config, prediction: Prediction, output: Output, folder: Path) -> None:
+    """Leave the figures and the page of a prediction in its folder."""
+    from ...figures.comparison import prediction_figures
+    from ...reporting.report import write_report
+
+    with output.progress("figures") as advance:
+        drawn = prediction_figures(prediction, progress=advance)
+        output.save_figures(drawn, folder / "figures")
+    write_report(
+        folder,
+        comparison=None,
+        recursion=prediction.recursion,
+        simulated=None,
+        config_text=config.to_toml(folder),
+        command=f"hermite-collapse predict {folder / 'config.toml'}",
+        figures=drawn,
+        prediction=prediction,
+    )
 
 
 def title(config: Config, output: Output) -> None:
@@ -72,7 +95,7 @@ def print_modes(prediction: Prediction, output: Output) -> None:
         columns += ["limit"] if prediction.attenuation is not None else []
         columns += ["contraction"] if prediction.contraction is not None else []
         rows = []
-        for n in prediction.degrees:
+        for n in prediction.degrees[1:]:
             row: list[object] = [int(n), *(float(prediction.factors[i, n]) for i in rounds)]
             row += [float(prediction.attenuation[n])] if prediction.attenuation is not None else []
             row += [float(prediction.contraction[n])] if prediction.contraction is not None else []
@@ -80,13 +103,14 @@ def print_modes(prediction: Prediction, output: Output) -> None:
         output.table(columns, rows)
     elif prediction.coefficients is not None and prediction.indices is not None:
         output.heading("Hermite coefficients (largest of the data first)")
-        order = np.argsort(-np.abs(prediction.coefficients[0]), kind="stable")[:12]
-        columns = ["multi-index", *(f"round {i}" for i in (0, *rounds))]
+        size = np.where(prediction.indices.any(axis=1), np.abs(prediction.coefficients[0]), -1.0)
+        order = np.argsort(-size, kind="stable")[: min(12, int(np.sum(size >= 0.0)))]
+        columns = ["mode", *(f"round {i}" for i in (0, *rounds))]
         columns += ["limit"] if prediction.limit_coefficients is not None else []
         rows = []
         for k in order:
             row = [
-                multi_index(prediction.indices[k]),
+                mode_label(prediction.indices[k].tolist()),
                 *(float(prediction.coefficients[i, k]) for i in (0, *rounds)),
             ]
             row += (
@@ -135,13 +159,6 @@ def print_caveats(caveats: list[str], output: Output) -> None:
         output.heading("To know")
         for text in caveats:
             output.text(text, indent="- ")
-
-
-def multi_index(index: IntArray) -> str:
-    """Return (2, 0, 1) as "2.0.1"; long ones by their nonzero entries."""
-    if len(index) <= 4:
-        return ".".join(str(k) for k in index)
-    return " ".join(f"x{j}^{k}" for j, k in enumerate(index) if k) or "0"
 
 
 def _document(

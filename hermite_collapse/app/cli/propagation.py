@@ -109,6 +109,7 @@ def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:
                 errors=[entry.error for entry in limit],
                 upper={"proved rate": overview.limit_bound},
                 ylabel=r"$\chi^2(p_i\,\Vert\,p_\infty)$",
+                label="exact",
                 first_round=0,
             ),
         )
@@ -123,6 +124,7 @@ def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:
                 lower=columns.lower,
                 upper=columns.upper,
                 ylabel=r"$\chi^2(p_i\,\Vert\,p^*)$",
+                label="exact",
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
@@ -10,26 +11,52 @@ from cyclopts import Parameter
 from ...core.errors import InputError
 from ...storage.claims import FolderLock
 from ..config import Config
+from .again import KeptCall, kept_call
 from .compare import outcome
 from .options import command as _command
 from .output import Output
 
-Folder = Annotated[Path | None, Parameter(help="Folder of a finished run (also --out).")]
+_RUNS = ("simulate", "compare")
+"""Commands whose folders hold a simulation, which is read."""
+
+Folder = Annotated[Path | None, Parameter(help="Folder that any command here wrote (also --out).")]
 
 
 def run(config: Config, output: Output, folder: Folder = None) -> int:
-    """Write the results, the figures and the page of a finished run again, and print what they say."""
+    """Write the results, the figures and the page of a folder again, and print what they say.
+
+    A finished run is not simulated again; what another command left is made again by that command.
+    """
     from ..run import load
 
     where = folder if folder is not None else output.folder
     if where is None:
         raise InputError("report must be given the folder of a run, got none.")
+    kept = kept_call(where)
+    if kept is not None and kept.arguments[0] not in _RUNS:
+        return _again(kept, where, output)
     results = load(where)
     lock = FolderLock(results.folder)
     try:
         return outcome(results, output)
     finally:
         lock.release()
+
+
+def _again(kept: KeptCall, folder: Path, output: Output) -> int:
+    """Run the command that made a folder once more, into the same folder."""
+    from .app import build_app
+
+    words = [*kept.arguments, "--out", str(folder.resolve())]
+    words += ["--json"] if output.as_json else []
+    words += ["--yes"] if output.yes else []
+    words += ["--resume"] if kept.arguments[0] == "sweep" and "--resume" not in words else []
+    if "--figure-format" not in words:
+        words += ["--figure-format", *output.formats]
+    if output.width is not None and "--width" not in words:
+        words += ["--width", output.width]
+    with chdir(kept.directory):
+        return int(build_app(words[0])(words) or 0)
 
 
 command = _command(run, uses=())

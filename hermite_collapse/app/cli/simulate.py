@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from ...hermite.indices import mode_label
 from ..asked import asked_of_run
 from ..config import Config
 from .options import command as _command
@@ -35,9 +36,9 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     with results.claimed():
         record = simulate(results, output)
     title(config, output)
-    output.text(
-        f"{record.rounds} rounds of {record.particles} particles, {record.runs} run(s), on {record.device}."
-    )
+    runs = f", {record.runs} runs" if record.runs > 1 else ""
+    output.text(f"{record.rounds} rounds of {record.particles} particles{runs}, on {record.device}.")
+    print_coefficients(results, record, output)
     onwards = f"; compare --resume --out {results.folder} goes on from it" if is_comparable(config) else ""
     output.text(f"Written to {results.folder}{onwards}.")
     output.document(
@@ -52,6 +53,27 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
         }
     )
     return 0
+
+
+def print_coefficients(results: Results, record: SimulatedRecursion, output: Output) -> None:
+    """Print the largest Hermite coefficients of the last round, measured, beside those of the data."""
+    data = results.recursion.target.hermite_coefficients(record.degree)
+    size = np.where(record.indices.any(axis=1), np.abs(data.values), -1.0)
+    largest = np.sort(np.argsort(-size, kind="stable")[: min(MOST_MODES, int(np.sum(size >= 0.0)))])
+    mean = record.mean_coefficients[-1]
+    error = np.sqrt(np.mean(record.standard_errors[:, -1] ** 2, axis=0) / record.runs)
+    output.heading(f"Largest Hermite coefficients after round {record.rounds}")
+    output.table(
+        ["mode", "data", "measured", "standard error"],
+        [
+            [mode_label(record.indices[k].tolist()), float(data.values[k]), float(mean[k]), float(error[k])]
+            for k in largest
+        ],
+    )
+
+
+MOST_MODES = 8
+"""Coefficients that are printed."""
 
 
 def start(config: Config, output: Output, resume: bool) -> Results:
@@ -71,7 +93,12 @@ def _folder(config: Config, output: Output, resume: bool) -> Results:
         return open_folder(output.folder, config, resume=resume)
     digest = hashlib.sha256(json.dumps(asked_of_run(config), sort_keys=True).encode()).hexdigest()[:8]
     # A folder named after what was asked can only hold that run, so it is continued.
-    return open_folder(Path("runs") / f"{config.target.label}-{digest}", config, resume=True)
+    results = open_folder(Path("runs") / f"{config.target.label}-{digest}", config, resume=True)
+    if results.is_complete:
+        output.note(f"{results.folder} holds this very run, finished: it is read, not simulated again")
+    elif results.rounds_done:
+        output.note(f"{results.folder} holds {results.rounds_done} rounds of this very run: it is continued")
+    return results
 
 
 def simulate(results: Results, output: Output) -> SimulatedRecursion:

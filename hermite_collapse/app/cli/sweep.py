@@ -93,6 +93,7 @@ def _print(sweep: Sweep, dataset: Dataset, output: Output) -> None:
             [*map(_shown, setting), *(float(flat[name][i]) for name in names)]
             for i, setting in enumerate(sweep.settings)
         ],
+        keys=len(sweep.keys),
     )
 
 
