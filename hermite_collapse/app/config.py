@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import Field, ValidationError
 
 from ..core.errors import InputError
+from ..storage.regular import read_text
 from .schema import (
     AnalysisSection,
     NetworkSection,
@@ -137,8 +138,10 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     if file.suffix in _SAMPLES:
         raise InputError(f"the configuration must be a TOML file, got {str(path)!r}: was --samples meant?")
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file, f"the configuration ({path})", encoding="utf-8-sig")
         document = tomllib.loads(text)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"the configuration must be an existing TOML file, got {str(path)!r}.") from None
     except UnicodeDecodeError:

@@ -18,7 +18,7 @@ class InputError(ValueError):
     fresh_fraction must lie in [0, 1], got 1.5.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))  # it may repeat names of files and columns
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from .regular import read_text, require_regular
 
 UNFINISHED = ".unfinished-"
 
@@ -51,25 +52,33 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
 
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Return a JSON document; InputError if it cannot be read."""
+    name = f"folder's {Path(path).name}"
     try:
-        return json.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
+        return json.loads(read_text(path, name))
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as problem:
         raise InputError(
-            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {problem}."
+            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {_brief(problem)}."
         ) from None
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """Return the arrays of an npz file; InputError if it cannot be read."""
-    import zipfile
-
+    name = f"folder's {Path(path).name}"
+    require_regular(path, name)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except Exception as problem:  # archives can be damaged in any way
         raise InputError(
-            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {problem}."
+            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {_brief(problem)}."
         ) from None
+
+
+def _brief(problem: BaseException) -> str:
+    text = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def _sync_directory(path: Path) -> None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from .claims import Claim
 from .folder import read_arrays, read_json, write_arrays, write_atomically, write_json
+from .regular import require_regular
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
@@ -40,7 +41,13 @@ def read_timings(path: Path) -> tuple[dict[int, float], tuple[str, ...]]:
     if not (path / TIMINGS).exists():
         return {}, ()
     document = read_json(path / TIMINGS)
-    return {int(i): float(s) for i, s in document["seconds"].items()}, tuple(document["notes"])
+    try:
+        seconds = {int(i): float(s) for i, s in document["seconds"].items()}
+        return seconds, tuple(map(str, document["notes"]))
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise InputError(
+            f"folder must hold seconds and notes in its {TIMINGS}, got others in {path}."
+        ) from None
 
 
 class RunFolder:
@@ -102,9 +109,10 @@ class RunFolder:
     def read_particles(self, index: int) -> NDArray[Any]:
         """Return the particles of a complete round; InputError if they are gone."""
         path = self._particles(index)
+        require_regular(path, f"folder's {path.name}")
         try:
             return np.asarray(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as problem:
+        except (OSError, ValueError, EOFError, SyntaxError) as problem:
             raise InputError(
                 f"folder must hold a readable {path.name}, got {os.fspath(path)!r}: {problem}."
             ) from None

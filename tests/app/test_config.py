@@ -169,7 +169,7 @@ def test_bad_files_are_one_sentence(tmp_path, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="must be an existing TOML file"):
         load_config(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="must be readable"):
+    with pytest.raises(InputError, match="must be a regular file, got a folder"):
         load_config(tmp_path)
 
 
