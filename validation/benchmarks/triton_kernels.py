@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from hermite_collapse.simulation.fused.triton_reverse import ReverseKernel
 
 STEPS = 100
-# Particles, warps, stages of loading ahead, registers; and the widest tile of components.
-SHAPES = [((64, 4, 2), 32), ((64, 4, 2), 16), ((32, 2, 2), 32), ((32, 2, 2), 16), ((64, 4, 1), 16)]
-LANE_SHAPES = [((128, 4, 1), 8), ((256, 4, 1), 8)]
+# Particles, warps, stages of loading ahead, and the widest tile of components.
+SHAPES = [(64, 4, 2, 32), (64, 4, 2, 16), (32, 2, 2, 32), (32, 2, 2, 16), (64, 4, 1, 16)]
+LANE_SHAPES = [(128, 4, 1, 8), (256, 4, 1, 8)]
 # Queries, points, warps, stages of loading ahead.
 ATTENTION_SHAPES = [(64, 128, 4, 3), (64, 64, 4, 3), (64, 128, 4, 2), (64, 256, 4, 2), (128, 128, 8, 3)]
 
@@ -88,8 +88,8 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
         (3, 1, 1 << 23, True, LANE_SHAPES),
         (8, 2, 1 << 22, False, LANE_SHAPES[:1]),
         (16, 8, 1 << 20, False, LANE_SHAPES[:1]),
-        (64, 32, 1 << 18, False, [((64, 4, 1), 32)]),
-        (64, 64, 1 << 17, False, [((64, 4, 1), 32)]),
+        (64, 32, 1 << 18, False, [(64, 4, 1, 32)]),
+        (64, 64, 1 << 17, False, [(64, 4, 1, 32)]),
     ):
         law = mixture(components, dimension, isotropic, device)
         denoiser = MixtureDenoiser(law)
@@ -104,25 +104,23 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
             "isotropic": isotropic,
             "particles": particles,
         }
-        for shape, tile in shapes:
-            kernel = replace(ReverseKernel.of(plan, device, widest_tile=tile), launch=Launch(*shape))
+        for shape in shapes:
+            kernel = ReverseKernel.of(plan, device, Launch(*shape))
             quiet = replace(kernel, options={**kernel.options, "NOISE": False})
-            for noise, own in (
-                ((True, kernel), (False, quiet)) if shape == shapes[0][0] else ((True, kernel),)
-            ):
+            for noise, own in ((True, kernel), (False, quiet)) if shape == shapes[0] else ((True, kernel),):
                 name = {"kernel": "reverse diffusion" if noise else "without noise", **common}
                 try:
                     seconds = seconds_of(own, origin, pieces, path.key)
-                except Exception as problem:  # a shape that the card has no room for
+                except Exception as problem:  # a shape that asks for more than the card has
                     yield {
                         **name,
-                        "launch": f"{shape}, {tile}",
+                        "launch": str(shape),
                         "note": f"{type(problem).__name__}: {problem}"[:200],
                     }
                     continue
                 yield {
                     **name,
-                    "launch": f"{shape}, {tile}",
+                    "launch": str(shape),
                     "seconds": seconds,
                     "particle_steps_per_second": particles * STEPS / seconds,
                     "flops_per_second": flops / seconds,

@@ -26,9 +26,7 @@ from .triton_stages import NEVER, lanes, matrices
 _LOG2_E = 1.4426950408889634
 # What rounding may make of a particle, amplified by the dynamics.
 LARGEST_DIFFERENCE = 1e-7
-# The largest dimension of the form with a particle in each thread, and components taken together in both forms.
-_WIDEST_LANE = 8
-_TILE_OF_LANE, _TILE = 8, 32
+_WIDEST_LANE = 8  # the largest dimension of the form with a particle in each thread
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,29 @@ class Launch:
         Of a program.
     ahead : int
         Stages of the plan whose tables are loaded ahead.
+    tile : int
+        The most components that are taken together, a power of two.
     registers : int, optional
-        The most that a thread may take: fewer leave room for more programs, and move numbers to memory.
+        The most that a thread may take: fewer let more programs run at once, and move numbers to memory.
     """
 
     particles: int
     warps: int
     ahead: int
+    tile: int
     registers: int | None = None
+
+
+# By padded dimension, as `validation.benchmarks.triton_kernels` found them on an H100; lanes first.
+LAUNCHES = {
+    1: Launch(256, 4, 1, 8),
+    2: Launch(128, 4, 1, 8),
+    4: Launch(128, 4, 1, 8),
+    8: Launch(128, 4, 1, 8),
+    16: Launch(64, 4, 2, 32),
+    32: Launch(64, 4, 1, 32),
+    64: Launch(64, 4, 1, 32),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +77,7 @@ class ReverseKernel:
     stages, tiles : int
         Stages of the plan, and tiles of components of each.
     launch : Launch
-        How it is cut into programs; the numbers do not depend on it.
+        How it is cut into programs.
     """
 
     tables: tuple[torch.Tensor, ...]
@@ -74,14 +87,14 @@ class ReverseKernel:
     launch: Launch
 
     @classmethod
-    def of(cls, plan: Plan, device: torch.device, *, widest_tile: int | None = None) -> ReverseKernel:
-        """Return the kernel of a plan, d at most 64, with at most so many components taken together."""
+    def of(cls, plan: Plan, device: torch.device, launch: Launch | None = None) -> ReverseKernel:
+        """Return the kernel of a plan, d at most 64, cut as `LAUNCHES` says unless another way is given."""
         in_lanes = plan.dimension <= _WIDEST_LANE
         least = 1 if in_lanes else 16
         width = max(least, triton.next_power_of_2(plan.dimension))
         sizes = np.diff(plan.group_start)
-        most = widest_tile or (_TILE_OF_LANE if in_lanes else _TILE)
-        tile = max(least, min(triton.next_power_of_2(int(sizes.max())), most))
+        cut = LAUNCHES[width] if launch is None else launch
+        tile = max(least, min(triton.next_power_of_2(int(sizes.max())), cut.tile))
         members, frame_of = _tiles(plan, tile)
         arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
@@ -103,8 +116,7 @@ class ReverseKernel:
         }
         if not in_lanes:
             options["RIGHT"] = triton.next_power_of_2(plan.dimension - width // 2)
-        launch = Launch(128, 4, 1) if in_lanes else Launch(64, 4, 2) if width < 32 else Launch(64, 4, 1)
-        return cls(tuple(tables), options, plan.stages, len(members), launch)
+        return cls(tuple(tables), options, plan.stages, len(members), cut)
 
     @property
     def variant(self) -> tuple[int, ...]:
