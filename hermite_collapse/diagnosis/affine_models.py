@@ -14,7 +14,7 @@ from .round_models import LongRun, Parameter, RoundModel, geometric
 
 LARGEST_SLOPE = 4.0
 _SMALLEST_LOSS = 1e-12  # of a refit, below which the number of samples counts as infinite
-_LOSSES = (0.0005, 0.003, 0.01, 0.03, 0.08, 0.2, 0.4, 0.7)
+_LOSSES = (1e-5, 0.0005, 0.003, 0.01, 0.03, 0.08, 0.2, 0.4, 0.7)
 """Shares of a variance that a round may lose, where fits begin."""
 
 

@@ -296,9 +296,10 @@ def _models(
     if not wanted:
         raise InputError('sampler must be given where mechanism is "sampler", got none.')
     if not wanted[0].speaks_of(observations):
-        held = "distances" if np.any(observations.degrees == DISTANCE) else "factors"
+        if np.any(observations.degrees == DISTANCE):
+            raise InputError(f"mechanism must be 'affine' for distances, which fix no more, got {asked!r}.")
         raise InputError(
-            f"mechanism must say something of {held}, which fix a rate and a plateau, got {asked!r}."
+            f"mechanism must say something of factors, got {asked!r}, which speaks of variances."
         )
     return wanted
 

@@ -29,6 +29,7 @@ from ..core.types import FloatArray
 from .observations import DISTANCE, Observations
 
 LARGEST_RATE = 3.0
+_SMALLEST, _LARGEST_EXPONENT = 1e-300, 100.0
 
 
 class Parameter(NamedTuple):
@@ -52,7 +53,7 @@ class Parameter(NamedTuple):
     borders: tuple[float, ...] = ()
 
 
-FRESH = Parameter("fresh_fraction", 0.0, 1.0, (0.01, 0.05, 0.12, 0.25, 0.4, 0.6, 0.85), (0.0, 1.0))
+FRESH = Parameter("fresh_fraction", 0.0, 1.0, (1e-4, 1e-3, 0.01, 0.05, 0.12, 0.25, 0.4, 0.6, 0.85), (0.0, 1.0))
 _RATES = (0.05, 0.2, 0.35, 0.5, 0.62, 0.72, 0.8, 0.86, 0.91, 0.95, 0.98, 0.999, 1.02, 1.1, 1.4)
 
 
@@ -99,12 +100,14 @@ def geometric(kappa: FloatArray, rounds: FloatArray) -> tuple[FloatArray, FloatA
     """Return kappa^i and its sum G_i = (1 - kappa^i)/(1 - kappa), (s, r, m) for kappa (s, m)."""
     base = kappa[:, None, :]
     powers = rounds[None, :, None]
-    with np.errstate(over="ignore", invalid="ignore"):
-        power = np.abs(base) ** powers * np.where((base < 0) & (powers % 2 == 1), -1.0, 1.0)
-        log = np.log(np.maximum(np.abs(base), 1e-300))
-        near = np.abs(base - 1.0) < 0.5
-        below = np.where(base == 1.0, 1.0, 1.0 - base)
-        sums = np.where(near, -np.expm1(powers * np.where(near, log, 0.0)), 1.0 - power) / below
+    sign = np.where((base < 0) & (powers % 2 == 1), -1.0, 1.0)
+    log = np.log(np.maximum(np.abs(base), _SMALLEST))
+    # No curve grows so far; a search that tries it must come back.
+    exponent = np.minimum(powers * log, _LARGEST_EXPONENT)
+    power = np.where(powers == 0.0, 1.0, np.where(base == 0.0, 0.0, np.exp(exponent) * sign))
+    near = np.abs(base - 1.0) < 0.5
+    below = np.where(base == 1.0, 1.0, 1.0 - base)
+    sums = np.where(near, -np.expm1(np.where(near, exponent, 0.0)), 1.0 - power) / below
     return power, np.where(base == 1.0, powers, sums)
 
 

@@ -35,7 +35,7 @@ def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Ob
         return _rejected(fits)
     if decision.verdict == IDENTIFIED:
         parts = [
-            f"{_capital(leading.title)} explains the curves: {parameters(leading)} ({_quality(leading)}).",
+            f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({_quality(leading)}).",
             _levels(leading),
             _others(leading, fits),
         ]
@@ -63,6 +63,12 @@ def parameters(one: MechanismFit) -> str:
         elif value is not None and value.error != 0.0:
             named.append(f"{_NAMES[name]} {_number(value)}")
     return _listed(named) if named else "no fitted parameter"
+
+
+def _with_parameters(one: MechanismFit) -> str:
+    """Return fitted parameters after a colon, nothing where all were held."""
+    is_held = all(value is not None and value.error == 0.0 for value in one.parameters.values())
+    return "" if is_held else f": {parameters(one)}"
 
 
 def critical_share(fits: dict[str, MechanismFit]) -> str:

@@ -79,6 +79,8 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     if telling:
         return Decision(RATE_AND_PLATEAU, min(telling, key=_criterion(observations)))
     leading = general if general.is_accepted else min(accepted, key=_criterion(observations))
+    if np.any(leading.settles & (leading.contraction > 1.0)):
+        return Decision(UNDETERMINED, leading, "the curves grow without a plateau")
     if leading.name == "affine":
         return Decision(UNDETERMINED, leading, "no plateau is in sight")
     return Decision(UNDETERMINED, leading, "a parameter is at the border of its range")

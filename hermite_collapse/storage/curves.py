@@ -43,6 +43,8 @@ from .tables import Cells, read_cells, read_number
 _DATA = {"real", "data", "reference", "original", "ground truth", "true"}
 """What may stand for round 0."""
 _NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
+_STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
+"""Names of rounds that may count steps of training."""
 _FROM_PERCENT = (30.0, 101.0)
 """Shares of the data, 1, that are between these in round 0 are per cent."""
 _ENOUGH_RUNS = 5
@@ -224,7 +226,7 @@ class _Table:
 
     def curve(self, notes: list[str]) -> Curve:
         """Return the curves of the table."""
-        rounds = self._rounds()
+        rounds = self._rounds(notes)
         runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
         entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
         present: set[tuple[str, float, tuple[str, ...]]] = set()
@@ -299,7 +301,8 @@ class _Table:
             entries.append((name, order, number.value * scale, error * scale))
         return entries
 
-    def _rounds(self) -> list[float]:
+    def _rounds(self, notes: list[str]) -> list[float]:
+        """Return the round of every row; steps of training that come in equal portions are rounds of one each."""
         where = self._all(ROUND)
         if not where:
             return [float(i) for i in range(len(self.cells.rows))]
@@ -314,6 +317,12 @@ class _Table:
                     f"{cell[:40]!r} in row {i + 1}."
                 )
             rounds.append(value)
+        name = plain_name(self.cells.names[where[0]])
+        portion = math.gcd(*(int(value) for value in rounds))
+        portions = sorted({int(value) // portion for value in rounds}) if portion > 1 else []
+        if name in _STEPS and portions and portions == list(range(portions[0], portions[0] + len(portions))):
+            notes.append(f"{portion} of {self.cells.names[where[0]].strip()} were taken for one round.")
+            return [value / portion for value in rounds]
         return rounds
 
     def _times(self, rounds: list[float]) -> tuple[float, ...] | None:

@@ -332,7 +332,7 @@ def test_gaussian_refits_are_refits_and_their_plateau_lies_above_no_real_digit()
         ({"curve": np.ones(3), "rounds": [0, 1, 1e9]}, "rounds must be at most 100000"),
         (
             {"curve": np.ones(5), "kind": "distances", "mechanism": "blur"},
-            "fix a rate and a plateau, got 'blur'",
+            "mechanism must be 'affine' for distances, which fix no more, got 'blur'",
         ),
         ({"curve": np.ones(5), "mechanism": "sampler"}, "sampler must be given where mechanism"),
         ({"curve": np.ones(5), "mechanism": "guidance"}, "mechanism must be one of"),

@@ -212,6 +212,14 @@ def test_tables_are_read_as_meant(tmp_path, text, columns, expected):
     assert expected.note in " ".join(curve.notes)
 
 
+def test_steps_of_training_in_equal_portions_are_rounds(tmp_path):
+    (tmp_path / "c.csv").write_text("step,w2\n0,.1\n5000,.2\n10000,.3\n")
+    curve = read_curve(tmp_path / "c.csv")
+    assert curve.rounds.tolist() == [0, 1, 2] and "5000 of step were taken for one round" in curve.notes[0]
+    (tmp_path / "c.csv").write_text("round,w2\n0,.1\n10,.2\n20,.3\n")
+    assert read_curve(tmp_path / "c.csv").rounds.tolist() == [0, 10, 20]
+
+
 def test_there_are_forty_of_them():
     assert len(TABLES) >= 40
 
