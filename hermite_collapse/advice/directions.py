@@ -40,12 +40,15 @@ class PrincipalDirections(Value):
         Variances of the class means.
     count : int
         Number of samples.
+    classes : int
+        Number of classes, 1 without labels.
     """
 
     variances: FloatArray
     vectors: FloatArray
     between: FloatArray | None
     count: int
+    classes: int = 1
 
     @property
     def is_rough(self) -> bool:
@@ -91,7 +94,7 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
         along = (means - samples.mean(axis=0)) @ vectors.T
         raw = np.average(along**2, axis=0, weights=sizes)
         between = np.maximum(raw - variances * (len(sizes) - 1) / count, 0.0)
-    return PrincipalDirections(variances, vectors, between, count)
+    return PrincipalDirections(variances, vectors, between, count, 1 if sizes is None else len(sizes))
 
 
 @dataclass(frozen=True, eq=False)

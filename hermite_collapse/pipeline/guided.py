@@ -93,6 +93,7 @@ class GuidedRecursion:
                     np.log(np.abs(following.spread / state.spread)),
                 )
             still = _is_close(following.variance, state.variance) & _is_close(following.spread, state.spread)
+            still &= _is_close(following.drift, state.drift)
             if count == window.end:
                 still |= window.jitters
                 growing |= window.grows & (np.abs(following.spread) > LARGE)

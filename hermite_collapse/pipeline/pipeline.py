@@ -19,6 +19,8 @@ with gamma the gain so far, gbar = alpha + (1-alpha) gamma,
 
     w = alpha v_d + (1-alpha) v + alpha (1-alpha) (1-gamma)^2 b_d,     b = gbar^2 b_d,     gamma' = gain(w, b) gbar.
 
+With finite images the means of classes drift one by one, and b = gbar^2 b_d + M_fit: guidance parts even classes that
+share a mean.
 Below a critical fresh fraction the means, and with them the variances, grow without bound.
 """
 
@@ -66,7 +68,8 @@ class Pipeline:
     fresh_fraction : float
         Share alpha of fresh real data in every round, in [0, 1].
     images : int, optional
-        Number of training images of each round: a refit together with the drift of the mean.
+        Number of training images of each round, of each class under guidance: a refit together with the drift of
+        the mean.
 
     Raises
     ------
@@ -189,7 +192,7 @@ class Pipeline:
             mixed = mixed + alpha * keep * (1.0 - state.spread) ** 2 * class_means
         gain = np.ones_like(mixed)
         for part in self.mechanisms:
-            between = (gain * spread) ** 2 * class_means
+            between = gain**2 * (spread**2 * class_means + drift)  # means drift class by class
             if isinstance(part, Guidance):
                 mixed, own = part.at(between, mixed)
             elif isinstance(part, Sampler) and part.guidance is not None:
@@ -292,9 +295,11 @@ class Pipeline:
 
         M = gamma^2 Sbar / (n (1 - (1-alpha)^2 gamma^2))
         """
-        if self.images is None:
-            return plain(np.zeros_like(_all_of(v)))
         data = _all_of(v)
+        if self.images is None:
+            return plain(np.zeros_like(data))
+        if self.guidance is not None:
+            return plain(self._guided(data).drift)
         pool = self._recursion.from_data(data).training_variance
         refit = SettledRefit(self.round_map, self.images, self.fresh_fraction)
         return plain(refit.drift_share(refit.fitted(pool)) * pool)

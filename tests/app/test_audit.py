@@ -293,3 +293,14 @@ def test_latents_in_other_units_take_a_scale(tmp_path, capsys):
     np.testing.assert_allclose(raw["all_together"]["limit"], same["all_together"]["limit"], rtol=1e-6)
     assert "scale must come with samples" in refused("edm", "--scale", 2, capsys=capsys)
     assert "scale" in refused("edm", "--samples", "scaled.npy", "--scale", 0, capsys=capsys)
+
+
+def test_images_of_a_guided_pipeline_are_those_of_each_class(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2, 3], 100)
+    np.save("latents.npy", rng.normal(size=(400, 2)) + np.array([[-1.0], [0.0], [0.5], [1.0]])[labels])
+    np.save("labels.npy", labels)
+    options = ("edm", "--samples", "latents.npy", "--labels", "labels.npy", "--guidance", 1.5)
+    document = audit(*options, "--images", 2000, "--fresh-fraction", 0.5, capsys=capsys)
+    assert "Of 2000 images a round 500 are of each of 4 classes, as guidance sees." in document["notes"]
+    assert any("500 images" in part["description"] for part in document["mechanisms"])

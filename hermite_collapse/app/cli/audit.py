@@ -119,10 +119,17 @@ def run(
         checks.positive(tolerance, "tolerance"),
     )
     data = read_directions(samples, labels, decoded, decoded_again, guided=guidance is not None, scale=scale)
+    notes = [*data.notes]
+    if images is not None and data.directions is not None and data.directions.classes > 1:
+        classes = data.directions.classes
+        loop = loop._replace(images=max(checks.integer(images, "images", minimum=2) // classes, 2))
+        notes.append(
+            f"Of {images} images a round {loop.images} are of each of {classes} classes, as guidance sees."
+        )
     make = sampler_of(scheduler, denoiser)
     sampler = make(checks.integer(steps, "steps", minimum=1), loop.guidance)
     result = _audit(lambda count: make(count, None), sampler, data, loop)
-    notes = [*(sampler.notes if isinstance(sampler, ProbedSteps) else ()), *data.notes]
+    notes = [*(sampler.notes if isinstance(sampler, ProbedSteps) else ()), *notes]
     _print(result, data, notes, output)
     document = {
         "command": "audit",
