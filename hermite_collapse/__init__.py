@@ -4,6 +4,7 @@ Names load on first use (PEP 562), so that importing the package costs NumPy at 
 PyTorch (`pip install "hermite_collapse[torch]"`); the theory does not.
 """
 
+# ruff: noqa: F401  (what is imported here is what the package offers)
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -39,6 +40,20 @@ if TYPE_CHECKING:
     from .diagnosis.measured import Measured as Measured
     from .diagnosis.particles import required_particles as required_particles
     from .diagnosis.power import detection_power as detection_power
+    from .figures.attenuation import draw_attenuation as plot_attenuation
+    from .figures.audit import draw_audit as plot_audit
+    from .figures.diagnosis import draw_diagnosis as plot_diagnosis
+    from .figures.measured import draw_measured as plot_measured
+    from .figures.parameter_map import draw_parameter_map as plot_parameter_map
+    from .figures.propagation import draw_bounds as plot_bounds
+    from .figures.result_attenuation import draw_prediction as plot_prediction
+    from .figures.result_comparison import draw_comparison as plot_comparison
+    from .figures.result_comparison import draw_record as plot_simulation
+    from .figures.result_theory import draw_law as plot_law
+    from .figures.result_theory import draw_plan as plot_plan
+    from .figures.result_theory import draw_recursion as plot_recursion
+    from .figures.result_theory import draw_schedule as plot_schedule
+    from .figures.spectrum import draw_degree_spectrum as plot_spectrum
     from .hermite import distributed as distributed
     from .hermite.degree import degree_kernel as degree_kernel
     from .hermite.degree import degree_spectrum as degree_spectrum

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
@@ -39,7 +40,7 @@ SHAPES = ("free", "decreasing", "increasing", "constant")
 
 
 @dataclass(frozen=True, eq=False)
-class SchedulePlan(Value):
+class SchedulePlan(Displayed, Value):
     """A planned schedule and what it is predicted to do.
 
     Attributes

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import distances
+from ..core.display import Displayed
 from ..core.estimates import Estimate
 from ..core.signature import public
 from ..recursion.recursion import Recursion
@@ -21,7 +22,7 @@ from .fisher import coupling_bound, fisher_bound, relative_fisher_information, s
 
 
 @dataclass(frozen=True)
-class CollapseBounds:
+class CollapseBounds(Displayed):
     """W2(p_inf, p*) and the bounds on it; None is not available.
 
     Attributes

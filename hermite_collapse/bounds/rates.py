@@ -28,6 +28,7 @@ import numpy as np
 
 from .. import distances
 from ..core import checks
+from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
@@ -173,7 +174,7 @@ def lowest_difference(recursion: Recursion, *, highest: int = 12) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class ObservedRates(Value):
+class ObservedRates(Displayed, Value):
     """Distances to the limit law by round, and their ratios.
 
     Attributes

@@ -26,10 +26,26 @@ VIEWS = {
     "LearnedComparison": "reporting.learned:view_learned",
     "Diagnosis": "reporting.diagnosis:view_diagnosis",
     "Measured": "reporting.measured:view_measured",
+    "DegreeSpectrum": "reporting.notebook:view_spectrum",
+    "Schedule": "reporting.notebook:view_schedule",
+    "SchedulePlan": "reporting.plan:view_plan",
+    "CollapseBounds": "reporting.bounds:view_collapse",
+    "ObservedRates": "reporting.bounds:view_observed_rates",
+    "BoundColumns": "reporting.bounds:view_bound_columns",
 }
 """Class -> "module:function" that takes a value of it and returns an HTML fragment."""
 
 PLOTS = {
+    "Law": "figures.result_theory:draw_law",
+    "Recursion": "figures.result_theory:draw_recursion",
+    "Comparison": "figures.result_comparison:draw_comparison",
+    "SimulatedRecursion": "figures.result_comparison:draw_record",
+    "DegreeSpectrum": "figures.spectrum:draw_degree_spectrum",
+    "Schedule": "figures.result_theory:draw_schedule",
+    "SchedulePlan": "figures.result_theory:draw_plan",
+    "CollapseBounds": "figures.result_bounds:draw_collapse",
+    "ObservedRates": "figures.result_bounds:draw_observed_rates",
+    "BoundColumns": "figures.result_bounds:draw_bound_columns",
     "Prediction": "figures.result_attenuation:draw_prediction",
     "Audit": "figures.audit:draw_audit",
     "LearnedComparison": "figures.learned:draw_learned",

@@ -9,8 +9,8 @@ A package lists its public names once, as imports for the type checker:
     if not TYPE_CHECKING:
         __getattr__, __dir__, __all__ = lazy_names(__spec__)
 
-Editors and type checkers read these imports; at run time they are read from the source, and a name is imported when
-it is first asked for.
+A name after `as` is the public one.  Editors and type checkers read these imports; at run time they are read from the
+source, and a name is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ def lazy_names(
     def load(name: str) -> object:
         if name not in public:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        origin = public[name]
-        value: object = None if origin == package else vars(importlib.import_module(origin)).get(name)
+        origin, inner = public[name]
+        value: object = None if origin == package else vars(importlib.import_module(origin)).get(inner)
         if value is None:
-            value = importlib.import_module(f"{origin}.{name}")
+            value = importlib.import_module(f"{origin}.{inner}")
         setattr(sys.modules[package], name, value)
         return value
 
     return load, lambda: names, names
 
 
-def _imports_for_type_checking(source: str, package: str) -> Iterator[tuple[str, str]]:
-    """Yield each public name with the absolute name of the module that it is imported from."""
+def _imports_for_type_checking(source: str, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each public name with the absolute name of the module that it is imported from, and its name there."""
     for block in ast.parse(source).body:
         if not (
             isinstance(block, ast.If)
@@ -69,5 +69,5 @@ def _imports_for_type_checking(source: str, package: str) -> Iterator[tuple[str,
                     "." * statement.level + (statement.module or ""), package
                 )
                 for alias in statement.names:
-                    if alias.asname == alias.name:
-                        yield alias.name, module
+                    if alias.asname is not None:
+                        yield alias.asname, (module, alias.name)

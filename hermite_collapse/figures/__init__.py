@@ -46,10 +46,20 @@ if TYPE_CHECKING:
     from .propagation import draw_bounds as draw_bounds
     from .propagation import draw_moment_drift as draw_moment_drift
     from .result_attenuation import draw_prediction as draw_prediction
+    from .result_bounds import draw_bound_columns as draw_bound_columns
+    from .result_bounds import draw_collapse as draw_collapse
+    from .result_bounds import draw_observed_rates as draw_observed_rates
+    from .result_comparison import draw_comparison as draw_comparison
+    from .result_comparison import draw_record as draw_record
+    from .result_theory import draw_law as draw_law
+    from .result_theory import draw_plan as draw_plan
+    from .result_theory import draw_recursion as draw_recursion
+    from .result_theory import draw_schedule as draw_schedule
     from .round_maps import draw_round_maps as draw_round_maps
     from .saving import save as save
     from .schedules import draw_schedule_curves as draw_schedule_curves
     from .schedules import schedule_figure as schedule_figure
+    from .spectrum import draw_degree_spectrum as draw_degree_spectrum
     from .spectrum import draw_spectrum as draw_spectrum
     from .style import describe as describe
     from .style import new_figure as new_figure

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.signature import public
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from ..recursion import modes
@@ -69,6 +70,7 @@ class MeasuredFactors(Value):
             self._set(name, np.broadcast_to(np.asarray(getattr(self, name), dtype=kind), self.degree.shape))
 
 
+@public
 @style.style()
 def draw_attenuation(
     axes: Axes | None = None,

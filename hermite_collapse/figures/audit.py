@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..advice.audit import CLOSURE, Audit
+from ..core.signature import public
 from ..core.types import FloatArray
 from . import style
 from .labels import label_line_ends
@@ -23,6 +24,7 @@ _DOTTED, _DASHES = 2, (1, 3, 4, 5, 0)
 _LARGEST_TICK_RATIO = 30.0  # of the axis, below which it is labelled at more than powers of ten
 
 
+@public
 @style.style()
 def draw_audit(audit: Audit, axes: Axes | None = None) -> Axes:
     """Draw the variance that the limit keeps against the variance of the direction, one curve a mechanism.

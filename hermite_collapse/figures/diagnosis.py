@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.signature import public
 from ..core.types import IntArray
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.observations import DISTANCE, VARIANCE
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MOST_CURVES = 6
 
 
+@public
 @style.style()
 def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     """Draw measured curves with their errors, the leading fit, and the plateaus it leads to.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..comparison.learned import LearnedComparison
+from ..core.signature import public
 from . import style
 from .labels import label_line_ends
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 MOST_DEGREES = 6
 
 
+@public
 @style.style()
 def draw_learned(comparison: LearnedComparison, axes: Axes | None = None) -> Axes:
     """Draw measured and ideal factors by round, with the bound that the measured defects give.

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from . import style
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@public
 @style.style()
 def draw_parameter_map(
     axes: Axes | None = None,

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..core.signature import public
 from . import style
 from .labels import label_line_ends
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@public
 @style.style()
 def draw_bounds(
     axes: Axes | None = None,

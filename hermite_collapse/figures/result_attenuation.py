@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.numbers import grouped, spread_rounds
+from ..core.signature import public
 from ..core.types import BoolArray, FloatArray
 from ..recursion.prediction import Prediction
 from . import style
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..recursion.schedules import Schedule
 
 
+@public
 @style.style()
 def draw_prediction(prediction: Prediction, axes: Axes | None = None) -> Axes:
     """Draw the share of each degree that the rounds and the limit keep.

@@ -47,7 +47,9 @@ def density_figure(
     if recursion.dimension == 1:
         axes = draw_densities(data=data, rounds=laws, limit=limit, samples=samples)
         figure = style.figure_of(axes)
-        words = "Density of the data (filled), after the rounds given (thin lines) and in the limit (thick line)."
+        words = (
+            "Density of the data (filled), after the rounds given (thin lines) and in the limit (thick line)."
+        )
     elif recursion.dimension == 2:
         figure = _contour_panels(data, laws, limit)
         words = (
@@ -57,8 +59,8 @@ def density_figure(
     else:
         figure = projection_figure(data=data, rounds=laws, limit=limit, samples=samples)
         words = (
-            "Densities along three directions: the data (filled), the rounds given (thin lines) and the limit (thick line). "
-            "Projections of the recursion are recursions themselves, so these are exact."
+            "Densities along three directions: the data (filled), the rounds given (thin lines) and the limit (thick "
+            "line). Projections of the recursion are recursions themselves, so these are exact."
         )
     if samples is not None and recursion.dimension != 2:
         words += " Steps: the particles of the last round."

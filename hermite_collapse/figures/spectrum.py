@@ -9,11 +9,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..hermite.degree import DegreeSpectrum
 
 
 @style.style()
@@ -141,7 +144,45 @@ def draw_spectrum(
     return axes
 
 
-def _bottom(value: FloatArray, error: FloatArray, noise_floor: ArrayLike | None, predicted: ArrayLike | None) -> float:
+@public
+def draw_degree_spectrum(spectrum: DegreeSpectrum, axes: Axes | None = None) -> Axes:
+    """Draw a measured spectrum: energies with their errors above the noise floor, hollow where they say nothing.
+
+    Parameters
+    ----------
+    spectrum : DegreeSpectrum
+    axes : Axes, optional
+        A new figure without it.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If no energy of degree 1 or more is positive.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> import numpy as np
+    >>> points = 0.5 * np.random.default_rng(0).normal(size=(400, 2))
+    >>> hc.degree_spectrum(points, degree=4).plot().get_ylabel()
+    'energy $E_n$'
+    """
+    return draw_spectrum(
+        axes,
+        energy=spectrum.energy,
+        standard_error=spectrum.standard_error,
+        noise_floor=spectrum.noise_floor,
+        resolvable_degree=spectrum.resolvable_degree,
+    )
+
+
+def _bottom(
+    value: FloatArray, error: FloatArray, noise_floor: ArrayLike | None, predicted: ArrayLike | None
+) -> float:
     """Lower end of the log axis: below everything seen, but not more than twelve decades down."""
     candidates = [value[value > 0.0], (value + error)[value + error > 0.0]]
     if noise_floor is not None:

@@ -250,6 +250,12 @@ def describe(figure: Figure, name: str, caption: str) -> Figure:
     return figure
 
 
+def described(axes: Axes, name: str, caption: str) -> Axes:
+    """Attach a name and a caption to the figure of an axes, and return the axes."""
+    describe(figure_of(axes), name, caption)
+    return axes
+
+
 def round_colour(position: int, count: int) -> str:
     """Return the colour of the `position`-th of `count` rounds shown: a light blue first, a dark one last."""
     if count <= 1:

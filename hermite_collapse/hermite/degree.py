@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
@@ -32,7 +33,7 @@ _SIGMAS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class DegreeSpectrum(Value):
+class DegreeSpectrum(Displayed, Value):
     """Energies by degree with their errors.
 
     Attributes

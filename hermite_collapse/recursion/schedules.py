@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 
 
-class Schedule(ABC):
+class Schedule(Displayed, ABC):
     """What every schedule offers."""
 
     @property

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.display import VIEWS, shown_by
-from ..core.numbers import grouped, significant
+from ..core.estimates import Estimate
+from ..core.numbers import grouped, significant, with_error
 from ..core.signature import public
 from . import tables, words
 
 if TYPE_CHECKING:
     from ..comparison.result import Comparison
+    from ..hermite.degree import DegreeSpectrum
     from ..laws.mixture import Law
     from ..recursion.prediction import Prediction
     from ..recursion.recursion import Recursion
+    from ..recursion.schedules import Schedule
     from ..storage.record import SimulatedRecursion
 
 MOST_ROWS = 12
@@ -33,7 +36,8 @@ def notebook_view(value: object) -> str:
 
     Parameters
     ----------
-    value : Law, Recursion, Prediction, Comparison, SimulatedRecursion or Audit
+    value : object
+        A law, a recursion, a schedule, a bound, or a result; what can be shown has a `_repr_html_`.
 
     Returns
     -------
@@ -102,6 +106,34 @@ def view_record(simulated: SimulatedRecursion) -> str:
         ("wall time", f"{significant(float(seconds), 2)} s"),
     ]
     return _facts("Simulated recursion", facts)
+
+
+def view_spectrum(spectrum: DegreeSpectrum) -> str:
+    """Return the energies of the degrees beside the noise floor."""
+    rows = tuple(
+        tables.Row(
+            (
+                str(int(n)),
+                with_error(Estimate(float(energy), float(error), "standard_error")),
+                significant(float(floor)),
+            ),
+            "untested" if n > spectrum.resolvable_degree else "",
+        )
+        for n, energy, error, floor in zip(
+            spectrum.degree, spectrum.energy, spectrum.standard_error, spectrum.noise_floor, strict=True
+        )
+        if n > 0
+    )
+    said = f"Highest degree that stands out of the noise: {spectrum.resolvable_degree}."
+    return f"<p>{said}</p>{tables.html(tables.Table(('degree', 'energy', 'noise floor'), rows))}"
+
+
+def view_schedule(schedule: Schedule) -> str:
+    """Return the truncation times of the first rounds."""
+    times = schedule.times(MOST_ROWS)
+    facts = [(f"round {i}", significant(float(time), 4)) for i, time in enumerate(times, start=1)]
+    facts += [("in the end", significant(schedule.final, 4)), ("sum of all", significant(schedule.total, 4))]
+    return _facts(repr(schedule), facts)
 
 
 def _facts(title: str, facts: list[tuple[str, str]]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ...core import checks
+from ...core.display import Displayed
 from ...core.errors import InputError
 from ...core.estimates import Estimate
 from ...core.signature import public
@@ -122,7 +123,7 @@ def propagation_table(record: PropagationRecord) -> list[BoundRow]:
 
 
 @dataclass(frozen=True)
-class BoundColumns:
+class BoundColumns(Displayed):
     """One quantity and its bounds as columns over the rounds, NaN where there is none: what a figure draws.
 
     Attributes
