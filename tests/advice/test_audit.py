@@ -23,6 +23,7 @@ from hermite_collapse.pipeline.mechanisms import (
 from hermite_collapse.pipeline.pipeline import Pipeline
 from hermite_collapse.pipeline.requirements import holds
 from hermite_collapse.reporting.audit import audit_page, audit_table
+from hermite_collapse.reporting.result_page import result_page
 from hermite_collapse.reporting.page import external_references
 
 REAL = [0.242, 0.0248, 0.00322]
@@ -124,7 +125,9 @@ def test_table_view_and_page_hold_the_same_numbers(result):
     assert table.rows[0].cells[3:5] == ("1.16", "18.8")
     html = result._repr_html_()
     assert "18.8" in html and "Gaussian closure" in html
-    page = audit_page(result, notes=["mu is taken as 1 < 2."], command="hermite-collapse audit edm")
+    page = result_page(
+        audit_page(result, notes=["mu is taken as 1 < 2."]), command="hermite-collapse audit edm"
+    )
     assert external_references(page) == []
     assert "mu is taken as 1 &lt; 2." in page and "hermite-collapse audit edm" in page and "<svg" in page
     assert hc.notebook_view(result) == html
