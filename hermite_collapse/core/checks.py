@@ -10,11 +10,12 @@ import difflib
 import operator
 import sys
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .arrays import as_array, brief
 from .errors import InputError
 from .types import BoolArray, FloatArray, IntArray
 from .value import writable
@@ -25,16 +26,6 @@ SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
 Kind = TypeVar("Kind")
 
 
-@runtime_checkable
-class Tensor(Protocol):
-    """A torch tensor, possibly on another device."""
-
-    def detach(self) -> Tensor: ...
-    def cpu(self) -> Tensor: ...
-    def double(self) -> Tensor: ...
-    def numpy(self) -> FloatArray: ...
-
-
 def real(value: object, name: str) -> float:
     """Return a finite real number; booleans and text are refused."""
     try:
@@ -42,9 +33,9 @@ def real(value: object, name: str) -> float:
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InputError(f"{name} must be a real number, got {_brief(value)}.") from None
+        raise InputError(f"{name} must be a real number, got {brief(value)}.") from None
     except OverflowError:
-        raise InputError(f"{name} must be finite as a double, got {_brief(value)}.") from None
+        raise InputError(f"{name} must be finite as a double, got {brief(value)}.") from None
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {number!r}.")
     return number
@@ -85,7 +76,7 @@ def nonnegative_or_infinite(value: object, name: str) -> float:
 def items(value: Iterable[Kind], name: str) -> list[Kind]:
     """Return what a sequence holds."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise InputError(f"{name} must be a sequence, got {_brief(value)}.")
+        raise InputError(f"{name} must be a sequence, got {brief(value)}.")
     return list(value)
 
 
@@ -102,19 +93,19 @@ def integer(value: object, name: str, minimum: int = 0) -> int:
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise InputError(f"{name} must be an integer, got {_brief(value)}.") from None
+        raise InputError(f"{name} must be an integer, got {brief(value)}.") from None
     if isinstance(value, bool | np.bool_) or number < minimum:
         raise InputError(f"{name} must be an integer >= {minimum}, got {value!r}.")
     if number > np.iinfo(np.int64).max:
-        raise InputError(f"{name} must be an integer below 2^63, got {_brief(value)}.")
+        raise InputError(f"{name} must be an integer below 2^63, got {brief(value)}.")
     return number
 
 
 def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
     """Return an array of integers >= 0, of any shape."""
-    array = _unmasked(value, name)
+    array = as_array(value, name)
     if array.dtype.kind not in "iu":
-        raise InputError(f"{name} must hold integers >= 0, got {_brief(value)}.")
+        raise InputError(f"{name} must hold integers >= 0, got {brief(value)}.")
     if array.size and array.min() < 0:
         raise InputError(f"{name} must hold integers >= 0, got {int(array.min())}.")
     if array.size and array.max() > np.iinfo(np.int64).max:
@@ -129,7 +120,7 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
         return value
     near = difflib.get_close_matches(str(value), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {_brief(value)}{hint}.")
+    raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {brief(value)}{hint}.")
 
 
 def generator(rng: object, name: str = "rng") -> np.random.Generator:
@@ -137,7 +128,7 @@ def generator(rng: object, name: str = "rng") -> np.random.Generator:
     try:
         return np.random.default_rng(rng)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InputError(f"{name} must be a generator or a seed >= 0, got {_brief(rng)}.") from None
+        raise InputError(f"{name} must be a generator or a seed >= 0, got {brief(rng)}.") from None
 
 
 def instance(value: object, kind: type[Kind], name: str) -> Kind:
@@ -218,39 +209,8 @@ def points(value: object, dimension: int, name: str = "x") -> tuple[FloatArray, 
 
 
 def _float_array(value: object, name: str) -> FloatArray:
-    try:
-        if isinstance(value, Tensor):
-            value = tensor_values(value)
-        array = _unmasked(value, name)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-        # Unlike ascontiguousarray, asarray keeps a scalar a scalar.
-        return writable(np.asarray(array, dtype=np.float64, order="C"))
-    except InputError:
-        raise
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{name} must hold real numbers in a rectangular array, got {_brief(value)}."
-        ) from None
-
-
-def tensor_values(tensor: Tensor) -> FloatArray:
-    """Return the entries of a tensor; types that NumPy lacks, such as bfloat16, become float64."""
-    here = tensor.detach().cpu()
-    try:
-        return here.numpy()
-    except TypeError:
-        return here.double().numpy()
-
-
-def _unmasked(value: object, name: str) -> NDArray[Any]:
-    """Return anything array-like as an array; masked entries are refused, since their values would be read."""
-    array = np.asanyarray(value)
-    if isinstance(array, np.ma.MaskedArray) and np.ma.count_masked(array):
-        raise InputError(
-            f"{name} must have no masked entries, got {int(np.ma.count_masked(array))}: leave them out first."
-        )
-    return np.asarray(array)
+    # Unlike ascontiguousarray, asarray keeps a scalar a scalar.
+    return writable(np.asarray(as_array(value, name), dtype=np.float64, order="C"))
 
 
 def real_array(value: ArrayLike, name: str) -> FloatArray:
@@ -280,8 +240,3 @@ def _first(bad: BoolArray) -> int | tuple[int, ...]:
 def _brief_kind(value: object) -> str:
     kind = type(value).__name__
     return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}" if value is not None else "None"
-
-
-def _brief(value: object) -> str:
-    text = repr(value).replace("\n", " ")
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.arrays import as_array
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from .measured import FACTOR, Measured
@@ -187,17 +190,20 @@ def estimated_scatter(observations: Observations, predicted: FloatArray, free: i
 
 def _with_gaps(value: ArrayLike, name: str) -> FloatArray:
     """Return values by row and column, NaN where one is missing."""
-    array = np.asarray(value, dtype=object) if isinstance(value, list | tuple) else np.asarray(value)
-    gaps = np.zeros(array.shape, dtype=bool)
-    if array.dtype.kind == "f":
-        gaps = np.isnan(array)
-    elif array.dtype.kind == "O":
-        gaps = np.array([x is None or x != x for x in array.reshape(-1)], dtype=bool).reshape(array.shape)
+    listed = value.tolist() if isinstance(value, np.ndarray) and value.dtype.kind == "O" else value
+    array = as_array(_without_none(listed), name).astype(np.float64)
+    gaps = np.isnan(array)
     if gaps.all():
-        return checks.samples(value, name)
-    filled = np.where(gaps, 0.0, array) if gaps.any() else value
-    result = checks.samples(filled if not gaps.any() else np.asarray(filled, dtype=np.float64), name)
+        return checks.samples(array, name)
+    result = checks.samples(np.where(gaps, 0.0, array), name)
     return np.where(gaps.reshape(result.shape), np.nan, result)
+
+
+def _without_none(value: object) -> object:
+    """Return lists with NaN in the place of None."""
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return math.nan if value is None else value
 
 
 def _errors(value: ArrayLike, values: FloatArray) -> FloatArray:

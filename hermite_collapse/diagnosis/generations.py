@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import checks
+from ..core.arrays import as_array, not_real
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..storage.order import natural_key, numbers_in
@@ -97,16 +98,10 @@ def is_path(source: Source) -> TypeGuard[str | os.PathLike[str]]:
 
 def stored(source: Source, name: str) -> NDArray[np.generic]:
     """Return an array of shape (n, ...), n samples, as it is given or stored."""
-    if is_path(source):
-        array = read_stored(source)
-    elif isinstance(source, checks.Tensor):
-        array = checks.tensor_values(source)
-    else:
-        array = np.asanyarray(source)
+    called = _named(source, name)
+    array = read_stored(source) if is_path(source) else as_array(source, called)
     if array.dtype.kind not in "biuf" or array.ndim == 0:
-        raise InputError(
-            f"{_named(source, name)} must hold real numbers in a rectangular array, got another."
-        )
+        raise not_real(array, called)
     return array if array.ndim > 1 else array[:, None]
 
 
