@@ -92,6 +92,8 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
         What the table is called in a refusal.
     """
     plain = [plain_name(name) for name in names]
+    # "fid mean, fid std" are a column and its error.
+    plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
     twice = [n for n, p in zip(names, plain, strict=True) if plain.count(p) > 1 and p not in alone]
     if twice:

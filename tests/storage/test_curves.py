@@ -125,6 +125,12 @@ TABLES: list[tuple[str, str | bytes, dict[str, str], Read]] = [
         Read("variances", [[1, 2], [1, 2]], [[0.1, 0.2], [0.3, 0.4]]),
     ),
     ("deviations", "round,std\n0,.5\n1,.6\n", {}, Read("deviations", [[0.5], [0.6]])),
+    (
+        "mean and std",
+        "gen,FID (mean),FID (std)\n0,12,.3\n1,15,.4\n",
+        {},
+        Read("distances", [[12], [15]], [[0.3], [0.4]]),
+    ),
     # rows that count, long tables, runs, gaps, per cent, schedules, roles by hand
     (
         "row numbers",
