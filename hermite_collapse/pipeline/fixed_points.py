@@ -166,9 +166,8 @@ class ScalarRecursion(Value):
                 model,
                 settled,
             )
-        model, settled = model.reshape(data.shape), settled.reshape(data.shape)
-        w = self.fresh_fraction * data + (1.0 - self.fresh_fraction) * model
-        return Limits(w, model, settled)
+        w = self.fresh_fraction * flat + (1.0 - self.fresh_fraction) * model
+        return Limits(w.reshape(data.shape), model.reshape(data.shape), settled.reshape(data.shape))
 
     def all_of(self, data: float) -> tuple[FixedPoint, ...]:
         """Return every limit of one direction, from the smallest training variance on."""

@@ -23,8 +23,8 @@ from hermite_collapse.pipeline.mechanisms import (
 from hermite_collapse.pipeline.pipeline import Pipeline
 from hermite_collapse.pipeline.requirements import holds
 from hermite_collapse.reporting.audit import audit_page, audit_table
-from hermite_collapse.reporting.result_page import result_page
 from hermite_collapse.reporting.page import external_references
+from hermite_collapse.reporting.result_page import result_page
 
 REAL = [0.242, 0.0248, 0.00322]
 EDM = Pipeline([SamplerSteps.edm(steps=18)], fresh_fraction=0.1)
