@@ -50,9 +50,8 @@ autodoc_preserve_defaults = True
 autoclass_content = "class"
 napoleon_google_docstring = False
 napoleon_use_param = False  # words of a type, such as rounds, are no names to link
-napoleon_use_ivar = True
 napoleon_use_rtype = False
-napoleon_custom_sections = ["Accuracy", "Cost"]
+napoleon_custom_sections = ["Accuracy", "Cost", ("Attributes", "params_style")]
 add_module_names = False
 python_maximum_signature_line_length = 72
 
