@@ -54,6 +54,16 @@ def as_array(value: object, name: str) -> NDArray[Any]:
     return np.asarray(array)
 
 
+def rounding(array: FloatArray, double: float) -> float:
+    """Return the relative error to expect of numbers that were computed: `double`, or that of single precision.
+
+    Numbers that single precision holds exactly, every one, were computed in it: fits and tensors often are.
+    """
+    with np.errstate(over="ignore"):
+        is_single = np.array_equal(array, array.astype(np.float32))
+    return max(double, array.shape[-1] * float(np.finfo(np.float32).eps)) if is_single else double
+
+
 def not_real(value: object, name: str) -> InputError:
     """Return the error for what is no array of real numbers."""
     return InputError(f"{name} must hold real numbers in a rectangular array, got {brief(value)}.")

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import as_array, brief
+from .arrays import as_array, brief, rounding
 from .errors import InputError
 from .types import BoolArray, FloatArray, IntArray
 from .value import writable
@@ -148,12 +148,16 @@ def vector(value: ArrayLike, name: str) -> FloatArray:
 
 
 def probabilities(value: ArrayLike, name: str = "weights") -> FloatArray:
-    """Return a vector of numbers >= 0 that sums to 1 within 1e-9, divided by its sum."""
+    """Return a vector of numbers >= 0 that sums to 1, divided by its sum.
+
+    Within 1e-9, or within the rounding of single precision where every number is one of it: fits in single precision
+    give sums such as 1.00000003.
+    """
     array = vector(value, name)
     if array.min() < 0.0:
         raise InputError(f"{name} must be >= 0, got {float(array.min())!r}.")
     total = float(array.sum())
-    if abs(total - 1.0) > 1e-9:
+    if abs(total - 1.0) > rounding(array, 1e-9):
         raise InputError(f"{name} must sum to 1, got a sum of {total!r}.")
     return array / total
 

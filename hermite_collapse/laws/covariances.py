@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.arrays import rounding
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 
@@ -58,8 +59,8 @@ def spectra(covariances: ArrayLike, count: int, dimension: int, kind: str | None
 def _full_spectra(array: FloatArray, count: int, dimension: int) -> Spectra:
     size = np.abs(array).max(axis=(1, 2))
     asymmetry = np.abs(array - array.transpose(0, 2, 1)).max(axis=(1, 2))
-    if np.any(asymmetry > 1e-10 * size):
-        worst = float(asymmetry[asymmetry > 1e-10 * size].max())
+    if np.any(asymmetry > (largest := rounding(array, 1e-10) * size)):
+        worst = float(asymmetry[asymmetry > largest].max())
         raise InputError(f"covariances must be symmetric, got an asymmetry of {worst!r}.")
     diagonal = np.diagonal(array, axis1=1, axis2=2)
     if np.array_equal(array, diagonal[:, :, None] * np.eye(dimension)):
@@ -67,8 +68,8 @@ def _full_spectra(array: FloatArray, count: int, dimension: int) -> Spectra:
     else:
         eigenvalues, frames = np.linalg.eigh(0.5 * (array + array.transpose(0, 2, 1)))
     smallest = eigenvalues.min(axis=1)
-    if np.any(smallest < -1e-12 * size):
-        worst = float(smallest[smallest < -1e-12 * size].min())
+    if np.any(smallest < (lowest := -rounding(array, 1e-12) * size)):
+        worst = float(smallest[smallest < lowest].min())
         raise InputError(f"covariances must be positive semi-definite, got an eigenvalue of {worst!r}.")
     variances = np.broadcast_to(np.maximum(eigenvalues, 0.0), (count, dimension)).copy()
     if frames is None:
@@ -89,8 +90,12 @@ def orthonormal_columns(direction: ArrayLike, dimension: int) -> FloatArray:
         return (basis / np.linalg.norm(basis))[:, None]
     if basis.ndim != 2 or basis.shape[0] != dimension:
         raise InputError(f"direction must have shape ({dimension},) or ({dimension}, k), got {basis.shape}.")
-    if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), rtol=0.0, atol=1e-10):
+    error = float(np.abs(basis.T @ basis - np.eye(basis.shape[1])).max(initial=0.0))
+    if error > rounding(basis.T, 1e-10):
         raise InputError(
             f"direction must have orthonormal columns, got a Gram matrix {(basis.T @ basis).tolist()!r}."
         )
+    if error > 1e-10:  # of single precision: the nearest that are orthonormal in double
+        left, _, right = np.linalg.svd(basis, full_matrices=False)
+        return np.ascontiguousarray(left @ right)
     return basis

@@ -269,11 +269,27 @@ class GaussianMixture(DensityLaw):
 
     @classmethod
     def fit(
-        cls, samples: ArrayLike, *, components: int | range = range(1, 9), seed: int = 0
+        cls, samples: ArrayLike, *, components: int | Sequence[int] = range(1, 9), seed: int = 0
     ) -> GaussianMixture:
-        """The mixture of full covariances fitted to samples (n, d) by maximum likelihood (scikit-learn).
+        """Return the mixture of full covariances fitted to samples by maximum likelihood (scikit-learn).
 
-        components : a number, or a range among which the Bayesian information criterion chooses.
+        Parameters
+        ----------
+        samples : array, shape (n, d)
+        components : int or sequence of int
+            A number from 1 to n, or several among which the Bayesian information criterion chooses; of several, those
+            above n are left out.
+        seed : int
+            In [0, 2^32).
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        InputError
+            If an argument is outside its range, or scikit-learn is not installed.
         """
         try:
             from sklearn.mixture import GaussianMixture as Estimator
@@ -282,8 +298,17 @@ class GaussianMixture(DensityLaw):
                 "fit needs scikit-learn, which is not installed; pip install 'hermite_collapse[images]'."
             ) from None
         data = checks.samples(samples, minimum=2)
-        counts = [components] if isinstance(components, int) else [k for k in components if k < len(data)]
-        fits = [Estimator(checks.integer(k, "components", 1), random_state=seed).fit(data) for k in counts]
+        is_one = np.ndim(components) == 0
+        asked = [components] if is_one else checks.items(components, "components")
+        counts = [checks.integer(count, "components", 1) for count in asked]
+        fitting = [count for count in counts if count <= len(data)]
+        if not fitting or (is_one and fitting != counts):
+            shown = counts[0] if counts else "none"
+            raise InputError(f"components must be at most the number of samples, {len(data)}, got {shown}.")
+        state = checks.integer(seed, "seed")
+        if state >= 2**32:
+            raise InputError(f"seed must be below 2^32, got {state}.")
+        fits = [Estimator(count, random_state=state).fit(data) for count in fitting]
         return cls.from_sklearn(min(fits, key=lambda fit: fit.bic(data)))
 
     def __repr__(self) -> str:
