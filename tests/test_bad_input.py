@@ -45,6 +45,17 @@ def test_a_projection_of_samples_is_in_their_units():
 
 
 REFUSED = [
+    (lambda: hc.Pipeline([], fresh_fraction=0.1).limit(1e300), "v must be 0 or lie in .* got 1e.300"),
+    (lambda: hc.Pipeline(None, fresh_fraction=0.1), "mechanisms must be a sequence, got None"),
+    (
+        lambda: hc.mechanisms.Blur(1e200),
+        "bandwidth must be <= 1e.30 for its powers to be numbers, got 1e.200",
+    ),
+    (lambda: hc.mechanisms.SamplerSteps.edm(rho=1e-3), "rho must be >= 0.25, got 0.001"),
+    (
+        lambda: hc.audit(hc.Pipeline([], fresh_fraction=0.1), directions=[1e-300]),
+        "directions must be 0 or lie in",
+    ),
     (lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1, initial="data"), "initial must be a law"),
     (
         lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1, initial=PIXELS),
@@ -90,8 +101,14 @@ REFUSED = [
     (lambda: hc.diagnose([1.0, 0.9]), "curve must hold at least 3 usable values for a fit, got 2"),
     (lambda: hc.diagnose([1.0, 0.9, 0.8], kind="fid"), "kind must be one of 'factors', .* got 'fid'"),
     (lambda: hc.diagnose([1.0, 0.9, 0.8], rounds=[0, 0.5, 1]), "rounds must be whole numbers >= 0"),
-    (lambda: hc.diagnose([1.0, 0.9, 0.8], mechanism="fid"), "mechanism must be one of 'truncation', .* got 'fid'"),
-    (lambda: hc.diagnose([1.0, 0.9, 0.8], sampler="edm"), "sampler must be a round map of hc.mechanisms, got 'edm'"),
+    (
+        lambda: hc.diagnose([1.0, 0.9, 0.8], mechanism="fid"),
+        "mechanism must be one of 'truncation', .* got 'fid'",
+    ),
+    (
+        lambda: hc.diagnose([1.0, 0.9, 0.8], sampler="edm"),
+        "sampler must be a round map of hc.mechanisms, got 'edm'",
+    ),
     (
         lambda: hc.detection_power("blur", 0.3, fresh_fraction=0.2, images=100, rounds=3),
         "mechanism must be a round map of hc.mechanisms, got 'blur'",
