@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from .formats import TEXT, readable
@@ -88,6 +89,7 @@ class Curve(Value):
     truncation_times: tuple[float, ...] | None = None
 
 
+@public
 def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Curve:
     """Return measured curves from a text file whose first line names the columns.
 
