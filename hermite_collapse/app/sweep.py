@@ -26,12 +26,12 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..storage.claims import claimed
 from ..storage.datasets import write_dataset
-from ..storage.folder import read_arrays, write_arrays
+from ..storage.folder import read_arrays, write_arrays, write_atomically
 from .asked import asked_of_sweep
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
 from .jobs import Failure, Jobs
-from .run import DATASET, require_comparable
+from .run import CONFIG, DATASET, require_comparable
 from .schema import SweepSection
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def run_sweep(
     """
     total = len(sweep.configs)
     with claimed(folder, asked_of_sweep(sweep.config), name="folder") as path:
+        write_atomically(path / CONFIG, sweep.config.to_toml(path).encode())
         open_points = [i for i in range(total) if not _file(path, i).exists()]
         done, failed = total - len(open_points), {}
         if progress is not None:

@@ -20,6 +20,22 @@ REPORT = "report.html"
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of a page: a heading, what is said, and perhaps a table.
+
+    Attributes
+    ----------
+    title : str
+    paragraphs : tuple of str
+    table : Table or None
+    """
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """What a page shows.
 
@@ -32,6 +48,8 @@ class Page:
         By name; their labels are the captions.
     tables : tuple of Table
         Each with a title of its own.
+    sections : tuple of Section
+        Further parts, after the tables.
     facts : tuple of (str, str)
         What was asked, by name.
     notes : tuple of str
@@ -44,6 +62,7 @@ class Page:
     lead: str
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    sections: tuple[Section, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     tone: str = ""
@@ -72,6 +91,7 @@ def result_page(shown: Page, *, command: str = "", config_text: str = "") -> str
             for name, figure in shown.figures.items()
         ],
         tables=shown.tables,
+        sections=shown.sections,
         notes=shown.notes,
         command=command,
         config_text=config_text.strip(),

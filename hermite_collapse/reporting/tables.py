@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..comparison.step_size import step_size_effect
 from ..core.estimates import Estimate
-from ..core.numbers import significant, spread_rounds, true_minus, with_error
+from ..core.numbers import is_number, significant, spread_rounds, true_minus, with_error
 from ..recursion.law_distances import METRIC_NAMES
 
 if TYPE_CHECKING:
@@ -76,6 +76,37 @@ def html(table: Table) -> str:
     from .page import environment
 
     return str(environment().get_template("table.html.j2").module.grid(table))
+
+
+def written(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Return a table of values as people read them, words flush left."""
+    cells = tuple(Row(tuple(_cell(value) for value in row)) for row in rows)
+    words = tuple(
+        i
+        for i in range(len(columns))
+        if all(isinstance(row[i], str) and not _is_numeral(row[i]) for row in rows)
+    )
+    return Table(tuple(columns), cells, text_columns=words)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Estimate):
+        return with_error(value)
+    if isinstance(value, str | int):
+        return true_minus(str(value)) if _is_numeral(value) else str(value)
+    return significant(float(value), 4) if is_number(value) else str(value)
+
+
+def _is_numeral(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def comparison_table(comparison: Comparison) -> Table:

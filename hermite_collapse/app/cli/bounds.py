@@ -98,7 +98,8 @@ def run(
         propagation.show_regime(regime, energies.name, output)
         document |= {"regime": vars(regime)}
     if output.folder is not None:
-        propagation.draw(overview, output.make_folder(config), config=config)
+        output.make_folder(config)
+        output.leave_printed("What is proved", propagation.draw(overview, config=config), config=config)
     output.keep(document, "bounds")
     output.document(document)
     return 1 if overview is not None and overview.is_refused else 0

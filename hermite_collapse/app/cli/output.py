@@ -12,7 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ...core.significance import Verdict
     from ...reporting.result_page import Page
+    from ...reporting.tables import Table
     from ..config import Config
 
 
@@ -52,6 +53,10 @@ class Output:
         Columns of a paper that figures span; as drawn without it.
     line : str
         The command as it was given, for a page to repeat.
+
+    Notes
+    -----
+    What is printed is remembered by heading, so that a page can show the same.
     """
 
     as_json: bool = False
@@ -60,6 +65,7 @@ class Output:
     formats: tuple[str, ...] = FORMATS[:2]
     width: str | None = None
     line: str = ""
+    printed: list[tuple[str, list[str], Table | None]] = field(default_factory=list)
 
     def document(self, content: Mapping[str, object]) -> None:
         """Print the document, if JSON was asked for; infinities and NaN become words."""
@@ -68,6 +74,7 @@ class Output:
 
     def heading(self, text: str) -> None:
         """Print a line that starts a part, after a blank one."""
+        self.printed.append((text, [], None))
         if not self.as_json:
             print(
                 "\n"
@@ -78,6 +85,8 @@ class Output:
 
     def text(self, text: str, *, indent: str = "") -> None:
         """Print a paragraph, wrapped; `indent` stands before its first line and its width before the others."""
+        if self.printed:
+            self.printed[-1][1].append(" ".join(text.split()))
         if not self.as_json:
             print(
                 textwrap.fill(
@@ -113,6 +122,11 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, keys: int = 1) -> None:
         """Print rows under right-aligned columns, left-aligned where they hold words; `keys` begin every block."""
+        from ...reporting.tables import written
+
+        if self.printed:
+            title, paragraphs, _ = self.printed.pop()
+            self.printed.append((title, paragraphs, written(columns, rows)))
         if not self.as_json:
             self.lines(table_lines(columns, rows, keys=keys, bold=_takes_bold()))
 
@@ -139,6 +153,23 @@ class Output:
             for file in save(figure, folder / name, formats=self.formats, width=self.width):
                 written[file.name] = file
         return written
+
+    def leave_printed(
+        self, title: str, figures: Mapping[str, Figure], *, config: Config | None = None
+    ) -> None:
+        """Leave figures and a page of what was printed so far in the folder, if one was given."""
+        if self.folder is None:
+            return
+        from ...reporting.result_page import Page, Section
+
+        (lead, said, _), *others = self.printed
+        shown = Page(
+            title=title,
+            lead=" ".join([f"{lead}.", *said]),
+            figures=figures,
+            sections=tuple(Section(name, tuple(texts), table) for name, texts, table in others),
+        )
+        self.leave(shown, config=config)
 
     def leave(self, page: Page, *, config: Config | None = None) -> None:
         """Leave figures and one page in the folder, if one was given."""

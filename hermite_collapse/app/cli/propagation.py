@@ -14,6 +14,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ...bounds.propagation.drift import DriftRegime
     from ...bounds.propagation.overview import PropagationOverview
@@ -83,17 +84,25 @@ def show(overview: PropagationOverview, output: Output) -> None:
     output.table(["statement", "bound on", "verdict in rounds", "ratio"], _judged(overview.bounds))
 
 
-def draw(overview: PropagationOverview | None, folder: Path, *, config: Config) -> None:
-    """The heat maps of the discount weights, and the divergences with their bounds, as SVG and PNG."""
+def draw(overview: PropagationOverview | None, *, config: Config) -> dict[str, Figure]:
+    """Return the heat maps of the discount weights, and the divergences with their bounds."""
     from ... import figures
     from ...figures.style import figure_of
 
     alpha, rounds = config.recursion.fresh_fraction, config.recursion.rounds
+    drawn = {}
+    for name, axes in _curves(overview) if overview is not None else ():
+        words = "from the limit" if name.endswith("limit") else "from the data"
+        caption = f"Chi-square divergence {words} by round (points, exact scores) between its proved bounds (lines)."
+        drawn[name] = figures.describe(figure_of(axes), name, caption)
     for coherence in ("incoherent", "coherent"):
         axes = figures.draw_discount_weights(fresh_fraction=alpha, rounds=rounds, coherence=coherence)
-        figures.save(figure_of(axes), folder / "figures" / f"discount_weights_{coherence}")
-    for name, axes in _curves(overview) if overview is not None else ():
-        figures.save(figure_of(axes), folder / "figures" / name)
+        name = f"discount_weights_{coherence}"
+        caption = (
+            f"Weight with which a later round remembers the error of an earlier one, {coherence} errors."
+        )
+        drawn[name] = figures.describe(figure_of(axes), name, caption)
+    return drawn
 
 
 def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:

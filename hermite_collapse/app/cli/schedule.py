@@ -16,6 +16,8 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ...advice.error_models import PowerLaw
     from ...advice.planning import SchedulePlan
     from ...advice.samplers import SamplerAdvice
@@ -105,7 +107,7 @@ def run(
     For a sampler (--known, --scheduler-file), whether its truncation matters and with which sign.
 
     With --error-scale, the times that leave the least error after the last round, beside what the configured
-    schedule leaves; --out keeps them as a configuration.
+    schedule leaves; --out keeps them as a configuration.  --out draws what the times leave, with a page.
     """
     given = [alpha_bar, sigma, known, scheduler_file]
     if sum(value is not None for value in given) > 1:
@@ -130,10 +132,6 @@ def run(
     if plan is not None:
         times = [float(t) for t in plan.planned.schedule.values]
         planned = config.updated({"schedule": "explicit", "truncation_times": times})
-        if output.folder is not None:
-            output.make_folder(planned)
-    elif output.folder is not None:
-        raise InputError("out must come with error_scale, without which nothing is planned.")
     if advice is not None:
         output.heading("Does truncation matter for this sampler?")
         output.text(advice.text)
@@ -146,8 +144,12 @@ def run(
     )
     if plan is not None:
         _print_plan(plan, output)
-    if planned is not None and output.folder is not None:
-        output.text(f"Written to {output.folder}: config.toml with the planned times.")
+    if output.folder is not None:
+        used = planned or config
+        output.make_folder(used)
+        output.leave_printed("Truncation times", _drawn(used, plan), config=used)
+        times = " with the planned times" if planned else ""
+        output.text(f"\nWritten to {output.folder}: config.toml{times}, report.html, figures.")
     output.document(
         {
             "command": "schedule",
@@ -174,6 +176,28 @@ def run(
         }
     )
     return 0
+
+
+def _drawn(config: Config, plan: _Plan | None) -> dict[str, Figure]:
+    """Return the figures of a folder: what the times leave of each degree, and the plan where there is one."""
+    from ... import figures
+    from ...figures.style import figure_of
+
+    section = config.recursion
+    axes = figures.draw_attenuation(
+        fresh_fraction=section.fresh_fraction,
+        truncation=section.build_schedule(),
+        rate=section.rate,
+        regime=section.regime,
+        rounds=spread_rounds(section.rounds),
+        highest_degree=config.analysis.degree_in(1) + 0.35,
+        limit=section.schedule != "explicit" and section.fresh_fraction > 0.0,
+    )
+    caption = (
+        "What these times leave of each Hermite degree of the data, after the rounds given and in the limit."
+    )
+    drawn = {"attenuation": figures.describe(figure_of(axes), "attenuation", caption)}
+    return drawn if plan is None else {"plan": figure_of(figures.draw_plan(plan.planned)), **drawn}
 
 
 class _Plan(NamedTuple):

@@ -79,22 +79,33 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     shown = columns if predicted is None else columns | {"left_by_the_limit": predicted}
     output.table(
         ["degree", *(name.replace("_", " ") for name in shown)],
-        [[n, *(float(column[n]) for column in shown.values())] for n in range(degree + 1)],
+        [[n, *(float(column[n]) for column in shown.values())] for n in range(1, degree + 1)],
     )
     if output.folder is not None:
-        path = output.make_folder(config) / "figures" / "spectrum"
+        output.make_folder(config)
+        drawn = {}
         if np.any(columns["energy"][1:] > 0.0):
             axes = figures.draw_spectrum(
                 energy=columns["energy"],
                 standard_error=columns.get("standard_error"),
                 noise_floor=columns.get("noise_floor"),
                 resolvable_degree=resolvable,
+                label="data",
                 predicted=predicted,
+                predicted_label="left by the limit",
             )
-            figures.save(figure_of(axes), path)
+            drawn["spectrum"] = figures.describe(figure_of(axes), "spectrum", _caption(columns, predicted))
+        output.leave_printed("Energy by Hermite degree", drawn, config=config)
     output.keep(document, "spectrum")
     output.document(document)
     return 0
+
+
+def _caption(columns: dict[str, FloatArray], predicted: FloatArray | None) -> str:
+    measured = "standard_error" in columns
+    points = "estimates with one standard error; hollow: lost in the noise" if measured else "exact"
+    line = "" if predicted is None else " Line: what the limit of the recursion leaves of it."
+    return f"Energy of the data by Hermite degree: {points}.{line}"
 
 
 def _subset(samples: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:

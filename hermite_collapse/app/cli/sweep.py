@@ -14,6 +14,7 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from xarray import Dataset
 
     from ..sweep import Sweep
@@ -44,10 +45,12 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     failed: dict[int, str] = {}
     with output.progress("points") as advance:
         dataset = run_sweep(sweep, folder, progress=advance, failures=failed)
-    figure = _heat_map(sweep, dataset, folder)
+    drawn = _heat_map(sweep, dataset)
     output.heading(f"{config.target.label}: {len(sweep.configs)} points over {', '.join(sweep.keys)}")
     _print(sweep, dataset, output)
-    output.text(f"Written to {folder}: results.nc{', ' + figure if figure else ''}.")
+    output.folder = folder
+    output.leave_printed("Many settings", drawn)
+    output.text(f"Written to {folder}: results.nc, report.html{', figures' if drawn else ''}.")
     rejected = int(dataset["rejected"].sum()) if "rejected" in dataset else 0
     output.document(
         {
@@ -101,14 +104,14 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _heat_map(sweep: Sweep, dataset: Dataset, folder: Path) -> str:
+def _heat_map(sweep: Sweep, dataset: Dataset) -> dict[str, Figure]:
     """Draw the half-amplitude degree over fresh fraction and truncation time, if these are what varies."""
     pair = ("fresh_fraction", "truncation_time")
     if not sweep.is_grid or set(sweep.keys) != set(pair) or "half_degree" not in dataset:
-        return ""
+        return {}
     values = dataset["half_degree"].transpose(*pair).sortby(list(pair))
     if min(values.shape) < 2 or any(float(values[key].min()) <= 0.0 for key in pair):
-        return ""  # log axes, and something to compare
+        return {}  # log axes, and something to compare
     from ... import figures
     from ...advice.samplers import KNOWN_SAMPLERS
     from ...figures.style import figure_of
@@ -124,8 +127,8 @@ def _heat_map(sweep: Sweep, dataset: Dataset, folder: Path) -> str:
         # Their times are in the unit of rate 1/2; the time to one noise level is inversely proportional to the rate.
         marks={name: s.truncation_time * 0.5 / rate for name, s in KNOWN_SAMPLERS.items()},
     )
-    figures.save(figure_of(axes), folder / "figures" / "half_degree")
-    return "figures/half_degree.svg and .png"
+    words = "Degree of which the limit keeps half the amplitude, by fresh fraction and truncation time."
+    return {"half_degree": figures.describe(figure_of(axes), "half_degree", words)}
 
 
 command = _command(run, uses=("target", "recursion", "analysis", "simulation", "sweep"))
