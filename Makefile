@@ -49,7 +49,8 @@ bench: $(VENV)/.stamp-all ## Time and size of the main computations
 fuzz: $(VENV)/.stamp-all ## Ten thousand random inputs to configuration and file readers
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz --timeout=3600 $(PYTEST_ARGS)
 
-docs: $(VENV)/.stamp-docs ## Render the documentation to docs/_build/html
+docs: $(VENV)/.stamp-docs ## Build the documentation, every example anew, in docs/_build/html
+	rm -rf docs/_build docs/examples docs/api docs/claims
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
 release: | $(BIN)/python ## Build wheel and source archive, install each in a fresh environment, run the commands there

@@ -8,7 +8,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-sys.path[:0] = [str(HERE / "_extensions"), str(ROOT)]  # paper_checks and validation are read from the checkout
+sys.path[:0] = [
+    str(HERE / "_extensions"),
+    str(ROOT),
+]  # paper_checks and validation are read from the checkout
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two cores: threads that wait must not spin
 os.environ["MPLBACKEND"] = "agg"
@@ -34,6 +37,7 @@ extensions = [
     "executed",
     "docstrings",
     "generated_pages",
+    "offline",
 ]
 exclude_patterns = ["_build", "_templates", "_extensions", "conda", "gallery", "*/index_entries"]
 templates_path = ["_templates"]

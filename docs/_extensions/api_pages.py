@@ -21,16 +21,32 @@ TOPICS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "The distributions the recursion starts from, ends at and passes through, and the noise that acts on them. "
         "Times, noise levels and signal levels are converted into each other here.",
         (
-            "GaussianMixture", "EmpiricalLaw", "AgedLaw", "GaussianChannel", "OrnsteinUhlenbeck", "VarianceExploding",
-            "time_from_alpha_bar", "alpha_bar_from_time", "time_from_sigma", "sigma_from_time",
+            "GaussianMixture",
+            "EmpiricalLaw",
+            "AgedLaw",
+            "GaussianChannel",
+            "OrnsteinUhlenbeck",
+            "VarianceExploding",
+            "time_from_alpha_bar",
+            "alpha_bar_from_time",
+            "time_from_sigma",
+            "sigma_from_time",
         ),
     ),
     "recursion": (
         "The recursion",
         "The exact theory: what is left of every Hermite mode after any number of rounds, and the limit law.",
         (
-            "Recursion", "predict", "attenuation", "mode_contraction", "mode_factors", "contraction_rate", "half_degree",
-            "largest_truncation", "AttenuationOperator", "annealing_law",
+            "Recursion",
+            "predict",
+            "attenuation",
+            "mode_contraction",
+            "mode_factors",
+            "contraction_rate",
+            "half_degree",
+            "largest_truncation",
+            "AttenuationOperator",
+            "annealing_law",
         ),
     ),
     "pipelines": (
@@ -44,7 +60,13 @@ TOPICS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
         "From samples of every generation to curves with their errors, and from curves to the mechanisms that they do "
         "not contradict.",
         (
-            "measure", "Measured", "read_curve", "diagnose", "detection_power", "degree_spectrum", "degree_kernel",
+            "measure",
+            "Measured",
+            "read_curve",
+            "diagnose",
+            "detection_power",
+            "degree_spectrum",
+            "degree_kernel",
         ),
     ),
     "comparisons": (
@@ -86,7 +108,9 @@ def pages() -> dict[str, str]:
     arranged = {name for _, _, names in TOPICS.values() for name in names} | set(plots) | set(MODULES)
     lost = sorted(set(hc.__all__) - arranged - {"__version__"})
     if lost:
-        raise ValueError(f"TOPICS of docs/_extensions/api_pages.py must arrange every public name; missing: {', '.join(lost)}.")
+        raise ValueError(
+            f"TOPICS of docs/_extensions/api_pages.py must arrange every public name; missing: {', '.join(lost)}."
+        )
     made = {}
     for page, (title, introduction, names) in TOPICS.items():
         listed = names + plots if page == "results" else names
@@ -111,7 +135,9 @@ def public_names(module: ModuleType) -> tuple[str, ...]:
     if "__all__" in vars(module):
         names = [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
         return tuple(name for name in names if callable(getattr(module, name)))
-    own = {"mechanisms": "hermite_collapse.pipeline."}.get(module.__name__.rpartition(".")[2], module.__name__)
+    own = {"mechanisms": "hermite_collapse.pipeline."}.get(
+        module.__name__.rpartition(".")[2], module.__name__
+    )
     return tuple(
         name
         for name, value in vars(module).items()
@@ -135,9 +161,12 @@ def _table(module: str, names: Sequence[str]) -> Iterator[str]:
 
 def _index() -> str:
     lines = [
-        "# Reference", "",
-        "Every public name, by topic. `import hermite_collapse as hc` reaches all of them; they load on first use.", "",
-        "| page | |", "|---|---|",
+        "# Reference",
+        "",
+        "Every public name, by topic. `import hermite_collapse as hc` reaches all of them; they load on first use.",
+        "",
+        "| page | |",
+        "|---|---|",
     ]
     for page, (_, introduction, _) in TOPICS.items():
         lines.append(f"| {{doc}}`{page}` | {introduction.partition('. ')[0].rstrip('.')}. |")

@@ -18,7 +18,11 @@ PARTS = {
     "additions": "Additions: in neither paper, as far as we know",
 }
 COVERS = {"all": "every parameter that the conditions allow", "cases": "the cases named"}
-ROLES = {"truth": "", "sharpness": "shows that it cannot be improved", "vacuity": "shows where it says nothing"}
+ROLES = {
+    "truth": "",
+    "sharpness": "shows that it cannot be improved",
+    "vacuity": "shows where it says nothing",
+}
 EMPHASIS = re.compile(r"\$\\mathit\{(\w+)\}\$")
 
 
@@ -43,7 +47,17 @@ def _index() -> Iterator[str]:
         yield from ("", f"## {title}", "")
         if paper:
             yield from (f"*{paper[0]}*, arXiv:{paper[1]}.", "")
-        yield from (_linked(table(group)), "", "```{toctree}", ":hidden:", "")
+        yield from (
+            ":::{div} claims",
+            "",
+            _linked(table(group)),
+            "",
+            ":::",
+            "",
+            "```{toctree}",
+            ":hidden:",
+            "",
+        )
         yield from (item.id for item in group)
         yield from ("```", "")
 
@@ -65,13 +79,23 @@ def _linked(text: str) -> str:
 def _statement(item: Statement) -> Iterator[str]:
     yield from (f"# {prose(item.title)}", "")
     yield from (f"`{item.id}`, {item.source}. Verdict: **{item.expected}**.", "")
-    yield from (prose(item.text), "", _formula(item.formula), "", f"**Conditions:** {prose(item.conditions)}.", "")
+    yield from (
+        prose(item.text),
+        "",
+        _formula(item.formula),
+        "",
+        f"**Conditions:** {prose(item.conditions)}.",
+        "",
+    )
     if item.remark:
         yield from (prose(item.remark), "")
     if item.displayed:
         yield from _displayed(item.displayed)
     if item.package:
-        names = ", ".join(f"{{py:obj}}`{name.strip()} <hermite_collapse.{name.strip()}>`" for name in item.package.function.split(","))
+        names = ", ".join(
+            f"{{py:obj}}`{name.strip()} <hermite_collapse.{name.strip()}>`"
+            for name in item.package.function.split(",")
+        )
         yield from (f"**In the package:** {names}; tested in `{item.package.test}`.", "")
     yield from ("## Derivation", "")
     for number, step in enumerate(item.derivation, 1):
@@ -82,7 +106,11 @@ def _statement(item: Statement) -> Iterator[str]:
     yield from ("## What the evidence rejects", "", "| change | statement |", "|---|---|")
     yield from (f"| {change.kind} | {_cell(change.text)} |" for change in item.mutations)
     if item.weaker:
-        yield from ("", "Multiplied by a constant, a formula can turn into something true that says less:", "")
+        yield from (
+            "",
+            "Multiplied by a constant, a formula can turn into something true that says less:",
+            "",
+        )
         yield from (
             f"- `{weak.formula}` times a constant {weak.side} one: {prose(weak.text)}" for weak in item.weaker
         )

@@ -80,7 +80,9 @@ def _targets() -> dict[str, str]:
     for name in hc.__all__:
         value = getattr(hc, name)
         if inspect.ismodule(value):
-            targets |= {f"{name}.{inner}": f"{value.__name__}.{inner}" for inner in api_pages.public_names(value)}
+            targets |= {
+                f"{name}.{inner}": f"{value.__name__}.{inner}" for inner in api_pages.public_names(value)
+            }
         elif name != "__version__":
             targets[name] = f"hermite_collapse.{name}"
     return targets

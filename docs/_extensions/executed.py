@@ -71,7 +71,7 @@ class Command(SphinxDirective):
         if status != self.options.get("status", 0):
             raise ExtensionError(f"{self.env.docname}: status {status} of `{command}`:\n{output}{errors}")
         text = shortened(output, self.options.get("lines"))
-        return [_block(command, "sh"), *([_block(text, "text", "output")] if text else [])]
+        return [_block(command, "text"), *([_block(text, "text", "output")] if text else [])]
 
 
 class Python(SphinxDirective):

@@ -9,10 +9,30 @@ import matplotlib
 
 HERE = Path(__file__).parent.parent
 ORDER = (
-    "limit_line", "attenuation", "limit_plane", "parameter_map", "regimes", "schedules", "rates", "repair",
-    "steps", "sampler_audit", "half_step", "guidance", "autoencoder", "image_spectrum",
-    "measure", "real_curves", "power", "degree_spectrum",
-    "comparison", "kernel_recursion", "robustness", "divergences", "planning", "ten_dimensions",
+    "limit_line",
+    "attenuation",
+    "limit_plane",
+    "parameter_map",
+    "regimes",
+    "schedules",
+    "rates",
+    "repair",
+    "steps",
+    "sampler_audit",
+    "half_step",
+    "guidance",
+    "autoencoder",
+    "image_spectrum",
+    "measure",
+    "real_curves",
+    "power",
+    "degree_spectrum",
+    "comparison",
+    "kernel_recursion",
+    "robustness",
+    "divergences",
+    "planning",
+    "ten_dimensions",
 )
 
 

@@ -8,8 +8,11 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-
-SPELLINGS = {r"\\dots(?![a-zA-Z])": r"\\ldots", r"\\iff(?![a-zA-Z])": r"\\Longleftrightarrow", r"\\frac(\d)(\d)": r"\\frac{\1}{\2}"}
+SPELLINGS = {
+    r"\\dots(?![a-zA-Z])": r"\\ldots",
+    r"\\iff(?![a-zA-Z])": r"\\Longleftrightarrow",
+    r"\\frac(\d)(\d)": r"\\frac{\1}{\2}",
+}
 """What docutils does not read, and the same thing as it does."""
 
 

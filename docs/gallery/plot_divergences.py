@@ -25,3 +25,7 @@ axes.figure
 
 regime = hc.bounds.drift_regime([error**2 for error in errors], fresh_fraction=0.3)
 print(f"{regime.name}: energies fall like the power {regime.exponent}")
+
+# %%
+# **How to read it.**  Points are exact values.  Upper bounds are drawn solid, lower ones dashed; in this family errors that
+# point the same way make several of the bounds sharp, so that their lines lie on the points.

@@ -16,9 +16,12 @@ figure, grid = figures.panels(1, 2, width=8.4, height=3.2)
 left, right = grid[0]
 for within in (0.25, 0.6):
     pipelines = [
-        hc.Pipeline([hc.mechanisms.Guidance(scale, between=1.0 - within)], fresh_fraction=0.5) for scale in scales
+        hc.Pipeline([hc.mechanisms.Guidance(scale, between=1.0 - within)], fresh_fraction=0.5)
+        for scale in scales
     ]
-    left.plot(scales, [pipeline.critical_share(within) for pipeline in pipelines], marker="o", label=f"{within:g}")
+    left.plot(
+        scales, [pipeline.critical_share(within) for pipeline in pipelines], marker="o", label=f"{within:g}"
+    )
 left.set_xlabel("guidance scale")
 left.set_ylabel("critical share of fresh data")
 left.set_ylim(-0.02, 1)

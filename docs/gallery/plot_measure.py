@@ -27,3 +27,7 @@ print(diagnosis.text)
 
 axes = diagnosis.plot()
 axes.figure
+
+# %%
+# **How to read it.**  Lines are the fit, one colour a direction.  The text names what the data do not contradict and what
+# they reject; fresh fraction and truncation time come out as they were put in, 0.2 and 0.05.

@@ -28,7 +28,12 @@ figure, grid = figures.panels(1, 1, width=6.4, height=3.6)
 axes = grid[0, 0]
 for name, values in kept.items():
     axes.plot(np.arange(rounds + 1), values, label=name)
-axes.axhline(hc.attenuation(4, fresh_fraction=0.1, truncation_time=0.05), color="0.6", linestyle=":", label="limit, 10 % fresh")
+axes.axhline(
+    hc.attenuation(4, fresh_fraction=0.1, truncation_time=0.05),
+    color="0.6",
+    linestyle=":",
+    label="limit, 10 % fresh",
+)
 axes.set_xscale("symlog", linthresh=1.0)
 axes.set_xlim(0, rounds)
 axes.set_ylim(0, 1.02)

@@ -23,11 +23,27 @@ figure, grid = figures.panels(1, 1, width=6.4, height=3.5)
 axes = grid[0, 0]
 degree = np.arange(11)
 axes.bar(degree, exact.values, color="0.85", label="data")
-axes.errorbar(degree - 0.15, measured.values, measured.standard_error, fmt="o", markersize=4, label="limit, 200 000 samples")
 axes.errorbar(
-    degree + 0.15, restored.coefficients.values, restored.coefficients.standard_error, fmt="s", markersize=4, label="restored"
+    degree - 0.15,
+    measured.values,
+    measured.standard_error,
+    fmt="o",
+    markersize=4,
+    label="limit, 200 000 samples",
+)
+axes.errorbar(
+    degree + 0.15,
+    restored.coefficients.values,
+    restored.coefficients.standard_error,
+    fmt="s",
+    markersize=4,
+    label="restored",
 )
 axes.set_xlabel("Hermite degree")
 axes.set_ylabel("coefficient")
 axes.legend(frameon=False)
 figure
+
+# %%
+# **How to read it.**  Bars are the truth.  Round points are what 200 000 samples of the limit show, squares are the same
+# divided by the share that the limit keeps.  Error bars grow with the division: at higher degrees a repair needs more samples.

@@ -14,3 +14,8 @@ print(audit.text)
 
 axes = audit.plot()
 axes.figure
+
+# %%
+# **How to read it.**  The coarsest directions are on the left.  The solid line is what the sampler makes of their variance
+# in the long run, 1 would be right; the dotted line is what its last step alone would do.  Where the two differ, it is the
+# steps that decide.

@@ -1,0 +1,175 @@
+"""The documentation: every public name, statement and script has its place; outputs come from running it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import hermite_collapse as hc
+
+DOCS = Path(__file__).parent.parent / "docs"
+GALLERY = sorted((DOCS / "gallery").glob("plot_*.py"))
+THEORY = sorted((DOCS / "theory").glob("*.md"))
+
+
+def extension(name: str):
+    """One of the modules in docs/_extensions; skipped where Sphinx, which some need, is not installed."""
+    if "sphinx" in (DOCS / "_extensions" / f"{name}.py").read_text("utf-8"):
+        pytest.importorskip("sphinx")
+    sys.path.insert(0, str(DOCS / "_extensions"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+
+
+def text_of(pages: dict[str, str], name: str) -> list[str]:
+    """The names in the table of a page of the reference."""
+    return re.findall(r"^   (\w+)$", pages[f"api/{name}.md"], flags=re.MULTILINE)
+
+
+def test_the_reference_has_every_public_name_once():
+    api = extension("api_pages")
+    pages = api.pages()
+    listed = [name for topic in api.TOPICS for name in text_of(pages, topic)]
+    assert len(listed) == len(set(listed))
+    assert set(listed) | set(api.MODULES) | {"__version__"} == set(hc.__all__)
+    for module in ("bounds", "distances", "figures"):
+        names = {name for name in getattr(hc, module).__all__ if callable(getattr(getattr(hc, module), name))}
+        assert set(text_of(pages, module)) == names
+    assert {"Constant", "Polynomial", "Geometric", "Explicit"} <= set(text_of(pages, "schedules"))
+    assert {"SamplerSteps", "Autoencoder", "Guidance"} <= set(text_of(pages, "mechanisms"))
+    assert "checks" not in text_of(pages, "presets")
+
+
+def test_a_name_without_a_topic_is_an_error(monkeypatch):
+    api = extension("api_pages")
+    monkeypatch.setattr(api.hc, "__all__", [*hc.__all__, "lonely"])
+    with pytest.raises(ValueError, match="missing: lonely"):
+        api.pages()
+
+
+def test_every_statement_has_a_page_with_derivation_and_evidence():
+    from paper_checks.registry import statements
+
+    pages = extension("claim_pages").pages()
+    index = pages["claims/index.md"]
+    for item in statements():
+        page = pages[f"claims/{item.id}.md"]
+        assert f"]({item.id}.md)" in index
+        assert item.formula in page and f"**{item.expected}**" in page
+        assert page.count("*(checked by sympy)*") == sum(step.check is not None for step in item.derivation)
+        assert page.count("\n| symbolic |") == sum(piece.kind == "symbolic" for piece in item.evidence)
+        assert (item.displayed is None) or item.displayed.formula in page
+
+
+def test_all_formulas_can_be_typeset():
+    mathml = extension("mathml")
+    pages = extension("claim_pages").pages()
+    pages |= {path.name: path.read_text("utf-8") for path in THEORY}
+    blocks = [block for page in pages.values() for block in re.findall(r"\$\$\n(.*?)\n\$\$", page, re.S)]
+    assert len(blocks) > 200
+    for block in blocks:
+        assert mathml.converted(block, True).startswith("<math")
+    assert mathml.converted(r"\frac12", False) == mathml.converted(r"\frac{1}{2}", False)
+    with pytest.raises(Exception, match="unheardof"):
+        mathml.converted(r"\unheardof", False)
+
+
+def test_docstrings_become_markup():
+    translated = extension("docstrings").translated
+    lines = textwrap.dedent(
+        """\
+        Return the share of a mode, c* of |k|, by `attenuation`.
+
+            g_n = alpha * x
+
+        Text again with a_ and *args.
+
+        Parameters
+        ----------
+        degree : int
+            n >= 0.
+
+        Examples
+        --------
+        >>> 2 * 3 ** 4
+        162
+        """
+    ).splitlines()
+    result = translated(lines)
+    assert result[0] == (
+        r"Return the share of a mode, c* of \|k\|, by :py:obj:`attenuation <hermite_collapse.attenuation>`."
+    )
+    assert result[2:5] == [".. code-block:: text", "", "    g_n = alpha * x"]
+    assert r"a\_ and \*args" in result[6]
+    assert "        n >= 0." not in result and "    n >= 0." in result
+    assert ">>> 2 * 3 ** 4" in result
+
+
+def test_outputs_are_shortened_and_commands_run():
+    executed = extension("executed")
+    assert executed.shortened("a\nb\nc\nd\n", 2) == "a\nb\n... 2 more lines"
+    assert executed.shortened("a\nb\nc\n", 2) == "a\nb\nc"
+    status, output, _ = executed.output_of("hermite-collapse schedule --sigma 0.002 --json")
+    assert status == 0 and output.startswith("{")
+
+
+def test_requests_to_other_hosts_are_seen():
+    requests = extension("offline").requests
+    assert requests('<script async src="https://cdn.example/x.js">') == ["https://cdn.example/x.js"]
+    assert requests('<link rel="stylesheet" href="//fonts.example/a.css">') == ["//fonts.example/a.css"]
+    assert requests('<a href="https://example.org">x</a> <link rel="canonical" href="https://a.b">') == []
+    assert requests("body { background: url(https://a.b/c.png) }", is_style=True) == ["https://a.b/c.png"]
+    assert requests('<img src="_images/a.png">') == []
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_scripts_of_the_gallery_teach(path):
+    text = path.read_text("utf-8")
+    order = extension("gallery_settings").ORDER
+    assert path.stem.removeprefix("plot_") in order
+    title, rule, *_ = ast.get_docstring(ast.parse(text)).splitlines()
+    assert set(rule) == {"="} and len(rule) >= len(title)
+    assert "# %%" in text, "a second cell, so that pictures stand below the code that drew them"
+    assert len(text.splitlines()) < 80
+    imported = re.findall(r"^(?:from|import) (hermite_collapse[\w.]*)", text, flags=re.MULTILINE)
+    assert set(imported) == {"hermite_collapse"}, "scripts use public names alone"
+
+
+def test_the_gallery_is_large_enough():
+    assert len(GALLERY) >= 16
+    assert {path.stem.removeprefix("plot_") for path in GALLERY} == set(extension("gallery_settings").ORDER)
+
+
+def test_every_question_is_answered_by_running_something():
+    page = (DOCS / "questions.md").read_text("utf-8")
+    questions = page.split("\n## ")[1:]
+    assert len(questions) == 10
+    for question in questions:
+        assert "```{command}" in question or "```{python}" in question, question.splitlines()[0]
+        assert "**How to read it.**" in question, question.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", THEORY, ids=lambda path: path.stem)
+def test_every_formula_of_the_theory_leads_to_its_statement(path):
+    """Sections with a displayed formula name a function or a statement, and the names exist."""
+    text = path.read_text("utf-8")
+    for section in text.split("\n## ")[1:]:
+        if "$$" in section and not section.startswith("One verdict"):
+            assert "Statement" in section or "Function" in section, section.splitlines()[0]
+    for name in re.findall(r"\{py:obj\}`[^<]*<hermite_collapse\.([\w.]+)>`", text):
+        value = hc
+        for part in name.split("."):
+            value = getattr(value, part)
+    pages = extension("claim_pages").pages()
+    for name in re.findall(r"/claims/([\w.]+)`", text):
+        assert name == "index" or f"claims/{name}.md" in pages
+    for name in re.findall(r"/examples/(\w+)`", text):
+        assert name == "index" or (DOCS / "gallery" / f"{name}.py").exists()
