@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import figure_scraper
-import matplotlib
+import matplotlib as mpl
 
 HERE = Path(__file__).parent.parent
 ORDER = (
@@ -51,8 +51,8 @@ def reset(settings: dict[str, object], name: str) -> None:
     """Give every script the same style and the same random numbers."""
     import numpy as np
 
-    matplotlib.rcdefaults()
-    matplotlib.rcParams.update(
+    mpl.rcdefaults()
+    mpl.rcParams.update(
         {"font.family": ["STIXGeneral", "DejaVu Sans"], "mathtext.fontset": "stix", "legend.frameon": False}
     )
     np.random.seed(0)  # noqa: NPY002 -- for whatever a library draws from the global generator
