@@ -74,6 +74,7 @@ SETTINGS = {
     "only_warn_on_example_error": False,
     "plot_gallery": "True",
     "min_reported_time": 15,
+    "write_computation_times": False,  # its page loads scripts from other hosts
     "capture_repr": (),
     "backreferences_dir": None,
     "copyfile_regex": r".*\.(svg|npz|csv)",

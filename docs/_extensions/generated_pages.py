@@ -8,9 +8,10 @@ import api_pages
 import benchmark_page
 import claim_pages
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 
-def write_pages(app: Sphinx) -> None:
+def write_pages(app: Sphinx, config: Config) -> None:
     source = Path(app.srcdir)
     pages = api_pages.pages() | claim_pages.pages() | benchmark_page.pages()
     for folder in ("api", "claims"):
@@ -25,5 +26,5 @@ def write_pages(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("builder-inited", write_pages, priority=100)  # before autosummary looks for its tables
+    app.connect("config-inited", write_pages)  # before Sphinx lists the sources, which autosummary searches
     return {"parallel_read_safe": True, "parallel_write_safe": True}
