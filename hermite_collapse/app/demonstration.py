@@ -56,7 +56,7 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
     from ..laws.presets import load
     from ..recursion.recursion import Recursion
 
-    count = checks.integer(particles, "particles", minimum=2)
+    count = checks.count(particles, "particles", minimum=2)
     recursion = Recursion(load("three_modes_1d"), fresh_fraction=fresh_fraction, truncation=truncation_time)
     rounds = (1, 2, 4)
     measured = _measured(recursion, rounds, count)

@@ -81,7 +81,7 @@ def _settings(value: object, info: ValidationInfo) -> object:
 Fraction = Annotated[float, number(checks.fraction)]
 Positive = Annotated[float, number(checks.positive)]
 Nonnegative = Annotated[float, number(checks.nonnegative)]
-Count = Annotated[int, number(checks.integer, 1)]
+Count = Annotated[int, number(checks.count, 1)]
 Natural = Annotated[int, number(checks.integer, 0)]
 Array = Annotated[object, BeforeValidator(_array)]
 Settings = Annotated[dict[str, list[object]], BeforeValidator(_settings)]

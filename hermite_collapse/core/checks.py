@@ -17,11 +17,15 @@ from numpy.typing import ArrayLike
 
 from .arrays import as_array, brief, rounding
 from .errors import InputError
+from .memory import require_memory
 from .types import BoolArray, FloatArray, IntArray
 from .value import writable
 
 # Second moments that a diffusion's own coordinates can have.
 SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
+
+LARGEST_NUMBER = 1e140
+"""Numbers up to this can be squared and summed."""
 
 Kind = TypeVar("Kind")
 
@@ -29,7 +33,7 @@ Kind = TypeVar("Kind")
 def real(value: object, name: str) -> float:
     """Return a finite real number; booleans and text are refused."""
     try:
-        if isinstance(value, bool | np.bool_ | str | bytes):
+        if isinstance(value, bool | np.bool_ | str | bytes) or np.ma.is_masked(value):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -75,9 +79,12 @@ def nonnegative_or_infinite(value: object, name: str) -> float:
 
 def items(value: Iterable[Kind], name: str) -> list[Kind]:
     """Return what a sequence holds."""
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise InputError(f"{name} must be a sequence, got {brief(value)}.")
-    return list(value)
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return list(value)
+    except TypeError:  # arrays and tensors without axes say only here that they are none
+        raise InputError(f"{name} must be a sequence, got {brief(value)}.") from None
 
 
 def positive(value: object, name: str) -> float:
@@ -98,6 +105,19 @@ def integer(value: object, name: str, minimum: int = 0) -> int:
         raise InputError(f"{name} must be an integer >= {minimum}, got {value!r}.")
     if number > np.iinfo(np.int64).max:
         raise InputError(f"{name} must be an integer below 2^63, got {brief(value)}.")
+    return number
+
+
+def count(value: object, name: str, minimum: int = 0) -> int:
+    """Return a number of things >= minimum; 1e6 is accepted, since large counts are written so, 2.5 is refused."""
+    whole = isinstance(value, float) and value.is_integer()
+    return integer(int(value) if whole else value, name, minimum)  # type: ignore[call-overload]
+
+
+def entries(value: object, name: str, minimum: int = 0, *, each: float = 8.0) -> int:
+    """Return an integer >= minimum of which so many entries, of `each` bytes, fit in memory."""
+    number = integer(value, name, minimum)
+    require_memory(each * number, f"{name} = {number}", keys=name)
     return number
 
 
@@ -175,6 +195,13 @@ def samples(value: object, name: str = "samples", minimum: int = 1) -> FloatArra
         )
     finite(array, name)
     return array
+
+
+def moderate(samples: FloatArray, name: str) -> None:
+    """Refuse numbers whose squares, summed, a double cannot hold."""
+    largest = float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
+    if largest > LARGEST_NUMBER:
+        raise InputError(f"{name} must be at most {LARGEST_NUMBER:g} in size, got {largest:g}.")
 
 
 def second_moments(samples: FloatArray) -> FloatArray:

@@ -98,12 +98,12 @@ class Verdict:
 
     def _largest_text(self) -> str:
         """The largest plain z-score beside what chance makes of so many; nothing if it is the strongest test."""
-        if self.largest is None or self.largest is self.strongest:
+        if self.largest is None:
             return ""
-        return (
-            f" The largest single deviation is {self.largest.name}; the largest of {self.z_scores} independent "
-            f"z-scores is about {expected_largest(self.z_scores):.1f}."
-        )
+        chance = f"the largest of {self.z_scores} independent z-scores is about {expected_largest(self.z_scores):.1f}"
+        if self.largest is self.strongest:
+            return f" By chance alone, {chance}."
+        return f" The largest single deviation is {self.largest.name}; by chance alone, {chance}."
 
 
 def expected_largest(count: int) -> float:

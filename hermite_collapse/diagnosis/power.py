@@ -148,7 +148,7 @@ def detection_power(
     if data.ndim != 1 or data.size == 0 or data.min() <= 0.0:
         raise InputError(f"data_variances must be a non-empty vector of numbers > 0, got {data_variances!r}.")
     alpha = checks.fraction(fresh_fraction)
-    count, last = checks.integer(images, "images", minimum=2), checks.integer(rounds, "rounds", minimum=2)
+    count, last = checks.count(images, "images", minimum=2), checks.integer(rounds, "rounds", minimum=2)
     size, wanted = checks.probability(level, "level"), checks.probability(power, "power")
     truth = model_of(mechanism)
     observations = _expected(mechanism, data, alpha, count, last)

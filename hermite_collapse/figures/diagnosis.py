@@ -89,8 +89,8 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     style.describe(
         style.figure_of(axes),
         "diagnosis",
-        f"Points: measured{' with standard errors' if observed.has_errors else ''}. Lines: {one.title}; triangles: "
-        f"where it leads. {diagnosis.text}",
+        f"Points: measured{' with standard errors' if observed.has_errors else ''}. Lines: {one.title}; "
+        "triangles: where it leads.",
     )
     return axes
 

@@ -127,6 +127,8 @@ def draw_parameter_map(
     axes.set_ylim(bottom, top)
     _mark_times(axes, {name: t for name, t in (marks or {}).items() if left <= t <= right})
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.1, aspect=26)
+    for plain in (bar.ax.yaxis.set_major_formatter, bar.ax.yaxis.set_minor_formatter):
+        plain(FuncFormatter(lambda value, _: f"{value:g}"))
     bar.set_label(label)
     bar.outline.set_visible(False)
     return axes

@@ -121,7 +121,7 @@ class Pipeline:
             raise InputError(f"images must be left out where mechanisms hold a Refit, got {images!r}.")
         object.__setattr__(self, "mechanisms", parts)
         object.__setattr__(self, "fresh_fraction", checks.fraction(fresh_fraction))
-        count = None if images is None else checks.integer(images, "images", minimum=2)
+        count = None if images is None else checks.count(images, "images", minimum=2)
         object.__setattr__(self, "images", count)
 
     @property
@@ -164,7 +164,7 @@ class Pipeline:
             >= 0.
         """
         data = variances(v, "v")
-        count = checks.integer(rounds, "rounds")
+        count = checks.entries(rounds, "rounds", each=8.0 * data.size)
         result = np.empty((count + 1, *data.shape))
         state = State.of_data(data)
         result[0] = data

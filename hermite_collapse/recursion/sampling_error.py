@@ -266,7 +266,7 @@ def _predicted(
     generator: str,
     pool: int | None,
 ) -> SamplingError:
-    count = checks.integer(particles, "particles", minimum=2)
+    count = checks.count(particles, "particles", minimum=2)
     kind = checks.one_of(generator, GENERATORS, "generator")
     pool_size = count if pool is None else checks.integer(pool, "pool", minimum=1)
     expected = statistics.observed(recursion.coefficients(statistics.degree, rounds=rounds))

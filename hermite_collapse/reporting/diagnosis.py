@@ -27,20 +27,19 @@ def diagnosis_table(diagnosis: Diagnosis) -> Table:
         means = "" if one.is_rejected or one.name == "affine" else parameters(one)
         cells = (
             one.title,
-            significant(one.chi_square),
-            str(one.freedom),
+            f"{significant(one.chi_square)} on {one.freedom}",
             "–" if np.isnan(one.p_value) else significant(one.p_value, 2),
             verdict,
             means,
         )
         rows.append(Row(cells, kind))
     return Table(
-        head=("mechanism", "chi-square", "freedom", "p", "verdict", "parameters"),
+        head=("mechanism", "chi-square", "p", "verdict", "parameters"),
         rows=tuple(rows),
-        words="Each mechanism alone, fitted to all curves together.",
+        words="Each mechanism alone, fitted to all curves together; chi-square on its degrees of freedom.",
         more="",
         title="Mechanisms",
-        text_columns=(0, 4, 5),
+        text_columns=(0, 3, 4),
     )
 
 

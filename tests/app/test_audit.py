@@ -111,13 +111,14 @@ def test_the_folder_holds_page_figure_and_document(tmp_path, capsys):
     document = audit("flow", "--steps", 28, "--out", tmp_path / "o", capsys=capsys)
     assert sorted(p.relative_to(tmp_path / "o").as_posix() for p in (tmp_path / "o").rglob("*.*")) == [
         "asked.json",
-        "audit.html",
         "audit.json",
+        "command.json",
         "figures/audit.png",
         "figures/audit.svg",
+        "report.html",
     ]
     assert json.loads((tmp_path / "o" / "audit.json").read_text()) == document
-    page = (tmp_path / "o" / "audit.html").read_text()
+    page = (tmp_path / "o" / "report.html").read_text()
     assert "hermite-collapse audit flow --steps 28" in page and "change the sampler first" in page
 
 

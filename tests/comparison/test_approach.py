@@ -83,8 +83,11 @@ def test_the_simulated_rate_is_that_of_the_exact_coefficients(results: tuple) ->
         modes = comparison.tested[1:].all(axis=0) & (comparison.indices.sum(axis=1) > 0)
         size = np.sum((prediction.coefficients - prediction.limit_coefficients)[:, modes] ** 2, axis=1)
         exact = np.array([(size[k] / size[0]) ** (0.5 / k) for k in range(1, 6)])
-        pulls.append(np.min(np.abs(rate.value - exact)) / rate.error)
-        pulls_of_another.append(np.min(np.abs(rate.value - 1.5 * exact)) / rate.error)
+        assert rate.exact == pytest.approx(exact[rate.rounds - 1], rel=1e-12) and rate.modes == modes.sum()
+        measured = rate.measured
+        assert rate.z == pytest.approx((measured.value - rate.exact) / measured.error)
+        pulls.append(abs(rate.z))
+        pulls_of_another.append(abs(measured.value - 1.5 * rate.exact) / measured.error)
     assert max(pulls) < 4.0 < min(pulls_of_another)
 
 

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from hermite_collapse.core.estimates import Estimate, standard_error_of_mean
 from hermite_collapse.core.numbers import percent
-from hermite_collapse.core.significance import Test, holm, normal_test
+from hermite_collapse.core.significance import Test, expected_largest, holm, normal_test
 
 
 @pytest.mark.parametrize("z", [0.0, 0.5, -1.0, 1.959963984540054, -3.3, 6.0])
@@ -52,3 +52,22 @@ def test_standard_errors_of_means_divide_by_one_less():
 )
 def test_shares_in_per_cent(share, written):
     assert percent(share) == written
+
+
+def test_the_largest_z_score_stands_beside_what_chance_makes_of_so_many():
+    draws = np.abs(np.random.default_rng(0).standard_normal((4000, 85))).max(axis=1)
+    assert expected_largest(85) == pytest.approx(np.median(draws), abs=0.03)
+    assert expected_largest(1) == pytest.approx(norm.ppf(0.75), rel=1e-12)
+    singles = [normal_test(f"degree {i}", z) for i, z in enumerate([0.5, -2.4, 1.0])]
+    weighted = Test("implied", 2.2, 0.028, weight=20.0, is_z=True)
+    verdict = holm([*singles, weighted], 0.01, 0)
+    assert verdict.largest is singles[1] and verdict.z_scores == 3 and verdict.strongest is weighted
+    assert "strongest deviation after weighting is implied" in verdict.text and "-2.40" in verdict.text
+    assert f"about {expected_largest(3):.1f}" in verdict.text and verdict.head == "Agreement"
+
+
+def test_nothing_tested_is_neither_agreement_nor_disagreement():
+    verdict = holm([], 0.01, 7)
+    assert (
+        verdict.head == "Not tested" and not verdict.passed and not verdict.rejected and not verdict.is_tested
+    )

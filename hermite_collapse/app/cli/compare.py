@@ -215,7 +215,7 @@ def observed_rates(prediction: Prediction, comparison: Comparison) -> Rates:
 
     rows = prediction.approach().items()
     rates = {name: observed_rate([e.value for e in row], [e.error for e in row]) for name, row in rows}
-    known = {name: rate for name, rate in rates.items() if rate is not None}
+    known = {name: rate for name, rate in rates.items() if rate is not None and name in prediction.rates}
     return Rates(known, simulated_rate(prediction, comparison))
 
 

@@ -109,10 +109,10 @@ def command(
 
 
 def _line(name: str, first: object, given: Mapping[str, object]) -> list[str]:
-    """Return the words of the command that was given, --out aside: it says where, not what."""
+    """Return the words of the command that was given, without those that say where and how results are written."""
     words = [_WORDS.get(name, name), *([] if first is None else [str(first)])]
     for option, value in given.items():
-        if option in ("out", "json", "yes") or value is None or value is False:
+        if option in _HOW or value is None or value is False:
             continue
         words.append(f"--{option.replace('_', '-')}")
         if value is not True:
@@ -121,6 +121,7 @@ def _line(name: str, first: object, given: Mapping[str, object]) -> list[str]:
 
 
 _WORDS = {"configure": "config"}
+_HOW = ("out", "json", "yes", "figure_format", "width", "resume", "all_rows")
 
 
 def _resumed(folder: Path | None) -> Config:

@@ -162,7 +162,9 @@ class Output:
             return
         from ...reporting.result_page import Page, Section
 
-        (lead, said, _), *others = self.printed
+        (lead, said, table), *others = self.printed
+        if table is not None:
+            others.insert(0, (lead, [], table))
         shown = Page(
             title=title,
             lead=" ".join([f"{lead}.", *said]),

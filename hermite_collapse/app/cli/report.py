@@ -50,11 +50,9 @@ def _again(kept: KeptCall, folder: Path, output: Output) -> int:
     words = [*kept.arguments, "--out", str(folder.resolve())]
     words += ["--json"] if output.as_json else []
     words += ["--yes"] if output.yes else []
-    words += ["--resume"] if kept.arguments[0] == "sweep" and "--resume" not in words else []
-    if "--figure-format" not in words:
-        words += ["--figure-format", *output.formats]
-    if output.width is not None and "--width" not in words:
-        words += ["--width", output.width]
+    words += ["--resume"] if kept.arguments[0] == "sweep" else []
+    words += ["--figure-format", *output.formats]
+    words += ["--width", output.width] if output.width is not None else []
     with chdir(kept.directory):
         return int(build_app(words[0])(words) or 0)
 

@@ -193,9 +193,7 @@ def _drawn(config: Config, plan: _Plan | None) -> dict[str, Figure]:
         highest_degree=config.analysis.degree_in(1) + 0.35,
         limit=section.schedule != "explicit" and section.fresh_fraction > 0.0,
     )
-    caption = (
-        "What these times leave of each Hermite degree of the data, after the rounds given and in the limit."
-    )
+    caption = "Share of each Hermite degree of the data that is left after the rounds given, and in the limit if drawn."
     drawn = {"attenuation": figures.describe(figure_of(axes), "attenuation", caption)}
     return drawn if plan is None else {"plan": figure_of(figures.draw_plan(plan.planned)), **drawn}
 

@@ -49,7 +49,7 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     output.heading(f"{config.target.label}: {len(sweep.configs)} points over {', '.join(sweep.keys)}")
     _print(sweep, dataset, output)
     output.folder = folder
-    output.leave_printed("Many settings", drawn)
+    output.leave_printed("Many settings", drawn, config=config)
     output.text(f"Written to {folder}: results.nc, report.html{', figures' if drawn else ''}.")
     rejected = int(dataset["rejected"].sum()) if "rejected" in dataset else 0
     output.document(
