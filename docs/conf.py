@@ -39,7 +39,15 @@ extensions = [
     "generated_pages",
     "offline",
 ]
-exclude_patterns = ["_build", "_templates", "_extensions", "conda", "gallery", "*/index_entries"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "_extensions",
+    "conda",
+    "gallery",
+    "sg_execution_times.rst",
+    "examples/sg_execution_times.rst",
+]
 templates_path = ["_templates"]
 nitpicky = False
 
