@@ -111,7 +111,11 @@ def draw_fashion_factors(records: Records, folder: Path) -> Figure | None:
             standard_error=np.array(row["standard_error"]),
             label="U-Net",
         )
+        legend = panel.get_legend()
+        legend.remove()  # one for all panels, below
         panel.set_title(f"fresh fraction {name}", loc="left")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 
