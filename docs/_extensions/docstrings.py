@@ -18,6 +18,8 @@ from sphinx.application import Sphinx
 import hermite_collapse as hc
 
 ENTRIES = {"Parameters", "Attributes", "Returns", "Yields", "Raises"}
+ONE_SENTENCE = {"property", "attribute"}
+_SENTENCES: dict[str, list[str]] = {}
 CODE = re.compile(r"(?<!`)``?([^`]+)``?(?!`)")
 DIRECTIVE = re.compile(r"\s*\.\. |.*:[a-z:]+:`")
 
@@ -97,8 +99,18 @@ def _plain(text: str) -> str:
 
 def _process(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
     lines[:] = translated(lines)
+    if what in ONE_SENTENCE:
+        _SENTENCES[name] = list(lines)
+
+
+def _restore(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """Undo what napoleon makes of a property's sentence with a colon, which it takes for a type."""
+    sentence = _SENTENCES.get(name, [])
+    if what in ONE_SENTENCE and not any(set(line.strip()) == {"-"} for line in sentence):
+        lines[:] = sentence
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
+    app.connect("autodoc-process-docstring", _restore, priority=900)  # after it
     return {"parallel_read_safe": True, "parallel_write_safe": True}
