@@ -135,6 +135,8 @@ def plan_schedule(
     problem = ScheduleProblem.of(degrees, weights, rounds, fresh_fraction, error, objective, rate)
     kind = checks.one_of(shape, SHAPES, "shape")
     smallest = max(checks.nonnegative(floor, "floor"), SMALLEST_TIME / problem.rate)
+    if smallest > LARGEST_TIME / problem.rate:
+        raise InputError(f"floor must be at most {LARGEST_TIME / problem.rate:g}, got {smallest:g}.")
     largest = None if total_time is None else checks.positive(total_time, "total_time")
     if largest is not None and largest < smallest * problem.rounds:
         raise InputError(

@@ -20,6 +20,7 @@ from .error_models import ErrorModel, PowerLaw
 OBJECTIVES = ("absolute", "mean_square")
 SMALLEST_TIME = 1e-12  # of a planned round, in units of 1 / rate
 LARGEST_TIME = 40.0
+SMALLEST_RATE = 1e-100
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class ScheduleProblem:
         return cls(
             degrees=degrees,
             weights=share,
-            rounds=checks.integer(rounds, "rounds", minimum=1),
+            rounds=checks.entries(rounds, "rounds", minimum=1),
             keep=1.0 - checks.fraction(fresh_fraction),
             error=error,
             square=checks.one_of(objective, OBJECTIVES, "objective") == "mean_square",
-            rate=checks.positive(rate, "rate"),
+            rate=_moderate_rate(rate),
         )
 
     def propagate(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -94,6 +95,15 @@ class ScheduleProblem:
             gradient[i] = adjoint @ (drop[i] * (1.0 - self.keep * absolute[i]) + slope[i])
             adjoint = adjoint * carried[i]
         return float(self.weights @ absolute[-1]), gradient
+
+
+def _moderate_rate(rate: float) -> float:
+    number = checks.positive(rate, "rate")
+    if not SMALLEST_RATE <= number <= 1.0 / SMALLEST_RATE:
+        raise InputError(
+            f"rate must lie in [{SMALLEST_RATE:g}, {1.0 / SMALLEST_RATE:g}] for a plan, got {number!r}."
+        )
+    return number
 
 
 def round_by_round(problem: ScheduleProblem, floor: float) -> FloatArray:

@@ -120,7 +120,7 @@ def mode_radius(
     if not np.all(size >= 0.0):
         raise InputError(f"defect must be >= 0, got {float(size.min())!r}.")
     kappa = mode_contraction(n, fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         radius = np.where(size == 0.0, 0.0, size / (1.0 - kappa))
     return radius if radius.ndim else float(radius)  # type: ignore[return-value]
 
@@ -223,12 +223,12 @@ def mode_deviation(
     [[0.0], [0.1], [0.1452]]
     """
     n = checks.degrees(degree).reshape(-1)
-    size, data = np.asarray(defects, dtype=float), np.asarray(target, dtype=float)
+    size, data = checks.real_array(defects, "defects"), checks.real_array(target, "target")
     if size.ndim != 2 or size.shape[1] != len(n) or data.shape != n.shape:
         raise InputError(
             f"defects must have shape (rounds, {len(n)}) and target ({len(n)},), got {size.shape} and {data.shape}."
         )
-    start = None if initial is None else np.asarray(initial, dtype=float)[None] - data
+    start = None if initial is None else checks.real_array(initial, "initial")[None] - data
     rounds = replacement_rounds(fresh_fraction, truncation, rate)
     return deviations(rounds, n, size[None], data, start)[0]
 

@@ -242,6 +242,8 @@ def optimal_transport(
     a, b = (_points(x, "x"), _points(y, "y"))
     if a.shape[1] != b.shape[1]:
         raise InputError(f"y must have the dimension of x, {a.shape[1]}, got {b.shape[1]}.")
+    checks.moderate(a, "x")
+    checks.moderate(b, "y")
     try:
         import ot
     except ImportError:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
+from ..core.memory import require_memory
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
@@ -166,11 +167,19 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
     if tensor_sums.is_elsewhere(x) or tensor_sums.is_elsewhere(y):
         return _spectrum_on_device(x, y, degree)
     if y is None:
-        only = checks.samples(x, "x", 4)
+        only = _samples(x, "x", 4, degree)
         return one_sample_spectrum(one_sample_sums(only, degree), only.shape[1])
-    first, second = checks.samples(x, "x", 2), checks.samples(y, "y", 2)
+    first, second = _samples(x, "x", 2, degree), _samples(y, "y", 2, degree)
     _same_dimension(first.shape[1], second.shape[1])
     return two_sample_spectrum(two_sample_sums(first, second, degree), first.shape[1])
+
+
+def _samples(value: ArrayLike, name: str, minimum: int, degree: int) -> FloatArray:
+    """Return samples whose squares a double can hold, and of which so many degrees fit in memory."""
+    samples = checks.samples(value, name, minimum)
+    require_memory(8.0 * len(samples) * (degree + 1.0), f"degree = {degree}", keys="degree")
+    checks.moderate(samples, name)
+    return samples
 
 
 def _spectrum_on_device(x: object, y: object, degree: int) -> DegreeSpectrum:

@@ -182,7 +182,7 @@ class AgedLaw(DensityLaw):
 
     def sample(self, n: int, rng: Seed = None) -> FloatArray:
         generator = checks.generator(rng)
-        count = checks.integer(n, "n")
+        count = checks.entries(n, "n", each=24.0 * self.dimension)
         label = generator.choice(self.age_count, size=count, p=self.weights / self.weights.sum())
         start = np.empty((count, self.dimension))
         for index, base in enumerate(self.bases):

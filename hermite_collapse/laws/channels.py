@@ -202,7 +202,7 @@ def time_from_alpha_bar(alpha_bar: ArrayLike, *, rate: float = 0.5) -> FloatArra
     level = checks.real_array(alpha_bar, "alpha_bar")
     if not np.all((level > 0.0) & (level <= 1.0)):
         raise InputError(f"alpha_bar must lie in (0, 1], got {alpha_bar!r}.")
-    return plain(-np.log(level) / (2.0 * checks.positive(rate, "rate")) + 0.0)
+    return _time(-np.log(level) + 0.0, rate)
 
 
 @public
@@ -250,7 +250,16 @@ def time_from_sigma(sigma: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     # log1p(s^2) is 2 log s + log1p(s^-2) above 1, which cannot overflow.
     large = np.maximum(level, 1.0)
     doubled = np.where(level <= 1.0, np.log1p(square), 2.0 * np.log(large) + np.log1p(large**-2.0))
-    return plain(doubled / (2.0 * checks.positive(rate, "rate")))
+    return _time(doubled, rate)
+
+
+def _time(doubled: FloatArray, rate: float) -> FloatArray:
+    """Return doubled / (2 rate)."""
+    with np.errstate(over="ignore"):
+        time = doubled / (2.0 * checks.positive(rate, "rate"))
+    if not np.all(np.isfinite(time)):
+        raise InputError(f"rate must be large enough for times that a double can hold, got {rate!r}.")
+    return plain(time)
 
 
 @public

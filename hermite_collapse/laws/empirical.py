@@ -99,7 +99,9 @@ class EmpiricalLaw(Law):
 
     def sample(self, n: int, rng: Seed = None) -> FloatArray:
         generator = checks.generator(rng)
-        return self.samples[generator.integers(len(self.samples), size=checks.integer(n, "n"))]
+        return self.samples[
+            generator.integers(len(self.samples), size=checks.entries(n, "n", each=8.0 * self.dimension))
+        ]
 
     def through(self, channel: GaussianChannel) -> AgedLaw:
         checks.instance(channel, GaussianChannel, "channel")

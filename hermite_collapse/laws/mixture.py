@@ -361,7 +361,7 @@ class GaussianMixture(DensityLaw):
 
     def sample(self, n: int, rng: Seed = None) -> FloatArray:
         generator = checks.generator(rng)
-        count = checks.integer(n, "n")
+        count = checks.entries(n, "n", each=24.0 * self.dimension)
         label = generator.choice(len(self.weights), size=count, p=self.weights)
         noise = np.sqrt(self.variances[label]) * generator.standard_normal((count, self.dimension))
         if self.frames is not None:

@@ -16,6 +16,10 @@ from .mechanism import Exactness, Mechanism
 REFIT_ITERATIONS = 12  # each gains a factor 1/n
 
 
+LARGEST_VARIANCE = 1e150
+"""What a variance that grows without bound is read as, so that its square is a number."""
+
+
 @dataclass(frozen=True)
 class SettledRefit(Mechanism):
     """The refit to n images and the mechanisms after it, once the drift of the mean has settled.
@@ -33,7 +37,8 @@ class SettledRefit(Mechanism):
     def drift_share(self, fitted: FloatArray) -> FloatArray:
         """Return M / Sbar."""
         square = self.after._gain(fitted) ** 2
-        left = 1.0 - (1.0 - self.fresh_fraction) ** 2 * square
+        alpha = self.fresh_fraction
+        left = 1.0 - square + square * (alpha * (2.0 - alpha))  # 1 - (1-alpha)^2 gamma^2 for any alpha
         with np.errstate(divide="ignore"):
             share = np.where(left > 0.0, square / (self.images * np.maximum(left, 0.0)), np.inf)
         return np.asarray(share)
@@ -44,7 +49,7 @@ class SettledRefit(Mechanism):
         share, fitted = 1.0 - 1.0 / self.images, pool
         for _ in range(REFIT_ITERATIONS):
             drift = between * self.drift_share(fitted) if between > 0.0 else 0.0
-            fitted = (share + drift) * pool
+            fitted = np.minimum((share + drift) * pool, LARGEST_VARIANCE)
         return fitted
 
     def _variance(self, w: FloatArray) -> FloatArray:

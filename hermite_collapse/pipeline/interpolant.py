@@ -79,7 +79,7 @@ class Interpolant(Value):
         table = cls(values, np.gradient(values, _GRID), np.inf)
         with np.errstate(divide="ignore"):
             error = _error(np.log(table.variance(_to_variance(probes))), exact, negligible)
-        if error > TOLERATED_AT_CORNERS:
+        if not error <= TOLERATED_AT_CORNERS:
             raise ConvergenceError(
                 f"the round map of {mechanism.describe()} is too rough to be interpolated: relative error {error:.1e}.",
                 value=table,
@@ -155,7 +155,9 @@ def _error(logs: FloatArray, exact: FloatArray, negligible: FloatArray) -> float
 
 
 def _log_variance(mechanism: Mechanism, w: FloatArray) -> FloatArray:
-    return np.asarray(np.log(np.maximum(mechanism._variance(w), SMALLEST_VALUE)))
+    with np.errstate(over="ignore"):
+        variance = np.clip(mechanism._variance(w), SMALLEST_VALUE, 1.0 / SMALLEST_VALUE)
+    return np.asarray(np.log(variance))
 
 
 def _series(values: FloatArray) -> FloatArray:

@@ -64,5 +64,5 @@ def used_timesteps(steps: int, train_steps: int, spacing: str, offset: int) -> I
 
 def previous_levels(table: FloatArray, times: IntArray, steps: int, last: float) -> FloatArray:
     """Return the signal level that each step goes to."""
-    earlier = times - len(table) // steps
+    earlier = times - len(table) // int(steps)
     return np.where(earlier >= 0, table[np.maximum(earlier, 0)], last)

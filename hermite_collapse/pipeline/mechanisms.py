@@ -91,7 +91,8 @@ class Truncation(_Affine):
     exactness: ClassVar[Exactness] = "channel"
 
     def __post_init__(self) -> None:
-        self.channel  # noqa: B018  checks both
+        object.__setattr__(self, "time", checks.nonnegative(self.time, "time"))
+        object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
 
     @property
     def channel(self) -> GaussianChannel:

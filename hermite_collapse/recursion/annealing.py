@@ -32,6 +32,7 @@ from ..core.value import Value
 from .constant_rounds import ConstantRounds
 from .schedules import Constant, Geometric, Polynomial, Schedule, as_schedule
 
+LARGEST_EXPONENT = 1e100
 RESONANCE = 1e-12
 
 
@@ -105,7 +106,7 @@ def annealing_law(
     n = checks.integer(degree, "degree", minimum=1) * checks.positive(rate, "rate")
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     schedule = as_schedule(truncation)
-    index = np.arange(checks.integer(rounds, "rounds") + 1, dtype=float)
+    index = np.arange(checks.entries(rounds, "rounds") + 1, dtype=float)
     if isinstance(schedule, Constant) or (isinstance(schedule, Geometric) and schedule.floor > 0.0):
         loss = float(ConstantRounds.of(alpha, schedule.final, rate).loss(degree))
         return AnnealingLaw("plateau", np.full(len(index), loss), "truncation")
@@ -118,6 +119,10 @@ def annealing_law(
             f"truncation must be a Constant, Polynomial or Geometric schedule here, got {type(schedule).__name__}."
         )
     keep, q, t = 1.0 - alpha, schedule.ratio, schedule.time
+    if n * t > LARGEST_EXPONENT:
+        raise InputError(
+            f"truncation must leave degree * rate * time <= {LARGEST_EXPONENT:g}, got {n * t:g}."
+        )
     residual = n * t * _difference_quotient(q, keep, index)
     if keep == 0.0:
         return AnnealingLaw("immediate", residual, "schedule")
@@ -160,7 +165,7 @@ def _correction(size: float, ratio: float, keep: float, rounds: int) -> FloatArr
     order = np.arange(rounds)
     with np.errstate(under="ignore"):
         x = size * ratio**order
-        far = (x + np.expm1(-x)) / np.maximum(x, 0.5) ** 2
+        far = (1.0 + np.expm1(-x) / np.maximum(x, 0.5)) / np.maximum(x, 0.5)
         second = np.where(x > 0.5, far, 0.5 * hyp1f1(1, 3, -np.minimum(x, 0.5)))
         terms = step**order * (-later * exprel(-later * x) * exprel(-x) - second)
     return size * (size / keep) * np.concatenate([[0.0], np.cumsum(terms)])

@@ -329,7 +329,13 @@ def largest_truncation(
     if np.any(n < 1):
         raise InputError(f"degree must be >= 1 here, since degree 0 is never attenuated, got {degree!r}.")
     budget = np.log1p(checks.fraction(fresh_fraction) * _odds(fidelity))
-    return plain(np.asarray(budget / (checks.positive(rate, "rate") * n), dtype=np.float64))
+    with np.errstate(over="ignore"):
+        times = np.asarray(budget / n / checks.positive(rate, "rate"), dtype=np.float64)
+    if not np.all(np.isfinite(times)):
+        raise InputError(
+            f"rate and fidelity must give times that a double can hold, got {rate!r}, {fidelity!r}."
+        )
+    return plain(times)
 
 
 def continuum_attenuation(degree: ArrayLike, *, filter_degree: float) -> FloatArray:

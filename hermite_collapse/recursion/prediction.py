@@ -206,8 +206,8 @@ def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> 
     ([1.0, 0.854, 0.7404], 0.7)
     """
     checks.instance(recursion, Recursion, "recursion")
-    count = checks.integer(rounds, "rounds", 1)
-    highest = default_degree(recursion.dimension) if degree is None else checks.integer(degree, "degree", 1)
+    count = checks.entries(rounds, "rounds", 1)
+    highest = default_degree(recursion.dimension) if degree is None else checks.entries(degree, "degree", 1)
     degrees = np.arange(highest + 1)
     factors = None
     if recursion.is_diagonal and recursion.initial is None:

@@ -319,8 +319,8 @@ class Recursion(Displayed, Value):
 
         Exact for every process, regime, schedule, blur and initial law; modes in the order of `total_degree_indices`.
         """
-        count = checks.integer(rounds, "rounds")
         data = self.target.hermite_coefficients(degree)
+        count = checks.entries(rounds, "rounds", each=8.0 * len(data.values))
         start = data if self.initial is None else self.initial.hermite_coefficients(degree)
         values = np.empty((count + 1, len(data.values)))
         values[0] = start.values

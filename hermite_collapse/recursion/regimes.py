@@ -101,7 +101,7 @@ def as_regime(regime: str | ArrayLike | Regime, fresh_fraction: ArrayLike | None
 
 
 def _weight_table(regime: ArrayLike) -> FloatArray:
-    table = np.array(regime, dtype=float)
+    table = checks.real_array(regime, "regime").copy()
     if table.ndim != 2 or table.shape[1] < 2 or table.shape[1] < table.shape[0] + 1:
         raise InputError(
             f"regime must be a name or a table of shape (rounds, rounds + 1), got an array of shape {table.shape}."

@@ -39,7 +39,7 @@ class Schedule(Displayed, ABC):
 
     def times(self, rounds: int) -> FloatArray:
         """Return the first `rounds` times, shape (rounds,)."""
-        return self._times(checks.integer(rounds, "rounds"))
+        return self._times(checks.entries(rounds, "rounds"))
 
 
 @public

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 from ...core import checks
 from ...core.errors import InputError
 from ...core.estimates import Estimate
+from ...core.memory import require_memory
 from ...core.signature import public
 from ...core.types import FloatArray
 
@@ -104,6 +105,7 @@ def discount_weights(rounds: int, *, fresh_fraction: float, coherence: str = "in
     [[0.0, 0.0], [1.0, 0.0], [0.25, 1.0]]
     """
     count = checks.integer(rounds, "rounds", 1)
+    require_memory(32.0 * count * count, f"rounds = {count}", keys="rounds")
     remaining = 1.0 - checks.fraction(fresh_fraction)
     power = 2.0 if checks.one_of(coherence, ("incoherent", "coherent"), "coherence") == "incoherent" else 1.0
     age = np.arange(count + 1)[:, None] - 1 - np.arange(count)

@@ -146,8 +146,8 @@ def innovation_bounds(
     """
     energy = checks.nonnegative(ideal_energy, "ideal_energy")
     eta = checks.fraction(observability, "observability")
-    supremum = float(supremum_energy)
-    if math.isnan(supremum) or supremum < energy * (1.0 - 1e-9):
+    supremum = checks.nonnegative_or_infinite(supremum_energy, "supremum_energy")
+    if supremum < energy * (1.0 - 1e-9):
         raise InputError(f"supremum_energy must be at least ideal_energy = {energy!r}, got {supremum!r}.")
     if energy == 0.0 and supremum == 0.0:
         return InnovationBounds(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, smallness=1.0)
