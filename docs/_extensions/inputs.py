@@ -25,7 +25,7 @@ def write(folder: Path) -> None:
     newest = real
     for index in range(1, 9):
         is_fresh = rng.random((len(real), 1)) < FRESH_FRACTION
-        trained = np.where(is_fresh, rng.permutation(real), rng.permutation(newest))
+        trained = np.where(is_fresh, rng.choice(real, len(real)), rng.choice(newest, len(real)))
         newest = channel.scale * trained + np.sqrt(channel.variance) * rng.normal(size=real.shape)
         np.save(folder / f"gen_{index}.npy", newest)
     latents = rng.normal(size=(3000, 8)) * np.geomspace(1.0, 0.1, 8)
