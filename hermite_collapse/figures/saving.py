@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..core import checks
 from ..storage.folder import write_atomically
@@ -25,7 +25,7 @@ def save(
     path: str | Path,
     *,
     formats: Sequence[str] = ("svg", "png"),
-    width: Literal["single", "double"] | float | None = None,
+    width: str | float | None = None,
     dots_per_inch: float = 200.0,
 ) -> tuple[Path, ...]:
     """Write `path`.svg, `path`.png and `path`.pdf, or some of them, each atomically.

@@ -148,8 +148,8 @@ def run(
         used = planned or config
         output.make_folder(used)
         output.leave_printed("Truncation times", _drawn(used, plan), config=used)
-        times = " with the planned times" if planned else ""
-        output.text(f"\nWritten to {output.folder}: config.toml{times}, report.html, figures.")
+        which = " with the planned times" if planned else ""
+        output.text(f"\nWritten to {output.folder}: config.toml{which}, report.html, figures.")
     output.document(
         {
             "command": "schedule",
