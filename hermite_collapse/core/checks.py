@@ -45,11 +45,17 @@ def real(value: object, name: str) -> float:
     return number
 
 
-def fraction(value: object, name: str = "fresh_fraction") -> float:
-    """Return a number in [0, 1], 0 or a normal double: reciprocals of smaller ones overflow."""
+def share(value: object, name: str) -> float:
+    """Return a number in [0, 1]."""
     number = real(value, name)
     if not 0.0 <= number <= 1.0:
         raise InputError(f"{name} must lie in [0, 1], got {number!r}.")
+    return number
+
+
+def fraction(value: object, name: str = "fresh_fraction") -> float:
+    """Return the share of fresh data: in [0, 1], 0 or a normal double, since reciprocals of smaller ones overflow."""
+    number = share(value, name)
     if 0.0 < number < sys.float_info.min:
         raise InputError(f"{name} must be 0 or at least {sys.float_info.min:.3g}, got {number!r}.")
     return number

@@ -64,7 +64,7 @@ def required_particles(
 
     size = checks.positive(effect, "effect")
     n = checks.integer(degree, "degree", minimum=1)
-    share, certainty = checks.fraction(level, "level"), checks.fraction(power, "power")
+    share, certainty = checks.share(level, "level"), checks.share(power, "power")
     if share == 0.0 or certainty == 1.0:
         raise InputError(f"level must be > 0 and power < 1 for a finite number, got {level!r} and {power!r}.")
     z = float(ndtri(certainty) - ndtri(share / 2.0))

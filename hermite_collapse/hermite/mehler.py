@@ -51,7 +51,7 @@ def mehler_distance(p: Mixture, q: Mixture, r: float) -> Estimate:
     D_r^2 is right to about 1e-15 of sum_kl abs(s_k s_l) F_kl; components that both laws share cancel exactly before
     the sum.
     """
-    ratio = checks.fraction(r, "r")
+    ratio = checks.share(r, "r")
     if ratio == 0.0:
         raise InputError(f"r must lie in (0, 1], got {r!r}.")
     signed = _difference(signed_mixture(p), signed_mixture(q))

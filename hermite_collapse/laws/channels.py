@@ -54,7 +54,7 @@ class GaussianChannel:
     decay: float = field(default=float("nan"), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", checks.fraction(self.scale, "scale"))
+        object.__setattr__(self, "scale", checks.share(self.scale, "scale"))
         object.__setattr__(self, "variance", checks.nonnegative(self.variance, "variance"))
         if np.isnan(self.decay):
             with np.errstate(divide="ignore"):
@@ -176,6 +176,9 @@ class VarianceExploding(Process):
         return GaussianChannel(1.0, checks.nonnegative(time, "truncation_time"), 0.0)
 
 
+_ALL_LOST = 1e3  # rate times time from which no double holds what is left of the signal
+
+
 @public
 def time_from_alpha_bar(alpha_bar: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     """Return the Ornstein-Uhlenbeck time of a DDPM signal level.
@@ -214,7 +217,9 @@ def alpha_bar_from_time(time: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     >>> round(float(alpha_bar_from_time(time_from_alpha_bar(0.9))), 12)
     0.9
     """
-    return plain(np.exp(-2.0 * checks.positive(rate, "rate") * _nonnegative_array(time, "time")))
+    with np.errstate(over="ignore"):
+        exponent = checks.positive(rate, "rate") * _nonnegative_array(time, "time")
+    return plain(np.exp(-2.0 * np.minimum(exponent, _ALL_LOST)))
 
 
 @public
@@ -271,7 +276,8 @@ def sigma_from_time(time: ArrayLike, *, rate: float = 0.5) -> FloatArray:
     >>> round(float(sigma_from_time(time_from_sigma(0.5))), 12)
     0.5
     """
-    exponent = checks.positive(rate, "rate") * _nonnegative_array(time, "time")
+    with np.errstate(over="ignore"):
+        exponent = checks.positive(rate, "rate") * _nonnegative_array(time, "time")
     # sqrt(expm1(2 u)) = exp(u) sqrt(-expm1(-2 u)), which overflows twice as late.
     with np.errstate(over="ignore"):
         sigma = np.exp(exponent) * np.sqrt(-np.expm1(-2.0 * exponent))

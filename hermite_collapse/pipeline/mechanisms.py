@@ -332,7 +332,7 @@ class FlowStop(_Affine):
     exactness: ClassVar[Exactness] = "channel"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", checks.fraction(self.stop, "stop"))
+        object.__setattr__(self, "stop", checks.share(self.stop, "stop"))
 
     def _affine(self) -> tuple[float, float, float]:
         keep = 1.0 - self.stop

@@ -26,7 +26,7 @@ def training_betas(train_steps: int, beta_start: float, beta_end: float, schedul
         t = np.arange(count + 1) / count
         bar = np.cos((t + 0.008) / 1.008 * np.pi / 2.0) ** 2
         return np.minimum(1.0 - bar[1:] / bar[:-1], LARGEST_BETA)
-    low, high = checks.fraction(beta_start, "beta_start"), checks.fraction(beta_end, "beta_end")
+    low, high = checks.share(beta_start, "beta_start"), checks.share(beta_end, "beta_end")
     if not 0.0 < low <= high < 1.0:
         raise InputError(f"beta_start must lie between 0 and beta_end ({high:g}) < 1, got {low:g}.")
     if schedule == "linear":

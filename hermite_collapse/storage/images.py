@@ -150,7 +150,7 @@ def _digits() -> FloatArray:
 
 
 def _parted(samples: FloatArray, shape: Shape, held_out: float, name: str) -> ImageData:
-    count = round(checks.fraction(held_out, "held_out") * len(samples))
+    count = round(checks.share(held_out, "held_out") * len(samples))
     if not 0 < count < len(samples):
         raise InputError(f"held_out must leave images on both sides, got {held_out!r} of {len(samples)}.")
     order = np.random.default_rng(0).permutation(len(samples))

@@ -80,7 +80,7 @@ def test_long_trajectories_reach_the_limit():
     )
 
 
-@given(st.lists(st.floats(0.0, 0.5), min_size=1, max_size=6), st.floats(0.0, 1.0))
+@given(st.lists(st.floats(0.0, 0.5), min_size=1, max_size=6), st.floats(0.0, 1.0, allow_subnormal=False))
 def test_residuals_complete_the_factors(truncation, alpha):
     arguments = {"fresh_fraction": alpha, "truncation": truncation, "rounds": 8}
     total = modes.mode_residuals(degree_lists, **arguments) + hc.mode_factors(degree_lists, **arguments)

@@ -145,7 +145,7 @@ def innovation_bounds(
     (0.00405, 0.00605)
     """
     energy = checks.nonnegative(ideal_energy, "ideal_energy")
-    eta = checks.fraction(observability, "observability")
+    eta = checks.share(observability, "observability")
     supremum = checks.nonnegative_or_infinite(supremum_energy, "supremum_energy")
     if supremum < energy * (1.0 - 1e-9):
         raise InputError(f"supremum_energy must be at least ideal_energy = {energy!r}, got {supremum!r}.")
@@ -265,7 +265,7 @@ def persistence_floor(
     [0.00125, 0.001389]
     """
     alpha = checks.fraction(fresh_fraction)
-    visible = checks.nonnegative(energy_floor, "energy_floor") * checks.fraction(
+    visible = checks.nonnegative(energy_floor, "energy_floor") * checks.share(
         observability_floor, "observability_floor"
     )
     return alpha * visible / (16.0 * (1.0 + (1.0 - alpha) ** 2)), alpha * visible / (8.0 * (2.0 - alpha) ** 2)

@@ -87,7 +87,7 @@ class SolvableFamily(Value):
 
     def __post_init__(self) -> None:
         _require_line(self.start, "start")
-        checks.fraction(self.integrated_share, "integrated_share")
+        checks.share(self.integrated_share, "integrated_share")
         checks.positive(self.diffusion, "diffusion")
         checks.real(self.amplitude, "amplitude")
         super().__post_init__()
@@ -185,7 +185,7 @@ class SolvableRecursion(Value):
         amplitudes = checks.vector(self.amplitudes, "amplitudes")
         shares = np.broadcast_to(np.asarray(self.integrated_shares, float), amplitudes.shape)
         for share in shares:
-            checks.fraction(share, "integrated_shares")
+            checks.share(share, "integrated_shares")
         smallest = float(LineMixture.of(self.target, "target").scales.min())
         sigma = smallest if self.diffusion is None else checks.positive(self.diffusion, "diffusion")
         if sigma > smallest * (1.0 + 1e-12):

@@ -191,7 +191,7 @@ class ImageUNet:
             checks.integer(getattr(self, key), key, minimum=1)
         checks.one_of(self.precision, ("auto", "float32", "bfloat16"), "precision")
         checks.one_of(self.compiled, ("auto", "yes", "no"), "compiled")
-        if checks.fraction(self.dropout, "dropout") == 1.0:
+        if checks.share(self.dropout, "dropout") == 1.0:
             raise InputError(f"dropout must be in [0, 1), got {self.dropout!r}.")
         if any(width % self.groups for width in self.widths):
             raise InputError(f"widths must be divisible by groups = {self.groups}, got {self.widths!r}.")
