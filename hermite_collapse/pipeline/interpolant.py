@@ -115,7 +115,9 @@ class Interpolant(Value):
                 np.exp(log_v - np.clip(np.log(np.maximum(w, 1e-300)), None, LARGEST_LOG)),
             )
         vanishes = log_v < LOG_OF_NOTHING
-        return np.where(vanishes, 0.0, variance), np.where(vanishes, 0.0, slope * relative)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rises = np.where(vanishes | (slope == 0.0), 0.0, slope * relative)
+        return np.where(vanishes, 0.0, variance), rises
 
     @property
     def grid(self) -> FloatArray:

@@ -216,7 +216,8 @@ def mode_factors(
     n = checks.degrees(degree)
     mixing = as_regime(regime, fresh_fraction)
     times = as_schedule(truncation).times(rounds)
-    damping = np.exp(-checks.positive(rate, "rate") * times[:, None] * n.reshape(-1))
+    with np.errstate(over="ignore"):
+        damping = np.exp(-checks.positive(rate, "rate") * times[:, None] * n.reshape(-1))
     factors = np.ones((rounds + 1, n.size))
     for i in range(rounds):
         fresh, earlier = mixing.mixing(i)
