@@ -221,14 +221,16 @@ from typing import TYPE_CHECKING
 from .a import early as early
 if TYPE_CHECKING:
     from .b.c import late as late
+    from .b.c import long_name as short
     from . import module as module
     from .d import private
     from ..up import above as above
 """
     assert dict(_imports_for_type_checking(source, "root.package")) == {
-        "late": "root.package.b.c",
-        "module": "root.package",
-        "above": "root.up",
+        "late": ("root.package.b.c", "late"),
+        "short": ("root.package.b.c", "long_name"),
+        "module": ("root.package", "module"),
+        "above": ("root.up", "above"),
     }
 
 

@@ -223,7 +223,8 @@ class SimulationSection(Section):
         None, description="Sampler of the reverse diffusion, or of K steps; the generator's own unless given."
     )
     scheduler_file: Path | None = Field(
-        None, description="Scheduler of diffusers as the sampler of K steps: its file or folder, or a pipeline's."
+        None,
+        description="Scheduler of diffusers as the sampler of K steps: its file or folder, or a pipeline's.",
     )
     guidance_scale: Annotated[float, number(checks.positive)] = Field(
         1.0,

@@ -53,7 +53,9 @@ class Parameter(NamedTuple):
     borders: tuple[float, ...] = ()
 
 
-FRESH = Parameter("fresh_fraction", 0.0, 1.0, (1e-4, 1e-3, 0.01, 0.05, 0.12, 0.25, 0.4, 0.6, 0.85), (0.0, 1.0))
+FRESH = Parameter(
+    "fresh_fraction", 0.0, 1.0, (1e-4, 1e-3, 0.01, 0.05, 0.12, 0.25, 0.4, 0.6, 0.85), (0.0, 1.0)
+)
 _RATES = (0.05, 0.2, 0.35, 0.5, 0.62, 0.72, 0.8, 0.86, 0.91, 0.95, 0.98, 0.999, 1.02, 1.1, 1.4)
 
 

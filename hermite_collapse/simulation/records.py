@@ -65,7 +65,11 @@ def make_record(
         sampler=_sampler(settings, described, recursion, rounds),
         steps=described.get("steps"),
         recursion=describe_recursion(recursion, rounds),
-        notes=(*settings.generation.notes(recursion, settings.rounds), *kernel_notes(settings.device), *notes),
+        notes=(
+            *settings.generation.notes(recursion, settings.rounds),
+            *kernel_notes(settings.device),
+            *notes,
+        ),
         samples=samples,
         random_numbers=RANDOM_NUMBERS,
         **statistics,

@@ -227,7 +227,9 @@ class MixtureDenoiser:
 
     def coefficients(self, level: Level) -> list[Coefficients]:
         """Return what each group contributes at a level, which need not be of an Ornstein-Uhlenbeck process."""
-        return [Coefficients.at(group, level.scale, level.variance, self._dimension) for group in self._groups]
+        return [
+            Coefficients.at(group, level.scale, level.variance, self._dimension) for group in self._groups
+        ]
 
     def coefficients_of(self, levels: Sequence[Level]) -> list[Coefficients]:
         """Return the same of several levels, which come first in the shapes."""

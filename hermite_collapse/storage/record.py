@@ -93,7 +93,9 @@ class SimulatedRecursion(Displayed, Value):
 
     def __repr__(self) -> str:
         size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs"
-        return f"SimulatedRecursion({size}, degree {self.degree}, dimension {self.dimension}, {self.generator})"
+        return (
+            f"SimulatedRecursion({size}, degree {self.degree}, dimension {self.dimension}, {self.generator})"
+        )
 
     @property
     def runs(self) -> int:

@@ -150,7 +150,12 @@ def test_holm_steps_down():
     heavy = [*tests[:1], Test("e", 0, 0.008, weight=10.0)]
     assert [t.name for t in holm(heavy, 0.01, 0).rejected] == ["e", "a"]
     empty = holm([], 0.01, 5)
-    assert isinstance(empty, Verdict) and not empty.passed and not empty.rejected and "Nothing could be tested" in empty.text
+    assert (
+        isinstance(empty, Verdict)
+        and not empty.passed
+        and not empty.rejected
+        and "Nothing could be tested" in empty.text
+    )
 
 
 def test_discretisation_is_extrapolated_from_doubled_steps(record):

@@ -81,7 +81,11 @@ class KernelChain(Generation):
 
     def describe(self) -> dict[str, Any]:
         numbers = self.setting.as_dict()
-        return {"name": self.name, **numbers, "sampler": {"name": numbers["sampler"], "start": numbers["start"]}}
+        return {
+            "name": self.name,
+            **numbers,
+            "sampler": {"name": numbers["sampler"], "start": numbers["start"]},
+        }
 
     def prepare(self, context: RoundContext) -> RoundGenerator:
         generation = context.round_index
