@@ -66,9 +66,11 @@ if TYPE_CHECKING:
     from .samplers import Sampler as Sampler
     from .schedulers import SchedulerGeneration as SchedulerGeneration
     from .scores import Denoiser as Denoiser
+    from .scores import Level as Level
     from .scores import MixtureDenoiser as MixtureDenoiser
     from .scores import ScoreDenoiser as ScoreDenoiser
     from .scores import score_of as score_of
+    from .stages import Stage as Stage
     from .steps import StepsGeneration as StepsGeneration
     from .together import simulate_many as simulate_many
     from .together import simulate_together as simulate_together

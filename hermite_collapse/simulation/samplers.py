@@ -99,7 +99,12 @@ class Sampler(ABC):
         """Return what is done from time `start` to time `stop`, the final step included."""
         times = time_grid(self.grid, steps, start=start, stop=stop, rate=rate)
         levels = [Level.at(float(time), rate) for time in times]
-        return [*self._steps(levels, rate), *ending(levels[-1], self.final_step)]
+        stages = [*self._steps(levels, rate), *ending(levels[-1], self.final_step)]
+        if stages and (stages[0].x_before != 0.0 or stages[0].data_before != 0.0):
+            raise InputError(
+                "sampler must use nothing from before its first stage, got one whose x_before or data_before is not 0."
+            )
+        return stages
 
     def run(
         self, x: torch.Tensor, denoiser: Denoiser, noise: Normals, *, steps: int, start: float, stop: float

@@ -28,12 +28,38 @@ class Normals(Protocol):
 class Stage:
     """One stage of a sampler.
 
+        x  <-  p0 x + p1 x_before + q0 D + q1 D_before + r z
+
     Attributes
     ----------
     level : Level
         Where the denoiser is evaluated.
     x, x_before, data, data_before, noise : float
-        The coefficients p0, p1, q0, q1 and r.
+        The coefficients p0, p1, q0, q1 and r; p1 and q1 are 0 in the first stage of a sampler.
+
+    Examples
+    --------
+    A sampler of one's own, DDIM without noise, as stages:
+
+    >>> from dataclasses import dataclass
+    >>> import hermite_collapse as hc
+    >>> @dataclass(frozen=True)
+    ... class Implicit(hc.simulation.Sampler):
+    ...     name, order = "implicit", 1
+    ...
+    ...     def _steps(self, levels, rate):
+    ...         stages = []
+    ...         for now, following in zip(levels, levels[1:]):
+    ...             ratio = (following.variance / now.variance) ** 0.5
+    ...             data = following.scale - ratio * now.scale
+    ...             stages.append(hc.simulation.Stage(now, x=ratio, data=data))
+    ...         return stages
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> record = hc.simulation.simulate(
+    ...     recursion, rounds=1, particles=100, generator="exact", sampler=Implicit(), steps=20, device="cpu"
+    ... )
+    >>> record.sampler["name"]
+    'implicit'
     """
 
     level: Level
@@ -45,9 +71,14 @@ class Stage:
 
 
 def asks(stages: Sequence[Stage]) -> list[bool]:
-    """Return for every stage whether its denoiser is needed, by itself or by the next one."""
+    """Return for every stage whether its denoiser is evaluated: it or the next one needs it, or it needs the last one.
+
+    The last, so that D_before is what was evaluated last but one in every stage that uses it.
+    """
     return [
-        stage.data != 0.0 or (following is not None and following.data_before != 0.0)
+        stage.data != 0.0
+        or stage.data_before != 0.0
+        or (following is not None and following.data_before != 0.0)
         for stage, following in itertools.zip_longest(stages, stages[1:])
     ]
 

@@ -154,6 +154,23 @@ def test_means_far_from_the_origin():
     assert_kernel_follows_loop(built_for(mixture("full", 5, 3, centre=1e5), ExponentialMultistep()))
 
 
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal", "full"])
+def test_any_table_of_stages(kind):
+    """Coefficients are 0 in every combination, as in samplers of one's own."""
+    components = components_of(mixture(kind, 4, 3), CPU)
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        stages = []
+        for number in range(6):
+            factors = rng.uniform(-1.0, 1.0, 5) * (rng.random(5) < 0.5)
+            if number == 0:
+                factors[[1, 3]] = 0.0
+            level = Level.at(rng.uniform(0.1, 3.0), 0.5)
+            stages.append(Stage(level, *factors.tolist()))
+        stages.append(Stage(Level.at(0.1, 0.5), x=0.5, data_before=rng.uniform(-1.0, 1.0)))
+        assert_kernel_follows_loop(Diffusion(MixtureDenoiser(components), stages, components))
+
+
 STEPS = {
     "EDM": SamplerSteps.edm(steps=9),
     "DDIM": SamplerSteps.ddim(steps=12),
