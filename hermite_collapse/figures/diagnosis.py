@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.signature import public
-from ..core.types import IntArray
+from ..core.types import FloatArray, IntArray
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.observations import DISTANCE, VARIANCE
 from . import style
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_CURVES = 6
+WIDE = 30.0
+"""Ratio of the largest to the smallest mean of a curve from which small curves would lie flat on a linear axis."""
 
 
 @public
@@ -82,8 +84,10 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
             )
         ends.append((float(one.predicted[order[-1], j]), observed.names[j], colour))
     if len(columns) > 1:
+        if _is_wide(observed.values[:, columns], one.predicted[:, columns]):
+            axes.set_yscale("log")
         values, labels, colours = (list(column) for column in zip(*ends, strict=True))
-        label_line_ends(axes, float(observed.rounds.max()), values, labels, colours)
+        label_line_ends(axes, float(axes.get_xlim()[1]), values, labels, colours)
     axes.set_xlabel("round")
     axes.set_ylabel(_quantity(observed.degrees))
     style.describe(
@@ -93,6 +97,13 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         "triangles: where it leads.",
     )
     return axes
+
+
+def _is_wide(values: FloatArray, predicted: FloatArray) -> bool:
+    """Say whether curves are positive and of sizes too different for one linear axis."""
+    sizes = np.nanmean(predicted, axis=0)
+    smallest = min(np.nanmin(values), np.nanmin(predicted))
+    return bool(smallest > 0.0 and sizes.max() > WIDE * sizes.min())
 
 
 def _quantity(degrees: IntArray) -> str:

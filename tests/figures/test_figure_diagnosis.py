@@ -1,0 +1,34 @@
+"""Figures of diagnoses: curves of very different sizes on one axis, and names that keep clear of the plateaus."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+
+
+def variances(*of_data: float) -> np.ndarray:
+    """Variances under truncation at 0.002 with 20 % of fresh data, rounds 0 to 8."""
+    data = values = np.array(of_data)
+    rows = [data]
+    for _ in range(8):
+        values = np.exp(-0.002) * (0.2 * data + 0.8 * values) - np.expm1(-0.002)
+        rows.append(values)
+    return np.array(rows)
+
+
+def drawn(curves: np.ndarray):
+    answer = hc.diagnose(curves, standard_errors=0.01 * curves, kind="variances", fresh_fraction=0.2)
+    return hc.figures.draw_diagnosis(answer)
+
+
+@pytest.mark.parametrize(("smallest", "scale"), [(0.2, "linear"), (0.0005, "log")])
+def test_small_curves_are_seen(smallest, scale):
+    assert drawn(variances(0.9, smallest, 8.0 * smallest)).get_yscale() == scale
+
+
+def test_names_stand_outside_the_axes():
+    axes = drawn(variances(0.9, 0.0005))
+    assert len(axes.texts) == 2
+    assert all(text.xy[0] == axes.get_xlim()[1] for text in axes.texts)
