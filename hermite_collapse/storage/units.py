@@ -20,6 +20,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
+from .conversion import as_doubles
 
 _BITS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 
@@ -65,12 +66,15 @@ class Units(Value):
 
     def applied(self, array: NDArray[np.generic], name: str) -> FloatArray:
         """Return samples (n, d) in units of the diffusion; numbers as they are must be in them already."""
-        values = checks.samples(
-            array.reshape(len(array), -1) if array.ndim > 2 and array.size else array, name
-        )
-        if self.scale != 1.0 or self.shift != 0.0:
-            return (values - self.shift) / self.scale
-        if not self.is_given:
+        flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size else array
+        is_other = flat.dtype != np.float64 or self.scale != 1.0 or self.shift != 0.0
+        if is_other and flat.ndim == 2 and flat.size and flat.dtype.kind in "biuf":
+            values = as_doubles(flat, self.scale, self.shift, name)
+        else:
+            values = checks.samples(flat, name)
+            if is_other:
+                values = (values - self.shift) / self.scale
+        if not self.is_given and self.scale == 1.0 and self.shift == 0.0:
             checks.diffusion_units(checks.second_moments(values), name)
         return values
 
