@@ -235,6 +235,15 @@ def is_comparable(config: Config) -> bool:
     return True
 
 
+def has_prediction(config: Config) -> bool:
+    """Return whether theory predicts a simulation with its error bars."""
+    try:
+        require_comparable(config)
+    except InputError:
+        return False
+    return True
+
+
 def require_reportable(config: Config) -> None:
     """Refuse a simulation of which nothing can be said beside the theory, before it begins."""
     if config.simulation.generator != "neural":

@@ -41,7 +41,7 @@ def test_the_verdict_is_first_and_last_with_the_implied_parameters(compared):
 
 
 def test_few_rows_are_printed_and_all_of_them_on_request(compared, capsys):
-    shown = re.search(r"(\d+) of (\d+) rows; --all-rows prints every one", compared)
+    shown = re.search(r"(\d+) of (\d+) rows, of some rounds; --all-rows prints every one", compared)
     assert shown is not None and 0 < int(shown[1]) < int(shown[2])
     _, everything, _ = call("compare", "--out", "c", "--resume", "--all-rows", capsys=capsys)
     rows = [line for line in everything.splitlines() if re.match(r" +\d+ +\d+ +\d\.\d{5} ", line)]

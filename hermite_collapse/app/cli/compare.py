@@ -103,7 +103,9 @@ def print_comparison(comparison: Comparison, output: Output, *, all_rows: bool =
     rounds = range(comparison.rounds + 1) if all_rows else spread_rounds(comparison.rounds)
     entries = statistics.random_entries(rounds)
     total = len(statistics.random_entries(range(comparison.rounds + 1)))
+    shown = "of some rounds"
     if not all_rows and statistics.kind == "mode" and len(entries) > MOST_ROWS:
+        shown = "with the largest deviations"
         size = np.where(statistics.tested, np.abs(statistics.z), -1.0)
         entries = sorted(sorted(entries, key=lambda entry: -size[entry])[:MOST_ROWS])
     output.heading(f"{what} (z: difference in standard errors)")
@@ -123,7 +125,7 @@ def print_comparison(comparison: Comparison, output: Output, *, all_rows: bool =
         keys=2,
     )
     if len(entries) < total:
-        output.text(f"{len(entries)} of {total} rows; --all-rows prints every one.")
+        output.text(f"{len(entries)} of {total} rows, {shown}; --all-rows prints every one.")
     print_discretisation(comparison, output)
 
 
@@ -181,9 +183,14 @@ def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None
         final, exact = prediction.final_rates, observed.exact
         output.heading("Contraction of one round towards the limit")
         output.table(
-            ["metric", "proved", "in the end", *(["exact law, last round"] if exact else [])],
             [
-                [names[metric], rate, final.get(metric), *([exact.get(metric)] if exact else [])]
+                "metric",
+                "proved",
+                *(["in the end"] if final else []),
+                *(["exact law, last round"] if exact else []),
+            ],
+            [
+                [names[metric], rate, *(known.get(metric) for known in (final, exact) if known)]
                 for metric, rate in prediction.rates.items()
             ],
         )

@@ -127,11 +127,11 @@ def print_rates(prediction: Prediction, output: Output) -> None:
     from ...recursion.law_distances import METRIC_NAMES
 
     output.heading("Contraction of one round towards the limit")
-    names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
+    names, final = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}, prediction.final_rates
     output.table(
-        ["metric", "proved, at most", "in the end"],
+        ["metric", "proved, at most", *(["in the end"] if final else [])],
         [
-            [names[metric], rate, prediction.final_rates.get(metric)]
+            [names[metric], rate, *([final.get(metric)] if final else [])]
             for metric, rate in prediction.rates.items()
         ],
     )

@@ -56,20 +56,40 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
 
 
 def print_coefficients(results: Results, record: SimulatedRecursion, output: Output) -> None:
-    """Print the largest Hermite coefficients of the last round, measured, beside those of the data."""
+    """Print the largest Hermite coefficients of the last round beside those of the data and, if known, exact ones."""
+    from ..run import has_prediction
+
     data = results.recursion.target.hermite_coefficients(record.degree)
     size = np.where(record.indices.any(axis=1), np.abs(data.values), -1.0)
     largest = np.sort(np.argsort(-size, kind="stable")[: min(MOST_MODES, int(np.sum(size >= 0.0)))])
+    names = [mode_label(record.indices[k].tolist()) for k in largest]
+    rows: list[list[object]]
+    output.heading(f"Largest Hermite coefficients after round {record.rounds}")
+    if has_prediction(results.config):
+        comparison = results.comparison
+        expected, error = comparison.modes.expected[-1], comparison.standard_error[-1]
+        measured, z, tested = comparison.measured[-1], comparison.z[-1], comparison.tested[-1]
+        rows = [
+            [
+                name,
+                float(data.values[k]),
+                float(expected[k]),
+                float(measured[k]),
+                float(error[k]),
+                f"{z[k]:+.2f}" if tested[k] else "untested",
+            ]
+            for name, k in zip(names, largest, strict=True)
+        ]
+        output.table(["mode", "data", "exact", "simulated", "standard error", "z"], rows)
+        return
     mean = record.mean_coefficients[-1]
     error = np.sqrt(np.mean(record.standard_errors[:, -1] ** 2, axis=0) / record.runs)
-    output.heading(f"Largest Hermite coefficients after round {record.rounds}")
-    output.table(
-        ["mode", "data", "measured", "standard error"],
-        [
-            [mode_label(record.indices[k].tolist()), float(data.values[k]), float(mean[k]), float(error[k])]
-            for k in largest
-        ],
-    )
+    rows = [
+        [name, float(data.values[k]), float(mean[k]), float(error[k])]
+        for name, k in zip(names, largest, strict=True)
+    ]
+    output.table(["mode", "data", "simulated", "error of this round"], rows)
+    output.text("No exact values belong to this simulation.")
 
 
 MOST_MODES = 8
