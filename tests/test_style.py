@@ -38,6 +38,7 @@ VAGUE = {"place", "found", "seen", "chosen", "got", "kept", "thing", "stuff"}
 HANDED_ON = {
     ("page", "render"),
     ("style", "panels"),
+    ("style", "add_subplot"),
     ("together", "simulate_many"),
     ("display", "plot"),
     ("value", "replace"),

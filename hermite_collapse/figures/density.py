@@ -219,9 +219,9 @@ def contour_key(
         handles.append(Line2D([], [], linestyle="", marker="o", color=style.DATA, label="data"))
     for width, share in zip(LINE_WIDTHS, reversed(shares), strict=True):
         handles.append(Line2D([], [], color=colour, linewidth=width, label=f"{name}, {share}"))
-    place = {"loc": "outside lower center"} if isinstance(owner, Figure) else {"loc": "upper center"}
+    location = {"loc": "outside lower center"} if isinstance(owner, Figure) else {"loc": "upper center"}
     anchor = {} if isinstance(owner, Figure) else {"bbox_to_anchor": (0.5, -0.2)}
-    owner.legend(handles=handles, ncols=columns, fontsize=8.5, columnspacing=1.2, **place, **anchor)
+    owner.legend(handles=handles, ncols=columns, fontsize=8.5, columnspacing=1.2, **location, **anchor)
 
 
 def enclosing_levels(

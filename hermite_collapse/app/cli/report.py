@@ -32,9 +32,9 @@ def run(config: Config, output: Output, folder: Folder = None) -> int:
     where = folder if folder is not None else output.folder
     if where is None:
         raise InputError("report must be given the folder of a run, got none.")
-    kept = kept_call(where)
-    if kept is not None and kept.arguments[0] not in _RUNS:
-        return _again(kept, where, output)
+    saved = kept_call(where)
+    if saved is not None and saved.arguments[0] not in _RUNS:
+        return _again(saved, where, output)
     results = load(where)
     lock = FolderLock(results.folder)
     try:
@@ -43,17 +43,17 @@ def run(config: Config, output: Output, folder: Folder = None) -> int:
         lock.release()
 
 
-def _again(kept: KeptCall, folder: Path, output: Output) -> int:
+def _again(saved: KeptCall, folder: Path, output: Output) -> int:
     """Run the command that made a folder once more, into the same folder."""
     from .app import build_app
 
-    words = [*kept.arguments, "--out", str(folder.resolve())]
+    words = [*saved.arguments, "--out", str(folder.resolve())]
     words += ["--json"] if output.as_json else []
     words += ["--yes"] if output.yes else []
-    words += ["--resume"] if kept.arguments[0] == "sweep" else []
+    words += ["--resume"] if saved.arguments[0] == "sweep" else []
     words += ["--figure-format", *output.formats]
     words += ["--width", output.width] if output.width is not None else []
-    with chdir(kept.directory):
+    with chdir(saved.directory):
         return int(build_app(words[0])(words) or 0)
 
 
