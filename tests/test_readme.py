@@ -7,6 +7,8 @@ import inspect
 import io
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -133,6 +135,37 @@ def test_ten_lines_of_python(tmp_path, monkeypatch):
     for text, value in zip(said, printed, strict=True):
         assert value.startswith(text)
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # an import of it fails
+from hermite_collapse.app.cli.app import run
+for line in sys.argv[1:]:
+    status = run(line.split())
+    print(line, "ended with", status)
+"""
+
+
+def test_what_works_without_torch(workplace):
+    """All commands but those that simulate, which say what is missing."""
+    works = [
+        "predict",
+        "audit edm --steps 18",
+        f"diagnose {EXAMPLES / 'ring.csv'}",
+        "schedule --known ddpm",
+        "bounds",
+        "spectrum",
+        "config",
+    ]
+    out = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *works, "simulate"], capture_output=True, text=True, check=True
+    )
+    for line in works:
+        assert f"{line} ended with 0" in out.stdout, out.stderr
+    assert "simulate ended with 2" in out.stdout
+    assert "torch" in out.stderr.splitlines()[-1]
+    assert "Without `[torch]` everything but simulations works" in prose()
 
 
 def test_numbers_of_the_caption():
