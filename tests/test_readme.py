@@ -192,7 +192,22 @@ def test_numbers_of_the_real_curve():
     assert f"the curve leaves {shown:.2f}" in prose()
 
 
+def test_numbers_of_the_audit():
+    """The words around the answer say what stands in it."""
+    (line, shown) = next((line, " ".join(shown)) for line, shown in dialogues() if line.startswith("audit"))
+    steps, share = re.search(r"--steps (\d+) --fresh-fraction ([\d.]+)", line).groups()
+    assert f"with {steps} steps and {100 * float(share):.0f} % of fresh data" in prose()
+    one, limit = map(
+        float, re.search(r"by ([\d.]+) in one round and by ([\d.]+) in the limit", shown).groups()
+    )
+    assert one == pytest.approx(1 + 1 / 5, abs=0.02)
+    assert "One round adds a fifth to this variance" in prose()
+    assert f"in the limit it is {limit:.0f} times as large" in prose()
+
+
 def test_numbers_that_stand_twice():
+    assert "with a quarter of fresh data" in prose()
+    assert "ring.csv --fresh-fraction 0.25" in prose()
     assert "mean and standard error of 3 runs" in prose()
     assert "of 3 seeds" in words((ROOT / EXAMPLES / "ring.csv").read_text("utf-8"))
     text = (ROOT / "pyproject.toml").read_text("utf-8")
