@@ -9,7 +9,6 @@ known samplers stop.
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse import figures
 
 fresh_fraction = np.geomspace(0.01, 1.0, 60)
 truncation_time = np.geomspace(1e-6, 1.0, 60)
@@ -22,7 +21,7 @@ samplers = {
     "alpha_bar 0.99": hc.time_from_alpha_bar(0.99),
 }
 
-axes = figures.draw_parameter_map(
+axes = hc.plot_parameter_map(
     fresh_fraction=fresh_fraction,
     truncation_time=truncation_time,
     values=degree,
