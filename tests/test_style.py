@@ -39,6 +39,7 @@ HANDED_ON = {
     ("page", "render"),
     ("style", "panels"),
     ("style", "add_subplot"),
+    ("style", "savefig"),
     ("together", "simulate_many"),
     ("display", "plot"),
     ("value", "replace"),
