@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage.samples import read_samples
+from tests.fuzz.damage import EDITS, damaged
 
 EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 500
 
@@ -46,36 +47,6 @@ WHOLE = {
     ".idx": _idx(VALUES, 0x0E),
     ".idx.gz": gzip.compress(_idx(VALUES, 0x0E)),
 }
-
-EDITS = st.lists(
-    st.one_of(
-        st.tuples(st.just("flip"), st.floats(0, 1), st.integers(0, 255)),
-        st.tuples(st.just("cut"), st.floats(0, 1), st.integers(1, 40)),
-        st.tuples(st.just("insert"), st.floats(0, 1), st.binary(min_size=1, max_size=12)),
-        st.tuples(st.just("end"), st.floats(0, 1), st.none()),
-        st.tuples(
-            st.just("text"),
-            st.floats(0, 1),
-            st.sampled_from([b"nan", b"1e999", b",", b"\n", b"#", b"-", b"_", b"\0"]),
-        ),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-def damaged(data: bytes, edits: list) -> bytes:
-    for kind, place, what in edits:
-        at = int(place * len(data))
-        if kind == "flip" and at < len(data):
-            data = data[:at] + bytes([what]) + data[at + 1 :]
-        elif kind == "cut":
-            data = data[:at] + data[at + what :]
-        elif kind in ("insert", "text"):
-            data = data[:at] + what + data[at:]
-        elif kind == "end":
-            data = data[:at]
-    return data
 
 
 @pytest.fixture(scope="module")
