@@ -114,7 +114,7 @@ def _labels(path: str | os.PathLike[str], count: int) -> IntArray:
         raise InputError(f"{name} must be one whole number for each of {count} samples, got {values.shape}.")
     numbers = values[:, 0]
     checks.finite(numbers, name)
-    if np.any(numbers != np.round(numbers)):
-        first = float(numbers[numbers != np.round(numbers)][0])
-        raise InputError(f"{name} must be whole numbers, got {first!r}.")
+    wrong = (numbers != np.round(numbers)) | (np.abs(numbers) >= 2.0**53)
+    if np.any(wrong):
+        raise InputError(f"{name} must be whole numbers, got {float(numbers[wrong][0])!r}.")
     return numbers.astype(np.int64)
