@@ -59,6 +59,12 @@ def test_names_do_not_choose_the_decoder(tmp_path, monkeypatch, name, content):
         read_stored(tmp_path)
 
 
+def test_other_formats_are_refused_under_any_name(tmp_path):
+    COLOURS.save(tmp_path / "a.png", "PPM")  # read by Pillow itself where it may
+    with pytest.raises(ValueError, match=r"a\.png: cannot identify"):
+        read_images(tmp_path)
+
+
 def test_only_six_formats():
     assert set(pictures._FORMATS) == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"}
 
