@@ -11,6 +11,7 @@ from matplotlib import image
 from matplotlib.colors import to_rgb
 
 import hermite_collapse as hc
+from hermite_collapse.core.display import PLOTS, shown_by
 from hermite_collapse.core.numbers import spread_rounds
 from hermite_collapse.core.significance import Test, holm
 from hermite_collapse.figures import comparison_figures, prediction_figures, save, style
@@ -21,7 +22,7 @@ pytest.importorskip("torch")
 
 CAPTIONS = {
     "attenuation": "Share of each Hermite mode of the data that survives, by degree",
-    "density": "Density of the data (filled), after the rounds given (blue) and in the limit (red)",
+    "density": "Density of the data (filled), after the rounds given (thin lines) and in the limit (thick line)",
     "approach": "Distance to the limit by round, on a log axis",
 }
 
@@ -192,9 +193,11 @@ def test_a_prediction_draws_its_factors() -> None:
 
 
 def test_what_has_no_single_figure_says_so() -> None:
-    law = hc.presets.load("two_modes_1d")
-    with pytest.raises(hc.InputError, match="value must be one of Prediction, Audit, got GaussianMixture"):
-        law.plot()
-    mixing = hc.Recursion(law, fresh_fraction=0.3, truncation=0.1, blur=0.2)
+    with pytest.raises(hc.InputError, match=r"value must be one of Law, Recursion, .* got float"):
+        shown_by(PLOTS, 3.0)
+    plane = hc.presets.load("tilted_2d")
+    mixing = hc.Recursion(plane, fresh_fraction=0.3, truncation=0.1, blur=0.2)
     with pytest.raises(hc.InputError, match="keeps Hermite degrees apart"):
         predict(mixing, rounds=2, degree=4).plot()
+    with pytest.raises(hc.InputError, match="must keep Hermite degrees apart and start from the data"):
+        mixing.plot()
