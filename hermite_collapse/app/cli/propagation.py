@@ -41,7 +41,7 @@ def regime_of(file: Path, fresh_fraction: float) -> DriftRegime:
     from ... import bounds
     from ...storage.curves import read_curve
 
-    curve = read_curve(file)
+    curve = read_curve(file, {"energy": "value"})
     errors = None if curve.standard_errors is None else curve.standard_errors[:, 0]
     return bounds.drift_regime(curve.values[:, 0], fresh_fraction=fresh_fraction, standard_errors=errors)
 
