@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
@@ -127,8 +127,12 @@ def draw_parameter_map(
     axes.set_ylim(bottom, top)
     _mark_times(axes, {name: t for name, t in (marks or {}).items() if left <= t <= right})
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.1, aspect=26)
-    for plain in (bar.ax.yaxis.set_major_formatter, bar.ax.yaxis.set_minor_formatter):
-        plain(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    within_a_decade = not logarithmic or norm.vmax < 10.0 * norm.vmin
+    if within_a_decade:  # else the powers of ten are enough, and numbers between them would overlap
+        bar.ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.set_label(label)
     bar.outline.set_visible(False)
     return axes
