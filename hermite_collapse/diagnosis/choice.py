@@ -7,7 +7,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..hermite.degree import degree_kernel
-from .functionals import Functionals, bands_of, inner_products
+from .functionals import Functionals, bands_of, inner_products, noise_powers
 from .image_axes import ImageAxes
 from .principal import principal_axes
 
@@ -17,6 +17,8 @@ SAMPLES_PER_RANK = 20
 """Data samples for each rank of a direction that they themselves choose, so that its variance is off by 5 % at most
 where models smooth the data they saw."""
 MOST_BANDS = 8
+LEAST_NOISE = 0.01
+"""Smallest share of a band of frequencies that must be left without the direction of the mean."""
 CLEAR = 5.0
 """Standard errors by which the inner product of the data with themselves must differ from 0."""
 OWN_NOISE = 0.1
@@ -56,9 +58,12 @@ def choose_curves(
     partner = _subset(selected)
     degrees, scale, dropped = _degrees(reference, partner, degree, independent is not None)
     centres, bands = bands_of(axes, MOST_BANDS)
+    if axes is not None and bands:  # a band that the direction of the mean fills says nothing without it
+        used = np.flatnonzero(noise_powers(axes, bands, mean) > LEAST_NOISE)
+        centres, bands = centres[used], [bands[b] for b in used]
     if len(ranks) + len(degrees) + len(bands) == 0:
         raise InputError("real must show a curve above the noise, got none: give more samples or directions.")
-    functionals = Functionals(vectors, ranks, partner, degrees, scale, axes, bands, centres)
+    functionals = Functionals(vectors, ranks, partner, degrees, scale, axes, bands, centres, mean)
     return functionals, [*notes, *dropped]
 
 

@@ -21,25 +21,27 @@ from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
+from ..core.significance import whitened
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
-from ..storage.curves import Curve
+from ..storage.curves import NEAR_ONE, Curve
 from .affine_models import ScoreErrorModel
 from .catalogue import models_to_try
+from .clipping import LARGEST_BIAS
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, from_measured
-from .measured import FACTOR, POWER, VARIANCE, Measured
+from .measured import VARIANCE, Measured
 from .observations import DISTANCE, Observations
 from .profiles import with_limits
 from .round_models import MECHANISMS, AffineModel, RoundModel
+from .sampler_model import SamplerModel
 from .sentences import describe
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
 LEAST_VALUES = 3
-_NEAR_ONE = 0.1  # about which columns of no stated kind begin if they are factors
 _PASSES = 3  # in which the covariance of measured generations follows the fit
 _PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
 
@@ -208,7 +210,8 @@ def diagnose(
     }
     if isinstance(curve, Measured):
         _none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
-        observations = _of_measured(curve, fresh)
+        # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
+        observations = _of_measured(curve if sampler is None else curve.part(VARIANCE), fresh)
     elif isinstance(curve, Curve):
         _none_of(given, "a table")
         if not times and curve.truncation_times is not None:
@@ -239,9 +242,12 @@ def diagnose(
         )
     models = _models(observations, asked, speed, times, sampler)
     diagnosis = _diagnosed(observations, models, fresh, times)
-    if isinstance(curve, Measured) and curve.clipping.is_biased:
-        left_out = f"Curves that clipping biased were left out. {curve.clipping.text}"
-        return diagnosis.replace(text=f"{diagnosis.text} {left_out}")
+    if isinstance(curve, Measured):
+        tried = curve if sampler is None else curve.part(VARIANCE)
+        left_out = [name for name in tried.names if name not in observations.names]
+        if left_out:
+            text = f"Left out, since clipping at the ends of the range moved them: {', '.join(left_out)}."
+            return diagnosis.replace(text=f"{diagnosis.text} {text}")
     return diagnosis
 
 
@@ -290,6 +296,11 @@ def _models(
 ) -> list[RoundModel]:
     """Return the mechanisms to try: the one that is asked for, or all that say something of such curves."""
     models = models_to_try(rate=rate, times=times, sampler=sampler)
+    if sampler is not None and not SamplerModel.of(sampler).speaks_of(observations):
+        raise InputError(
+            "sampler must be left out for factors and distances: its steps are a map of variances, got "
+            f"{', '.join(observations.names)}."
+        )
     if asked is None:
         return [model for model in models if model.speaks_of(observations)]
     wanted = [model for model in models if model.name == asked]
@@ -306,26 +317,40 @@ def _models(
 
 def _of_measured(measured: Measured, fresh: float | None) -> Observations:
     """Return the curves that are fit for use, with a covariance that follows the fit."""
-    kinds = [kind for kind in (VARIANCE, FACTOR) if kind in measured.kinds] or [POWER]
-    curves = measured.part(*kinds)
-    clean = np.flatnonzero(~np.any(np.abs(curves.clipping.bias) > 1.0, axis=0))
-    if len(clean) == 0:
-        shares = 100.0 * curves.clipping.shares.sum(axis=1)
-        raise InputError(
-            f"curve must hold curves that clipping did not bias, got all off by up to "
-            f"{np.abs(curves.clipping.bias).max():.3g} standard errors, with {shares[0]:.3g} % of the data's values "
-            f"and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the generations' at the ends of the range: "
-            "store what lies beyond, with a wider value_range."
-        )
-    guess = np.full(len(curves.names), 0.7 if fresh is None else 1.0 - fresh)
+    guess = 0.7 if fresh is None else 1.0 - fresh
+    curves = _without_bias(measured, guess)
     observations = from_measured(curves, guess)
     for _ in range(_PASSES):
         one = fit(ScoreErrorModel(), observations, fresh_fraction=fresh)
         if one.p_value < _PLAUSIBLE:
-            return from_measured(curves, one.contraction).only(clean)
+            return from_measured(curves, one.contraction)
         predicted = one.predicted[-len(curves.rounds) :]
-        observations = from_measured(curves, one.contraction, predicted)
-    return observations.only(clean)
+        observations = from_measured(curves, one.contraction, predicted, one.start)
+    return observations
+
+
+def _without_bias(measured: Measured, contraction: float) -> Measured:
+    """Return the curves without those that clipping moved, so that it moves no parameter by more than its error.
+
+    A bias b moves a parameter by at most sqrt(b^T C^{-1} b) of its standard errors.  Biases are known to a factor of
+    two: where most curves have one, none is trusted.
+    """
+    worst = np.abs(measured.clipping.bias).max(axis=0)
+    remaining = np.argsort(worst, kind="stable")
+    while 2 * len(remaining) > len(worst):
+        curves = measured.only(np.sort(remaining))
+        moved = curves.clipping.bias * curves.standard_errors
+        size = np.sum(whitened(curves.covariance(contraction), moved.reshape(-1, 1)) ** 2)
+        if size <= LARGEST_BIAS**2:
+            return curves
+        remaining = remaining[:-1]
+    shares = 100.0 * measured.clipping.shares.sum(axis=1)
+    raise InputError(
+        f"curve must hold curves that clipping did not bias, got most of them off by up to {worst.max():.3g} standard "
+        "errors, "
+        f"with {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the "
+        "generations' at the ends of the range: store what lies beyond, with a wider value_range."
+    )
 
 
 def _kind_of(curve: Curve, asked: str | None) -> str:
@@ -335,7 +360,7 @@ def _kind_of(curve: Curve, asked: str | None) -> str:
     if curve.kind is not None:
         return curve.kind
     first = curve.values[int(np.argmin(curve.rounds))]
-    if curve.degrees is None and not np.allclose(first, 1.0, rtol=0.0, atol=_NEAR_ONE):
+    if curve.degrees is None and not np.allclose(first, 1.0, rtol=0.0, atol=NEAR_ONE):
         raise InputError(
             f"kind must be given ({', '.join(KINDS)}) for columns that do not say theirs, got none for "
             f"{', '.join(curve.names)}."

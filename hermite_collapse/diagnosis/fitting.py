@@ -49,6 +49,8 @@ class MechanismFit(Value):
     plateau, plateau_error, contraction : array, shape (m,)
         By column: value in the long run, its standard error, and the factor of one round.
     predicted : array, shape (r, m)
+    start : array, shape (m,)
+        Values in round 0, fitted or exact.
     free : int
         Number of fitted parameters of the mechanism, with the fresh fraction, without starts.
     fitted : mapping of str to pair of float
@@ -68,6 +70,7 @@ class MechanismFit(Value):
     contraction: FloatArray
     contraction_error: FloatArray
     predicted: FloatArray
+    start: FloatArray
     free: int
     fitted: dict[str, tuple[float, float]]
     limits: dict[str, float] = field(default_factory=dict)
@@ -308,6 +311,7 @@ def _described(
         contraction=contraction,
         contraction_error=rate_error,
         predicted=problem.predict(x[None, :])[0],
+        start=problem.parts(problem.full(x[None, :]))[2][0],
         free=sum(k < problem.count for k in problem.free),
         fitted=fitted,
     )

@@ -5,7 +5,8 @@ r"""What is measured on the samples of one generation: numbers, and what each sa
     factor      mean over x of g_n(x) / g_n(data), g_n(x) = mean over y of K_n(x, y) with real samples y: the inner
                 product of Hermite coefficients of degree n with those of real samples, f_n(i) times its value for the
                 data whatever the samples y are
-    power       mean over x of abs(F x)^2 in a band of frequencies
+    power       variance of (F P x)_k, averaged over the modes k of a band of frequencies, in units of that of white
+                noise; P takes out the direction of the mean of the data, so that the law of variances holds for it
 
 All are means over samples, or variances, so that leaving out one sample at a time gives their covariance:
 
@@ -60,6 +61,8 @@ class Functionals:
     bands : list of int arrays
         Modes in each band of frequencies.
     centres : array, one a band
+    mean : array, shape (d,)
+        Of the data; 0 where nothing is taken out.
     """
 
     directions: FloatArray
@@ -70,6 +73,7 @@ class Functionals:
     axes: ImageAxes | None
     bands: Sequence[IntArray]
     centres: FloatArray
+    mean: FloatArray
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,11 +103,26 @@ class Functionals:
         if len(self.degrees):
             parts.append(inner_products(samples, self.partner, self.degrees) / self.scale)
         if self.axes is not None and self.bands:
-            power = mode_powers(self.axes.images(samples))
-            parts.append(np.stack([power[:, modes].mean(axis=1) for modes in self.bands], axis=1))
+            power = self._band_powers(samples, self.axes)
+            parts.append(power if is_law else power * (count / (count - 1.0)))
         each = np.concatenate(parts, axis=1)
         values = each.mean(axis=0)
         return Sampled(values, each - values)
+
+    def rounding_bias(self, rounding: FloatArray) -> FloatArray:
+        """Return what rounding errors of these variances, one a coordinate (d,), add to the curves, (c,)."""
+        added = [np.square(self.directions) @ rounding, np.zeros(len(self.degrees))]
+        return np.concatenate([*added, np.full(len(self.bands), rounding.mean())])
+
+    def _band_powers(self, samples: FloatArray, axes: ImageAxes) -> FloatArray:
+        """Return the power of each sample's deviation from the mean of all, by band, (n, b)."""
+        deviations = samples - samples.mean(axis=0)
+        square = float(self.mean @ self.mean)
+        if square > 0.0:
+            deviations -= np.outer(deviations @ (self.mean / square), self.mean)
+        power = mode_powers(axes.images(deviations))
+        noise = noise_powers(axes, self.bands, self.mean)
+        return np.stack([power[:, modes].mean(axis=1) for modes in self.bands], axis=1) / noise
 
 
 def inner_products(samples: FloatArray, partner: FloatArray, degrees: IntArray) -> FloatArray:
@@ -117,6 +136,17 @@ def bands_of(axes: ImageAxes | None, count: int) -> tuple[FloatArray, list[IntAr
     if axes is None or min(axes.height, axes.width) < 4:
         return np.empty(0), []
     return frequency_bands(axes.height, axes.width, min(count, min(axes.height, axes.width) // 2))
+
+
+def noise_powers(axes: ImageAxes, bands: Sequence[IntArray], mean: FloatArray) -> FloatArray:
+    """Return the power of white noise without the direction of a mean, by band, (b,)."""
+    square = float(mean @ mean)
+    taken = (
+        mode_powers(axes.images(mean[None]))[0] / square
+        if square > 0.0
+        else np.zeros(axes.height * axes.width)
+    )
+    return np.array([1.0 - float(taken[modes].mean()) for modes in bands])
 
 
 def covariance_of_means(influences: FloatArray, values: FloatArray) -> FloatArray:

@@ -93,6 +93,7 @@ def _assembled(
     names: tuple[str, ...],
     *,
     exact_rows: bool,
+    factors_start_at_one: bool = True,
 ) -> Observations:
     """Put the parts together: what is fitted, what is exact, where columns start."""
     first = rounds == 0.0
@@ -110,7 +111,7 @@ def _assembled(
         used = used & ~exact
     starts = np.full(values.shape[1], np.nan)
     for j in range(values.shape[1]):
-        if degrees[j] > 0:
+        if degrees[j] > 0 and factors_start_at_one:
             starts[j] = 1.0
         elif degrees[j] == VARIANCE and exact[:, j].any():
             starts[j] = values[exact[:, j], j][0]
@@ -139,7 +140,10 @@ def _assembled(
 
 
 def from_measured(
-    measured: Measured, contraction: FloatArray | float, values: FloatArray | None = None
+    measured: Measured,
+    contraction: FloatArray | float,
+    values: FloatArray | None = None,
+    start: FloatArray | None = None,
 ) -> Observations:
     """Return measured generations as observations, with the covariance of one hypothesis about the rounds.
 
@@ -150,6 +154,8 @@ def from_measured(
         By which a round multiplies an error in a curve.
     values : array, shape (r, c), optional
         Values under the hypothesis.
+    start : array, shape (c,), optional
+        Values of the data under the hypothesis.
     """
     count = len(measured.names)
     degrees = np.array(
@@ -161,15 +167,23 @@ def from_measured(
     )
     table, rounds = measured.values, measured.rounds.astype(np.float64)
     joint = measured.covariance(np.clip(contraction, 0.0, 1.0), values)
-    if not np.any(rounds == 0.0):
+    # Factors are measured in units of the data's own, whose error is that of the start.
+    if not (measured.data_are_exact and np.any(rounds == 0.0)):
         table, rounds = np.concatenate([measured.data[None], table]), np.concatenate([[0.0], rounds])
         larger = np.zeros((len(joint) + count,) * 2)
-        larger[:count, :count] = np.where(
-            (degrees[:, None] > 0) | (degrees[None, :] > 0), 0.0, measured.data_covariance
-        )
+        larger[:count, :count] = measured.covariance_of_data(start)
         larger[count:, count:] = joint
         joint = larger
-    return _assembled(table, rounds, None, joint, degrees, measured.names, exact_rows=False)
+    return _assembled(
+        table,
+        rounds,
+        None,
+        joint,
+        degrees,
+        measured.names,
+        exact_rows=False,
+        factors_start_at_one=measured.data_are_exact,
+    )
 
 
 def estimated_scatter(observations: Observations, predicted: FloatArray, free: int) -> FloatArray:

@@ -134,7 +134,7 @@ def measure(
     rounds, counted = _rounds(list(named), first_round, truth, history[0])
     ends, shares = _at_ends(data, reader.units)
     lowest, highest = np.transpose([ends, *(part.ends for part in history)])
-    return Measured(
+    measured = Measured(
         names=functionals.names,
         kinds=functionals.kinds,
         numbers=functionals.numbers,
@@ -156,6 +156,7 @@ def measure(
         notes=(_role(other is not None, unseen), counted, *notes),
         sheet=None if axes is None else sheet_of([data, *(part.first for part in history)], axes, SHEET),
     )
+    return _above_rounding(measured, np.stack([part.rounding for part in history]), reader.units)
 
 
 class _Generation(NamedTuple):
@@ -164,6 +165,7 @@ class _Generation(NamedTuple):
     values: FloatArray
     noise: FloatArray
     bias: FloatArray
+    rounding: FloatArray
     samples: int
     ends: FloatArray
     shares: FloatArray
@@ -178,8 +180,37 @@ def _generation(
     ends, shares = _at_ends(samples, units)
     restored = moved_out(samples, data, ends, rng)
     moved = np.zeros(len(noise)) if restored is None else sampled.values - functionals.of(restored).values
-    bias = moved / np.sqrt(np.diagonal(noise))
-    return _Generation(sampled.values, noise, bias, len(samples), ends, shares, samples[:SHEET].copy())
+    errors = np.sqrt(np.diagonal(noise))
+    inside = 1.0 - sum(at.mean(axis=0) for at in at_ends(samples, ends))
+    rounding = functionals.rounding_bias(inside * units.step**2 / 12.0)
+    return _Generation(
+        sampled.values,
+        noise,
+        moved / errors,
+        rounding / errors,
+        len(samples),
+        ends,
+        shares,
+        samples[:SHEET].copy(),
+    )
+
+
+def _above_rounding(measured: Measured, bias: FloatArray, units: Units) -> Measured:
+    """Leave out the curves that rounding to whole numbers could move, by more than an error all together."""
+    size = np.sum(bias**2, axis=0)
+    order = np.argsort(size, kind="stable")
+    lost = np.sort(order[np.cumsum(size[order]) > 1.0])
+    if len(lost) == 0:
+        return measured
+    names = ", ".join(measured.names[c] for c in lost)
+    if len(lost) == len(measured.names):
+        raise InputError(
+            f"real must show a curve that rounding to {units.bits} bits does not hide, got {names}."
+        )
+    note = f"Curves that rounding to {units.bits} bits could move by more than their errors are left out: {names}."
+    return measured.only(np.delete(np.arange(len(measured.names)), lost)).replace(
+        notes=(*measured.notes, note)
+    )
 
 
 def _at_ends(samples: FloatArray, units: Units) -> tuple[FloatArray, FloatArray]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 VARIANCE, FACTOR, POWER = "variance", "factor", "power"
 KINDS = (VARIANCE, FACTOR, POWER)
-FORMAT = 1
+FORMAT = 2
 
 _DIMENSIONS = {
     "kind": ("curve",),
@@ -67,7 +67,8 @@ class Measured(Displayed, Value):
         Such as "direction 12", "degree 2", "frequency 0.18".
     kinds : tuple of str, length c
         "variance" of a principal direction orthogonal to the mean of the data; "factor" f_n, the share of a Hermite
-        degree that is left, 1 for the data; "power" E abs(F x)^2 in a band of frequencies, 1 for white noise.
+        degree that is left, 1 for the data; "power" variance of the Fourier modes of a band of frequencies without the
+        direction of the mean of the data, 1 for white noise.
     numbers : array, shape (c,)
         Rank of the direction from 1 on, degree n, or frequency in units of Nyquist's.
     rounds : int array, shape (r,)
@@ -175,6 +176,10 @@ class Measured(Displayed, Value):
         index = np.flatnonzero(np.isin(self.kinds, wanted))
         if len(index) == 0:
             raise InputError(f"kinds must name curves that were measured, got {', '.join(wanted)}.")
+        return self.only(index)
+
+    def only(self, index: IntArray) -> Measured:
+        """Return the curves at some positions."""
         return self.replace(
             names=tuple(self.names[c] for c in index),
             kinds=tuple(self.kinds[c] for c in index),

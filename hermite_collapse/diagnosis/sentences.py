@@ -53,15 +53,17 @@ def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Ob
 
 def parameters(one: MechanismFit) -> str:
     """Return fitted parameters with their errors in words."""
-    named = []
+    named, unknown = [], []
     for name, value in one.parameters.items():
         if value is None and name in one.limits:
             bound = "at least" if name == "samples" else "at most"
             named.append(f"{_NAMES[name]} {bound} {significant(one.limits[name])}")
         elif value is None:
-            named.append(f"{_NAMES[name]} undetermined")
+            unknown.append(_NAMES[name])
         elif value is not None and value.error != 0.0:
             named.append(f"{_NAMES[name]} {_number(value)}")
+    if unknown:
+        named.append(f"{' and '.join(unknown) if len(unknown) < 3 else 'all parameters'} undetermined")
     return _listed(named) if named else "no fitted parameter"
 
 

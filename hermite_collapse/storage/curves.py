@@ -2,6 +2,7 @@
 
     round, degree 1, degree 1 error, degree 2, degree 2 error          wide: one column a curve
     generation, direction, variance, sem                               long: one row a curve and round
+    metric, gen 0, gen 1, gen 2                                        one row a curve
 
 `tables` reads the cells, `roles` says what the columns mean; what was used as what is part of the answer.
 """
@@ -34,10 +35,12 @@ from .roles import (
     VALUE,
     VALUES,
     Role,
+    is_interval,
     is_percent,
     plain_name,
     role_of_name,
     roles_of,
+    round_in_name,
 )
 from .tables import Cells, read_cells, read_number
 
@@ -48,6 +51,10 @@ _STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
 """Names of rounds that may count steps of training."""
 _FROM_PERCENT = (30.0, 101.0)
 """Shares of the data, 1, that are between these in round 0 are per cent."""
+NEAR_ONE = 0.1
+"""About which columns of no stated kind begin if they are factors."""
+_HALF_WIDTH = 1.959964
+"""Of an interval at 95 %, in standard errors."""
 _ENOUGH_RUNS = 5
 """Runs from which each round has an error of its own."""
 
@@ -129,7 +136,7 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         cells = read_cells(file)
         if not cells.names:
             return _nameless(cells)
-        cells, notes = _without_row_numbers(cells)
+        cells, notes = _without_row_numbers(_one_row_a_round(_without_empty_columns(cells)))
         roles = roles_of(cells.names, dict(columns or {}), argument)
         table = _Table(cells, roles, argument)
         return table.curve(notes)
@@ -143,7 +150,13 @@ def _nameless(cells: Cells) -> Curve:
     columns: dict[str, str] = {}
     if values.shape[1] > 1 and len(values) > 2 and np.ptp(values[:, 0] - rounds) == 0.0 <= values[0, 0]:
         rounds, first, columns = values[:, 0], 1, {"column 1": "round"}
-    names = tuple(f"degree {j}" for j in range(1, values.shape[1] + 1 - first))
+    count = values.shape[1] - first
+    if not np.allclose(values[int(np.argmin(rounds)), first:], 1.0, rtol=0.0, atol=NEAR_ONE):
+        names = tuple(f"column {j + first}" for j in range(1, count + 1))
+        return Curve(
+            rounds, values[:, first:], None, names, None, columns=columns | dict.fromkeys(names, "value")
+        )
+    names = tuple(f"degree {j}" for j in range(1, count + 1))
     return Curve(
         rounds=rounds,
         values=values[:, first:],
@@ -156,6 +169,24 @@ def _nameless(cells: Cells) -> Curve:
             + (", after one of rounds." if first else " of rounds 0, 1, ..."),
         ),
     )
+
+
+def _without_empty_columns(cells: Cells) -> Cells:
+    """Leave out columns with neither a name nor a value, as spreadsheets write them."""
+    used = [
+        j for j, name in enumerate(cells.names) if name.strip() or any(row[j].strip() for row in cells.rows)
+    ]
+    return Cells(tuple(cells.names[j] for j in used), [[row[j] for j in used] for row in cells.rows])
+
+
+def _one_row_a_round(cells: Cells) -> Cells:
+    """Turn a table with one row a curve, whose columns are "gen 0", "gen 1", ..., to one with a row a round."""
+    rounds = [round_in_name(name) for name in cells.names[1:]]
+    if len(rounds) < 2 or any(number is None for number in rounds):
+        return cells
+    columns = [[row[j] for row in cells.rows] for j in range(len(cells.names))]
+    rows = [[str(number), *column] for number, column in zip(rounds, columns[1:], strict=True)]
+    return Cells(("round", *columns[0]), rows)
 
 
 def _without_row_numbers(cells: Cells) -> tuple[Cells, list[str]]:
@@ -290,9 +321,12 @@ class _Table:
             error = number.error
             if self.cells.names[j] in self.errors:
                 k = self.errors[self.cells.names[j]]
-                error = read_number(row[k], f"in column {self.cells.names[k]!r}, row {i + 1}").value
+                beside = f"in column {self.cells.names[k]!r}, row {i + 1}"
+                error = read_number(row[k], beside).value
                 if error < 0.0:
-                    raise InputError(f"{self.argument} must have errors >= 0, got {row[k]!r} {where}.")
+                    raise InputError(f"{self.argument} must have errors >= 0, got {row[k]!r} {beside}.")
+                if is_interval(self.cells.names[k]):
+                    error /= _HALF_WIDTH
             name, order = self.cells.names[j].strip(), self.roles[j].number
             if self.is_long:
                 label = row[self._all(NAME)[0]].strip()
@@ -379,7 +413,8 @@ class _Table:
             elif role.role == "deviation":
                 text = "standard deviation"
             elif role.role == ERROR:
-                text = f"standard error of {role.of.strip()}"
+                what = "half width of an interval at 95 %" if is_interval(name) else "standard error"
+                text = f"{what} of {role.of.strip()}"
             used[name.strip()] = text
         return used
 

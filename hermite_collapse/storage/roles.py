@@ -33,7 +33,9 @@ UNDERSTOOD = (
     "degree, direction, metric or curve"
 )
 
-_ROUNDS = "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|i"
+_ROUNDS = (
+    "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|model|i"
+)
 _RUNS = "seed|run|repetition|repeat|replicate|trial"
 _TIMES = "truncation time|truncation times|truncation|t0|stopping time"
 _NAMES = "degree|mode|direction|component|metric|measure|curve|series|quantity|name|variable|column"
@@ -42,10 +44,11 @@ _VARIANCES = "variance|variances|var|eigenvalue|lambda|direction|component|pc|po
 _DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma"
 _DISTANCES = (
     "fid|kid|fd|cmmd|mmd|distance|wasserstein|sliced wasserstein|w1|w2|swd|sw2|sliced w2|kl|kl divergence|tv|"
-    "total variation|recall|precision|coverage|density|inception score|is|accuracy|perplexity|nll|energy distance|"
-    "lpips|vendi|vendi score|diversity"
+    "total variation|recall|precision|coverage|density|inception|is|accuracy|perplexity|nll|energy distance|"
+    "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+"
 )
-_ERRORS = "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|ci"
+_VALUES = "value|values|mean|average|y|score|result"
+_ERRORS = "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|(?:95 ?)?ci(?: ?95)?"
 
 
 class Role(NamedTuple):
@@ -70,9 +73,21 @@ def plain_name(name: str) -> str:
     text = name.strip().strip("\"'").casefold()
     text = text.replace("+/-", "±").replace("+-", "±").replace("α", "alpha").replace("λ", "lambda")
     text = re.sub(r"[(\[{]\s*(%|per ?cent)\s*[)\]}]|%", " ", text)
+    text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"(?<=[a-z]) ?\d+k\b", "", text)  # FID-50k
     return re.sub(r"\s+", " ", text.replace("±", " ± ")).strip()
+
+
+def is_interval(name: str) -> bool:
+    """Return whether a name of errors says that they are half widths of intervals at 95 %."""
+    return re.search(r"\bci(95)?\b", plain_name(name)) is not None
+
+
+def round_in_name(name: str) -> str | None:
+    """Return the number in a name such as "gen 3", None for other names."""
+    match = re.fullmatch(rf"(?:{_ROUNDS}) ?(\d+)", plain_name(name))
+    return match.group(1) if match else None
 
 
 def is_percent(name: str) -> bool:
@@ -127,7 +142,7 @@ def _own_role(name: str, plain: list[str]) -> Role | None:
         return Role(RUN)
     if re.fullmatch(_TIMES, name):
         return Role(TIME)
-    if name in ("value", "values", "mean", "average", "y"):
+    if re.fullmatch(_VALUES, name):
         return Role(VALUE)
     base = _without_error(name, plain)
     if base is not None:
@@ -135,7 +150,8 @@ def _own_role(name: str, plain: list[str]) -> Role | None:
     kinds = {FACTOR: _FACTORS, VARIANCE: _VARIANCES, DISTANCE: _DISTANCES, DEVIATION: _DEVIATIONS}
     for role, words in kinds.items():
         match = re.fullmatch(
-            rf"(?:mean )?(?:{words})(?: of)?(?: (?:degree|mode|direction|component|pc))? ?(\d+)?", name
+            rf"(?:mean )?(?:{words})(?: score)?(?: of)?(?: (?:degree|mode|direction|component|pc))? ?(\d+)?",
+            name,
         )
         if match and (match.group(1) is not None or role != FACTOR):
             if role == VARIANCE and match.group(1) is None and re.fullmatch(_NAMES, name):

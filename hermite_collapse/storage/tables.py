@@ -2,7 +2,7 @@
 
 encodings     UTF-8 with or without a byte-order mark, UTF-16, else Windows-1252
 delimiters    comma, semicolon (then with decimal commas), tab, the bars of Markdown, else blanks
-cells         quoted or not; 95 %; 0.95 ± 0.02; empty, NA, nan, null or - where a value is missing
+cells         quoted or not; 95 %; 0.95 ± 0.02 or 0.95 (0.02); empty, NA, nan, null or - where a value is missing
 comments      after #; one directly above the numbers may hold the names
 """
 
@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "–", "missing"}
 _PLUS_MINUS = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
+_IN_BRACKETS = re.compile(r"^(\S+)\s*\((\d*[.,]\d+)\)$")
+"""A value and its error in brackets; without a point there, the last digits may be meant."""
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 
 
@@ -48,6 +50,7 @@ def read_cells(file: Path) -> Cells:
     body = [line.partition("#")[0].rstrip() for line in lines]
     if not any(line.strip() for line in body):
         raise ValueError("a file without numbers")
+    body = _without_title(body)
     delimiter = _delimiter(body)
     rows = [cells for line in body if line.strip() and (cells := _split(line, delimiter)) is not None]
     names: tuple[str, ...] = ()
@@ -80,6 +83,7 @@ def read_number(cell: str, where: str) -> Number:
     if text.casefold() in MISSING:
         return Number(math.nan)
     percent = text.endswith("%") or "%" in text.split("±")[0]
+    text = _IN_BRACKETS.sub(r"\1 ± \2", text)
     parts = _PLUS_MINUS.split(text.replace("%", "").strip("() "))
     try:
         numbers = [_float(part) for part in parts]
@@ -110,6 +114,18 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
+
+
+def _without_title(body: list[str]) -> list[str]:
+    """Leave out a first line without delimiters, where names and cells with delimiters follow."""
+    written = [line for line in body if line.strip()]
+    if len(written) > 2:
+        title, names, *rest = written
+        for mark in ("\t", ";", ","):
+            shared = all(line.count(mark) >= names.count(mark) > 0 for line in rest)
+            if shared and not set(title) & set("\t;,|") and not _starts_with_number(names.split(mark)[0]):
+                return written[1:]
+    return body
 
 
 def _delimiter(body: list[str]) -> str | None:

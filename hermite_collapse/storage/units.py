@@ -64,6 +64,11 @@ class Units(Value):
             return None
         return (0.0 - self.shift) / self.scale, (2.0**self.bits - 1.0 - self.shift) / self.scale
 
+    @property
+    def step(self) -> float:
+        """Distance of the numbers that can be stored, in units of the diffusion; 0 where they are not rounded."""
+        return 0.0 if self.ends is None else 1.0 / self.scale
+
     def applied(self, array: NDArray[np.generic], name: str) -> FloatArray:
         """Return samples (n, d) in units of the diffusion; numbers as they are must be in them already."""
         flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size else array

@@ -7,7 +7,7 @@ import pytest
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.clipping import Clipping
-from hermite_collapse.diagnosis.measured import Measured
+from hermite_collapse.diagnosis.measured import FORMAT, Measured
 from hermite_collapse.recursion.sampling_error import carried_covariances
 
 
@@ -136,7 +136,7 @@ def test_other_files_are_refused_in_one_sentence(tmp_path):
         Measured.load(tmp_path / "other.nc")
     dataset = made().to_dataset().assign_attrs(format=7)
     dataset.to_netcdf(tmp_path / "newer.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match="format 1, got format 7"):
+    with pytest.raises(InputError, match=f"format {FORMAT}, got format 7"):
         Measured.load(tmp_path / "newer.nc")
 
 
