@@ -99,13 +99,14 @@ class ExactGeneration(Generation):
         engines = []
         for index in range(rounds):
             law, stop = recursion.training_law(index), Truncation.of(recursion, index)
-            components = sum(len(law.bases[base].as_mixture().weights) for base in law.base_of.tolist())
+            bases = [law.bases[base].as_mixture() for base in law.base_of.tolist()]
             engines.append(
                 engine_for(
                     device,
                     stages=len(self.stages(stop)),
-                    components=components,
+                    components=sum(len(base.weights) for base in bases),
                     dimension=recursion.dimension,
+                    framed=any(base.frames is not None for base in bases),
                 )
             )
         return engines

@@ -79,7 +79,7 @@ def simulate(
     device : str or torch.device
         "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
     seed : int
-        Seed >= 0.  Equal seeds give equal bytes on one device, whatever the chunk size and number of threads.
+        Seed >= 0, below 2^63.  Equal seeds give equal bytes on one device, whatever the chunk size and number of threads.
     folder : path, optional
         Where to write every round; a folder of the same run is continued where it stopped.
     chunk : int, optional
@@ -94,7 +94,8 @@ def simulate(
     Raises
     ------
     InputError
-        If an argument is out of range, the device is not there, or the folder holds another run.
+        If an argument is out of range, the device is not there, the folder holds another run, or a round's
+        particles or statistics are not finite.
 
     Cost
     ----

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core.errors import is_out_of_memory
+from ..core.errors import InputError, is_out_of_memory
 from ..core.progress import progress_bar
 from ..core.threads import one_thread, use_threads
 from ..core.types import FloatArray
@@ -61,7 +61,7 @@ def run_rounds(
     Raises
     ------
     InputError
-        If the folder holds another run.
+        If the folder holds another run, or particles or statistics are not finite.
     """
     use_threads()
     simulation = _Rounds(settings, folder, progress)
@@ -145,6 +145,12 @@ class _Rounds:
                 if not is_out_of_memory(problem) or not self._shrink(index):
                     raise
         devices.synchronize(settings.device)
+        if not all(np.isfinite(values).all() for values in statistics.values()):
+            raise InputError(
+                "recursion must leave particles and their statistics finite, got NaN or infinite ones in round "
+                f"{index}: its values exceed what the numbers of generator {settings.generation.name!r} hold, or the "
+                "sampler diverges."
+            )
         if particles is not None:
             self.particles[index] = particles
         self.statistics.append(statistics)

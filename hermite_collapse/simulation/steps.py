@@ -83,12 +83,14 @@ class KStepGeneration(Generation):
         for index in range(rounds):
             fresh, earlier = recursion.mixing(index)
             parts = int(fresh > 0.0) + int(np.count_nonzero(earlier))
+            refitted = recursion.dimension > 1 and bool(np.any(earlier[1:]))
             engines.append(
                 engine_for(
                     device,
                     stages=len(stages),
                     components=parts * len(recursion.target.as_mixture().weights),
                     dimension=recursion.dimension,
+                    framed=refitted or recursion.target.as_mixture().frames is not None,
                     guided=self.scale > 1.0,
                 )
             )

@@ -44,7 +44,7 @@ def made_in_order(
         What the work returned.
     """
     threads = torch.get_num_threads()
-    if not devices.works_in_blocks(device) or threads == 1 or splits:
+    if not devices.works_in_blocks(device) or splits or min(threads, len(chunks)) == 1:
         for chunk in chunks:
             with one_thread():  # but for what asks for all of them
                 made = work(chunk)

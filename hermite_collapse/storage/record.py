@@ -121,9 +121,13 @@ class SimulatedRecursion(Displayed, Value):
 
     @property
     def variances(self) -> FloatArray:
-        """Sample variance of h_k over the particles of one run and round (divisor N - 1), shape (R, n + 1, m)."""
+        """Sample variance of h_k over the particles of one run and round (divisor N - 1), shape (R, n + 1, m).
+
+        At least what rounding leaves of it: the difference of moments far from the origin has no more digits.
+        """
         n = self.particles
-        spread = np.maximum(self.second_moments - self.coefficients**2, 0.0)
+        rounding = 8.0 * np.finfo(float).eps * self.second_moments * (self.degrees > 0)
+        spread = np.maximum(self.second_moments - self.coefficients**2, rounding)
         return spread * (n / (n - 1.0)) if n > 1 else np.full_like(spread, np.nan)
 
     @property

@@ -307,6 +307,7 @@ def test_what_is_run_by_the_loop(monkeypatch):
         patch.setattr(diffusion, "LARGEST_BYTES", 1000)
         assert Diffusion(built.denoiser, **options).engine == LOOP
     assert plan.bytes_of_plan(100, 64, 64) < plan.LARGEST_BYTES < plan.bytes_of_plan(100, 100_000, 10)
+    assert plan.bytes_of_plan(10, 64, 512) < plan.LARGEST_BYTES < plan.bytes_of_plan(10, 64, 512, framed=True)
 
 
 def test_records_say_which_code_made_the_particles():

@@ -364,3 +364,50 @@ def test_a_folder_begun_with_another_generator_of_random_numbers_is_refused(tmp_
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(hc.InputError, match="with random_numbers = nothing instead of 'philox4x32-10'"):
         simulate(recursion_of("two_modes_1d"), **options)
+
+
+@pytest.mark.parametrize(
+    ("generator", "variance", "degree"),
+    [("kernel", 1e40, 1), ("channel", 1e300, 2)],  # beyond float32 in the attention, beyond a double in h_2^2
+)
+def test_rounds_that_are_not_finite_are_refused(tmp_path, generator, variance, degree):
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [[0.0]], variance), fresh_fraction=0.3, truncation=0.1)
+    options = {"pool": 40, "steps": 3} if generator == "kernel" else {}
+    with pytest.raises(
+        hc.InputError, match="recursion must leave particles and their statistics finite, got NaN"
+    ):
+        simulate(
+            recursion, rounds=1, particles=40, generator=generator, degree=degree, device="cpu", folder=tmp_path,
+            **options,
+        )  # fmt: skip
+    assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.parametrize("centre", [0.0, 1e5, 1e7, 1e9])
+def test_standard_errors_are_not_lost_far_from_the_origin(centre):
+    """Where the difference of moments has no digits, what rounding leaves of it stands in the place of 0."""
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [[centre]], 0.1), fresh_fraction=0.3, truncation=TIME)
+    simulated = simulate(recursion, rounds=1, particles=2000, degree=2, runs=4, device="cpu")
+    exact = np.array([recursion.law(i).hermite_coefficients(2).values for i in range(2)])
+    z = (simulated.coefficients - exact)[..., 1:] / simulated.standard_errors[..., 1:]
+    assert np.abs(z).max() < LARGEST_Z * np.sqrt(2.0)  # parents and channel
+    assert (simulated.standard_errors[..., 0] == 0.0).all()
+
+
+def test_a_sampler_that_uses_what_is_not_there_is_refused():
+    @dataclass(frozen=True)
+    class Impossible(ExponentialMultistep):
+        name = "impossible"
+
+        def _steps(self, levels, rate):
+            return [replace(stage, x_before=1.0) for stage in super()._steps(levels, rate)]
+
+    with pytest.raises(hc.InputError, match="sampler must use nothing from before its first stage"):
+        simulate(
+            recursion_of("two_modes_1d"),
+            rounds=1,
+            particles=20,
+            generator="exact",
+            sampler=Impossible(),
+            device="cpu",
+        )

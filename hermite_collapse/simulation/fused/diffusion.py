@@ -34,10 +34,19 @@ LOOP = "torch loop"
 
 
 def engine_for(
-    device: torch.device, *, stages: int, components: int, dimension: int, guided: bool = False
+    device: torch.device,
+    *,
+    stages: int,
+    components: int,
+    dimension: int,
+    framed: bool,
+    guided: bool = False,
 ) -> str:
-    """Return the word for the code that runs the exact denoiser of so many components through so many stages."""
-    if bytes_of_plan(stages, components, dimension) > LARGEST_BYTES:
+    """Return the word for the code that runs the exact denoiser of so many components through so many stages.
+
+    `framed` says that components have axes of their own.
+    """
+    if bytes_of_plan(stages, components, dimension, framed=framed) > LARGEST_BYTES:
         return LOOP
     if device.type == "cpu":
         return COMPILED
@@ -81,6 +90,7 @@ class Diffusion:
             stages=len(self.stages),
             components=sum(self.denoiser.group_counts),
             dimension=self.start.dimension,
+            framed=any(frame is not None for frame in self.denoiser.group_frames),
             guided=self.guidance is not None,
         )
         if word == TRITON and not usable("triton_reverse", device, self.kernel.variant, self._difference):

@@ -119,9 +119,11 @@ class Plan(NamedTuple):
         return self.gain.shape[2] < self.dimension or self.dimension == 1
 
 
-def bytes_of_plan(stages: int, components: int, dimension: int) -> int:
-    """Return about how much memory a plan takes."""
-    return 8 * stages * components * (4 * dimension + 1)
+def bytes_of_plan(stages: int, components: int, dimension: int, *, framed: bool = False) -> int:
+    """Return about how much memory a plan takes; `framed` where components have axes of their own."""
+    # Frames lie in the plan for the start and the stages, and twice in the tables of a kernel.
+    frames = 4 * components * dimension**2 if framed else 0
+    return 8 * (stages * components * (4 * dimension + 1) + frames)
 
 
 def plan_of(

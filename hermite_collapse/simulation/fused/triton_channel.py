@@ -3,6 +3,9 @@
 The same numbers of the same addresses as `generations.TrainingMixture.draw_readable`, equal to it to a few units of
 rounding.  A program makes numbers of the result, row after row, so that writing them is one stream; what a row's
 numbers share, its two uniforms and what they choose, every one of them computes.
+
+Components of fresh data whose axes are not those of the coordinates are left to torch's operations: a number of a row
+would need all the normals of the row.
 """
 
 from __future__ import annotations
