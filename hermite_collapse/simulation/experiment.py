@@ -79,7 +79,8 @@ def simulate(
     device : str or torch.device
         "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:1".
     seed : int
-        Seed >= 0, below 2^63.  Equal seeds give equal bytes on one device, whatever the chunk size and number of threads.
+        Seed >= 0, below 2^63.  Equal seeds give equal bytes on one device, whatever the chunk size and the number of
+        threads.
     folder : path, optional
         Where to write every round; a folder of the same run is continued where it stopped.
     chunk : int, optional
