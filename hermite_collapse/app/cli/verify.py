@@ -19,7 +19,11 @@ HOMES = ("hermite_collapse._paper_checks", "paper_checks")
 
 Only = Annotated[
     list[str] | None,
-    Parameter(help="Names of statements, or their beginnings; all of them unless given.", negative=()),
+    Parameter(
+        help="Names of statements, or their beginnings; all of them unless given.",
+        negative=(),
+        consume_multiple=True,
+    ),
 ]
 Full = Annotated[
     bool, Parameter(help="All evidence and all mutations (minutes), not the quick form.", negative=())
