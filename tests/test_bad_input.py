@@ -89,6 +89,26 @@ REFUSED = [
     ),
     (lambda: hc.EmpiricalLaw(np.array([0.1, None], dtype=object)), "samples must hold real numbers"),
     (
+        lambda: hc.EmpiricalLaw(np.ma.array([0.1, 99.0], mask=[False, True])),
+        "samples must have no masked entries, got 1",
+    ),
+    (lambda: hc.EmpiricalLaw([[1.0], [1.0, 2.0]]), "samples must hold real numbers"),
+    (
+        lambda: hc.attenuation(1, fresh_fraction=np.ma.masked, truncation_time=0.1),
+        "fresh_fraction must be a real number",
+    ),
+    (
+        lambda: hc.GaussianMixture.fit(PIXELS, components=201),
+        "components must be at most the number of samples, 200",
+    ),
+    (lambda: hc.GaussianMixture.fit(PIXELS, components=2, seed=-1), "seed must be an integer >= 0, got -1"),
+    (
+        lambda: hc.GaussianMixture.fit(PIXELS, components=2, seed=2**40),
+        "seed must be below 2\\^32, got 1099511627776",
+    ),
+    (lambda: LAW.sample(10**13), "n = 10000000000000 must fit this machine's memory"),
+    (lambda: hc.predict(hc.Recursion(LAW, **ROUNDS), rounds=10**13), "rounds = 10000000000000 must fit"),
+    (
         lambda: hc.measure(np.zeros((40, 4, 4), np.uint8), [np.zeros((40, 4, 4), np.uint16)], scale=1.0),
         "generation 1 must be stored like the data, with 8 bits, got with 16 bits",
     ),
