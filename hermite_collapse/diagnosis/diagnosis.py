@@ -243,12 +243,31 @@ def diagnose(
     models = _models(observations, asked, speed, times, sampler)
     diagnosis = _diagnosed(observations, models, fresh, times)
     if isinstance(curve, Measured):
-        tried = curve if sampler is None else curve.part(VARIANCE)
-        left_out = [name for name in tried.names if name not in observations.names]
-        if left_out:
-            text = f"Left out, since clipping at the ends of the range moved them: {', '.join(left_out)}."
-            return diagnosis.replace(text=f"{diagnosis.text} {text}")
+        return diagnosis.replace(text=" ".join([diagnosis.text, *_remarks(curve, sampler, diagnosis)]))
     return diagnosis
+
+
+def _remarks(measured: Measured, sampler: Mechanism | None, diagnosis: Diagnosis) -> list[str]:
+    """Return what a reader should know of the curves that were left out, and of the errors of a rejection."""
+    remarks = []
+    tried = measured if sampler is None else measured.part(VARIANCE)
+    left_out = [name for name in tried.names if name not in diagnosis.observations.names]
+    if left_out:
+        remarks.append(
+            f"Left out, since clipping at the ends of the range moved them: {', '.join(left_out)}."
+        )
+    if diagnosis.verdict == REJECTED:
+        size = (
+            "as large as the measured generations"
+            if measured.training_samples is None
+            else f"to hold {measured.training_samples} samples"
+        )
+        remarks.append(
+            f"Training sets were taken {size}, with all of the data as fresh ones: smaller sets, or fresh data drawn "
+            "anew, scatter more from round to round than these errors say, so that a true mechanism is rejected too; "
+            "training_samples says how many samples trained a model."
+        )
+    return remarks
 
 
 def _diagnosed(

@@ -48,7 +48,10 @@ _DISTANCES = (
     "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+"
 )
 _VALUES = "value|values|mean|average|y|score|result"
-_ERRORS = "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|(?:95 ?)?ci(?: ?95)?"
+_ERRORS = (
+    "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|"
+    "(?:95 ?)?ci(?: ?95)?"
+)
 
 
 class Role(NamedTuple):
