@@ -82,6 +82,7 @@ Fraction = Annotated[float, number(checks.fraction)]
 Positive = Annotated[float, number(checks.positive)]
 Nonnegative = Annotated[float, number(checks.nonnegative)]
 Count = Annotated[int, number(checks.count, 1)]
+Sample = Annotated[int, number(checks.count, 2)]  # a size that has a sample variance
 Natural = Annotated[int, number(checks.integer, 0)]
 Array = Annotated[object, BeforeValidator(_array)]
 Settings = Annotated[dict[str, list[object]], BeforeValidator(_settings)]

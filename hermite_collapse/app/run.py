@@ -275,8 +275,10 @@ def run_simulation(results: Results, *, progress: bool | None = None) -> Simulat
     record = simulate(config, recursion, folder=results.folder / SIMULATION, progress=progress)
     if results.is_refined:
         assert record.steps is not None
-        # Another seed: the two must not share their noise for their errors to add up.
-        finer = config.updated({"steps": 2 * record.steps, "seed": config.simulation.seed + 1})
+        from ..simulation.noise import seed_of_part
+
+        # Another seed: the two must not share their noise for their errors to add up, nor with a user's next run.
+        finer = config.updated({"steps": 2 * record.steps, "seed": seed_of_part(config.simulation.seed, 1)})
         simulate(finer, recursion, folder=results.folder / REFINED, progress=progress)
     return record
 

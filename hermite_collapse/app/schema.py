@@ -24,6 +24,7 @@ from .fields import (
     Natural,
     Nonnegative,
     Positive,
+    Sample,
     Settings,
     listed,
     number,
@@ -217,7 +218,7 @@ class SimulationSection(Section):
         "channel",
         description="channel (exact draws), exact (exact score, reversed), kernel, neural or steps (K steps).",
     )
-    particles: Count = Field(100_000, description="Number of particles in each round, a count.")
+    particles: Sample = Field(100_000, description="Number of particles in each round, a count of 2 or more.")
     runs: Count = Field(4, description="Independent runs in one batch, a count.")
     sampler: Annotated[str, word((*SAMPLERS, *STEP_SAMPLERS))] | None = Field(
         None, description="Sampler of the reverse diffusion, or of K steps; the generator's own unless given."

@@ -102,7 +102,8 @@ REFUSED = [
     (["compare", "--out", "x", "--device", "cuda:99"], "device"),
     (["compare", "--out", "x", "--significance", "0"], r"significance must lie in \(0, 1\), got 0.0."),
     (["compare", "--out", "x", "--significance", "1"], r"significance must lie in \(0, 1\), got 1.0."),
-    (["simulate", "--out", "x", "--particles", "0"], "particles must be an integer >= 1, got 0."),
+    (["simulate", "--out", "x", "--particles", "0"], "particles must be an integer >= 2, got 0."),
+    (["simulate", "--out", "x", "--particles", "1"], "particles must be an integer >= 2, got 1."),
     (
         ["bounds", "--regime", "accumulate_with_fresh"],
         "bounds must be asked of rounds of replacement, .* got regime accumulate_with_fresh",
