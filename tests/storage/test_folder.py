@@ -17,7 +17,8 @@ from hermite_collapse.storage.run_folder import TIMINGS, RunFolder
 
 pytest.importorskip("torch")
 
-# One process imports everything and forks a child for each attempt, so that 20 kills cost 20 runs, not 20 imports.
+# One process imports everything, loads what numba compiles with (it computes nothing: kernels refuse to run in children
+# of a process that has) and forks a child for each attempt, so that 20 kills cost 20 runs, not 20 starts.
 KILLER = textwrap.dedent(
     """
     import json, os, random, signal, sys, time
@@ -25,8 +26,11 @@ KILLER = textwrap.dedent(
     import torch
     torch.set_num_threads(1)
     import hermite_collapse as hc
-    from hermite_collapse.hermite import _kernels_samples
-    from hermite_collapse.simulation import simulate
+    from hermite_collapse.hermite import _kernels_degree, _kernels_samples
+    from hermite_collapse.simulation import _kernels_moments, simulate
+    from numba.core.registry import cpu_target
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
     root, keep, regime = sys.argv[1:4]
     law = hc.GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.5]], 0.2)
