@@ -24,6 +24,8 @@ _PER_ROUND_PAIR = 8e-8
 _PER_DEGREE_PAIR = 2e-7
 _PER_MODE = 1e-7
 _PER_DRAW = 1e-6
+_PER_PLANNED_ROUND = 1.0
+_FEW_ROUNDS = 500.0
 _PER_COMPONENT = 1e-7
 _PER_NEIGHBOUR = 1e-8
 _PER_WEIGHT = 5e-11
@@ -83,6 +85,16 @@ def cost_of_simulation(config: Config, dimension: int) -> Cost:
     if modes > rows:
         dear[:0] = ["degree"]
     return Cost(memory + predicted.bytes, seconds + predicted.seconds, tuple(dear))
+
+
+def cost_of_plan(config: Config, degrees: int) -> Cost:
+    """Return what planning all configured rounds together for some degrees needs."""
+    rounds = float(config.recursion.rounds)
+    return Cost(
+        bytes=8.0 * rounds * (rounds + 20.0 * degrees),
+        seconds=_PER_PLANNED_ROUND * rounds * max(1.0, rounds / _FEW_ROUNDS) * degrees,
+        keys=("rounds", "plan_degree"),
+    )
 
 
 def require_affordable(cost: Cost, *, yes: bool) -> None:

@@ -109,6 +109,8 @@ def run(
     With --error-scale, the times that leave the least error after the last round, beside what the configured
     schedule leaves; --out keeps them as a configuration.  --out draws what the times leave, with a page.
     """
+    from ..cost import cost_of_plan, require_affordable
+
     given = [alpha_bar, sigma, known, scheduler_file]
     if sum(value is not None for value in given) > 1:
         raise InputError(
@@ -127,6 +129,11 @@ def run(
     limits = _limits(config, fidelity)
     plan = None
     if error_scale is not None:
+        count = len(plan_degree or [4])
+        if (
+            count > 1 or objective != "absolute" or shape != "free" or total_time is not None
+        ):  # no closed form
+            require_affordable(cost_of_plan(config, count), yes=output.yes)
         plan = _plan(config, error_scale, error_exponent, plan_degree or [4], objective, shape, total_time)
     planned = None
     if plan is not None:
