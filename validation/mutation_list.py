@@ -538,9 +538,9 @@ OTHERS = (
     ),
     _in(
         "storage",
-        "units",
-        "return (values - self.shift) / self.scale",
-        "return (values - self.shift) * self.scale",
+        "conversion",
+        "block /= scale",
+        "block *= scale",
         "the scale of samples is applied the wrong way",
         "tests/storage/test_units.py",
         "tests/storage/test_samples.py",
@@ -573,7 +573,7 @@ OTHERS = (
     _in(
         "app",
         "run",
-        "config.simulation.seed + 1",
+        "seed_of_part(config.simulation.seed, 1)",
         "config.simulation.seed",
         "the finer run repeats the random numbers of the coarse one",
         "tests/app/test_refined_run_exact.py",
