@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -299,7 +299,7 @@ class GaussianMixture(DensityLaw):
             ) from None
         data = checks.samples(samples, minimum=2)
         is_one = np.ndim(components) == 0
-        asked = [components] if is_one else checks.items(components, "components")
+        asked = [components] if is_one else checks.items(cast("Sequence[int]", components), "components")
         counts = [checks.integer(count, "components", 1) for count in asked]
         fitting = [count for count in counts if count <= len(data)]
         if not fitting or (is_one and fitting != counts):
