@@ -321,7 +321,8 @@ class Measured(Displayed, Value):
         version = stored.attrs.get("format")
         if version != FORMAT:
             raise InputError(
-                f"path must hold curves of format {FORMAT}, got format {version} in {os.fspath(path)!r}."
+                f"path must hold curves of format {FORMAT}, got format {version} in {os.fspath(path)!r}: "
+                "measure the generations again."
             )
         trained = int(stored.attrs["training_samples"])
         notes = str(stored.attrs["notes"])
