@@ -128,7 +128,7 @@ def draw_parameter_map(
     _mark_times(axes, {name: t for name, t in (marks or {}).items() if left <= t <= right})
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.1, aspect=26)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    within_a_decade = not logarithmic or norm.vmax < 10.0 * norm.vmin
+    within_a_decade = not logarithmic or float(finite.max()) < 10.0 * float(finite.min())
     if within_a_decade:  # else the powers of ten are enough, and numbers between them would overlap
         bar.ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
