@@ -170,7 +170,7 @@ def degree_spectrum(x: ArrayLike, y: ArrayLike | None = None, *, degree: int) ->
         only = _samples(x, "x", 4, degree)
         return one_sample_spectrum(one_sample_sums(only, degree), only.shape[1])
     first, second = _samples(x, "x", 2, degree), _samples(y, "y", 2, degree)
-    _same_dimension(first.shape[1], second.shape[1])
+    check_same_dimension(first.shape[1], second.shape[1])
     return two_sample_spectrum(two_sample_sums(first, second, degree), first.shape[1])
 
 
@@ -195,7 +195,7 @@ def _spectrum_on_device(x: object, y: object, degree: int) -> DegreeSpectrum:
         only = sample(x, "x", 4)
         return one_sample_spectrum(usable(tensor_sums.one_sample_sums(only, degree)), only.shape[1])
     first, second = sample(x, "x", 2), sample(y, "y", 2)
-    _same_dimension(first.shape[1], second.shape[1])
+    check_same_dimension(first.shape[1], second.shape[1])
     return two_sample_spectrum(usable(tensor_sums.two_sample_sums(first, second, degree)), first.shape[1])
 
 
@@ -264,7 +264,8 @@ def _spectrum(energy: FloatArray, variance: FloatArray, dimension: int, scale: f
     return DegreeSpectrum(degree, energy, error, floor, resolvable)
 
 
-def _same_dimension(first: int, second: int) -> None:
+def check_same_dimension(first: int, second: int) -> None:
+    """Refuse samples of two dimensions."""
     if first != second:
         raise InputError(f"x and y must have the same dimension, got {first} and {second}.")
 

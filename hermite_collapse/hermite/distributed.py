@@ -38,7 +38,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import writable
 from .coefficients import HermiteCoefficients
-from .degree import DegreeSpectrum, one_sample_spectrum, two_sample_spectrum
+from .degree import DegreeSpectrum, check_same_dimension, one_sample_spectrum, two_sample_spectrum
 from .degree_sums import one_sample_sums, two_sample_sums, usable
 from .pair_sums import OneSampleSums, TwoSampleSums
 from .sums import BLOCK, SampleSums
@@ -158,8 +158,7 @@ def degree_spectrum(x: DaskArray, y: DaskArray | None = None, *, degree: int) ->
     degree = checks.integer(degree, "degree")
     first = _dask_samples(x, "x", 4 if y is None else 2)
     second = first if y is None else _dask_samples(y, "y", 2)
-    if first.shape[1] != second.shape[1]:
-        raise InputError(f"x and y must have the same dimension, got {first.shape[1]} and {second.shape[1]}.")
+    check_same_dimension(first.shape[1], second.shape[1])
     prepare = dask.delayed(_finite_block, pure=False)
     left = [prepare(block, start, "x") for block, start in _blocks(first, BLOCK)]
     right = left if y is None else [prepare(block, start, "y") for block, start in _blocks(second, BLOCK)]

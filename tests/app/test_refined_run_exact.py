@@ -10,7 +10,8 @@ from hermite_collapse.app import run
 from hermite_collapse.app.config import Config
 
 
-def test_the_finer_run_has_its_own_seed_and_twice_the_steps(tmp_path, monkeypatch):
+@pytest.mark.parametrize("seed", [7, 2**63 - 1])
+def test_the_finer_run_has_its_own_seed_and_twice_the_steps(tmp_path, monkeypatch, seed):
     seen = []
 
     class Record:
@@ -21,11 +22,11 @@ def test_the_finer_run_has_its_own_seed_and_twice_the_steps(tmp_path, monkeypatc
         return Record()
 
     monkeypatch.setattr(run, "simulate", simulate)
-    config = Config().updated({"generator": "exact", "sampler": "euler_maruyama", "steps": 40, "seed": 7})
+    config = Config().updated({"generator": "exact", "sampler": "euler_maruyama", "steps": 40, "seed": seed})
     results = run.open_folder(tmp_path / "run", config, resume=False)
     assert results.is_refined
     run.run_simulation(results)
-    (seed, steps, first), (other_seed, other_steps, second) = seen
-    assert (seed, steps, other_steps) == (7, 40, 80)
-    assert other_seed != seed
+    (own_seed, steps, first), (other_seed, other_steps, second) = seen
+    assert (own_seed, steps, other_steps) == (seed, 40, 80)
+    assert abs(other_seed - seed) > 10**6  # nor what a user would choose next
     assert first != second
