@@ -58,7 +58,7 @@ class Experiment:
 
 
 def holm(z: NDArray[np.float64], level: float) -> tuple[bool, float]:
-    """Whether no two-sided normal test is rejected by Holm's rule, and the adjusted p-value of the strongest."""
+    """Whether there are normal tests of two sides and Holm's rule rejects none, and the strongest adjusted p-value."""
     verdict = significance.holm(
         [significance.normal_test("", float(value)) for value in np.ravel(z)], level, untested=0
     )

@@ -141,7 +141,8 @@ def gallery(settings: Settings) -> Result:
                 "limits": limits,
             }
         )
-    passed, p = holm(np.array(scores), settings.level)
+    # Where every sampler keeps its points without noise there is nothing to test: rounding alone decides.
+    passed, p = holm(np.array(scores), settings.level) if scores else (True, 1.0)
     largest, moved = float(np.abs(differences).max()), max(changes)
     left_out = len(KNOWN) - len(available)
     return Result(
