@@ -283,6 +283,7 @@ def outcome(name: str, changes: Mapping[str, object]) -> str:
 
 # Results that may be infinite, and why; whatever else is infinite or NaN fails.
 INFINITE = {
+    "drift_regime": "without fresh data nothing is forgotten",
     "OrnsteinUhlenbeck.channel": "rate times time overflows: nothing is left",
     "GaussianChannel": "the time of a channel that keeps nothing",
     "half_degree": "without truncation every degree is kept",

@@ -16,6 +16,7 @@ from .observations import DISTANCE, VARIANCE, Observations
 
 KINDS = ("factors", "variances", "deviations", "distances")
 LARGEST_ROUND = 100_000
+HIGHEST_DEGREE = 1000
 _SMALLEST_SCATTER = 1e-12  # of the size of a curve, where it follows a law to rounding
 
 
@@ -260,4 +261,6 @@ def _column_degrees(kind: str, degrees: ArrayLike | None, columns: int) -> IntAr
         raise InputError(
             f"degrees must have one entry >= 1 a column of curve ({columns}), got {numbers.tolist()}."
         )
+    if np.any(numbers > HIGHEST_DEGREE):
+        raise InputError(f"degrees must be at most {HIGHEST_DEGREE} for a fit, got {int(numbers.max())}.")
     return numbers

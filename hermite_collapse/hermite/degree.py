@@ -93,7 +93,7 @@ def degree_kernel(x: ArrayLike, y: ArrayLike, degree: int) -> FloatArray:
     >>> degree_kernel([1.0, 2.0], [0.5, -1.0], 2).tolist()  # 1, x . y, ...
     [1.0, -1.5, -1.0]
     """
-    degree = checks.integer(degree, "degree")
+    degree = checks.entries(degree, "degree")
     left, right = checks.real_array(x, "x"), checks.real_array(y, "y")
     if left.ndim == 0 or right.ndim == 0 or left.shape[-1] != right.shape[-1]:
         raise InputError(

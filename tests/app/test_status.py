@@ -87,10 +87,10 @@ def test_a_full_disk_under_standard_output_is_one_sentence():
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize(
-    "arguments", [["diagnose", "c.csv"], ["predict", "--rounds", "2"], ["predict", "Ж.toml"]]
+    "arguments", [["diagnose", "Ж.csv"], ["predict", "--rounds", "2"], ["predict", "Ж.toml"]]
 )
 def test_narrow_encodings_lose_characters_and_nothing_else(encoding, arguments, tmp_path):
-    (tmp_path / "c.csv").write_text("Ж degree 1,Ж degree 1 error\n1,0.01\n0.9,0.01\n0.85,0.01\n", "utf-8")
+    (tmp_path / "Ж.csv").write_text("degree 1,degree 1 error\n1,0.01\n0.9,0.01\n0.85,0.01\n", "utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     done = subprocess.run(
         [*COMMAND, *arguments], capture_output=True, timeout=120, cwd=tmp_path, env=environment
