@@ -58,8 +58,9 @@ def plateau_table(diagnosis: Diagnosis) -> Table:
         diagnosis.rounds.tolist(),
         strict=True,
     ):
-        known = np.isfinite(error) and np.isfinite(value)
-        plateau = with_error(Estimate(value, error, "standard_error")) if known else significant(value, 4)
+        plateau = significant(value, 4) if np.isfinite(value) else "undetermined"
+        if np.isfinite(error) and np.isfinite(value):
+            plateau = with_error(Estimate(value, error, "standard_error"))
         rows.append(Row((name, plateau, significant(rounds))))
     return Table(
         head=("curve", "plateau", "rounds to 99 %"),

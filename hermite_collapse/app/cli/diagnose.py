@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -194,8 +195,9 @@ def _print_plateaus(diagnosis: Diagnosis, output: Output) -> None:
     output.table(
         ["column", "plateau", "standard error", "rounds to 99 %"],
         [
-            [name, *row]
-            for name, *row in zip(
+            # A curve that does not settle has no plateau; one that is short has no error bars.
+            [name, value if isfinite(value) else "undetermined", error if isfinite(error) else "-", rounds]
+            for name, value, error, rounds in zip(
                 diagnosis.observations.names,
                 diagnosis.plateau.tolist(),
                 diagnosis.plateau_error.tolist(),
