@@ -50,7 +50,7 @@ def _check_ball(target, start, alpha, times, shifts):
 @given(
     line_mixtures(2),
     line_mixtures(2),
-    st.floats(0.0, 0.9),
+    st.floats(0.0, 0.9, allow_subnormal=False),
     st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4),
     st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4),
 )
@@ -69,7 +69,7 @@ def test_none_of_hundreds_of_runs_leaves_its_ball():
 @given(
     line_mixtures(2),
     line_mixtures(2),
-    st.floats(0.0, 0.9),
+    st.floats(0.0, 0.9, allow_subnormal=False),
     st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4),
     st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=4),
 )
