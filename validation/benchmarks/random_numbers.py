@@ -20,7 +20,7 @@ from hermite_collapse.laws.channels import GaussianChannel
 from hermite_collapse.simulation.generations import RoundContext, TrainingMixture
 from hermite_collapse.simulation.noise import BLOCK, Chunk, NoiseStream, Piece, plan_chunks
 
-from .timing import interleaved, median_ratio, median_time, multiply_add_peak, one_thread
+from .timing import best_time, interleaved, median_ratio, median_time, multiply_add_peak, one_thread
 
 PARTICLES = 10**6
 BLOCKS = 24
@@ -57,7 +57,7 @@ def _normals() -> dict[str, Any]:
         "per_second": rate,
         "sfc64_per_second": count / median_time(times, "sfc64"),
         "speed_over_sfc64": median_ratio(times, "sfc64", "philox"),
-        "peak_gflops": peak() / median_time(times, "peak") / 1e9,
+        "peak_gflops": peak() / best_time(times, "peak") / 1e9,
         "target": LEAST_NORMALS,
         "met": rate >= LEAST_NORMALS,
     }
@@ -106,7 +106,7 @@ def _channel(name: str) -> dict[str, Any]:
         "nanoseconds_of_normals": 1e9 * median_time(times, "normals") / rows,
         "ratio_to_normals": ratio,
         "speed_over_readable": median_ratio(times, "readable", "channel"),
-        "peak_gflops": peak() / median_time(times, "peak") / 1e9,
+        "peak_gflops": peak() / best_time(times, "peak") / 1e9,
         "target": MOST_RATIO,
         "met": ratio <= MOST_RATIO,
     }

@@ -76,6 +76,11 @@ def median_time(times: Times, name: str) -> float:
     return float(np.median(times[name]))
 
 
+def best_time(times: Times, name: str) -> float:
+    """Smallest time in seconds: of a limit, which disturbances only make look lower."""
+    return float(np.min(times[name]))
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Numba kernels on one thread: with processor time, figures that hold on a busy machine too."""
