@@ -8,6 +8,7 @@ small regions beside a spinning pool, or beside another process, take ten times 
     threads_for        or on as many as their size is worth,
     all_threads        a single large one among them gets all threads for itself,
     parallel_region    one kernel at a time, and torch's number of threads survives it,
+    load_openmp        torch runs on its own OpenMP library, whichever is loaded first,
     wait_passively     threads of pools that are started later sleep instead of spinning: the command does this; a
                        program that uses the package sets the variables before it imports NumPy or torch.
 
@@ -16,11 +17,14 @@ No library is imported here: what is not loaded has no threads.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 PASSIVE = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
 _COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -46,7 +50,24 @@ def use_threads() -> None:
             "a process forked after its parent has computed cannot compute itself: start it with "
             'multiprocessing.get_context("spawn") or "forkserver".'
         )
+    if _owner is None:
+        load_openmp()
     _owner = process
+
+
+def load_openmp() -> None:
+    """Load torch's own OpenMP library, where torch is installed, before Numba loads the system's.
+
+    Torch asks for libgomp.so.1 and takes one that is loaded already; its fused attention takes ten times as long on the
+    system's.
+    """
+    if sys.platform != "linux" or "torch" in sys.modules:
+        return
+    torch = find_spec("torch")
+    for folder in () if torch is None else torch.submodule_search_locations or ():
+        for library in sorted(Path(folder, "lib").glob("libgomp*.so*")):
+            with suppress(OSError):
+                ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
 def wait_passively() -> None:

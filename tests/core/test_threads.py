@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +131,18 @@ def test_results_do_not_depend_on_the_threads_of_attention(three_threads):
     with_three = attention_means(0.9 * points, points, 0.9, 0.19)
     torch.set_num_threads(1)
     assert torch.equal(attention_means(0.9 * points, points, 0.9, 0.19), with_three)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries are named differently")
+def test_torch_runs_on_its_own_openmp_after_compiled_kernels():
+    """Kernels load the system's library; torch, imported later, would take that one for its own."""
+    own = list((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
+    if not own:
+        pytest.skip("this torch has no OpenMP library of its own")
+    program = (
+        "import numpy as np; from hermite_collapse.hermite.sums import block_sums;"
+        "block_sums(np.zeros((3 * 8192, 2)), 4); import torch;"
+        "print(*{line.split()[-1] for line in open('/proc/self/maps') if 'libgomp' in line})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert own[0].resolve() in [Path(name).resolve() for name in done.stdout.split()]

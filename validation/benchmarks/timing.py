@@ -154,6 +154,9 @@ def environment() -> dict[str, Any]:
     import numba
     import scipy
 
+    from hermite_collapse.core.threads import use_threads
+
+    use_threads()  # numba starts its threads to count them
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
