@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core.types import FloatArray
@@ -97,3 +98,9 @@ def legend_above(axes: Axes) -> None:
         columnspacing=1.3,
         handletextpad=0.5,
     )
+
+
+def round_axis(axes: Axes, name: str = "round $i$") -> None:
+    """Let the horizontal axis count rounds, under that name."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_xlabel(name)

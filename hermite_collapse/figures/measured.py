@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from ..core.signature import public
 from ..diagnosis.measured import KINDS, Measured
 from . import style
-from .labels import label_line_ends
+from .labels import label_line_ends, round_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,8 +73,7 @@ def draw_measured(measured: Measured, axes: Axes | None = None) -> Axes:
         for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             axis_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     label_line_ends(axes, float(rounds[-1]), heights, names, colours)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("round")
+    round_axis(axes, "round")
     axes.set_ylabel("value / value of the data")
     text = measured.clipping.text if measured.clipping.is_biased else ""
     style.describe(

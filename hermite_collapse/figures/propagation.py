@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
 from ..core.signature import public
 from . import style
-from .labels import label_line_ends
+from .labels import label_line_ends, round_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,8 +105,7 @@ def draw_bounds(
         tones.append(style.INK)
     axes.set_ylim(*axes.get_ylim())
     axes.set_xlim(rounds[0] - 0.04 * value.size, rounds[-1] + 0.02 * value.size)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("round $i$")
+    round_axis(axes)
     axes.set_ylabel(ylabel)
     label_line_ends(axes, float(rounds[-1]), ends, texts, tones)
     return axes
@@ -187,8 +185,7 @@ def draw_moment_drift(
             )
     axes.set_xlim(-0.02 * last, last * 1.01)
     axes.set_ylim(*axes.get_ylim())
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("round $i$")
+    round_axis(axes)
     axes.set_ylabel(ylabel)
     label_line_ends(axes, last, ends, texts, tones)
     return axes

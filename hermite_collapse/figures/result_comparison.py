@@ -11,7 +11,7 @@ from ..core.numbers import spread_rounds
 from ..core.signature import public
 from ..hermite.indices import mode_label
 from . import style
-from .labels import legend_above
+from .labels import legend_above, round_axis
 from .modes import draw_mode_values
 
 if TYPE_CHECKING:
@@ -129,8 +129,7 @@ def draw_record(simulated: SimulatedRecursion, axes: Axes | None = None) -> Axes
             label=f"mode {mode_label(simulated.indices[k].tolist())}",
         )
     axes.axhline(0.0, color=style.MUTED, linewidth=0.6, zorder=0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("round $i$")
+    round_axis(axes)
     axes.set_ylabel("coefficient $c_k$")
     legend_above(axes)
     return axes

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from ..core.errors import InputError
 from ..core.numbers import spread_rounds
@@ -13,7 +12,7 @@ from ..core.signature import public
 from . import style
 from .attenuation import draw_attenuation
 from .density import draw_densities, draw_density_contours, with_density
-from .labels import legend_above
+from .labels import legend_above, round_axis
 from .projections import draw_projection, telling_directions
 
 if TYPE_CHECKING:
@@ -139,8 +138,7 @@ def draw_schedule(schedule: Schedule, axes: Axes | None = None) -> Axes:
         axes.set_yscale("log")
     else:
         axes.set_ylim(0.0, 1.15 * float(times.max()) or 1.0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("round $i$")
+    round_axis(axes)
     axes.set_ylabel("truncation time")
     return axes
 
@@ -179,8 +177,7 @@ def draw_plan(plan: SchedulePlan, axes: Axes | None = None) -> Axes:
         )
         axes.plot(rounds, error, "s", color=colour, label=name, linestyle=style.DASHES[1], linewidth=1.1)
     axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("round $i$")
+    round_axis(axes)
     axes.set_ylabel("time, error")
     legend_above(axes)
     return style.described(

@@ -10,6 +10,7 @@ folders extend `base.html.j2`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -144,6 +145,14 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
         f'style="max-width:{1.3 * width:.0f}px;min-width:{0.68 * width:.0f}px">'
     )
     return Markup(head + text[text.index(">") + 1 :])
+
+
+def captioned(figures: Mapping[str, Figure]) -> list[dict[str, object]]:
+    """Return figures by name as what the templates show: each as SVG, under its label."""
+    return [
+        {"svg": inline_svg(figure, name=name), "caption": figure.get_label()}
+        for name, figure in figures.items()
+    ]
 
 
 def _with_variables(match: re.Match[str]) -> str:

@@ -142,10 +142,7 @@ def report_text(
         prediction=words.prediction(recursion),
         question=words.question(recursion, simulated),
         verdict=_verdict(comparison),
-        figures=[
-            {"svg": page.inline_svg(figure, name=name), "caption": figure.get_label()}
-            for name, figure in figures.items()
-        ],
+        figures=page.captioned(figures),
         table=table,
         distances=tables.distance_table(prediction),
         budget=None if budget is None else tables.budget_table(budget),

@@ -86,10 +86,7 @@ def result_page(shown: Page, *, command: str = "", config_text: str = "") -> str
         lead=shown.lead,
         tone=shown.tone,
         facts=shown.facts,
-        figures=[
-            {"svg": page.inline_svg(figure, name=name), "caption": figure.get_label()}
-            for name, figure in shown.figures.items()
-        ],
+        figures=page.captioned(shown.figures),
         tables=shown.tables,
         sections=shown.sections,
         notes=shown.notes,

@@ -23,7 +23,6 @@ from hermite_collapse.simulation import ExponentialMultistep, NeuralGeneration, 
 from hermite_collapse.simulation.learned.image_spectra import high_frequency_loss
 from hermite_collapse.simulation.learned.image_statistics import degree_factors
 from hermite_collapse.simulation.learned.settings import Training
-from hermite_collapse.simulation.settings import RunSettings
 from hermite_collapse.simulation.spectrum import two_sample_sums_on
 from hermite_collapse.storage.images import FASHION_MNIST, ImageData, load_images
 from hermite_collapse.storage.record import SimulatedRecursion
@@ -127,18 +126,7 @@ def run(job: Job) -> Outcome:
         ReverseDiffusion(ExponentialMultistep(), steps=job["steps"]),
         checkpoints_of(folder, job),
     )
-    settings = RunSettings.of(
-        recursions,
-        generation,
-        rounds=job["rounds"],
-        particles=job["particles"],
-        degree=1,
-        keep="all",
-        device=job.device,
-        seed=job.seed,
-    )
-    with fast_products(job.device):
-        records = rounds_in_time(settings, folder / "rounds", job)
+    records = rounds_in_time(recursions, generation, folder / "rounds", job, degree=1, keep="all")
     done = next(iter(records.values())).rounds
     if done == 0:
         return Outcome("no round was reached", None, {}, is_complete=False)

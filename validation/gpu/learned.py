@@ -9,10 +9,11 @@ same command is given again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -104,19 +105,10 @@ def run(name: str, job: Job) -> Outcome:
         ReverseDiffusion(ExponentialMultistep(), steps=20 if is_small else 100),
         checkpoints_of(folder, job),
     )
-    settings = RunSettings.of(
-        recursions,
-        generation,
-        rounds=job["rounds"],
-        particles=job["particles"],
-        degree=degree,
-        runs=job["seeds"],
-        keep="all" if target.dimension == 1 else "statistics",
-        device=job.device,
-        seed=job.seed,
+    keep = "all" if target.dimension == 1 else "statistics"
+    records = rounds_in_time(
+        recursions, generation, folder / "rounds", job, degree=degree, runs=job["seeds"], keep=keep
     )
-    with fast_products(job.device):
-        records = rounds_in_time(settings, folder / "rounds", job)
     done = next(iter(records.values())).rounds
     if done == 0:
         return Outcome("no round was reached", None, {}, is_complete=False)
@@ -146,12 +138,29 @@ def checkpoints_of(folder: Path, job: Job) -> Checkpoints:
     return Checkpoints(folder / "training", seconds=1e9, deadline=time.monotonic() + job.left - EVALUATION)
 
 
-def rounds_in_time(settings: RunSettings, folder: Path, job: Job) -> dict[str, SimulatedRecursion]:
-    """Return the records of the rounds that the time allows, those done earlier among them."""
-    try:
-        return run_rounds(settings, folder=folder, progress=False, seconds=max(job.left - EVALUATION, 0.0))
-    except TrainingPaused:
-        return run_rounds(settings, folder=folder, progress=False, seconds=-1.0)
+def rounds_in_time(
+    recursions: Mapping[str, hc.Recursion],
+    generation: NeuralGeneration,
+    folder: Path,
+    job: Job,
+    **options: Any,
+) -> dict[str, SimulatedRecursion]:
+    """Return the records of the rounds that the time allows, those done earlier among them; options of `RunSettings`."""
+    settings = RunSettings.of(
+        recursions,
+        generation,
+        rounds=job["rounds"],
+        particles=job["particles"],
+        device=job.device,
+        seed=job.seed,
+        **options,
+    )
+    with fast_products(job.device):
+        try:
+            seconds = max(job.left - EVALUATION, 0.0)
+            return run_rounds(settings, folder=folder, progress=False, seconds=seconds)
+        except TrainingPaused:
+            return run_rounds(settings, folder=folder, progress=False, seconds=-1.0)
 
 
 @contextmanager
