@@ -2,12 +2,13 @@
 #
 #   make compare TORCH_INDEX=https://download.pytorch.org/whl/cpu     PyTorch without the CUDA packages
 
-PYTHON      ?= $(shell command -v python3.11 || command -v python3 || echo python3)
-VENV        ?= .venv
-TORCH_INDEX ?=
-CONFIG      ?=
-OUT         ?= runs/compare
-PYTEST_ARGS ?=
+PYTHON        ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV          ?= .venv
+TORCH_INDEX   ?=
+CONFIG        ?=
+OUT           ?= runs/compare
+PYTEST_ARGS   ?=
+FUZZ_EXAMPLES ?=
 
 BIN     := $(VENV)/bin
 INSTALL  = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
@@ -46,8 +47,8 @@ validate: $(VENV)/.stamp-all ## Hold theory against simulation on every preset; 
 bench: $(VENV)/.stamp-all ## Time and size of the main computations
 	$(BIN)/python -m validation --only benchmarks
 
-fuzz: $(VENV)/.stamp-all ## Ten thousand random inputs to configuration and file readers
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz --timeout=3600 $(PYTEST_ARGS)
+fuzz: $(VENV)/.stamp-all ## Random inputs to configuration and file readers (FUZZ_EXAMPLES=10000 for each test)
+	HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout=3600 $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp-docs ## Build the documentation, every example anew, in docs/_build/html
 	rm -rf docs/_build docs/examples docs/api docs/claims docs/benchmarks.md

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import strategies as st
 
 EDITS = st.lists(
@@ -33,3 +35,10 @@ def damaged(data: bytes, edits: list) -> bytes:
         elif kind == "end":
             data = data[:at]
     return data
+
+
+def examples(usual: int, part: float = 1.0) -> int:
+    """How many inputs a test tries: `usual`, or under `make fuzz` that part of FUZZ_EXAMPLES (ten thousand)."""
+    if os.environ.get("HYPOTHESIS_PROFILE") != "fuzz":
+        return usual
+    return max(1, int(part * int(os.environ.get("FUZZ_EXAMPLES") or 10_000)))

@@ -16,8 +16,9 @@ from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.config import Config, key_sections, load_config, parse_config, sections
 from hermite_collapse.app.template import template
 from hermite_collapse.core.errors import InputError
+from tests.fuzz.damage import examples
 
-EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 500
+EXAMPLES = examples(500)
 
 SCALARS = st.one_of(
     st.none().map(lambda _: ""),

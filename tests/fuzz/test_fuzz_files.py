@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage.samples import read_samples
-from tests.fuzz.damage import EDITS, damaged
+from tests.fuzz.damage import EDITS, damaged, examples
 
-EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 500
+EXAMPLES = examples(500)
 
 VALUES = np.random.default_rng(0).normal(size=(6, 3))
 

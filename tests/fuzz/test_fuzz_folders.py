@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from hypothesis import strategies as st
 
 import hermite_collapse as hc
 from hermite_collapse.app.cli.app import run
-from tests.fuzz.damage import EDITS, damaged
+from tests.fuzz.damage import EDITS, damaged, examples
 
 pytest.importorskip("torch")
 
-EXAMPLES = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 60
+EXAMPLES = examples(60, part=0.1)
 SMALL = ["--particles", "3000", "--rounds", "2", "--degree", "3", "--runs", "2", "--device", "cpu"]
 
 

@@ -22,9 +22,9 @@ from hermite_collapse.storage.folder import read_arrays, read_json
 from hermite_collapse.storage.images import load_images
 from hermite_collapse.storage.labelled import read_labelled
 from hermite_collapse.storage.samples import read_samples
-from tests.fuzz.damage import EDITS, damaged
+from tests.fuzz.damage import EDITS, damaged, examples
 
-EXAMPLES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 150
+EXAMPLES = examples(150)
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3)).astype(np.uint8)
 CURVE = b"Generation;Variance;SEM\n0;0,25;0,01\n1;0,31;0,01\n2;0,33;0,02\n"
