@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,8 +20,25 @@ class Tensor(Protocol):
     def detach(self) -> Tensor: ...
     def cpu(self) -> Tensor: ...
     def resolve_neg(self) -> Tensor: ...
+    def is_complex(self) -> bool: ...
     def double(self) -> Tensor: ...
     def numpy(self) -> FloatArray: ...
+
+
+@runtime_checkable
+class Arrays(Protocol):
+    """What NumPy can make an array of: its own arrays and scalars, tensors, series, frames."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+@runtime_checkable
+class Delayed(Protocol):
+    """An array of dask, or one of xarray on top of it: what NumPy makes of it forgets its mask."""
+
+    @property
+    def chunks(self) -> object: ...
+    def compute(self) -> object: ...
 
 
 def as_array(value: object, name: str) -> NDArray[Any]:
@@ -42,7 +61,7 @@ def as_array(value: object, name: str) -> NDArray[Any]:
         If it is no rectangular array of real numbers, or entries are masked: their values would be read.
     """
     try:
-        array = np.asanyarray(_values(value) if isinstance(value, Tensor) else value)
+        array = _numbers(_array(value))
     except Exception:  # objects of other libraries refuse in many ways
         raise not_real(value, name) from None
     if array.dtype.kind not in "biuf":
@@ -69,13 +88,26 @@ def not_real(value: object, name: str) -> InputError:
     return InputError(f"{name} must hold real numbers in a rectangular array, got {brief(value)}.")
 
 
-def brief(value: object) -> str:
-    """Return a value as text of one line and at most 60 characters."""
+def brief(value: object, length: int = 60) -> str:
+    """Return a value as text of one line and at most so many characters."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # what cannot be converted may not be shown either
         text = f"an object of {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _array(value: object) -> NDArray[Any]:
+    """Return an array, masked if the value is, or holds masked arrays."""
+    if isinstance(value, Tensor):
+        return _values(value)
+    if isinstance(value, Delayed):
+        return np.asanyarray(value.compute())
+    if isinstance(value, list | tuple) and any(isinstance(item, np.ma.MaskedArray) for item in value):
+        return np.ma.array(value)
+    if hasattr(value, "__dlpack__") and not isinstance(value, Arrays):  # all that the array standard asks for
+        return np.from_dlpack(value)
+    return np.asanyarray(value)
 
 
 def _values(tensor: Tensor) -> FloatArray:
@@ -84,4 +116,20 @@ def _values(tensor: Tensor) -> FloatArray:
     try:
         return here.numpy()
     except TypeError:
+        if here.is_complex():
+            raise  # double() would forget the imaginary parts
         return here.double().numpy()
+
+
+def _numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Return objects that are real numbers, and types that others add to NumPy (bfloat16 of JAX), as float64."""
+    if array.dtype.kind == "O" and all(map(_is_real, array.flat)):
+        return array.astype(np.float64)
+    is_added = array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void)
+    if is_added and np.can_cast(array.dtype, np.float64):
+        return array.astype(np.float64)
+    return array
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool)

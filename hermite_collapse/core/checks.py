@@ -10,12 +10,13 @@ import difflib
 import operator
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from types import NoneType
+from typing import SupportsFloat, SupportsIndex, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import as_array, brief, rounding
+from .arrays import Arrays, as_array, brief, rounding
 from .errors import InputError
 from .memory import require_memory
 from .types import BoolArray, FloatArray, IntArray
@@ -27,22 +28,43 @@ SMALLEST_MOMENT, LARGEST_MOMENT = 0.01, 25.0
 LARGEST_NUMBER = 1e140
 """Numbers up to this can be squared and summed."""
 
+# What `numpy.random.default_rng` takes besides integers.
+_STATES = (
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.SeedSequence,
+    np.random.RandomState,
+    NoneType,
+)
+
 Kind = TypeVar("Kind")
 
 
 def real(value: object, name: str) -> float:
     """Return a finite real number; booleans and text are refused."""
     try:
-        if isinstance(value, bool | np.bool_ | str | bytes) or np.ma.is_masked(value):
-            raise TypeError
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a real number, got {brief(value)}.") from None
+        number = _number(value, name)
     except OverflowError:
         raise InputError(f"{name} must be finite as a double, got {brief(value)}.") from None
+    except Exception:  # objects of other libraries refuse in many ways
+        raise InputError(f"{name} must be a real number, got {brief(value)}.") from None
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {number!r}.")
     return number
+
+
+def _number(value: object, name: str) -> float:
+    """Return a number, or that of an array or tensor without axes; any exception says that it is none."""
+    # float() alone would parse text, also that of buffers.
+    if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat | SupportsIndex | Arrays):
+        raise TypeError
+    if isinstance(value, int | float) or not isinstance(value, Arrays):
+        return float(value)
+    array = as_array(value, name)
+    if array.ndim or array.dtype.kind == "b":
+        raise TypeError
+    with np.errstate(over="ignore"):
+        return float(array)
 
 
 def share(value: object, name: str) -> float:
@@ -104,14 +126,23 @@ def positive(value: object, name: str) -> float:
 def integer(value: object, name: str, minimum: int = 0) -> int:
     """Return an integer >= minimum; numpy integers are accepted, 3.0 and booleans are refused."""
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+        number = _index(value)
+    except Exception:  # objects of other libraries refuse in many ways
         raise InputError(f"{name} must be an integer, got {brief(value)}.") from None
-    if isinstance(value, bool | np.bool_) or number < minimum:
-        raise InputError(f"{name} must be an integer >= {minimum}, got {value!r}.")
+    if number < minimum:
+        raise InputError(f"{name} must be an integer >= {minimum}, got {brief(number)}.")
     if number > np.iinfo(np.int64).max:
         raise InputError(f"{name} must be an integer below 2^63, got {brief(value)}.")
     return number
+
+
+def _index(value: object) -> int:
+    """Return an integer; any exception says that it is none."""
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
+        raise TypeError
+    if isinstance(value, Arrays) and as_array(value, "").dtype.kind == "b":
+        raise TypeError
+    return operator.index(value)  # type: ignore[arg-type]
 
 
 def count(value: object, name: str, minimum: int = 0) -> int:
@@ -144,7 +175,7 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
     known = list(choices)
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(str(value), known, n=1)
+    near = difflib.get_close_matches(value if isinstance(value, str) else brief(value), known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {brief(value)}{hint}.")
 
@@ -152,8 +183,10 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
 def generator(rng: object, name: str = "rng") -> np.random.Generator:
     """Return a random generator from whatever `numpy.random.default_rng` takes."""
     try:
-        return np.random.default_rng(rng)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        if isinstance(rng, list | tuple | np.ndarray):
+            return np.random.default_rng([_index(part) for part in rng])
+        return np.random.default_rng(rng if isinstance(rng, _STATES) else _index(rng))
+    except Exception:  # objects of other libraries refuse in many ways
         raise InputError(f"{name} must be a generator or a seed >= 0, got {brief(rng)}.") from None
 
 
@@ -247,7 +280,8 @@ def points(value: object, dimension: int, name: str = "x") -> tuple[FloatArray, 
 
 def _float_array(value: object, name: str) -> FloatArray:
     # Unlike ascontiguousarray, asarray keeps a scalar a scalar.
-    return writable(np.asarray(as_array(value, name), dtype=np.float64, order="C"))
+    with np.errstate(over="ignore"):  # beyond the doubles is infinite, and refused as that
+        return writable(np.asarray(as_array(value, name), dtype=np.float64, order="C"))
 
 
 def real_array(value: ArrayLike, name: str) -> FloatArray:

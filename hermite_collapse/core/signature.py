@@ -18,6 +18,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+from .arrays import brief
 from .errors import InputError
 
 Target = TypeVar("Target", bound=Callable[..., object])
@@ -76,7 +77,7 @@ def _misfit(
             hint = f"did you mean {near[0]}?" if near else f"it takes {_listed(by_name)}"
             return f"{name} must be given arguments it knows, got {key} ({hint})."
     if len(args) > len(by_position) and inspect.Parameter.VAR_POSITIONAL not in kinds:
-        value = _short(args[len(by_position)])
+        value = brief(args[len(by_position)], 40)
         others = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in keywords]
         if others:
             example = f", as in {others[0]}={value}," if len(value) <= 12 else ","
@@ -101,8 +102,3 @@ def _listed(names: list[str]) -> str:
     if not names:
         return "no arguments"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _short(value: object) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 40 else text[:37] + "..."
