@@ -13,7 +13,7 @@ from hermite_collapse.core import checks
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(float)
 LAW = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 0.3)
-ROUNDS = {"fresh_fraction": 0.3, "truncation": 0.1}
+ROUNDS = {"fresh_fraction": 0.3, "truncation_time": 0.1}
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,12 @@ REFUSED = [
         lambda: hc.audit(hc.Pipeline([], fresh_fraction=0.1), directions=[1e-300]),
         "directions must be 0 or lie in",
     ),
-    (lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1, initial="data"), "initial must be a law"),
     (
-        lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1, initial=PIXELS),
+        lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation_time=0.1, initial="data"),
+        "initial must be a law",
+    ),
+    (
+        lambda: hc.Recursion(LAW, fresh_fraction=0.3, truncation_time=0.1, initial=PIXELS),
         "initial must be in the units of the diffusion",
     ),
     (lambda: hc.Recursion(LAW, process="ou", **ROUNDS), "process must be OrnsteinUhlenbeck.* got 'ou'"),
@@ -209,7 +212,7 @@ def test_a_run_refused_late_leaves_nothing(generator, capsys, tmp_path, monkeypa
     text = refused(
         f"simulate my.toml --out o --generator {generator} --particles 100 --runs 1".split(), capsys
     )
-    assert "truncation must be > 0 in every round" in text and "in round 1" in text
+    assert "truncation_time must be > 0 in every round" in text and "in round 1" in text
 
 
 def test_a_configuration_that_is_none(capsys, tmp_path, monkeypatch):

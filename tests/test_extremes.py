@@ -20,7 +20,7 @@ import hermite_collapse as hc
 
 SECONDS = 20
 ROUND = {"fresh_fraction": 0.3, "truncation_time": 0.1}
-GIVEN = {"fresh_fraction": 0.3, "truncation": 0.1}
+GIVEN = {"fresh_fraction": 0.3, "truncation_time": 0.1}
 EXTREMES = [
     *(0.0, -0.0, 1.0, -1.0, 0.5, 1.0 - 2**-53, 1.0 + 2**-52, 2**-1074, 1e-310, 1e-300, 1e-160, 1e-16, 1e-8),
     *(30.0, 1e3, 1e8, 1e16, 1e155, 1e300, 1.7e308, -1e300, np.inf, -np.inf, np.nan),
@@ -32,7 +32,7 @@ EXTREMES = [
 
 @functools.cache
 def recursion() -> hc.Recursion:
-    return hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    return hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
 
 
 ONE = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 0.3)
@@ -53,14 +53,14 @@ CALLS = {
     "VarianceExploding.channel": (lambda time: hc.VarianceExploding().channel(time), {"time": 0.1}),
     "Recursion": (
         hc.Recursion,
-        {"_target": ONE, "fresh_fraction": 0.3, "truncation": 0.1, "regime": "replace", "blur": 0.1},
+        {"_target": ONE, "fresh_fraction": 0.3, "truncation_time": 0.1, "regime": "replace", "blur": 0.1},
     ),
     "AttenuationOperator": (hc.AttenuationOperator, {**ROUND, "rate": 0.5}),
     "FinitePool": (hc.FinitePool, {"pool": 100, "spread": (1.0,), "rate": 0.5}),
     "PowerLaw": (hc.PowerLaw, {"scale": 0.1, "exponent": 0.5}),
     "advise_sampler": (
         hc.advise_sampler,
-        {"truncation": "ddpm", "fresh_fraction": 0.3, "degree": 4, "smallest_variance": 1.0, "steps": 20},
+        {"sampler": "ddpm", "fresh_fraction": 0.3, "degree": 4, "smallest_variance": 1.0, "steps": 20},
     ),
     "alpha_bar_from_time": (hc.alpha_bar_from_time, {"time": 0.1, "rate": 0.5}),
     "sigma_from_time": (hc.sigma_from_time, {"time": 0.1, "rate": 0.5}),
@@ -71,7 +71,7 @@ CALLS = {
         lambda degree, fresh_fraction, time, ratio, rounds: hc.annealing_law(
             degree,
             fresh_fraction=fresh_fraction,
-            truncation=hc.schedules.Geometric(time, ratio),
+            truncation_time=hc.schedules.Geometric(time, ratio),
             rounds=rounds,
         ),
         {"degree": 2, "fresh_fraction": 0.49, "time": 0.5, "ratio": 0.5, "rounds": 5},

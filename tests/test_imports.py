@@ -242,7 +242,7 @@ def test_theory_works_without_torch():
         "        if name.split('.')[0] == 'torch': raise ModuleNotFoundError(name, name='torch')\n"
         "sys.meta_path.insert(0, Block())\n"
         "import hermite_collapse as hc\n"
-        "r = hc.Recursion(hc.presets.load('three_modes_1d'), fresh_fraction=0.3, truncation=0.1)\n"
+        "r = hc.Recursion(hc.presets.load('three_modes_1d'), fresh_fraction=0.3, truncation_time=0.1)\n"
         "r.limit().density([0.0])\n"
         "try:\n    hc.simulation.simulate\n"
         "except Exception as error:\n    assert 'hermite-collapse[torch]' in str(error).replace('_', '-'), error\n"

@@ -8,7 +8,7 @@ import pytest
 
 import hermite_collapse as hc
 
-RECURSION = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+RECURSION = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
 RESULTS = {"Comparison", "Estimate", "ConvergenceError", "InputError"}  # made by the package, not by users
 CALLABLE = {
     **{f"hc.{name}": getattr(hc, name) for name in hc.__all__ if name not in RESULTS},

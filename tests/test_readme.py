@@ -77,7 +77,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / EXAMPLES.parent).mkdir(parents=True)
     (tmp_path / EXAMPLES).symlink_to(ROOT / EXAMPLES)
-    values = hc.mode_factors([1, 4], fresh_fraction=0.3, truncation=0.1, rounds=10)
+    values = hc.mode_factors([1, 4], fresh_fraction=0.3, truncation_time=0.1, rounds=10)
     rows = [f"{i},{a!r},0.01,{b!r},0.01" for i, (a, b) in enumerate(values.tolist())]
     (tmp_path / "curve.csv").write_text(
         "\n".join(["round,degree 1,degree 1 error,degree 4,degree 4 error", *rows])

@@ -14,7 +14,7 @@ USER = """
 import hermite_collapse as hc
 
 target = hc.presets.load("two_modes_1d")
-recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1)
+recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1)
 reveal_type(recursion.limit())
 reveal_type(hc.half_degree(fresh_fraction=0.3, truncation_time=0.1))
 reveal_type(hc.distances.kl(target, recursion.limit()))

@@ -12,7 +12,7 @@ from hermite_collapse import figures
 
 print("half of the amplitude is left at degree", hc.half_degree(fresh_fraction=0.3, truncation_time=0.1))
 
-axes = hc.plot_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4, 8), highest_degree=20)
+axes = hc.plot_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2, 4, 8), highest_degree=20)
 axes.figure
 
 # %%
@@ -20,6 +20,6 @@ axes.figure
 
 figure, grid = figures.panels(1, 3, width=8.4, height=2.6)
 for axes, fresh_fraction in zip(grid[0], (0.03, 0.1, 0.3), strict=True):
-    hc.plot_attenuation(axes, fresh_fraction=fresh_fraction, truncation=0.1, highest_degree=20)
+    hc.plot_attenuation(axes, fresh_fraction=fresh_fraction, truncation_time=0.1, highest_degree=20)
     axes.set_title(f"{fresh_fraction:.0%} fresh data", fontsize="medium")
 figure

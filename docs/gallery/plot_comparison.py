@@ -9,7 +9,7 @@ worth nothing, so the same simulation is also held against a fresh fraction that
 import hermite_collapse as hc
 
 data = hc.presets.load("three_modes_1d")
-recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=0.1)
+recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.1)
 simulated = hc.simulation.simulate(recursion, rounds=8, particles=50_000, degree=8, progress=False)
 
 comparison = hc.compare(recursion, simulated)

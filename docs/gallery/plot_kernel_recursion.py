@@ -11,7 +11,7 @@ import numpy as np
 import hermite_collapse as hc
 from hermite_collapse import figures
 
-recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
 simulated = hc.simulation.simulate(
     recursion,
     rounds=6,
@@ -29,7 +29,7 @@ print(comparison.verdict.text)
 # %%
 # Shares of each mode, averaged over the runs, beside the predicted ones.
 
-factors = hc.mode_factors([1, 2, 3, 4], fresh_fraction=0.3, truncation=0.1, rounds=6)
+factors = hc.mode_factors([1, 2, 3, 4], fresh_fraction=0.3, truncation_time=0.1, rounds=6)
 data = recursion.target.hermite_coefficients(4).values
 measured = np.asarray(comparison.dataset["measured"])
 error = np.asarray(comparison.dataset["standard_error"])

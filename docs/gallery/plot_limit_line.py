@@ -11,7 +11,7 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 data = hc.presets.load("three_modes_1d")
-recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=0.1)
+recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.1)
 limit = recursion.limit()
 
 print(f"{limit.age_count} ages instead of infinitely many; density known to {limit.error_bound:.1e}")

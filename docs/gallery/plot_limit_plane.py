@@ -11,7 +11,7 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 data = hc.presets.load("grid_2d")
-recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=0.05)
+recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.05)
 
 axes = figures.draw_density_contours(data=data, law=recursion.limit(), title="limit")
 axes.figure

@@ -9,7 +9,7 @@ settle to.  Both are drawn beside the exact distances of the rounds to the limit
 import hermite_collapse as hc
 from hermite_collapse import figures
 
-recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
 approaches = []
 for metric, name in (("total_variation", "total variation"), ("wasserstein2", "Wasserstein-2")):
     observed = hc.bounds.observed_rates(recursion, metric=metric, rounds=8)

@@ -12,7 +12,7 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 
 data = hc.presets.load("three_modes_1d")
-recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=0.1)
+recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.1)
 samples = recursion.limit().sample(200_000, np.random.default_rng(0))
 
 measured = hc.EmpiricalLaw(samples, scale=1.0).hermite_coefficients(10)

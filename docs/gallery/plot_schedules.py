@@ -17,7 +17,8 @@ schedules = {
     "geometric, 0.5": hc.schedules.Geometric(0.1, 0.5),
 }
 recursions = {
-    name: hc.Recursion(data, fresh_fraction=0.3, truncation=schedule) for name, schedule in schedules.items()
+    name: hc.Recursion(data, fresh_fraction=0.3, truncation_time=schedule)
+    for name, schedule in schedules.items()
 }
 
 figure = figures.schedule_figure(recursions, rounds=30, degree=4)
@@ -27,7 +28,7 @@ figure
 # The leading law of each residual says what limits it.
 
 for name, schedule in schedules.items():
-    law = hc.annealing_law(4, fresh_fraction=0.3, truncation=schedule, rounds=30)
+    law = hc.annealing_law(4, fresh_fraction=0.3, truncation_time=schedule, rounds=30)
     print(f"{name:16s} {law.regime:12s} limited by {law.bottleneck}")
 
 # %%

@@ -228,7 +228,7 @@ def measured_deviations(
     >>> import hermite_collapse as hc
     >>> from hermite_collapse.storage.record import SimulatedRecursion
     >>> data = hc.presets.load("three_modes_1d")
-    >>> recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=[0.1, 0.05])
+    >>> recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=[0.1, 0.05])
     >>> noise = 0.01 * np.random.default_rng(0).standard_normal((2, 3, 3))
     >>> record = SimulatedRecursion(
     ...     indices=np.array([[0], [1], [2]]), coefficients=recursion.coefficients(2, rounds=2) + noise,

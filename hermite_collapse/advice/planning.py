@@ -149,7 +149,7 @@ def plan_schedule(
 
 
 def predicted_errors(
-    truncation: float | ArrayLike | Schedule,
+    truncation_time: float | ArrayLike | Schedule,
     degree: ArrayLike,
     *,
     rounds: int,
@@ -163,7 +163,7 @@ def predicted_errors(
 
     Parameters
     ----------
-    truncation : float, array or Schedule
+    truncation_time : float, array or Schedule
         The times of the rounds.
     degree, rounds, fresh_fraction, error, weights, objective, rate
         As for `plan_schedule`.
@@ -179,7 +179,7 @@ def predicted_errors(
     """
     degrees = np.atleast_1d(checks.degrees(degree)).astype(float)
     problem = ScheduleProblem.of(degrees, weights, rounds, fresh_fraction, error, objective, rate)
-    return _plan(problem, as_schedule(truncation).times(problem.rounds), "given")
+    return _plan(problem, as_schedule(truncation_time).times(problem.rounds), "given")
 
 
 def best_constant_truncation(

@@ -225,7 +225,7 @@ def restore_modes(
     --------
     >>> import hermite_collapse as hc
     >>> data = hc.presets.load("off_centre_1d")
-    >>> limit = hc.Recursion(data, fresh_fraction=0.3, truncation=0.1).limit()
+    >>> limit = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.1).limit()
     >>> restored = restore_modes(limit.hermite_coefficients(2), fresh_fraction=0.3, truncation_time=0.1)
     >>> bool(abs(restored.coefficients.values - data.hermite_coefficients(2).values).max() < 1e-12)
     True

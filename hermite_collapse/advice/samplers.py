@@ -241,7 +241,7 @@ class SamplerAdvice:
 
 @public
 def advise_sampler(
-    truncation: SamplerTruncation | str | float,
+    sampler: SamplerTruncation | str | float,
     *,
     fresh_fraction: float,
     degree: int = 8,
@@ -254,8 +254,8 @@ def advise_sampler(
 
     Parameters
     ----------
-    truncation : SamplerTruncation, str or float
-        Where the sampler stops, the name of a known sampler, or an OU time (rate 1/2; then a noisy end).
+    sampler : SamplerTruncation, str or float
+        The name of a known sampler, where a sampler stops, or its truncation time in OU time (rate 1/2; a noisy end).
     fresh_fraction : float
         alpha in (0, 1].
     degree : int
@@ -291,18 +291,20 @@ def advise_sampler(
     >>> round(advice.steps_effect.in_limit, 2), advice.steps_effect.dominant
     (5.36, 'steps')
     """
-    if isinstance(truncation, str):
-        truncation = known_sampler(truncation, steps=steps)
+    if isinstance(sampler, str):
+        truncation = known_sampler(sampler, steps=steps)
     elif steps is not None:
         raise InputError(f"steps must come with the name of a known sampler, got {steps!r}.")
-    elif not isinstance(truncation, SamplerTruncation):
-        truncation = SamplerTruncation("This sampler", checks.nonnegative(truncation, "truncation"), "noisy")
+    elif isinstance(sampler, SamplerTruncation):
+        truncation = sampler
+    else:
+        truncation = SamplerTruncation("This sampler", checks.nonnegative(sampler, "sampler"), "noisy")
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     n = checks.integer(degree, "degree", minimum=1)
     floor = checks.positive(smallest_variance, "smallest_variance")
     time = truncation.truncation_time
     if time == np.inf:
-        raise InputError(f"truncation must leave some signal, got {truncation.name}, which leaves none.")
+        raise InputError(f"sampler must leave some signal, got {truncation.name}, which leaves none.")
     noisy = truncation.final_step == "noisy"
     rounds = ConstantRounds.of(alpha, time, 0.5)
     loss = float(rounds.loss(n))

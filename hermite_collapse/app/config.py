@@ -72,7 +72,7 @@ class Config(Section):
         return Recursion(
             self.target.build_law(),
             fresh_fraction=self.recursion.fresh_fraction,
-            truncation=self.recursion.build_schedule(),
+            truncation_time=self.recursion.build_schedule(),
             regime=self.recursion.regime,
             blur=self.recursion.blur,
             process=self.recursion.build_process(),

@@ -57,7 +57,9 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
     from ..recursion.recursion import Recursion
 
     count = checks.count(particles, "particles", minimum=2)
-    recursion = Recursion(load("three_modes_1d"), fresh_fraction=fresh_fraction, truncation=truncation_time)
+    recursion = Recursion(
+        load("three_modes_1d"), fresh_fraction=fresh_fraction, truncation_time=truncation_time
+    )
     rounds = (1, 2, 4)
     measured = _measured(recursion, rounds, count)
     figure = _window(style.WIDE * 1.35, 3.7)
@@ -66,7 +68,7 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
         draw_attenuation(
             left,
             fresh_fraction=fresh_fraction,
-            truncation=truncation_time,
+            truncation_time=truncation_time,
             rounds=rounds,
             highest_degree=_HIGHEST_DEGREE + 0.35,
             measured=measured,

@@ -75,7 +75,7 @@ def collapse_bounds(recursion: Recursion) -> CollapseBounds:
     --------
     >>> import hermite_collapse as hc
     >>> data = hc.GaussianMixture([1.0], [0.5], 1.0)
-    >>> found = hc.bounds.collapse_bounds(hc.Recursion(data, fresh_fraction=0.5, truncation=0.1))
+    >>> found = hc.bounds.collapse_bounds(hc.Recursion(data, fresh_fraction=0.5, truncation_time=0.1))
     >>> found.bures.value <= found.distance.value <= min(found.fisher, found.coupling)
     True
     """

@@ -98,7 +98,7 @@ def check_robustness(
     *,
     target: ArrayLike,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rate: float = 0.5,
     level: float = 0.01,
 ) -> RobustnessCheck:
@@ -141,7 +141,7 @@ def check_robustness(
     >>> runs = np.zeros((8, 5, 1))
     >>> for i in range(4):
     ...     runs[:, i + 1] = 0.5 * np.exp(-0.1) * runs[:, i] + 0.1 + 0.01 * rng.standard_normal((8, 1))
-    >>> options = {"target": [0.0], "fresh_fraction": 0.5, "truncation": 0.2}
+    >>> options = {"target": [0.0], "fresh_fraction": 0.5, "truncation_time": 0.2}
     >>> check_robustness(runs, [1], **options).holds
     True
     >>> runs[:, 2:] += 0.1  # a second defect, in one round of every run
@@ -153,7 +153,7 @@ def check_robustness(
     measured, n, data = measured_runs(coefficients, degree, target)
     if len(measured) < 4:
         raise InputError(f"coefficients must hold at least 4 runs to be split, got {len(measured)}.")
-    rounds = replacement_rounds(fresh_fraction, truncation, rate)
+    rounds = replacement_rounds(fresh_fraction, truncation_time, rate)
     half, count = len(measured) // 2, measured.shape[1] - 1
     first, second = measured[:half], measured[half:]
     each = round_defects(rounds, measured, n[:, None], target=data)

@@ -102,7 +102,7 @@ def leading_difference(recursion: Recursion, *, highest: int = 12) -> LeadingDif
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.bounds.leading_difference(recursion).degree
     4
     """
@@ -155,7 +155,7 @@ def final_constant(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.5], 1.0), fresh_fraction=0.5, truncation=0.2)
+    >>> recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.5], 1.0), fresh_fraction=0.5, truncation_time=0.2)
     >>> round(hc.bounds.final_constant(recursion, metric="total_variation").value, 4)
     0.0347
     """

@@ -166,7 +166,7 @@ def lowest_difference(recursion: Recursion, *, highest: int = 12) -> int:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.bounds.lowest_difference(recursion)
     4
     """
@@ -239,7 +239,7 @@ def observed_rates(recursion: Recursion, *, metric: str, rounds: int, ages: int 
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.5)
+    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation_time=0.5)
     >>> found = hc.bounds.observed_rates(recursion, metric="kl", rounds=3)
     >>> found.respects_bound, bool(found.ratios.max() < found.bound)
     (True, True)
@@ -335,7 +335,7 @@ def rounds_to_distance(recursion: Recursion, distance: float, *, metric: str) ->
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> found = hc.bounds.rounds_to_distance(recursion, 0.01, metric="kl")
     >>> found.exact, found.guaranteed
     (3.0, 10.0)

@@ -131,7 +131,7 @@ def wasserstein_bound(
     *,
     initial_distance: float = 0.0,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rate: float = 0.5,
 ) -> FloatArray:
     """Return bounds on W2(p^_i, p_i) for i = 0..N from the defects of the rounds.
@@ -163,13 +163,13 @@ def wasserstein_bound(
 
     Examples
     --------
-    >>> wasserstein_bound([0.1, 0.1], fresh_fraction=0.0, truncation=0.2).round(4).tolist()
+    >>> wasserstein_bound([0.1, 0.1], fresh_fraction=0.0, truncation_time=0.2).round(4).tolist()
     [0.0, 0.1, 0.1905]
     """
     size = checks.vector(defects, "defects")
     if size.min() < 0.0:
         raise InputError(f"defects must be >= 0, got {float(size.min())!r}.")
-    rounds = replacement_rounds(fresh_fraction, truncation, rate)
+    rounds = replacement_rounds(fresh_fraction, truncation_time, rate)
     bound = np.empty(len(size) + 1)
     bound[0] = checks.nonnegative(initial_distance, "initial_distance")
     for i, delta in enumerate(size):
@@ -186,7 +186,7 @@ def mode_deviation(
     target: ArrayLike,
     initial: ArrayLike | None = None,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rate: float = 0.5,
 ) -> FloatArray:
     """Return c_k(p^_i) - c_k(p*) for i = 0..N from the defects, exactly.
@@ -219,7 +219,7 @@ def mode_deviation(
 
     Examples
     --------
-    >>> mode_deviation([1], [[0.1], [0.1]], target=[0.0], fresh_fraction=0.5, truncation=0.2).round(4).tolist()
+    >>> mode_deviation([1], [[0.1], [0.1]], target=[0.0], fresh_fraction=0.5, truncation_time=0.2).round(4).tolist()
     [[0.0], [0.1], [0.1452]]
     """
     n = checks.degrees(degree).reshape(-1)
@@ -229,7 +229,7 @@ def mode_deviation(
             f"defects must have shape (rounds, {len(n)}) and target ({len(n)},), got {size.shape} and {data.shape}."
         )
     start = None if initial is None else checks.real_array(initial, "initial")[None] - data
-    rounds = replacement_rounds(fresh_fraction, truncation, rate)
+    rounds = replacement_rounds(fresh_fraction, truncation_time, rate)
     return deviations(rounds, n, size[None], data, start)[0]
 
 
@@ -273,7 +273,7 @@ def mode_defects(
     *,
     target: ArrayLike,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rate: float = 0.5,
 ) -> ModeDefects:
     """Return the defects of simulated runs.
@@ -307,24 +307,24 @@ def mode_defects(
     Examples
     --------
     >>> runs = [[[0.0], [0.1]], [[0.0], [0.3]]]
-    >>> mode_defects(runs, [1], target=[0.0], fresh_fraction=0.5, truncation=0.2).values.round(4).tolist()
+    >>> mode_defects(runs, [1], target=[0.0], fresh_fraction=0.5, truncation_time=0.2).values.round(4).tolist()
     [[0.2]]
     """
     measured, n, data = measured_runs(coefficients, degree, target)
     each = round_defects(
-        replacement_rounds(fresh_fraction, truncation, rate), measured, n[:, None], target=data
+        replacement_rounds(fresh_fraction, truncation_time, rate), measured, n[:, None], target=data
     )
     return ModeDefects(each.mean(axis=0), standard_error_of_mean(each), len(each))
 
 
 def replacement_rounds(
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rate: float,
 ) -> ProcessRounds:
     """Return rounds of replacement with Ornstein-Uhlenbeck truncation, one number or one a round."""
     return ProcessRounds(
-        as_regime("replace", fresh_fraction), as_schedule(truncation), OrnsteinUhlenbeck(rate)
+        as_regime("replace", fresh_fraction), as_schedule(truncation_time), OrnsteinUhlenbeck(rate)
     )
 
 

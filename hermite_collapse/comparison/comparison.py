@@ -77,7 +77,7 @@ def compare(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=2000, degree=3, generator="channel", seed=1)
     >>> compare(recursion, run).verdict.passed
     True

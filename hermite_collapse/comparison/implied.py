@@ -37,7 +37,7 @@ def implied_fresh_fraction(
         _factors(recursion, degrees, recursion.regime.replace(fresh_fractions=(near,)), 1.0)
         for near in (alpha + step, alpha - step)
     )
-    return _one_parameter_fit(alpha, (above - below) / (2 * step), degrees, factors, runs)
+    return one_parameter_fit(alpha, (above - below) / (2 * step), degrees, factors, runs)
 
 
 def implied_truncation(
@@ -47,7 +47,7 @@ def implied_truncation(
     above, below = (
         _factors(recursion, degrees, recursion.regime, stretch) for stretch in (1.0 + 1e-4, 1.0 - 1e-4)
     )
-    return _one_parameter_fit(1.0, (above - below) / 2e-4, degrees, factors, runs)
+    return one_parameter_fit(1.0, (above - below) / 2e-4, degrees, factors, runs)
 
 
 def _factors(recursion: Recursion, degrees: SamplingError, regime: Regime, stretch: float) -> FloatArray:
@@ -55,14 +55,14 @@ def _factors(recursion: Recursion, degrees: SamplingError, regime: Regime, stret
     return mode_factors(
         np.arange(degrees.expected.shape[1]),
         fresh_fraction=regime.fresh_fractions,
-        truncation=Explicit(stretch * recursion.schedule.times(max(rounds, 1))),
+        truncation_time=Explicit(stretch * recursion.schedule.times(max(rounds, 1))),
         rounds=rounds,
         rate=recursion.rate,
         regime=regime,
     )
 
 
-def _one_parameter_fit(
+def one_parameter_fit(
     start: float, slope: FloatArray, degrees: SamplingError, factors: FloatArray, runs: int
 ) -> Estimate | None:
     """Generalised least squares for one parameter: start + (D' S^-1 dev) / (D' S^-1 D), variance 1 / (D' S^-1 D)."""

@@ -204,7 +204,7 @@ def compare_learned(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=2000, degree=4, generator="channel", seed=1)
     >>> learned = compare_learned(recursion, run)
     >>> learned.degrees.tolist(), bool(np.all(np.abs(learned.accumulated) <= learned.bound + 1e-12))
@@ -279,7 +279,7 @@ def _constant_defects(
         degrees,
         target=np.ones(len(degrees)),
         fresh_fraction=[float(recursion.mixing(i)[0]) for i in range(rounds)],
-        truncation=recursion.schedule,
+        truncation_time=recursion.schedule,
         rate=recursion.rate,
         level=level,
     ).verdict

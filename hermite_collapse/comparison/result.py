@@ -83,7 +83,7 @@ class Comparison(Displayed, Value):
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=1000, degree=2, generator="channel", seed=1)
     >>> comparison = hc.compare(recursion, run)
     >>> comparison.rounds, sorted(comparison.dataset.sizes)

@@ -45,7 +45,7 @@ def error_shares(comparison: Comparison) -> dict[str, Estimate]:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=1000, degree=3, generator="channel", seed=1)
     >>> list(error_shares(hc.compare(recursion, run)))
     ['recursion', 'particles', 'left over']

@@ -191,7 +191,7 @@ def diagnose(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
     >>> diagnosis = diagnose(curve, standard_errors=np.full(curve.shape, 0.002))
     >>> diagnosis.verdict, round(diagnosis.fresh_fraction.value, 4), round(diagnosis.truncation_time.value, 4)
     ('identified', 0.3, 0.1)
@@ -338,13 +338,14 @@ def _of_measured(measured: Measured, fresh: float | None) -> Observations:
     """Return the curves that are fit for use, with a covariance that follows the fit."""
     guess = 0.7 if fresh is None else 1.0 - fresh
     curves = _without_bias(measured, guess)
-    observations = from_measured(curves, guess)
+    model, observations = ScoreErrorModel(), from_measured(curves, guess, 1.0)
     for _ in range(_PASSES):
-        one = fit(ScoreErrorModel(), observations, fresh_fraction=fresh)
+        one = fit(model, observations, fresh_fraction=fresh)
+        slope = model.slopes(np.array([[one.fitted["slope"][0]]]), observations)[0]
         if one.p_value < _PLAUSIBLE:
-            return from_measured(curves, one.contraction)
+            return from_measured(curves, one.contraction, slope)
         predicted = one.predicted[-len(curves.rounds) :]
-        observations = from_measured(curves, one.contraction, predicted, one.start)
+        observations = from_measured(curves, one.contraction, slope, predicted, one.start)
     return observations
 
 

@@ -56,7 +56,7 @@ def required_particles(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> required_particles(1, 0.02, recursion=recursion, rounds=5) > 10_000
     True
     """

@@ -76,7 +76,7 @@ def draw_attenuation(
     axes: Axes | None = None,
     *,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rate: float = 0.5,
     regime: str | ArrayLike | Regime = "replace",
     rounds: Sequence[int] = (),
@@ -114,7 +114,7 @@ def draw_attenuation(
 
     Examples
     --------
-    >>> axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=12)
+    >>> axes = draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2, 4), highest_degree=12)
     >>> axes.get_xlabel()
     'Hermite degree $n$'
     """
@@ -127,7 +127,7 @@ def draw_attenuation(
     factors = modes.mode_factors(
         np.arange(_GRID + 1),
         fresh_fraction=fresh_fraction,
-        truncation=truncation,
+        truncation_time=truncation_time,
         rounds=max(shown, default=0),
         rate=rate * top / _GRID,
         regime=regime,
@@ -138,7 +138,7 @@ def draw_attenuation(
         ends.append((float(factors[i, -1]), f"round {i}", colours[i]))
 
     level = float(np.atleast_1d(np.asarray(fresh_fraction, dtype=float))[-1])
-    final = as_schedule(truncation).final
+    final = as_schedule(truncation_time).final
     if limit:
         curve = modes.attenuation(
             np.arange(_GRID + 1), fresh_fraction=level, truncation_time=final, rate=rate * top / _GRID

@@ -48,7 +48,7 @@ def comparison_figures(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=1000, degree=3, generator="channel", seed=1)
     >>> list(comparison_figures(hc.compare(recursion, run), recursion, run))
     ['attenuation', 'density', 'approach']
@@ -77,7 +77,7 @@ def prediction_figures(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> list(prediction_figures(hc.predict(recursion, rounds=2, degree=3)))
     ['attenuation', 'density', 'approach']
     """

@@ -73,7 +73,7 @@ def draw_densities(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> axes = draw_densities(data=recursion.target, rounds={1: recursion.law(1)}, limit=recursion.limit())
     >>> axes.get_ylabel()
     'density'
@@ -168,7 +168,7 @@ def draw_density_contours(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> draw_density_contours(data=recursion.target, law=recursion.limit()).get_title("left")
     'limit'
     """

@@ -45,7 +45,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     --------
     >>> import numpy as np
     >>> import hermite_collapse as hc
-    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
     >>> draw_diagnosis(hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01))).get_xlabel()
     'round'
     """

@@ -35,7 +35,7 @@ def draw_learned(comparison: LearnedComparison, axes: Axes | None = None) -> Axe
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=500, degree=2, generator="channel", seed=1)
     >>> draw_learned(hc.compare_learned(recursion, run)).get_ylabel()
     'factor'

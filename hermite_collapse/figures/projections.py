@@ -103,7 +103,7 @@ def draw_projection(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> widest = telling_directions(recursion.target)[0]
     >>> draw_projection(direction=widest, data=recursion.target, rounds={1: recursion.law(1)}).get_title("left")
     'first principal axis'
@@ -149,7 +149,7 @@ def projection_figure(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> len(projection_figure(data=recursion.target, rounds={1: recursion.law(1)}).axes)
     2
     """

@@ -48,7 +48,7 @@ def draw_prediction(prediction: Prediction, axes: Axes | None = None) -> Axes:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.predict(recursion, rounds=2, degree=3).plot().get_xlabel()
     'Hermite degree $n$'
     """
@@ -63,7 +63,7 @@ class _Curves(TypedDict):
     """Arguments of `draw_attenuation` that a prediction decides."""
 
     fresh_fraction: tuple[float, ...]
-    truncation: Schedule
+    truncation_time: Schedule
     rate: float
     regime: Regime
     rounds: tuple[int, ...]
@@ -74,7 +74,7 @@ def _curves(prediction: Prediction) -> _Curves:
     recursion = prediction.recursion
     return {
         "fresh_fraction": recursion.regime.fresh_fractions,
-        "truncation": recursion.schedule,
+        "truncation_time": recursion.schedule,
         "rate": recursion.rate,
         "regime": recursion.regime,
         "rounds": spread_rounds(prediction.rounds),

@@ -37,7 +37,7 @@ def draw_collapse(bounds: CollapseBounds, axes: Axes | None = None) -> Axes:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.bounds.collapse_bounds(recursion).plot().get_xlabel()
     'Wasserstein-2 distance of the limit law to the data'
     """
@@ -82,7 +82,7 @@ def draw_observed_rates(observed: ObservedRates, axes: Axes | None = None) -> Ax
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.bounds.observed_rates(recursion, metric="kl", rounds=3).plot().get_yscale()
     'log'
     """

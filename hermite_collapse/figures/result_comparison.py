@@ -43,7 +43,7 @@ def draw_comparison(comparison: Comparison, axes: Axes | None = None) -> Axes:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=1000, degree=2, generator="channel", seed=1)
     >>> hc.compare(recursion, run).plot().get_xlabel()
     'Hermite degree $n$'
@@ -106,7 +106,7 @@ def draw_record(simulated: SimulatedRecursion, axes: Axes | None = None) -> Axes
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> run = hc.simulation.simulate(recursion, rounds=2, particles=1000, degree=2, generator="channel", seed=1)
     >>> run.plot().get_xlabel()
     'round $i$'

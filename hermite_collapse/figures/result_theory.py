@@ -52,7 +52,7 @@ def draw_recursion(recursion: Recursion, axes: Axes | None = None) -> Axes:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> recursion.plot().get_xlabel()
     'Hermite degree $n$'
     """
@@ -60,7 +60,7 @@ def draw_recursion(recursion: Recursion, axes: Axes | None = None) -> Axes:
         return draw_attenuation(
             axes,
             fresh_fraction=recursion.regime.fresh_fractions,
-            truncation=recursion.schedule,
+            truncation_time=recursion.schedule,
             rate=recursion.rate,
             regime=recursion.regime,
             rounds=spread_rounds(ROUNDS),

@@ -145,7 +145,7 @@ def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree:
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> len(schedule_figure({"constant": recursion}, rounds=2).axes)
     2
     """
@@ -158,7 +158,7 @@ def schedule_figure(recursions: Mapping[str, Recursion], *, rounds: int, degree:
         residuals[name] = mode_residuals(
             n,
             fresh_fraction=recursion.regime.fresh_fractions,
-            truncation=recursion.schedule,
+            truncation_time=recursion.schedule,
             rounds=count,
             rate=recursion.rate,
             regime=recursion.regime,

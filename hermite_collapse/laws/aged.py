@@ -60,7 +60,7 @@ class AgedLaw(DensityLaw):
     Examples
     --------
     >>> from hermite_collapse import Recursion, presets
-    >>> limit = Recursion(presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1).limit()
+    >>> limit = Recursion(presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1).limit()
     >>> limit.age_count, limit.error_bound < 1e-12, limit.density(0.0).round(6).tolist()
     (32, True, 0.27754)
     """

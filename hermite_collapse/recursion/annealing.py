@@ -61,7 +61,7 @@ def annealing_law(
     degree: int,
     *,
     fresh_fraction: float,
-    truncation: float | ArrayLike | Schedule,
+    truncation_time: float | ArrayLike | Schedule,
     rounds: int,
     rate: float = 0.5,
 ) -> AnnealingLaw:
@@ -75,7 +75,7 @@ def annealing_law(
         Hermite degree n >= 1.
     fresh_fraction : float
         alpha in (0, 1]; without fresh data no schedule brings a mode back.
-    truncation : float or Schedule
+    truncation_time : float or Schedule
         Constant, Polynomial or Geometric schedule (or a time).
     rounds : int
         Last round, >= 0.
@@ -99,13 +99,13 @@ def annealing_law(
     Examples
     --------
     >>> from hermite_collapse import schedules
-    >>> law = annealing_law(4, fresh_fraction=0.2, truncation=schedules.Polynomial(0.1, 1.0), rounds=40)
+    >>> law = annealing_law(4, fresh_fraction=0.2, truncation_time=schedules.Polynomial(0.1, 1.0), rounds=40)
     >>> law.regime, law.bottleneck, round(float(law.residual[-1]), 3)
     ('polynomial', 'schedule', 0.025)
     """
     n = checks.integer(degree, "degree", minimum=1) * checks.positive(rate, "rate")
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
-    schedule = as_schedule(truncation)
+    schedule = as_schedule(truncation_time)
     index = np.arange(checks.entries(rounds, "rounds") + 1, dtype=float)
     if isinstance(schedule, Constant) or (isinstance(schedule, Geometric) and schedule.floor > 0.0):
         loss = float(ConstantRounds.of(alpha, schedule.final, rate).loss(degree))
@@ -116,12 +116,12 @@ def annealing_law(
         return AnnealingLaw("polynomial", residual, "schedule")
     if not isinstance(schedule, Geometric):
         raise InputError(
-            f"truncation must be a Constant, Polynomial or Geometric schedule here, got {type(schedule).__name__}."
+            f"truncation_time must be a Constant, Polynomial or Geometric schedule here, got {type(schedule).__name__}."
         )
     keep, q, t = 1.0 - alpha, schedule.ratio, schedule.time
     if n * t > LARGEST_EXPONENT:
         raise InputError(
-            f"truncation must leave degree * rate * time <= {LARGEST_EXPONENT:g}, got {n * t:g}."
+            f"truncation_time must leave degree * rate * time <= {LARGEST_EXPONENT:g}, got {n * t:g}."
         )
     residual = n * t * _difference_quotient(q, keep, index)
     if keep == 0.0:

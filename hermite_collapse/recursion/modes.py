@@ -169,7 +169,7 @@ def mode_factors(
     degree: ArrayLike,
     *,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rounds: int,
     rate: float = 0.5,
     regime: str | ArrayLike | Regime = "replace",
@@ -186,7 +186,7 @@ def mode_factors(
         n >= 0.
     fresh_fraction : float or sequence of float
         One value, or one a round (the last holds on).
-    truncation : float, sequence of float, or Schedule
+    truncation_time : float, sequence of float, or Schedule
         A time, one a round, or a schedule.
     rounds : int
         Number of rounds.
@@ -210,12 +210,12 @@ def mode_factors(
 
     Examples
     --------
-    >>> mode_factors([1, 4], fresh_fraction=0.3, truncation=0.1, rounds=2).round(4).tolist()
+    >>> mode_factors([1, 4], fresh_fraction=0.3, truncation_time=0.1, rounds=2).round(4).tolist()
     [[1.0, 1.0], [0.9512, 0.8187], [0.9188, 0.7148]]
     """
     n = checks.degrees(degree)
     mixing = as_regime(regime, fresh_fraction)
-    times = as_schedule(truncation).times(rounds)
+    times = as_schedule(truncation_time).times(rounds)
     with np.errstate(over="ignore"):
         damping = np.exp(-checks.positive(rate, "rate") * times[:, None] * n.reshape(-1))
     factors = np.ones((rounds + 1, n.size))
@@ -229,7 +229,7 @@ def mode_residuals(
     degree: ArrayLike,
     *,
     fresh_fraction: float | Sequence[float],
-    truncation: float | Sequence[float] | Schedule,
+    truncation_time: float | Sequence[float] | Schedule,
     rounds: int,
     rate: float = 0.5,
     regime: str | ArrayLike | Regime = "replace",
@@ -242,7 +242,7 @@ def mode_residuals(
     """
     n = checks.degrees(degree)
     mixing = as_regime(regime, fresh_fraction)
-    times = as_schedule(truncation).times(rounds)
+    times = as_schedule(truncation_time).times(rounds)
     exponent = -checks.positive(rate, "rate") * times[:, None] * n.reshape(-1)
     residuals = np.zeros((rounds + 1, n.size))
     for i in range(rounds):

@@ -200,7 +200,7 @@ def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> 
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> prediction = predict(recursion, rounds=3, degree=2)
     >>> prediction.attenuation.round(4).tolist(), prediction.rates["total_variation"]
     ([1.0, 0.854, 0.7404], 0.7)

@@ -49,7 +49,7 @@ class Recursion(Displayed, Value):
         Data law p*: a GaussianMixture, an EmpiricalLaw, or samples in the units of the diffusion.
     fresh_fraction : float or sequence of float
         Share of fresh real data in each round's training set, in [0, 1]; one value, or one a round (the last holds on).
-    truncation : float, sequence of float, or Schedule
+    truncation_time : float, sequence of float, or Schedule
         Truncation time (dimensionless OU time; the noise variance sigma^2 for `VarianceExploding`), one a round, or a
         schedule.
     regime : str, array or Regime
@@ -78,7 +78,7 @@ class Recursion(Displayed, Value):
     Examples
     --------
     >>> from hermite_collapse import presets
-    >>> recursion = Recursion(presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = Recursion(presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> recursion.limit().age_count <= 32
     True
     >>> recursion.mode_factors([1, 2], rounds=2).round(4).tolist()
@@ -99,7 +99,7 @@ class Recursion(Displayed, Value):
         target: Law | ArrayLike,
         *,
         fresh_fraction: float | Sequence[float],
-        truncation: float | Sequence[float] | Schedule,
+        truncation_time: float | Sequence[float] | Schedule,
         regime: str | ArrayLike | Regime = "replace",
         blur: float = 0.0,
         process: Process | None = None,
@@ -117,7 +117,7 @@ class Recursion(Displayed, Value):
             )
         self._set("target", data)
         self._set("initial", start)
-        self._set("schedule", as_schedule(truncation))
+        self._set("schedule", as_schedule(truncation_time))
         self._set("regime", as_regime(regime, fresh_fraction))
         self._set("blur", checks.nonnegative(blur, "blur"))
         if self.blur > LARGEST_BLUR:
@@ -128,7 +128,7 @@ class Recursion(Displayed, Value):
 
     def _arguments(self) -> dict[str, Any]:
         names = ("target", "fresh_fraction", "regime", "blur", "process", "initial")
-        return {name: getattr(self, name) for name in names} | {"truncation": self.schedule}
+        return {name: getattr(self, name) for name in names} | {"truncation_time": self.schedule}
 
     def replace(self, **changes: Any) -> Recursion:
         """Return a copy with other values for some of the arguments of the constructor."""
@@ -137,7 +137,11 @@ class Recursion(Displayed, Value):
         return Recursion(**{**self._arguments(), **changes})
 
     def __repr__(self) -> str:
-        parts = [f"{self.target!r}", f"fresh_fraction={self.fresh_fraction}", f"truncation={self.schedule}"]
+        parts = [
+            f"{self.target!r}",
+            f"fresh_fraction={self.fresh_fraction}",
+            f"truncation_time={self.schedule}",
+        ]
         parts += [f"regime={self.regime.name!r}"] if self.regime.name != "replace" else []
         parts += [f"blur={self.blur:g}"] if self.blur else []
         parts += [f"process={self.process}"]
@@ -270,7 +274,9 @@ class Recursion(Displayed, Value):
     def _limit_of_accumulation(self, final: GaussianChannel) -> AgedLaw:
         """The data are diluted away; collapse is slow (a power of the round) but complete unless nothing collapses."""
         if not isinstance(self.schedule, Constant):
-            raise InputError("truncation must be constant for the limit of accumulation, got a schedule.")
+            raise InputError(
+                "truncation_time must be constant for the limit of accumulation, got a schedule."
+            )
         if final.is_identity:
             return AgedLaw.single(self.target, final)
         return AgedLaw.single(self.target, _attractor(final))
@@ -306,7 +312,7 @@ class Recursion(Displayed, Value):
         return mode_factors(
             degree,
             fresh_fraction=self.regime.fresh_fractions,
-            truncation=self.schedule,
+            truncation_time=self.schedule,
             rounds=rounds,
             rate=self.rate,
             regime=self.regime,
@@ -346,7 +352,7 @@ class Recursion(Displayed, Value):
         """
         if not self.has_constant_rounds or self.regime.name != "replace":
             raise InputError(
-                "truncation and fresh_fraction must be constant, and the regime 'replace', for a rate."
+                "truncation_time and fresh_fraction must be constant, and the regime 'replace', for a rate."
             )
         level = checks.positive(tolerance, "tolerance")
         decay = min(self.channel(0).decay, 1e4)  # beyond about 745 the scale is 0

@@ -181,9 +181,9 @@ class Explicit(Schedule):
     values: Sequence[float] | FloatArray
 
     def __post_init__(self) -> None:
-        values = checks.vector(self.values, "truncation")
+        values = checks.vector(self.values, "truncation_time")
         if values.min() < 0.0:
-            raise InputError(f"truncation must hold times >= 0, got {float(values.min())!r}.")
+            raise InputError(f"truncation_time must hold times >= 0, got {float(values.min())!r}.")
         object.__setattr__(self, "values", tuple(float(t) for t in values))
 
     @property
@@ -199,10 +199,10 @@ class Explicit(Schedule):
         return np.array(self.values)[np.minimum(np.arange(rounds), last)]
 
 
-def as_schedule(truncation: float | ArrayLike | Schedule) -> Schedule:
+def as_schedule(truncation_time: float | ArrayLike | Schedule) -> Schedule:
     """Return a schedule as it is, a time as a constant schedule, a sequence of times as an explicit one."""
-    if isinstance(truncation, Schedule):
-        return truncation
-    if np.ndim(truncation) == 0:
-        return Constant(truncation)  # type: ignore[arg-type]
-    return Explicit(truncation)  # type: ignore[arg-type]
+    if isinstance(truncation_time, Schedule):
+        return truncation_time
+    if np.ndim(truncation_time) == 0:
+        return Constant(truncation_time)  # type: ignore[arg-type]
+    return Explicit(truncation_time)  # type: ignore[arg-type]

@@ -69,7 +69,7 @@ def write_report(
     Examples
     --------
     >>> import hermite_collapse as hc, tempfile
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_report(folder, comparison=None, recursion=recursion, simulated=None, figures={}).name
     'report.html'
@@ -116,7 +116,7 @@ def report_text(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> text = report_text(comparison=None, recursion=recursion, simulated=None, figures={})
     >>> text.startswith("<!DOCTYPE html>")
     True

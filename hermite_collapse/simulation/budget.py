@@ -198,7 +198,7 @@ def error_budget(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1, blur=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1, blur=0.1)
     >>> budget = hc.simulation.error_budget(
     ...     recursion, rounds=1, particles=50, degree=2, runs=4, steps=5, fine_steps=10, device="cpu"
     ... )

@@ -106,13 +106,13 @@ def simulate(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.simulation.simulate(recursion, rounds=2, particles=100, degree=4, device="cpu").coefficients.shape
     (1, 3, 5)
     """
     settings = RunSettings.of(
         {"recursion": recursion},
-        _as_generation(generator, sampler=sampler, steps=steps, start=start, horizon=horizon, pool=pool),
+        as_generation(generator, sampler=sampler, steps=steps, start=start, horizon=horizon, pool=pool),
         rounds=rounds,
         particles=particles,
         degree=degree,
@@ -126,15 +126,16 @@ def simulate(
     return run_rounds(settings, folder=folder, progress=progress)["recursion"]
 
 
-def _as_generation(
-    generator: str | Generation,
+def as_generation(
+    generator: str | Generation = "channel",
     *,
-    sampler: Sampler | None,
-    steps: int | None,
-    start: str,
-    horizon: float | None,
-    pool: int | None,
+    sampler: Sampler | None = None,
+    steps: int | None = None,
+    start: str = "marginal",
+    horizon: float | None = None,
+    pool: int | None = None,
 ) -> Generation:
+    """Return the generator that arguments of `simulate` ask for."""
     given = {"sampler": sampler, "steps": steps, "horizon": horizon, "pool": pool}
     named: Mapping[str, object] = {name: value for name, value in given.items() if value is not None}
     if start != "marginal":

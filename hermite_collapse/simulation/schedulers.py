@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from ..core.errors import InputError
 from ..pipeline.scheduler_conventions import SchedulerObject
 from ..pipeline.scheduler_probe import PreparedScheduler, SchedulerDrive, prepared
-from ..pipeline.scheduler_setup import quiet
+from ..pipeline.scheduler_classes import quiet
 from ..pipeline.scheduler_sources import Config
 from .steps import OWN_END, KStepGeneration, TensorPosterior, checked_scale
 
@@ -54,7 +54,7 @@ class SchedulerGeneration(KStepGeneration):
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.5, truncation=0.0)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.5, truncation_time=0.0)
     >>> generation = SchedulerGeneration({"_class_name": "DDIMScheduler"}, 10)  # doctest: +SKIP
     >>> hc.simulation.simulate(recursion, rounds=1, particles=500, generator=generation).steps  # doctest: +SKIP
     10

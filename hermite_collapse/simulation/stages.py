@@ -54,7 +54,7 @@ class Stage:
     ...             data = following.scale - ratio * now.scale
     ...             stages.append(hc.simulation.Stage(now, x=ratio, data=data))
     ...         return stages
-    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> record = hc.simulation.simulate(
     ...     recursion, rounds=1, particles=100, generator="exact", sampler=Implicit(), steps=20, device="cpu"
     ... )

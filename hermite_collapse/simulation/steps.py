@@ -106,7 +106,7 @@ class KStepGeneration(Generation):
         for index, time in enumerate(recursion.schedule.times(rounds)):
             if time != 0.0:
                 raise InputError(
-                    "truncation must be 0 in every round for a sampler of K steps, which has its own end, got "
+                    "truncation_time must be 0 in every round for a sampler of K steps, which has its own end, got "
                     f"{float(time)!r} in round {index}."
                 )
         check_classes(recursion)
@@ -214,7 +214,7 @@ class StepsGeneration(KStepGeneration):
     --------
     >>> import hermite_collapse as hc
     >>> law = hc.presets.load("two_modes_1d")
-    >>> recursion = hc.Recursion(law, fresh_fraction=0.5, truncation=0.0)
+    >>> recursion = hc.Recursion(law, fresh_fraction=0.5, truncation_time=0.0)
     >>> generation = StepsGeneration(hc.mechanisms.SamplerSteps.ddim(steps=10))
     >>> record = hc.simulation.simulate(
     ...     recursion, rounds=2, particles=500, degree=2, generator=generation, device="cpu"

@@ -132,7 +132,9 @@ def permutations(claim: Claim) -> Outcome:
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     factors = subject.fetch("mode_factors")
-    table = np.asarray(factors([1, 4], fresh_fraction=0.0, truncation=0.3, rounds=12, regime="accumulate"))
+    table = np.asarray(
+        factors([1, 4], fresh_fraction=0.0, truncation_time=0.3, rounds=12, regime="accumulate")
+    )
     for column, degree in enumerate((1, 4)):
         f, decay = [mpf(1)], mpmath.exp(-degree * mpf(0.3) / 2)
         for last in range(12):

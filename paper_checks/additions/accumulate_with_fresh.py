@@ -135,7 +135,7 @@ def particles(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     factors = subject.fetch("mode_factors")
     table = np.asarray(
-        factors([1, 4], fresh_fraction=0.25, truncation=0.3, rounds=12, regime="accumulate_with_fresh")
+        factors([1, 4], fresh_fraction=0.25, truncation_time=0.3, rounds=12, regime="accumulate_with_fresh")
     )
     for column, degree in enumerate((1, 4)):
         f = _exact(mpf("0.25"), mpmath.exp(-degree * mpf(0.3) / 2), 12)

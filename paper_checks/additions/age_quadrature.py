@@ -229,7 +229,7 @@ def ages(claim: Claim) -> Outcome:
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion = subject.fetch("GaussianMixture"), subject.fetch("Recursion")
-    limit = recursion(mixture([1.0], [2.0], [0.3]), fresh_fraction=0.01, truncation=0.1).limit()
+    limit = recursion(mixture([1.0], [2.0], [0.3]), fresh_fraction=0.01, truncation_time=0.1).limit()
     alpha, time = mpf("0.01"), mpf("0.05")
     g = [definition.mode_trajectory(n, alpha, [time] * 6000)[-1] for n in (1, 2)]
     yield "mean", subject.number(limit.mean), g[0] * 2

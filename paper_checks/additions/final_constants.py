@@ -144,7 +144,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     )
     target = mixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
     start = mixture([0.7, 0.3], [0.8, -1.0], [0.6, 0.4])
-    run = recursion(target, fresh_fraction=0.3, truncation=1.8, initial=start)
+    run = recursion(target, fresh_fraction=0.3, truncation_time=1.8, initial=start)
     rows = _measured("first degree")
     p, q = definition.two_modes(), definition.law((0.7, "0.8", "0.6"), (0.3, "-1", "0.4"))
     g = definition.mode_trajectory(1, 0.3, [0.9] * 200)[-1]

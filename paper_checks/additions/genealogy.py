@@ -176,7 +176,9 @@ def particles(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     factors = subject.fetch("mode_factors")
     rows = [[float(fresh), *map(float, earlier)] + [0.0] * (4 - len(earlier)) for fresh, earlier in TABLE]
-    table = np.asarray(factors([1, 3], fresh_fraction=0.5, truncation=0.4, rounds=4, regime=np.array(rows)))
+    table = np.asarray(
+        factors([1, 3], fresh_fraction=0.5, truncation_time=0.4, rounds=4, regime=np.array(rows))
+    )
     for column, degree in enumerate((1, 3)):
         exact = _forward(
             [(mpf(f.p) / f.q, [mpf(sympy.Rational(w).p) / sympy.Rational(w).q for w in e]) for f, e in TABLE],

@@ -144,7 +144,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     deviation = subject.fetch("bounds.mode_deviation")
     defects = np.array([[0.1, -0.2], [0.03, 0.05], [-0.07, 0.01]])
     star = np.array([0.5, -1.2])
-    table = np.asarray(deviation([1, 3], defects, target=star, fresh_fraction=0.3, truncation=0.4))
+    table = np.asarray(deviation([1, 3], defects, target=star, fresh_fraction=0.3, truncation_time=0.4))
     for column, degree in enumerate((1, 3)):
         learned, decay = mpf(star[column]), mpmath.exp(-degree * mpf(0.4) / 2)
         for index in range(3):

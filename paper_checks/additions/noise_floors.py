@@ -166,7 +166,7 @@ def stationary(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     predict = subject.fetch("recursion.sampling_error.predict_sampling_error")
     run = subject.fetch("Recursion")(
-        subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4
+        subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation_time=0.4
     )
     table = np.asarray(predict(run, 3, rounds=60, particles=60, generator="channel").standard_error)
     for degree in (1, 3):

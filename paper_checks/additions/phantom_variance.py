@@ -101,7 +101,9 @@ def particles(claim: Claim) -> Outcome:
 
 def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion = subject.fetch("GaussianMixture"), subject.fetch("Recursion")
-    limit = recursion(mixture([0.5, 0.5], [3.0, 5.0], [0.4, 0.2]), fresh_fraction=0.6, truncation=0.6).limit()
+    limit = recursion(
+        mixture([0.5, 0.5], [3.0, 5.0], [0.4, 0.2]), fresh_fraction=0.6, truncation_time=0.6
+    ).limit()
     exact = definition.raw_moments(
         definition.rounds(definition.law((0.5, 3, "0.4"), (0.5, 5, "0.2")), mpf(0.6), [mpf(0.6) / 2] * 60)[
             -1

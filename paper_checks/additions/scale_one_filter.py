@@ -106,7 +106,9 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion, exploding = (
         subject.fetch(name) for name in ("GaussianMixture", "Recursion", "VarianceExploding")
     )
-    run = recursion(mixture([1.0], [0.0], [0.5]), fresh_fraction=0.4, truncation=0.2, process=exploding())
+    run = recursion(
+        mixture([1.0], [0.0], [0.5]), fresh_fraction=0.4, truncation_time=0.2, process=exploding()
+    )
     limit = run.limit()
     law = definition.law((1, 0, "0.5"))
     for _ in range(130):

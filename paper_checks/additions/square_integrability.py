@@ -124,7 +124,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     base = mixture([1.0], [0.0], [1.0])
     for largest in (4.8, 5.2):
         limit = recursion(
-            mixture([1.0], [0.0], [largest]), fresh_fraction=0.5, truncation=2 * float(np.log(2))
+            mixture([1.0], [0.0], [largest]), fresh_fraction=0.5, truncation_time=2 * float(np.log(2))
         ).limit()
         finite = np.isfinite(subject.number(chi(limit, base)))
         yield f"finite at variance {largest} (1 means yes)", float(finite), float(0.25 * (largest - 1) < 1)

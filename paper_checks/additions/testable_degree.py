@@ -146,7 +146,7 @@ def samples(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     predict = subject.fetch("recursion.sampling_error.predict_sampling_error")
     run = subject.fetch("Recursion")(
-        subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4
+        subject.fetch("GaussianMixture")([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation_time=0.4
     )
     kurtosis = np.asarray(predict(run, 5, rounds=1, particles=100).kurtosis)
     for degree in (1, 3, 5):

@@ -133,7 +133,7 @@ def particles(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion = subject.fetch("GaussianMixture"), subject.fetch("Recursion")
     predict = subject.fetch("recursion.sampling_error.predict_sampling_error")
-    run = recursion(mixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5]), fresh_fraction=0.2, truncation=0.2)
+    run = recursion(mixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5]), fresh_fraction=0.2, truncation_time=0.2)
     result = predict(run, 4, rounds=3, particles=100, generator="channel")
     table = np.asarray(result.standard_error)
     for n in (1, 2, 4):

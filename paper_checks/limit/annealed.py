@@ -181,7 +181,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
         ("Polynomial", schedules.Polynomial(0.4, 1.0), [mpf("0.2") / (1 + j) for j in range(30)]),
         ("Geometric", schedules.Geometric(0.4, 0.8), [mpf("0.2") * mpf("0.8") ** j for j in range(30)]),
     ):
-        table = np.asarray(factors([1, 3], fresh_fraction=0.3, truncation=schedule, rounds=30))
+        table = np.asarray(factors([1, 3], fresh_fraction=0.3, truncation_time=schedule, rounds=30))
         for column, degree in enumerate((1, 3)):
             value = definition.mode_trajectory(degree, mpf("0.3"), times)[-1]
             yield f"{name}, degree {degree}", table[-1, column], value

@@ -215,7 +215,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
                 ours = definition.mode_trajectory(degree, fraction, [mpf(time) / 2] * 600)[-1]
             theirs = attenuation(degree, fresh_fraction=fraction, truncation_time=time)
             yield f"attenuation({degree}, {fraction}, {time})", subject.number(theirs), ours
-    table = np.asarray(factors([1, 6], fresh_fraction=0.2, truncation=0.1, rounds=5))
+    table = np.asarray(factors([1, 6], fresh_fraction=0.2, truncation_time=0.1, rounds=5))
     for column, degree in enumerate((1, 6)):
         for after, value in enumerate(definition.mode_trajectory(degree, 0.2, [mpf(0.1) / 2] * 5)):
             yield f"mode_factors degree {degree} round {after}", table[after, column], value

@@ -157,7 +157,7 @@ def _package() -> Iterator[tuple[str, Any, Any]]:
     mixture, recursion = subject.fetch("GaussianMixture"), subject.fetch("Recursion")
     target = definition.two_modes()
     law = mixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
-    limit = recursion(law, fresh_fraction=0.5, truncation=0.2).limit()
+    limit = recursion(law, fresh_fraction=0.5, truncation_time=0.2).limit()
     after = definition.rounds(target, mpf("0.5"), [mpf("0.1")] * 60)[-1]
     for point in (-2.0, -0.7, 0.0, 1.1, 3.0):
         yield (

@@ -196,7 +196,7 @@ def particles(claim: Claim) -> Outcome:
 def _package() -> Iterator[tuple[str, Any, Any]]:
     weights, means, variances = ([c[i] for c in PLANE] for i in range(3))
     law = subject.fetch("GaussianMixture")(weights, means, variances)
-    run = subject.fetch("Recursion")(law, fresh_fraction=0.3, truncation=0.3)
+    run = subject.fetch("Recursion")(law, fresh_fraction=0.3, truncation_time=0.3)
     table = np.asarray(run.coefficients(4, rounds=3))
     indices = np.asarray(law.hermite_coefficients(4).indices)
     last = _plane_rounds(0.3, [0.15] * 3)[-1]

@@ -147,7 +147,7 @@ def test_error_models_are_fitted_to_recorded_runs():
     """Runs whose rounds err by a known power law, recorded and read back."""
     truth, runs, rounds = PowerLaw(0.01, 0.6), 400, 8
     target = hc.presets.load("three_modes_1d")
-    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=np.geomspace(1e-3, 0.3, rounds))
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=np.geomspace(1e-3, 0.3, rounds))
     data = target.hermite_coefficients(4).values
     times = recursion.schedule.times(rounds)
     rng = np.random.default_rng(1)

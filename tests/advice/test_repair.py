@@ -14,7 +14,7 @@ U = (np.arange(4000) + 0.5) / 4000
 
 
 def _recursion(name, alpha, time):
-    return hc.Recursion(hc.presets.load(name), fresh_fraction=alpha, truncation=time)
+    return hc.Recursion(hc.presets.load(name), fresh_fraction=alpha, truncation_time=time)
 
 
 def _quantiles(law):

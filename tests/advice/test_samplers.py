@@ -48,7 +48,7 @@ def test_every_final_step_has_advice_and_others_are_refused():
     target = hc.GaussianMixture([1.0], [0.0], 1.0)
     sigma = advice["rescaled"].truncation.sigma
     exploding = hc.Recursion(
-        target, fresh_fraction=0.1, truncation=sigma**2, process=hc.VarianceExploding()
+        target, fresh_fraction=0.1, truncation_time=sigma**2, process=hc.VarianceExploding()
     ).limit()
     assert advice["rescaled"].variance_drift == pytest.approx(exploding.covariance[0, 0] - 1.0, rel=1e-9)
     assert advice["full"].variance_drift == -advice["rescaled"].variance_drift
@@ -77,7 +77,7 @@ def test_steps_of_known_samplers_and_the_causes_that_were_not_looked_at():
     ):
         with pytest.raises(hc.InputError, match=words):
             advise_sampler(arguments[0], fresh_fraction=0.5, steps=arguments[1])
-    with pytest.raises(hc.InputError, match="truncation must leave some signal"):
+    with pytest.raises(hc.InputError, match="sampler must leave some signal"):
         advise_sampler(SamplerTruncation("mine", np.inf, "full"), fresh_fraction=0.5)
 
 

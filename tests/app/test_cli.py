@@ -252,7 +252,8 @@ def test_a_wrong_theory_exits_with_one(tmp_path, capsys):
     assert load_config(tmp_path / "o" / "config.toml") == parse_config({})
     record = load("o").simulated
     shares = [
-        hc.mode_factors(range(9), fresh_fraction=0.3, truncation=time, rounds=12) for time in (0.1, 0.105)
+        hc.mode_factors(range(9), fresh_fraction=0.3, truncation_time=time, rounds=12)
+        for time in (0.1, 0.105)
     ]
     wrong = record.coefficients * (shares[1] / shares[0])
     record.replace(coefficients=wrong).save(tmp_path / "o" / "simulation")
@@ -432,7 +433,7 @@ def test_bounds_show_how_divergences_propagate(tmp_path, capsys):
     setting = ["--preset", "wide_1d", "--fresh-fraction", "0.2", "--rounds", "4", "--degree", "4"]
     status, out, _ = call("bounds", *setting, "--json", "--out", "b", capsys=capsys)
     document = json.loads(out)
-    recursion = hc.Recursion(hc.presets.load("wide_1d"), fresh_fraction=0.2, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("wide_1d"), fresh_fraction=0.2, truncation_time=0.1)
     rows = hc.bounds.divergence_table(recursion, rounds=4)
     assert status == 0
     assert [row["target"]["value"] for row in document["divergences"]] == [row.target.value for row in rows]
@@ -516,7 +517,7 @@ CURVE = "round,degree 1,degree 1 error,degree 4,degree 4 error\n"
 def write_curve(path, *, fresh_fraction=0.3, truncation=0.1, spoil=0.0):
     import hermite_collapse as hc
 
-    values = hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation=truncation, rounds=10)
+    values = hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation_time=truncation, rounds=10)
     rows = [f"{i},{a!r},0.01,{b + spoil * (i == 5)!r},0.01" for i, (a, b) in enumerate(values.tolist())]
     path.write_text(CURVE + "\n".join(rows))
 

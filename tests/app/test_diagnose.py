@@ -42,7 +42,7 @@ def write(values, *, errors=True, name="c.csv", degrees=(1, 4)):
 
 
 def truncated(fresh_fraction=0.2, truncation=0.15):
-    return hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation=truncation, rounds=10)
+    return hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation_time=truncation, rounds=10)
 
 
 KEYS = {"fresh_fraction", "truncation_time", "plateau", "plateau_error", "fits", "text"}

@@ -27,7 +27,7 @@ CASES = {
 @pytest.mark.parametrize("metric", FUNCTIONS)
 def test_distances_tend_to_the_constant(case, metric):
     target, start, alpha, time, degree = CASES[case]
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time, initial=start)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time, initial=start)
     lead = bounds.leading_difference(recursion)
     assert lead.degree == degree
     constant = bounds.final_constant(recursion, metric=metric)
@@ -49,12 +49,12 @@ def test_distances_tend_to_the_constant(case, metric):
 
 def test_leading_differences_are_the_coefficients_of_the_laws():
     target, start, alpha, time, _ = CASES["another start"]
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time, initial=start)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time, initial=start)
     lead = bounds.leading_difference(recursion)
     plain = start.hermite_coefficients(1).values[1] - recursion.limit().hermite_coefficients(1).values[1]
     assert lead.values[0] == pytest.approx(plain, rel=1e-12)
     assert lead.contraction == pytest.approx(0.6 * np.exp(-0.5), rel=1e-14)
-    plane = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.2)
+    plane = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.2)
     found = bounds.leading_difference(plane)
     assert found.degree == 4  # symmetric, and of variance 1 in each coordinate
     data = hc.presets.load("grid_2d").hermite_coefficients(4)
@@ -64,7 +64,7 @@ def test_leading_differences_are_the_coefficients_of_the_laws():
     np.testing.assert_allclose(found.values, expected, atol=1e-14)
     normal = hc.GaussianMixture([1.0], [0.0], 1.0)
     with pytest.raises(hc.InputError, match="differ"):
-        bounds.leading_difference(hc.Recursion(normal, fresh_fraction=0.3, truncation=0.2))
+        bounds.leading_difference(hc.Recursion(normal, fresh_fraction=0.3, truncation_time=0.2))
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 6, 11])
@@ -83,7 +83,7 @@ def test_mean_absolute_hermite_against_mpmath(degree):
 def test_constants_in_the_plane():
     """TV and KL of two-dimensional laws, sampled without cancellation, against the constants."""
     target = hc.presets.load("tilted_2d")
-    recursion = hc.Recursion(target, fresh_fraction=0.4, truncation=1.6)
+    recursion = hc.Recursion(target, fresh_fraction=0.4, truncation_time=1.6)
     lead = bounds.leading_difference(recursion)
     limit = recursion.limit()
     for metric, power in (("total_variation", 1), ("kl", 2)):
@@ -108,7 +108,7 @@ def test_the_sampled_integral_is_the_quadrature_on_a_product():
         np.stack([spreads, np.ones(2)], axis=1),
         covariance_type="diagonal",
     )
-    options = {"fresh_fraction": 0.4, "truncation": 0.8}
+    options = {"fresh_fraction": 0.4, "truncation_time": 0.8}
     flat = bounds.final_constant(hc.Recursion(line, **options), metric="kl")
     sampled = bounds.final_constant(hc.Recursion(plane, **options), metric="kl", sample_count=40_000)
     assert sampled.kind == "standard_error"

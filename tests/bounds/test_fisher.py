@@ -20,7 +20,7 @@ def _second_moment(law):
 
 
 def _check_bounds(target, alpha, time):
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time)
     options = {"fresh_fraction": alpha, "truncation_time": time}
     exact = distances.wasserstein(recursion.limit(24), target)
     information = bounds.relative_fisher_information(target)
@@ -57,7 +57,7 @@ def test_case_one_is_attained_by_shifted_normals():
         moved = target.through(hc.OrnsteinUhlenbeck().channel(time))
         bound = bounds.fisher_bound(information, fresh_fraction=1.0, truncation_time=time)
         assert distances.wasserstein(moved, target).value == pytest.approx(bound, rel=1e-9)
-    limit = hc.Recursion(target, fresh_fraction=0.97, truncation=0.05).limit()
+    limit = hc.Recursion(target, fresh_fraction=0.97, truncation_time=0.05).limit()
     bound = bounds.fisher_bound(information, fresh_fraction=0.97, truncation_time=0.05)
     assert 0.98 * bound < distances.wasserstein(limit, target).value <= bound
 
@@ -66,7 +66,7 @@ def test_case_two_is_attained_by_point_masses():
     """For a point mass there is one coupling only: the bound is an equality for every t and alpha."""
     target = normal(0.7, 1e-8)
     for alpha, time in ((1.0, 0.3), (0.1, 0.05), (0.5, 2.0)):
-        limit = hc.Recursion(target, fresh_fraction=alpha, truncation=time).limit()
+        limit = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time).limit()
         bound = bounds.coupling_bound(0.49, dimension=1, fresh_fraction=alpha, truncation_time=time)
         assert distances.wasserstein(limit, target).value == pytest.approx(bound, rel=1e-3)
 
@@ -88,7 +88,7 @@ def test_the_small_time_law(name, alpha):
     gaps = []
     for time in (1e-4 * alpha, 1e-5 * alpha):
         recursion = hc.Recursion(
-            target, fresh_fraction=alpha, truncation=time, process=hc.OrnsteinUhlenbeck(rate=2.0)
+            target, fresh_fraction=alpha, truncation_time=time, process=hc.OrnsteinUhlenbeck(rate=2.0)
         )
         leading = bounds.small_time_distance(
             information, fresh_fraction=alpha, truncation_time=time, rate=2.0

@@ -24,7 +24,7 @@ times = st.floats(0.01, 1.5)
 
 
 def _check_one_round(target, start, alpha, time):
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time, initial=start)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time, initial=start)
     limit, before, after = recursion.limit(24), recursion.law(0), recursion.law(1)
     rows = {row.metric: row for row in bounds.rate_table(fresh_fraction=alpha, truncation_time=time)}
     for metric, function in FUNCTIONS.items():
@@ -70,7 +70,7 @@ def _ratios(recursion, metric, rounds):
 def test_a_start_far_out_attains_the_rate_for_many_rounds(metric, distance):
     alpha, time = 0.5, 0.4
     recursion = hc.Recursion(
-        normal(0.2, 0.5), fresh_fraction=alpha, truncation=time, initial=normal(distance, 1.0)
+        normal(0.2, 0.5), fresh_fraction=alpha, truncation_time=time, initial=normal(distance, 1.0)
     )
     bound = hc.contraction_rate(fresh_fraction=alpha, truncation_time=time, metric=metric)
     ratios = _ratios(recursion, metric, 8)
@@ -84,7 +84,7 @@ def test_a_remote_cluster_attains_the_rate(metric, weight):
     alpha, time, far = 0.5, 0.4, 1e4
     target = hc.GaussianMixture([1.0 - weight, weight], [0.0, far], [1.0, 1.0])
     start = normal(far * np.exp(-0.5 * time * 5), 1.0)
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time, initial=start)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time, initial=start)
     bound = hc.contraction_rate(fresh_fraction=alpha, truncation_time=time, metric=metric)
     ratios = _ratios(recursion, metric, 4)
     assert np.all(ratios <= bound * (1 + 1e-9))
@@ -94,7 +94,7 @@ def test_a_remote_cluster_attains_the_rate(metric, weight):
 def test_a_small_shift_attains_the_rate_in_l2_gamma():
     alpha, time = 0.3, 0.5
     recursion = hc.Recursion(
-        normal(0.0, 1.0), fresh_fraction=alpha, truncation=time, initial=normal(1e-3, 1.0)
+        normal(0.0, 1.0), fresh_fraction=alpha, truncation_time=time, initial=normal(1e-3, 1.0)
     )
     observed = bounds.observed_rates(recursion, metric="l2_gamma", rounds=3)
     assert observed.respects_bound
@@ -108,7 +108,7 @@ def test_heavy_tails_keep_an_intermediate_wasserstein2_rate():
     j = np.arange(0, 40)
     weights = 2.0 ** (-beta * j)
     start = hc.GaussianMixture(weights / weights.sum(), 2.0**j, 1.0)
-    recursion = hc.Recursion(normal(0.0, 1.0), fresh_fraction=alpha, truncation=time, initial=start)
+    recursion = hc.Recursion(normal(0.0, 1.0), fresh_fraction=alpha, truncation_time=time, initial=start)
     ratios = _ratios(recursion, "wasserstein2", 9)
     expected = np.sqrt(1 - alpha) * 2.0 ** (-beta / 2)
     bound = hc.contraction_rate(fresh_fraction=alpha, truncation_time=time, metric="wasserstein2")
@@ -123,7 +123,7 @@ def test_heavy_tails_keep_an_intermediate_wasserstein2_rate():
 @pytest.mark.parametrize("name, degree", [("off_centre_1d", 1), ("two_modes_1d", 4)])
 def test_from_the_data_the_final_rate_is_that_of_the_lowest_mode(metric, name, degree):
     recursion = hc.Recursion(
-        hc.presets.load(name), fresh_fraction=0.3, truncation=1.2 if degree == 1 else 0.4
+        hc.presets.load(name), fresh_fraction=0.3, truncation_time=1.2 if degree == 1 else 0.4
     )
     assert bounds.lowest_difference(recursion) == degree
     rounds = 12
@@ -145,7 +145,7 @@ def test_from_the_data_the_final_rate_is_that_of_the_lowest_mode(metric, name, d
 
 
 def test_rounds_to_a_tolerance():
-    recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.8)
+    recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation_time=0.8)
     for metric in ("total_variation", "wasserstein2", "kl"):
         found = bounds.rounds_to_distance(recursion, 1e-4, metric=metric)
         function = FUNCTIONS[metric]
@@ -165,7 +165,7 @@ def test_rounds_to_a_tolerance():
 @pytest.mark.parametrize("target", [normal(0.0, 1.0), hc.presets.load("three_modes_1d")])
 @pytest.mark.parametrize("alpha, time", [(0.3, 0.0), (1.0, 0.1), (0.3, 100.0), (1.0, 100.0)])
 def test_rounds_to_a_distance_at_the_ends_of_the_ranges(target, alpha, time, metric):
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=time)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time)
     found = bounds.rounds_to_distance(recursion, 0.01, metric=metric)
     near = time == 0.0 or np.array_equal(target.variances, [[1.0]])
     assert found.exact == 0 if near else 0 < found.exact <= found.guaranteed < 20
@@ -175,14 +175,14 @@ def test_rounds_to_a_distance_at_the_ends_of_the_ranges(target, alpha, time, met
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"truncation": [0.1, 0.2]}, "constant rounds"),
+        ({"truncation_time": [0.1, 0.2]}, "constant rounds"),
         ({"regime": "accumulate", "fresh_fraction": 0.0}, "replace"),
         ({"fresh_fraction": 0.0}, "fresh_fraction must be > 0"),
         ({"blur": 0.3}, "process must be"),
     ],
 )
 def test_rates_need_constant_rounds(options, message):
-    given_options = {"fresh_fraction": 0.3, "truncation": 0.2, **options}
+    given_options = {"fresh_fraction": 0.3, "truncation_time": 0.2, **options}
     recursion = hc.Recursion(normal(0.5, 0.5), **given_options)
     with pytest.raises(hc.InputError, match=message):
         bounds.observed_rates(recursion, metric="kl", rounds=2)

@@ -40,7 +40,10 @@ def _check_ball(target, start, alpha, times, shifts):
     flawed = _imperfect(target, start, alpha, times, shifts)
     first = distances.wasserstein(start, target)
     allowed = bounds.wasserstein_bound(
-        np.abs(shifts), initial_distance=first.value + first.error, fresh_fraction=alpha, truncation=times
+        np.abs(shifts),
+        initial_distance=first.value + first.error,
+        fresh_fraction=alpha,
+        truncation_time=times,
     )
     for i, (p, q) in enumerate(zip(flawed, perfect)):
         found = distances.wasserstein(p, q)
@@ -81,12 +84,12 @@ def test_the_identity_of_modes_is_exact(target, start, alpha, times, shifts):
     trained = alpha * data + (1 - alpha) * values[:-1]
     defects = values[1:] - np.exp(-0.5 * np.array(times)[:, None] * degree) * trained
     found = bounds.mode_deviation(
-        degree, defects, target=data, initial=values[0], fresh_fraction=alpha, truncation=times
+        degree, defects, target=data, initial=values[0], fresh_fraction=alpha, truncation_time=times
     )
     scale = 1.0 + np.abs(values).max()
     np.testing.assert_allclose(found, values - data, atol=1e-12 * scale)
     runs = np.stack([values, values])
-    measured = bounds.mode_defects(runs, degree, target=data, fresh_fraction=alpha, truncation=times)
+    measured = bounds.mode_defects(runs, degree, target=data, fresh_fraction=alpha, truncation_time=times)
     np.testing.assert_allclose(measured.values, defects, atol=1e-12 * scale)
     assert measured.standard_error.max() == 0.0
 
@@ -100,7 +103,7 @@ def test_the_ball_is_attained_without_fresh_data():
     radius = bounds.ball_radius(delta, fresh_fraction=0.0, truncation_time=time)
     found = distances.wasserstein(flawed, perfect).value
     assert 0.98 * radius < found <= radius * (1 + 1e-9)
-    sequence = bounds.wasserstein_bound(np.full(rounds, delta), fresh_fraction=0.0, truncation=time)
+    sequence = bounds.wasserstein_bound(np.full(rounds, delta), fresh_fraction=0.0, truncation_time=time)
     assert found == pytest.approx(sequence[-1], rel=1e-9)
     assert sequence[-1] == pytest.approx(radius, rel=1e-3)
 
@@ -110,7 +113,7 @@ def test_one_round_with_fresh_data_attains_its_step(alpha):
     """sqrt(1-alpha) a B + delta: a far start, moved further along the same line."""
     time, far = 0.3, 1e4
     target = normal(0.0, 1.0)
-    options = {"fresh_fraction": alpha, "truncation": [time]}
+    options = {"fresh_fraction": alpha, "truncation_time": [time]}
     flawed = _imperfect(target, normal(far, 1.0), alpha, [time], [0.0])[-1]
     perfect = _imperfect(target, target, alpha, [time], [0.0])[-1]
     bound = bounds.wasserstein_bound([0.0], initial_distance=far, **options)[-1]
@@ -122,7 +125,7 @@ def test_the_ellipsoid_is_attained_by_constant_defects():
     defect = np.array([0.01, 0.03, 0.002])
     data = np.array([0.5, -0.2, 0.1])
     path = bounds.mode_deviation(
-        degree, np.tile(defect, (400, 1)), target=data, fresh_fraction=alpha, truncation=time
+        degree, np.tile(defect, (400, 1)), target=data, fresh_fraction=alpha, truncation_time=time
     )
     limit = (hc.attenuation(degree, fresh_fraction=alpha, truncation_time=time) - 1.0) * data
     radius = bounds.mode_radius(degree, defect, fresh_fraction=alpha, truncation_time=time)
@@ -137,7 +140,9 @@ def test_rates_of_one_give_infinite_radii():
     with pytest.raises(hc.InputError, match="defect must be >= 0"):
         bounds.ball_radius(-1.0, fresh_fraction=0.1, truncation_time=0.1)
     with pytest.raises(hc.InputError, match="at least 4 runs"):
-        bounds.check_robustness(np.zeros((3, 2, 1)), [1], target=[0.0], fresh_fraction=0.1, truncation=0.1)
+        bounds.check_robustness(
+            np.zeros((3, 2, 1)), [1], target=[0.0], fresh_fraction=0.1, truncation_time=0.1
+        )
 
 
 def _simulated(shifts, *, runs, rounds, particles, seed):
@@ -161,7 +166,7 @@ def _simulated(shifts, *, runs, rounds, particles, seed):
 
 def test_defects_of_one_half_predict_the_other_and_a_different_half_is_rejected():
     runs, rounds = 16, 6
-    options = {"fresh_fraction": 0.3, "truncation": 0.2}
+    options = {"fresh_fraction": 0.3, "truncation_time": 0.2}
     degree = np.arange(1, 5)
     same, data = _simulated(np.full(runs, 0.1), runs=runs, rounds=rounds, particles=2000, seed=0)
     check = bounds.check_robustness(same, degree, target=data, **options)
@@ -182,7 +187,7 @@ def test_curves_that_no_constant_defect_explains_are_rejected():
     """Both halves share arbitrary curves: they lie in each other's ellipsoid, and constant defects are rejected."""
     rng = np.random.default_rng(4)
     degree, data = np.arange(1, 5), np.array([0.3, -0.2, 0.1, 0.4])
-    options = {"target": data, "fresh_fraction": 0.3, "truncation": 0.2}
+    options = {"target": data, "fresh_fraction": 0.3, "truncation_time": 0.2}
     curves = data + np.cumsum(0.2 * rng.standard_normal((7, 4)), axis=0)
     runs = curves + 0.01 * rng.standard_normal((12, 7, 4))
     check = bounds.check_robustness(runs, degree, **options)
@@ -200,7 +205,7 @@ def test_halves_of_few_runs_rarely_leave_their_ellipsoid():
         for i in range(3):
             noise = 0.01 * rng.standard_normal((4, 9))
             runs[:, i + 1] = 0.5 * np.exp(-0.05 * degree) * runs[:, i] + shift + noise
-        options = {"target": np.zeros(9), "fresh_fraction": 0.5, "truncation": 0.1}
+        options = {"target": np.zeros(9), "fresh_fraction": 0.5, "truncation_time": 0.1}
         outside += not bounds.check_robustness(runs, degree, **options).is_inside
     assert outside <= 6  # 2 expected at most
 
@@ -209,7 +214,7 @@ def test_true_models_are_rarely_rejected():
     """Defects of one mean and independent noise: at level 0.2 about that share of 200 sets of four runs is rejected."""
     rng = np.random.default_rng(5)
     degree, data, rejected = np.array([1, 2]), np.array([0.5, -0.3]), 0
-    options = {"target": data, "fresh_fraction": 0.3, "truncation": 0.2}
+    options = {"target": data, "fresh_fraction": 0.3, "truncation_time": 0.2}
     for _ in range(200):
         defects = np.array([0.1, -0.05]) + 0.02 * rng.standard_normal((4, 3, 2))
         runs = [data + bounds.mode_deviation(degree, d, **options) for d in defects]
@@ -219,7 +224,7 @@ def test_true_models_are_rarely_rejected():
 
 def test_exact_constant_defects_hold():
     degree, data = np.array([1, 3]), np.array([0.5, -0.3])
-    options = {"target": data, "fresh_fraction": [0.3, 0.1], "truncation": [0.2, 0.1, 0.4]}
+    options = {"target": data, "fresh_fraction": [0.3, 0.1], "truncation_time": [0.2, 0.1, 0.4]}
     run = data + bounds.mode_deviation(degree, np.tile([0.1, 0.2], (3, 1)), **options)
     assert bounds.check_robustness(np.stack([run] * 4), degree, **options).holds
     other = data + bounds.mode_deviation(degree, np.tile([0.1, 0.3], (3, 1)), **options)

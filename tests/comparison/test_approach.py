@@ -21,7 +21,7 @@ def results() -> tuple:
     """A prediction and 40 comparisons of independent simulations with it."""
     pytest.importorskip("torch")
     target = hc.GaussianMixture([0.5, 0.5], [1.5, 2.5], 0.5)
-    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.3)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.3)
     comparisons = [
         hc.compare(
             recursion,
@@ -94,7 +94,7 @@ def test_the_simulated_rate_is_that_of_the_exact_coefficients(results: tuple) ->
 def test_there_is_no_distance_without_a_limit() -> None:
     table = [[0.5, 0.5, 0.0], [0.2, 0.4, 0.4]]
     recursion = hc.Recursion(
-        hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1, regime=table
+        hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1, regime=table
     )
     assert mode_distances(hc.predict(recursion, rounds=2, degree=2)) is None
 

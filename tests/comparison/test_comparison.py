@@ -54,12 +54,12 @@ def channel_record(recursion, *, rounds, particles, degree, runs=1, seed=0):
 
 @pytest.fixture(scope="module")
 def record():
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
     return channel_record(recursion, rounds=10, particles=100_000, degree=12, runs=4)
 
 
 def test_a_true_simulation_passes(record):
-    comparison = compare(hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1), record)
+    comparison = compare(hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1), record)
     assert comparison.verdict.passed and comparison.verdict.tests > 80
     assert (
         abs(comparison.implied_fresh_fraction.value - 0.3)
@@ -76,10 +76,10 @@ def test_a_true_simulation_passes(record):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"fresh_fraction": 0.315, "truncation": 0.1},
-        {"fresh_fraction": 0.285, "truncation": 0.1},
-        {"fresh_fraction": 0.3, "truncation": 0.105},
-        {"fresh_fraction": 0.3, "truncation": 0.095},
+        {"fresh_fraction": 0.315, "truncation_time": 0.1},
+        {"fresh_fraction": 0.285, "truncation_time": 0.1},
+        {"fresh_fraction": 0.3, "truncation_time": 0.105},
+        {"fresh_fraction": 0.3, "truncation_time": 0.095},
     ],
 )
 def test_parameters_five_per_cent_off_are_rejected(record, settings):
@@ -91,46 +91,46 @@ def test_one_replaced_coefficient_is_rejected(record):
     changed = record.coefficients.copy()
     changed[:, 5, 4] += 0.05
     verdict = compare(
-        hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1),
+        hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1),
         dataclasses.replace(record, coefficients=changed),
     ).verdict
     assert not verdict.passed and "degree 4" in verdict.text
 
 
 def test_several_dimensions_use_the_energy_of_each_degree():
-    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.4, truncation=0.2)
+    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.4, truncation_time=0.2)
     record = channel_record(recursion, rounds=4, particles=40_000, degree=4)
     comparison = compare(recursion, record)
     assert comparison.verdict.passed
     assert comparison.factor_z.shape == (5, 5)
-    wrong = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.4, truncation=0.26)
+    wrong = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.4, truncation_time=0.26)
     assert not compare(wrong, record).verdict.passed
 
 
 def test_coupled_degrees_are_compared_by_coefficient():
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1, blur=0.3)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1, blur=0.3)
     record = channel_record(recursion, rounds=4, particles=40_000, degree=5)
     comparison = compare(recursion, record)
     assert (
         comparison.verdict.passed and comparison.degrees is None and comparison.implied_fresh_fraction is None
     )
     assert "mode" in comparison.table([4])
-    unblurred = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    unblurred = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
     assert not compare(unblurred, record).verdict.passed
 
 
 def test_the_error_of_a_sample_as_target_stays_out_of_the_tests():
-    recursion = hc.Recursion(hc.EmpiricalLaw(TARGET.sample(500, 1)), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.EmpiricalLaw(TARGET.sample(500, 1)), fresh_fraction=0.3, truncation_time=0.1)
     record = channel_record(recursion, rounds=3, particles=20_000, degree=5)
     comparison = compare(recursion, record)
     assert comparison.verdict.passed and comparison.target_standard_error is not None
     assert comparison.target_standard_error[3] > 3 * comparison.standard_error[0, 3]
-    population = compare(hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1), record)
+    population = compare(hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1), record)
     assert not population.verdict.passed
 
 
 def test_dataset_and_table(record, tmp_path):
-    comparison = compare(hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1), record)
+    comparison = compare(hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1), record)
     dataset = comparison.dataset
     assert dict(dataset.sizes) == {"round": 11, "mode": 13, "degree_block": 13}
     assert all(
@@ -159,7 +159,7 @@ def test_holm_steps_down():
 
 
 def test_discretisation_is_extrapolated_from_doubled_steps(record):
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
     coarse = dataclasses.replace(
         record, steps=50, sampler={"order": 1}, coefficients=record.coefficients + 0.02
     )
@@ -174,15 +174,15 @@ def test_discretisation_is_extrapolated_from_doubled_steps(record):
 
 
 def test_records_of_something_else_are_refused(record):
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
     with pytest.raises(hc.InputError, match="generator with predicted error bars"):
         compare(recursion, dataclasses.replace(record, generator="neural"))
     with pytest.raises(hc.InputError, match="simulated must have the dimension of recursion, 2, got 1"):
-        compare(hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.1), record)
+        compare(hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.1), record)
 
 
 def test_other_final_steps_are_refused(record):
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
     denoised = dataclasses.replace(record, sampler={"name": "exponential_multistep", "final_step": "full"})
     with pytest.raises(hc.InputError, match="must end with the noisy step"):
         compare(recursion, denoised)

@@ -14,7 +14,7 @@ LAW = hc.presets.load("three_modes_1d")
 
 
 def recursion(**changes):
-    return hc.Recursion(LAW, **({"fresh_fraction": 0.3, "truncation": 0.1} | changes))
+    return hc.Recursion(LAW, **({"fresh_fraction": 0.3, "truncation_time": 0.1} | changes))
 
 
 def simulated(of, *, runs=6, rounds=4, particles=4000, seed=1):
@@ -50,7 +50,7 @@ def test_the_identity_and_the_bound():
         np.testing.assert_allclose(found.measured, found.ideal + found.accumulated, atol=1e-12)
         assert np.all(np.abs(found.accumulated) <= found.bound + 1e-12)
         np.testing.assert_allclose(
-            found.ideal[:, 1], hc.mode_factors([2], fresh_fraction=0.3, truncation=0.1, rounds=4)[:, 0]
+            found.ideal[:, 1], hc.mode_factors([2], fresh_fraction=0.3, truncation_time=0.1, rounds=4)[:, 0]
         )
         np.testing.assert_allclose(found.contraction[:, 1], 0.7 * np.exp(-0.1))
 
@@ -97,7 +97,7 @@ def test_what_it_shows():
 
 
 def test_what_cannot_be_shown():
-    exploding = hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1, blur=0.2)
+    exploding = hc.Recursion(LAW, fresh_fraction=0.3, truncation_time=0.1, blur=0.2)
     with pytest.raises(hc.InputError, match="recursion must act on every degree by itself"):
         hc.compare_learned(exploding, simulated(recursion()))
     record = simulated(recursion()).replace(generator="neural")

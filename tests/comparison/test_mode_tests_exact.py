@@ -13,7 +13,7 @@ from hermite_collapse.recursion.sampling_error import predict_sampling_error
 @pytest.mark.parametrize("runs", [1, 4, 9])
 def test_deviations_are_in_standard_errors_of_the_mean_over_runs(runs):
     law = hc.GaussianMixture([0.4, 0.6], [-1.3, 0.9], [0.3, 0.5])
-    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation=0.2)
+    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation_time=0.2)
     error = predict_sampling_error(recursion, 2, rounds=2, particles=100_000)
     measured = error.expected + 1.5 * error.standard_error / np.sqrt(runs)
     tests = statistic_tests(error, measured, ["0", "1", "2"], runs)

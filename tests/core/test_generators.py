@@ -17,7 +17,7 @@ def test_what_is_no_generator_is_refused(rng):
     for law in (
         LAW,
         hc.EmpiricalLaw([0.0, 1.0]),
-        hc.Recursion(LAW, fresh_fraction=0.3, truncation=0.1).limit(),
+        hc.Recursion(LAW, fresh_fraction=0.3, truncation_time=0.1).limit(),
     ):
         with pytest.raises(hc.InputError, match="rng must be a generator or a seed >= 0"):
             law.sample(3, rng)
@@ -31,5 +31,5 @@ def test_explicit_times_are_replaced_like_any_dataclass():
     schedule = hc.schedules.Explicit([0.3, 0.1])
     assert dataclasses.replace(schedule, values=(0.2,)) == hc.schedules.Explicit([0.2])
     assert hash(schedule) == hash(hc.schedules.Explicit((0.3, 0.1)))
-    with pytest.raises(hc.InputError, match="truncation must hold times >= 0"):
+    with pytest.raises(hc.InputError, match="truncation_time must hold times >= 0"):
         dataclasses.replace(schedule, values=[-1.0])

@@ -28,7 +28,7 @@ def test_what_a_law_computed_once_cannot_be_changed(name, kind):
     law = {
         "mixture": lambda: mixture,
         "empirical": lambda: hc.EmpiricalLaw([0.5, -1.0, 1.0]),
-        "limit": lambda: hc.Recursion(mixture, fresh_fraction=0.3, truncation=0.1).limit(),
+        "limit": lambda: hc.Recursion(mixture, fresh_fraction=0.3, truncation_time=0.1).limit(),
     }[kind]()
     with pytest.raises(ValueError, match="read-only"):
         getattr(law, name)[0] = 5.0

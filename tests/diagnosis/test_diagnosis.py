@@ -19,7 +19,7 @@ MECHANISMS = hc.mechanisms
 
 
 def noisy_factors(alpha=0.25, time=0.12, rounds=15, sigma=0.004, seed=0):
-    exact = hc.mode_factors(DEGREES, fresh_fraction=alpha, truncation=time, rounds=rounds)
+    exact = hc.mode_factors(DEGREES, fresh_fraction=alpha, truncation_time=time, rounds=rounds)
     return exact + sigma * np.random.default_rng(seed).normal(size=exact.shape), np.full(exact.shape, sigma)
 
 
@@ -128,7 +128,7 @@ def test_random_numbers_straight_lines_and_constants_are_never_explained(kind, t
 
 
 def test_without_errors_nothing_is_tested():
-    curve = hc.mode_factors(DEGREES, fresh_fraction=0.25, truncation=0.12, rounds=8)
+    curve = hc.mode_factors(DEGREES, fresh_fraction=0.25, truncation_time=0.12, rounds=8)
     result = diagnose(curve, degrees=DEGREES)
     assert result.verdict == "undetermined" and result.fits is None and result.accepted == ()
     assert result.fresh_fraction is None and np.isnan(result.p_value)
@@ -147,7 +147,7 @@ def test_parameters_at_their_border_are_undetermined():
 
 
 def test_fewer_than_three_degrees_of_freedom_have_no_error_bars():
-    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.2, rounds=2)[1:]
+    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.2, rounds=2)[1:]
     result = diagnose(curve, rounds=[1, 2], standard_errors=np.full((2, 2), 1e-3))
     assert result.verdict == "undetermined" and "degrees of freedom" in result.text
     assert all(one.freedom < 3 for one in result.fits_by_mechanism.values())
@@ -212,7 +212,7 @@ def test_distances_have_a_floor_a_rate_and_a_plateau():
 
 def test_a_known_schedule_of_truncation_times():
     times = [0.4, 0.2, 0.1, 0.05, 0.05, 0.05, 0.05, 0.05]
-    exact = hc.mode_factors([1, 2, 4], fresh_fraction=0.2, truncation=times, rounds=8)
+    exact = hc.mode_factors([1, 2, 4], fresh_fraction=0.2, truncation_time=times, rounds=8)
     curve = exact + 0.003 * np.random.default_rng(4).normal(size=exact.shape)
     errors = np.full(exact.shape, 0.003)
     result = diagnose(curve, degrees=[1, 2, 4], standard_errors=errors, truncation_time=times)
@@ -223,7 +223,7 @@ def test_a_known_schedule_of_truncation_times():
 
 def test_a_joint_covariance_counts():
     """Errors that all rounds share move the plateau without making the fit worse."""
-    exact = hc.mode_factors([1, 2, 4], fresh_fraction=0.25, truncation=0.12, rounds=9)[1:]
+    exact = hc.mode_factors([1, 2, 4], fresh_fraction=0.25, truncation_time=0.12, rounds=9)[1:]
     shared = np.kron(np.ones((9, 9)), 0.02**2 * np.eye(3)) + 0.002**2 * np.eye(27)
     rng = np.random.default_rng(5)
     curve = exact + np.tile(0.02 * rng.normal(size=3), (9, 1)) + 0.002 * rng.normal(size=(9, 3))
@@ -355,17 +355,17 @@ def test_bad_curves_are_named(settings, words):
 def test_required_particles_invert_the_predicted_error():
     from hermite_collapse.recursion.sampling_error import predict_degree_error
 
-    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     count = hc.required_particles(4, 0.02, recursion=recursion, rounds=5)
     error = predict_degree_error(recursion, 4, rounds=5, particles=count).standard_error[-1, 4]
     assert 0.02 / error == pytest.approx(2.5758 + 1.2816, rel=1e-3)
     with pytest.raises(hc.InputError, match="must have energy in the data"):
-        symmetric = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+        symmetric = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
         hc.required_particles(3, 0.02, recursion=symmetric, rounds=5)
 
 
 def test_required_particles_off_centre_are_those_of_a_mean():
     """The mean of N(5, 0.3) in units of 5: z^2 Var / (25 effect^2), no more for lying off centre."""
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [5.0], 0.3), fresh_fraction=1.0, truncation=0.0)
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [5.0], 0.3), fresh_fraction=1.0, truncation_time=0.0)
     count = hc.required_particles(1, 0.01, recursion=recursion, rounds=1)
     assert count == pytest.approx((2.5758 + 1.2816) ** 2 * 0.3 / 25.0 / 0.01**2, rel=1e-3)

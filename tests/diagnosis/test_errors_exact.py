@@ -11,7 +11,7 @@ ALPHA, TIME, ROUNDS = 0.3, 0.2, 12
 
 
 def curve(alpha, time):
-    factors = hc.mode_factors([1, 2, 3], fresh_fraction=alpha, truncation=time, rounds=ROUNDS)
+    factors = hc.mode_factors([1, 2, 3], fresh_fraction=alpha, truncation_time=time, rounds=ROUNDS)
     return np.asarray(factors)[1:]
 
 

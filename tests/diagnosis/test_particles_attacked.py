@@ -6,7 +6,7 @@ import pytest
 
 import hermite_collapse as hc
 
-RECURSION = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.1)
+RECURSION = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation_time=0.1)
 
 
 @pytest.mark.parametrize(("level", "power"), [(0.0, 0.9), (0.01, 1.0), (0.0, 0.0)])

@@ -13,7 +13,7 @@ import hermite_collapse as hc
 def test_independent_particles_of_an_off_centre_law(level, power):
     """Degree one of N(m, v): E h_1 = m, Var h_1 = v; the factor is the coefficient over m, one round without error."""
     m, v, effect = 3.0, 0.4, 0.01
-    run = hc.Recursion(hc.GaussianMixture([1.0], [m], [v]), fresh_fraction=0.5, truncation=0.2)
+    run = hc.Recursion(hc.GaussianMixture([1.0], [m], [v]), fresh_fraction=0.5, truncation_time=0.2)
     found = hc.required_particles(
         1, effect, recursion=run, rounds=0, generator="exact", level=level, power=power
     )
@@ -22,6 +22,6 @@ def test_independent_particles_of_an_off_centre_law(level, power):
 
 
 def test_never_fewer_than_near_normality_needs():
-    run = hc.Recursion(hc.GaussianMixture([1.0], [3.0], [0.4]), fresh_fraction=0.5, truncation=0.2)
+    run = hc.Recursion(hc.GaussianMixture([1.0], [3.0], [0.4]), fresh_fraction=0.5, truncation_time=0.2)
     found = hc.required_particles(1, 1e3, recursion=run, rounds=0, generator="exact")
     assert found == np.ceil(3 / 0.05)

@@ -51,7 +51,7 @@ def test_curves_of_variances_are_those_of_the_pipeline(model, mechanism, own, al
 
 def test_curves_of_factors_are_those_of_modes():
     degrees = [1, 2, 5]
-    exact = hc.mode_factors(degrees, fresh_fraction=0.2, truncation=0.3, rounds=8)
+    exact = hc.mode_factors(degrees, fresh_fraction=0.2, truncation_time=0.3, rounds=8)
     observations = observed(exact, "factors", degrees=degrees)
     predicted = TruncationModel().predict(np.array([[0.2]]), np.array([[0.3]]), np.ones((1, 3)), observations)
     np.testing.assert_allclose(predicted[0], exact, rtol=1e-12)
@@ -59,7 +59,7 @@ def test_curves_of_factors_are_those_of_modes():
 
 def test_a_schedule_of_truncation_times_is_followed_and_its_last_time_kept():
     times = (0.4, 0.1, 0.02)
-    exact = hc.mode_factors([1, 3], fresh_fraction=0.2, truncation=[*times, 0.02, 0.02], rounds=5)
+    exact = hc.mode_factors([1, 3], fresh_fraction=0.2, truncation_time=[*times, 0.02, 0.02], rounds=5)
     observations = observed(exact, "factors", degrees=[1, 3])
     model = TruncationModel(0.5, times)
     arguments = (np.array([[0.2]]), np.empty((1, 0)), np.ones((1, 2)), observations)

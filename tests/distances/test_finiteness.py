@@ -113,7 +113,7 @@ def test_limit_laws_are_decided_by_their_oldest_ages():
     """chi2(p_inf || p*) is infinite iff p*'s tail variance is below 1/2, whatever the listed ages say."""
     for variance, verdict in ((0.45, "infinite"), (0.49999, "infinite"), (0.51, "finite"), (1.7, "finite")):
         target = hc.GaussianMixture([0.4, 0.6], [-0.5, 0.8], [0.2, variance])
-        limit = hc.Recursion(target, fresh_fraction=0.9, truncation=0.01).limit(4)
+        limit = hc.Recursion(target, fresh_fraction=0.9, truncation_time=0.01).limit(4)
         assert oldest_variance(limit) == 1.0
         listed = float(limit.mixture.variances.max())
         found = distances.chi_square_finiteness(limit, target)
@@ -128,14 +128,14 @@ def test_limit_laws_are_decided_by_their_oldest_ages():
 def test_limit_laws_of_other_rounds():
     """Blurred rounds tend to a wider Gaussian; variance-exploding rounds have ages of any variance."""
     target = normal(0.0, 0.6)
-    blurred = hc.Recursion(target, fresh_fraction=0.5, truncation=0.5, blur=0.8).limit()
-    channel = hc.Recursion(target, fresh_fraction=0.5, truncation=0.5, blur=0.8).channel(0)
+    blurred = hc.Recursion(target, fresh_fraction=0.5, truncation_time=0.5, blur=0.8).limit()
+    channel = hc.Recursion(target, fresh_fraction=0.5, truncation_time=0.5, blur=0.8).channel(0)
     attractor = channel.variance / (1 - channel.scale**2)
     assert oldest_variance(blurred) == pytest.approx(attractor, rel=1e-9)
     assert attractor > 1.2
     assert distances.chi_square_finiteness(blurred, target).is_infinite
     exploding = hc.Recursion(
-        target, fresh_fraction=0.5, truncation=0.01, process=hc.VarianceExploding()
+        target, fresh_fraction=0.5, truncation_time=0.01, process=hc.VarianceExploding()
     ).limit()
     assert distances.chi_square_finiteness(exploding, normal(0.0, 1e6)).is_infinite
     assert distances.chi_square_finiteness(normal(0.0, 1e6), exploding).is_finite
@@ -144,11 +144,11 @@ def test_limit_laws_of_other_rounds():
 def test_the_published_experiment_is_infinite_after_one_round():
     """Blur 0.6 on standard deviation 0.6, then t0 = 0.02: variance 0.7255 against 2 x 0.36 (arXiv:2602.16601)."""
     target = hc.presets.load("five_modes_10d")
-    first = hc.Recursion(target, fresh_fraction=0.5, truncation=0.02, blur=0.6).law(1)
+    first = hc.Recursion(target, fresh_fraction=0.5, truncation_time=0.02, blur=0.6).law(1)
     assert first.mixture.variances.max() == pytest.approx(0.7255, abs=1e-4)
     assert distances.chi_square_finiteness(first, target).is_infinite
     assert distances.chi_square(first, target).value == np.inf
-    plain = hc.Recursion(target, fresh_fraction=0.0, truncation=0.02)
+    plain = hc.Recursion(target, fresh_fraction=0.0, truncation_time=0.02)
     verdicts = [distances.chi_square_finiteness(plain.law(i), target).verdict for i in (29, 41, 42)]
     assert verdicts[0] == "finite"
     assert verdicts[2] == "infinite"

@@ -280,7 +280,7 @@ def test_a_component_between_the_nodes_is_not_missed():
 def test_limit_law_against_data_takes_few_points(monkeypatch):
     """Ninety components on each other are covered by a few dozen panels: 15 ms on one core."""
     target = hc.presets.load("three_modes_1d")
-    limit = hc.Recursion(target, fresh_fraction=0.1, truncation=0.02).limit(32)
+    limit = hc.Recursion(target, fresh_fraction=0.1, truncation_time=0.02).limit(32)
     assert len(limit.mixture.weights) >= 90
     counts = []
 
@@ -298,10 +298,10 @@ def test_limit_law_against_data_takes_few_points(monkeypatch):
 @pytest.mark.parametrize("truncation", [1e-2, 1e-4, 1e-6])
 def test_relative_accuracy_for_laws_that_nearly_agree(truncation):
     target = hc.presets.load("off_centre_1d")
-    limit = hc.Recursion(target, fresh_fraction=0.5, truncation=truncation).limit(32)
+    limit = hc.Recursion(target, fresh_fraction=0.5, truncation_time=truncation).limit(32)
     found = distances.wasserstein(limit, target)
     more = distances.wasserstein(
-        hc.Recursion(target, fresh_fraction=0.5, truncation=truncation).limit(48), target
+        hc.Recursion(target, fresh_fraction=0.5, truncation_time=truncation).limit(48), target
     )
     assert found.error <= 1e-8 * found.value
     assert abs(found.value - more.value) <= found.error + more.error + 1e-9 * found.value

@@ -38,7 +38,7 @@ def round_oracle(degree: float, alpha: float, rounds: int) -> float:
 @pytest.fixture(scope="module")
 def axes() -> Axes:
     return draw_attenuation(
-        fresh_fraction=ALPHA, truncation=TIME, rate=RATE, rounds=(1, 3), highest_degree=9.7
+        fresh_fraction=ALPHA, truncation_time=TIME, rate=RATE, rounds=(1, 3), highest_degree=9.7
     )
 
 
@@ -67,15 +67,15 @@ def test_half_amplitude_is_marked_where_the_curve_crosses_half(axes: Axes) -> No
 @pytest.mark.parametrize(
     "settings",
     [
-        {"fresh_fraction": 0.3, "truncation": 0.1},
-        {"fresh_fraction": 0.3, "truncation": 0.0},
-        {"fresh_fraction": 1.0, "truncation": 0.1},
-        {"fresh_fraction": 0.5, "truncation": 5.0},
-        {"fresh_fraction": 0.001, "truncation": 0.002},
-        {"fresh_fraction": 0.9, "truncation": 0.02},
-        {"fresh_fraction": 0.3, "truncation": Polynomial(0.2, 1.0)},
-        {"fresh_fraction": (0.5, 0.2), "truncation": Geometric(0.2, 0.5, floor=0.05)},
-        {"fresh_fraction": 0.0, "truncation": 0.1, "regime": "accumulate", "limit": False},
+        {"fresh_fraction": 0.3, "truncation_time": 0.1},
+        {"fresh_fraction": 0.3, "truncation_time": 0.0},
+        {"fresh_fraction": 1.0, "truncation_time": 0.1},
+        {"fresh_fraction": 0.5, "truncation_time": 5.0},
+        {"fresh_fraction": 0.001, "truncation_time": 0.002},
+        {"fresh_fraction": 0.9, "truncation_time": 0.02},
+        {"fresh_fraction": 0.3, "truncation_time": Polynomial(0.2, 1.0)},
+        {"fresh_fraction": (0.5, 0.2), "truncation_time": Geometric(0.2, 0.5, floor=0.05)},
+        {"fresh_fraction": 0.0, "truncation_time": 0.1, "regime": "accumulate", "limit": False},
     ],
 )
 @pytest.mark.parametrize("top", [6.0, 40.0])
@@ -92,7 +92,7 @@ def test_points_stand_at_their_values_and_untested_ones_are_hollow() -> None:
         standard_error=[0.01, 0.02, 0.03],
         tested=[True, True, False],
     )
-    axes = draw_attenuation(fresh_fraction=ALPHA, truncation=TIME, rounds=(2,), measured=[points])
+    axes = draw_attenuation(fresh_fraction=ALPHA, truncation_time=TIME, rounds=(2,), measured=[points])
     full, hollow = axes.containers
     np.testing.assert_allclose(full.lines[0].get_ydata(), [0.9, 0.8])
     np.testing.assert_allclose(hollow.lines[0].get_ydata(), [0.7])
@@ -108,7 +108,7 @@ def test_points_stand_at_their_values_and_untested_ones_are_hollow() -> None:
 
 def test_an_axes_of_the_caller_is_drawn_on_and_returned() -> None:
     _, grid = style.panels(1, 2)
-    assert draw_attenuation(grid[0, 1], fresh_fraction=ALPHA, truncation=TIME) is grid[0, 1]
+    assert draw_attenuation(grid[0, 1], fresh_fraction=ALPHA, truncation_time=TIME) is grid[0, 1]
     assert not grid[0, 0].lines
 
 
@@ -138,8 +138,8 @@ def test_mode_values_show_the_largest_modes_and_never_degree_zero() -> None:
 
 def test_bad_values_are_refused_by_name() -> None:
     with pytest.raises(InputError, match="fresh_fraction"):
-        draw_attenuation(fresh_fraction=1.3, truncation=0.1)
+        draw_attenuation(fresh_fraction=1.3, truncation_time=0.1)
     with pytest.raises(InputError, match="highest_degree"):
-        draw_attenuation(fresh_fraction=0.3, truncation=0.1, highest_degree=0)
+        draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, highest_degree=0)
     with pytest.raises(InputError, match="degree"):
         MeasuredFactors(1, [-1], [0.5], [0.1], [True])

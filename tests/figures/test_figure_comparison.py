@@ -28,7 +28,7 @@ CAPTIONS = {
 
 
 def result(target: object, *, degree: int = 6, rounds: int = 4, **options: object) -> tuple:
-    recursion = hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation": 0.1, **options})
+    recursion = hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation_time": 0.1, **options})
     simulated = hc.simulation.simulate(
         recursion, rounds=rounds, particles=8192, generator="channel", degree=degree, seed=5, keep="last"
     )
@@ -137,8 +137,8 @@ def test_samples_as_target_are_drawn_as_points() -> None:
     [
         {"fresh_fraction": 0.0},
         {"fresh_fraction": 1.0},
-        {"truncation": 0.0},
-        {"truncation": hc.schedules.Polynomial(0.2, 1.0)},
+        {"truncation_time": 0.0},
+        {"truncation_time": hc.schedules.Polynomial(0.2, 1.0)},
         {"fresh_fraction": 0.0, "regime": "accumulate"},
         {"regime": "accumulate_with_fresh"},
         {"process": hc.VarianceExploding(), "fresh_fraction": 0.0},
@@ -146,7 +146,7 @@ def test_samples_as_target_are_drawn_as_points() -> None:
 )
 def test_every_regime_has_figures_of_its_prediction(options: dict) -> None:
     recursion = hc.Recursion(
-        hc.presets.load("two_modes_1d"), **{"fresh_fraction": 0.3, "truncation": 0.1, **options}
+        hc.presets.load("two_modes_1d"), **{"fresh_fraction": 0.3, "truncation_time": 0.1, **options}
     )
     drawn = prediction_figures(predict(recursion, rounds=3, degree=4))
     assert "density" in drawn
@@ -155,8 +155,8 @@ def test_every_regime_has_figures_of_its_prediction(options: dict) -> None:
 
 
 def test_a_law_that_does_not_move_has_no_distance_to_show() -> None:
-    still = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=0.3, truncation=0.1)
-    moving = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.01), fresh_fraction=0.3, truncation=0.1)
+    still = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=0.3, truncation_time=0.1)
+    moving = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.01), fresh_fraction=0.3, truncation_time=0.1)
     assert "approach" not in prediction_figures(predict(still, rounds=2, degree=2))
     assert "approach" in prediction_figures(predict(moving, rounds=2, degree=2))
 
@@ -174,7 +174,7 @@ def test_the_demonstration_shows_samples_that_follow_its_curves() -> None:
             i = next(rounds)
         lowest_before = degree[0]
         half = np.array([np.ptp(bar[:, 1]) / 2.0 for bar in container.lines[2][0].get_segments()])
-        exact = hc.mode_factors(degree.astype(int), fresh_fraction=0.3, truncation=0.1, rounds=i + 1)
+        exact = hc.mode_factors(degree.astype(int), fresh_fraction=0.3, truncation_time=0.1, rounds=i + 1)
         assert np.all(np.abs(value - exact[i]) < 5.0 * half)
         far_from_next.append(np.max(np.abs(value - exact[i + 1]) / half))
     assert max(far_from_next) > 10.0
@@ -182,7 +182,9 @@ def test_the_demonstration_shows_samples_that_follow_its_curves() -> None:
 
 def test_a_prediction_draws_its_factors() -> None:
     prediction = predict(
-        hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.1), rounds=2, degree=4
+        hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1),
+        rounds=2,
+        degree=4,
     )
     _, grid = style.panels(1, 2)
     axes = prediction.plot(grid[0, 1])
@@ -196,7 +198,7 @@ def test_what_has_no_single_figure_says_so() -> None:
     with pytest.raises(hc.InputError, match=r"value must be one of Law, Recursion, .* got float"):
         shown_by(PLOTS, 3.0)
     plane = hc.presets.load("tilted_2d")
-    mixing = hc.Recursion(plane, fresh_fraction=0.3, truncation=0.1, blur=0.2)
+    mixing = hc.Recursion(plane, fresh_fraction=0.3, truncation_time=0.1, blur=0.2)
     with pytest.raises(hc.InputError, match="keeps Hermite degrees apart"):
         predict(mixing, rounds=2, degree=4).plot()
     with pytest.raises(hc.InputError, match="must keep Hermite degrees apart and start from the data"):

@@ -58,7 +58,7 @@ def test_schedule_curves_are_the_residuals(logarithmic: bool) -> None:
         "a floor": schedules.Geometric(0.1, 0.6, floor=0.01),
     }
     curves = {
-        name: mode_residuals(4, fresh_fraction=0.3, truncation=plan, rounds=40)[1:]
+        name: mode_residuals(4, fresh_fraction=0.3, truncation_time=plan, rounds=40)[1:]
         for name, plan in plans.items()
     }
     axes = draw_schedule_curves(curves=curves, logarithmic_rounds=logarithmic)
@@ -72,7 +72,7 @@ def test_schedules_leave_the_divergence_of_their_laws() -> None:
     target = presets.load("two_modes_1d")
     plans = {"constant": 0.1, "vanishing": schedules.Geometric(0.1, 0.5)}
     recursions = {
-        name: Recursion(target, fresh_fraction=0.3, truncation=plan) for name, plan in plans.items()
+        name: Recursion(target, fresh_fraction=0.3, truncation_time=plan) for name, plan in plans.items()
     }
     figure = schedule_figure(recursions, rounds=4)
     right = figure.axes[1]
@@ -85,7 +85,7 @@ def test_schedules_leave_the_divergence_of_their_laws() -> None:
     assert_readable(figure)
     with pytest.raises(InputError, match="start from the data"):
         schedule_figure(
-            {"own": Recursion(target, fresh_fraction=0.3, truncation=0.1, initial=target)}, rounds=2
+            {"own": Recursion(target, fresh_fraction=0.3, truncation_time=0.1, initial=target)}, rounds=2
         )
 
 

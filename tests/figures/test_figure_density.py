@@ -19,7 +19,7 @@ from tests.figures.figure_checks import assert_readable
 
 
 def recursion(target: object) -> Recursion:
-    return Recursion(target, fresh_fraction=0.3, truncation=0.1)
+    return Recursion(target, fresh_fraction=0.3, truncation_time=0.1)
 
 
 @pytest.mark.parametrize("mass", [0.25, 0.5, 0.95])
@@ -124,6 +124,8 @@ def test_projections_are_the_projected_laws() -> None:
     for axes, direction in zip(figure.axes, telling_directions(r.target), strict=True):
         (curve,) = [c for c in axes.lines if c.get_color() == style.LIMIT]
         x, y = curve.get_data()
-        projected = Recursion(r.target.project(direction.vector), fresh_fraction=0.3, truncation=0.1).limit()
+        projected = Recursion(
+            r.target.project(direction.vector), fresh_fraction=0.3, truncation_time=0.1
+        ).limit()
         np.testing.assert_allclose(y, projected.density(x), rtol=1e-9)
     assert_readable(figure)

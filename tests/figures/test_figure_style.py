@@ -21,14 +21,14 @@ from tests.figures.figure_checks import off_the_page, overlaps
 SCRIPT = """
 import sys
 from hermite_collapse.figures import draw_attenuation, save
-axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=12)
+axes = draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2, 4), highest_degree=12)
 save(axes.get_figure(), sys.argv[1])
 """
 
 
 def test_settings_of_the_caller_are_untouched() -> None:
     before = dict(mpl.rcParams)
-    draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1,))
+    draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1,))
     assert dict(mpl.rcParams) == before
     with style.style():
         assert mpl.rcParams["svg.hashsalt"] == "hermite_collapse"
@@ -43,7 +43,7 @@ def test_the_same_figure_gives_the_same_bytes_in_another_process(tmp_path: Path)
 
 
 def test_saved_files_hold_no_date_and_no_version(tmp_path: Path) -> None:
-    axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1)
+    axes = draw_attenuation(fresh_fraction=0.3, truncation_time=0.1)
     vector, pixel = save(axes.get_figure(), tmp_path / "new" / "figure.svg")
     assert (vector.name, pixel.name) == ("figure.svg", "figure.png")
     text = vector.read_text("utf-8")
@@ -99,7 +99,7 @@ def test_settings_of_the_user_that_need_other_programs_do_not_stop_a_figure(tmp_
         {"text.usetex": True, "path.sketch": (1.0, 100.0, 2.0), "axes.formatter.use_locale": True}
     ):
         before = dict(mpl.rcParams)
-        axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2), highest_degree=4)
+        axes = draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2), highest_degree=4)
         save(axes.get_figure(), tmp_path / "f")
         assert dict(mpl.rcParams) == before
     assert (tmp_path / "f.svg").stat().st_size > 1000

@@ -16,7 +16,7 @@ def test_bars_are_one_standard_error_of_the_second_moment():
     law = hc.GaussianMixture(
         [0.5, 0.5], [[-1.5, 0.0, 0.4], [1.5, 0.0, -0.4]], [[0.3, 0.5, 1.0], [0.3, 0.5, 1.0]]
     )
-    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation=0.3)
+    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation_time=0.3)
     run = hc.simulation.simulate(recursion, rounds=3, particles=2000, generator="channel", degree=2, seed=4)
     comparison = hc.compare(recursion, run)
     figure = moment_drift(recursion, hc.predict(recursion, rounds=3, degree=2), comparison)

@@ -15,12 +15,12 @@ from hermite_collapse import figures
 from hermite_collapse.core.display import PLOTS, VIEWS
 from tests.figures.figure_checks import assert_readable
 
-RECURSION = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+RECURSION = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
 RUN = hc.simulation.simulate(
     RECURSION, rounds=3, particles=2000, degree=3, generator="channel", runs=2, seed=1
 )
 POINTS = np.random.default_rng(0).normal(size=(300, 2)) * [0.5, 1.3]
-CURVE = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+CURVE = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
 SOLVABLE = hc.bounds.SolvableRecursion(hc.GaussianMixture([1.0], [0.0], 1.0), 0.5, [0.2, 0.2])
 
 RESULTS = {

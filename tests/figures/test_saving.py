@@ -11,7 +11,7 @@ from hermite_collapse.figures import draw_attenuation, panels, save, style
 
 
 def figure():
-    axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2, 4), highest_degree=12)
+    axes = draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2, 4), highest_degree=12)
     return style.figure_of(axes)
 
 

@@ -28,7 +28,7 @@ def test_a_smoothed_empirical_law_is_a_kernel_density_estimate(sample):
 
 
 def test_scores_of_several_ages_of_a_sample(sample):
-    law = hc.Recursion(hc.EmpiricalLaw(sample), fresh_fraction=0.4, truncation=0.2).law(3)
+    law = hc.Recursion(hc.EmpiricalLaw(sample), fresh_fraction=0.4, truncation_time=0.2).law(3)
     points = sample[:5] + 0.1
     step = 1e-6
     gradient = [
@@ -42,7 +42,7 @@ def test_scores_of_several_ages_of_a_sample(sample):
 def test_moments_of_a_limit_law_in_closed_form():
     target = hc.presets.load("off_centre_1d")
     alpha, time = 0.2, 0.3
-    limit = hc.Recursion(target, fresh_fraction=alpha, truncation=time).limit()
+    limit = hc.Recursion(target, fresh_fraction=alpha, truncation_time=time).limit()
     g = hc.attenuation([1, 2], fresh_fraction=alpha, truncation_time=time)
     mean, variance = target.mean[0], target.covariance[0, 0]
     assert limit.mean[0] == pytest.approx(g[0] * mean, rel=1e-14)
@@ -53,7 +53,7 @@ def test_moments_of_a_limit_law_in_closed_form():
 def test_two_samplers_of_the_limit_law_agree():
     """Age nodes on one side, the geometric number of rounds played out on the other."""
     target = hc.presets.load("three_modes_1d")
-    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1)
     count, rng = 200_000, np.random.default_rng(11)
     by_nodes = recursion.limit().sample(count, rng)[:, 0]
     rounds = rng.geometric(0.3, size=count)
@@ -70,14 +70,14 @@ def test_coefficients_of_ages_agree_with_the_flat_mixture():
     for name in hc.presets.names():
         target = hc.presets.load(name)
         degree = 3 if target.dimension > 2 else 8
-        law = hc.Recursion(target, fresh_fraction=0.1, truncation=0.2, blur=0.3).limit()
+        law = hc.Recursion(target, fresh_fraction=0.1, truncation_time=0.2, blur=0.3).limit()
         by_ages = law.hermite_coefficients(degree).values
         flat = law.mixture.hermite_coefficients(degree).values
         np.testing.assert_allclose(by_ages, flat, rtol=1e-9, atol=1e-11 * np.abs(flat).max())
 
 
 def test_second_moments_average_over_ages(sample):
-    law = hc.Recursion(hc.EmpiricalLaw(sample), fresh_fraction=0.4, truncation=0.2).law(3)
+    law = hc.Recursion(hc.EmpiricalLaw(sample), fresh_fraction=0.4, truncation_time=0.2).law(3)
     indices = law.hermite_coefficients(3).indices
     np.testing.assert_allclose(law.second_moments(indices), law.mixture.second_moments(indices), rtol=1e-12)
 
@@ -85,15 +85,15 @@ def test_second_moments_average_over_ages(sample):
 def test_projection_of_a_limit_law_is_the_limit_of_the_projection():
     target = hc.presets.load("tilted_2d")
     direction = [1.0, -2.0]
-    one = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1).limit().project(direction)
-    two = hc.Recursion(target.project(direction), fresh_fraction=0.3, truncation=0.1).limit()
+    one = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1).limit().project(direction)
+    two = hc.Recursion(target.project(direction), fresh_fraction=0.3, truncation_time=0.1).limit()
     x = np.linspace(-2, 2, 9)
     np.testing.assert_allclose(one.log_density(x), two.log_density(x), rtol=1e-12)
     assert one.error_bound < 1e-12
 
 
 def test_series_and_mixture_forms_of_the_limit_density_agree():
-    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=0.5)
+    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.5)
     limit = recursion.limit()
     x = np.linspace(-2.5, 2.5, 11)
     series = limit.hermite_coefficients(400).series()
@@ -102,9 +102,9 @@ def test_series_and_mixture_forms_of_the_limit_density_agree():
 
 def test_the_series_is_refused_outside_l2_and_the_exact_route_named():
     target = hc.presets.load("wide_1d")
-    limit = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1).limit()
+    limit = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1).limit()
     with pytest.raises(hc.InputError, match="density"):
         limit.hermite_coefficients(20).series()
     assert np.isfinite(limit.log_density(3.0))
-    late = hc.Recursion(target, fresh_fraction=0.3, truncation=1.0).limit()
+    late = hc.Recursion(target, fresh_fraction=0.3, truncation_time=1.0).limit()
     assert late.hermite_coefficients(4).square_integrable

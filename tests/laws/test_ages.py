@@ -27,7 +27,7 @@ def plain_limit(target, alpha, exponent, tolerance=1e-19):
 @pytest.mark.parametrize("name", ["three_modes_1d", "tilted_2d", "five_modes_10d"])
 def test_density_by_32_ages_equals_the_sum_over_all(alpha, name):
     target = hc.presets.load(name)
-    limit = hc.Recursion(target, fresh_fraction=alpha, truncation=0.1).limit()
+    limit = hc.Recursion(target, fresh_fraction=alpha, truncation_time=0.1).limit()
     assert limit.age_count <= 32
     exact = plain_limit(target, alpha, 0.05)
     points = np.concatenate([target.sample(12, 0), 4.0 * target.sample(3, 1)])
@@ -37,7 +37,7 @@ def test_density_by_32_ages_equals_the_sum_over_all(alpha, name):
 
 def test_the_sum_notices_a_changed_weight():
     target = hc.presets.load("three_modes_1d")
-    limit = hc.Recursion(target, fresh_fraction=0.01 * (1 + 1e-9), truncation=0.1).limit()
+    limit = hc.Recursion(target, fresh_fraction=0.01 * (1 + 1e-9), truncation_time=0.1).limit()
     exact = plain_limit(target, 0.01, 0.05)
     x = np.linspace(-3, 3, 9)
     assert np.max(np.abs(limit.log_density(x) - exact.log_density(x))) > 1e-12
@@ -135,11 +135,13 @@ def test_young_ages_keep_the_digits_of_their_noise(alpha, exponent):
 def test_the_limit_of_a_narrow_law_at_a_tiny_time():
     """N(0, v) stays N(0, a^2 v + 1 - a^2) at alpha = 1; at alpha = 1/2 its ages add multiples of the time."""
     narrow = hc.GaussianMixture([1.0], [0.0], 1e-10)
-    one = hc.Recursion(narrow, fresh_fraction=1.0, truncation=1e-10).limit()
+    one = hc.Recursion(narrow, fresh_fraction=1.0, truncation_time=1e-10).limit()
     assert one.variances[0] == pytest.approx(9.9999999995e-11, rel=1e-15)
     assert one.covariance[0, 0] == pytest.approx(1.99999999985e-10, rel=1e-15)
     assert one.mixture.variances[0, 0] == pytest.approx(1.99999999985e-10, rel=1e-15)
-    half = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1e-12), fresh_fraction=0.5, truncation=1e-12).limit()
+    half = hc.Recursion(
+        hc.GaussianMixture([1.0], [0.0], 1e-12), fresh_fraction=0.5, truncation_time=1e-12
+    ).limit()
     x = np.linspace(-4e-6, 4e-6, 9)
     with mpmath.workdps(40):
         exact = []
@@ -156,8 +158,8 @@ def test_the_limit_of_a_narrow_law_at_a_tiny_time():
 
 def test_many_rounds_at_a_tiny_time():
     """Without fresh data a million rounds of 1e-10 are one of 1e-4: powers come from rate times time."""
-    law = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1e-10), fresh_fraction=0.0, truncation=1e-10).law(
-        10**6
-    )
+    law = hc.Recursion(
+        hc.GaussianMixture([1.0], [0.0], 1e-10), fresh_fraction=0.0, truncation_time=1e-10
+    ).law(10**6)
     lost = -np.expm1(-1e-4)
     assert law.covariance[0, 0] == pytest.approx(lost + (1 - lost) * 1e-10, rel=1e-14)

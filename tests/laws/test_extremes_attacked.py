@@ -84,7 +84,7 @@ def test_smallest_fresh_fraction_with_added_variance():
     recursion = hc.Recursion(
         hc.GaussianMixture([1.0], [0.0], [0.5]),
         fresh_fraction=1e-300,
-        truncation=0.1,
+        truncation_time=0.1,
         process=hc.VarianceExploding(),
     )
     assert recursion.limit().covariance[0, 0] == pytest.approx(1e299, rel=1e-9)

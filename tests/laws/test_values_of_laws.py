@@ -14,15 +14,15 @@ SAMPLES = np.random.default_rng(0).standard_normal((40, 2))
 
 def everything():
     mixture, tilted = hc.presets.load("three_modes_1d"), hc.presets.load("tilted_2d")
-    recursion = hc.Recursion(mixture, fresh_fraction=[0.3, 0.2], truncation=[0.1, 0.05], blur=0.1)
+    recursion = hc.Recursion(mixture, fresh_fraction=[0.3, 0.2], truncation_time=[0.1, 0.05], blur=0.1)
     operator = hc.AttenuationOperator(fresh_fraction=0.3, truncation_time=0.1)
     return {
         "mixture": mixture,
         "tilted": tilted,
         "empirical": hc.EmpiricalLaw(SAMPLES),
         "recursion": recursion,
-        "table": hc.Recursion(mixture, fresh_fraction=0.5, truncation=0.1, regime=[[0.5, 0.5]]),
-        "limit": hc.Recursion(tilted, fresh_fraction=0.3, truncation=0.1).limit(),
+        "table": hc.Recursion(mixture, fresh_fraction=0.5, truncation_time=0.1, regime=[[0.5, 0.5]]),
+        "limit": hc.Recursion(tilted, fresh_fraction=0.3, truncation_time=0.1).limit(),
         "law": recursion.law(3),
         "smoothed": hc.EmpiricalLaw(SAMPLES).through(hc.GaussianChannel(0.9, 0.19)),
         "coefficients": hc.EmpiricalLaw(SAMPLES).hermite_coefficients(3),
@@ -82,10 +82,10 @@ def test_a_changed_copy_leaves_the_first_alone():
     recursion = VALUES["recursion"]
     assert recursion.replace(blur=0.0).blur == 0.0 and recursion.blur == 0.1
     assert recursion.replace(fresh_fraction=0.9).fresh_fraction == 0.9
-    assert recursion.replace(truncation=0.3).schedule == hc.schedules.Constant(0.3)
+    assert recursion.replace(truncation_time=0.3).schedule == hc.schedules.Constant(0.3)
     assert VALUES["table"].replace(blur=0.2).regime == VALUES["table"].regime
     assert (
-        hc.Recursion(mixture, fresh_fraction=0.1, truncation=0.1)
+        hc.Recursion(mixture, fresh_fraction=0.1, truncation_time=0.1)
         .replace(regime="accumulate_with_fresh")
         .regime.name
     )
@@ -129,14 +129,18 @@ def test_a_square_of_covariances_that_can_be_read_in_two_ways_is_refused(dimensi
 def test_a_regime_and_a_schedule_are_taken_as_they_are():
     recursion = VALUES["recursion"]
     again = hc.Recursion(
-        recursion.target, fresh_fraction=0.9, truncation=recursion.schedule, regime=recursion.regime, blur=0.1
+        recursion.target,
+        fresh_fraction=0.9,
+        truncation_time=recursion.schedule,
+        regime=recursion.regime,
+        blur=0.1,
     )
     assert again == recursion
 
 
 def test_samples_are_taken_for_their_empirical_law():
-    by_array = hc.Recursion(SAMPLES, fresh_fraction=0.3, truncation=0.1)
-    assert by_array == hc.Recursion(hc.EmpiricalLaw(SAMPLES), fresh_fraction=0.3, truncation=0.1)
+    by_array = hc.Recursion(SAMPLES, fresh_fraction=0.3, truncation_time=0.1)
+    assert by_array == hc.Recursion(hc.EmpiricalLaw(SAMPLES), fresh_fraction=0.3, truncation_time=0.1)
 
 
 def test_large_noise_levels_and_long_times_are_converted():

@@ -106,7 +106,7 @@ def test_affine_laws_and_their_critical_share():
 
 def test_truncation_agrees_with_the_exact_theory():
     target = hc.GaussianMixture([1.0], [0.0], 0.25)
-    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1)
     pipeline = Pipeline([Truncation(0.1)], fresh_fraction=0.3)
     assert pipeline.limit(0.25) == pytest.approx(recursion.limit().covariance[0, 0], rel=1e-11)
     exact = [recursion.law(i).covariance[0, 0] for i in range(6)]

@@ -28,7 +28,7 @@ S = hc.schedules
     ],
 )
 def test_the_exact_residual_approaches_its_law(schedule, alpha, regime, rounds, tolerance):
-    law = annealing_law(3, fresh_fraction=alpha, truncation=schedule, rounds=rounds)
+    law = annealing_law(3, fresh_fraction=alpha, truncation_time=schedule, rounds=rounds)
     exact = residual(3, alpha, schedule.times(rounds))
     assert law.regime == regime
     assert exact / law.residual[-1] == pytest.approx(1.0, abs=tolerance)
@@ -45,7 +45,7 @@ def residual(degree, alpha, times):
 def test_a_wrong_constant_is_noticed():
     schedule = S.Geometric(0.2, 0.9)
     exact = residual(3, 0.3, schedule.times(300))
-    wrong = annealing_law(3, fresh_fraction=0.31, truncation=schedule, rounds=300).residual[-1]
+    wrong = annealing_law(3, fresh_fraction=0.31, truncation_time=schedule, rounds=300).residual[-1]
     assert abs(exact / wrong - 1) > 0.01
 
 
@@ -53,9 +53,9 @@ def test_a_wrong_constant_is_noticed():
 def test_small_times_make_the_geometric_laws_exact_from_the_start(alpha, ratio, degree):
     """With rate t tiny the recursion is linear: the sum of two geometric sequences."""
     keep, time, rounds = 1 - alpha, 1e-9, 60
-    exact = mode_residuals(degree, fresh_fraction=alpha, truncation=S.Geometric(time, ratio), rounds=rounds)[
-        rounds
-    ]
+    exact = mode_residuals(
+        degree, fresh_fraction=alpha, truncation_time=S.Geometric(time, ratio), rounds=rounds
+    )[rounds]
     assume(abs(ratio - keep) > 1e-3)
     linear = 0.5 * degree * time * (keep**rounds - ratio**rounds) / (keep - ratio)
     assert exact == pytest.approx(linear, rel=1e-6)
@@ -67,8 +67,8 @@ def test_near_resonances_are_finite_and_right_far_out(gap, sign):
     """q = (1 - alpha)(1 -+ gap): the law holds after tens of rounds, whichever sequence is the slower one."""
     keep, time, degree = 0.51, 0.5, 2
     schedule = S.Geometric(time, keep * (1.0 - sign * gap))
-    law = annealing_law(degree, fresh_fraction=1.0 - keep, truncation=schedule, rounds=2000)
-    exact = mode_residuals(degree, fresh_fraction=1.0 - keep, truncation=schedule, rounds=900)
+    law = annealing_law(degree, fresh_fraction=1.0 - keep, truncation_time=schedule, rounds=2000)
+    exact = mode_residuals(degree, fresh_fraction=1.0 - keep, truncation_time=schedule, rounds=900)
     assert np.isfinite(law.residual).all()
     for rounds, tolerance in ((5, 0.5), (40, 1e-4), (900, 1e-8)):
         assert law.residual[rounds] == pytest.approx(exact[rounds], rel=tolerance)
@@ -76,12 +76,12 @@ def test_near_resonances_are_finite_and_right_far_out(gap, sign):
 
 @given(st.floats(1e-6, 1.0), st.floats(1e-12, 0.999999), st.floats(0.0, 1e4), st.integers(1, 60))
 def test_no_law_is_nan_or_infinite(alpha, ratio, time, degree):
-    law = annealing_law(degree, fresh_fraction=alpha, truncation=S.Geometric(time, ratio), rounds=30)
+    law = annealing_law(degree, fresh_fraction=alpha, truncation_time=S.Geometric(time, ratio), rounds=30)
     assert np.isfinite(law.residual).all()
 
 
 def test_bad_input_is_named():
     with pytest.raises(hc.InputError, match="fresh_fraction must be > 0"):
-        annealing_law(2, fresh_fraction=0.0, truncation=0.1, rounds=3)
+        annealing_law(2, fresh_fraction=0.0, truncation_time=0.1, rounds=3)
     with pytest.raises(hc.InputError, match="Constant, Polynomial or Geometric schedule here, got Explicit"):
-        annealing_law(2, fresh_fraction=0.1, truncation=[0.1, 0.2], rounds=3)
+        annealing_law(2, fresh_fraction=0.1, truncation_time=[0.1, 0.2], rounds=3)

@@ -118,7 +118,7 @@ def test_a_score_ten_per_cent_off_spoils_the_cancellation_of_half_a_step():
 @pytest.mark.parametrize("final_step", SLOPES)
 def test_simulated_variance_after_one_round(final_step):
     sigma, n = 0.3, 40_000
-    recursion = hc.Recursion(LAW, fresh_fraction=0.5, truncation=_time(sigma))
+    recursion = hc.Recursion(LAW, fresh_fraction=0.5, truncation_time=_time(sigma))
     sampler = ExponentialMultistep(final_step=final_step)
     simulated = simulate(
         recursion,

@@ -22,7 +22,7 @@ OPTIONS = [
 
 def _simulated(steps=3, runs=16, particles=400, **options):
     recursion = hc.Recursion(
-        hc.presets.load("three_modes_1d"), **{"fresh_fraction": 0.3, "truncation": 0.1, **options}
+        hc.presets.load("three_modes_1d"), **{"fresh_fraction": 0.3, "truncation_time": 0.1, **options}
     )
     simulated = simulate(
         recursion,
@@ -81,5 +81,5 @@ def test_too_few_runs_are_refused():
     with pytest.raises(hc.InputError, match="at least 4 runs to be split in halves, got 3"):
         joint_identity(recursion, simulated)
     with pytest.raises(hc.InputError, match="dimension of recursion, 2, got 1"):
-        other = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.1)
+        other = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.1)
         joint_identity(other, _simulated(runs=4)[1])

@@ -61,7 +61,7 @@ def test_attenuation_is_monotone(alpha, time, rate):
 @pytest.mark.parametrize("alpha", [0.0, 0.01, 0.3, 1.0])
 @pytest.mark.parametrize("time", [0.0, 0.05, 2.0])
 def test_trajectory_agrees_with_the_round_by_round_recursion(alpha, time):
-    factors = hc.mode_factors(degree_lists, fresh_fraction=alpha, truncation=time, rounds=40)
+    factors = hc.mode_factors(degree_lists, fresh_fraction=alpha, truncation_time=time, rounds=40)
     damping = np.exp(-0.5 * degree_lists * time)
     expected = np.ones(len(degree_lists))
     operator = hc.AttenuationOperator(fresh_fraction=alpha, truncation_time=time)
@@ -74,7 +74,7 @@ def test_trajectory_agrees_with_the_round_by_round_recursion(alpha, time):
 
 
 def test_long_trajectories_reach_the_limit():
-    factors = hc.mode_factors(degree_lists, fresh_fraction=0.2, truncation=0.1, rounds=400)
+    factors = hc.mode_factors(degree_lists, fresh_fraction=0.2, truncation_time=0.1, rounds=400)
     np.testing.assert_allclose(
         factors[-1], hc.attenuation(degree_lists, fresh_fraction=0.2, truncation_time=0.1), rtol=1e-13
     )
@@ -82,13 +82,13 @@ def test_long_trajectories_reach_the_limit():
 
 @given(st.lists(st.floats(0.0, 0.5), min_size=1, max_size=6), st.floats(0.0, 1.0, allow_subnormal=False))
 def test_residuals_complete_the_factors(truncation, alpha):
-    arguments = {"fresh_fraction": alpha, "truncation": truncation, "rounds": 8}
+    arguments = {"fresh_fraction": alpha, "truncation_time": truncation, "rounds": 8}
     total = modes.mode_residuals(degree_lists, **arguments) + hc.mode_factors(degree_lists, **arguments)
     np.testing.assert_allclose(total, 1.0, rtol=1e-14)
 
 
 def test_small_residuals_keep_their_digits():
-    residual = modes.mode_residuals(3, fresh_fraction=0.5, truncation=1e-14, rounds=1)[1]
+    residual = modes.mode_residuals(3, fresh_fraction=0.5, truncation_time=1e-14, rounds=1)[1]
     assert residual == pytest.approx(1.5e-14, rel=1e-12)
 
 
@@ -101,7 +101,9 @@ def test_accumulation_in_closed_form(alpha):
     """
     time, degree, rounds = 0.3, 4, 30
     regime = "accumulate" if alpha == 0.0 else "accumulate_with_fresh"
-    factors = hc.mode_factors(degree, fresh_fraction=alpha, truncation=time, rounds=rounds, regime=regime)
+    factors = hc.mode_factors(
+        degree, fresh_fraction=alpha, truncation_time=time, rounds=rounds, regime=regime
+    )
     with mpmath.workdps(30):
         r = mpmath.exp(-degree * mpmath.mpf(0.5) * mpmath.mpf(time))
         kappa = r * (1 - mpmath.mpf(alpha))
@@ -212,7 +214,9 @@ def test_edges_of_the_parameters():
             "fidelity must lie in (0, 1], got 1.5",
         ),
         (
-            lambda: hc.mode_factors(2, fresh_fraction=0.1, truncation=0.1, rounds=3, regime="accumulate"),
+            lambda: hc.mode_factors(
+                2, fresh_fraction=0.1, truncation_time=0.1, rounds=3, regime="accumulate"
+            ),
             "fresh_fraction must be 0 in the regime 'accumulate'",
         ),
         (

@@ -12,8 +12,8 @@ from hermite_collapse.recursion.prediction import predict
 THREE = hc.presets.load("three_modes_1d")
 
 
-def recursion(target=THREE, *, fresh_fraction=0.3, truncation=0.1, **settings):
-    return hc.Recursion(target, fresh_fraction=fresh_fraction, truncation=truncation, **settings)
+def recursion(target=THREE, *, fresh_fraction=0.3, truncation_time=0.1, **settings):
+    return hc.Recursion(target, fresh_fraction=fresh_fraction, truncation_time=truncation_time, **settings)
 
 
 def test_closed_forms_and_laws_agree():

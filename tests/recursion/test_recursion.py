@@ -24,24 +24,28 @@ def iterated(recursion, rounds):
 
 
 CASES = {
-    "constant": {"fresh_fraction": 0.3, "truncation": 0.1},
-    "no fresh data": {"fresh_fraction": 0.0, "truncation": 0.1},
-    "all fresh data": {"fresh_fraction": 1.0, "truncation": 0.1},
-    "no truncation": {"fresh_fraction": 0.3, "truncation": 0.0},
-    "a pause": {"fresh_fraction": 0.3, "truncation": [0.1, 0.0, 0.2]},
-    "polynomial": {"fresh_fraction": 0.3, "truncation": hc.schedules.Polynomial(0.2, 1.5)},
-    "varying fractions": {"fresh_fraction": [0.5, 0.1, 0.3], "truncation": 0.1},
-    "initial law": {"fresh_fraction": 0.3, "truncation": 0.1, "initial": OTHER},
-    "blur": {"fresh_fraction": 0.3, "truncation": 0.1, "blur": 0.25},
-    "variance exploding": {"fresh_fraction": 0.3, "truncation": 0.05, "process": hc.VarianceExploding()},
-    "accumulate": {"fresh_fraction": 0.0, "truncation": 0.1, "regime": "accumulate"},
-    "accumulate with fresh": {"fresh_fraction": 0.3, "truncation": 0.1, "regime": "accumulate_with_fresh"},
+    "constant": {"fresh_fraction": 0.3, "truncation_time": 0.1},
+    "no fresh data": {"fresh_fraction": 0.0, "truncation_time": 0.1},
+    "all fresh data": {"fresh_fraction": 1.0, "truncation_time": 0.1},
+    "no truncation": {"fresh_fraction": 0.3, "truncation_time": 0.0},
+    "a pause": {"fresh_fraction": 0.3, "truncation_time": [0.1, 0.0, 0.2]},
+    "polynomial": {"fresh_fraction": 0.3, "truncation_time": hc.schedules.Polynomial(0.2, 1.5)},
+    "varying fractions": {"fresh_fraction": [0.5, 0.1, 0.3], "truncation_time": 0.1},
+    "initial law": {"fresh_fraction": 0.3, "truncation_time": 0.1, "initial": OTHER},
+    "blur": {"fresh_fraction": 0.3, "truncation_time": 0.1, "blur": 0.25},
+    "variance exploding": {"fresh_fraction": 0.3, "truncation_time": 0.05, "process": hc.VarianceExploding()},
+    "accumulate": {"fresh_fraction": 0.0, "truncation_time": 0.1, "regime": "accumulate"},
+    "accumulate with fresh": {
+        "fresh_fraction": 0.3,
+        "truncation_time": 0.1,
+        "regime": "accumulate_with_fresh",
+    },
     "accumulate, varying": {
         "fresh_fraction": 0.0,
-        "truncation": hc.schedules.Geometric(0.2, 0.7),
+        "truncation_time": hc.schedules.Geometric(0.2, 0.7),
         "regime": "accumulate",
     },
-    "faster rate": {"fresh_fraction": 0.3, "truncation": 0.1, "process": hc.OrnsteinUhlenbeck(1.7)},
+    "faster rate": {"fresh_fraction": 0.3, "truncation_time": 0.1, "process": hc.OrnsteinUhlenbeck(1.7)},
 }
 
 
@@ -73,8 +77,8 @@ def test_laws_agree_with_iteration(case):
 @pytest.mark.parametrize("alpha", [0.0, 0.02, 0.7])
 @pytest.mark.parametrize("initial", [None, OTHER])
 def test_long_runs_use_compressed_ages(alpha, initial):
-    compressed = hc.Recursion(TARGET, fresh_fraction=alpha, truncation=0.01, initial=initial).law(300)
-    listed = hc.Recursion(TARGET, fresh_fraction=alpha, truncation=[0.01], initial=initial).law(300)
+    compressed = hc.Recursion(TARGET, fresh_fraction=alpha, truncation_time=0.01, initial=initial).law(300)
+    listed = hc.Recursion(TARGET, fresh_fraction=alpha, truncation_time=[0.01], initial=initial).law(300)
     assert compressed.age_count < 120
     np.testing.assert_allclose(compressed.log_density(X), listed.log_density(X), rtol=0, atol=1e-12)
 
@@ -90,7 +94,7 @@ def test_the_limit_is_where_long_runs_arrive(case):
 
 
 def test_the_limit_is_a_fixed_point():
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.15, truncation=0.2)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.15, truncation_time=0.2)
     limit = recursion.limit()
     again = joined_mixture([TARGET, limit.mixture], np.array([0.15, 0.85])).through(recursion.channel(0))
     np.testing.assert_allclose(again.log_density(X), limit.log_density(X), rtol=0, atol=1e-12)
@@ -104,56 +108,60 @@ def test_limits_at_the_edges():
     def limit(**settings):
         return hc.Recursion(TARGET, **settings).limit().log_density(X)
 
-    np.testing.assert_allclose(limit(fresh_fraction=0.0, truncation=0.1), gaussian(0.0, 1.0), atol=1e-13)
+    np.testing.assert_allclose(limit(fresh_fraction=0.0, truncation_time=0.1), gaussian(0.0, 1.0), atol=1e-13)
     np.testing.assert_allclose(
-        limit(fresh_fraction=0.0, truncation=0.1, regime="accumulate"), gaussian(0.0, 1.0), atol=1e-13
+        limit(fresh_fraction=0.0, truncation_time=0.1, regime="accumulate"), gaussian(0.0, 1.0), atol=1e-13
     )
     blurred = 0.2**2 * np.exp(-0.1) / -np.expm1(-0.1) + 1.0
     np.testing.assert_allclose(
-        limit(fresh_fraction=0.0, truncation=0.1, blur=0.2), gaussian(0.0, blurred), atol=1e-12
+        limit(fresh_fraction=0.0, truncation_time=0.1, blur=0.2), gaussian(0.0, blurred), atol=1e-12
     )
     data = TARGET.log_density(X)
-    np.testing.assert_allclose(limit(fresh_fraction=0.2, truncation=0.0), data, atol=1e-13)
-    np.testing.assert_allclose(limit(fresh_fraction=0.0, truncation=0.0), data, atol=1e-13)
+    np.testing.assert_allclose(limit(fresh_fraction=0.2, truncation_time=0.0), data, atol=1e-13)
+    np.testing.assert_allclose(limit(fresh_fraction=0.0, truncation_time=0.0), data, atol=1e-13)
     np.testing.assert_allclose(
-        limit(fresh_fraction=0.0, truncation=0.0, initial=OTHER), OTHER.log_density(X), atol=1e-13
+        limit(fresh_fraction=0.0, truncation_time=0.0, initial=OTHER), OTHER.log_density(X), atol=1e-13
     )
     np.testing.assert_allclose(
-        limit(fresh_fraction=0.2, truncation=hc.schedules.Geometric(0.3, 0.5)), data, atol=1e-13
+        limit(fresh_fraction=0.2, truncation_time=hc.schedules.Geometric(0.3, 0.5)), data, atol=1e-13
     )
     once = TARGET.through(hc.OrnsteinUhlenbeck().channel(0.1)).log_density(X)
-    np.testing.assert_allclose(limit(fresh_fraction=1.0, truncation=0.1), once, atol=1e-13)
+    np.testing.assert_allclose(limit(fresh_fraction=1.0, truncation_time=0.1), once, atol=1e-13)
     total = TARGET.through(hc.OrnsteinUhlenbeck().channel(0.6)).log_density(X)
     np.testing.assert_allclose(
-        limit(fresh_fraction=0.0, truncation=hc.schedules.Geometric(0.3, 0.5)), total, atol=1e-12
+        limit(fresh_fraction=0.0, truncation_time=hc.schedules.Geometric(0.3, 0.5)), total, atol=1e-12
     )
 
 
 def test_variance_of_the_variance_exploding_limit():
-    limit = hc.Recursion(TARGET, fresh_fraction=0.01, truncation=0.02, process=hc.VarianceExploding()).limit()
+    limit = hc.Recursion(
+        TARGET, fresh_fraction=0.01, truncation_time=0.02, process=hc.VarianceExploding()
+    ).limit()
     assert limit.covariance[0, 0] == pytest.approx(TARGET.covariance[0, 0] + 2.0, rel=1e-12)
 
 
 def test_gamma_is_fixed():
     normal = hc.GaussianMixture([1.0], [0.0], 1.0)
-    limit = hc.Recursion(normal, fresh_fraction=0.1, truncation=0.7).limit()
+    limit = hc.Recursion(normal, fresh_fraction=0.1, truncation_time=0.7).limit()
     np.testing.assert_allclose(limit.log_density(X), normal.log_density(X), atol=1e-13)
 
 
 @pytest.mark.parametrize("metric", ["total_variation", "wasserstein2", "l2_gamma"])
 def test_rounds_to_is_the_first_round_within_tolerance(metric):
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
     rate = hc.contraction_rate(fresh_fraction=0.3, truncation_time=0.1, metric=metric)
     rounds = recursion.rounds_to(1e-3, metric=metric)
     assert rate**rounds <= 1e-3 < rate ** (rounds - 1)
-    assert hc.Recursion(TARGET, fresh_fraction=0.0, truncation=0.0).rounds_to(0.1, metric=metric) == np.inf
+    assert (
+        hc.Recursion(TARGET, fresh_fraction=0.0, truncation_time=0.0).rounds_to(0.1, metric=metric) == np.inf
+    )
 
 
 def test_an_empirical_target_is_exact():
     sample = TARGET.sample(200, 3)
-    recursion = hc.Recursion(hc.EmpiricalLaw(sample), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.EmpiricalLaw(sample), fresh_fraction=0.3, truncation_time=0.1)
     as_mixture = hc.Recursion(
-        hc.GaussianMixture(np.full(200, 1 / 200), sample, 0.0), fresh_fraction=0.3, truncation=0.1
+        hc.GaussianMixture(np.full(200, 1 / 200), sample, 0.0), fresh_fraction=0.3, truncation_time=0.1
     )
     np.testing.assert_allclose(
         recursion.limit().log_density(X), as_mixture.limit().log_density(X), rtol=0, atol=1e-12
@@ -166,55 +174,58 @@ def test_an_empirical_target_is_exact():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: hc.Recursion("data", fresh_fraction=0.1, truncation=0.1), "target must be a law"),
+        (lambda: hc.Recursion("data", fresh_fraction=0.1, truncation_time=0.1), "target must be a law"),
         (
             lambda: hc.Recursion(
-                TARGET, fresh_fraction=0.1, truncation=0.1, initial=hc.presets.load("grid_2d")
+                TARGET, fresh_fraction=0.1, truncation_time=0.1, initial=hc.presets.load("grid_2d")
             ),
             "initial must have the dimension of target, 1, got 2",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation=-0.1),
+            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation_time=-0.1),
             "truncation_time must be >= 0, got -0.1",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation=0.1, blur=-1.0),
+            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation_time=0.1, blur=-1.0),
             "blur must be >= 0, got -1.0",
         ),
         (
             lambda: hc.Recursion(
-                TARGET, fresh_fraction=0.0, truncation=0.1, process=hc.VarianceExploding()
+                TARGET, fresh_fraction=0.0, truncation_time=0.1, process=hc.VarianceExploding()
             ).limit(),
             "fresh_fraction must be > 0 for a limit law",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation=0.1, blur=0.1).mode_factors(
+            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation_time=0.1, blur=0.1).mode_factors(
                 2, rounds=3
             ),
             "process must be OrnsteinUhlenbeck without blur",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation=0.1, initial=OTHER).mode_factors(
+            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation_time=0.1, initial=OTHER).mode_factors(
                 2, rounds=3
             ),
             "initial must be None for mode factors",
         ),
         (
             lambda: hc.Recursion(
-                TARGET, fresh_fraction=0.0, truncation=hc.schedules.Polynomial(0.1, 1.0), regime="accumulate"
+                TARGET,
+                fresh_fraction=0.0,
+                truncation_time=hc.schedules.Polynomial(0.1, 1.0),
+                regime="accumulate",
             ).law(20),
             "accumulation under varying times doubles them",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation=0.1).limit(0),
+            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation_time=0.1).limit(0),
             "ages must be an integer >= 1, got 0",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation=0.1).law(-1),
+            lambda: hc.Recursion(TARGET, fresh_fraction=0.1, truncation_time=0.1).law(-1),
             "rounds must be an integer >= 0, got -1",
         ),
         (
-            lambda: hc.Recursion(TARGET, fresh_fraction=[0.1, 0.2], truncation=0.1).rounds_to(
+            lambda: hc.Recursion(TARGET, fresh_fraction=[0.1, 0.2], truncation_time=0.1).rounds_to(
                 0.1, metric="kl"
             ),
             "must be constant",

@@ -72,7 +72,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_means_and_covariances_over_replications(case):
     generator, settings, pool = CASES[case]
-    recursion = hc.Recursion(TARGET, **{"fresh_fraction": 0.3, "truncation": 0.15, **settings})
+    recursion = hc.Recursion(TARGET, **{"fresh_fraction": 0.3, "truncation_time": 0.15, **settings})
     values = simulate(recursion, generator, pool=pool)
     predicted = predict_sampling_error(
         recursion, DEGREE, rounds=ROUNDS, particles=PARTICLES, generator=generator, pool=pool
@@ -95,7 +95,7 @@ def test_means_and_covariances_over_replications(case):
 
 def test_the_wrong_formula_is_noticed():
     """The channel formula for a kernel simulation understates the variance by far more than the tolerance."""
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.15)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.15)
     values = simulate(recursion, "kernel", pool=100)
     wrong = predict_sampling_error(recursion, DEGREE, rounds=ROUNDS, particles=PARTICLES, generator="channel")
     ratio = values.var(axis=0, ddof=1)[1:, 1:] / wrong.standard_error[1:, 1:] ** 2
@@ -104,11 +104,11 @@ def test_the_wrong_formula_is_noticed():
 
 def test_degree_statistics_in_two_dimensions():
     target = hc.presets.load("tilted_2d")
-    recursion = hc.Recursion(target, fresh_fraction=0.4, truncation=0.2)
+    recursion = hc.Recursion(target, fresh_fraction=0.4, truncation_time=0.2)
     data = target.hermite_coefficients(3)
     combinations = degree_combinations(data.indices, data.values)
     predicted = predict_degree_error(recursion, 3, rounds=2, particles=200, generator="exact")
-    factors = hc.mode_factors(np.arange(4), fresh_fraction=0.4, truncation=0.2, rounds=2)
+    factors = hc.mode_factors(np.arange(4), fresh_fraction=0.4, truncation_time=0.2, rounds=2)
     np.testing.assert_allclose(predicted.expected, factors, rtol=1e-12)
     rng, runs = np.random.default_rng(5), 3000
     for i in (0, 2):
@@ -123,7 +123,7 @@ def test_degree_statistics_in_two_dimensions():
 
 
 def test_joint_and_separate_routes_agree():
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.15)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.15)
     modes = predict_sampling_error(recursion, DEGREE, rounds=3, particles=50, generator="kernel", pool=20)
     degrees = predict_degree_error(recursion, DEGREE, rounds=3, particles=50, generator="kernel", pool=20)
     scale = np.abs(TARGET.hermite_coefficients(DEGREE).values)
@@ -134,7 +134,7 @@ def test_joint_and_separate_routes_agree():
 
 
 def test_modes_too_far_from_normal_are_left_untested():
-    recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation=0.15)
+    recursion = hc.Recursion(hc.presets.load("off_centre_1d"), fresh_fraction=0.3, truncation_time=0.15)
     few = predict_sampling_error(recursion, 10, rounds=2, particles=5000)
     many = predict_sampling_error(recursion, 10, rounds=2, particles=500_000)
     assert not few.is_testable()[2, 10] and few.is_testable()[2, 2]
@@ -151,7 +151,7 @@ def test_modes_too_far_from_normal_are_left_untested():
     ],
 )
 def test_bad_input_is_named(settings, words):
-    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.15)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.15)
     with pytest.raises(hc.InputError) as problem:
         predict_sampling_error(recursion, 3, **{"rounds": 2, "particles": 10, **settings})
     assert words in str(problem.value)
@@ -163,7 +163,7 @@ def test_bad_input_is_named(settings, words):
 )
 def test_kurtosis_off_centre_is_that_of_the_deviation(law, degree, kurtosis):
     """The mean of N(5, 0.3) is as normal as any; raw moments made it look like 57 719."""
-    recursion = hc.Recursion(law, fresh_fraction=1.0, truncation=0.0)
+    recursion = hc.Recursion(law, fresh_fraction=1.0, truncation_time=0.0)
     error = predict_sampling_error(recursion, degree, rounds=1, particles=400)
     np.testing.assert_allclose(error.kurtosis[:, degree], kurtosis, rtol=1e-12)
     assert error.is_testable()[:, degree].all()
@@ -173,7 +173,7 @@ def test_kurtosis_off_centre_is_that_of_the_deviation(law, degree, kurtosis):
 
 def test_standard_errors_of_narrow_laws():
     """Var of N(2, 1e-16) is 1e-16, not a second moment minus a square."""
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [2.0], 1e-16), fresh_fraction=1.0, truncation=0.0)
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [2.0], 1e-16), fresh_fraction=1.0, truncation_time=0.0)
     error = predict_sampling_error(recursion, 2, rounds=1, particles=100)
     np.testing.assert_allclose(error.standard_error[:, 1], 1e-9, rtol=1e-12)
     np.testing.assert_allclose(error.standard_error[:, 2], 2.0 * np.sqrt(2.0) * 1e-9, rtol=1e-7)
@@ -187,7 +187,9 @@ def test_variances_of_one_gaussian_written_out(generator, pool):
     S' = a^2 (1 - 1/N) (1 - alpha)^2 S + 1/N, with (1 - 1/M) S + 1/M / (1 - alpha)^2 from a pool; 1/N if exact.
     """
     alpha, time, count = 0.3, 0.2, 20
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=alpha, truncation=time)
+    recursion = hc.Recursion(
+        hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=alpha, truncation_time=time
+    )
     error = predict_sampling_error(recursion, 1, rounds=4, particles=count, generator=generator, pool=pool)
     variance, scale = 1.0 / count, np.exp(-0.5 * time)
     for i in range(5):
@@ -219,7 +221,7 @@ def test_carried_covariances_of_two_modes():
 
 def test_normality_needs_sixty_draws_of_a_gaussian():
     """Kurtosis 3 against the rule kurtosis / N < 0.05; several runs count together."""
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=1.0, truncation=0.0)
+    recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], 1.0), fresh_fraction=1.0, truncation_time=0.0)
     few, enough = (predict_sampling_error(recursion, 1, rounds=1, particles=n) for n in (59, 61))
     assert not few.is_testable()[:, 1].any() and enough.is_testable()[:, 1].all()
     assert few.is_testable(runs=2)[:, 1].all()

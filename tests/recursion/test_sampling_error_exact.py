@@ -39,7 +39,7 @@ def mixed(fresh, law):
 
 @pytest.mark.parametrize("generator", ["channel", "exact", "kernel"])
 def test_variances_of_twenty_particles(generator):
-    run = hc.Recursion(LAW, fresh_fraction=ALPHA, truncation=TIME)
+    run = hc.Recursion(LAW, fresh_fraction=ALPHA, truncation_time=TIME)
     found = predict_sampling_error(
         run, DEGREE, rounds=ROUNDS, particles=PARTICLES, generator=generator
     ).standard_error
@@ -66,7 +66,7 @@ def test_variances_of_twenty_particles(generator):
 
 
 def test_the_kurtosis_of_a_standard_normal_law():
-    run = hc.Recursion(hc.GaussianMixture([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4)
+    run = hc.Recursion(hc.GaussianMixture([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation_time=0.4)
     kurtosis = predict_sampling_error(run, 5, rounds=1, particles=50).kurtosis
     exact = [sum(comb(n, j) ** 2 * comb(2 * j, j) for j in range(n + 1)) for n in range(1, 6)]
     assert exact[:2] == [3, 15]
@@ -75,7 +75,7 @@ def test_the_kurtosis_of_a_standard_normal_law():
 
 def test_z_scores_are_trusted_from_a_twentieth_on():
     """Degree one of a normal law has kurtosis 3 and degree two 15: 60 and 300 particles, in one run or in several."""
-    run = hc.Recursion(hc.GaussianMixture([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation=0.4)
+    run = hc.Recursion(hc.GaussianMixture([1.0], [0.0], [1.0]), fresh_fraction=0.4, truncation_time=0.4)
     for particles, runs, expected in ((59, 1, (False, False)), (61, 1, (True, False)), (301, 1, (True, True)),
                                       (30, 2, (False, False)), (31, 2, (True, False))):  # fmt: skip
         error = predict_sampling_error(run, 2, rounds=0, particles=particles)

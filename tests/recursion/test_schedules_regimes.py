@@ -48,7 +48,7 @@ def test_a_table_reproduces_a_named_regime():
     rows = np.zeros((5, 6))
     for i in range(5):
         rows[i, 0], rows[i, i + 1] = 0.3, 0.7
-    arguments = {"truncation": 0.2, "rounds": 5}
+    arguments = {"truncation_time": 0.2, "rounds": 5}
     np.testing.assert_allclose(
         hc.mode_factors([1, 4], fresh_fraction=0.0, regime=rows, **arguments),
         hc.mode_factors([1, 4], fresh_fraction=0.3, **arguments),
@@ -62,8 +62,8 @@ def test_a_table_reproduces_a_named_regime():
         (lambda: hc.schedules.Constant(-1.0), "truncation_time must be >= 0, got -1.0"),
         (lambda: hc.schedules.Geometric(0.1, 1.0), "ratio must lie in (0, 1), got 1.0"),
         (lambda: hc.schedules.Polynomial(0.1, 0.0), "exponent must be > 0, got 0.0"),
-        (lambda: hc.schedules.Explicit([0.1, -0.2]), "truncation must hold times >= 0, got -0.2"),
-        (lambda: hc.schedules.Explicit([]), "truncation must be a non-empty vector"),
+        (lambda: hc.schedules.Explicit([0.1, -0.2]), "truncation_time must hold times >= 0, got -0.2"),
+        (lambda: hc.schedules.Explicit([]), "truncation_time must be a non-empty vector"),
         (lambda: as_regime("replaced", 0.1), "did you mean 'replace'?"),
         (lambda: as_regime(np.ones((2, 2)), 0.1), "regime must be a name or a table"),
         (

@@ -84,7 +84,7 @@ def read(text: str) -> Reader:
 
 def simulated_result(target: object, **options: object) -> dict:
     pytest.importorskip("torch")
-    recursion = hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation": 0.1, **options})
+    recursion = hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation_time": 0.1, **options})
     simulated = hc.simulation.simulate(
         recursion, rounds=8, particles=4096, generator="channel", degree=8, seed=2
     )
@@ -177,7 +177,7 @@ def test_rows_that_would_be_rejected_are_marked(result: dict) -> None:
 
 def test_a_disagreement_is_said_to_be_one() -> None:
     wrong = simulated_result(hc.presets.load("three_modes_1d"))
-    other = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.9, truncation=0.1)
+    other = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.9, truncation_time=0.1)
     comparison = hc.compare(other, wrong["simulated"])
     assert not comparison.verdict.passed
     text = report_text(comparison=comparison, recursion=other, simulated=wrong["simulated"], figures={})
@@ -185,7 +185,7 @@ def test_a_disagreement_is_said_to_be_one() -> None:
 
 
 def test_theory_alone_makes_a_report_too(tmp_path: Path) -> None:
-    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.1)
     path = write_report(
         tmp_path / "new",
         comparison=None,
@@ -209,7 +209,7 @@ def test_theory_alone_makes_a_report_too(tmp_path: Path) -> None:
 )
 def test_sliders_are_left_out_where_the_closed_forms_do_not_hold(options: dict) -> None:
     recursion = hc.Recursion(
-        hc.presets.load("two_modes_1d"), **{"fresh_fraction": 0.3, "truncation": 0.1, **options}
+        hc.presets.load("two_modes_1d"), **{"fresh_fraction": 0.3, "truncation_time": 0.1, **options}
     )
     assert explorer_data(recursion, highest_degree=8) is None
     text = report_text(
@@ -232,7 +232,7 @@ def test_sliders_compute_the_closed_forms(tmp_path: Path, alpha: float | None, t
     recursion = hc.Recursion(
         hc.presets.load("three_modes_1d"),
         fresh_fraction=0.3,
-        truncation=0.1,
+        truncation_time=0.1,
         process=hc.OrnsteinUhlenbeck(0.7),
     )
     path = write_report(
@@ -276,7 +276,7 @@ def test_sliders_compute_the_closed_forms(tmp_path: Path, alpha: float | None, t
     # The density in the middle of the plot, by ages in the page and by Gauss ages here.
     low, high = explorer_data(recursion, highest_degree=8)["law"]["range"]
     again = hc.Recursion(
-        recursion.target, fresh_fraction=alpha, truncation=time, process=hc.OrnsteinUhlenbeck(0.7)
+        recursion.target, fresh_fraction=alpha, truncation_time=time, process=hc.OrnsteinUhlenbeck(0.7)
     )
     if alpha > 0.0 or time > 0.0:
         exact = float(again.limit().density(0.5 * (low + high)))

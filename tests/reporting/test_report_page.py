@@ -14,7 +14,7 @@ from hermite_collapse.reporting import page
 
 
 def figure(name: str = "one", caption: str = "A caption.") -> Figure:
-    axes = draw_attenuation(fresh_fraction=0.3, truncation=0.1, rounds=(1, 2))
+    axes = draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2))
     return describe(axes.get_figure(), name, caption)
 
 

@@ -13,7 +13,7 @@ from hermite_collapse.reporting import tables, words
 
 def recursion(target: object = None, **options: object) -> hc.Recursion:
     target = hc.presets.load("three_modes_1d") if target is None else target
-    return hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation": 0.1, **options})
+    return hc.Recursion(target, **{"fresh_fraction": 0.3, "truncation_time": 0.1, **options})
 
 
 def test_the_prediction_is_two_sentences_with_the_closed_forms() -> None:
@@ -30,11 +30,11 @@ def test_the_prediction_is_two_sentences_with_the_closed_forms() -> None:
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"truncation": 0.0}, "Nothing is truncated"),
+        ({"truncation_time": 0.0}, "Nothing is truncated"),
         ({"fresh_fraction": 0.0}, "standard normal law"),
-        ({"fresh_fraction": 0.0, "truncation": hc.schedules.Geometric(0.1, 0.5)}, "blurred image"),
+        ({"fresh_fraction": 0.0, "truncation_time": hc.schedules.Geometric(0.1, 0.5)}, "blurred image"),
         ({"fresh_fraction": 1.0}, "after one round"),
-        ({"truncation": hc.schedules.Polynomial(0.1, 1.0)}, "not geometric"),
+        ({"truncation_time": hc.schedules.Polynomial(0.1, 1.0)}, "not geometric"),
         ({"regime": "accumulate_with_fresh"}, "power of the number of rounds"),
         ({"blur": 0.2}, "mixes Hermite degrees"),
         ({"process": hc.VarianceExploding()}, "mixes Hermite degrees"),
@@ -81,8 +81,8 @@ def test_laws_outside_l2_are_said_to_be_and_only_those() -> None:
     assert any("not in L²(γ)" in note for note in words.caveats(recursion(hc.presets.load("wide_1d"))))
     assert not any("L²(γ)" in note for note in words.caveats(recursion()))
     # The limit is inside if and only if a^2 (largest - 1) < 1; here the largest variance is 2.5.
-    outside = words.caveats(recursion(hc.presets.load("wide_1d"), truncation=0.3))
-    inside = words.caveats(recursion(hc.presets.load("wide_1d"), truncation=0.5))
+    outside = words.caveats(recursion(hc.presets.load("wide_1d"), truncation_time=0.3))
+    inside = words.caveats(recursion(hc.presets.load("wide_1d"), truncation_time=0.5))
     assert np.exp(-0.3) * 1.5 > 1.0 > np.exp(-0.5) * 1.5
     assert any("The limit law is outside" in note for note in outside)
     assert any("The limit law is in L²" in note for note in inside)
@@ -102,7 +102,7 @@ def test_the_question_names_every_setting() -> None:
     assert asked["fresh fraction α"] == "0.3" and "t₀ = 0.1" in asked["truncation"]
     assert "0.25" in asked["kernel blur"] and "own" in asked["first model"]
     assert "σ² = 0.1" in dict(words.question(recursion(process=hc.VarianceExploding())))["truncation"]
-    explicit = dict(words.question(recursion(truncation=[0.3, 0.2])))
+    explicit = dict(words.question(recursion(truncation_time=[0.3, 0.2])))
     assert explicit["truncation"].startswith("t₀ = 0.3, 0.2, 0.2")
 
 

@@ -16,7 +16,7 @@ from hermite_collapse.reporting.tables import written
 
 
 def test_a_page_holds_what_it_was_given_and_refers_to_nothing_else(tmp_path):
-    axes = hc.plot_attenuation(fresh_fraction=0.3, truncation=0.1)
+    axes = hc.plot_attenuation(fresh_fraction=0.3, truncation_time=0.1)
     figure = style.describe(style.figure_of(axes), "kept", "What is kept.")
     table = written(["metric", "value"], [["kl", 0.25], ["a < b", Estimate(0.5, 0.01, "standard_error")]])
     page = Page(
@@ -42,7 +42,7 @@ def test_a_page_without_a_verdict_has_a_lead():
 
 @pytest.mark.parametrize(("shift", "tone"), [(0.0, "good"), (0.35, "bad")])
 def test_the_page_of_a_diagnosis_has_the_colour_of_its_answer(shift, tone):
-    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
     curve[4] += shift
     diagnosis = hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01))
     page = diagnosis_page(diagnosis, source="a table")

@@ -123,14 +123,16 @@ def _kernel_scores(recursion, *, particles, pool, steps=20, runs=RUNS, rounds=2,
 @pytest.mark.parametrize("blur", [0.0, 0.3])
 @pytest.mark.parametrize("pool", [40, 320])
 def test_kernel_generation_has_the_predicted_mean_and_variance(pool, blur):
-    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.3, blur=blur)
+    recursion = hc.Recursion(
+        hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.3, blur=blur
+    )
     mean_z, variance_z = _kernel_scores(recursion, particles=120, pool=pool)
     assert np.abs(mean_z).max() < 4.0
     assert np.abs(variance_z).max() < 4.0
 
 
 def test_the_formula_of_another_pool_is_rejected():
-    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.3)
+    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.3)
     _, variance_z = _kernel_scores(recursion, particles=120, pool=40, formula_pool=120, runs=3 * RUNS)
     assert variance_z.max() > 5.0
 
@@ -138,7 +140,7 @@ def test_the_formula_of_another_pool_is_rejected():
 @pytest.mark.slow
 @pytest.mark.parametrize(("particles", "pool"), [(4096, 1024), (1024, 4096)])
 def test_kernel_generation_with_thousands_of_particles(particles, pool):
-    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.2, blur=0.1)
+    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.2, blur=0.1)
     # 200 runs make 800 000 particles, at which the step of 25 steps shows: its bias is then 5 standard errors.
     mean_z, variance_z = _kernel_scores(recursion, particles=particles, pool=pool, rounds=1, steps=60, seed=1)
     assert np.abs(mean_z).max() < 4.0
@@ -147,7 +149,7 @@ def test_kernel_generation_with_thousands_of_particles(particles, pool):
 
 @pytest.mark.parametrize(("particles", "runs"), [(9_000, 2), (100, 5)])
 def test_bytes_do_not_depend_on_the_chunk_size(particles, runs):
-    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.2, blur=0.1)
+    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.2, blur=0.1)
     one, other = (
         simulate(
             recursion,
@@ -170,7 +172,7 @@ def test_bytes_do_not_depend_on_the_chunk_size(particles, runs):
 
 
 def test_the_pool_defaults_to_the_number_of_particles_and_belongs_to_kernel():
-    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.2)
+    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.2)
     options = {"rounds": 1, "particles": 50, "degree": 1, "device": "cpu"}
     assert simulate(recursion, generator="kernel", steps=2, **options).pool == 50
     with pytest.raises(hc.InputError, match="pool must be left out with generator='exact'"):
@@ -182,7 +184,9 @@ def test_the_pool_defaults_to_the_number_of_particles_and_belongs_to_kernel():
 @pytest.mark.gpu
 @pytest.mark.parametrize("pool", [30_000, 200_000])
 def test_gpu_kernel_agrees_with_its_formula_at_a_hundred_thousand_particles(pool):
-    recursion = hc.Recursion(hc.presets.load("five_modes_10d"), fresh_fraction=0.3, truncation=0.1, blur=0.3)
+    recursion = hc.Recursion(
+        hc.presets.load("five_modes_10d"), fresh_fraction=0.3, truncation_time=0.1, blur=0.3
+    )
     simulated = simulate(
         recursion, rounds=2, particles=100_000, generator="kernel", pool=pool, degree=2, device="cuda"
     )

@@ -10,7 +10,9 @@ from hermite_collapse.recursion.sampling_error import predict_sampling_error
 from hermite_collapse.simulation import EulerMaruyama, ExponentialMultistep, error_budget
 from hermite_collapse.simulation.budget import BIASES, VARIANCES
 
-RECURSION = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1, blur=0.15)
+RECURSION = hc.Recursion(
+    hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1, blur=0.15
+)
 OPTIONS = {"rounds": 2, "particles": 500, "pool": 200, "degree": 4, "device": "cpu", "fine_steps": 40}
 
 
@@ -20,7 +22,7 @@ def budget():
 
 
 def test_closed_form_sources_are_differences_of_recursions(budget):
-    plain = hc.Recursion(RECURSION.target, fresh_fraction=0.3, truncation=0.1)
+    plain = hc.Recursion(RECURSION.target, fresh_fraction=0.3, truncation_time=0.1)
     data = RECURSION.target.hermite_coefficients(4).values
     ideal, blurred = plain.coefficients(4, rounds=2), RECURSION.coefficients(4, rounds=2)
     np.testing.assert_allclose(budget.bias[BIASES.index("truncation")], ideal - data, atol=1e-14)
@@ -54,7 +56,9 @@ def test_a_source_left_out_is_missed(budget):
 
 def test_the_horizon_costs_a_gaussian_what_regression_on_the_start_says():
     variance, horizon, time = 4.0, 3.0, 0.1
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], variance), fresh_fraction=0.5, truncation=time)
+    recursion = hc.Recursion(
+        hc.GaussianMixture([1.0], [0.0], variance), fresh_fraction=0.5, truncation_time=time
+    )
     options = {**OPTIONS, "rounds": 1, "degree": 2, "runs": 16, "pool": 100, "steps": 40, "particles": 2000}
     end, stop = (1.0 + (variance - 1.0) * np.exp(-t) for t in (horizon, time))
     gain = np.exp(-0.5 * (horizon - time)) * stop / end  # of X_t on X_T

@@ -38,7 +38,7 @@ LAWS = {
 
 
 def context(law, *, regime="replace", fresh=0.3, runs=2, particles=9000):
-    recursion = hc.Recursion(law, fresh_fraction=fresh, truncation=0.2, regime=regime)
+    recursion = hc.Recursion(law, fresh_fraction=fresh, truncation_time=0.2, regime=regime)
     index = 3
     rng = np.random.default_rng(7)
     earlier = {

@@ -21,7 +21,7 @@ from hermite_collapse.simulation import (
 from hermite_collapse.simulation.generations import TrainingMixture
 from hermite_collapse.simulation.noise import BLOCK, Piece, plan_chunks
 
-RECURSION = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.2)
+RECURSION = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.2)
 REVERSE = ReverseDiffusion(steps=3)
 
 

@@ -39,7 +39,7 @@ IDS = [f"{i}: {s.describe()}" for i, s in enumerate(SAMPLERS)]
 
 
 def recursion_of(law, fresh_fraction=1.0, **options):
-    return hc.Recursion(law, fresh_fraction=fresh_fraction, truncation=0.0, **options)
+    return hc.Recursion(law, fresh_fraction=fresh_fraction, truncation_time=0.0, **options)
 
 
 def particles_of(generation, law, count=60_000, seed=1, **options):
@@ -281,8 +281,8 @@ def test_samplers_by_name():
 
 def test_refusals_in_one_sentence():
     law = hc.presets.load("two_modes_1d")
-    with pytest.raises(hc.InputError, match="truncation must be 0 in every round"):
-        recursion = hc.Recursion(law, fresh_fraction=0.5, truncation=0.1)
+    with pytest.raises(hc.InputError, match="truncation_time must be 0 in every round"):
+        recursion = hc.Recursion(law, fresh_fraction=0.5, truncation_time=0.1)
         simulate(recursion, rounds=1, particles=10, generator=StepsGeneration(), device="cpu")
     with pytest.raises(hc.InputError, match="guidance_scale must be >= 1"):
         StepsGeneration(guidance_scale=0.5)

@@ -201,7 +201,7 @@ def built_for_steps(law, sampler, scale=1.0):
 
 
 def test_records_of_samplers_of_k_steps_say_it_too():
-    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.5, truncation=0.0)
+    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.5, truncation_time=0.0)
     options = {"rounds": 2, "particles": 100, "degree": 2, "device": "cpu"}
     record = simulate(recursion, generator=StepsGeneration(STEPS["DDIM"], 1.5), **options)
     assert record.sampler["engine"] == COMPILED
@@ -311,7 +311,7 @@ def test_what_is_run_by_the_loop(monkeypatch):
 
 
 def test_records_say_which_code_made_the_particles():
-    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.5, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.5, truncation_time=0.1)
     options = {"rounds": 2, "particles": 200, "degree": 2, "device": "cpu"}
     reverse = ReverseDiffusion(steps=5)
     record = simulate(recursion, generator=ExactGeneration(reverse), **options)

@@ -14,8 +14,10 @@ from hermite_collapse.simulation.settings import RunSettings
 
 TARGET = hc.presets.load("two_modes_1d")
 RECURSIONS = {
-    "replace": hc.Recursion(TARGET, fresh_fraction=0.3, truncation=0.1),
-    "accumulate": hc.Recursion(TARGET, fresh_fraction=0.2, truncation=0.2, regime="accumulate_with_fresh"),
+    "replace": hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1),
+    "accumulate": hc.Recursion(
+        TARGET, fresh_fraction=0.2, truncation_time=0.2, regime="accumulate_with_fresh"
+    ),
 }
 OPTIONS = {"rounds": 3, "particles": 60, "degree": 3, "runs": 2, "device": "cpu", "seed": 7}
 

@@ -149,7 +149,7 @@ def test_unknown_words_are_refused():
 def test_a_comparison_extrapolates_with_the_order_of_the_sampler(sampler):
     """c_h - c_0 = (c_h - c_{h/2}) / (1 - 2^-order), to leading order, in the second moment of a round."""
     law = hc.GaussianMixture([1.0], [0.5], 0.3)
-    recursion = hc.Recursion(law, fresh_fraction=0.5, truncation=0.1)
+    recursion = hc.Recursion(law, fresh_fraction=0.5, truncation_time=0.1)
     options = {
         "rounds": 1,
         "particles": 20_000,

@@ -51,7 +51,7 @@ def test_a_wrong_variance_is_seen():
 
 @pytest.mark.parametrize("name", ["grid_2d", "tilted_2d"])
 def test_tiles_of_components_add_up_to_the_whole(name, monkeypatch):
-    law = hc.Recursion(LAWS[name], fresh_fraction=0.3, truncation=0.1).training_law(5)
+    law = hc.Recursion(LAWS[name], fresh_fraction=0.3, truncation_time=0.1).training_law(5)
     x = torch.from_numpy(_points(LAWS[name], 1.0, 0.1))
     whole = MixtureDenoiser(components_of(law, CPU)).denoise(x, 0.2)
     monkeypatch.setattr(scores, "_TILE", 4)
@@ -69,7 +69,7 @@ def test_score_and_denoiser_say_the_same():
 
 def test_empirical_law_is_denoised_to_posterior_means_of_its_samples():
     points = np.random.default_rng(3).normal(size=(37, 2))
-    recursion = hc.Recursion(hc.EmpiricalLaw(points), fresh_fraction=0.4, truncation=0.2)
+    recursion = hc.Recursion(hc.EmpiricalLaw(points), fresh_fraction=0.4, truncation_time=0.2)
     law = recursion.training_law(2)
     x = np.random.default_rng(4).normal(size=(11, 2))
     a, v = np.exp(-0.5 * 0.3), -np.expm1(-0.3)

@@ -31,7 +31,9 @@ LARGEST_Z = 4.5
 
 
 def recursion_of(name, **options):
-    return hc.Recursion(hc.presets.load(name), **{"fresh_fraction": FRESH, "truncation": TIME, **options})
+    return hc.Recursion(
+        hc.presets.load(name), **{"fresh_fraction": FRESH, "truncation_time": TIME, **options}
+    )
 
 
 def largest_z(recursion, simulated, degree, rounds=None):
@@ -80,7 +82,7 @@ def test_simulation_agrees_with_theory_on_every_preset(name, generator):
         {"regime": [[0.5, 0.5, 0.0, 0.0], [0.2, 0.5, 0.3, 0.0], [0.1, 0.3, 0.3, 0.3]]},
         {"blur": 0.4},
         {"process": hc.VarianceExploding()},
-        {"process": hc.OrnsteinUhlenbeck(1.7), "truncation": [0.2, 0.05, 0.1]},
+        {"process": hc.OrnsteinUhlenbeck(1.7), "truncation_time": [0.2, 0.05, 0.1]},
         {"initial": hc.GaussianMixture([1.0], [0.5], 0.5)},
         {"fresh_fraction": 0.0},
         {"fresh_fraction": 1.0},
@@ -108,7 +110,7 @@ def test_every_kind_of_recursion(options, generator):
 @pytest.mark.parametrize("generator", ["channel", "exact"])
 def test_empirical_target_is_the_empirical_law_exactly(generator):
     points = hc.presets.load("grid_2d").sample(150, np.random.default_rng(0))
-    recursion = hc.Recursion(hc.EmpiricalLaw(points), fresh_fraction=0.4, truncation=0.3)
+    recursion = hc.Recursion(hc.EmpiricalLaw(points), fresh_fraction=0.4, truncation_time=0.3)
     steps = {} if generator == "channel" else {"steps": 25}
     simulated = simulate(
         recursion, rounds=2, particles=3000, generator=generator, degree=3, seed=2, device="cpu", **steps
@@ -151,7 +153,7 @@ def test_a_wrong_reverse_diffusion_is_rejected(options):
 
 def test_a_standard_normal_start_loses_second_moment_at_a_short_horizon():
     # The end law is affine in the start for each path: start from N(0, I) at T = 4 instead of the marginal.
-    recursion = recursion_of("five_modes_10d", truncation=0.02)
+    recursion = recursion_of("five_modes_10d", truncation_time=0.02)
     options = {
         "generator": "exact",
         "rounds": 1,
@@ -286,15 +288,15 @@ def test_bad_arguments_are_refused_in_one_sentence(options, sentence):
 
 
 def test_a_reverse_diffusion_cannot_stop_at_time_zero():
-    with pytest.raises(hc.InputError, match="truncation must be > 0 in every round"):
+    with pytest.raises(hc.InputError, match="truncation_time must be > 0 in every round"):
         simulate(
-            recursion_of("two_modes_1d", truncation=0.0),
+            recursion_of("two_modes_1d", truncation_time=0.0),
             rounds=1,
             particles=10,
             generator="exact",
             device="cpu",
         )
-    frozen = simulate(recursion_of("two_modes_1d", truncation=0.0), rounds=1, particles=10, device="cpu")
+    frozen = simulate(recursion_of("two_modes_1d", truncation_time=0.0), rounds=1, particles=10, device="cpu")
     assert frozen.rounds == 1
 
 
@@ -344,7 +346,10 @@ def test_the_record_says_how_it_was_made():
 
 
 def test_several_recursions_share_options_and_noise(tmp_path):
-    recursions = {"slow": recursion_of("two_modes_1d", truncation=0.01), "fast": recursion_of("two_modes_1d")}
+    recursions = {
+        "slow": recursion_of("two_modes_1d", truncation_time=0.01),
+        "fast": recursion_of("two_modes_1d"),
+    }
     options = {"rounds": 2, "particles": 50, "degree": 2, "device": "cpu"}
     records = simulate_many(recursions, folder=tmp_path / "both", **options)
     assert list(records) == ["slow", "fast"]
@@ -371,7 +376,9 @@ def test_a_folder_begun_with_another_generator_of_random_numbers_is_refused(tmp_
     [("kernel", 1e40, 1), ("channel", 1e300, 2)],  # beyond float32 in the attention, beyond a double in h_2^2
 )
 def test_rounds_that_are_not_finite_are_refused(tmp_path, generator, variance, degree):
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [[0.0]], variance), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(
+        hc.GaussianMixture([1.0], [[0.0]], variance), fresh_fraction=0.3, truncation_time=0.1
+    )
     options = {"pool": 40, "steps": 3} if generator == "kernel" else {}
     with pytest.raises(
         hc.InputError, match="recursion must leave particles and their statistics finite, got NaN"
@@ -386,7 +393,9 @@ def test_rounds_that_are_not_finite_are_refused(tmp_path, generator, variance, d
 @pytest.mark.parametrize("centre", [0.0, 1e5, 1e7, 1e9])
 def test_standard_errors_are_not_lost_far_from_the_origin(centre):
     """Where the difference of moments has no digits, what rounding leaves of it stands in the place of 0."""
-    recursion = hc.Recursion(hc.GaussianMixture([1.0], [[centre]], 0.1), fresh_fraction=0.3, truncation=TIME)
+    recursion = hc.Recursion(
+        hc.GaussianMixture([1.0], [[centre]], 0.1), fresh_fraction=0.3, truncation_time=TIME
+    )
     simulated = simulate(recursion, rounds=1, particles=2000, degree=2, runs=4, device="cpu")
     exact = np.array([recursion.law(i).hermite_coefficients(2).values for i in range(2)])
     z = (simulated.coefficients - exact)[..., 1:] / simulated.standard_errors[..., 1:]

@@ -59,7 +59,7 @@ SETTINGS = {
 
 
 def recursion_of(target=PLANE):
-    return hc.Recursion(target, fresh_fraction=0.3, truncation=0.1)
+    return hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1)
 
 
 def neural_run(folder=None):

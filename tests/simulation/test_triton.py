@@ -256,7 +256,7 @@ def test_particles_are_those_of_the_compiled_kernel():
 @pytest.mark.parametrize("name", ["tilted_2d", "five_modes_10d"])
 def test_a_simulation_by_the_kernel(name, monkeypatch):
     """The whole way of a CUDA device but for the device; the variants are held against the loop on the way."""
-    recursion = hc.Recursion(hc.presets.load(name), fresh_fraction=0.5, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load(name), fresh_fraction=0.5, truncation_time=0.1)
 
     def simulated():
         return simulate(recursion, rounds=2, particles=70, degree=3, generator="exact", steps=4, device="cpu")
@@ -287,7 +287,7 @@ def test_particles_do_not_depend_on_what_is_carried_with_them():
 
 
 def round_context(data: hc.GaussianMixture | hc.EmpiricalLaw, regime: str, fresh: float) -> RoundContext:
-    recursion = hc.Recursion(data, fresh_fraction=fresh, truncation=0.2, regime=regime)
+    recursion = hc.Recursion(data, fresh_fraction=fresh, truncation_time=0.2, regime=regime)
     generator = np.random.default_rng(7)
     earlier = {
         j: torch.from_numpy(generator.normal(size=(2, 300, recursion.dimension)) + 10.0 * j)

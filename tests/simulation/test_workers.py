@@ -72,7 +72,7 @@ def test_work_that_splits_keeps_all_threads_for_large_operations(two_threads):
 @pytest.mark.parametrize("generator", ["channel", "exact", "kernel"])
 @pytest.mark.parametrize(("particles", "runs"), [(17_000, 1), (700, 5)])
 def test_bytes_depend_neither_on_threads_nor_on_chunks(generator, particles, runs, two_threads):
-    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.1)
     options = {"rounds": 2, "particles": particles, "runs": runs, "degree": 3, "device": "cpu", "keep": "all"}
     if generator != "channel":
         options["steps"] = 4

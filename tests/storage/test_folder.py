@@ -34,7 +34,7 @@ KILLER = textwrap.dedent(
 
     root, keep, regime = sys.argv[1:4]
     law = hc.GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.5]], 0.2)
-    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation=0.1, regime=regime)
+    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation_time=0.1, regime=regime)
     random.seed(0)
 
     def run(folder, *, half_write_at=None):

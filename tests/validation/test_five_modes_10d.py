@@ -205,7 +205,7 @@ def test_limits_and_shares():
 
 
 def test_statistics_of_a_record_are_means_of_squares():
-    recursion = hc.Recursion(hc.presets.load("five_modes_10d"), fresh_fraction=0.5, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("five_modes_10d"), fresh_fraction=0.5, truncation_time=0.1)
     record = hc.simulation.simulate(
         recursion, rounds=1, particles=40, degree=1, keep="all", device="cpu", seed=2
     )

@@ -130,9 +130,9 @@ def test_a_difference_is_counted_in_units_of_rounding():
     assert row["share_equal_to_the_bit"] == pytest.approx(1.0 / 3.0)
 
 
-@pytest.mark.parametrize("key", ["fresh_fraction", "truncation"])
+@pytest.mark.parametrize("key", ["fresh_fraction", "truncation_time"])
 def test_a_control_is_rejected_where_its_power_says_so_and_undetermined_below(key):
-    value = {"fresh_fraction": 0.3, "truncation": 0.1}[key]
+    value = {"fresh_fraction": 0.3, "truncation_time": 0.1}[key]
     recursion = recursion_of("three_modes_1d")
     simulated = simulate(recursion, rounds=5, particles=1_000_000, degree=8, device="cpu")
     honest = hc.compare(recursion, simulated, level=1e-3)
@@ -156,7 +156,7 @@ def test_a_simulation_of_another_recursion_disagrees(tmp_path, monkeypatch):
     piece = PIECES["presets/channel/three_modes_1d"]
 
     def other(recursion, **options):
-        return simulate(hc.Recursion(recursion.target, fresh_fraction=0.33, truncation=0.1), **options)
+        return simulate(hc.Recursion(recursion.target, fresh_fraction=0.33, truncation_time=0.1), **options)
 
     monkeypatch.setattr(presets, "simulate", other)
     assert piece.run(job_for(piece, tmp_path, particles=200_000)).passed is False

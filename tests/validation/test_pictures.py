@@ -71,7 +71,9 @@ def test_a_simulation_of_another_recursion_is_seen(monkeypatch):
 
     def moved(recursion, *arguments, **options):
         wrong = type(recursion)(
-            recursion.target, fresh_fraction=1.2 * annealing.FRESH_FRACTION, truncation=recursion.schedule
+            recursion.target,
+            fresh_fraction=1.2 * annealing.FRESH_FRACTION,
+            truncation_time=recursion.schedule,
         )
         return honest(wrong, *arguments, **options)
 

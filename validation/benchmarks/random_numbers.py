@@ -79,7 +79,7 @@ def _own_normals(columns: int) -> Callable[[], None]:
 
 def _channel(name: str) -> dict[str, Any]:
     law = _diagonal(10) if name == "diagonal_10d" else hc.presets.load(name)
-    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(law, fresh_fraction=0.3, truncation_time=0.1)
     earlier = torch.from_numpy(np.random.default_rng(2).standard_normal((1, PARTICLES, law.dimension)))
     context = RoundContext(recursion, 0, 1, PARTICLES, 1, CPU, {0: earlier})
     training = TrainingMixture(context)

@@ -26,12 +26,12 @@ def run() -> list[dict[str, Any]]:
     began, total = time.perf_counter(), 0.0
     for alpha, t in settings:
         limit = hc.attenuation(DEGREES, fresh_fraction=alpha, truncation_time=t)
-        factors = hc.mode_factors(DEGREES, fresh_fraction=alpha, truncation=t, rounds=ROUNDS)
+        factors = hc.mode_factors(DEGREES, fresh_fraction=alpha, truncation_time=t, rounds=ROUNDS)
         spread = limit[2] * variance + 1.0 - limit[2] + (limit[2] - limit[1] ** 2) * mean**2
         total += float(factors[-1].sum() + spread + tail_divergence(alpha, t, mean**2 + variance))
     seconds = time.perf_counter() - began
     assert np.isfinite(total)
-    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=0.1)
     limit_law = recursion.limit()
     hc.distances.wasserstein(limit_law, target)
     distances = []

@@ -19,7 +19,7 @@ def main() -> None:
 
     # My data are samples: the empirical law is the data law of the recursion, exactly.
     samples = hc.presets.load("tilted_2d").sample(20_000, rng)
-    recursion = hc.Recursion(hc.EmpiricalLaw(samples), fresh_fraction=0.3, truncation=0.05)
+    recursion = hc.Recursion(hc.EmpiricalLaw(samples), fresh_fraction=0.3, truncation_time=0.05)
     limit = recursion.limit()
     print("variances of data and limit:", np.diag(recursion.target.covariance), np.diag(limit.covariance))
 

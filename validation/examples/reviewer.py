@@ -10,7 +10,7 @@ import hermite_collapse as hc
 
 def main() -> None:
     data = hc.presets.load("three_modes_1d")
-    recursion = hc.Recursion(data, fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.1)
     simulated = hc.simulation.simulate(
         recursion, rounds=8, particles=50_000, runs=2, degree=8, progress=False
     )
@@ -19,7 +19,7 @@ def main() -> None:
     print(honest.verdict.text)
     print(f"implied fresh fraction {honest.implied_fresh_fraction}")
 
-    doubtful = hc.compare(hc.Recursion(data, fresh_fraction=0.33, truncation=0.1), simulated)
+    doubtful = hc.compare(hc.Recursion(data, fresh_fraction=0.33, truncation_time=0.1), simulated)
     print("with a fresh fraction ten per cent off:", doubtful.verdict.text)
 
     chi_square = hc.distances.chi_square(recursion.limit(), data)

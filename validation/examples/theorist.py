@@ -14,7 +14,7 @@ def main() -> None:
     data = hc.GaussianMixture(
         [0.5, 0.5], [[-1.2, 0.3], [0.9, -0.4]], [[0.1, 0.3], [0.2, 0.05]], covariance_type="diagonal"
     )
-    recursion = hc.Recursion(data, fresh_fraction=0.2, truncation=0.1)
+    recursion = hc.Recursion(data, fresh_fraction=0.2, truncation_time=0.1)
 
     # The limit law is itself a small mixture, exact in every Hermite mode of degree below 64.
     limit = recursion.limit()
@@ -37,8 +37,8 @@ def main() -> None:
 
     # Annealed truncation brings the data back: at the speed of the schedule, or of the fresh data if that is slower.
     for schedule in (hc.schedules.Polynomial(0.1, 1.0), hc.schedules.Geometric(0.1, 0.5)):
-        law = hc.annealing_law(4, fresh_fraction=0.2, truncation=schedule, rounds=40)
-        lost = 1.0 - hc.mode_factors(4, fresh_fraction=0.2, truncation=schedule, rounds=40)[-1]
+        law = hc.annealing_law(4, fresh_fraction=0.2, truncation_time=schedule, rounds=40)
+        lost = 1.0 - hc.mode_factors(4, fresh_fraction=0.2, truncation_time=schedule, rounds=40)[-1]
         print(
             f"  {schedule}: 1 - f_4(40) = {lost:.3g}, law {law.residual[-1]:.3g}, limited by {law.bottleneck}"
         )

@@ -46,7 +46,7 @@ def run(settings: Settings) -> Result:
     n = 1_000_000 if settings.is_full else 200_000
     scores, deviations, arrays = [], {}, {}
     for name, (schedule, far) in SCHEDULES.items():
-        recursion = hc.Recursion(law, fresh_fraction=FRESH_FRACTION, truncation=schedule)
+        recursion = hc.Recursion(law, fresh_fraction=FRESH_FRACTION, truncation_time=schedule)
         predicted = predict_degree_error(recursion, DEGREE, rounds=ROUNDS, particles=n)
         simulated = simulate(
             recursion, rounds=ROUNDS, particles=n, degree=DEGREE, device=settings.device, seed=settings.seed
@@ -55,7 +55,7 @@ def run(settings: Settings) -> Result:
         error = predicted.standard_error
         tested = predicted.is_testable()[-1] & (np.arange(DEGREE + 1) > 0)
         scores += list((measured - predicted.expected)[-1, tested] / error[-1, tested])
-        same = {"fresh_fraction": FRESH_FRACTION, "truncation": schedule, "rounds": far}
+        same = {"fresh_fraction": FRESH_FRACTION, "truncation_time": schedule, "rounds": far}
         degrees = [int(degree) for degree in np.flatnonzero(tested)]
         deviations[name] = max(
             abs(mode_residuals(m, **same)[-1] / annealing_law(m, **same).residual[-1] - 1.0) for m in degrees

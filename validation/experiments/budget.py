@@ -29,7 +29,9 @@ def experiments() -> list[Experiment]:
 
 def run(sampler: Sampler, steps: int, settings: Settings) -> Result:
     """The budget of a kernel recursion, and a test that its sources add up."""
-    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1, blur=0.15)
+    recursion = hc.Recursion(
+        hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1, blur=0.15
+    )
     n = 20_000 if settings.is_full else 600
     budget = error_budget(
         recursion,

@@ -21,7 +21,7 @@ from hermite_collapse.simulation import (
 
 from ..experiment import Experiment, Result, Settings
 
-TRUTH = {"fresh_fraction": 0.3, "truncation": 0.1}
+TRUTH = {"fresh_fraction": 0.3, "truncation_time": 0.1}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,11 @@ def experiments() -> list[Experiment]:
             _many,
             {"fresh_fraction": 1.05 * 0.3},
         ),
-        "truncation": ("truncation time 5 % too large in the prediction", _many, {"truncation": 1.05 * 0.1}),
+        "truncation": (
+            "truncation time 5 % too large in the prediction",
+            _many,
+            {"truncation_time": 1.05 * 0.1},
+        ),
         "drift_sign": (
             "drift of the forward process in the sampler",
             lambda: {"generator": "exact", "sampler": WrongSign(), "steps": 100, "particles": 20_000},

@@ -36,7 +36,7 @@ def experiments() -> list[Experiment]:
 def heat_map(settings: Settings) -> Result:
     """Rounds until the limit is reached to 1e-3 of its distance, then all coefficients of degree <= 6."""
     degree, rounds = 6, 20
-    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("grid_2d"), fresh_fraction=0.3, truncation_time=0.1)
     data = recursion.target.hermite_coefficients(degree)
     limit = recursion.limit().hermite_coefficients(degree).values
     n = 1_000_000 if settings.is_full else 50_000
@@ -80,7 +80,7 @@ def kl_against_rounds(settings: Settings) -> Result:
     scores = []
     n = 1_000_000 if settings.is_full else 50_000
     for name, schedule in schedules.items():
-        recursion = hc.Recursion(law, fresh_fraction=0.3, truncation=schedule)
+        recursion = hc.Recursion(law, fresh_fraction=0.3, truncation_time=schedule)
         kl[name] = np.array(
             [0.0] + [hc.distances.kl(law, recursion.law(i)).value for i in range(1, rounds + 1)]
         )
@@ -114,7 +114,7 @@ def moment_drift(settings: Settings) -> Result:
     n, runs = (1_000_000, 4) if settings.is_full else (10_000, 4)
     predicted, measured, errors, scores = {}, {}, {}, []
     for alpha in (0.1, 0.5, 0.9):
-        recursion = hc.Recursion(law, fresh_fraction=alpha, truncation=0.02, blur=0.6)
+        recursion = hc.Recursion(law, fresh_fraction=alpha, truncation_time=0.02, blur=0.6)
         error = predict_sampling_error(recursion, 2, rounds=rounds, particles=n)
         simulated = simulate(
             recursion,

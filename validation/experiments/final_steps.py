@@ -77,7 +77,7 @@ def simulated(settings: Settings) -> Result:
     for final_step in FINAL_STEPS:
         for sigma in SIGMAS:
             recursion = hc.Recursion(
-                LAW, fresh_fraction=FRESH_FRACTION, truncation=float(hc.time_from_sigma(sigma))
+                LAW, fresh_fraction=FRESH_FRACTION, truncation_time=float(hc.time_from_sigma(sigma))
             )
             record = simulate(
                 recursion,

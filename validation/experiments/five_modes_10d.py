@@ -5,7 +5,7 @@ a kernel density estimate with bandwidth 0.6 on N = 100 000 points, run by 500 E
 T = 4 to t0 = 0.02; 20 generations; fresh fractions 0.1, 0.5, 0.9; ten runs.
 
 In closed form: blur and truncation are one Gaussian channel, so the population law of every generation is a mixture
-known exactly (`Recursion(..., blur=0.6, truncation=0.02)`).  Finite T, finitely many steps and finite N are defects on
+known exactly (`Recursion(..., blur=0.6, truncation_time=0.02)`).  Finite T, finitely many steps and finite N are defects on
 top, each measured here with the others removed.
 
 Said plainly: the divergence chi2(p_i against p*) that the paper plots is infinite from generation 1 on.  One

@@ -21,7 +21,7 @@ def experiments() -> list[Experiment]:
 
 def run(settings: Settings) -> Result:
     """A kernel recursion with a coarse sampler, a short horizon and few points, where defects are large."""
-    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     n = 20_000 if settings.is_full else 500
     simulated = simulate(
         recursion,

@@ -80,7 +80,7 @@ class Setting:
         return hc.Recursion(
             hc.presets.load("five_modes_10d"),
             fresh_fraction=self.fresh / self.particles,
-            truncation=self.truncation,
+            truncation_time=self.truncation,
             blur=self.blur,
         )
 

@@ -46,7 +46,7 @@ def experiments() -> list[Experiment]:
 @in_pieces("neural/energies")
 def energies(settings: Settings) -> Result:
     """Energies in the first round against the exact score, later against the score of the training set."""
-    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation=TIME)
+    recursion = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=TIME)
     found = learned_energies(
         recursion,
         generation=generation_for(settings, "neural/energies"),
@@ -72,7 +72,7 @@ def energies(settings: Settings) -> Result:
 def budget(settings: Settings) -> Result:
     """Sources of the first round's defect, each with the others exact, and what their sum leaves over."""
     target, n = hc.presets.load("tilted_2d"), 100_000 if settings.is_full else 6000
-    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation=TIME)
+    recursion = hc.Recursion(target, fresh_fraction=0.3, truncation_time=TIME)
     exact = recursion.coefficients(3, rounds=1)[1]
     sampler, fine, coarse = ExponentialMultistep(), 60, 8
     learned = generation_for(settings, "neural/error_budget", width=32, steps=300)
@@ -131,7 +131,9 @@ def schedules(settings: Settings) -> Result:
 
     def run(kinds: dict[str, Any], final_step: str) -> dict[str, Any]:
         name = f"neural/schedules/{final_step}/{'-'.join(kinds)}"
-        recursions = {k: hc.Recursion(target, fresh_fraction=alpha, truncation=t) for k, t in kinds.items()}
+        recursions = {
+            k: hc.Recursion(target, fresh_fraction=alpha, truncation_time=t) for k, t in kinds.items()
+        }
         generation = generation_for(settings, name, final_step=final_step, width=32, steps=400)
         return simulate_together(
             recursions, generation=generation, folder=folder_for(settings, name), **options
@@ -143,7 +145,11 @@ def schedules(settings: Settings) -> Result:
     deviations = []
     for time, record in zip(times.values(), constant.values(), strict=True):
         d = mode_defects(
-            record.coefficients, record.degrees, target=data.values, fresh_fraction=alpha, truncation=time
+            record.coefficients,
+            record.degrees,
+            target=data.values,
+            fresh_fraction=alpha,
+            truncation_time=time,
         )
         deviations.append(float(np.sqrt(np.mean(d.values[:, 1:] ** 2))))
     plan = planned_times(target, rounds, alpha, pool=generation_for(settings, "").training.samples)

@@ -121,9 +121,11 @@ def ideal(settings: Settings, data: ImageData, *, particles: int, rounds: int = 
     )
 
 
-def recursion_on(data: ImageData, fresh_fraction: float, truncation: Any) -> hc.Recursion:
+def recursion_on(data: ImageData, fresh_fraction: float, truncation_time: Any) -> hc.Recursion:
     """The recursion that starts from the training images."""
-    return hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=fresh_fraction, truncation=truncation)
+    return hc.Recursion(
+        hc.EmpiricalLaw(data.train), fresh_fraction=fresh_fraction, truncation_time=truncation_time
+    )
 
 
 def measure(

@@ -152,7 +152,7 @@ def ellipsoids(
     degree: int,
 ) -> Result:
     """Simulate all fractions as one batched model and hold one half of the seeds against the other."""
-    recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation=TIME) for a in fractions}
+    recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation_time=TIME) for a in fractions}
     records = simulate_together(
         recursions,
         rounds=rounds,
@@ -179,7 +179,7 @@ def within_ellipsoids(
     rows, arrays, passed = [], {}, True
     for alpha, (label, record) in zip(fractions, records.items(), strict=True):
         n = record.degrees
-        options = {"target": data, "fresh_fraction": alpha, "truncation": TIME}
+        options = {"target": data, "fresh_fraction": alpha, "truncation_time": TIME}
         check = check_robustness(record.coefficients, n, **options)
         defects = mode_defects(record.coefficients, n, **options)
         z = defects.values[:, 1:] / np.maximum(defects.standard_error[:, 1:], 1e-300)
@@ -247,7 +247,7 @@ def line(settings: Settings) -> Result:
     """The ball of W2 on the line, where W2 is the distance of quantiles."""
     target, runs, rounds, alpha = hc.presets.load("three_modes_1d"), 4, 10 if settings.is_full else 3, 0.3
     particles = 100_000 if settings.is_full else 8000
-    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation=TIME)
+    recursion = hc.Recursion(target, fresh_fraction=alpha, truncation_time=TIME)
     name = "neural/mixture_1d"
     record = simulate(
         recursion,
@@ -281,7 +281,7 @@ def within_ball(recursion: hc.Recursion, record: SimulatedRecursion) -> Result:
         defects[:half].max(axis=0),
         initial_distance=float(distances[:half, 0].max()),
         fresh_fraction=alpha,
-        truncation=TIME,
+        truncation_time=TIME,
     )
     # Sampling noise of one law against the exact one: what even a perfect run would show.
     floor = distances[:, 0].max()

@@ -39,7 +39,7 @@ def run(settings: Settings) -> Result:
     particles, runs = (2000, 4000) if settings.is_full else (400, 1200)
     records = simulate_many(
         {
-            name: hc.Recursion(target, fresh_fraction=FRESH_FRACTION, truncation=schedule)
+            name: hc.Recursion(target, fresh_fraction=FRESH_FRACTION, truncation_time=schedule)
             for name, schedule in schedules.items()
         },
         rounds=ROUNDS,

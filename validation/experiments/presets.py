@@ -43,7 +43,10 @@ def run(preset: str, generator: str, sampler_name: str | None, settings: Setting
     """One simulation, or two for a sampler of first order, against the exact recursion."""
     law = hc.presets.load(preset)
     recursion = hc.Recursion(
-        law, fresh_fraction=FRESH_FRACTION, truncation=TRUNCATION, blur=BLUR if generator == "kernel" else 0.0
+        law,
+        fresh_fraction=FRESH_FRACTION,
+        truncation_time=TRUNCATION,
+        blur=BLUR if generator == "kernel" else 0.0,
     )
     options: dict[str, Any] = {
         "rounds": 5 if settings.is_full else 3,

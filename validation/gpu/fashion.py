@@ -109,7 +109,7 @@ def run(job: Job) -> Outcome:
     with fast_products(job.device):
         network = network_for(job.device)
     recursions = {
-        f"{a:g}": hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=a, truncation=TIME)
+        f"{a:g}": hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=a, truncation_time=TIME)
         for a in FRACTIONS
     }
     folder = job.state / "-".join(map(str, job.size.numbers.values()))

@@ -81,7 +81,7 @@ def run(name: str, job: Job) -> Outcome:
     rows: dict[str, dict[str, Any]] = {}
     for law_name, law in LAWS.items():
         record = simulate(
-            hc.Recursion(law, fresh_fraction=1.0, truncation=0.0),
+            hc.Recursion(law, fresh_fraction=1.0, truncation_time=0.0),
             rounds=1,
             particles=job["particles"],
             degree=DEGREE,

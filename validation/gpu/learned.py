@@ -89,7 +89,7 @@ def run(name: str, job: Job) -> Outcome:
     preset, degree, _ = CASES[name]
     fractions = {1: (0.3,), 3: FEW, 5: ALL}[job["fresh_fractions"]]
     target = hc.presets.load(preset)
-    recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation=TIME) for a in fractions}
+    recursions = {f"{a:g}": hc.Recursion(target, fresh_fraction=a, truncation_time=TIME) for a in fractions}
     is_small = job.size.stage == 0
     folder = job.state / "-".join(map(str, job.size.numbers.values()))
     training = Training(

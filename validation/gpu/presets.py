@@ -96,8 +96,11 @@ def run(preset: str, generator: str, job: Job) -> Outcome:
     job.check()
     comparison = hc.compare(recursion, simulated, level=job.level)
     controls = {
-        name: control(preset, generator, {name: OFF * value}, simulated, comparison, job.level)
-        for name, value in (("fresh_fraction", FRESH_FRACTION), ("truncation", TRUNCATION))
+        name: control(preset, generator, changed, simulated, comparison, job.level)
+        for name, changed in (
+            ("fresh_fraction", {"fresh_fraction": OFF * FRESH_FRACTION}),
+            ("truncation", {"truncation_time": OFF * TRUNCATION}),
+        )
     }
     missed = [name for name, row in controls.items() if row["outcome"] == "accepted"]
     undetermined = [name for name, row in controls.items() if row["outcome"] == "undetermined"]

@@ -47,9 +47,9 @@ def exact_work(dimension: int, components: float) -> float:
 def measure(device: str, small: bool, wanted: set[str]) -> dict[str, float]:
     """Return the rates of the wanted kinds; one whose computation fails is left out, with its traceback on stdout."""
     line = hc.Recursion(
-        hc.presets.load("three_modes_1d"), fresh_fraction=FRESH_FRACTION, truncation=TRUNCATION
+        hc.presets.load("three_modes_1d"), fresh_fraction=FRESH_FRACTION, truncation_time=TRUNCATION
     )
-    space = hc.Recursion(benchmark_mixture(), fresh_fraction=1.0, truncation=TRUNCATION)
+    space = hc.Recursion(benchmark_mixture(), fresh_fraction=1.0, truncation_time=TRUNCATION)
     seconds = 0.05 if small else 0.4
     score = exact_work(10, 25)
 
@@ -70,7 +70,7 @@ def measure(device: str, small: bool, wanted: set[str]) -> dict[str, float]:
         return 50.0 * count * score
 
     def k_steps(count: int) -> float:
-        recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=1.0, truncation=0.0)
+        recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=1.0, truncation_time=0.0)
         generation = StepsGeneration(SamplerSteps.ddim(steps=20))
         simulate(recursion, rounds=1, particles=count, generator=generation, degree=6, device=device)
         return 20.0 * count * exact_work(1, 2)

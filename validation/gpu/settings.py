@@ -12,7 +12,7 @@ OFF = 1.005  # of the negative controls
 
 def recursion_of(preset: str, generator: str = "channel", **changed: float) -> hc.Recursion:
     """Return the recursion of a preset; the kernel generator smooths its pool."""
-    options = {"fresh_fraction": FRESH_FRACTION, "truncation": TRUNCATION} | changed
+    options = {"fresh_fraction": FRESH_FRACTION, "truncation_time": TRUNCATION} | changed
     return hc.Recursion(hc.presets.load(preset), blur=BLUR if generator == "kernel" else 0.0, **options)
 
 

@@ -103,7 +103,7 @@ def limits(job: Job) -> Outcome:
 
 def exact(job: Job) -> Outcome:
     """Time the generator and the readable loop, which every other denoiser runs in."""
-    recursion = hc.Recursion(benchmark_mixture(), fresh_fraction=1.0, truncation=0.1)
+    recursion = hc.Recursion(benchmark_mixture(), fresh_fraction=1.0, truncation_time=0.1)
     records: dict[str, SimulatedRecursion] = {}
 
     def timed(name: str, generation: ExactGeneration, chunk: int | None = None) -> float:

@@ -193,7 +193,7 @@ def _drawn(config: Config, plan: _Plan | None) -> dict[str, Figure]:
     section = config.recursion
     axes = figures.draw_attenuation(
         fresh_fraction=section.fresh_fraction,
-        truncation=section.build_schedule(),
+        truncation_time=section.build_schedule(),
         rate=section.rate,
         regime=section.regime,
         rounds=spread_rounds(section.rounds),

@@ -99,7 +99,7 @@ def divergence_table(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> [row.target_verdict for row in hc.bounds.divergence_table(recursion, rounds=2)]
     ['finite', 'finite', 'infinite']
     """
@@ -151,7 +151,7 @@ def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | N
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> hc.bounds.first_infinite_round(recursion)
     2
     """
@@ -199,7 +199,7 @@ def propagation_record(
     Examples
     --------
     >>> import hermite_collapse as hc
-    >>> recursion = hc.Recursion(hc.presets.load("wide_1d"), fresh_fraction=0.3, truncation=0.1)
+    >>> recursion = hc.Recursion(hc.presets.load("wide_1d"), fresh_fraction=0.3, truncation_time=0.1)
     >>> record = hc.bounds.propagation_record(recursion, rounds=2)
     >>> {row.verdict for row in hc.bounds.propagation_table(record)} <= {"holds", "vacuous"}
     True

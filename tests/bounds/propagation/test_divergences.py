@@ -18,7 +18,7 @@ TWO = hc.GaussianMixture([0.5, 0.5], [-2.0, 2.0], [0.25, 0.25])
 
 @pytest.fixture(scope="module")
 def recursion():
-    return hc.Recursion(TWO, fresh_fraction=0.3, truncation=0.05)
+    return hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.05)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_when_the_printed_experiment_becomes_infinite(blur, truncation, expected
     Blur alone reaches 0.72 = 2 x 0.36, the boundary, at round 1 and exceeds it at round 2.
     """
     target = hc.presets.load("five_modes_10d")
-    run = hc.Recursion(target, fresh_fraction=0.1, truncation=truncation, blur=blur)
+    run = hc.Recursion(target, fresh_fraction=0.1, truncation_time=truncation, blur=blur)
     assert bounds.first_infinite_round(run, rounds=60) == expected
     a2 = math.exp(-truncation)
     variance = 0.36
@@ -85,7 +85,7 @@ def test_exact_scores_obey_every_accumulation_bound(recursion):
 
 def test_record_in_ten_dimensions_says_infinity_plainly():
     target = hc.presets.load("five_modes_10d")
-    run = hc.Recursion(target, fresh_fraction=0.5, truncation=0.02, blur=0.6)
+    run = hc.Recursion(target, fresh_fraction=0.5, truncation_time=0.02, blur=0.6)
     entry = bounds.propagation_record(run, rounds=1, sample_count=4096).rounds[0]
     assert entry.divergence_before.value == 0.0
     assert math.isinf(entry.divergence_after.value) and math.isinf(entry.innovation.value)
@@ -171,7 +171,7 @@ def test_regimes_of_recorded_runs_and_what_becomes_of_them(name, fate):
 @pytest.mark.parametrize("shift", [0.05, -0.2])
 def test_divergence_to_the_limit_stays_finite_and_bounded(shift):
     """Truncated rounds with a moved output: r_i and chi2(p_N against p_inf) by quadrature, the bound over them."""
-    run = hc.Recursion(TWO, fresh_fraction=0.3, truncation=0.1)
+    run = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.1)
     channel, limit = run.channel(0), run.limit()
     law, residuals, measured = TWO, [], []
     for _ in range(6):
@@ -204,7 +204,8 @@ def test_input_errors(recursion):
         bounds.divergence_table(recursion, rounds=1, ratio=1.0)
     with pytest.raises(InputError, match="regime 'replace'"):
         bounds.propagation_record(
-            hc.Recursion(TWO, fresh_fraction=0.3, truncation=0.05, regime="accumulate_with_fresh"), rounds=2
+            hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.05, regime="accumulate_with_fresh"),
+            rounds=2,
         )
     with pytest.raises(InputError, match="6 positive"):
         bounds.drift_regime([1.0, 1.0], fresh_fraction=0.5)

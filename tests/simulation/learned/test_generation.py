@@ -33,8 +33,8 @@ def generation_of(*, steps=40, samples=1500, width=24, path=12, **options):
     )
 
 
-def recursion_of(fresh=0.3, truncation=0.1, **options):
-    return hc.Recursion(TARGET, fresh_fraction=fresh, truncation=truncation, **options)
+def recursion_of(fresh=0.3, truncation_time=0.1, **options):
+    return hc.Recursion(TARGET, fresh_fraction=fresh, truncation_time=truncation_time, **options)
 
 
 def run(recursion, generation, *, runs=2, particles=500, rounds=2, **options):
@@ -101,7 +101,7 @@ def test_learned_rounds_are_near_the_theory_and_untrained_ones_are_not(learned):
 
 def test_learned_runs_lie_in_the_ellipsoid_of_the_other_half(learned):
     n, target = learned.degrees, TARGET.hermite_coefficients(3).values
-    options = {"target": target, "fresh_fraction": 0.3, "truncation": 0.1}
+    options = {"target": target, "fresh_fraction": 0.3, "truncation_time": 0.1}
     assert check_robustness(learned.coefficients, n, **options).is_inside
     # Runs whose second half has another, larger defect must lie outside.
     spoiled = learned.coefficients.copy()
@@ -223,7 +223,9 @@ def test_a_piece_whose_time_is_up_says_so_and_continues(tmp_path):
             lambda: simulate_together(
                 {
                     "a": recursion_of(),
-                    "b": hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.1, truncation=0.1),
+                    "b": hc.Recursion(
+                        hc.presets.load("two_modes_1d"), fresh_fraction=0.1, truncation_time=0.1
+                    ),
                 },
                 rounds=1,
                 particles=10,
@@ -245,7 +247,7 @@ def test_a_piece_whose_time_is_up_says_so_and_continues(tmp_path):
             lambda: simulate(recursion_of(), rounds=1, particles=10, generator="neural", pool=2),
             "samples must be",
         ),
-        (lambda: run(recursion_of(truncation=0.0), generation_of()), "truncation must be > 0"),
+        (lambda: run(recursion_of(truncation_time=0.0), generation_of()), "truncation_time must be > 0"),
     ],
 )
 def test_bad_input_is_one_sentence(call, sentence):

@@ -41,7 +41,7 @@ def digits():
 @pytest.fixture(scope="module")
 def ideal(digits):
     """The digits through three ideal rounds: recursion and particles by round."""
-    recursion = hc.Recursion(hc.EmpiricalLaw(digits.train), fresh_fraction=FRESH, truncation=TIME)
+    recursion = hc.Recursion(hc.EmpiricalLaw(digits.train), fresh_fraction=FRESH, truncation_time=TIME)
     record = simulate(
         recursion, rounds=ROUNDS, particles=PARTICLES, degree=1, keep="all", device="cpu", seed=2
     )
@@ -49,7 +49,7 @@ def ideal(digits):
 
 
 def wrong_recursion(digits):
-    return hc.Recursion(hc.EmpiricalLaw(digits.train), fresh_fraction=FRESH, truncation=1.2 * TIME)
+    return hc.Recursion(hc.EmpiricalLaw(digits.train), fresh_fraction=FRESH, truncation_time=1.2 * TIME)
 
 
 # ---------------------------------------------------------------- theory in 64 dimensions
@@ -69,7 +69,7 @@ def test_degree_factors_of_the_ideal_channel_agree_with_theory(digits, ideal):
 def test_degree_factors_scatter_as_predicted(digits):
     """Over many small runs: the z-scores of rounds and degrees have variance one."""
     runs, few = 150, digits.held_out[:25]
-    recursion = hc.Recursion(hc.EmpiricalLaw(digits.train), fresh_fraction=0.05, truncation=0.05)
+    recursion = hc.Recursion(hc.EmpiricalLaw(digits.train), fresh_fraction=0.05, truncation_time=0.05)
     record = simulate(
         recursion, rounds=2, particles=100, runs=runs, degree=1, keep="all", device="cpu", seed=9
     )
@@ -106,7 +106,7 @@ def test_one_dimension_is_the_hermite_mode_itself():
     """In one dimension h_1(u x) and K_1 summed over held-out points are the same functional up to a factor."""
     rng = np.random.default_rng(4)
     law = hc.EmpiricalLaw(rng.normal(0.7, 0.5, (400, 1)))
-    recursion = hc.Recursion(law, fresh_fraction=0.4, truncation=0.2)
+    recursion = hc.Recursion(law, fresh_fraction=0.4, truncation_time=0.2)
     x = simulate(recursion, rounds=2, particles=300, degree=2, keep="all", device="cpu", seed=1).samples[0]
     y = rng.normal(0.7, 0.5, (50, 1))
     by_degree = degree_factors(x, recursion=recursion, held_out=y, degree=2)
@@ -127,7 +127,9 @@ def test_one_dimension_is_the_hermite_mode_itself():
         (
             lambda r, x: degree_factors(
                 x,
-                recursion=hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.1, truncation=0.1),
+                recursion=hc.Recursion(
+                    hc.presets.load("two_modes_1d"), fresh_fraction=0.1, truncation_time=0.1
+                ),
                 held_out=x[0],
                 degree=1,
             ),
@@ -219,7 +221,7 @@ three_rounds(sys.argv[1])
 def three_rounds(folder, generation=TINY):
     data = load_images("digits").part(300)
     recursion = hc.Recursion(
-        hc.EmpiricalLaw(data.train), fresh_fraction=0.5, truncation=hc.schedules.Polynomial(0.2, 1.0)
+        hc.EmpiricalLaw(data.train), fresh_fraction=0.5, truncation_time=hc.schedules.Polynomial(0.2, 1.0)
     )
     return simulate(
         recursion,
@@ -267,6 +269,6 @@ def test_a_gpu_where_there_is_none_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is one")
     data = load_images("digits").part(10)
-    recursion = hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=0.5, truncation=0.1)
+    recursion = hc.Recursion(hc.EmpiricalLaw(data.train), fresh_fraction=0.5, truncation_time=0.1)
     with pytest.raises(ValueError, match="torch sees no CUDA device"):
         simulate(recursion, rounds=1, particles=4, generator=TINY, degree=1, device="cuda")
