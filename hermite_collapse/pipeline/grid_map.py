@@ -222,6 +222,38 @@ def mixture_rounds(
     return results
 
 
+def line_output(
+    sampler: Sampler,
+    training: LineLaw,
+    *,
+    guidance_scale: float = 1.0,
+    shares: FloatArray | None = None,
+    refinement: int = 1,
+) -> WeightedPoints:
+    """Return the law of a sampler's output for a training law without points, class by class under guidance.
+
+    Parameters
+    ----------
+    sampler : Sampler
+    training : LineLaw
+    guidance_scale : float
+        1 + omega.
+    shares : array, shape (classes,), optional
+        With which probabilities the classes are asked for under guidance; those of the training law if None.
+    refinement : int
+        How much finer the grid is than it need be: two of them show the error of the first.
+    """
+    if guidance_scale == 1.0:
+        points, masses = _carried(sampler, training.posterior, None, np.inf, refinement)
+        return WeightedPoints(points, masses / masses.sum(), np.zeros(len(points), dtype=np.int64))
+    return _by_class(sampler, training, guidance_scale, np.inf, shares, refinement)
+
+
+def law_points(law: LineLaw) -> WeightedPoints:
+    """Return a mixture as points, each in the class of its component."""
+    return _points(law, None)
+
+
 def _points(law: LineLaw, classify: Classify | None) -> WeightedPoints:
     """Return a mixture as points."""
     parts = [
@@ -270,20 +302,39 @@ def _output(
     """Return the law of a sampler's output, class by class under guidance."""
     if classify is not None:
         return _joined([(1.0, *_carried(sampler, training.posterior, classify, finest))], classify)
-    numbers = range(int(training.classes.max()) + 1)
-    shares = np.bincount(training.classes, training.weights)
+    return _by_class(sampler, training, scale, finest)
+
+
+def _by_class(
+    sampler: Sampler,
+    training: LineLaw,
+    scale: float,
+    finest: float,
+    shares: FloatArray | None = None,
+    refinement: int = 1,
+) -> WeightedPoints:
+    """Return the law of a guided sampler's output; its classes are those that were asked for."""
+    asked = np.bincount(training.classes, training.weights) if shares is None else shares
     return _joined(
-        [(shares[k], *_carried(sampler, _guided(training, k, scale), None, finest)) for k in numbers], None
+        [
+            (share, *_carried(sampler, _guided(training, k, scale), None, finest, refinement))
+            for k, share in enumerate(asked)
+        ],
+        None,
     )
 
 
 def _carried(
-    sampler: Sampler, posterior: Posterior[FloatArray], classify: Classify | None, finest: float
+    sampler: Sampler,
+    posterior: Posterior[FloatArray],
+    classify: Classify | None,
+    finest: float,
+    refinement: int = 1,
 ) -> tuple[FloatArray, FloatArray]:
     """Return points and masses of the law of a sampler's output, no further apart than the finest level."""
     added = sampler.noise_by_step
     if added is not None and np.any(added > 0.0):
-        return _with_noise(sampler, added, posterior, finest)
+        return _with_noise(sampler, added, posterior, finest, refinement)
 
     def draw() -> FloatArray:
         raise InputError(
@@ -291,16 +342,20 @@ def _carried(
             f"{sampler.describe()}: use particles."
         )
 
-    return _through(lambda u: sampler.carry(sampler.deviation * u, posterior, draw), classify, finest)
+    return _through(
+        lambda u: sampler.carry(sampler.deviation * u, posterior, draw), classify, finest, refinement
+    )
 
 
-def _through(function: Map, classify: Classify | None, finest: float) -> tuple[FloatArray, FloatArray]:
+def _through(
+    function: Map, classify: Classify | None, finest: float, refinement: int = 1
+) -> tuple[FloatArray, FloatArray]:
     """Return points and masses of the law of a function of a standard normal, by adaptive rules.
 
     Panels are halved until moments to degree 8, and the masses and means of the classes, no longer change, and until
     those that matter are no longer than ten times the finest level.
     """
-    edges = np.linspace(-REACH, REACH, FIRST_PANELS + 1)
+    edges = np.linspace(-REACH, REACH, refinement * FIRST_PANELS + 1)
     left, right = edges[:-1], edges[1:]
     values, masses = _panels(function, left, right)
     size = max(float(np.abs(values).max()), 1e-300)
@@ -344,7 +399,7 @@ def _features(values: FloatArray, masses: FloatArray, labels: IntArray | None) -
 
 
 def _with_noise(
-    sampler: Sampler, added: FloatArray, posterior: Posterior[FloatArray], finest: float
+    sampler: Sampler, added: FloatArray, posterior: Posterior[FloatArray], finest: float, refinement: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return points and masses of the output of a sampler with noise."""
     ends = np.flatnonzero(added > 0.0)
@@ -364,7 +419,8 @@ def _with_noise(
         spacing = min(
             SPACING * min(noise, following), LAST_SPACING * noise if following == np.inf else np.inf
         )
-        widest = 0.5 * finest if following == np.inf else 0.9 * following
+        spacing /= refinement
+        widest = (0.5 * finest if following == np.inf else 0.9 * following) / refinement
         while True:
             x, mass = _spread(points, masses, noise, spacing)
             moved = block(number, x)

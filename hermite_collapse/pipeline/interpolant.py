@@ -23,7 +23,7 @@ from .mechanism import Mechanism
 SMALLEST, LARGEST = 1e-12, 1e6
 NODES = 257
 GRID = 8193
-NEGLIGIBLE = 1e-9  # of V/w: a variance that is lost; its own digits are those of rounding
+NEGLIGIBLE = 1e-7  # of V/w: a variance that is lost; its own digits are those of the rounding of w
 TOLERATED, TOLERATED_AT_CORNERS = 1e-7, 1e-4  # error of V at points between the nodes
 _LOW, _SPAN = float(np.log(SMALLEST)), float(np.log(LARGEST) - np.log(SMALLEST))
 _STEP = _SPAN / (GRID - 1)
@@ -164,9 +164,6 @@ def _log_variance(mechanism: Mechanism, w: FloatArray) -> FloatArray:
 
 def _series(values: FloatArray) -> FloatArray:
     """Return the Chebyshev coefficients of values at the Chebyshev points cos(pi j / (n - 1))."""
-    from scipy.fft import dct
-
-    series = dct(values, type=1) / (len(values) - 1)
-    series[0] /= 2.0
-    series[-1] /= 2.0
+    series = np.fft.irfft(values)[: len(values)]  # the discrete cosine transform of an even continuation
+    series[1:-1] *= 2.0
     return np.asarray(series)

@@ -33,11 +33,18 @@ GRID = 33
 NUDGE = 1e-3  # of log V, for sensitivities
 
 
+def deviation(pipeline: Pipeline, v: ArrayLike) -> float:
+    """Return the largest relative deviation of the limits from the data; infinity where one does not exist."""
+    data = variances(v, "v")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        limit = np.asarray(pipeline.limit(data))
+        deviations = np.where(limit == data, 0.0, np.abs(limit - data) / data)
+    return float(np.max(np.where(np.isnan(deviations), np.inf, deviations)))
+
+
 def holds(pipeline: Pipeline, v: ArrayLike, tolerance: float) -> bool:
     """Return whether the limit of every direction is within a relative tolerance of the data."""
-    data = variances(v, "v")
-    with np.errstate(invalid="ignore"):
-        return bool(np.all(np.abs(np.asarray(pipeline.limit(data)) - data) <= tolerance * data))
+    return deviation(pipeline, v) <= tolerance
 
 
 def steps_for(
@@ -69,21 +76,38 @@ def steps_for(
     """
     data, level = variances(v, "v"), checks.positive(tolerance, "tolerance")
 
-    def fits(count: int) -> bool:
+    def error(count: int) -> float:
         try:
-            return holds(build(count), data, level)
+            return deviation(build(count), data)
         except InputError:
-            return False
+            return np.inf
 
     low, high = 0, min(checks.integer(start, "start", minimum=1), checks.integer(most, "most", minimum=1))
-    while not fits(high):
+    below, above = np.inf, error(high)
+    while above > level:
         if high >= most:
             return None
-        low, high = high, min(2 * high, most)
+        low, below, high = high, above, min(2 * high, most)
+        above = error(high)
+    tries = 0
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle, high)
+        tries += 1
+        middle = _between(low, below, high, above, level) if tries % 3 else (low + high) // 2
+        value = error(middle)
+        if value <= level:
+            high, above = middle, value
+        else:
+            low, below = middle, value
     return high
+
+
+def _between(low: int, below: float, high: int, above: float, level: float) -> int:
+    """Return the number of steps at which an error that is a power of it comes down to a level; else the middle."""
+    if not (0.0 < above < below < np.inf):
+        return (low + high) // 2
+    share = np.log(below / level) / np.log(below / above)
+    guess = low * (high / low) ** float(np.clip(share, 0.0, 1.0))
+    return int(np.clip(np.ceil(guess), low + 1, high - 1))
 
 
 def guidance_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> float | None:

@@ -26,6 +26,7 @@ from ..core.threads import one_thread
 from ..core.types import FloatArray
 from .guidance import Guidance
 from .probed_steps import Denoiser, ProbedSteps
+from .scheduler_classes import quiet, require
 from .scheduler_conventions import (
     Call,
     Convention,
@@ -39,8 +40,6 @@ from .scheduler_setup import (
     chosen_map,
     given_levels,
     made,
-    quiet,
-    require,
     sentence,
     set_levels,
     without_clipping,

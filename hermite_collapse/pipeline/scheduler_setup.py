@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import inspect
-import logging
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +10,10 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from .probed_steps import Denoiser
+from .scheduler_classes import quiet, scheduler_class
 from .scheduler_conventions import Convention, SchedulerObject, convention_of
 from .scheduler_sources import SchedulerSource
 
-INSTALL = 'pip install "hermite-collapse[diffusers]"'
 LONGEST_COMPLAINT = 160  # characters
 NOT_LINEAR = ("clip_sample", "clip_denoised", "thresholding")
 LEARNED_VARIANCES = ("learned", "learned_range")
@@ -35,11 +27,6 @@ TAKE_BOTH = (  # the number of steps beside the levels themselves
     "PiflowScheduler",
     "SCMScheduler",
 )
-# Modules of classes that import torchsde, which makes only the noise that is answered here.
-WITHOUT_TORCHSDE = {
-    "DPMSolverSDEScheduler": "scheduling_dpmsolver_sde",
-    "CosineDPMSolverMultistepScheduler": "scheduling_cosine_dpmsolver_multistep",
-}
 # Pipelines that pass sigmas = linspace(1, 1/K, K) to the scheduler's set_timesteps.
 PASS_SIGMAS = (
     "Bria",
@@ -58,22 +45,12 @@ PASS_SIGMAS = (
 )
 
 
-def require(module: str) -> None:
-    """Say what to install where a package is missing."""
-    try:
-        __import__(module)
-    except ImportError:
-        raise InputError(
-            f"scheduler needs {module} to be probed, which is not installed: {INSTALL}."
-        ) from None
-
-
 def made(source: SchedulerSource) -> SchedulerObject:
     """Return the scheduler that a configuration describes."""
     name = source.class_name
     if not name:
         raise InputError("config must name the scheduler's class (_class_name), got none.")
-    kind = _class_of(name)
+    kind = scheduler_class(name)
     convention_of((name,))
     # What its constructor takes; `from_config` of diffusers takes the same and imports all classes that it resembles.
     defaults = set(source.settings.get("_use_default_values") or ())
@@ -87,54 +64,6 @@ def made(source: SchedulerSource) -> SchedulerObject:
         raise InputError(f"{name} cannot be made here: {words}") from None
     except (ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError) as problem:
         raise InputError(f"config must be one that {name} accepts: {sentence(problem)}") from None
-
-
-def _class_of(name: str) -> type[SchedulerObject]:
-    """Return a scheduler class of diffusers."""
-    with quiet():
-        require("diffusers")
-        import diffusers
-
-        if name in WITHOUT_TORCHSDE:
-            with _placeholder("torchsde"):
-                module = importlib.import_module(f"diffusers.schedulers.{WITHOUT_TORCHSDE[name]}")
-        else:
-            module = diffusers if hasattr(diffusers, name) else diffusers.schedulers
-        kind = getattr(module, name, None)
-    if not isinstance(kind, type):
-        raise InputError(
-            f"_class_name must be a scheduler of diffusers {diffusers.__version__}, got {name!r}."
-        )
-    return kind
-
-
-@contextmanager
-def _placeholder(name: str) -> Iterator[None]:
-    """Let modules import a package that is missing, whose functions they will not call."""
-    missing = importlib.util.find_spec(name) is None
-    if missing:
-        module = ModuleType(name)
-        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-        sys.modules[name] = module
-    try:
-        yield
-    finally:
-        if missing:
-            del sys.modules[name]
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep diffusers from printing: unused settings and deprecations of its own are common and harmless."""
-    logger = logging.getLogger("diffusers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def chosen_map(
