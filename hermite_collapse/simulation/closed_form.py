@@ -48,6 +48,8 @@ class ChannelGeneration(Generation):
 class _ChannelRound(RoundGenerator):
     """Particles of the training mixture carried through the channel of the round."""
 
+    mixes_pieces = True
+
     def __init__(self, context: RoundContext) -> None:
         self._context = context
         self._channel = context.recursion.channel(context.round_index)
@@ -136,7 +138,7 @@ class _ExactRound(RoundGenerator):
             piece=context.piece,
             readable=generation.wrap is not None,
         )
-        self.splits_work = self._diffusion.splits_work
+        self.splits_work = self.mixes_pieces = self._diffusion.splits_work
 
     @property
     def bytes_per_row(self) -> int:

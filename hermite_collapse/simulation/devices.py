@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -49,11 +50,17 @@ def describe_versions() -> dict[str, str]:
     """Return the versions that decide the bytes of a run."""
     return {
         "hermite_collapse": __version__,
-        "numba": version("numba"),
+        "numba": _numba(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+@cache
+def _numba() -> str:
+    """Return Numba's version without importing it; reading it from a file takes milliseconds."""
+    return version("numba")
 
 
 def works_in_blocks(device: torch.device) -> bool:

@@ -81,9 +81,12 @@ class RoundGenerator(ABC):
     splits_work : bool
         Whether large operations of one chunk take all threads (`core.threads.all_threads`), to the same bytes with any
         number of them; chunks are then made one after the other.
+    mixes_pieces : bool
+        Whether a chunk may hold pieces of several sizes, as no operation sees their shape on a CPU.
     """
 
     splits_work: bool = False
+    mixes_pieces: bool = False
 
     @property
     @abstractmethod
@@ -146,6 +149,7 @@ class InitialRound(RoundGenerator):
         law = recursion.target if recursion.initial is None else recursion.initial
         self._law = components_of(law, device)
         self._piece, self._seed, self._device = min(particles, BLOCK), seed, device
+        self.mixes_pieces = self._law.frames is None
 
     @property
     def bytes_per_row(self) -> int:

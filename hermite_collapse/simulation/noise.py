@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive pieces of equal size, as rows start to stop of the particles of all runs laid end to end."""
+    """Consecutive pieces, as rows start to stop of the particles of all runs laid end to end."""
 
     start: int
     stop: int
@@ -62,18 +62,29 @@ def pieces_of_run(run: int, particles: int) -> tuple[Piece, ...]:
     return tuple(Piece(run, block, min(BLOCK, particles - start)) for block, start in enumerate(starts))
 
 
-def plan_chunks(runs: int, particles: int, chunk: int, *, whole: bool = False) -> list[Chunk]:
+def plan_chunks(
+    runs: int, particles: int, chunk: int, *, whole: bool = False, mixed: bool = False
+) -> list[Chunk]:
     """Return the chunks, of at most `chunk` rows and at least one piece, that runs x particles rows are cut into.
 
     The pieces of a chunk have one size: a run's last, shorter block stands alone.  Work that is done piece by
     piece then meets the same shapes whatever the chunk size.  If `whole`, runs of which one fits a chunk are pieces
-    themselves, for devices that do not work in blocks: several runs are then one chunk.
+    themselves, for devices that do not work in blocks: several runs are then one chunk.  If `mixed`, several runs that
+    fit a chunk are one as well, each in its blocks: for work that does not see the shape.
     """
-    if whole and particles <= chunk:
+    if (whole and particles <= chunk) or (mixed and BLOCK < particles <= chunk // 2):
         together = chunk // particles
         cut = [range(first, min(first + together, runs)) for first in range(0, runs, together)]
         return [
-            Chunk(own.start * particles, own.stop * particles, tuple(Piece(run, 0, particles) for run in own))
+            Chunk(
+                own.start * particles,
+                own.stop * particles,
+                tuple(
+                    piece
+                    for run in own
+                    for piece in ((Piece(run, 0, particles),) if whole else pieces_of_run(run, particles))
+                ),
+            )
             for own in cut
         ]
     together = max(1, chunk // min(particles, BLOCK))

@@ -27,6 +27,7 @@ from .generations import InitialRound, RoundContext, RoundGenerator
 from .noise import BLOCK, Chunk, plan_chunks
 from .records import describe_run, make_record
 from .settings import RunSettings
+from .side_by_side import side_by_side
 from .statistics import HermiteStatistics
 from .workers import made_in_order
 
@@ -91,7 +92,8 @@ class _Rounds:
         self.accumulator = HermiteStatistics(
             settings.dimension,
             settings.degree,
-            runs=settings.runs,
+            runs=settings.run_count,
+            centred_together=settings.runs,
             particles=settings.particles,
             products=settings.products,
             device=settings.device,
@@ -136,10 +138,10 @@ class _Rounds:
     def _one_round(self, index: int, advance: Advance) -> None:
         begin = time.perf_counter()
         settings = self.settings
-        generators = self._generators(index)
+        generator = self._generator(index)
         while True:
             try:
-                particles, statistics = self._attempt(index, generators, advance)
+                particles, statistics = self._attempt(index, generator, advance)
                 break
             except (RuntimeError, MemoryError) as problem:
                 if not is_out_of_memory(problem) or not self._shrink(index):
@@ -164,75 +166,74 @@ class _Rounds:
         for j in obsolete:
             del self.particles[j]
 
-    def _generators(self, index: int) -> Sequence[RoundGenerator]:
-        """What makes the particles of the round, one a recursion."""
+    def _generator(self, index: int) -> RoundGenerator:
+        """What makes the particles of the round, of all recursions."""
         settings = self.settings
+        numbered = list(enumerate(settings.recursions))
         if index == 0:
-            return [
+            rounds: Sequence[RoundGenerator] = [
                 InitialRound(
                     recursion,
                     particles=settings.particles,
                     seed=settings.seed_of(number),
                     device=settings.device,
                 )
-                for number, recursion in enumerate(settings.recursions)
+                for number, recursion in numbered
             ]
-        contexts = [
-            RoundContext(
-                recursion,
-                index - 1,
-                settings.runs,
-                settings.particles,
-                settings.seed_of(number),
-                settings.device,
-                {j: rows[settings.runs_of(number)] for j, rows in self.particles.items()},
-            )
-            for number, recursion in enumerate(settings.recursions)
-        ]
-        return settings.generation.prepare_together(contexts)
+        else:
+            contexts = [
+                RoundContext(
+                    recursion,
+                    index - 1,
+                    settings.runs,
+                    settings.particles,
+                    settings.seed_of(number),
+                    settings.device,
+                    {j: rows[settings.runs_of(number)] for j, rows in self.particles.items()},
+                )
+                for number, recursion in numbered
+            ]
+            rounds = settings.generation.prepare_together(contexts)
+        return side_by_side(rounds, runs=settings.runs, particles=settings.particles)
 
     def _attempt(
-        self, index: int, generators: Sequence[RoundGenerator], advance: Advance
+        self, index: int, generator: RoundGenerator, advance: Advance
     ) -> tuple[torch.Tensor | None, dict[str, FloatArray]]:
         """The statistics of a round, and its particles if a later round or the user wants them."""
         settings = self.settings
         if self.chunk_limit is None:
-            largest = max(generator.bytes_per_row for generator in generators)
-            self.chunk_limit = devices.default_chunk(settings.device, largest)
+            self.chunk_limit = devices.default_chunk(settings.device, generator.bytes_per_row)
             if devices.works_in_blocks(settings.device):  # several chunks for each thread
-                share = settings.runs * settings.particles // (4 * torch.get_num_threads())
+                share = settings.rows // (4 * torch.get_num_threads())
                 self.chunk_limit = max(BLOCK, min(self.chunk_limit, share))
-        particles = None
+        particles, rows = None, None
         if index in settings.needed(index + 1):
             shape = (settings.run_count, settings.particles, settings.dimension)
             particles = torch.empty(shape, dtype=torch.float64, device=settings.device)
-        parts: list[dict[str, FloatArray]] = []
-        whole = not devices.works_in_blocks(settings.device)
-        chunks = plan_chunks(settings.runs, settings.particles, self.chunk_limit, whole=whole)
-        done = index * settings.rows
-        for number, generator in enumerate(generators):
-            rows = None
-            if particles is not None:
-                rows = particles[settings.runs_of(number)].view(-1, settings.dimension)
-            self.accumulator.reset()
+            rows = particles.view(-1, settings.dimension)
+        chunks = plan_chunks(
+            settings.run_count,
+            settings.particles,
+            self.chunk_limit,
+            whole=not devices.works_in_blocks(settings.device),
+            mixed=generator.mixes_pieces,
+        )
+        self.accumulator.reset()
 
-            def work(
-                chunk: Chunk, generator: RoundGenerator = generator
-            ) -> tuple[torch.Tensor, torch.Tensor]:
-                made = generator.particles(chunk)
-                return made, self.accumulator.sums(made, chunk)
+        def work(chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
+            made = generator.particles(chunk)
+            return made, self.accumulator.sums(made, chunk)
 
-            results = made_in_order(work, chunks, device=settings.device, splits=generator.splits_work)
-            for chunk, (made, sums) in zip(chunks, results, strict=True):
-                if rows is not None:
-                    rows[chunk.start : chunk.stop] = made
-                with one_thread():  # small operations
-                    self.accumulator.add(made, chunk, sums)
-                done += chunk.rows
-                total = (settings.rounds + 1) * settings.rows
-                advance(done, total, f"round {done // settings.rows}/{settings.rounds}")
-            parts.append(self.accumulator.result().arrays())
-        return particles, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        results = made_in_order(work, chunks, device=settings.device, splits=generator.splits_work)
+        for chunk, (made, sums) in zip(chunks, results, strict=True):
+            if rows is not None:
+                rows[chunk.start : chunk.stop] = made
+            with one_thread():  # small operations
+                self.accumulator.add(made, chunk, sums)
+            done = index * settings.rows + chunk.stop
+            total = (settings.rounds + 1) * settings.rows
+            advance(done, total, f"round {done // settings.rows}/{settings.rounds}")
+        return particles, self.accumulator.result().arrays()
 
     def _shrink(self, index: int) -> bool:
         """Halve the chunk after memory ran out; False if it cannot be smaller."""
@@ -240,7 +241,7 @@ class _Rounds:
         smallest = min(self.settings.particles, BLOCK)
         if self.chunk_limit <= smallest:
             return False
-        largest = self.settings.runs * self.settings.particles
+        largest = self.settings.rows
         self.chunk_limit = max(smallest, min(self.chunk_limit, largest) // 2)
         devices.release_memory(self.settings.device)
         note = (

@@ -35,6 +35,8 @@ class RunSettings:
         As for `simulate`.
     generation : Generation
         How particles are made.
+    shared_noise : bool
+        Whether all recursions have the same seed and so the same random numbers.
     """
 
     names: tuple[str, ...]
@@ -49,6 +51,7 @@ class RunSettings:
     device: torch.device
     seed: int
     chunk: int | None
+    shared_noise: bool = False
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class RunSettings:
         device: str | torch.device = "auto",
         seed: int = 0,
         chunk: int | None = None,
+        shared_noise: bool = False,
     ) -> Self:
         """Return the settings; InputError for an argument out of range, before a folder is begun."""
         if not recursions:
@@ -87,6 +91,7 @@ class RunSettings:
             device=choose_device(device),
             seed=checks.integer(seed, "seed"),
             chunk=None if chunk is None else checks.integer(chunk, "chunk", minimum=1),
+            shared_noise=shared_noise,
         )
         for recursion in settings.recursions:
             generation.check(recursion, settings.rounds)
@@ -112,8 +117,8 @@ class RunSettings:
         return slice(index * self.runs, (index + 1) * self.runs)
 
     def seed_of(self, index: int) -> int:
-        """Return the seed of one recursion: the given one for the first, and others made from it."""
-        return self.seed if index == 0 else seed_from(self.seed, index)
+        """Return the seed of one recursion: the given one for the first, others made from it unless noise is shared."""
+        return self.seed if index == 0 or self.shared_noise else seed_from(self.seed, index)
 
     def needed(self, complete: int) -> set[int]:
         """Return the rounds whose particles are still wanted when rounds 0..complete-1 are done."""

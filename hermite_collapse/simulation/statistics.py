@@ -59,10 +59,20 @@ class HermiteStatistics:
         Whether to average h_j h_k for all pairs as well, (m, m) numbers for each run.
     device : torch.device
         Where the particles are.
+    centred_together : int, optional
+        Consecutive runs whose sums are about one centre, a divisor of `runs`; all of them if None.
     """
 
     def __init__(
-        self, dimension: int, degree: int, *, runs: int, particles: int, products: bool, device: torch.device
+        self,
+        dimension: int,
+        degree: int,
+        *,
+        runs: int,
+        particles: int,
+        products: bool,
+        device: torch.device,
+        centred_together: int | None = None,
     ) -> None:
         self.dimension, self.degree = dimension, degree
         self.runs, self.particles = runs, particles
@@ -75,7 +85,9 @@ class HermiteStatistics:
         self._products = products
         self._totals = torch.zeros((runs, sum(self._widths)), dtype=torch.float64, device=device)
         self._tree: SumTree[torch.Tensor] = SumTree(torch.clone)
-        self._centre: torch.Tensor | None = None
+        groups = 1 if centred_together is None else runs // centred_together
+        # Any fixed point near the data serves: the first particle of the group of runs.
+        self._centres = self._totals.new_zeros((groups, runs // groups, dimension))
 
     def _blocks_together(self, rows: int) -> int:
         """Return the number of blocks of one batch, made of settings alone: shapes decide the last bits of products."""
@@ -89,7 +101,6 @@ class HermiteStatistics:
         """Forget everything added."""
         self._totals.zero_()
         self._tree.clear()
-        self._centre = None
 
     def sums(self, x: torch.Tensor, chunk: Chunk) -> torch.Tensor:
         """Return one row of sums for each block of a chunk (rows, d), (runs, blocks, sums); from any thread."""
@@ -108,13 +119,15 @@ class HermiteStatistics:
         sums = self.sums(x, chunk) if sums is None else sums
         first, last = chunk.pieces[0], chunk.pieces[-1]
         by_run = x.reshape(_run_count(chunk), -1, self.dimension)
-        centres = by_run[:, ::BLOCK]
-        if self._centre is None:
-            # Any fixed point near the data serves; chunks begin with the first particle.
-            self._centre = x[:1].clone()
+        if first.block == 0:
+            together = self._centres.shape[1]
+            begun = by_run[-first.run % together :: together, 0]
+            group = -(-first.run // together)
+            self._centres[group : group + len(begun)] = begun[:, None]
+        centres = self._centres.view(self.runs, 1, self.dimension)[first.run : last.run + 1]
         counts = sums.new_full((sums.shape[1], 1), BLOCK)
         counts[-1] = by_run.shape[1] - BLOCK * (sums.shape[1] - 1)
-        self._move(sums, counts, centres - self._centre)
+        self._move(sums, counts, by_run[:, ::BLOCK] - centres)
         self._tree.add(first.block, sums.transpose(0, 1))
         if last.first + last.rows >= self.particles:
             for _, node in self._tree.parts():
@@ -169,7 +182,6 @@ class HermiteStatistics:
 
     def result(self) -> RoundStatistics:
         """Return the averages of everything added."""
-        assert self._centre is not None
         averages = self._totals / self.particles
         hermite, shift, second, *products = torch.split(averages, self._widths, dim=1)
         covariances = second.view(-1, self.dimension, self.dimension) - shift[:, :, None] * shift[:, None, :]
@@ -177,7 +189,7 @@ class HermiteStatistics:
         return RoundStatistics(
             coefficients=moments[:, 0],
             second_moments=moments[:, 1],
-            means=(self._centre + shift).cpu().numpy(),
+            means=(self._centres.view_as(shift) + shift).cpu().numpy(),
             covariances=(0.5 * (covariances + covariances.mT)).cpu().numpy(),
             products=products[0].reshape(self.runs, self._width, self._width).cpu().numpy()
             if products

@@ -90,14 +90,13 @@ class CompiledKernel:
         keys = np.array([*start.key, *path.key], dtype=np.uint64)
         with all_threads():
             threads = torch.get_num_threads()
-        lanes = min(SHARES * threads, len(tiles[0]))
+        lanes = 1 if threads == 1 else min(SHARES * threads, len(tiles[0]))
 
         def make(lane: int) -> None:
             reverse_diffusion(lane, lanes, self.plan, self.tables, *tiles, keys, classes, result)
 
-        if threads == 1 or lanes == 1:
-            for lane in range(lanes):
-                make(lane)
+        if lanes == 1:
+            make(0)
         else:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(make, range(lanes)))
