@@ -44,7 +44,7 @@ def test_a_name_that_no_argument_has(name):
         ),
         (
             lambda: hc.Recursion(RECURSION.target, fresh_fraction=0.3, trunc=0.1),
-            "Recursion must be given arguments it knows, got trunc (did you mean truncation?).",
+            "Recursion must be given arguments it knows, got trunc (did you mean truncation_time?).",
         ),
         (
             lambda: hc.predict(RECURSION.target, rounds=2),

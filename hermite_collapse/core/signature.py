@@ -6,7 +6,8 @@
     attenuation(2, fresh_fracton=0.3, truncation_time=0.1)
     InputError: attenuation must be given arguments it knows, got fresh_fracton (did you mean fresh_fraction?).
 
-A call that fits costs nothing: the signature is looked at only after Python has refused it.
+A call that fits costs nothing: the signature is looked at only after Python has refused it. Then a keyword of an
+earlier version is read as its name of today (`EARLIER_NAMES`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from .arrays import brief
 from .errors import InputError
 
 Target = TypeVar("Target", bound=Callable[..., object])
+
+EARLIER_NAMES = {"truncation": "truncation_time"}
+"""Keywords of earlier versions that calls may still use, and what they are called now."""
 
 
 def public(target: Target) -> Target:
@@ -46,22 +50,45 @@ def public(target: Target) -> Target:
 
 
 def _guarded(function: Callable[..., object], name: str, *, bound: bool) -> Callable[..., object]:
-    def explain(args: tuple[object, ...], keywords: Mapping[str, object]) -> None:
+    def misfit(args: tuple[object, ...], keywords: Mapping[str, object]) -> str | None:
         parameters = list(inspect.signature(function).parameters.values())
-        sentence = _misfit(name, parameters[bound:], args[bound:], keywords)
-        if sentence is not None:
-            raise InputError(sentence) from None
+        return _misfit(name, parameters[bound:], args[bound:], keywords)
+
+    def with_fitting_names(
+        args: tuple[object, ...], keywords: Mapping[str, object]
+    ) -> dict[str, object] | None:
+        """Return keywords under names that fit, None if they fit as they are; raise if nothing fits."""
+        sentence = misfit(args, keywords)
+        if sentence is None:
+            return None
+        if EARLIER_NAMES.keys() & keywords.keys():
+            renamed = with_names_of_today(keywords)
+            if renamed.keys() - keywords.keys() <= inspect.signature(function).parameters.keys():
+                sentence = misfit(args, renamed)
+                if sentence is None:
+                    return renamed
+        raise InputError(sentence) from None
 
     def call(*args: object, **keywords: object) -> object:
         try:
             return function(*args, **keywords)
         except TypeError:
-            explain(args, keywords)
-            raise  # the call fits: the error is another one
+            renamed = with_fitting_names(args, keywords)
+            if renamed is None:
+                raise  # the call fits: the error is another one
+        return function(*args, **renamed)
 
     # With the globals of the function it stands for, which is how doctest and others tell where it is defined.
     own = types.FunctionType(call.__code__, function.__globals__, name, None, call.__closure__)
     return functools.wraps(function)(own)
+
+
+def with_names_of_today(keywords: Mapping[str, object]) -> dict[str, object]:
+    """Return keywords with those of earlier versions renamed, unless both names are there."""
+    return {
+        key if EARLIER_NAMES.get(key, key) in keywords else EARLIER_NAMES.get(key, key): value
+        for key, value in keywords.items()
+    }
 
 
 def _misfit(
@@ -73,7 +100,7 @@ def _misfit(
     kinds = {p.kind for p in parameters}
     for key in keywords:
         if key not in by_name and inspect.Parameter.VAR_KEYWORD not in kinds:
-            near = difflib.get_close_matches(key, by_name, n=1)
+            near = difflib.get_close_matches(key, by_name, n=1) or [n for n in by_name if n.startswith(key)]
             hint = f"did you mean {near[0]}?" if near else f"it takes {_listed(by_name)}"
             return f"{name} must be given arguments it knows, got {key} ({hint})."
     if len(args) > len(by_position) and inspect.Parameter.VAR_POSITIONAL not in kinds:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
-from ..core.signature import public
+from ..core.signature import public, with_names_of_today
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..laws.aged import AgedLaw
@@ -134,7 +134,7 @@ class Recursion(Displayed, Value):
         """Return a copy with other values for some of the arguments of the constructor."""
         if "fresh_fraction" in changes and "regime" not in changes:
             changes["regime"] = self.regime.name if self.regime.table is None else self.regime.table
-        return Recursion(**{**self._arguments(), **changes})
+        return Recursion(**{**self._arguments(), **with_names_of_today(changes)})
 
     def __repr__(self) -> str:
         parts = [

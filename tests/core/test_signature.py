@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 from dataclasses import dataclass
 
 import pytest
 
+import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.core.signature import public
 
@@ -86,3 +88,26 @@ def test_name_documentation_signature_and_pickle_stay():
     assert list(inspect.signature(Setting).parameters) == ["steps", "rate"]
     assert pickle.loads(pickle.dumps(share)) is share
     assert pickle.loads(pickle.dumps(Setting(2))) == Setting(2)
+
+
+@public
+def factors(degree, *, truncation_time, rounds=1):
+    if rounds == 0:
+        raise TypeError("from inside")
+    return degree, truncation_time, rounds
+
+
+def test_keywords_of_earlier_versions_are_read_as_their_names_of_today():
+    assert factors(2, truncation=0.3) == factors(2, truncation_time=0.3) == (2, 0.3, 1)
+    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation=[0.1, 0.2])
+    assert recursion == recursion.replace(truncation=[0.1, 0.2])
+    assert recursion.replace(truncation=0.4) == recursion.replace(truncation_time=0.4) != recursion
+    for call, sentence in (
+        (lambda: factors(2, truncation=0.3, truncation_time=0.3), "got truncation "),
+        (lambda: factors(2, truncation=0.3, rouns=1), "got rouns (did you mean rounds?)"),
+        (lambda: share(2, fresh_fraction=0.1, truncation=1), "got truncation (it takes"),
+    ):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            call()
+    with pytest.raises(TypeError, match="from inside"):
+        factors(2, truncation=0.3, rounds=0)
