@@ -14,9 +14,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
+from ..pipeline.scheduler_classes import quiet
 from ..pipeline.scheduler_conventions import SchedulerObject
 from ..pipeline.scheduler_probe import PreparedScheduler, SchedulerDrive, prepared
-from ..pipeline.scheduler_classes import quiet
 from ..pipeline.scheduler_sources import Config
 from .steps import OWN_END, KStepGeneration, TensorPosterior, checked_scale
 
