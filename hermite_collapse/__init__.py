@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .comparison.comparison import Comparison as Comparison
     from .comparison.comparison import compare as compare
     from .comparison.learned import compare_learned as compare_learned
+    from .comparison.steps import compare_steps as compare_steps
     from .core.errors import ConvergenceError as ConvergenceError
     from .core.errors import InputError as InputError
     from .core.estimates import Estimate as Estimate

@@ -31,12 +31,14 @@ from ..storage.folder import read_json, write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from .asked import asked_of_run
 from .config import Config, load_config
+from .step_sampler import require_steps, steps_generation
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from xarray import Dataset
 
     from ..comparison.comparison import Comparison
+    from ..comparison.steps import StepsComparison
+    from ..figures.saving import Drawing
     from ..recursion.prediction import Prediction
     from ..recursion.recursion import Recursion
     from ..simulation.generations import Generation
@@ -157,13 +159,28 @@ class Results:
         return compare(self.recursion, self.simulated, level=level, refined=self.refined)
 
     @cached_property
+    def steps_comparison(self) -> StepsComparison:
+        """The exact laws of a sampler of K steps against the simulation."""
+        from ..comparison.steps import compare_steps
+
+        generation, level = steps_generation(self.config), self.config.analysis.significance
+        return compare_steps(
+            self.recursion,
+            self.simulated,
+            generation.sampler,
+            guidance_scale=generation.guidance_scale,
+            level=level,
+        )
+
+    @cached_property
     def dataset(self) -> Dataset:
         """The data set on the disk, in memory; that of the comparison if none was written."""
         import xarray
 
         path = self.folder / DATASET
         if not path.exists():
-            return self.comparison.dataset
+            is_by_steps = self.config.simulation.generator == STEPS
+            return self.steps_comparison.dataset if is_by_steps else self.comparison.dataset
         with xarray.open_dataset(path, engine="h5netcdf") as stored:
             return stored.load()
 
@@ -236,7 +253,9 @@ def is_comparable(config: Config) -> bool:
 
 
 def has_prediction(config: Config) -> bool:
-    """Return whether theory predicts a simulation with its error bars."""
+    """Return whether the theory of the channel predicts a simulation with its error bars."""
+    if config.simulation.generator == STEPS:
+        return False
     try:
         require_comparable(config)
     except InputError:
@@ -254,7 +273,10 @@ def require_comparable(config: Config) -> None:
     """Refuse a simulation that no prediction belongs to, before it begins."""
     from ..recursion.sampling_error import GENERATORS
 
-    checks.one_of(config.simulation.generator, GENERATORS, "generator of a comparison")
+    if config.simulation.generator == STEPS:
+        require_steps(config, config.build_recursion())
+        return
+    checks.one_of(config.simulation.generator, (*GENERATORS, STEPS), "generator of a comparison")
     checks.one_of(config.simulation.final_step, ("noisy",), "final_step of a comparison")
 
 
@@ -310,7 +332,7 @@ def write_outcome(
     prediction: Prediction,
     *,
     command: str,
-    save: Callable[[Mapping[str, Figure], Path], dict[str, Path]],
+    save: Callable[[Mapping[str, Drawing], Path], dict[str, Path]],
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Path]:
     """Write the data set, the figures and the page of a finished run, and return their paths by name.
@@ -332,12 +354,15 @@ def write_outcome(
     dict of str to Path
     """
     from .. import figures, reporting
+    from ..figures.saving import drawings
 
     comparison = results.comparison
     written = {"dataset": results.folder / DATASET}
     write_dataset(comparison.dataset, written["dataset"])
-    drawn = figures.comparison_figures(
-        comparison, results.recursion, results.simulated, prediction=prediction, progress=progress
+    drawn = drawings(
+        figures.comparison_figures(
+            comparison, results.recursion, results.simulated, prediction=prediction, progress=progress
+        )
     )
     written |= save(drawn, results.folder / FIGURES)
     written["report"] = reporting.write_report(
@@ -367,22 +392,7 @@ def _generation(config: Config) -> _Generation:
     """Return how particles are made, as arguments of `simulation.simulate`."""
     section = config.simulation
     if section.generator == STEPS:
-        if section.final_step != "noisy" or section.pool is not None:
-            raise InputError(
-                "final_step and pool must be left out with the generator steps, got one of them."
-            )
-        from ..advice.schedulers import USUAL_STEPS
-        from ..pipeline.sampler_steps import SamplerSteps
-        from ..simulation.steps import StepsGeneration, steps_by_name
-
-        scale = section.guidance_scale
-        if section.scheduler_file is None:
-            return {"generator": steps_by_name(section.sampler, section.steps, guidance_scale=scale)}
-        if section.sampler is not None:
-            raise InputError(f"sampler must be left out beside scheduler_file, got {section.sampler!r}.")
-        steps = USUAL_STEPS if section.steps is None else section.steps
-        probed = SamplerSteps.of_scheduler(section.scheduler_file, steps=steps)
-        return {"generator": StepsGeneration(probed, scale)}
+        return {"generator": steps_generation(config)}
     if section.scheduler_file is not None:
         raise InputError(
             f'scheduler_file must come with generator = "steps", got {str(section.scheduler_file)!r}.'

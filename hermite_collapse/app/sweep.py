@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.types import FloatArray
+from ..simulation.words import STEPS
 from ..storage.claims import claimed
 from ..storage.datasets import write_dataset
 from ..storage.folder import read_arrays, write_arrays, write_atomically
@@ -37,6 +38,7 @@ from .schema import SweepSection
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from ..core.significance import Verdict
     from ..recursion.recursion import Recursion
 
 LARGEST_SWEEP = 100_000
@@ -264,6 +266,8 @@ _LAYOUT: dict[str, tuple[tuple[str, ...], str]] = {
     "distance_error": ((), "error of the distance of the limit law to the data"),
     "measured_factor": (("round", "degree"), "measured share of the data's mode kept"),
     "measured_error": (("round", "degree"), "predicted standard error of the measured share"),
+    "exact_variance": (("round",), "variance of the exact law, all directions together"),
+    "measured_variance": (("round",), "measured variance, all directions together"),
     "rejected": ((), "whether the comparison rejected the theory (1: yes)"),
     "largest_z": ((), "largest absolute z-score of all tested modes and rounds"),
     "tested": ((), "number of tested modes and rounds"),
@@ -281,6 +285,8 @@ def compute_point(document: Mapping[str, object]) -> Point:
     start = time.perf_counter()
     config = parse_config(document)
     recursion = config.build_recursion()
+    if config.sweep.task == "compare" and config.simulation.generator == STEPS:
+        return _steps_comparison(config, recursion) | {"seconds": np.asarray(time.perf_counter() - start)}
     prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
     point: Point = {}
     for name in ("half_degree", "attenuation", "contraction"):
@@ -307,17 +313,46 @@ def _comparison(config: Config, recursion: Recursion) -> Point:
 
     simulated = simulate(config, recursion, folder=None, progress=False)
     comparison = compare(recursion, simulated, level=config.analysis.significance)
-    tested = comparison.z[comparison.tested]
-    point: Point = {
-        "rejected": np.asarray(float(bool(comparison.verdict.rejected))),
-        "p_value": np.asarray(comparison.verdict.adjusted_p_value),
-        "tested": np.asarray(float(tested.size)),
-        "largest_z": np.asarray(np.abs(tested).max() if tested.size else np.nan),
-    }
+    point = _verdict(comparison.verdict, comparison.z[comparison.tested])
     if comparison.measured_factors is not None and comparison.factor_standard_error is not None:
         point["measured_factor"] = comparison.measured_factors
         point["measured_error"] = comparison.factor_standard_error
     return point
+
+
+def _steps_comparison(config: Config, recursion: Recursion) -> Point:
+    """Return what the exact laws of a sampler of K steps say; the theory of the channel is none of them."""
+    from ..comparison.steps import compare_steps
+    from .run import simulate
+    from .step_sampler import steps_generation
+
+    generation = steps_generation(config)
+    comparison = compare_steps(
+        recursion,
+        simulate(config, recursion, folder=None, progress=False),
+        generation.sampler,
+        guidance_scale=generation.guidance_scale,
+        level=config.analysis.significance,
+    )
+    point = _verdict(comparison.verdict, comparison.z[comparison.tested])
+    is_variance = [label.startswith("variance") for label in comparison.labels]
+    point["exact_variance"] = comparison.expected[:, is_variance].sum(axis=1)
+    point["measured_variance"] = comparison.measured[:, is_variance].sum(axis=1)
+    if recursion.dimension == 1:
+        expected, measured, error = (
+            np.insert(share[:, :-1], 0, np.nan, axis=1) for share in comparison.shares
+        )
+        point |= {"factor": expected, "measured_factor": measured, "measured_error": error}
+    return point
+
+
+def _verdict(verdict: Verdict, tested_z: FloatArray) -> Point:
+    return {
+        "rejected": np.asarray(float(bool(verdict.rejected))),
+        "p_value": np.asarray(verdict.adjusted_p_value),
+        "tested": np.asarray(float(tested_z.size)),
+        "largest_z": np.asarray(np.abs(tested_z).max() if tested_z.size else np.nan),
+    }
 
 
 def _file(folder: Path, index: int) -> Path:

@@ -3,14 +3,14 @@ r"""Rounds of a sampler of K steps in several dimensions, where each direction s
 In an orthonormal basis in which the training law is a product of laws on lines, the noise of every level is a product
 too, so that the posterior means of coordinate a are functions of coordinate a alone, and every step is linear in x, D
 and N.  The sampler is then one on a line in each coordinate: its output is the product of the lines' outputs, which
-the map V knows for Gaussian coordinates and `pipeline.grid_map` for mixtures.
+the map V knows for Gaussian coordinates and `pipeline.line_grid` for mixtures.
 
     a Gaussian                       the product of its principal directions
     a mixture                        a product if its components are all combinations of factors along some axes
     alpha p* + (1 - alpha) p_1       no product, even of Gaussians: the posterior weights couple all coordinates
 
 So the first round is known wherever the data are a product, later ones where all of their training data are fresh, and
-for a Gaussian without fresh data, whose refit is a Gaussian again.  Other rounds are known by the Gaussian closure alone.
+for a Gaussian without fresh data, whose refit is a Gaussian again.  Of other rounds only the closure is known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from ..core.types import FloatArray, IntArray
 from ..laws.mixture import GaussianMixture
 from ..pipeline.denoiser import Sampler
-from ..pipeline.grid_map import law_points, line_output
+from ..pipeline.line_grid import can_be_followed, law_points, line_output
 from ..pipeline.line_laws import LineLaw
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import SamplingError, carried_covariances
@@ -69,7 +69,7 @@ class DirectionRounds:
 
 
 def product_of(mixture: GaussianMixture, basis: FloatArray | None = None) -> Product | None:
-    """Return a mixture as a product of laws on lines, in the basis given or in one that is found; None if it is none."""
+    """Return a mixture as a product of laws on lines, in the given basis or one that is found; None if it is none."""
     if basis is not None:
         return _product_in(mixture, basis)
     for directions in (np.eye(mixture.dimension), _common_directions(mixture)):
@@ -87,13 +87,18 @@ def principal_directions(mixture: GaussianMixture) -> FloatArray:
 def predict_direction_rounds(
     recursion: Recursion, sampler: Sampler, *, rounds: int, particles: int
 ) -> DirectionRounds | None:
-    """Return what is known of the rounds along the directions of the data; None unless the data are a product."""
+    """Return what is known of the rounds along the directions of the data; None if that is nothing.
+
+    Nothing is known unless the data are a product; of Gaussians, where the sampler's law is known for no others.
+    """
     target = recursion.target.as_mixture()
     product = product_of(target)
-    if product is None:
+    if product is None or not (_is_gaussian(product) or can_be_followed(sampler)):
         return None
     initial = target if recursion.initial is None else recursion.initial.as_mixture()
     start = product if recursion.initial is None else product_of(initial, product.basis)
+    if start is not None and not (_is_gaussian(start) or can_be_followed(sampler)):
+        start = None
     size = len(product.lines)
     expected, grid_error = np.full((rounds + 1, 2 * size), np.nan), np.zeros((rounds + 1, 2 * size))
     kurtosis = np.full((rounds + 1, 2 * size), np.inf)
@@ -107,7 +112,14 @@ def predict_direction_rounds(
         lines, drawn = _training_lines(recursion, product, start, expected, i)
         if lines is None:
             continue
-        _fill(i + 1, [_moments(line, sampler, recursion.blur) for line in lines], expected, grid_error, kurtosis, local)
+        _fill(
+            i + 1,
+            [_moments(line, sampler, recursion.blur) for line in lines],
+            expected,
+            grid_error,
+            kurtosis,
+            local,
+        )
         if drawn is not None:
             mixing[i][drawn] = 1.0
             actions[i] = _slopes(sampler, lines, recursion.blur)
@@ -121,10 +133,8 @@ def predict_direction_rounds(
     return DirectionRounds(product.basis, error, grid_error)
 
 
-def closure_of(
-    recursion: Recursion, sampler: Sampler, basis: FloatArray, *, rounds: int
-) -> FloatArray:
-    """Return means and variances along directions as V has them for every training law: a closure, (rounds + 1, 2 d)."""
+def closure_of(recursion: Recursion, sampler: Sampler, basis: FloatArray, *, rounds: int) -> FloatArray:
+    """Return means and variances along directions by V for every training law, a closure, (rounds + 1, 2 d)."""
     target = recursion.target.as_mixture()
     initial = target if recursion.initial is None else recursion.initial.as_mixture()
 
@@ -142,10 +152,14 @@ def closure_of(
     return np.array([np.concatenate(state) for state in states])
 
 
+def _is_gaussian(product: Product) -> bool:
+    return all(len(line.weights) == 1 for line in product.lines)
+
+
 def _training_lines(
     recursion: Recursion, product: Product, start: Product | None, expected: FloatArray, index: int
 ) -> tuple[tuple[LineLaw, ...] | None, int | None]:
-    """Return the lines whose product a round is trained on, and the round whose refit they are; None if there are none."""
+    """Return the lines whose product a round is trained on, and the round that they are the refit of, or None."""
     fresh, earlier = recursion.mixing(index)
     used = np.flatnonzero(earlier)
     if len(used) == 0:
@@ -254,4 +268,6 @@ def _factor(
         else:
             numbers[k] = len(chosen)
             chosen.append(k)
-    return mixture_on_line(np.bincount(numbers, weights), means[chosen], variances[chosen]), numbers
+    return mixture_on_line(
+        np.bincount(numbers, weights).astype(np.float64), means[chosen], variances[chosen]
+    ), numbers

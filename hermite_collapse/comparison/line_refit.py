@@ -1,7 +1,7 @@
 r"""The refit of a mixture to the law of many particles on a line, and what each particle contributes to its error.
 
 The simulation fits K components to the particles of a round by EM from the data's components, or takes mean and
-variance of each class where classes are known.  With r_k(x; phi) the posterior weights and t(x) = (1, x, x^2), one step is
+variance of each class where classes are known.  With posterior weights r_k(x; phi) and t(x) = (1, x, x^2), one step is
 
     phi' = int r(x; phi) t(x) dmu(x),     phi = (mass, first and second moment) of each component.
 

@@ -4,7 +4,7 @@ The recursion is that of the simulation.  Round i trains on
 
     q_i = alpha_i p* + v_i0 p_0 + sum_{j >= 1} v_ij f_j,     f_j the mixture refitted to the particles of round j,
 
-and p_{i+1} is what the sampler makes of noise with the exact denoiser of q_i: the grid of `pipeline.grid_map`.  With
+and p_{i+1} is what the sampler makes of noise with the exact denoiser of q_i: the grid of `pipeline.line_grid`.  With
 theta_j the parameters of f_j, y a statistic, and h_j(x) what a particle at x contributes to theta_j (`line_refit`),
 
     y_{i+1}     - E y_{i+1}     = mean of (y - E y)  + sum_j J_ij (theta_j - E theta_j),
@@ -13,8 +13,8 @@ theta_j the parameters of f_j, y a statistic, and h_j(x) what a particle at x co
 J and H the derivatives of E y and E h under p_{i+1} in theta_j: differences of the grid.  The means are over N
 independent particles of p_{i+1}, so that all covariances between rounds follow, to first order in 1/sqrt(N).
 
-Second order: E f_j differs from f_j by about half the second difference of its coefficients over one standard deviation of
-theta_j in each direction.  Where that is visible beside the error bars, the refit is too uncertain for them.
+Second order: E f_j differs from f_j by about half the second difference of its coefficients over one standard
+deviation of theta_j in each direction.  Where that is visible beside the error bars, the refit is too uncertain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..core.types import BoolArray, FloatArray
 from ..hermite.basis import hermite_values
 from ..laws.mixture import GaussianMixture
 from ..pipeline.denoiser import Sampler
-from ..pipeline.grid_map import law_points, line_output
+from ..pipeline.line_grid import law_points, line_output
 from ..pipeline.line_laws import LineLaw, WeightedPoints
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import SamplingError
@@ -163,8 +163,8 @@ def predict_line_rounds(path: LinePath, degree: int, *, rounds: int, particles: 
         blocks.add(_local(points, degree, points.mean, refit, blocks.size) / particles, responses)
         own = blocks.own(i + 1)
         moved = _second_order(refit, own[size:, size:], degree)
-        error = np.sqrt(np.diagonal(own)[:degree] / runs)
-        certain.append(bool(np.all(moved <= VISIBLE_CURVATURE * error)))
+        bars = np.sqrt(np.diagonal(own)[:degree] / runs)
+        certain.append(bool(np.all(moved <= VISIBLE_CURVATURE * bars)))
         is_linear.append(all(certain[j] and is_linear[j] for j in known))
     joint = blocks.matrix[:, :, :size, :size]
     covariance = np.einsum("ijss->ijs", joint)
@@ -211,9 +211,7 @@ def statistics_of(points: WeightedPoints, degree: int, mean: float) -> FloatArra
     return np.column_stack([values, (points.points - mean) ** 2])
 
 
-def _all_statistics(
-    points: WeightedPoints, degree: int, mean: float, refit: LineRefit | None
-) -> FloatArray:
+def _all_statistics(points: WeightedPoints, degree: int, mean: float, refit: LineRefit | None) -> FloatArray:
     """Return the statistics with what each particle contributes to the refit."""
     values = statistics_of(points, degree, mean)
     return values if refit is None else np.hstack([values, refit.influence(points)])

@@ -1,4 +1,4 @@
-r"""Theory against a simulation by a sampler of K steps, whose steps are the map itself: no error of theirs is left over.
+r"""Theory against a simulation by a sampler of K steps, whose steps are the map itself and leave no error.
 
 On a line everything is known for mixtures, with guidance too (`line_rounds`): the Hermite coefficients of every round,
 the variance, and their sampling errors with the covariance between rounds.  In several dimensions means and variances
@@ -22,6 +22,7 @@ from ..core.signature import public
 from ..core.significance import Verdict, holm, normal_test
 from ..core.types import BoolArray, FloatArray
 from ..pipeline.denoiser import Sampler
+from ..pipeline.line_grid import can_be_followed
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import SamplingError
 from ..storage.record import SimulatedRecursion
@@ -70,8 +71,7 @@ def compare_steps(
     Raises
     ------
     InputError
-        Where the two do not belong together, and for samplers that no exact law is known of: flow maps, and samplers
-        with noise that look further back than one step.
+        Where the two do not belong together.
 
     Accuracy
     --------
@@ -103,7 +103,7 @@ def compare_steps(
     if scale < 1.0:
         raise InputError(f"guidance_scale must be >= 1 (1 is no guidance), got {scale!r}.")
     _require_match(recursion, simulated)
-    if recursion.dimension == 1:
+    if recursion.dimension == 1 and can_be_followed(sampler):
         return _on_line(recursion, simulated, sampler, scale, size)
     return _along_directions(recursion, simulated, sampler, scale, size)
 
@@ -184,13 +184,15 @@ def _along_directions(
     target, rounds, size = recursion.target.as_mixture(), simulated.rounds, recursion.dimension
     predicted = None
     if scale == 1.0:
-        predicted = predict_direction_rounds(
-            recursion, sampler, rounds=rounds, particles=simulated.particles
-        )
+        predicted = predict_direction_rounds(recursion, sampler, rounds=rounds, particles=simulated.particles)
     basis = principal_directions(target) if predicted is None else predicted.basis
     nothing = np.full((rounds + 1, 2 * size), np.nan)
     none = SamplingError(
-        nothing, np.zeros((rounds + 1, *nothing.shape)), None, np.full_like(nothing, np.inf), simulated.particles
+        nothing,
+        np.zeros((rounds + 1, *nothing.shape)),
+        None,
+        np.full_like(nothing, np.inf),
+        simulated.particles,
     )
     error = none if predicted is None else predicted.error
     measured = np.concatenate(
@@ -213,31 +215,41 @@ def _along_directions(
         grid_error=np.zeros_like(nothing) if predicted is None else predicted.grid_error,
         data=np.append(target.mean @ basis, np.einsum("da,de,ea->a", basis, target.covariance, basis)),
         fresh=None,
-        reason=_why_untested(error, guided=scale > 1.0, product=predicted is not None),
+        reason=_why_untested(
+            error,
+            guided=scale > 1.0,
+            is_known=predicted is not None,
+            is_followed=can_be_followed(sampler),
+        ),
     )
 
 
-def _why_untested(error: SamplingError, *, guided: bool, product: bool) -> str:
+def _why_untested(error: SamplingError, *, guided: bool, is_known: bool, is_followed: bool) -> str:
     """Return which rounds are not tested, why, and what would be; nothing if all of them are."""
-    how = "a law on a line, a single Gaussian or a product of laws on lines, and no guidance"
+    how = "a law on a line, a single Gaussian or a product of laws on lines, without guidance, can be tested"
+    if not is_known and not is_followed:
+        return (
+            "Nothing is tested: the sampler draws noise in steps that look further back than one, and its law is known "
+            "for a single Gaussian without guidance alone."
+        )
     if guided:
         return (
-            "Not tested: with guidance the directions of a law do not stand for themselves; on a line "
-            "guidance is tested."
+            "Nothing is tested: guidance couples the directions of a law in several dimensions; on a line it can be "
+            "tested."
         )
-    if not product:
+    if not is_known:
         return (
-            "Not tested: the data are no product of laws on lines, so that the denoiser couples their directions and "
-            f"V(w) is a Gaussian closure; {how}, can be tested."
+            "Nothing is tested: the data are no product of laws on lines, so that the denoiser couples their "
+            f"directions and V(w) is a Gaussian closure; {how}."
         )
     unknown = np.flatnonzero(np.all(~np.isfinite(error.expected), axis=1))
     if len(unknown) == 0:
         return ""
     which = f"Round {unknown[0]} is" if len(unknown) == 1 else f"Rounds {unknown[0]} to {unknown[-1]} are"
     return (
-        f"{which} not tested: fresh and generated data together are no product of laws on lines, so that "
-        "the denoiser couples the directions and V(w) is a Gaussian closure; a law on a line, or fresh data alone "
-        "(fresh_fraction = 1), can be tested in every round."
+        f"{which} not tested: fresh and generated data together are no product of laws on lines, so that the denoiser "
+        "couples the directions and V(w) is a Gaussian closure; on a line, or with fresh data alone "
+        "(fresh_fraction = 1), every round can be tested."
     )
 
 

@@ -81,7 +81,8 @@ class StepsComparison(Displayed, Value):
     def __repr__(self) -> str:
         size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs, {self.sampler}"
         verdict = self.verdict
-        return f"StepsComparison({size}: {verdict.head.lower()}, {verdict.tests} tests, p = {verdict.adjusted_p_value:.2g})"
+        outcome = f"{verdict.head.lower()}, {verdict.tests} tests, p = {verdict.adjusted_p_value:.2g}"
+        return f"StepsComparison({size}: {outcome})"
 
     @property
     def rounds(self) -> int:
@@ -125,7 +126,8 @@ class StepsComparison(Displayed, Value):
             parts.append(self.reason)
         if self.verdict.is_tested:
             parts.append(
-                f"The predictions' own error, by a finer grid, is at most {self.largest_grid_error:.1g} standard errors."
+                f"The predictions' own error, by a finer grid, is at most {self.largest_grid_error:.1g} standard "
+                "errors."
             )
         return " ".join(parts)
 
@@ -178,7 +180,7 @@ class StepsComparison(Displayed, Value):
         for i, k in self.rows(range(self.rounds + 1) if rounds is None else rounds):
             known = np.isfinite(self.expected[i, k])
             mark = f"{self.z[i, k]:8.2f}" if self.tested[i, k] else "untested"
-            values = f"{_number(self.expected[i, k], 11)} {self.measured[i, k]:11.6f}"
+            values = f"{_number(self.expected[i, k], 11)} {_number(self.measured[i, k], 11)}"
             error = _number(self.standard_error[i, k] if known else np.nan, 10)
             lines.append(
                 f"{i:5d} {self.labels[k]:>12} {values} {error} {mark} {_number(self.closure[i, k], 11)}"
@@ -187,4 +189,4 @@ class StepsComparison(Displayed, Value):
 
 
 def _number(value: float, width: int) -> str:
-    return f"{value:{width}.6f}" if np.isfinite(value) else f"{'-':>{width}}"
+    return f"{round(float(value), 6) + 0.0:{width}.6f}" if np.isfinite(value) else f"{'-':>{width}}"

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+from .printable import printable_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ VIEWS = {
     "SimulatedRecursion": "reporting.notebook:view_record",
     "Audit": "reporting.audit:view_audit",
     "LearnedComparison": "reporting.learned:view_learned",
+    "StepsComparison": "reporting.steps:view_steps",
     "Diagnosis": "reporting.diagnosis:view_diagnosis",
     "Measured": "reporting.measured:view_measured",
     "DegreeSpectrum": "reporting.notebook:view_spectrum",
@@ -49,6 +51,7 @@ PLOTS = {
     "Prediction": "figures.result_attenuation:draw_prediction",
     "Audit": "figures.audit:draw_audit",
     "LearnedComparison": "figures.learned:draw_learned",
+    "StepsComparison": "figures.steps:draw_steps",
     "Diagnosis": "figures.diagnosis:draw_diagnosis",
     "Measured": "figures.measured:draw_measured",
 }
@@ -59,8 +62,7 @@ class Displayed:
     """Base of results that notebooks show as HTML and that some function of `figures` draws."""
 
     def _repr_html_(self) -> str:
-        html: str = shown_by(VIEWS, self)(self)
-        return html
+        return printable_lines(shown_by(VIEWS, self)(self))
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the result on one Axes, a new one where none is given.

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ...core.numbers import spread_rounds
 from ...hermite.indices import mode_label
 from ..config import Config
-from . import learned
+from . import learned, steps
 from .options import command as _command
 from .output import Output
 from .predict import print_caveats, print_distances, title
@@ -39,7 +39,8 @@ def run(config: Config, output: Output, *, resume: Resume = False, all_rows: All
     Leaves a folder with the configuration as run, the simulation, the results (netCDF), figures (SVG, PNG) and one
     self-contained page.  Exit status 1 if the comparison rejects the theory, 4 if nothing could be tested.  Learned
     scores (generator = "neural") are shown with their measured defects and the bound that these give; they test no
-    prediction.
+    prediction.  Samplers of K steps (generator = "steps", truncation_time = 0) are held against the exact laws of their
+    steps.
     """
     from ..run import require_reportable
 
@@ -54,6 +55,8 @@ def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
     """Write and print what a finished run says; return the exit status of its verdict."""
     if learned.is_learned(results):
         return learned.outcome(results, output)
+    if steps.has_steps(results):
+        return steps.outcome(results, output, all_rows=all_rows)
     from ...recursion.prediction import predict
     from ...reporting import words
     from ..run import write_outcome

@@ -27,7 +27,7 @@ def outcome(results: Results, output: Output) -> int:
     page = learned_page(comparison, title=" ".join(sentences))
     written = {
         "dataset": results.folder / DATASET,
-        **output.save_figures(page.figures, results.folder / FIGURES),
+        **output.save_figures(page.drawings, results.folder / FIGURES),
         "report": write_result_page(
             results.folder, page, command=f"hermite-collapse compare {results.folder / 'config.toml'}"
         ),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ...core.significance import Verdict
+    from ...figures.saving import Drawing
     from ...reporting.result_page import Page
     from ...reporting.tables import Table
     from ..config import Config
@@ -101,17 +102,21 @@ class Output:
 
     def verdict(self, verdict: Verdict, more: str = "") -> None:
         """Print a verdict under its heading, its first words in green, red or yellow where colours show."""
-        colour = {"Agreement": 32, "Disagreement": 31}.get(verdict.head, 33)
+        self.sentence(verdict.head, f"{verdict.text}{more}")
+
+    def sentence(self, head: str, text: str) -> None:
+        """Print the head of a verdict and its sentences in the same way."""
+        colour = {"Agreement": 32, "Disagreement": 31}.get(head, 33)
         self.heading("Verdict")
         if self.as_json:
             return
         first, *others = textwrap.wrap(
-            printable(f"{verdict.head}. {verdict.text}{more}"),
+            printable(f"{head}. {text}"),
             WIDTH,
             break_long_words=False,
             break_on_hyphens=False,
         )
-        print(_coloured(first[: len(verdict.head) + 1], colour) + first[len(verdict.head) + 1 :])
+        print(_coloured(first[: len(head) + 1], colour) + first[len(head) + 1 :])
         self.lines(others)
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -144,7 +149,7 @@ class Output:
         write_atomically(folder / f"{name}.json", json.dumps(plain(content), indent=2).encode())
         self.text(f"\nWritten to {folder}.")
 
-    def save_figures(self, drawn: Mapping[str, Figure], folder: Path) -> dict[str, Path]:
+    def save_figures(self, drawn: Mapping[str, Drawing], folder: Path) -> dict[str, Path]:
         """Write figures by name into a folder, in the formats and the width asked for; return the files by name."""
         from ...figures.saving import save
 
@@ -180,7 +185,7 @@ class Output:
         from ...reporting.result_page import write_result_page
 
         folder = self._made_folder()
-        self.save_figures(page.figures, folder / "figures")
+        self.save_figures(page.drawings, folder / "figures")
         text = "" if config is None else config.to_toml(folder)
         write_result_page(folder, page, command=self.line, config_text=text)
 

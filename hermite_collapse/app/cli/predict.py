@@ -55,10 +55,11 @@ def run(config: Config, output: Output) -> int:
 def _leave(config: Config, prediction: Prediction, output: Output, folder: Path) -> None:
     """Leave the figures and the page of a prediction in its folder."""
     from ...figures.comparison import prediction_figures
+    from ...figures.saving import drawings
     from ...reporting.report import write_report
 
     with output.progress("figures") as advance:
-        drawn = prediction_figures(prediction, progress=advance)
+        drawn = drawings(prediction_figures(prediction, progress=advance))
         output.save_figures(drawn, folder / "figures")
     write_report(
         folder,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ...core.printable import printable
+from ...core.printable import sentence
 
 INTERRUPTED = 130
 
@@ -33,7 +33,7 @@ def prepare_streams() -> None:
 def say(text: str) -> None:
     """Print a line on standard error; nobody may be left to read it."""
     with contextlib.suppress(OSError, ValueError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(sentence(text), file=sys.stderr, flush=True)
 
 
 def drop_output() -> None:

@@ -57,7 +57,7 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
 
 def print_coefficients(results: Results, record: SimulatedRecursion, output: Output) -> None:
     """Print the largest Hermite coefficients of the last round beside those of the data and, if known, exact ones."""
-    from ..run import has_prediction
+    from ..run import has_prediction, is_comparable
 
     data = results.recursion.target.hermite_coefficients(record.degree)
     size = np.where(record.indices.any(axis=1), np.abs(data.values), -1.0)
@@ -89,7 +89,8 @@ def print_coefficients(results: Results, record: SimulatedRecursion, output: Out
         for name, k in zip(names, largest, strict=True)
     ]
     output.table(["mode", "data", "simulated", "error of this round"], rows)
-    output.text("No exact values belong to this simulation.")
+    if not is_comparable(results.config):
+        output.text("No exact values belong to this simulation.")
 
 
 MOST_MODES = 8
