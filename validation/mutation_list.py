@@ -714,8 +714,8 @@ HOSTILE = (
     _in(
         "core",
         "printable",
-        'category(character) in ("Cc", "Cs")',
-        'category(character) in ("Cs",)',
+        '"[\\x00-\\x1f\\x7f-\\x9f',
+        '"[',
         "names of files command terminals",
         "tests/core/test_printable.py",
         name="core.printable",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -78,11 +79,20 @@ def _settings(value: object, info: ValidationInfo) -> object:
     return value
 
 
+def _file(value: object, info: ValidationInfo) -> object:
+    """The name of a file that a configuration can hold: any bytes can name a file, TOML is UTF-8."""
+    text = str(value)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"{info.field_name} must be a name that UTF-8 can hold, got {text!r}: rename it.")
+    return value
+
+
 Fraction = Annotated[float, number(checks.fraction)]
 Positive = Annotated[float, number(checks.positive)]
 Nonnegative = Annotated[float, number(checks.nonnegative)]
 Count = Annotated[int, number(checks.count, 1)]
 Sample = Annotated[int, number(checks.count, 2)]  # a size that has a sample variance
 Natural = Annotated[int, number(checks.integer, 0)]
+File = Annotated[Path, BeforeValidator(_file)]
 Array = Annotated[object, BeforeValidator(_array)]
 Settings = Annotated[dict[str, list[object]], BeforeValidator(_settings)]

@@ -5,7 +5,6 @@ The words a key may hold, and the defaults of the network, come from the modules
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +19,7 @@ from ..simulation.words import GENERATORS, KEEPS, SAMPLERS, STEP_SAMPLERS, STEPS
 from .fields import (
     Array,
     Count,
+    File,
     Fraction,
     Natural,
     Nonnegative,
@@ -73,7 +73,7 @@ class TargetSection(Section):
         description="How to read a square of covariances: spherical, diagonal, full or shared (one matrix for all).",
         json_schema_extra={"option": False},
     )
-    samples: Path | None = Field(
+    samples: File | None = Field(
         None, description="File of samples (.npy .npz .csv .txt IDX) or folder of images: no mixture."
     )
     scale: Positive | None = Field(
@@ -223,7 +223,7 @@ class SimulationSection(Section):
     sampler: Annotated[str, word((*SAMPLERS, *STEP_SAMPLERS))] | None = Field(
         None, description="Sampler of the reverse diffusion, or of K steps; the generator's own unless given."
     )
-    scheduler_file: Path | None = Field(
+    scheduler_file: File | None = Field(
         None,
         description="Scheduler of diffusers as the sampler of K steps: its file or folder, or a pipeline's.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .printable import printable
+from .printable import sentence
 
 
 class InputError(ValueError):
@@ -19,7 +19,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable(message))  # it may repeat names of files and columns
+        super().__init__(sentence(message))  # it may repeat names of files and columns
 
 
 class ConvergenceError(RuntimeError):

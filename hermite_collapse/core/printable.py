@@ -5,9 +5,11 @@ a file named "a", escape, "[2J.csv"      a\x1b[2J.csv
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
+# Controls, halves of pairs, changes of the direction of writing, and separators of lines.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+_LONGEST = 1900
 
 
 def printable(text: str) -> str:
@@ -18,12 +20,19 @@ def printable(text: str) -> str:
     >>> printable("a\\x1b[2J.csv")
     'a\\\\x1b[2J.csv'
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_spelled, text))
+    return _OBEYED.sub(_spelled, text)
 
 
-def _spelled(character: str) -> str:
-    if unicodedata.category(character) in ("Cc", "Cs") or character in _REORDERING:
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+def printable_lines(text: str) -> str:
+    """Return text of several lines likewise; line feeds and tabs stay."""
+    return _OBEYED.sub(lambda match: match[0] if match[0] in "\n\t" else _spelled(match), text)
+
+
+def sentence(text: str) -> str:
+    """Return one printable line; the middle of what nobody would read to its end is left out."""
+    line = printable(text)
+    return line if len(line) <= _LONGEST else f"{line[:1200]} ... {line[-600:]}"
+
+
+def _spelled(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import checks
 from ..core.arrays import as_array, not_real
 from ..core.errors import InputError
+from ..core.printable import printable
 from ..core.types import FloatArray
 from ..storage.order import natural_key, numbers_in
 from ..storage.samples import read_stored, sample_name
@@ -111,7 +112,7 @@ def named_generations(generations: Mapping[str, Source] | Iterable[Source]) -> d
     Files and folders are taken in natural order of their names, all else in the order given.
     """
     if isinstance(generations, Mapping):
-        named: dict[str, Source] = {str(name): source for name, source in generations.items()}
+        named: dict[str, Source] = {printable(str(name)): source for name, source in generations.items()}
     else:
         named = _named_in_order(checks.items(generations, "generations"))
     if not named:
@@ -126,7 +127,8 @@ def _named_in_order(listed: list[Source]) -> dict[str, Source]:
     if len(set(paths)) < len(paths):
         raise InputError("generations must be different files or folders, got one of them twice.")
     short = [path.name for path in paths]
-    return dict(zip(short if len(set(short)) == len(short) else map(str, paths), paths, strict=True))
+    names = short if len(set(short)) == len(short) else map(str, paths)
+    return dict(zip(map(printable, names), paths, strict=True))
 
 
 def rounds_of(names: Sequence[str], first_round: int | None) -> list[int]:

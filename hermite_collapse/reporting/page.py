@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from ..core.numbers import significant
+from ..core.printable import printable_lines
 from ..figures import style
-from ..figures.saving import svg_text
+from ..figures.saving import Drawing, drawing
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -97,7 +98,8 @@ def render(template: str, *, title: str, folder: Path | None = None, **context: 
     True
     """
     defaults = {"kicker": "", "colophon": "", "body": "", "style_sheet": style_sheet()}
-    return str(environment(folder).get_template(template).render({**defaults, **context, "title": title}))
+    text = environment(folder).get_template(template).render({**defaults, **context, "title": title})
+    return printable_lines(text)
 
 
 def external_references(text: str) -> list[str]:
@@ -105,12 +107,14 @@ def external_references(text: str) -> list[str]:
     return [text[max(0, m.start() - 20) : m.end() + 60] for m in _EXTERNAL.finditer(text)]
 
 
-def inline_svg(figure: Figure, *, name: str | None = None, description: str | None = None) -> Markup:
+def inline_svg(
+    figure: Figure | Drawing, *, name: str | None = None, description: str | None = None
+) -> Markup:
     """Return the figure as an SVG element for a page.
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
+    figure : matplotlib.figure.Figure or Drawing
     name : str, optional
         Put before identifiers, so that several figures can share a page; else the figure's own name.
     description : str, optional
@@ -125,10 +129,10 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
     Colours that carry a role become the page's custom properties.  The width follows the page, from 0.68 to 1.3
     times the figure's own.
     """
-    name = re.sub(r"[^a-z0-9]+", "-", (name or figure.get_gid() or "figure").lower()).strip("-")
-    words = description if description is not None else str(figure.get_label() or name)
-    text = svg_text(figure)
-    text = text[text.index("<svg") :]
+    drawn = drawing(figure)
+    name = re.sub(r"[^a-z0-9]+", "-", (name or drawn.figure.get_gid() or "figure").lower()).strip("-")
+    words = description if description is not None else str(drawn.figure.get_label() or name)
+    text = drawn.svg[drawn.svg.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     # A style element inside an inlined figure would apply to the whole page; the style sheet has its rule.
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
@@ -147,10 +151,10 @@ def inline_svg(figure: Figure, *, name: str | None = None, description: str | No
     return Markup(head + text[text.index(">") + 1 :])
 
 
-def captioned(figures: Mapping[str, Figure]) -> list[dict[str, object]]:
+def captioned(figures: Mapping[str, Figure | Drawing]) -> list[dict[str, object]]:
     """Return figures by name as what the templates show: each as SVG, under its label."""
     return [
-        {"svg": inline_svg(figure, name=name), "caption": figure.get_label()}
+        {"svg": inline_svg(figure, name=name), "caption": drawing(figure).figure.get_label()}
         for name, figure in figures.items()
     ]
 

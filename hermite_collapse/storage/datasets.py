@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 def write_dataset(dataset: Dataset, path: str | os.PathLike[str]) -> None:
     """Write a netCDF file that is seen either whole or not at all.
 
-    It is made in memory: the library below it crashes the process where a disk is full.
+    It is made in memory: the library below it crashes the process where a disk is full.  Attributes that are text may
+    repeat names of files: what is no Unicode in them is spelled.
     """
+    texts = {key: value for key, value in dataset.attrs.items() if isinstance(value, str)}
+    dataset = dataset.assign_attrs(
+        {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
+    )
     with _threads():
         data = bytes(dataset.to_netcdf(engine="h5netcdf"))
     write_atomically(path, data)

@@ -6,7 +6,7 @@ import pytest
 
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.core.printable import printable
+from hermite_collapse.core.printable import printable, printable_lines, sentence
 from hermite_collapse.reporting.terminal import table_lines
 
 CLEAR = "a\x1b[2J\x07b"
@@ -45,3 +45,14 @@ def test_the_command(tmp_path, capsys):
     run(["diagnose", str(file), "--fresh-fraction", "0.3"])
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
+
+
+def test_lines_keep_what_separates_them():
+    assert printable_lines("a\n\tb\x1b\r\n") == "a\n\tb\\x1b\\r\n"
+
+
+def test_a_sentence_that_nobody_would_read_is_shortened():
+    text = f"x must be a name, got {'n' * 10**5}: say another."
+    assert len(sentence(text)) < 2000 and sentence(text).endswith("nnn: say another.")
+    assert str(InputError(text)) == sentence(text)
+    assert sentence("x must be 1.") == "x must be 1."
