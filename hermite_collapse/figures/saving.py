@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +22,36 @@ SMALLEST_TEXT = 7.0
 """Points of the text on the ticks of a figure made narrow."""
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A finished figure whose SVG text is drawn once, for its file and for a page.
+
+    Attributes
+    ----------
+    figure : Figure
+        Not to be changed any more.
+    """
+
+    figure: Figure
+
+    @cached_property
+    def svg(self) -> str:
+        """The figure as one SVG document in its own width."""
+        return svg_text(self.figure)
+
+
+def drawing(figure: Figure | Drawing) -> Drawing:
+    """Return the drawing of a figure; a drawing is returned as it is."""
+    return figure if isinstance(figure, Drawing) else Drawing(figure)
+
+
+def drawings(figures: Mapping[str, Figure | Drawing]) -> dict[str, Drawing]:
+    """Return figures by name as drawings, for all that shows them to share."""
+    return {name: drawing(figure) for name, figure in figures.items()}
+
+
 def save(
-    figure: Figure,
+    figure: Figure | Drawing,
     path: str | Path,
     *,
     formats: Sequence[str] = ("svg", "png"),
@@ -32,7 +62,7 @@ def save(
 
     Parameters
     ----------
-    figure : Figure
+    figure : Figure or Drawing
     path : path
         With or without one of the suffixes; its folder is made where it is missing.
     formats : sequence of str
@@ -69,15 +99,18 @@ def save(
     """
     for name in formats:
         checks.one_of(name, FORMATS, "formats")
-    inches = _inches(figure, width)
+    drawn = drawing(figure)
+    inches = _inches(drawn.figure, width)
     base = Path(path)
     base = base.with_suffix("") if base.suffix.removeprefix(".") in FORMATS else base
     base.parent.mkdir(parents=True, exist_ok=True)
     written = []
-    with _resized(figure, inches):
+    if inches is not None:
+        drawn = Drawing(drawn.figure)
+    with _resized(drawn.figure, inches):
         for name in formats:
             file = base.with_name(f"{base.name}.{name}")
-            write_atomically(file, _file_bytes(figure, name, dots_per_inch))
+            write_atomically(file, _file_bytes(drawn, name, dots_per_inch))
             written.append(file)
     return tuple(written)
 
@@ -91,16 +124,16 @@ def _inches(figure: Figure, width: str | float | None) -> float | None:
     return None if width is None else checks.positive(width, "width")
 
 
-def _file_bytes(figure: Figure, name: str, dots_per_inch: float) -> bytes:
+def _file_bytes(drawn: Drawing, name: str, dots_per_inch: float) -> bytes:
     """Return the bytes of a file of that format, free of dates and versions."""
     if name == "svg":
-        return svg_text(figure).encode("utf-8")
+        return drawn.svg.encode("utf-8")
     stream = BytesIO()
     options: dict[str, Any] = {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}}
     if name == "png":
         options = {"dpi": dots_per_inch, "facecolor": "white", "metadata": {"Software": None}}
     with style.style():
-        figure.savefig(stream, format=name, **options)
+        drawn.figure.savefig(stream, format=name, **options)
     return stream.getvalue()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..comparison.result import Comparison
+    from ..figures.saving import Drawing
     from ..laws.mixture import Law
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
@@ -37,7 +38,7 @@ def write_report(
     simulated: SimulatedRecursion | None,
     config_text: str = "",
     command: str = "",
-    figures: Mapping[str, Figure] | None = None,
+    figures: Mapping[str, Figure | Drawing] | None = None,
     prediction: Prediction | None = None,
     budget: Mapping[str, Estimate | float] | None = None,
 ) -> Path:
@@ -55,7 +56,7 @@ def write_report(
         The configuration as run, TOML.
     command : str
         The command line that repeats it.
-    figures : mapping of str to Figure, optional
+    figures : mapping of str to Figure or Drawing, optional
         By name, with captions as labels; made here where not given.
     prediction : Prediction, optional
         Made here where not given, of 12 rounds if there is no record.
@@ -97,7 +98,7 @@ def report_text(
     simulated: SimulatedRecursion | None,
     config_text: str = "",
     command: str = "",
-    figures: Mapping[str, Figure] | None = None,
+    figures: Mapping[str, Figure | Drawing] | None = None,
     prediction: Prediction | None = None,
     budget: Mapping[str, Estimate | float] | None = None,
 ) -> str:

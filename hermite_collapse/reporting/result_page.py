@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..figures.saving import Drawing, drawings
 from ..storage.folder import write_atomically
 from . import page
 from .tables import Table
@@ -67,6 +69,11 @@ class Page:
     notes: tuple[str, ...] = ()
     tone: str = ""
 
+    @cached_property
+    def drawings(self) -> dict[str, Drawing]:
+        """The figures, each drawn once for this page and for its file."""
+        return drawings(self.figures)
+
 
 def result_page(shown: Page, *, command: str = "", config_text: str = "") -> str:
     """Return the text of a page, which refers to nothing outside itself.
@@ -86,7 +93,7 @@ def result_page(shown: Page, *, command: str = "", config_text: str = "") -> str
         lead=shown.lead,
         tone=shown.tone,
         facts=shown.facts,
-        figures=page.captioned(shown.figures),
+        figures=page.captioned(shown.drawings),
         tables=shown.tables,
         sections=shown.sections,
         notes=shown.notes,

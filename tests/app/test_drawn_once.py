@@ -1,0 +1,62 @@
+"""Every figure of a command is drawn once in each format: its file and the page share one drawing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from hermite_collapse.app.cli.app import run
+from hermite_collapse.diagnosis import diagnosis
+
+CURVE = Path(diagnosis.__file__).parent / "examples" / "curves.csv"
+SMALL = ["--particles", "2000", "--rounds", "2", "--degree", "2", "--generator", "channel"]
+COMMANDS = {
+    "compare": (["compare", *SMALL], {"attenuation", "density", "approach"}),
+    "predict": (["predict", "--rounds", "2", "--degree", "2"], {"attenuation", "density", "approach"}),
+    "audit": (["audit", "edm", "--steps", "5"], {"audit"}),
+    "diagnose": (["diagnose", str(CURVE)], {"diagnosis"}),
+}
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> Counter[tuple[str, str]]:
+    """How often each figure was drawn in each format, counted where matplotlib draws."""
+    counts: Counter[tuple[str, str]] = Counter()
+    savefig = Figure.savefig
+
+    def counted(figure, *arguments, format, **options):
+        counts[str(figure.get_gid()), format] += 1
+        return savefig(figure, *arguments, format=format, **options)
+
+    monkeypatch.setattr(Figure, "savefig", counted)
+    return counts
+
+
+def paths(text: str) -> list[str]:
+    """The outlines of an SVG file, which a page repeats."""
+    return re.findall(r' d="([^"]{40,})"', text)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_figure_is_drawn_once_in_each_format(command, drawn, tmp_path):
+    arguments, names = COMMANDS[command]
+    if command == "compare":
+        pytest.importorskip("torch")
+    assert run([*arguments, "--out", str(tmp_path / "o")]) in (0, 1)
+    assert drawn == {(name, kind): 1 for name in names for kind in ("svg", "png")}
+    page = set(paths((tmp_path / "o" / "report.html").read_text()))
+    for name in names:
+        inside = paths((tmp_path / "o" / "figures" / f"{name}.svg").read_text())
+        assert inside and page.issuperset(inside)
+
+
+def test_another_width_of_the_files_is_another_drawing(drawn, tmp_path):
+    formats = ["--figure-format", "svg", "--width", "single"]
+    assert run(["audit", "edm", "--steps", "5", *formats, "--out", str(tmp_path / "o")]) == 0
+    assert drawn == {("audit", "svg"): 2}
+    inside = set(paths((tmp_path / "o" / "figures" / "audit.svg").read_text()))
+    assert inside and not inside.issubset(paths((tmp_path / "o" / "report.html").read_text()))
