@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
+import inspect
+import json
 import re
 import sys
 import textwrap
@@ -173,3 +176,50 @@ def test_every_formula_of_the_theory_leads_to_its_statement(path):
         assert name == "index" or f"claims/{name}.md" in pages
     for name in re.findall(r"/examples/(\w+)`", text):
         assert name == "index" or (DOCS / "gallery" / f"{name}.py").exists()
+
+
+def public_signatures():
+    """Yield the public functions, classes and their methods with the names of their arguments."""
+    for module in (hc, *(getattr(hc, name) for name in extension("api_pages").MODULES)):
+        for name in getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"]):
+            value = getattr(module, name)
+            members = [f for key, f in vars(value).items() if key[0] != "_"] if inspect.isclass(value) else []
+            for function in filter(callable, (value, *members)):
+                with contextlib.suppress(ValueError, TypeError):  # some classes of Python have no signature
+                    yield f"{module.__name__}.{name}", inspect.signature(function).parameters
+
+
+def test_the_truncation_time_has_one_name_and_the_docs_say_so():
+    names = {
+        (owner, argument)
+        for owner, arguments in public_signatures()
+        for argument in arguments
+        if argument.startswith("trunc") or argument in {"t0", "t_0", "tau"}
+    }
+    owners = {owner.split(".")[-1] for owner, argument in names if argument == "truncation_time"}
+    assert {"Recursion", "attenuation", "mode_factors", "diagnose", "wasserstein_bound"} <= owners
+    others = {(owner.split(".")[-1], argument) for owner, argument in names if argument != "truncation_time"}
+    assert others == {("SimulatedRecursion", "truncation_times")}  # one recorded time for each round
+    start = " ".join((DOCS / "start.md").read_text("utf-8").split())
+    assert "`fresh_fraction` and `truncation_time` in Python and in configurations" in start
+    assert "`truncation_time` also takes a schedule" in start
+    for value in (0.1, [0.1, 0.2], hc.schedules.Geometric(0.1, 0.9)):
+        assert hc.mode_factors(2, fresh_fraction=0.3, truncation_time=value, rounds=2).shape
+
+
+def test_the_page_of_samplers_is_the_record():
+    page = extension("sampler_page").pages()["samplers.md"]
+    record = json.loads(
+        (DOCS.parent / "validation" / "records" / "cpu" / "schedulers.json").read_text("utf-8")
+    )
+    table = [line.split(" | ") for line in page.splitlines() if re.search(r"^\| .* \| \d+ \|", line)]
+    assert len(table) == len(record["samplers"]) >= 20
+    for cells, row in zip(table, record["samplers"], strict=True):
+        shown = [float(cell.strip(" |")) for cell in cells[2:]]
+        limits = [row["limits"][share]["exact"][2] for share in ("0.9", "0.5", "0.1")]
+        assert shown == pytest.approx([row["one_round"]["exact"][2], *limits], rel=6e-3)
+        assert row["name"] in cells[0]
+    families = ("Stable Diffusion 1.5", "SDXL", "Stable Diffusion 3", "FLUX", "EDM", "DDPM", "LCM")
+    assert all(family in page for family in families)
+    for source in ("index", "questions"):
+        assert "samplers" in (DOCS / f"{source}.md").read_text("utf-8")

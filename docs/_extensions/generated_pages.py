@@ -7,13 +7,14 @@ from pathlib import Path
 import api_pages
 import benchmark_page
 import claim_pages
+import sampler_page
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
 
 def write_pages(app: Sphinx, config: Config) -> None:
     source = Path(app.srcdir)
-    pages = api_pages.pages() | claim_pages.pages() | benchmark_page.pages()
+    pages = api_pages.pages() | claim_pages.pages() | benchmark_page.pages() | sampler_page.pages()
     for folder in ("api", "claims"):
         for page in (source / folder).glob("*.md"):  # a name that is gone has no page
             if f"{folder}/{page.name}" not in pages:

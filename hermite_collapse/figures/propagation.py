@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ from .labels import label_line_ends, round_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+DASH = (4.5, 2.0)
 
 
 @public
@@ -40,7 +42,8 @@ def draw_bounds(
     errors : float or array, shape (rounds,)
         Bars of the measurements.
     lower, upper : mapping of str to array, shape (rounds,), optional
-        Bounds by name, lower ones dashed and upper ones solid.
+        Bounds by name, lower ones dashed and upper ones solid. A name on both sides has one colour and two labels; where
+        its values are the same, it is an equality, and one line.
     ylabel : str
     label : str
         What the points are: "measured", or "exact" where they are computed.
@@ -73,20 +76,17 @@ def draw_bounds(
     bars = np.broadcast_to(np.asarray(errors, dtype=float), value.shape)
     axes.set_yscale("log")
     ends, texts, tones = [], [], []
-    bounds: list[tuple[str, ArrayLike, tuple[float, ...]]] = [
-        (name, given, (4.5, 2.0)) for name, given in (lower or {}).items()
-    ]
-    bounds += [(name, given, ()) for name, given in (upper or {}).items()]
-    for j, (name, given, dash) in enumerate(bounds):
+    names = list(dict.fromkeys([*(lower or {}), *(upper or {})]))
+    for name, text, given, dash in _bounds(lower or {}, upper or {}):
         line = np.broadcast_to(np.asarray(given, dtype=float), value.shape)
         shown = np.where(np.isfinite(line) & (line > 0.0), line, np.nan)
-        colour = style.CATEGORIES[j % len(style.CATEGORIES)]
+        colour = style.CATEGORIES[names.index(name) % len(style.CATEGORIES)]
         drawn = axes.plot(rounds, shown, color=colour, linewidth=1.3)[0]
         if dash:
             drawn.set_dashes(dash)
         if np.any(np.isfinite(shown)):
             ends.append(float(shown[np.isfinite(shown)][-1]))
-            texts.append(name)
+            texts.append(text)
             tones.append(colour)
     good = np.isfinite(value) & (value > 0.0)
     axes.errorbar(
@@ -109,6 +109,20 @@ def draw_bounds(
     axes.set_ylabel(ylabel)
     label_line_ends(axes, float(rounds[-1]), ends, texts, tones)
     return axes
+
+
+def _bounds(
+    lower: Mapping[str, ArrayLike], upper: Mapping[str, ArrayLike]
+) -> Iterator[tuple[str, str, ArrayLike, tuple[float, ...]]]:
+    """Yield name, label, values and dashes of every bound; an equality, which bounds from both sides, once."""
+    both = lower.keys() & upper.keys()
+    equal = {name for name in both if np.array_equal(lower[name], upper[name], equal_nan=True)}
+    for name, given in lower.items():
+        if name not in equal:
+            yield name, f"{name} (lower)" if name in both else name, given, DASH
+    for name, given in upper.items():
+        side = "equal" if name in equal else "upper"
+        yield name, f"{name} ({side})" if name in both else name, given, ()
 
 
 @style.style()

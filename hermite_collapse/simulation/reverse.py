@@ -149,8 +149,8 @@ class Truncation:
         time = float(recursion.schedule.times(round_index + 1)[-1])
         if time == 0.0:
             raise InputError(
-                "truncation_time must be > 0 in every round for a reverse diffusion, which cannot end at time 0, got 0.0 "
-                f"in round {round_index}; use generator='channel'."
+                "truncation_time must be > 0 in every round for a reverse diffusion, which cannot end at time 0, got "
+                f"0.0 in round {round_index}; use generator='channel'."
             )
         if isinstance(recursion.process, OrnsteinUhlenbeck):
             return cls(time, recursion.process.rate, 1.0)

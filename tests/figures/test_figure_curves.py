@@ -101,6 +101,21 @@ def test_bounds_that_are_infinite_leave_a_gap_and_the_measured_points_stay() -> 
     assert_readable(axes.get_figure())
 
 
+def test_bounds_of_one_name_are_told_apart_and_an_equality_is_one_line() -> None:
+    value = np.array([0.1, 0.2, 0.3])
+    axes = draw_bounds(
+        measured=value,
+        lower={"triangle": 0.5 * value, "refresh": value, "floor": 0.1 * value},
+        upper={"triangle": 2.0 * value, "refresh": value},
+    )
+    labels = [text.get_text() for text in axes.texts]
+    bounds = ["triangle (lower)", "triangle (upper)", "refresh (equal)", "floor", "measured"]
+    assert sorted(labels) == sorted(bounds)
+    lines = {tuple(line.get_ydata()): line.get_color() for line in axes.lines if len(line.get_ydata()) == 3}
+    assert lines[tuple(0.5 * value)] == lines[tuple(2.0 * value)] != lines[tuple(0.1 * value)]
+    assert_readable(axes.get_figure())
+
+
 def test_moments_drift_beside_their_limits() -> None:
     i = np.arange(12)
     predicted = {"$E\\,x_1^2$": -(1.0 - 0.7**i), "$E\\,x_3^2$": 0.2 * (1.0 - 0.7**i)}

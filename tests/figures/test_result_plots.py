@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from io import BytesIO
 
 import matplotlib as mpl
@@ -74,13 +75,21 @@ def test_a_notebook_shows_figures_and_axes_without_pyplot():
     assert axes._repr_png_() == axes.get_figure()._repr_png_()
 
 
-def test_a_kernel_without_any_magic_line_shows_the_demo():
+def test_a_kernel_without_any_magic_line_shows_the_demo_and_views():
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    cells = [nbformat.v4.new_code_cell("import hermite_collapse as hc\nhc.demo(particles=1000)")]
-    book = nbformat.v4.new_notebook(cells=cells)
+    recursion = "hc.Recursion(hc.presets.load('two_modes_1d'), fresh_fraction=0.3, truncation_time=0.1)"
+    sources = ("import hermite_collapse as hc\nhc.demo(particles=1000)", recursion, f"{recursion}.plot()")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     nbclient.NotebookClient(book, kernel_name="python3", timeout=120).execute()
-    assert any("image/png" in output.get("data", {}) for output in book.cells[0].outputs)
+    demo, view, plot = ([output.get("data", {}) for output in cell.outputs] for cell in book.cells)
+    for shown in (demo, plot):
+        (image,) = [
+            Image.open(BytesIO(b64decode(data["image/png"]))) for data in shown if "image/png" in data
+        ]
+        assert image.width > 400 and len(np.unique(np.asarray(image.convert("L")))) > 50  # something is drawn
+    (page,) = [data["text/html"] for data in view if "text/html" in data]
+    assert "In the limit the model keeps" in page
 
 
 def test_settings_for_latex_stop_no_figure_that_the_user_saves(tmp_path):

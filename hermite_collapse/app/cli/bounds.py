@@ -132,10 +132,7 @@ def _proved(
     output.heading("Factor of one round on the distance to the limit")
     output.table(
         ["metric", "proved", "in the end", "proved factor attained by"],
-        [
-            [row.metric.replace("_", " "), row.bound, row.final, row.attained_by.removeprefix("a ")]
-            for row in rates
-        ],
+        [[_metric(row.metric), row.bound, row.final, row.attained_by.removeprefix("a ")] for row in rates],
     )
     output.heading("If every round has a defect, the recursion ends within")
     output.table(
@@ -149,10 +146,7 @@ def _proved(
         output.heading(f"Rounds until the distance to the limit is at most {tolerance:g}")
         output.table(
             ["metric", "proved to suffice", "needed"],
-            [
-                [name.replace("_", " "), entry["guaranteed"], entry["needed"]]
-                for name, entry in rounds.items()
-            ],
+            [[_metric(name), entry["guaranteed"], entry["needed"]] for name, entry in rounds.items()],
         )
     output.heading("Wasserstein-2 distance of the limit law to the data")
     output.table(["", "value"], [[name, value] for name, value in collapse.items()])
@@ -163,6 +157,13 @@ def _proved(
         "rounds_to": rounds,
         "collapse": collapse,
     }
+
+
+def _metric(name: str) -> str:
+    """Return a metric in words."""
+    from ...recursion.law_distances import METRIC_NAMES
+
+    return METRIC_NAMES.get(name, "L2(gamma)" if name == "l2_gamma" else name)
 
 
 def _rounds(recursion: Recursion, distance: float) -> dict[str, dict[str, float]]:

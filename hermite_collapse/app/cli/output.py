@@ -172,7 +172,7 @@ class Output:
             others.insert(0, (lead, [], table))
         shown = Page(
             title=title,
-            lead=" ".join([f"{lead}.", *said]),
+            lead=" ".join([lead if lead.endswith("?") else f"{lead}.", *said]),
             figures=figures,
             sections=tuple(Section(name, tuple(texts), table) for name, texts, table in others),
         )
