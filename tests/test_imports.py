@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hermite_collapse"
 
@@ -53,6 +52,7 @@ def modules() -> dict[str, Path]:
     }
 
 
+@functools.cache
 def imports(name: str, path: Path, *, types: bool = False) -> list[tuple[str, bool]]:
     """Modules imported by a file, as (absolute name, at module level); those for the type checker only if asked."""
     found = []
@@ -86,17 +86,20 @@ def subpackage(module: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if name != "hermite_collapse"])
-def test_imports_point_downward(name):
-    assert subpackage(name) in FLOOR, (
-        f"{subpackage(name)} has no layer yet: give it one in this test and in CONTRIBUTING"
-    )
-    for target, _ in imports(name, KNOWN[name]):
-        if not target.startswith("hermite_collapse.") or subpackage(target) == subpackage(name):
-            continue
-        assert FLOOR[subpackage(target)] <= FLOOR[subpackage(name)], (
-            f"{name} imports {target}, which lives above it"
-        )
+def test_every_subpackage_has_a_layer():
+    """A new one gets its layer here and in CONTRIBUTING."""
+    assert {subpackage(name) for name in KNOWN if name != "hermite_collapse"} <= set(FLOOR)
+
+
+def upward(name: str, path: Path) -> list[str]:
+    """Imports of a module that lives above it."""
+    targets = {target for target, _ in imports(name, path) if target.startswith("hermite_collapse.")}
+    return sorted(t for t in targets if FLOOR[subpackage(t)] > FLOOR[subpackage(name)])
+
+
+def test_imports_point_downward():
+    above = {name: upward(name, path) for name, path in KNOWN.items() if name != "hermite_collapse"}
+    assert not {name: targets for name, targets in above.items() if targets}
 
 
 def circle_in(edges: dict[str, set[str]]) -> tuple[str, ...]:
@@ -147,20 +150,21 @@ def test_a_circle_would_be_seen():
     assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ()
 
 
-@pytest.mark.parametrize("name", KNOWN)
-def test_torch_only_in_the_simulation(name):
-    for target, _ in imports(name, KNOWN[name], types=True):
-        if target.split(".")[0] == "torch":
-            assert subpackage(name) == "simulation" or name == PROBES_TORCH_OBJECTS, (
-                f"{name} imports {target}"
-            )
+def test_torch_only_in_the_simulation():
+    importers = {
+        name
+        for name, path in KNOWN.items()
+        if any(target.split(".")[0] == "torch" for target, _ in imports(name, path, types=True))
+    }
+    outside = {name for name in importers if subpackage(name) != "simulation"}
+    assert importers - outside and outside <= {PROBES_TORCH_OBJECTS}
 
 
-@pytest.mark.parametrize("name", KNOWN)
-def test_scipy_stats_nowhere(name):
-    assert not [target for target, _ in imports(name, KNOWN[name]) if target.startswith("scipy.stats")]
-    source = KNOWN[name].read_text("utf-8")
-    assert "from scipy import stats" not in source and "scipy.stats." not in source
+def test_scipy_stats_nowhere():
+    for name, path in KNOWN.items():
+        targets = [target for target, _ in imports(name, path) if target.startswith("scipy.stats")]
+        source = path.read_text("utf-8")
+        assert not targets and "from scipy import stats" not in source and "scipy.stats." not in source, name
 
 
 def test_the_reader_of_imports_sees_them(tmp_path):
@@ -170,7 +174,9 @@ def test_the_reader_of_imports_sees_them(tmp_path):
     found = imports("hermite_collapse.laws.x", file)
     assert ("torch", False) in found and ("hermite_collapse.hermite.basis", False) in found
     assert imports("hermite_collapse.x", file)[0] == ("hermite_collapse.app", True)
-    assert FLOOR["app"] > FLOOR["laws"]
+    assert upward("hermite_collapse.laws.y", file) == []
+    file.write_text("from ..app import run\n")
+    assert upward("hermite_collapse.laws.z", file) == ["hermite_collapse.app.run"]
 
 
 def loaded_by(code: str) -> tuple[list[str], float]:
