@@ -29,6 +29,7 @@ from .mechanism import Exactness, Mechanism
 
 # Variances, over the square of the last level, at which the end of a sampler is read off: V(0), and the slope of log V.
 SMALL_VARIANCES = (1e-12, 1e-2, 1e-1)
+CHUNK = 200_000  # steps times variances that are looked at together
 NO_NOISE = 1e-3  # share of the last level that counts as no noise left
 
 
@@ -53,8 +54,8 @@ class Affine(NamedTuple):
 
 
 def posterior_means(
-    signal: float,
-    noise: float,
+    signal: float | FloatArray,
+    noise: float | FloatArray,
     w: FloatArray,
     guidance: Guidance | None = None,
     between: FloatArray | None = None,
@@ -73,7 +74,9 @@ def posterior_means(
     )
 
 
-def flow_map(signal: float, noise: float, target: tuple[float, float], w: FloatArray) -> Affine:
+def flow_map(
+    signal: FloatArray, noise: FloatArray, target: tuple[FloatArray, FloatArray], w: FloatArray
+) -> Affine:
     """Return the probability-flow map F from a level (a, s) to a level (a', s')."""
     later_signal, later_noise = target
     slope = np.sqrt((later_signal**2 * w + later_noise**2) / (signal**2 * w + noise**2))
@@ -164,9 +167,20 @@ class Sampler(Value, Mechanism):
     def advance(self, x: AnySamples, step: int, posterior: Posterior[AnySamples]) -> AnySamples:
         """Return samples after one step without its noise; for samplers with `noise_by_step` alone."""
 
-    @abstractmethod
     def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         """Return V(w) and the mean gain for variances w and, under guidance, variances of the class means."""
+        flat = w.ravel()
+        spread = None if between is None else np.broadcast_to(between, w.shape).ravel()
+        variance, gain = np.empty_like(flat), np.empty_like(flat)
+        size = max(CHUNK // self.steps, 1)
+        for first in range(0, flat.size, size):
+            part = slice(first, first + size)
+            variance[part], gain[part] = self._responses(flat[part], None if spread is None else spread[part])
+        return variance.reshape(w.shape), gain.reshape(w.shape)
+
+    @abstractmethod
+    def _responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return the same for arrays of shape (n,), of all steps at once."""
 
     def _variance(self, w: FloatArray) -> FloatArray:
         return self.responses(w, self._between(w))[0]

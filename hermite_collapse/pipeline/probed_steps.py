@@ -27,9 +27,6 @@ from ..core.types import FloatArray, IntArray
 from .denoiser import Affine, AnySamples, Posterior, Sampler, flow_map, posterior_means
 from .guidance import Guidance
 
-CHUNK = 1_000_000  # steps times variances that are carried through together
-SPARE_ROWS = 16  # independent noises beyond twice the live samples, before they are combined
-
 Denoiser = Literal["posterior_mean", "flow_map"]
 
 
@@ -146,83 +143,32 @@ class ProbedSteps(Sampler):
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
         return f"{self.name}, {self.steps} call{'s' if self.steps > 1 else ''} of the network{guided}"
 
-    def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        flat = w.ravel()
-        spread = None if between is None else np.broadcast_to(between, w.shape).ravel()
-        variance, gain = np.empty_like(flat), np.empty_like(flat)
-        run = self._run if np.any(self.variable >= 2 * self.steps) else self._run_without_noise
-        size = max(CHUNK // self.steps, 1)
-        for first in range(0, flat.size, size):
-            part = slice(first, first + size)
-            variance[part], gain[part] = run(flat[part], None if spread is None else spread[part])
-        return variance.reshape(w.shape), gain.reshape(w.shape)
+    def _responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return V and the mean gain by going through the program backwards.
 
-    def _run_without_noise(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """Return V and the mean gain of a deterministic sampler, keeping samples and outputs of all steps."""
+        What the last sample depends on is kept for every sample, output and noise, from the last step to the first.
+        """
         count = self.steps
-        slopes = np.zeros((2 * count, w.size))
-        means = np.zeros_like(slopes)
-        slopes[0] = self.start
-        for step in range(count):
-            output = self._output(step, w, between)
-            slopes[count + step] = output.slope * slopes[step]
-            means[count + step] = output.slope * means[step] + output.shift
+        outputs = self._outputs(w, between)
+        noises = max(int(self.variable.max(initial=0)) + 1 - 2 * count, 0)
+        on_end = np.zeros((2 * count + noises, w.size))
+        following = np.ones(w.size)
+        for step in reversed(range(count)):
             part = slice(self.pointer[step], self.pointer[step + 1])
-            variables, coefficients = self.variable[part], self.coefficient[part]
-            slope, mean = coefficients @ slopes[variables], coefficients @ means[variables]
-            if step + 1 < count:
-                slopes[step + 1], means[step + 1] = slope, mean
-        return slope**2, mean
+            on_end[self.variable[part]] += self.coefficient[part, np.newaxis] * following
+            following = on_end[step] + outputs.slope[step] * on_end[count + step]
+        variance = (self.start * following) ** 2 + np.sum(on_end[2 * count :] ** 2, axis=0)
+        return variance, np.sum(outputs.shift * on_end[count : 2 * count], axis=0)
 
-    def _run(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """Return V and the mean gain, carrying every live sample as its coefficients of independent noises."""
-        count = self.steps
-        last = self._last_use
-        live = {0: np.full((1, w.size), self.start)}
-        means = {0: np.zeros(w.size)}
-        outputs: dict[int, Affine] = {}
-        rows = 1
-        for step in range(count):
-            outputs[step] = self._output(step, w, between)
-            new = np.zeros((rows, w.size))
-            mean = np.zeros(w.size)
-            for term in range(self.pointer[step], self.pointer[step + 1]):
-                number, coefficient = int(self.variable[term]), self.coefficient[term]
-                if number >= 2 * count:
-                    if number not in live:
-                        live[number] = np.zeros((rows + 1, w.size))
-                        live[number][rows] = 1.0
-                        rows += 1
-                    if len(new) < rows:
-                        new = np.vstack([new, np.zeros((rows - len(new), w.size))])
-                    new[: len(live[number])] += coefficient * live[number]
-                    continue
-                call = number % count
-                sample = live[call]
-                if number < count:
-                    factor, shift = np.float64(coefficient), np.float64(0.0)
-                else:
-                    factor, shift = coefficient * outputs[call].slope, coefficient * outputs[call].shift
-                new[: len(sample)] += factor * sample
-                mean += factor * means[call] + shift
-            live[step + 1], means[step + 1] = new, mean
-            for number in [number for number in live if last.get(number, -1) <= step and number != step + 1]:
-                del live[number]
-                means.pop(number, None)
-                outputs.pop(number, None)
-            if rows > 2 * len(live) + SPARE_ROWS:
-                live, rows = _combined(live, rows)
-        return np.sum(live[count] ** 2, axis=0), means[count]
-
-    def _output(self, call: int, w: FloatArray, between: FloatArray | None) -> Affine:
-        """Return the network's output at one call as a function of the sample and the data's mean."""
-        a, s = float(self.signal[call]), float(self.noise[call])
+    def _outputs(self, w: FloatArray, between: FloatArray | None) -> Affine:
+        """Return the network's outputs of all calls as functions of the sample and the data's mean."""
+        a, s = self.signal[:, np.newaxis], self.noise[:, np.newaxis]
         if self.target is None:
             data, noise = posterior_means(a, s, w, self.guidance, between)
         else:
-            data = flow_map(a, s, (float(self.target[call, 0]), float(self.target[call, 1])), w)
+            data = flow_map(a, s, (self.target[:, :1], self.target[:, 1:]), w)
             noise = Affine((1.0 - a * data.slope) / s, -a * data.shift / s)
-        d, n, e = self.on_data[call], self.on_noise[call], self.on_sample[call]
+        d, n, e = (values[:, np.newaxis] for values in (self.on_data, self.on_noise, self.on_sample))
         return Affine(d * data.slope + n * noise.slope + e, d * data.shift + n * noise.shift)
 
     @cached_property
@@ -234,13 +180,3 @@ class ProbedSteps(Sampler):
                 index = int(number)
                 last[index if index >= 2 * self.steps else index % self.steps] = step
         return last
-
-
-def _combined(live: dict[int, FloatArray], rows: int) -> tuple[dict[int, FloatArray], int]:
-    """Return the same covariances of the live samples with as few independent noises as there are samples."""
-    width = next(iter(live.values())).shape[1]
-    stacked = np.zeros((width, rows, len(live)))
-    for index, sample in enumerate(live.values()):
-        stacked[:, : len(sample), index] = sample.T
-    triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
-    return {number: triangle[:, :, i].T.copy() for i, number in enumerate(live)}, triangle.shape[1]

@@ -120,22 +120,27 @@ class SamplerSteps(Sampler):
         guided = "" if self.guidance is None else f", {self.guidance.describe()}"
         return f"{self.name}, {self.steps} step{'s' if self.steps > 1 else ''}{guided}"
 
-    def responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        variance, mean = np.full_like(w, self.start), np.zeros_like(w)
-        for j in range(self.steps):
-            data, noise = posterior_means(self.signal[j], self.noise[j], w, self.guidance, between)
-            slope = self.on_sample[j] + self.on_data[j] * data[0] + self.on_noise[j] * noise[0]
-            shift = self.on_data[j] * data[1] + self.on_noise[j] * noise[1]
-            if self.corrector is not None and self.corrector[j] != 0.0:
-                # The Euler point x_e = D + sigma' N, with data mean m: slope and shift of N there.
-                level = self.noise[j + 1]
-                euler = (data[0] + level * noise[0], data[1] + level * noise[1])
-                _, second = posterior_means(self.signal[j + 1], self.noise[j + 1], w, self.guidance, between)
-                slope = slope + self.corrector[j] * second[0] * euler[0]
-                shift = shift + self.corrector[j] * (second[0] * euler[1] + second[1])
-            variance = slope**2 * variance + self.added[j]
-            mean = slope * mean + shift
-        return variance, mean
+    def _responses(self, w: FloatArray, between: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        signal, noise = self.signal[:, np.newaxis], self.noise[:, np.newaxis]
+        on_sample, on_data, on_noise = (
+            values[:, np.newaxis] for values in (self.on_sample, self.on_data, self.on_noise)
+        )
+        data, noises = posterior_means(signal, noise, w, self.guidance, between)
+        slope = on_sample + on_data * data.slope + on_noise * noises.slope
+        shift = on_data * data.shift + on_noise * noises.shift
+        if self.corrector is not None and self.steps > 1:
+            # The Euler point x_e = D + sigma' N, with data mean m: slope and shift of N there.
+            level, corrector = noise[1:], self.corrector[:-1, np.newaxis]
+            _, second = posterior_means(signal[1:], level, w, self.guidance, between)
+            slope[:-1] += corrector * second.slope * (data.slope[:-1] + level * noises.slope[:-1])
+            shift[:-1] += corrector * (
+                second.slope * (data.shift[:-1] + level * noises.shift[:-1]) + second.shift
+            )
+        # What a sample before each step, and after the last, is multiplied by until the end.
+        carried = np.ones((self.steps + 1, w.size))
+        np.cumprod(slope[::-1], axis=0, out=carried[-2::-1])
+        variance = self.start * carried[0] ** 2 + self.added @ carried[1:] ** 2
+        return variance, np.sum(shift * carried[1:], axis=0)
 
     @classmethod
     @public
