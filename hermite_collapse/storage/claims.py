@@ -133,8 +133,7 @@ class Claim:
         self._lock = FolderLock(self.folder, name=name)
         try:
             if holds_work(self.folder, asked, record=record, name=name):  # nobody else writes from here on
-                for path in self.folder.glob(f"{UNFINISHED}*"):
-                    path.unlink(missing_ok=True)
+                _tidy(self.folder)
             else:
                 self._clear()
                 write_json(self.folder / record, asked)
@@ -231,6 +230,19 @@ def _unlock(file: Path, handle: int | None) -> None:
     with suppress(OSError):
         file.unlink(missing_ok=True)
     os.close(handle)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what killed processes left beside the work of a folder; where one is at work further down, nothing."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        path.unlink(missing_ok=True)
+    for inner in [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]:
+        if (inner / LOCK).exists():
+            try:
+                FolderLock(inner).release()  # takes the file away
+            except InputError:
+                continue
+        _tidy(inner)
 
 
 def _has_work(folder: Path) -> bool:

@@ -32,6 +32,10 @@ def run(config: Config, output: Output, folder: Folder = None) -> int:
     where = folder if folder is not None else output.folder
     if where is None:
         raise InputError("report must be given the folder of a run, got none.")
+    if folder is not None and output.folder is not None and folder != output.folder:
+        raise InputError(
+            f"out must be the folder of the report, {str(folder)!r}, or left out, got {str(output.folder)!r}."
+        )
     saved = kept_call(where)
     if saved is not None and saved.arguments[0] not in _RUNS:
         return _again(saved, where, output)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from ...core.errors import InputError
 from ..config import Config
+from .compare import UNTESTED
 from .options import command as _command
 from .output import Output
 
@@ -26,7 +27,8 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     """Predict or compare over a grid or a list of settings; every core, or a Dask cluster.
 
     The keys that vary and their values stand in the file, under [sweep.values].  Each finished point is kept, and an
-    interrupted sweep continues with --resume.  Exit status 1 if a comparison rejects the theory anywhere.
+    interrupted sweep continues with --resume.  Exit status 1 if a comparison rejects the theory anywhere,
+    4 if comparisons could test nothing at all.
     """
     from ...storage.claims import holds_work
     from ..asked import asked_of_sweep
@@ -66,7 +68,10 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     )
     if failed:
         raise InputError(failure_text(sweep, failed))
-    return 1 if rejected else 0
+    if rejected:
+        return 1
+    is_tested = "largest_z" not in dataset or bool(dataset["largest_z"].notnull().any())
+    return 0 if is_tested else UNTESTED
 
 
 def _print(sweep: Sweep, dataset: Dataset, output: Output) -> None:
