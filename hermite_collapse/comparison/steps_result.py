@@ -18,6 +18,9 @@ from ..core.value import Value
 if TYPE_CHECKING:
     import xarray as xr
 
+SHARP = 20.0
+"""Standard errors that a value of the data must be from zero for shares of it to be shown."""
+
 
 @dataclass(frozen=True, eq=False)
 class StepsComparison(Displayed, Value):
@@ -103,6 +106,20 @@ class StepsComparison(Displayed, Value):
             self.grid_error, self.standard_error, out=np.zeros_like(self.grid_error), where=self.tested
         )
         return float(share.max(initial=0.0))
+
+    @property
+    def telling(self) -> list[int]:
+        """The statistics whose shares of the data's values are known well, variances first, then the sharpest."""
+        is_variance = np.array([label.startswith("variance") for label in self.labels])
+        sharpness = np.divide(
+            np.abs(self.data),
+            self.standard_error[0],
+            out=np.zeros_like(self.data),
+            where=self.standard_error[0] > 0.0,
+        )
+        rank = np.where(is_variance, np.inf, sharpness)
+        order = np.argsort(-rank, kind="stable")
+        return [int(k) for k in order if rank[k] > SHARP and self.data[k] != 0.0]
 
     @property
     def shares(self) -> tuple[FloatArray, FloatArray, FloatArray]:

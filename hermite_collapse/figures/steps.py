@@ -48,7 +48,7 @@ def draw_steps(comparison: StepsComparison, axes: Axes | None = None) -> Axes:
     expected, measured, error = comparison.shares
     closure = comparison.closure / np.where(comparison.data == 0.0, np.nan, comparison.data)
     ends = []
-    for number, k in enumerate(shown_statistics(comparison)):
+    for number, k in enumerate(sorted(comparison.telling[:MOST_STATISTICS])):
         colour, marker = style.CATEGORIES[number], style.MARKERS[number]
         axes.plot(rounds, closure[:, k], color=colour, linewidth=1.0, linestyle=(0, (3, 2)))
         axes.plot(rounds, expected[:, k], color=colour, linewidth=1.3)
@@ -66,11 +66,12 @@ def draw_steps(comparison: StepsComparison, axes: Axes | None = None) -> Axes:
                 linewidth=0.9,
             )
         ends.append((float(measured[-1, k]), comparison.labels[k], colour))
+    round_axis(axes)
+    axes.set_ylabel("share of the data’s value")
+    axes.set_ylim(*axes.get_ylim())  # final: labels are set apart on the page
     if ends:
         values, labels, colours = (list(column) for column in zip(*ends, strict=True))
         label_line_ends(axes, float(rounds[-1]), values, labels, colours)
-    round_axis(axes)
-    axes.set_ylabel("share of the data’s value")
     return style.described(
         axes,
         "steps",
@@ -78,15 +79,3 @@ def draw_steps(comparison: StepsComparison, axes: Axes | None = None) -> Axes:
         "one predicted standard error; hollow ones are not tested. Dashed: the Gaussian closure, where there is one. "
         f"{comparison.text}",
     )
-
-
-def shown_statistics(comparison: StepsComparison) -> list[int]:
-    """Return the statistics that are drawn: those measured most sharply in shares of the data's values."""
-    _, measured, _ = comparison.shares
-    known = np.isfinite(measured[-1])
-    sharpness = np.where(
-        known, np.abs(comparison.data) / np.maximum(comparison.standard_error[0], 1e-300), -1.0
-    )
-    is_variance = np.array([label.startswith("variance") for label in comparison.labels])
-    order = np.argsort(-np.where(is_variance & known, np.inf, sharpness), kind="stable")
-    return sorted(int(k) for k in order[:MOST_STATISTICS] if known[k])

@@ -1,0 +1,351 @@
+"""Samplers of K steps: simulations in torch against the exact laws of the line and of products, and wrong theories.
+
+The laws come from grids, their errors from the influence of each particle; the particles are those of the simulation,
+whose refits, samplers and denoisers share no code with either.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import hermite_collapse as hc
+from hermite_collapse.comparison.direction_rounds import product_of
+from hermite_collapse.comparison.line_refit import mixture_on_line, refit_on_line
+from hermite_collapse.comparison.line_rounds import LinePath, predict_line_rounds
+from hermite_collapse.comparison.steps import compare_steps
+from hermite_collapse.core.significance import whitened
+from hermite_collapse.pipeline.line_grid import can_be_followed, law_points, line_output
+from hermite_collapse.pipeline.line_laws import WeightedPoints
+from hermite_collapse.simulation import StepsGeneration, simulate
+from hermite_collapse.simulation.refits import refitted
+
+Steps = hc.mechanisms.SamplerSteps
+TWO, THREE = hc.presets.load("two_modes_1d"), hc.presets.load("three_modes_1d")
+WIDE = {"schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}  # Stable Diffusion's
+
+
+def recursion_of(law, fresh_fraction=0.3, **options):
+    return hc.Recursion(law, fresh_fraction=fresh_fraction, truncation_time=0.0, **options)
+
+
+def record_of(recursion, sampler, *, rounds=3, particles=4000, runs=4, degree=8, scale=1.0, seed=1):
+    return simulate(
+        recursion,
+        rounds=rounds,
+        particles=particles,
+        runs=runs,
+        degree=degree,
+        generator=StepsGeneration(sampler, scale),
+        device="cpu",
+        seed=seed,
+    )
+
+
+def degrees_of(error, count):
+    """Covariance of the first degrees of rounds 1, 2, ... as a matrix, rounds outermost."""
+    joint = error.joint[1:, 1:, :count, :count]
+    size = len(joint) * count
+    return joint.transpose(0, 2, 1, 3).reshape(size, size)
+
+
+def drawn_record(path, *, rounds, particles, runs, degree=8, seed=0):
+    """A record as the theory has it: coefficients from their predicted law, without a simulation."""
+    predicted = predict_line_rounds(path, degree, rounds=rounds, particles=particles, runs=runs).error
+    size = degree + 1
+    joint = predicted.joint.transpose(0, 2, 1, 3).reshape((rounds + 1) * size, -1)
+    values, vectors = np.linalg.eigh(joint)
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((runs, len(values))) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    drawn = predicted.expected + noise.reshape(runs, rounds + 1, size)
+    record = record_of(path.recursion, Steps.flow(steps=1), rounds=rounds, particles=10, runs=runs)
+    coefficients = np.concatenate([np.ones((runs, rounds + 1, 1)), drawn[:, :, :-1]], axis=2)
+    return dataclasses.replace(
+        record, particles=particles, coefficients=coefficients, covariances=drawn[:, :, -1:, None]
+    )
+
+
+def skewed(count=400):
+    """Points of a law that is no mixture, with unequal masses."""
+    x = np.concatenate([np.linspace(-2.0, -0.4, count), np.linspace(0.1, 2.2, count)])
+    masses = np.exp(-0.5 * x**2) * (1.2 + np.sin(3.0 * x))
+    return WeightedPoints(x, masses / masses.sum(), np.repeat([0, 1], count))
+
+
+def test_the_refit_is_that_of_the_simulation():
+    rng = np.random.default_rng(3)
+    x = np.concatenate([rng.normal(-1.0, 0.5, 3000), rng.gamma(2.0, 0.6, 2000)])
+    points = WeightedPoints(x, np.full(5000, 1 / 5000), np.repeat([0, 1], [3000, 2000]))
+    start = hc.GaussianMixture([0.5, 0.5], [-0.9, 0.9], 0.19)
+    line = mixture_on_line(start.weights, start.means[:, 0], start.variances[:, 0])
+    rows = torch.from_numpy(x)[:, None]
+    for labels in (None, torch.from_numpy(points.labels)):
+        fit = refit_on_line(points, line, classes_known=labels is not None)
+        other = refitted(rows, start, labels)
+        np.testing.assert_allclose(fit.weights, other.weights, rtol=1e-9)
+        np.testing.assert_allclose(fit.means, other.means[:, 0], rtol=1e-9)
+        np.testing.assert_allclose(fit.variances, other.variances[:, 0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("classes_known", [False, True])
+def test_the_influence_of_a_particle_is_the_derivative_of_the_refit(classes_known):
+    points = skewed()
+    line = mixture_on_line(np.array([0.5, 0.5]), np.array([-0.9, 0.9]), np.array([0.3, 0.3]))
+    fit = refit_on_line(points, line, classes_known=classes_known)
+    influence = fit.influence(points)
+    influence = influence - points.masses @ influence
+    step = 1e-4
+    for index in (10, 390, 410, 700):
+        moved = [
+            refit_on_line(
+                WeightedPoints(
+                    points.points,
+                    points.masses * (1.0 - sign * step)
+                    + sign * step * (np.arange(len(points.masses)) == index),
+                    points.labels,
+                ),
+                line,
+                classes_known=classes_known,
+            ).parameters
+            for sign in (1.0, -1.0)
+        ]
+        derivative = (moved[0] - moved[1]) / (2.0 * step)
+        # Steps of EM stop a little short of the maximum, at another one for another law.
+        np.testing.assert_allclose(influence[index], derivative, atol=2e-3 * np.abs(influence).max())
+        assert np.abs(1.05 * influence[index] - derivative).max() > 2e-3 * np.abs(influence[index]).max()
+
+
+CASES = {
+    "DDIM": (TWO, Steps.ddim(steps=8), 1.0, {}),
+    "with noise": (THREE, Steps.ddpm(steps=8), 1.0, {}),
+    "guided": (TWO, Steps.ddim(steps=8), 1.5, {}),
+    "Heun, blurred": (hc.presets.load("off_centre_1d"), Steps.edm(steps=5), 1.0, {"blur": 0.2}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_run_is_drawn_from_the_predicted_law(name):
+    """Chi-squares of single runs over rounds and degrees are uniform in p; without the covariance they are not."""
+    law, sampler, scale, options = CASES[name]
+    recursion = recursion_of(law, **options)
+    rounds, runs, particles, degrees = 3, 24, 3000, 4
+    record = record_of(
+        recursion, sampler, rounds=rounds, particles=particles, runs=runs, degree=degrees, scale=scale
+    )
+    path = LinePath(recursion, sampler, scale)
+    predicted = predict_line_rounds(path, degrees, rounds=rounds, particles=particles, runs=1)
+    assert predicted.is_linear.all()
+    assert np.all(predicted.grid_error[:, 1:] < 1e-6 * predicted.error.standard_error[:, :-1])
+    deviations = (record.coefficients[:, 1:, 1:] - predicted.error.expected[1:, :degrees]).reshape(runs, -1).T
+    covariance = degrees_of(predicted.error, degrees)
+    white = whitened(covariance, deviations)
+    p_values = stats.chi2.sf(np.sum(white**2, axis=0), len(white))
+    assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+    alone = np.sum(deviations**2 / np.diagonal(covariance)[:, None], axis=0)
+    wrong = stats.chi2.sf(np.sum(whitened(1.5 * covariance, deviations) ** 2, axis=0), len(white))
+    assert stats.kstest(wrong, "uniform").pvalue < 1e-3  # control: errors 22 % too large
+    assert not np.allclose(alone, np.sum(white**2, axis=0), rtol=0.05)
+    spread = record.covariances[:, :, 0, 0]
+    z = (spread.mean(axis=0) - predicted.error.expected[:, -1]) / predicted.error.standard_error[:, -1]
+    assert np.abs(z * np.sqrt(runs)).max() < 4.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_verdicts_keep_their_level_over_seeds(name):
+    """Twelve minutes: forty recursions of each kind at full size."""
+    law, sampler, scale, options = CASES[name]
+    recursion = recursion_of(law, **options)
+    smallest = []
+    for seed in range(40):
+        record = record_of(recursion, sampler, rounds=6, particles=20_000, scale=scale, seed=100 + seed)
+        comparison = compare_steps(recursion, record, sampler, guidance_scale=scale, level=0.05)
+        smallest.append(comparison.verdict.adjusted_p_value)
+    # Holm's p-value is at least as large as a uniform one.
+    assert np.sum(np.array(smallest) < 0.05) <= 6
+
+
+@pytest.mark.parametrize(
+    ("regime", "initial"),
+    [("accumulate_with_fresh", None), ("replace", hc.GaussianMixture([0.4, 0.6], [-0.5, 1.2], 0.3))],
+)
+def test_other_regimes_and_starts(regime, initial):
+    recursion = recursion_of(TWO, regime=regime, initial=initial)
+    sampler = Steps.flow(steps=6)
+    record = record_of(recursion, sampler, rounds=4, particles=6000)
+    assert compare_steps(recursion, record, sampler).verdict.passed
+    assert not compare_steps(recursion_of(TWO), record, sampler).verdict.passed  # control
+
+
+def test_wrong_theories_are_rejected_and_the_true_one_is_not():
+    recursion, sampler = recursion_of(THREE), Steps.ddim(steps=12)
+    record = record_of(recursion, sampler, particles=20_000)
+    comparison = compare_steps(recursion, record, sampler)
+    assert comparison.verdict.passed and comparison.verdict.tests > 40
+    assert abs(comparison.implied_fresh_fraction.value - 0.3) < 4.0 * comparison.implied_fresh_fraction.error
+    assert comparison.largest_grid_error < 1e-6
+    assert "fresh fraction" in comparison.text and comparison.reason == ""
+    for other in (Steps.ddim(steps=11), Steps.ddim(steps=12, eta=0.5), Steps.flow(steps=12)):
+        assert not compare_steps(recursion, record, other).verdict.passed
+    assert not compare_steps(recursion_of(THREE, 0.33), record, sampler).verdict.passed
+    assert not compare_steps(recursion, record, sampler, guidance_scale=1.05).verdict.passed
+
+
+SIZE = {"rounds": 12, "particles": 100_000, "runs": 4}  # of `compare` without options
+WRONG = [
+    (Steps.ddim(steps=25), Steps.ddim(steps=24), 0.3),
+    (Steps.ddim(steps=25), Steps.ddim(steps=25, eta=0.25), 0.3),
+    (Steps.ddim(steps=25), Steps.ddpm(steps=25), 0.3),
+    (Steps.ddim(steps=25), Steps.ddim(steps=25), 0.315),
+    (Steps.ddim(steps=25), Steps.ddim(steps=25), 0.285),
+    (Steps.ddim(steps=25, **WIDE), Steps.ddim(steps=25, set_alpha_to_one=False, **WIDE), 0.3),
+    (Steps.edm(steps=25), Steps.edm(steps=24), 0.3),
+    (Steps.edm(steps=25), Steps.edm(steps=25, method="euler"), 0.3),
+]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "other", "fresh_fraction"), WRONG, ids=[f"{i}" for i in range(len(WRONG))]
+)
+def test_small_errors_are_rejected_at_the_default_size(sampler, other, fresh_fraction):
+    """The record is drawn from the predicted law, which the tests above hold against particles."""
+    recursion = recursion_of(THREE)
+    record = drawn_record(LinePath(recursion, sampler, 1.0), **SIZE)
+    assert not compare_steps(recursion_of(THREE, fresh_fraction), record, other).verdict.passed
+
+
+def test_the_true_sampler_passes_at_the_default_size():
+    recursion, sampler = recursion_of(THREE), Steps.ddim(steps=25)
+    for seed in range(3):
+        record = drawn_record(LinePath(recursion, sampler, 1.0), **SIZE, seed=seed)
+        assert compare_steps(recursion, record, sampler).verdict.passed
+
+
+@pytest.mark.slow
+def test_simulations_of_the_default_size():
+    """A minute: the particles themselves, at the size of `compare` without options."""
+    recursion = recursion_of(THREE)
+    for sampler, other, fresh_fraction in WRONG[:1] + WRONG[4:7]:
+        record = record_of(recursion, sampler, **SIZE)
+        assert compare_steps(recursion, record, sampler).verdict.passed
+        assert not compare_steps(recursion_of(THREE, fresh_fraction), record, other).verdict.passed
+
+
+def test_an_uncertain_refit_is_not_tested():
+    law = hc.GaussianMixture([0.5, 0.5], [-0.3, 0.3], 0.5)  # one hump, two components
+    recursion, sampler = recursion_of(law), Steps.ddim(steps=8)
+    comparison = compare_steps(recursion, record_of(recursion, sampler, particles=300, degree=4), sampler)
+    assert comparison.tested[1].any() and not comparison.tested[2:].any()
+    assert "From round 2 on nothing is tested" in comparison.text
+    assert comparison.implied_fresh_fraction is None
+
+
+TURN = np.array([[0.8, -0.6], [0.6, 0.8]])
+
+
+def test_products_are_found_in_any_direction_and_nothing_else():
+    plain = product_of(hc.presets.load("grid_2d"))
+    assert [len(line.weights) for line in plain.lines] == [3, 3]
+    np.testing.assert_allclose(plain.lines[0].weights, 1.0 / 3.0)
+    means = np.array([[-0.8, 0.0], [1.2, 0.0]]) @ TURN.T
+    shared = TURN * [0.2, 0.7] @ TURN.T
+    turned = product_of(hc.GaussianMixture([0.6, 0.4], means, [shared, shared]))
+    assert sorted(len(line.weights) for line in turned.lines) == [1, 2]
+    number = [len(line.weights) for line in turned.lines].index(2)
+    assert abs(turned.basis[:, number] @ TURN[:, 0]) == pytest.approx(1.0)
+    assert product_of(hc.GaussianMixture([1.0], [[0.3, 0.1]], [shared])) is not None
+    assert product_of(hc.presets.load("tilted_2d")) is None
+    uneven = hc.GaussianMixture([0.3, 0.2, 0.2, 0.3], [[-1, -1], [-1, 1], [1, -1], [1, 1]], 0.1)
+    assert product_of(uneven) is None
+    assert (
+        product_of(hc.GaussianMixture([0.5, 0.5], [[-1, -0.1], [1, 0.1]], [[0.1, 0.2], [0.2, 0.1]])) is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("law", "fresh_fraction", "tested"),
+    [
+        (hc.GaussianMixture([1.0], [[0.3, 0.0]], [TURN * [0.04, 0.9] @ TURN.T]), 0.3, [1]),
+        (hc.GaussianMixture([1.0], [[0.3, 0.0]], [TURN * [0.04, 0.9] @ TURN.T]), 0.0, [1, 2, 3]),
+        (hc.presets.load("grid_2d"), 1.0, [1, 2, 3]),
+        (hc.GaussianMixture([0.5, 0.5], [[-0.9, 0.0], [0.9, 0.0]], [np.diag([0.19, 0.5])] * 2), 0.3, [1]),
+    ],
+    ids=["Gaussian", "Gaussian without fresh data", "grid", "mixture times Gaussian"],
+)
+def test_directions_of_products(law, fresh_fraction, tested):
+    recursion, sampler = recursion_of(law, fresh_fraction), Steps.ddim(steps=10)
+    record = record_of(recursion, sampler, particles=5000, degree=1)
+    comparison = compare_steps(recursion, record, sampler)
+    assert comparison.verdict.passed
+    assert np.flatnonzero(comparison.tested[:, 2:].all(axis=1)).tolist() == [0, *tested]
+    assert not compare_steps(recursion, record, Steps.ddim(steps=7)).verdict.passed
+    if len(tested) < 3:
+        assert comparison.reason.startswith("Rounds 2 to 3 are not tested: fresh and generated data together")
+        assert np.isfinite(comparison.closure).all()
+
+
+def test_round_two_of_a_gaussian_is_no_round_of_the_map():
+    """Why it is not tested: the denoiser of alpha p* + (1 - alpha) p_1 is that of two Gaussians, exactly on a line."""
+    law, sampler = hc.GaussianMixture([1.0], [0.0], 0.25), Steps.ddim(steps=4)
+    path = LinePath(recursion_of(law, 0.5), sampler, 1.0)
+    first = float(sampler.variance(0.25))
+    rows = path.coefficients(2, 2)
+    variances = np.sqrt(2.0) * rows[:, 2] + 1.0 - rows[:, 1] ** 2
+    assert variances[1] == pytest.approx(first, rel=1e-9)
+    closure = float(sampler.variance(0.5 * 0.25 + 0.5 * first))
+    assert abs(variances[2] / closure - 1.0) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("law", "scale", "words"),
+    [
+        (hc.presets.load("tilted_2d"), 1.0, "the data are no product of laws on lines"),
+        (hc.presets.load("grid_2d"), 2.0, "guidance couples the directions"),
+    ],
+)
+def test_what_is_not_known_is_not_tested(law, scale, words):
+    recursion, sampler = recursion_of(law), Steps.ddim(steps=4)
+    record = record_of(recursion, sampler, particles=500, rounds=2, degree=1, scale=scale)
+    comparison = compare_steps(recursion, record, sampler, guidance_scale=scale)
+    assert not comparison.verdict.is_tested and not comparison.tested.any()
+    assert comparison.text.startswith("Nothing is tested") and words in comparison.text
+    assert np.isfinite(comparison.closure).all() == (scale == 1.0)
+    assert "untested" in comparison.table() and max(map(len, comparison.table().splitlines())) <= 80
+
+
+def test_samplers_with_noise_that_look_back_are_not_followed():
+    pytest.importorskip("diffusers")
+    config = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}
+    sampler = Steps.of_scheduler(config, steps=6)
+    assert not can_be_followed(sampler) and can_be_followed(Steps.ddpm(steps=4))
+    assert can_be_followed(Steps.of_scheduler({"_class_name": "DPMSolverMultistepScheduler"}, steps=6))
+    recursion = recursion_of(TWO, 1.0)
+    record = record_of(recursion, sampler, particles=500, rounds=1)
+    assert "draws noise in steps that look further back" in compare_steps(recursion, record, sampler).text
+    gaussian = recursion_of(hc.GaussianMixture([1.0], [0.2], 0.5), 1.0)
+    comparison = compare_steps(gaussian, record_of(gaussian, sampler, rounds=1), sampler)
+    assert comparison.verdict.passed and comparison.labels == ("mean 1", "variance 1")
+
+
+def test_a_finer_grid_says_the_same():
+    training = mixture_on_line(np.array([0.3, 0.7]), np.array([-1.0, 0.8]), np.array([0.05, 0.2]))
+    for sampler in (Steps.edm(steps=8), Steps.ddpm(steps=20)):
+        coarse, fine = (line_output(sampler, training, refinement=k).coefficients(8) for k in (1, 3))
+        np.testing.assert_allclose(coarse, fine, atol=1e-7)
+    assert law_points(training).mean == pytest.approx(0.26)
+
+
+def test_dataset_and_views(tmp_path):
+    recursion, sampler = recursion_of(TWO), Steps.flow(steps=5)
+    comparison = compare_steps(recursion, record_of(recursion, sampler, particles=800, rounds=2), sampler)
+    dataset = comparison.dataset
+    assert dict(dataset.sizes) == {"round": 3, "statistic": 9}
+    dataset.to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
+    np.testing.assert_allclose(dataset["z"], comparison.z)
+    assert "closure" in comparison._repr_html_() and "9 rounds" not in repr(comparison)
+    lines = comparison.table([1]).splitlines()
+    assert len(lines) == 1 + 9 and "-0.000000" not in comparison.table()
