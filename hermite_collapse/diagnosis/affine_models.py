@@ -180,8 +180,12 @@ class ScoreErrorModel(_AffineMechanism):
         """Return A of the gain parameter."""
         return 1.0 + gain
 
+    def slopes(self, gain: FloatArray, observations: Observations) -> FloatArray:
+        """Return the slopes of the columns (s, m) of the gain parameter (s, 1)."""
+        return np.asarray(np.maximum(self.slope(gain), 1e-12) ** _powers(observations))
+
     def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
-        slope = np.maximum(self.slope(own[:, :1]), 1e-12) ** _powers(observations)
+        slope = self.slopes(own[:, :1], observations)
         return slope, _offsets(own[:, 1:], observations, means=True)
 
 

@@ -21,20 +21,18 @@ from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
-from ..core.significance import whitened
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
 from ..storage.curves import NEAR_ONE, Curve
-from .affine_models import ScoreErrorModel
 from .catalogue import models_to_try
-from .clipping import LARGEST_BIAS
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
-from .gathering import KINDS, estimated_scatter, from_arrays, from_measured
+from .gathering import KINDS, estimated_scatter, from_arrays
 from .measured import VARIANCE, Measured
 from .observations import DISTANCE, Observations
 from .profiles import with_limits
+from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
 from .sentences import describe
@@ -42,8 +40,6 @@ from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decid
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
 LEAST_VALUES = 3
-_PASSES = 3  # in which the covariance of measured generations follows the fit
-_PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +207,7 @@ def diagnose(
     if isinstance(curve, Measured):
         _none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
-        observations = _of_measured(curve if sampler is None else curve.part(VARIANCE), fresh)
+        observations = followed(curve if sampler is None else curve.part(VARIANCE), fresh)
     elif isinstance(curve, Curve):
         _none_of(given, "a table")
         if not times and curve.truncation_times is not None:
@@ -258,13 +254,14 @@ def _remarks(measured: Measured, sampler: Mechanism | None, diagnosis: Diagnosis
         )
     if diagnosis.verdict == REJECTED:
         size = (
-            "as large as the measured generations"
+            "The measured samples were taken as those that trained the next round, beside all of the data: smaller "
+            "sets, or fresh data drawn anew, scatter more"
             if measured.training_samples is None
-            else f"to hold {measured.training_samples} samples"
+            else f"Training sets were taken to hold {measured.training_samples} samples, fresh ones drawn anew: "
+            "smaller sets, or always the same fresh data, scatter otherwise"
         )
         remarks.append(
-            f"Training sets were taken {size}, with all of the data as fresh ones: smaller sets, or fresh data drawn "
-            "anew, scatter more from round to round than these errors say, so that a true mechanism is rejected too; "
+            f"{size} from round to round than these errors say, so that a true mechanism is rejected too; "
             "training_samples says how many samples trained a model."
         )
     return remarks
@@ -332,45 +329,6 @@ def _models(
             f"mechanism must say something of factors, got {asked!r}, which speaks of variances."
         )
     return wanted
-
-
-def _of_measured(measured: Measured, fresh: float | None) -> Observations:
-    """Return the curves that are fit for use, with a covariance that follows the fit."""
-    guess = 0.7 if fresh is None else 1.0 - fresh
-    curves = _without_bias(measured, guess)
-    model, observations = ScoreErrorModel(), from_measured(curves, guess, 1.0)
-    for _ in range(_PASSES):
-        one = fit(model, observations, fresh_fraction=fresh)
-        slope = model.slopes(np.array([[one.fitted["slope"][0]]]), observations)[0]
-        if one.p_value < _PLAUSIBLE:
-            return from_measured(curves, one.contraction, slope)
-        predicted = one.predicted[-len(curves.rounds) :]
-        observations = from_measured(curves, one.contraction, slope, predicted, one.start)
-    return observations
-
-
-def _without_bias(measured: Measured, contraction: float) -> Measured:
-    """Return the curves without those that clipping moved, so that it moves no parameter by more than its error.
-
-    A bias b moves a parameter by at most sqrt(b^T C^{-1} b) of its standard errors.  Biases are known to a factor of
-    two: where most curves have one, none is trusted.
-    """
-    worst = np.abs(measured.clipping.bias).max(axis=0)
-    remaining = np.argsort(worst, kind="stable")
-    while 2 * len(remaining) > len(worst):
-        curves = measured.only(np.sort(remaining))
-        moved = curves.clipping.bias * curves.standard_errors
-        size = np.sum(whitened(curves.covariance(contraction), moved.reshape(-1, 1)) ** 2)
-        if size <= LARGEST_BIAS**2:
-            return curves
-        remaining = remaining[:-1]
-    shares = 100.0 * measured.clipping.shares.sum(axis=1)
-    raise InputError(
-        f"curve must hold curves that clipping did not bias, got most of them off by up to {worst.max():.3g} standard "
-        "errors, "
-        f"with {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the "
-        "generations' at the ends of the range: store what lies beyond, with a wider value_range."
-    )
 
 
 def _kind_of(curve: Curve, asked: str | None) -> str:

@@ -11,6 +11,9 @@ r"""What is measured on the samples of one generation: numbers, and what each sa
 All are means over samples, or variances, so that leaving out one sample at a time gives their covariance:
 
     M = cov(influences) / N,      correlations shrunk towards 0 by the share that their own scatter explains
+
+Small generations say little of their own M: in units of the values of variances and powers, N M is drawn towards its
+mean over generations by the share of the differences that its own scatter explains.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.types import FloatArray, IntArray
+from ..core.types import BoolArray, FloatArray, IntArray
 from ..hermite.degree_sums import two_sample_sums
 from .frequencies import frequency_bands, mode_powers
 from .image_axes import ImageAxes
@@ -41,6 +44,13 @@ class Sampled(NamedTuple):
     def covariance(self) -> FloatArray:
         """Covariance of the values over samples of this size, (c, c), invertible."""
         return covariance_of_means(self.influences, self.values)
+
+    @property
+    def doubt(self) -> FloatArray:
+        """Squared relative standard errors of the variances in it, (c,)."""
+        squares = np.square(self.influences)
+        size = np.maximum(squares.mean(axis=0), 1e-300)
+        return np.asarray(np.square(squares / size - 1.0).mean(axis=0) / len(squares))
 
 
 @dataclass(frozen=True)
@@ -163,3 +173,33 @@ def covariance_of_means(influences: FloatArray, values: FloatArray) -> FloatArra
     shrunk = correlation * (1.0 - min(max(shrinkage, LEAST_SHRINKAGE), 1.0))
     np.fill_diagonal(shrunk, 1.0)
     return np.asarray(spread[:, None] * shrunk * spread / count)
+
+
+def drawn_together(
+    noise: FloatArray, doubts: FloatArray, values: FloatArray, samples: IntArray, is_scale: BoolArray
+) -> FloatArray:
+    """Return covariances (r, c, c) drawn towards their mean over generations, in units of the values of scales.
+
+    Parameters
+    ----------
+    noise : array, shape (r, c, c)
+    doubts : array, shape (r, c)
+        Squared relative standard errors of their diagonals.
+    values : array, shape (r, c)
+    samples : int array, shape (r,)
+    is_scale : array of bool, shape (c,)
+        Curves whose noise is proportional to their value.
+    """
+    if len(noise) < 2:
+        return noise
+    units = np.where(is_scale & (values > 0.0), values, 1.0)
+    frames = units[:, :, None] * units[:, None, :] / samples[:, None, None]
+    relative = noise / frames
+    together = np.average(relative, axis=0, weights=samples)
+    own, mean = np.einsum("icc->ic", relative), np.diagonal(together)
+    # Normal samples scatter by 14/N; a few of them do not show their own tails.
+    least = np.where(is_scale, 14.0, 0.0) / samples[:, None]
+    expected = float(np.sum(np.maximum(doubts, least))) * (len(noise) - 1.0) / len(noise)
+    observed = float(np.sum(np.square(own / mean - 1.0)))
+    kept = max(0.0, 1.0 - expected / observed) if observed > 0.0 else 1.0
+    return np.asarray(frames * (together + kept * (relative - together)))

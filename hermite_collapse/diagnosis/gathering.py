@@ -143,6 +143,7 @@ def _assembled(
 def from_measured(
     measured: Measured,
     contraction: FloatArray | float,
+    slope: FloatArray | float,
     values: FloatArray | None = None,
     start: FloatArray | None = None,
 ) -> Observations:
@@ -153,6 +154,8 @@ def from_measured(
     measured : Measured
     contraction : float or array, shape (c,)
         By which a round multiplies an error in a curve.
+    slope : float or array, shape (c,)
+        By which a round map multiplies it, before fresh data dilute it.
     values : array, shape (r, c), optional
         Values under the hypothesis.
     start : array, shape (c,), optional
@@ -167,7 +170,7 @@ def from_measured(
         dtype=np.int64,
     )
     table, rounds = measured.values, measured.rounds.astype(np.float64)
-    joint = measured.covariance(np.clip(contraction, 0.0, 1.0), values)
+    joint = measured.covariance(np.clip(contraction, 0.0, 1.0), values, slope=slope)
     # Factors are measured in units of the data's own, whose error is that of the start.
     if not (measured.data_are_exact and np.any(rounds == 0.0)):
         table, rounds = np.concatenate([measured.data[None], table]), np.concatenate([[0.0], rounds])

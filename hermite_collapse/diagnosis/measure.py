@@ -22,19 +22,21 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
 from ..core.significance import whitened
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from ..storage.units import Units
 from .choice import choose_curves
 from .clipping import Clipping, at_ends, ends_of, moved_out
-from .functionals import Functionals, Sampled
+from .functionals import Functionals, Sampled, drawn_together
 from .generations import Source, named_generations, read_data, rounds_of
 from .image_axes import image_axes, sheet_of
-from .measured import Measured
+from .measured import FACTOR, Measured
 
 SHEET = 8
 """Images of each set in the sheet of examples."""
 SAME = 1e-3
 """p-value above which a generation 0 counts as a sample of the data."""
+FEW = 100
+"""Samples of a generation below which errors of its errors are no longer small."""
 
 
 @public
@@ -75,7 +77,8 @@ def measure(
     unseen : bool
         Whether `real` are samples that no model saw, which then carry a sampling error.
     training_samples : int, optional
-        Samples in the training set of each round; as many as were measured unless given.
+        Samples in the training set of each round, the first one all from the data, later ones with fresh ones drawn
+        anew; the measured samples and all of the data unless given.
     first_round : int, optional
         Round of the first generation: 0 for the data themselves, 1 for a model trained on them.  By the numbers in
         the names unless given, else 1.
@@ -134,17 +137,29 @@ def measure(
     rounds, counted = _rounds(list(named), first_round, truth, history[0])
     ends, shares = _at_ends(data, reader.units)
     lowest, highest = np.transpose([ends, *(part.ends for part in history)])
+    values, samples = (
+        np.stack([part.values for part in history]),
+        np.array([part.samples for part in history]),
+    )
+    noise = drawn_together(
+        np.stack([part.noise for part in history]),
+        np.stack([part.doubt for part in history]),
+        values,
+        samples,
+        np.array([kind != FACTOR for kind in functionals.kinds]),
+    )
     measured = Measured(
         names=functionals.names,
         kinds=functionals.kinds,
         numbers=functionals.numbers,
         rounds=np.array(rounds, dtype=np.int64),
         labels=tuple(named),
-        values=np.stack([part.values for part in history]),
-        noise=np.stack([part.noise for part in history]),
-        samples=np.array([part.samples for part in history], dtype=np.int64),
+        values=values,
+        noise=noise,
+        samples=samples,
         data=truth.values,
         data_covariance=truth.covariance if unseen else np.zeros((len(truth.values),) * 2),
+        data_scatter=truth.covariance * len(reference),
         data_samples=len(reference),
         units=reader.units.text,
         clipping=Clipping(
@@ -153,7 +168,7 @@ def measure(
             bias=np.stack([part.bias for part in history]),
         ),
         training_samples=trained,
-        notes=(_role(other is not None, unseen), counted, *notes),
+        notes=(_role(other is not None, unseen), counted, *notes, *_few(samples)),
         sheet=None if axes is None else sheet_of([data, *(part.first for part in history)], axes, SHEET),
     )
     return _above_rounding(measured, np.stack([part.rounding for part in history]), reader.units)
@@ -164,6 +179,7 @@ class _Generation(NamedTuple):
 
     values: FloatArray
     noise: FloatArray
+    doubt: FloatArray
     bias: FloatArray
     rounding: FloatArray
     samples: int
@@ -186,6 +202,7 @@ def _generation(
     return _Generation(
         sampled.values,
         noise,
+        sampled.doubt,
         moved / errors,
         rounding / errors,
         len(samples),
@@ -244,6 +261,16 @@ def _rounds(
     if len(names) > 1:
         text += f", {names[-1]} is round {rounds[-1]}"
     return rounds, f"{text}."
+
+
+def _few(samples: IntArray) -> list[str]:
+    """Return a sentence on generations of few samples."""
+    if samples.min() >= FEW:
+        return []
+    return [
+        f"A generation has fewer than {FEW} samples: errors are rough, and true mechanisms are rejected in more than "
+        "5 % of cases."
+    ]
 
 
 def _role(held_out: bool, unseen: bool) -> str:

@@ -3,7 +3,8 @@
     value            generation, curve            s^2, f_n or power, as `kind` says
     noise            generation, curve, other     covariance that the samples of a generation give to its own values
     data             curve                        values of the data, and
-    data_covariance  curve, other                 the covariance of their errors, 0 where they are the law itself
+    data_covariance  curve, other                 the covariance of their errors, 0 where they are the law itself, and
+    data_scatter     curve, other                 that of a single sample of the data
     kind, number     curve                        "variance" and rank, "factor" and degree, "power" and frequency
     round, samples   generation                   number of the round, and of samples measured
     share_at_ends    set, end                     of the data and each generation, at the lowest and highest value
@@ -31,20 +32,21 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..storage.datasets import read_dataset, write_dataset
 from .clipping import Clipping
-from .history import history_covariance
+from .history import passed_on_covariance, trained_covariance
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 VARIANCE, FACTOR, POWER = "variance", "factor", "power"
 KINDS = (VARIANCE, FACTOR, POWER)
-FORMAT = 2
+FORMAT = 3
 
 _DIMENSIONS = {
     "kind": ("curve",),
     "number": ("curve",),
     "data": ("curve",),
     "data_covariance": ("curve", "other"),
+    "data_scatter": ("curve", "other"),
     "data_samples": (),
     "value": ("generation", "curve"),
     "noise": ("generation", "curve", "other"),
@@ -84,6 +86,8 @@ class Measured(Displayed, Value):
         Values of the data.
     data_covariance : array, shape (c, c)
         Of their errors; 0 where the data are what the models were trained on.
+    data_scatter : array, shape (c, c)
+        Covariance of the curves for a single sample of the data.
     data_samples : int
         Number of samples behind `data`.
     units : str
@@ -91,7 +95,7 @@ class Measured(Displayed, Value):
     clipping : Clipping
         Samples at the ends of their range.
     training_samples : int or None
-        T, samples in each round's training set; None: those that were measured.
+        T, samples in each round's training set, fresh ones drawn anew; None: those that were measured and all data.
     notes : tuple of str
         Sentences that a reader should see.
     sheet : array of bytes, shape (1 + r, k, height, width) or (1 + r, k, height, width, 3), or None
@@ -122,6 +126,7 @@ class Measured(Displayed, Value):
     samples: IntArray
     data: FloatArray
     data_covariance: FloatArray
+    data_scatter: FloatArray
     data_samples: int
     units: str
     clipping: Clipping
@@ -144,6 +149,7 @@ class Measured(Displayed, Value):
             "samples": (length,),
             "data": (count,),
             "data_covariance": (count, count),
+            "data_scatter": (count, count),
         }
         for name, shape in shapes.items():
             array = np.asarray(getattr(self, name))
@@ -188,10 +194,13 @@ class Measured(Displayed, Value):
             noise=self.noise[:, index[:, None], index],
             data=self.data[index],
             data_covariance=self.data_covariance[index[:, None], index],
+            data_scatter=self.data_scatter[index[:, None], index],
             clipping=self.clipping.replace(bias=self.clipping.bias[:, index]),
         )
 
-    def covariance(self, contraction: ArrayLike, values: ArrayLike | None = None) -> FloatArray:
+    def covariance(
+        self, contraction: ArrayLike, values: ArrayLike | None = None, *, slope: ArrayLike | None = None
+    ) -> FloatArray:
         """Return the joint covariance of the curves of all generations, for one hypothesis about the rounds.
 
         It is that of rounds whose training sets hold fresh data and samples of the last generation (`history`).
@@ -205,6 +214,9 @@ class Measured(Displayed, Value):
         values : array, shape (r, c), optional
             Values under the hypothesis: the noise of variances and powers is theirs then, which frees fits of the
             bias that weights made of the measured values give.
+        slope : float or array, shape (c,) or (k, c), optional
+            dV/dw, or a^n for degree n, of which the contraction is the part 1 - alpha; the contraction itself, alpha =
+            0, unless given.  Asked of curves with `training_samples` alone.
 
         Returns
         -------
@@ -216,23 +228,39 @@ class Measured(Displayed, Value):
         InputError
             If a shape does not fit.
         """
-        count, last = len(self.names), int(self.rounds[-1])
-        factors = np.asarray(contraction, dtype=np.float64)
-        by_round = factors.ndim == 2 and factors.shape[1] == count and len(factors) >= last
-        if not by_round and factors.shape not in ((), (count,)):
-            raise InputError(
-                f"contraction must be a number, ({count},) or ({last}, {count}), got shape {factors.shape}."
-            )
-        steps = factors if by_round else np.broadcast_to(factors, (last, count))
-        noise = self.noise if values is None else self._rescaled(self.noise, self.values, values)
-        return history_covariance(
-            noise,
+        steps = self._by_round(contraction, "contraction")
+        if self.training_samples is None:
+            first = self.data_covariance * (self.data_samples / self.samples[0])
+            return passed_on_covariance(self._noise(values), rounds=self.rounds, steps=steps, first=first)
+        if values is not None:
+            # The law itself went astray with its training sets: measured values know it the better, the more there are.
+            known = (self.samples / (self.samples + 10.0 * self.training_samples))[:, None]
+            values = (1.0 - known) * checks.real_array(values, "values") + known * self.values
+        return trained_covariance(
+            self._noise(values),
             rounds=self.rounds,
             samples=self.samples,
-            steps=steps,
+            contractions=steps,
+            slopes=steps if slope is None else self._by_round(slope, "slope"),
             training_samples=self.training_samples,
-            data=self.data_covariance * self.data_samples,
+            data_scatter=self.data_scatter,
         )
+
+    def _noise(self, values: ArrayLike | None) -> FloatArray:
+        """Return M_i, under other values where these are given, (r, c, c)."""
+        return self.noise if values is None else self._rescaled(self.noise, self.values, values)
+
+    def _by_round(self, factors: ArrayLike, name: str) -> FloatArray:
+        """Return factors of rounds 0 -> 1, 1 -> 2, ... by curve, (k, c)."""
+        count, last = len(self.names), int(self.rounds[-1])
+        array = np.asarray(factors, dtype=np.float64)
+        if array.ndim == 2 and array.shape[1] == count and len(array) >= last:
+            return array
+        if array.shape not in ((), (count,)):
+            raise InputError(
+                f"{name} must be a number, ({count},) or ({last}, {count}), got shape {array.shape}."
+            )
+        return np.broadcast_to(array, (max(last, 1), count))
 
     def covariance_of_data(self, values: ArrayLike | None = None) -> FloatArray:
         """Return the covariance of the values of the data, under other values where these are given, (c, c)."""
@@ -259,6 +287,7 @@ class Measured(Displayed, Value):
             "number": self.numbers,
             "data": self.data,
             "data_covariance": self.data_covariance,
+            "data_scatter": self.data_scatter,
             "data_samples": np.int64(self.data_samples),
             "value": self.values,
             "noise": self.noise,
@@ -337,6 +366,7 @@ class Measured(Displayed, Value):
             samples=stored["samples"].values.astype(np.int64),
             data=stored["data"].values,
             data_covariance=stored["data_covariance"].values,
+            data_scatter=stored["data_scatter"].values,
             data_samples=int(stored["data_samples"].values),
             units=str(stored.attrs["units"]),
             clipping=Clipping(stored["ends"].values, stored["share_at_ends"].values, stored["bias"].values),

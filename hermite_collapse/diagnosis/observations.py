@@ -88,6 +88,13 @@ class Observations(Value):
 
         return np.asarray(solve_triangular(factor, np.diag(1.0 / scale), lower=True))
 
+    @property
+    def log_determinant(self) -> float:
+        """Logarithm of the determinant of the covariance."""
+        if self.covariance.ndim == 1:
+            return float(np.log(self.covariance).sum())
+        return float(-2.0 * np.log(np.diagonal(self._whitening)).sum())
+
     def whiten(self, vectors: FloatArray) -> FloatArray:
         """Return W v for vectors (..., N)."""
         if self._whitening.ndim == 1:

@@ -29,7 +29,7 @@ from ..pipeline.pipeline import Pipeline
 from .catalogue import model_of, models_to_try
 from .fitting import REJECTED_BELOW, MechanismFit, fit
 from .gathering import from_arrays
-from .history import history_covariance
+from .history import passed_on_covariance
 from .observations import Observations
 
 
@@ -184,13 +184,11 @@ def variance_covariance(curves: FloatArray, contraction: FloatArray, images: int
     noise = 2.0 / images * np.einsum("ij,jk->ijk", curves**2, np.eye(columns))
     covariance = np.zeros((count * columns, count * columns))
     covariance[:columns, :columns] = noise[0]
-    covariance[columns:, columns:] = history_covariance(
+    covariance[columns:, columns:] = passed_on_covariance(
         noise[1:],
         rounds=np.arange(1, count),
-        samples=np.full(count - 1, images),
         steps=np.broadcast_to(contraction, (count, columns)),
-        training_samples=None,
-        data=np.zeros((columns, columns)),
+        first=np.zeros((columns, columns)),
     )
     return covariance
 

@@ -112,6 +112,6 @@ def test_factors_of_unseen_data_carry_the_error_of_the_data():
 def test_a_rejection_says_which_training_sets_its_errors_are_of():
     curves = measured(3)
     spoilt = curves.values * np.where(np.arange(8) % 2, 1.3, 0.7)[:, None]
-    assert "as large as the measured generations" in hc.diagnose(curves.replace(values=spoilt)).text
+    assert "taken as those that trained the next round" in hc.diagnose(curves.replace(values=spoilt)).text
     few = curves.replace(values=spoilt, training_samples=1000)
     assert "Training sets were taken to hold 1000 samples" in hc.diagnose(few).text

@@ -26,6 +26,7 @@ def made(*, rounds=(1, 2, 3), kinds=("variance", "factor"), seed=0, **changes) -
         "samples": np.full(r, 50),
         "data": np.ones(c),
         "data_covariance": np.zeros((c, c)),
+        "data_scatter": np.eye(c),
         "data_samples": 100,
         "units": "numbers as they are",
         "clipping": Clipping(np.array([-1.0, np.nan]), np.zeros((r + 1, 2)), np.zeros((r, c))),
@@ -46,37 +47,59 @@ def test_particles_passed_on_are_carried_as_in_the_theory():
 
 
 @pytest.mark.parametrize("training", [40, 120])
-@pytest.mark.parametrize("known", [True, False])
-def test_the_covariance_is_that_of_many_histories(training, known):
-    """A mean passed on by training sets of T, of which (or besides which) 40 are measured, every other round."""
-    rng = np.random.default_rng(training + known)
-    trials, measured_count, share, scale = 20_000, 40, 0.7, 0.9
-    law = np.zeros(trials)
+@pytest.mark.parametrize("rounds", [(2, 4), (1, 3)])
+def test_the_covariance_is_that_of_many_histories(training, rounds):
+    """Means through training sets of T, fresh ones drawn anew; 40 of each generation are measured in some rounds."""
+    rng = np.random.default_rng(training + rounds[0])
+    trials, count, share, scale, spread = 20_000, 40, 0.7, 0.9, 1.5
+    old = round(share * training)
+    law = scale * spread * rng.standard_normal(trials) / np.sqrt(training)
     curves = []
     for i in range(1, 5):
-        spread = 1.0 / np.sqrt(training) if i > 1 or not known else 0.0
-        if i == 1:
-            law = share * scale * spread * rng.standard_normal(trials)
-        part = rng.standard_normal((trials, measured_count)).mean(axis=1)
-        rest = rng.standard_normal((trials, max(training - measured_count, 1))).mean(axis=1)
-        whole = (measured_count * part + (training - measured_count) * rest) / training
-        if i in (2, 4):
-            curves.append(law + part)
-        law = share * scale * (law + whole)
+        part = rng.standard_normal((trials, min(count, old))).mean(axis=1)  # measured and trained on
+        only_measured = rng.standard_normal((trials, max(count - old, 1))).mean(axis=1)
+        only_trained = rng.standard_normal((trials, max(old - count, 1))).mean(axis=1)
+        if i in rounds:
+            both = min(count, old)
+            curves.append(law + (both * part + (count - both) * only_measured) / count)
+        drawn = (min(count, old) * part + max(old - count, 0) * only_trained) / old
+        fresh = spread * rng.standard_normal(trials) / np.sqrt(training - old)
+        law = scale * (share * (law + drawn) + (1 - share) * fresh)
     expected = np.cov(np.array(curves))
     own = made(
-        rounds=(2, 4),
+        rounds=rounds,
         kinds=("factor",),
-        noise=np.full((2, 1, 1), 1.0 / measured_count),
-        samples=np.full(2, measured_count),
+        noise=np.full((2, 1, 1), 1.0 / count),
+        samples=np.full(2, count),
         training_samples=training,
-        data_covariance=np.full((1, 1), 0.0 if known else 1.0 / 100),
+        data_scatter=np.full((1, 1), spread**2),
     )
-    predicted = own.covariance(share * scale)
+    predicted = own.covariance(share * scale, slope=scale)
     error = np.sqrt((predicted**2 + np.outer(*[np.diagonal(predicted)] * 2)) / trials)
     assert np.all(np.abs(expected - predicted) < 4 * error)
-    for wrong in (own.covariance(0.0), own.replace(training_samples=4 * training).covariance(share * scale)):
+    for wrong in (
+        own.covariance(share * scale),
+        own.covariance(0.0, slope=scale),
+        own.replace(training_samples=2 * training).covariance(share * scale, slope=scale),
+        own.replace(training_samples=None).covariance(share * scale),
+    ):
         assert np.any(np.abs(expected - wrong) > 4 * error)
+
+
+def test_samples_passed_on_begin_with_those_of_the_data():
+    """Where the data are unseen, the first round inherits the error of as many of them as were measured."""
+    own = made(kinds=("factor",), noise=np.full((3, 1, 1), 0.02), data_covariance=np.full((1, 1), 0.01))
+    joint = own.covariance(0.5)
+    first = 0.5**2 * 0.01 * 100 / 50
+    assert joint[0, 0] == pytest.approx(first + 0.02) and joint[1, 0] == pytest.approx(0.5 * joint[0, 0])
+
+
+def test_values_under_a_hypothesis_count_less_the_more_samples_say_what_became_of_the_law():
+    own = made(kinds=("variance",), training_samples=5)
+    scaled = own.covariance(0.0, 2.0 * own.values)
+    known = 50 / (50 + 10 * 5)
+    expected = (2.0 - known) ** 2 * own.noise[:, 0, 0]
+    np.testing.assert_allclose(np.diagonal(scaled), expected, rtol=1e-12)
 
 
 def test_contraction_may_change_from_round_to_round():

@@ -52,7 +52,8 @@ Unseen = Annotated[
     bool, Parameter(help="--data are samples that no model saw: they carry a sampling error.", negative=())
 ]
 TrainingSamples = Annotated[
-    int | None, Parameter(help="Samples in each training set, a count. Default: as many as are measured.")
+    int | None,
+    Parameter(help="Samples in each training set, a count. Default: what is measured, and all data."),
 ]
 FirstRound = Annotated[
     int | None,

@@ -1,0 +1,94 @@
+"""Measured generations as observations, with a covariance that follows the fit.
+
+What errors are passed on depends on the contraction of the curves, and the noise of variances on their values: both are
+taken from a fit of the law of all mechanisms, again and again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.significance import whitened
+from ..core.types import FloatArray
+from .affine_models import ScoreErrorModel
+from .clipping import LARGEST_BIAS
+from .fitting import MechanismFit, fit
+from .gathering import from_measured
+from .measured import Measured
+from .observations import Observations
+
+_PASSES = 3
+_KNOWN = 0.1  # standard error of a fresh fraction that the curves say by themselves
+_SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.27, 0.35, 0.45, 0.6, 0.8, 0.95)
+_FARTHEST = 3.0  # ratio of a value and its fit up to which the noise goes with the fit
+_PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
+_GENERAL = ScoreErrorModel()
+
+
+def followed(measured: Measured, fresh: float | None) -> Observations:
+    """Return the curves that are fit for use, with a covariance that follows the fit."""
+    guess = 0.7 if fresh is None else 1.0 - fresh
+    curves = _without_bias(measured, guess)
+    observations = from_measured(curves, guess, 1.0)
+    for number in range(_PASSES):
+        one = fit(_GENERAL, observations, fresh_fraction=fresh)
+        if number == 0 and fresh is None and not one.fitted["fresh_fraction"][1] < _KNOWN:
+            return _of_likely_share(curves, observations)
+        observations = _following(one, curves, observations)
+    one = fit(_GENERAL, observations, fresh_fraction=fresh)
+    if one.p_value < _PLAUSIBLE:
+        return from_measured(curves, one.contraction, _slopes(one, observations))
+    return observations
+
+
+def _of_likely_share(curves: Measured, observations: Observations) -> Observations:
+    """Return the curves with the covariance of the likeliest fresh fraction, where the curves alone do not say it.
+
+    What errors of one round do to later ones says it as well: -2 log likelihood = chi-square + log det C.
+    """
+    best, least = observations, np.inf
+    for share in _SHARES:
+        current = observations
+        for _ in range(2):
+            current = _following(fit(_GENERAL, current, fresh_fraction=share), curves, current)
+        value = fit(_GENERAL, current, fresh_fraction=share).chi_square + current.log_determinant
+        if value < least:
+            best, least = current, value
+    return best
+
+
+def _following(one: MechanismFit, curves: Measured, observations: Observations) -> Observations:
+    """Return the curves with the covariance that a fit implies."""
+    predicted, measured = one.predicted[-len(curves.rounds) :], np.abs(curves.values)
+    near = np.clip(predicted, measured / _FARTHEST, measured * _FARTHEST)
+    return from_measured(curves, one.contraction, _slopes(one, observations), near, one.start)
+
+
+def _slopes(one: MechanismFit, observations: Observations) -> FloatArray:
+    """Return by how much a round map multiplies an error in each curve, (c,)."""
+    return _GENERAL.slopes(np.array([[one.fitted["slope"][0]]]), observations)[0]
+
+
+def _without_bias(measured: Measured, contraction: float) -> Measured:
+    """Return the curves without those that clipping moved, so that it moves no parameter by more than its error.
+
+    A bias b moves a parameter by at most sqrt(b^T C^{-1} b) of its standard errors.  Biases are known to a factor of
+    two: where most curves have one, none is trusted.
+    """
+    worst = np.abs(measured.clipping.bias).max(axis=0)
+    remaining = np.argsort(worst, kind="stable")
+    while 2 * len(remaining) > len(worst):
+        curves = measured.only(np.sort(remaining))
+        moved = curves.clipping.bias * curves.standard_errors
+        size = np.sum(whitened(curves.covariance(contraction), moved.reshape(-1, 1)) ** 2)
+        if size <= LARGEST_BIAS**2:
+            return curves
+        remaining = remaining[:-1]
+    shares = 100.0 * measured.clipping.shares.sum(axis=1)
+    raise InputError(
+        f"curve must hold curves that clipping did not bias, got most of them off by up to {worst.max():.3g} standard "
+        "errors, "
+        f"with {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the "
+        "generations' at the ends of the range: store what lies beyond, with a wider value_range."
+    )

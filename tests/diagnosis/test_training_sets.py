@@ -1,0 +1,121 @@
+"""Diagnoses of models that saw training sets of their own size: accepted as promised, errors of one standard error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.diagnosis.functionals import drawn_together
+
+FRESH, TIME, ROUNDS = 0.2, 0.05, 9
+WIDTHS = np.geomspace(2.0, 0.3, 5)
+
+
+def trained_history(kind, data, *, training, samples, rng):
+    """Generations of models fitted to training sets: fresh data drawn anew, the rest from the last generation."""
+    last, generations = data, []
+    for i in range(ROUNDS):
+        fresh = rng.binomial(training, FRESH) if i else training
+        drawn = data[rng.integers(len(data), size=fresh)]
+        drawn = np.concatenate([drawn, last[: training - fresh]])
+        count = max(samples, training)
+        if kind == "refit":
+            mean = drawn.mean(axis=0)
+            last = mean + rng.standard_normal((count, training)) @ (drawn - mean) / np.sqrt(training)
+        else:
+            last = np.exp(-TIME / 2) * drawn[rng.integers(training, size=count)]
+            last = last + np.sqrt(-np.expm1(-TIME)) * rng.standard_normal(last.shape)
+        generations.append(last[:samples])
+    return generations
+
+
+def pull(measured, kind):
+    """Deviation of the parameter in its standard error, at the truth and not cut off at its border."""
+    slope, offset = (1 - 1 / measured.training_samples, 0.0)
+    if kind == "truncation":
+        slope, offset = np.exp(-TIME), -np.expm1(-TIME)
+
+    def curves(slope, offset):
+        value, rows = measured.data, []
+        for _ in range(ROUNDS):
+            value = slope * (FRESH * measured.data + (1 - FRESH) * value) + offset
+            rows.append(value)
+        return np.array(rows)
+
+    expected = curves(slope, offset)
+    moved = curves(slope - 1e-6, offset + (1e-6 if kind == "truncation" else 0.0))
+    direction = ((moved - expected) / 1e-6).ravel()
+    joint = measured.covariance((1 - FRESH) * slope, expected, slope=slope)
+    weighted = np.linalg.solve(joint, direction)
+    return weighted @ (measured.values - expected).ravel() / np.sqrt(weighted @ direction)
+
+
+def calibrated(kind, training, samples, count):
+    """Return the share that is accepted and the root mean square of the pulls of many histories."""
+    accepted, pulls = 0, []
+    for seed in range(count):
+        rng = np.random.default_rng([seed, training, samples])
+        data = rng.standard_normal((4000, 5)) * WIDTHS
+        generations = trained_history(kind, data, training=training, samples=samples, rng=rng)
+        measured = hc.measure(data, generations, directions=4, degrees=0, training_samples=training)
+        result = hc.diagnose(measured, mechanism=kind, fresh_fraction=FRESH)
+        accepted += result.fits_by_mechanism[kind].is_accepted
+        pulls.append(pull(measured, kind))
+    return accepted / count, float(np.sqrt(np.mean(np.square(pulls))))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["refit", "truncation"])
+@pytest.mark.parametrize(
+    ("training", "samples"), [(50, 1000), (200, 1000), (200, 100), (1000, 4000), (1000, 500)]
+)
+def test_true_mechanisms_are_accepted_whatever_the_size_of_training_sets(kind, training, samples):
+    """200 histories: 95 % within 3.1 standard deviations of a count, and one standard error within a tenth."""
+    accepted, size = calibrated(kind, training, samples, 200)
+    assert abs(accepted - 0.95) <= 3.1 * np.sqrt(0.05 * 0.95 / 200)
+    assert 0.9 <= size <= 1.1
+
+
+def test_a_refit_is_no_longer_rejected_for_what_its_training_sets_passed_on():
+    rejected = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        data = rng.standard_normal((1000, 5)) * WIDTHS
+        generations = trained_history("refit", data, training=100, samples=1000, rng=rng)
+        curves = hc.measure(data, generations, directions=4, degrees=0, training_samples=100)
+        wrong = hc.diagnose(curves.replace(training_samples=None), mechanism="refit", fresh_fraction=FRESH)
+        assert wrong.verdict == "rejected" and wrong.p_value < 1e-6
+        rejected += hc.diagnose(curves, mechanism="refit").verdict == "rejected"
+    assert rejected <= 1
+
+
+def test_few_samples_are_said_to_give_rough_errors():
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((500, 3))
+    assert any("fewer than 100" in note for note in hc.measure(data, [data[:99], data], degrees=0).notes)
+    assert not any("fewer than 100" in note for note in hc.measure(data, [data[:100]], degrees=0).notes)
+
+
+def test_scatter_of_errors_alone_is_averaged_and_differences_are_left():
+    """Covariances of normal samples come out close to the known one; those of other laws keep their own."""
+    rng = np.random.default_rng(1)
+    count, rounds = 60, 10
+    values = rng.uniform(0.5, 2.0, size=(rounds, 3))
+    noise, doubts = np.empty((rounds, 3, 3)), np.empty((rounds, 3))
+    for i in range(rounds):
+        squares = np.square(rng.standard_normal((count, 3))) * values[i]
+        deviations = squares - squares.mean(axis=0)
+        noise[i] = np.cov(squares.T) / count
+        size = np.mean(deviations**2, axis=0)
+        doubts[i] = np.mean((deviations**2 / size - 1.0) ** 2, axis=0) / count
+    samples, scales = np.full(rounds, count), np.ones(3, dtype=bool)
+    known = 2.0 * values**2 / count
+    together = drawn_together(noise, doubts, values, samples, scales)
+    own = np.einsum("icc->ic", noise) / known
+    better = np.einsum("icc->ic", together) / known
+    assert np.std(better) < 0.5 * np.std(own)
+    different = noise * np.linspace(1.0, 30.0, rounds)[:, None, None]
+    kept = drawn_together(different, doubts * 1e-3, values, samples * 1000, scales)
+    np.testing.assert_allclose(kept, different, rtol=0.02, atol=0.02 * np.abs(different).max())
