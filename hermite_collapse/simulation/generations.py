@@ -187,7 +187,7 @@ class TrainingMixture:
         stream = self._context.noise(chunk, purpose)
         if stream.device.type == "cpu":
             return self._draw_compiled(stream, channel)
-        if self._target.frames is None and usable("triton_channel", stream.device):
+        if usable("triton_channel", stream.device):
             from .fused.triton_channel import training_through_channel
 
             root = channel.variance**0.5
@@ -209,7 +209,7 @@ class TrainingMixture:
 
     @cached_property
     def tables(self) -> TrainingTables:
-        """What the Triton kernel draws from; fresh data without frames."""
+        """What the Triton kernel draws from."""
         from .fused.triton_channel import TrainingTables
 
         device, law = self._context.device, self._target
@@ -224,6 +224,8 @@ class TrainingMixture:
             law.means,
             law.variances.sqrt(),
             self._context.particles,
+            law.frames,
+            law.frame_of,
         )
 
     @cached_property

@@ -91,7 +91,6 @@ class KStepGeneration(Generation):
                     components=parts * len(recursion.target.as_mixture().weights),
                     dimension=recursion.dimension,
                     framed=refitted or recursion.target.as_mixture().frames is not None,
-                    guided=self.scale > 1.0,
                 )
             )
         return engines

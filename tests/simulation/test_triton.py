@@ -1,7 +1,7 @@
 """The Triton kernels: in Triton's interpreter against the other routes, and compiled for a Hopper card.
 
 The interpreter has to be asked for before triton is imported: the tests that need it run in a process of their own,
-which `test_in_the_interpreter` starts.
+which `test_in_the_interpreter` starts; the slow ones in another.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from hermite_collapse.simulation import (
 from hermite_collapse.simulation.fused import diffusion, triton_use
 from hermite_collapse.simulation.fused.diffusion import Diffusion
 from hermite_collapse.simulation.generations import RoundContext, TrainingMixture
+from hermite_collapse.simulation.guided import ClassGuidance
 from hermite_collapse.simulation.laws import TorchMixture, components_of
 from hermite_collapse.simulation.noise import NoiseStream, Piece, plan_chunks
 from hermite_collapse.simulation.stages import carry
@@ -36,19 +38,25 @@ import triton.language as tl
 
 from hermite_collapse.simulation.fused import triton_attention, triton_channel, triton_random, triton_reverse
 from hermite_collapse.simulation.fused.triton_random import Rows, draw_pair, normals_of
-from hermite_collapse.simulation.fused.triton_stages import lanes, matrices, power_of_minus
+from hermite_collapse.simulation.fused.triton_stages import power_of_minus, reverse
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 CPU = torch.device("cpu")
 interpreted = pytest.mark.skipif(not INTERPRETED, reason="runs in test_in_the_interpreter")
 compiled = pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
 
-PIECES = (Piece(0, 0, 45), Piece(3, 2, 45), Piece(3, 3, 17))
+PIECES = (Piece(0, 0, 45), Piece(3, 2, 45), Piece(3, 3, 17))  # two launches
+ALIKE = PIECES[:2]  # one launch
+
+
+def case(*values: object, slow: bool = False) -> object:
+    return pytest.param(*values, marks=[pytest.mark.slow] if slow else [])
 
 
 @compiled
-def test_in_the_interpreter():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+@pytest.mark.parametrize("which", [case("not slow"), case("slow", slow=True)])
+def test_in_the_interpreter(which):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, __file__]
     done = subprocess.run(
         command,
         env={**os.environ, "TRITON_INTERPRET": "1"},
@@ -184,17 +192,19 @@ def law(components: int, dimension: int, kind: str, seed: int = 0) -> TorchMixtu
     return components_of(hc.GaussianMixture(weights, means, spread), CPU)
 
 
-def largest_difference(mixture: TorchMixture, stages) -> tuple[float, float]:
+def largest_difference(
+    mixture: TorchMixture, stages, guidance: ClassGuidance | None = None
+) -> tuple[float, float]:
     """Between kernel and loop, and the largest coordinate."""
-    reverse = Diffusion(MixtureDenoiser(mixture), stages, mixture)
-    x = mixture.sample(stream("start"))
-    expected = carry(x, reverse.denoiser, stages, stream("path"))
-    path = stream("path")
-    reverse.kernel.carry(x, path.pieces, path.key)
+    made = Diffusion(MixtureDenoiser(mixture), stages, mixture, guidance=guidance)
+    x, path = mixture.sample(stream("start", ALIKE)), stream("path", ALIKE)
+    labels = None if guidance is None else torch.arange(len(x)) % len(guidance.classes)
+    expected = carry(x, made.denoiser_for(labels), stages, stream("path", ALIKE))
+    made.kernel.carry(x, path.pieces, path.key, labels)
     return float((x - expected).abs().max()), float(expected.abs().max())
 
 
-def stages_of(sampler, steps: int = 5):
+def stages_of(sampler, steps: int = 3):
     return sampler.stages(steps=steps, start=8.0, stop=0.1, rate=0.5)
 
 
@@ -203,19 +213,22 @@ def stages_of(sampler, steps: int = 5):
     ("components", "dimension", "kind"),
     [
         (1, 1, "diagonal"),
-        (3, 1, "isotropic"),
         (20, 1, "diagonal"),
         (5, 2, "isotropic"),
-        (11, 3, "diagonal"),
-        (6, 2, "rotated"),
-        (4, 8, "diagonal"),
-        (25, 10, "diagonal"),
-        (7, 10, "isotropic"),
-        (5, 12, "rotated"),
-        (64, 20, "diagonal"),
-        (40, 64, "isotropic"),
-        (3, 2, "far"),
-        (3, 10, "far"),
+        (3, 2, "rotated"),
+        (2, 10, "far"),
+        (2, 12, "rotated"),
+        (40, 20, "diagonal"),
+        case(3, 1, "isotropic", slow=True),
+        case(7, 10, "isotropic", slow=True),
+        case(11, 3, "diagonal", slow=True),
+        case(6, 2, "rotated", slow=True),
+        case(4, 8, "diagonal", slow=True),
+        case(25, 10, "diagonal", slow=True),
+        case(5, 12, "rotated", slow=True),
+        case(64, 20, "diagonal", slow=True),
+        case(40, 64, "isotropic", slow=True),
+        case(3, 2, "far", slow=True),
     ],
 )
 def test_particles_are_those_of_the_loop(components, dimension, kind):
@@ -226,8 +239,49 @@ def test_particles_are_those_of_the_loop(components, dimension, kind):
     assert largest > 0.0 and difference <= 1e-12 * max(1.0, largest) ** (2 if kind == "far" else 1)
 
 
+def guidance_of(mixture: TorchMixture, scale: float) -> ClassGuidance:
+    """Three classes, of every third component each."""
+    class_of = np.arange(mixture.count) % 3
+    classes = []
+    for own in range(3):
+        members = torch.from_numpy(class_of == own)
+        weights = mixture.weights[members] / mixture.weights[members].sum()
+        part = TorchMixture(
+            weights,
+            mixture.means[members],
+            mixture.variances[members],
+            mixture.frames,
+            None if mixture.frame_of is None else mixture.frame_of[members],
+        )
+        classes.append(MixtureDenoiser(part))
+    return ClassGuidance(classes, class_of, scale)
+
+
 @interpreted
-@pytest.mark.parametrize("dimension", [2, 10])
+@pytest.mark.parametrize(
+    ("components", "dimension", "kind"),
+    [
+        (10, 1, "diagonal"),  # tiles without a component of some class
+        (3, 10, "isotropic"),
+        case(3, 2, "rotated", slow=True),
+        case(4, 12, "rotated", slow=True),
+        case(6, 3, "rotated", slow=True),
+        case(40, 20, "diagonal", slow=True),
+        case(35, 10, "isotropic", slow=True),
+    ],
+)
+def test_guided_particles_are_those_of_the_loop(components, dimension, kind):
+    mixture, stages = law(components, dimension, kind), stages_of(ExponentialMultistep())
+    difference, largest = largest_difference(mixture, stages, guidance_of(mixture, 1.7))
+    assert difference <= 1e-12 * max(1.0, largest)
+    other, _ = largest_difference(
+        mixture, stages, replace(guidance_of(mixture, 1.7), class_of=np.arange(components) % 2)
+    )
+    assert other > 1e-3
+
+
+@interpreted
+@pytest.mark.parametrize("dimension", [2, case(10, slow=True)])
 @pytest.mark.parametrize(
     "sampler",
     [
@@ -238,28 +292,28 @@ def test_particles_are_those_of_the_loop(components, dimension, kind):
     ],
 )
 def test_every_sampler(sampler, dimension):
-    difference, _ = largest_difference(law(4, dimension, "diagonal"), stages_of(sampler, 4))
+    difference, _ = largest_difference(law(4, dimension, "diagonal"), stages_of(sampler, 2))
     assert difference <= 1e-12
 
 
 @interpreted
 def test_particles_are_those_of_the_compiled_kernel():
-    mixture, stages = law(9, 5, "diagonal"), stages_of(ExponentialMultistep())
-    reverse = Diffusion(MixtureDenoiser(mixture), stages, mixture)
-    expected = reverse.particles(stream("start"), stream("path"))
+    mixture, stages = law(9, 5, "diagonal"), stages_of(ExponentialMultistep(), 2)
+    made = Diffusion(MixtureDenoiser(mixture), stages, mixture)
+    expected = made.particles(stream("start"), stream("path"))
     x, path = mixture.sample(stream("start")), stream("path")
-    reverse.kernel.carry(x, path.pieces, path.key)
+    made.kernel.carry(x, path.pieces, path.key)
     assert float((x - expected).abs().max()) <= 1e-12
 
 
 @interpreted
-@pytest.mark.parametrize("name", ["tilted_2d", "five_modes_10d"])
+@pytest.mark.parametrize("name", ["tilted_2d", case("five_modes_10d", slow=True)])
 def test_a_simulation_by_the_kernel(name, monkeypatch):
     """The whole way of a CUDA device but for the device; the variants are held against the loop on the way."""
     recursion = hc.Recursion(hc.presets.load(name), fresh_fraction=0.5, truncation_time=0.1)
 
     def simulated():
-        return simulate(recursion, rounds=2, particles=70, degree=3, generator="exact", steps=4, device="cpu")
+        return simulate(recursion, rounds=1, particles=70, degree=3, generator="exact", steps=2, device="cpu")
 
     expected = simulated()
     used = []
@@ -272,12 +326,12 @@ def test_a_simulation_by_the_kernel(name, monkeypatch):
     monkeypatch.setattr(diffusion, "usable", usable)
     made = simulated()
     np.testing.assert_allclose(made.coefficients, expected.coefficients, atol=1e-12)
-    assert len(used) == 2 and max(used) < 1e-12
+    assert len(used) == 1 and max(used) < 1e-12
 
 
 @interpreted
 def test_particles_do_not_depend_on_what_is_carried_with_them():
-    mixture, stages = law(5, 10, "diagonal"), stages_of(ExponentialMultistep(), 3)
+    mixture, stages = law(5, 10, "diagonal"), stages_of(ExponentialMultistep(), 2)
     kernel = Diffusion(MixtureDenoiser(mixture), stages, mixture).kernel
     start = mixture.sample(stream("start"))
     together, alone = start.clone(), start[90:].clone()
@@ -298,7 +352,7 @@ def round_context(data: hc.GaussianMixture | hc.EmpiricalLaw, regime: str, fresh
 
 @interpreted
 @pytest.mark.parametrize(("regime", "fresh"), [("replace", 0.3), ("replace", 1.0), ("accumulate", 0.0)])
-@pytest.mark.parametrize("name", ["one", "many", "points"])
+@pytest.mark.parametrize("name", ["one", "many", "points", "framed"])
 def test_particles_of_the_channel(name, regime, fresh):
     """A few units of rounding of the largest term; a different source, member or component would be far away."""
     generator = np.random.default_rng(5)
@@ -308,6 +362,9 @@ def test_particles_of_the_channel(name, regime, fresh):
             generator.dirichlet(np.ones(40)),
             generator.normal(size=(40, 5)),
             generator.uniform(0.1, 1.0, (40, 5)),
+        ),
+        "framed": lambda: hc.GaussianMixture(
+            [0.3, 0.7], generator.normal(size=(2, 3)), [np.diag([1.0, 2.0, 3.0]), np.eye(3) + 0.5]
         ),
         "points": lambda: hc.EmpiricalLaw(generator.normal(size=(300, 2))),
     }[name]()
@@ -412,23 +469,29 @@ def compile_for_hopper(kernel, signature: dict[str, str], constants: dict[str, i
 
 
 @compiled
-@pytest.mark.parametrize("form", ["matrices", "lanes"])
-def test_the_reverse_diffusion_compiles_for_a_card(form):
+@pytest.mark.parametrize(("form", "guided"), [("matrices", False), ("lanes", False), ("matrices", True)])
+def test_the_reverse_diffusion_compiles_for_a_card(form, guided):
     tables = ["points", "shift", "constant", "linear", "quadratic", "mean", "value", "gain", "frames", "step"]
-    signature = dict.fromkeys(tables, "*fp64")
-    signature |= dict.fromkeys(("run_of", "first_of", "frame_of", "draw"), "*i32")
-    signature |= dict.fromkeys(("offset", "rows", "size", "stages", "tiles"), "i32") | {"key": "i64"}
-    kernel, width = (matrices, 16) if form == "matrices" else (lanes, 2)
+    signature = dict.fromkeys((*tables, "guidance"), "*fp64") | {"key": "i64", "labels": "*i64"}
+    signature |= dict.fromkeys(("run_of", "first_of", "frame_of", "class_of", "draw"), "*i32")
+    signature |= dict.fromkeys(("offset", "rows", "size", "stages", "tiles"), "i32")
+    width = 16 if form == "matrices" else 2
     constants = {
         "D": width - 1,
         "WIDTH": width,
+        "RIGHT": 2,
         "TILE": width,
+        "AXIS": 1 if form == "matrices" else 0,
         "SEVERAL": True,
         "ISOTROPIC": False,
         "FRAMES": False,
-    } | ({"RIGHT": 2} if form == "matrices" else {})
-    constants |= {"EARLIER": False, "EARLIER_DATA": True, "NOISE": True, "BLOCK": 64}
-    code = compile_for_hopper(kernel, signature, constants, num_warps=4, num_stages=1)
+        "GUIDED": guided,
+        "EARLIER": False,
+        "EARLIER_DATA": True,
+        "NOISE": True,
+        "BLOCK": 64,
+    }
+    code = compile_for_hopper(reverse, signature, constants, num_warps=4, num_stages=1)
     assert (".f64.f64.f64.f64" in code) == (form == "matrices")  # the tensor units
 
 

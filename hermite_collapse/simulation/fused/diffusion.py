@@ -40,7 +40,6 @@ def engine_for(
     components: int,
     dimension: int,
     framed: bool,
-    guided: bool = False,
 ) -> str:
     """Return the word for the code that runs the exact denoiser of so many components through so many stages.
 
@@ -50,7 +49,7 @@ def engine_for(
         return LOOP
     if device.type == "cpu":
         return COMPILED
-    return TRITON if dimension <= WIDEST and not guided and usable("triton_reverse", device) else LOOP
+    return TRITON if dimension <= WIDEST and usable("triton_reverse", device) else LOOP
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,6 @@ class Diffusion:
             components=sum(self.denoiser.group_counts),
             dimension=self.start.dimension,
             framed=any(frame is not None for frame in self.denoiser.group_frames),
-            guided=self.guidance is not None,
         )
         if word == TRITON and not usable("triton_reverse", device, self.kernel.variant, self._difference):
             return LOOP
@@ -99,9 +97,12 @@ class Diffusion:
 
     def _difference(self) -> float:
         """The difference of some particles of the Triton kernel from the loop's."""
-        from .triton_reverse import difference_from_loop
+        from .triton_reverse import checked_labels, difference_from_loop
 
-        return difference_from_loop(self.kernel, self.denoiser, self.stages, self.start)
+        labels = None
+        if self.guidance is not None:
+            labels = checked_labels(len(self.guidance.classes), self.start.means.device)
+        return difference_from_loop(self.kernel, self.denoiser_for(labels), self.stages, self.start, labels)
 
     @cached_property
     def plan(self) -> Plan:
@@ -145,7 +146,7 @@ class Diffusion:
             return self.compiled.particles(start, path, labels)
         x = self.start.sample(start, piece=self.piece)
         if self.engine == TRITON:
-            self.kernel.carry(x, path.pieces, path.key)
+            self.kernel.carry(x, path.pieces, path.key, labels)
             return x
         return carry(x, self.denoiser_for(labels), self.stages, path)
 

@@ -4,8 +4,8 @@ The same numbers of the same addresses as `generations.TrainingMixture.draw_read
 rounding.  A program makes numbers of the result, row after row, so that writing them is one stream; what a row's
 numbers share, its two uniforms and what they choose, every one of them computes.
 
-Components of fresh data whose axes are not those of the coordinates are left to torch's operations: a number of a row
-would need all the normals of the row.
+Where components of fresh data have axes of their own, a number of a row needs all the normals of the row: they are
+made by one launch before, and read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .triton_random import (
     Piece,
     Rows,
     addresses,
+    draw_pair,
     groups_of,
     key_of,
     normal_pair,
@@ -55,8 +56,9 @@ def _count_below(steps, count, uniforms, BITS: tl.constexpr):
 def _draw(
     result, run_of, first_of, offset, count, size, key,
     source_steps, parents, sources, steps, means, roots, components, members, channel,
+    frames, frame_of, normals, noises,
     COLUMNS: tl.constexpr, ROOTS: tl.constexpr, SOURCE_BITS: tl.constexpr, COMPONENT_BITS: tl.constexpr,
-    BLOCK: tl.constexpr,
+    FRAMED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Numbers `offset` to `offset + count` of the rows of a stream."""
     index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -74,9 +76,18 @@ def _draw(
         member * COLUMNS + column
     )
     earlier = tl.load(parent.to(tl.pointer_type(tl.float64)), mask=mask & old, other=0.0)
-    within, noise = normal_pair(zero, column, particle, run, key)
-    root = tl.load(roots + component * ROOTS + (column if ROOTS > 1 else 0), mask=mask, other=0.0)
-    fresh = tl.load(means + component * COLUMNS + column, mask=mask, other=0.0) + root * within
+    fresh = tl.load(means + component * COLUMNS + column, mask=mask, other=0.0)
+    if FRAMED:
+        noise = tl.load(noises + index, mask=mask, other=0.0)
+        axes = frames + (tl.load(frame_of + component, mask=mask, other=0) * COLUMNS + column) * COLUMNS
+        for axis in range(COLUMNS):
+            within = tl.load(normals + row * COLUMNS + axis, mask=mask, other=0.0)
+            root = tl.load(roots + component * COLUMNS + axis, mask=mask, other=0.0)
+            fresh += tl.load(axes + axis, mask=mask, other=0.0) * (root * within)
+    else:
+        within, noise = normal_pair(zero, column, particle, run, key)
+        root = tl.load(roots + component * ROOTS + (column if ROOTS > 1 else 0), mask=mask, other=0.0)
+        fresh += root * within
     value = tl.load(channel) * tl.where(old, earlier, fresh) + tl.load(channel + 1) * noise
     tl.store(result + index, value, mask=mask)
 
@@ -107,6 +118,10 @@ class TrainingTables:
         Roots of variances.
     members : int
         Particles of a run.
+    frames : tensor, shape (F, d, d), or None
+        Eigenvectors as columns, where components have axes of their own.
+    frame_of : tensor of int64, shape (K,), or None
+        The frame of each component.
     """
 
     source_steps: torch.Tensor
@@ -115,6 +130,8 @@ class TrainingTables:
     means: torch.Tensor
     roots: torch.Tensor
     members: int
+    frames: torch.Tensor | None = None
+    frame_of: torch.Tensor | None = None
 
 
 def training_through_channel(
@@ -140,6 +157,8 @@ def _launch(
 ) -> None:
     columns = result.shape[1]
     step = max(1, LARGEST_ELEMENTS // columns)
+    framed = tables.frames is not None
+    within, noise = draw_pair("normal", 0, columns, rows, key) if framed else (result, result)
     with on_the_device_of(result):
         for first in range(0, rows.count, step):
             count = min(step, rows.count - first) * columns
@@ -160,10 +179,15 @@ def _launch(
                 len(tables.steps),
                 tables.members,
                 channel,
+                tables.frames if framed else tables.means,
+                tables.frame_of if framed else rows.runs,
+                within[first:],
+                noise[first:],
                 COLUMNS=columns,
                 ROOTS=tables.roots.shape[1],
                 SOURCE_BITS=(len(tables.source_steps) - 1).bit_length(),
                 COMPONENT_BITS=(len(tables.steps) - 1).bit_length(),
+                FRAMED=framed,
                 BLOCK=_BLOCK,
                 num_warps=4,
                 enable_fp_fusion=True,
@@ -184,9 +208,14 @@ def check_on_device(device: torch.device) -> float:
         [[means.data_ptr(), *(source[run].data_ptr() for source in earlier)] for run in range(2)],
         device=device,
     )
-    tables = TrainingTables(source_steps, parents, steps, means, roots, 64)
     pieces, key = (Block(0, 0, 64), Block(1, 0, 64)), (3, 1 << 31)
-    made = training_through_channel(tables, pieces, key, 0.9, 0.3)
+    frames = (
+        torch.linalg.qr(torch.randn(2, 3, 3, dtype=torch.float64, generator=generator))[0]
+        .contiguous()
+        .to(device)
+    )
+    frame_of = torch.arange(5, device=device) % 2
+    wide = roots * torch.arange(1.0, 4.0, dtype=torch.float64, device=device)
     particle = torch.arange(64, device=device).repeat(2)
     run = torch.arange(2, device=device).repeat_interleave(64)
     chooses_source, chooses = philox_torch.draw_pair("uniform", 0, 1, particle, run, key)
@@ -197,6 +226,13 @@ def check_on_device(device: torch.device) -> float:
     )
     member = (chooses[:, 0] * 64).long().clamp_(max=63)
     old = earlier[(source - 1).clamp_(min=0), run, member]
-    fresh = means[component] + roots[component] * within
-    expected = 0.9 * torch.where((source == 0)[:, None], fresh, old) + 0.3 * noise
-    return float((made - expected).abs().max())
+    turned = torch.einsum("njm,nm->nj", frames[frame_of[component]], wide[component] * within)
+    largest = 0.0
+    for own_roots, axes, spread in ((roots, None, roots[component] * within), (wide, frames, turned)):
+        tables = TrainingTables(
+            source_steps, parents, steps, means, own_roots, 64, axes, None if axes is None else frame_of
+        )
+        made = training_through_channel(tables, pieces, key, 0.9, 0.3)
+        training = torch.where((source == 0)[:, None], means[component] + spread, old)
+        largest = max(largest, float((made - (0.9 * training + 0.3 * noise)).abs().max()))
+    return largest

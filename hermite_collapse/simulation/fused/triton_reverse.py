@@ -21,12 +21,13 @@ from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .plan import Plan, plan_of
 from .triton_random import Rows, groups_of, key_of, on_the_device_of
-from .triton_stages import NEVER, lanes, matrices
+from .triton_stages import NEVER, reverse
 
 _LOG2_E = 1.4426950408889634
 # What rounding may make of a particle, amplified by the dynamics.
 LARGEST_DIFFERENCE = 1e-7
 _WIDEST_LANE = 8  # the largest dimension of the form with a particle in each thread
+_CHECKED = (Piece(0, 0, 100), Piece(3, 1, 100))
 
 
 @dataclass(frozen=True)
@@ -99,23 +100,30 @@ class ReverseKernel:
         arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
         frames[:, range(plan.dimension, width), range(plan.dimension, width)] = 1.0
+        guided = len(plan.class_of) > 0
+        class_of = np.full((len(members), tile), -1, dtype=np.int32)
+        for number, values in enumerate(members if guided else []):
+            class_of[number, : values.stop - values.start] = plan.class_of[values]
+        scale = np.array([plan.guidance_scale])
         small = np.append(plan.draw, -1).astype(np.int32)
         tables = [
-            torch.tensor(array, device=device) for array in (*arrays, frames, frame_of, plan.step, small)
+            torch.tensor(array, device=device)
+            for array in (*arrays, frames, frame_of, class_of, scale, plan.step, small)
         ]
         options = {
             "D": plan.dimension,
             "WIDTH": width,
+            "RIGHT": 1 if in_lanes else triton.next_power_of_2(plan.dimension - width // 2),
             "TILE": tile,
+            "AXIS": 0 if in_lanes else 1,
             "SEVERAL": len(members) > 1,
             "ISOTROPIC": plan.gain.shape[2] == 1 and plan.quadratic.shape[1] == 1,
             "FRAMES": len(plan.frames) > 0,
+            "GUIDED": guided,
             "EARLIER": bool(np.any(plan.step[:, 1])),
             "EARLIER_DATA": bool(np.any(plan.step[:, 3])),
             "NOISE": bool(np.any(plan.draw >= 0)),
         }
-        if not in_lanes:
-            options["RIGHT"] = triton.next_power_of_2(plan.dimension - width // 2)
         return cls(tuple(tables), options, plan.stages, len(members), cut)
 
     @property
@@ -123,22 +131,30 @@ class ReverseKernel:
         """What it is compiled for, as a key."""
         return tuple(self.options.values())
 
-    def carry(self, x: torch.Tensor, pieces: Sequence[Piece], key: tuple[int, int]) -> None:
-        """Carry the particles (n, d) of pieces through all stages, in entries; contiguous and in float64.
+    def carry(
+        self,
+        x: torch.Tensor,
+        pieces: Sequence[Piece],
+        key: tuple[int, int],
+        labels: torch.Tensor | None = None,
+    ) -> None:
+        """Carry the particles (n, d) of pieces through all stages, in their own entries; contiguous and in float64.
 
-        The stream with that key is the noise's, of which nothing was drawn.
+        The stream with that key is the noise's, of which nothing was drawn.  Under guidance, `labels` (n,) are the
+        classes that the particles are asked for.
         """
         start = 0
         with on_the_device_of(x):
             for group in groups_of(pieces):
                 rows = Rows.of(group, x.device)
-                self._launch(x[start : start + rows.count], rows, key)
+                part = slice(start, start + rows.count)
+                self._launch(x[part], x if labels is None else labels[part], rows, key)
                 start += rows.count
 
-    def _launch(self, x: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
-        kernel = lanes if self.options["D"] <= _WIDEST_LANE else matrices
-        kernel[(triton.cdiv(len(x), self.launch.particles),)](
+    def _launch(self, x: torch.Tensor, labels: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
+        reverse[(triton.cdiv(len(x), self.launch.particles),)](
             x,
+            labels,
             rows.runs,
             rows.first,
             0,
@@ -217,22 +233,33 @@ def check_on_device(device: torch.device) -> float:
         torch.tensor(generator.standard_normal((5, 3)), device=device),
         torch.tensor(generator.uniform(0.1, 0.5, (5, 3)), device=device),
     )
-    stages = ExponentialMultistep(final_step="half").stages(steps=9, start=8.0, stop=0.1, rate=0.5)
+    stages = ExponentialMultistep(final_step="half").stages(steps=4, start=8.0, stop=0.1, rate=0.5)
     denoiser = MixtureDenoiser(law)
     kernel = ReverseKernel.of(plan_of(denoiser, stages, law), device)
     return difference_from_loop(kernel, denoiser, stages, law)
 
 
+def checked_labels(classes: int, device: torch.device) -> torch.Tensor:
+    """Return the classes that `difference_from_loop` asks its particles for."""
+    return torch.arange(sum(piece.rows for piece in _CHECKED), device=device) % classes
+
+
 def difference_from_loop(
-    kernel: ReverseKernel, denoiser: Denoiser, stages: Sequence[Stage], start: TorchMixture
+    kernel: ReverseKernel,
+    denoiser: Denoiser,
+    stages: Sequence[Stage],
+    start: TorchMixture,
+    labels: torch.Tensor | None = None,
 ) -> float:
-    """Return the largest difference of some particles from the torch loop's, relative to the largest coordinate."""
-    pieces = (Piece(0, 0, 100), Piece(3, 1, 100))
+    """Return the largest difference of some particles from the torch loop's, relative to the largest coordinate.
+
+    Under guidance with the labels that the denoiser has.
+    """
     streams = (
-        NoiseStream(pieces, seed=1, round_index=2, purpose=purpose, device=start.means.device)
+        NoiseStream(_CHECKED, seed=1, round_index=2, purpose=purpose, device=start.means.device)
         for purpose in ("start", "path")
     )
     x, path = start.sample(next(streams)), next(streams)
     expected = carry(x, denoiser, stages, path)
-    kernel.carry(x, pieces, path.key)
+    kernel.carry(x, _CHECKED, path.key, labels)
     return float((x - expected).abs().max() / expected.abs().max().clamp(min=1.0))

@@ -1,11 +1,13 @@
-"""The stages of a reverse diffusion in Triton, in two forms of one algorithm, for blocks of particles.
+"""The stages of a reverse diffusion in Triton, in two forms of one kernel, for blocks of particles.
 
-    matrices   (particles, d) rows; the sums over coordinates and components are float64 matrix products, which Hopper
+    AXIS = 1   (particles, d) rows; the sums over coordinates and components are float64 matrix products, which Hopper
                and Ampere cards do in tensor units; d and the number of components are padded to 16 and more
-    lanes      (d, particles) columns, a thread's own particle; the sums stay in the thread, for few dimensions
+    AXIS = 0   (d, particles) columns, a thread's own particle; the sums stay in the thread, for few dimensions
 
-Components are taken in tiles, all of one frame, with a running maximum of the logits, which are in units of log 2.
-Padded components have a logit that no sum sees.  The tables are those of `plan` in tiles (`triton_reverse`).
+AXIS is that of coordinates and components.  Components are taken in tiles, all of one frame, with a running maximum of
+the logits, which are in units of log 2.  Padded components have a logit that no sum sees, and under guidance those of
+other classes have it in the sums of a particle's own class.  The
+tables are those of `plan` in tiles (`triton_reverse`).
 """
 
 from __future__ import annotations
@@ -72,13 +74,54 @@ def _inverse(x):
     return tl.fma(guess, tl.fma(-x, guess, 1.0), guess)
 
 
+@triton.jit
+def _product(values, matrix, AXIS: tl.constexpr):
+    """The values of every particle times a matrix, (in, out) for rows of particles and (out, in) for columns."""
+    if AXIS == 1:
+        return tl.dot(values, matrix)
+    else:
+        return tl.sum(matrix[:, :, None] * values[None, :, :], axis=1)
+
+
+@triton.jit
+def _gathered(
+    logits, turned, total, mass, top, value, tall, gain, own_gain, frame, square,
+    AXIS: tl.constexpr, SEVERAL: tl.constexpr, ISOTROPIC: tl.constexpr, FRAMES: tl.constexpr,
+):  # fmt: skip
+    """The sums over components with those of one more tile, in units of 2^top: of denoisers, of weights, and top."""
+    peak = tl.max(logits, AXIS)
+    if SEVERAL:
+        peak = tl.maximum(peak, top)
+    shares = power_of_minus(tl.expand_dims(peak, AXIS) - logits)
+    part = _product(shares, tl.load(value + tall), AXIS)
+    if ISOTROPIC:
+        slope = tl.sum(shares * tl.expand_dims(tl.load(gain + own_gain), 1 - AXIS), AXIS)
+        part += tl.expand_dims(slope, AXIS) * turned
+    else:
+        part += _product(shares, tl.load(gain + own_gain), AXIS) * turned
+    if FRAMES:
+        part = _product(part, tl.trans(tl.load(frame + square)), AXIS)
+    share = tl.sum(shares, AXIS)
+    if SEVERAL:
+        fade = power_of_minus(peak - top)
+        part += total * tl.expand_dims(fade, AXIS)
+        share += mass * fade
+    return part, share, peak
+
+
+@triton.jit
+def _coefficients(step):
+    """p0, p1, q0, q1 and r of a stage."""
+    return tl.load(step), tl.load(step + 1), tl.load(step + 2), tl.load(step + 3), tl.load(step + 4)
+
+
 @triton.jit(do_not_specialize=["offset", "rows", "size", "stages", "tiles", "key"])
-def matrices(
-    points, run_of, first_of, offset, rows, size, stages, tiles, key,
-    shift, constant, linear, quadratic, mean, value, gain, frames, frame_of, step, draw,
-    D: tl.constexpr, WIDTH: tl.constexpr, RIGHT: tl.constexpr, TILE: tl.constexpr, SEVERAL: tl.constexpr,
-    ISOTROPIC: tl.constexpr, FRAMES: tl.constexpr, EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr,
-    NOISE: tl.constexpr, BLOCK: tl.constexpr,
+def reverse(
+    points, labels, run_of, first_of, offset, rows, size, stages, tiles, key,
+    shift, constant, linear, quadratic, mean, value, gain, frames, frame_of, class_of, guidance, step, draw,
+    D: tl.constexpr, WIDTH: tl.constexpr, RIGHT: tl.constexpr, TILE: tl.constexpr, AXIS: tl.constexpr,
+    SEVERAL: tl.constexpr, ISOTROPIC: tl.constexpr, FRAMES: tl.constexpr, GUIDED: tl.constexpr,
+    EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr, NOISE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Carry rows `offset` to `offset + rows` of the points through all stages, BLOCK rows a program."""
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -86,175 +129,98 @@ def matrices(
     component = tl.arange(0, TILE)
     inside = row < rows
     run, particle = addresses(row + offset, run_of, first_of, size, inside)
-    entries = row[:, None].to(tl.int64) * D + column[None, :]
-    mask = inside[:, None] & (column < D)[None, :]
+    used = tl.expand_dims(column < D, 1 - AXIS)
+    entries = tl.expand_dims(row.to(tl.int64), AXIS) * D + tl.expand_dims(column, 1 - AXIS)
+    mask = tl.expand_dims(inside, AXIS) & used
     x = tl.load(points + entries, mask=mask, other=0.0)
-    wide = column[:, None] * TILE + component[None, :]
-    tall = component[:, None] * WIDTH + column[None, :]
-    square = column[:, None] * WIDTH + column[None, :]
-    centre = tl.load(mean + column)
+    wide = tl.expand_dims(column, AXIS) * TILE + tl.expand_dims(component, 1 - AXIS)
+    tall = tl.expand_dims(component, AXIS) * WIDTH + tl.expand_dims(column, 1 - AXIS)
+    square = tl.expand_dims(column, AXIS) * WIDTH + tl.expand_dims(column, 1 - AXIS)
+    centre = tl.expand_dims(tl.load(mean + column), 1 - AXIS)
+    if GUIDED:
+        label = tl.expand_dims(tl.load(labels + row, mask=inside, other=0).to(tl.int32), AXIS)
+        scale = tl.load(guidance)
     x_before = x
     data = tl.zeros_like(x)
     data_before = data
-    # Normals of half the width and of the rest of the dimensions: those of padded columns would be most of the work.
-    first_half, rest = tl.arange(0, WIDTH // 2)[None, :], tl.arange(0, RIGHT)[None, :] + WIDTH // 2
-    spare_left, spare_right = tl.zeros((BLOCK, WIDTH // 2), tl.float64), tl.zeros((BLOCK, RIGHT), tl.float64)
-    # What the coming stage needs first is on its way through the stage before.
+    if AXIS == 1:
+        # Normals of half the width and of the rest: those of padded columns would be most of the work.
+        first_half, rest = tl.arange(0, WIDTH // 2)[None, :], tl.arange(0, RIGHT)[None, :] + WIDTH // 2
+        spare = tl.zeros((BLOCK, WIDTH // 2), tl.float64)
+        spare_rest = tl.zeros((BLOCK, RIGHT), tl.float64)
+    else:
+        spare = tl.zeros_like(x)
+    # Beside products of matrices, what a stage needs is on its way before it is needed; a particle in each thread has
+    # no registers to spare for that.
     centred, number = tl.load(shift + column), tl.load(draw)
     for stage in range(stages):
-        y = x - centred[None, :]
-        centred = tl.load(shift + (stage + 1) * WIDTH + column)
-        coefficient, coefficient_data = tl.load(step + stage * 5), tl.load(step + stage * 5 + 2)
-        coefficient_before, coefficient_data_before = (
-            tl.load(step + stage * 5 + 1),
-            tl.load(step + stage * 5 + 3),
-        )
-        deviation = tl.load(step + stage * 5 + 4)
+        if AXIS == 0:
+            centred = tl.load(shift + stage * WIDTH + column)
+        y = x - tl.expand_dims(centred, 1 - AXIS)
+        if AXIS == 1:
+            centred = tl.load(shift + (stage + 1) * WIDTH + column)
+            p0, p1, q0, q1, r = _coefficients(step + stage * 5)
         total = tl.zeros_like(x)
-        mass = tl.zeros_like(tl.sum(x, axis=1))
+        mass = tl.zeros_like(tl.sum(x, AXIS))
         top = mass + _NEVER
+        if GUIDED:
+            total_own, mass_own, top_own = total, mass, top
         data_before = data
         for tile in range(tiles):
             at = stage * tiles + tile
+            frame = frames
+            turned = y
             if FRAMES:
-                frame = frames + tl.load(frame_of + tile) * WIDTH * WIDTH
-                turned = tl.dot(y, tl.load(frame + square))
-            else:
-                turned = y
-            logits = tl.dot(turned, tl.load(linear + at * WIDTH * TILE + wide))
+                frame += tl.load(frame_of + tile) * WIDTH * WIDTH
+                turned = _product(y, tl.load(frame + square), AXIS)
+            logits = _product(turned, tl.load(linear + at * WIDTH * TILE + wide), AXIS)
             if WIDTH == D:  # else a constant coordinate beside the others brings the constant
-                logits += tl.load(constant + at * TILE + component)[None, :]
+                logits += tl.expand_dims(tl.load(constant + at * TILE + component), 1 - AXIS)
+            values, gains, own_gain = value + at * WIDTH * TILE, gain + at * WIDTH * TILE, tall
             if ISOTROPIC:
-                curvature = tl.load(quadratic + at * TILE + component)
-                logits += tl.sum(turned * turned, axis=1)[:, None] * curvature[None, :]
+                curvature = tl.expand_dims(tl.load(quadratic + at * TILE + component), 1 - AXIS)
+                logits += tl.expand_dims(tl.sum(turned * turned, AXIS), AXIS) * curvature
+                gains, own_gain = gain + at * TILE, component
             else:
-                logits += tl.dot(turned * turned, tl.load(quadratic + at * WIDTH * TILE + wide))
-            peak = tl.max(logits, axis=1)
-            if SEVERAL:
-                peak = tl.maximum(peak, top)
-            shares = power_of_minus(peak[:, None] - logits)
-            part = tl.dot(shares, tl.load(value + at * WIDTH * TILE + tall))
-            if ISOTROPIC:
-                part += (
-                    tl.sum(shares * tl.load(gain + at * TILE + component)[None, :], axis=1)[:, None] * turned
-                )
-            else:
-                part += tl.dot(shares, tl.load(gain + at * WIDTH * TILE + tall)) * turned
-            if FRAMES:
-                part = tl.dot(part, tl.trans(tl.load(frame + square)))
-            if SEVERAL:
-                fade = power_of_minus(peak - top)
-                total = total * fade[:, None] + part
-                mass = mass * fade + tl.sum(shares, axis=1)
-                top = peak
-            else:
-                total = part
-                mass = tl.sum(shares, axis=1)
-        data = centre[None, :] + total * _inverse(mass)[:, None]
-        moved = coefficient * x + coefficient_data * data
+                logits += _product(turned * turned, tl.load(quadratic + at * WIDTH * TILE + wide), AXIS)
+            total, mass, top = _gathered(
+                logits, turned, total, mass, top, values, tall, gains, own_gain, frame, square,
+                AXIS, SEVERAL, ISOTROPIC, FRAMES,
+            )  # fmt: skip
+            if GUIDED:
+                own = tl.expand_dims(tl.load(class_of + tile * TILE + component), 1 - AXIS) == label
+                logits = tl.where(own, logits, _NEVER)
+                total_own, mass_own, top_own = _gathered(
+                    logits, turned, total_own, mass_own, top_own, values, tall, gains, own_gain, frame, square,
+                    AXIS, SEVERAL, ISOTROPIC, FRAMES,
+                )  # fmt: skip
+        total *= tl.expand_dims(_inverse(mass), AXIS)
+        if GUIDED:
+            total = scale * total_own * tl.expand_dims(_inverse(mass_own), AXIS) - (scale - 1.0) * total
+        data = centre + total
+        if AXIS == 0:
+            p0, p1, q0, q1, r = _coefficients(step + stage * 5)
+        moved = p0 * x + q0 * data
         if EARLIER:
-            moved += coefficient_before * x_before
+            moved += p1 * x_before
             x_before = x
         if EARLIER_DATA:
-            moved += coefficient_data_before * data_before
+            moved += q1 * data_before
         if NOISE:
-            left, right = spare_left, spare_right
-            if (number & 1) == 0:
-                word, own, of_run = number >> 1, particle[:, None], run[:, None]
-                left, spare_left = normal_pair(word, first_half, own, of_run, key)
-                right, spare_right = normal_pair(word, rest, own, of_run, key)
-            number = tl.load(draw + stage + 1)
-            moved += deviation * _filled(left, right)
-        x = tl.where((column < D)[None, :], moved, 0.0)
-    tl.store(points + entries, x, mask=mask)
-
-
-@triton.jit
-def _times(matrix, columns):
-    """The product of a small matrix with columns, one in each thread."""
-    return tl.sum(matrix[:, :, None] * columns[None, :, :], axis=1)
-
-
-@triton.jit(do_not_specialize=["offset", "rows", "size", "stages", "tiles", "key"])
-def lanes(
-    points, run_of, first_of, offset, rows, size, stages, tiles, key,
-    shift, constant, linear, quadratic, mean, value, gain, frames, frame_of, step, draw,
-    D: tl.constexpr, WIDTH: tl.constexpr, TILE: tl.constexpr, SEVERAL: tl.constexpr, ISOTROPIC: tl.constexpr,
-    FRAMES: tl.constexpr, EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr, NOISE: tl.constexpr,
-    BLOCK: tl.constexpr,
-):  # fmt: skip
-    """The same with a particle in each thread: sums over coordinates and components stay in it."""
-    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    column = tl.arange(0, WIDTH)
-    component = tl.arange(0, TILE)
-    inside = row < rows
-    run, particle = addresses(row + offset, run_of, first_of, size, inside)
-    entries = row[None, :].to(tl.int64) * D + column[:, None]
-    mask = inside[None, :] & (column < D)[:, None]
-    x = tl.load(points + entries, mask=mask, other=0.0)
-    wide = column[None, :] * TILE + component[:, None]
-    tall = component[None, :] * WIDTH + column[:, None]
-    square = column[None, :] * WIDTH + column[:, None]
-    centre = tl.load(mean + column)
-    x_before = x
-    data = tl.zeros_like(x)
-    data_before = data
-    spare = tl.zeros_like(x)
-    for stage in range(stages):
-        y = x - tl.load(shift + stage * WIDTH + column)[:, None]
-        total = tl.zeros_like(x)
-        mass = tl.zeros_like(tl.sum(x, axis=0))
-        top = mass + _NEVER
-        data_before = data
-        for tile in range(tiles):
-            at = stage * tiles + tile
-            if FRAMES:
-                frame = frames + tl.load(frame_of + tile) * WIDTH * WIDTH
-                turned = _times(tl.load(frame + square), y)
-            else:
-                turned = y
-            logits = _times(tl.load(linear + at * WIDTH * TILE + wide), turned)
-            if WIDTH == D:
-                logits += tl.load(constant + at * TILE + component)[:, None]
-            if ISOTROPIC:
-                curvature = tl.load(quadratic + at * TILE + component)
-                logits += tl.sum(turned * turned, axis=0)[None, :] * curvature[:, None]
-            else:
-                logits += _times(tl.load(quadratic + at * WIDTH * TILE + wide), turned * turned)
-            peak = tl.max(logits, axis=0)
-            if SEVERAL:
-                peak = tl.maximum(peak, top)
-            shares = power_of_minus(peak[None, :] - logits)
-            part = _times(tl.load(value + at * WIDTH * TILE + tall), shares)
-            if ISOTROPIC:
-                part += (
-                    tl.sum(shares * tl.load(gain + at * TILE + component)[:, None], axis=0)[None, :] * turned
-                )
-            else:
-                part += _times(tl.load(gain + at * WIDTH * TILE + tall), shares) * turned
-            if FRAMES:
-                part = _times(tl.trans(tl.load(frame + square)), part)
-            if SEVERAL:
-                fade = power_of_minus(peak - top)
-                total = total * fade[None, :] + part
-                mass = mass * fade + tl.sum(shares, axis=0)
-                top = peak
-            else:
-                total = part
-                mass = tl.sum(shares, axis=0)
-        data = centre[:, None] + total * _inverse(mass)[None, :]
-        moved = tl.load(step + stage * 5) * x + tl.load(step + stage * 5 + 2) * data
-        if EARLIER:
-            moved += tl.load(step + stage * 5 + 1) * x_before
-            x_before = x
-        if EARLIER_DATA:
-            moved += tl.load(step + stage * 5 + 3) * data_before
-        if NOISE:
-            normals, number = spare, tl.load(draw + stage)
-            if (number & 1) == 0:
-                normals, spare = normal_pair(
-                    number >> 1, column[:, None], particle[None, :], run[None, :], key
-                )
-            moved += tl.load(step + stage * 5 + 4) * normals
-        x = tl.where((column < D)[:, None], moved, 0.0)
+            if AXIS == 0:
+                number, r = tl.load(draw + stage), tl.load(step + stage * 5 + 4)
+            word, fresh = number >> 1, (number & 1) == 0
+            own_particle, own_run = tl.expand_dims(particle, AXIS), tl.expand_dims(run, AXIS)
+            normals = spare
+            if AXIS == 1:
+                right = spare_rest
+                if fresh:
+                    normals, spare = normal_pair(word, first_half, own_particle, own_run, key)
+                    right, spare_rest = normal_pair(word, rest, own_particle, own_run, key)
+                normals = _filled(normals, right)
+                number = tl.load(draw + stage + 1)
+            elif fresh:
+                normals, spare = normal_pair(word, column[:, None], own_particle, own_run, key)
+            moved += r * normals
+        x = tl.where(used, moved, 0.0)
     tl.store(points + entries, x, mask=mask)
