@@ -72,7 +72,15 @@ TOPICS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "comparisons": (
         "Comparisons",
         "Theory against a simulation, with predicted error bars and one verdict.",
-        ("compare", "Comparison", "compare_learned", "load", "required_particles", "Estimate"),
+        (
+            "compare",
+            "Comparison",
+            "compare_learned",
+            "compare_steps",
+            "load",
+            "required_particles",
+            "Estimate",
+        ),
     ),
     "planning": (
         "Planning",

@@ -32,3 +32,7 @@ def write(folder: Path) -> None:
     decoded = latents @ np.diag(np.linspace(0.995, 0.9, 8)) + 0.02 * rng.normal(size=latents.shape)
     np.save(folder / "latents.npy", latents)
     np.save(folder / "again.npy", decoded)
+
+
+if __name__ == "__main__":
+    write(Path())

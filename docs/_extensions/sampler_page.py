@@ -20,8 +20,8 @@ is variety lost, and above 1 is variance that the data do not have.
 
 *A median direction of Fashion-MNIST, variance {width:g} where pixels are in [-1, 1].*
 
-| sampler | steps | one round, V(w)/w | limit, 90 % fresh | limit, 50 % fresh | limit, 10 % fresh |
-|---|---|---|---|---|---|"""
+| sampler, steps | one round, V(w)/w | limit, 90 % fresh | limit, 50 % fresh | limit, 10 % fresh |
+|---|---|---|---|---|"""
 AFTER = """
 **How to read it.** One round close to 1 is not enough: with 10 % of fresh data a deviation that repeats is multiplied by
 about ten, and more where the map itself amplifies. EDM's 18 Heun steps make {heun_round:g} of this variance in one round
@@ -59,7 +59,7 @@ def _page() -> Iterator[str]:
     rows = {(row["name"], row["steps"]): _values(row) for row in record["samplers"]}
     yield BEFORE.format(width=record["widths"][MEDIAN])
     for (name, steps), (one, limits) in rows.items():
-        cells = [name, str(steps), f"{one:.3g}", *(f"{limits[share]:.3g}" for share in reversed(SHARES))]
+        cells = [f"{name}, {steps}", f"{one:.3g}", *(f"{limits[share]:.3g}" for share in reversed(SHARES))]
         yield f"| {' | '.join(cells)} |"
     coarse, fine = rows["EDM, Heun", 18], rows["EDM, Heun", 40]
     yield AFTER.format(heun_round=round(coarse[0], 2), heun_limit=coarse[1]["0.1"], fine_limit=fine[1]["0.1"])
