@@ -27,7 +27,7 @@ from ..core.types import BoolArray, FloatArray
 from ..hermite.basis import hermite_values
 from ..laws.mixture import GaussianMixture
 from ..pipeline.denoiser import Sampler
-from ..pipeline.line_grid import law_points, line_output
+from ..pipeline.line_grid import ROUGH, law_points, line_output
 from ..pipeline.line_laws import LineLaw, WeightedPoints
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import SamplingError
@@ -95,7 +95,7 @@ class LinePath:
             np.concatenate([law.classes for _, law in used]),
         )
 
-    def output(self, training: LineLaw, refinement: int = 1) -> WeightedPoints:
+    def output(self, training: LineLaw, refinement: float = 1.0) -> WeightedPoints:
         """Return the law of the round that is trained on a law."""
         shares = self.target.weights
         return line_output(
@@ -147,7 +147,7 @@ def predict_line_rounds(path: LinePath, degree: int, *, rounds: int, particles: 
         training = path.training(i, known)
         points = path.output(training)
         coefficients.append(points.coefficients(degree))
-        grid_error.append(np.abs(path.output(training, 2).coefficients(degree) - coefficients[-1]))
+        grid_error.append(np.abs(path.output(training, 2.0).coefficients(degree) - coefficients[-1]))
         variances.append(points.variance)
         kurtosis.append(kurtosis_of(points, degree))
         refits[i + 1] = refit = path.refit(points)
@@ -252,7 +252,7 @@ def _response(
         step = np.zeros_like(units)
         step[number] = DIFFERENCE * unit
         above, below = (
-            path.output(path.training(index, {**known, j: known[j] + move})) for move in (step, -step)
+            path.output(path.training(index, {**known, j: known[j] + move}), ROUGH) for move in (step, -step)
         )
         difference = above.masses @ _all_statistics(above, degree, mean, refit)
         difference -= below.masses @ _all_statistics(below, degree, mean, refit)

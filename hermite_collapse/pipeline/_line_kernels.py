@@ -94,3 +94,38 @@ def near_sums(
         result[2, i] = mean / signal
         result[3, i] = slope
         result[4, i] = spread
+
+
+@jit
+def spread_points(
+    points: FloatArray,
+    masses: FloatArray,
+    noise: float,
+    spacing: float,
+    first: float,
+    width: int,
+    total: FloatArray,
+) -> None:
+    """Add the masses of points plus normal noise to a grid, each on the `width` grid points to either side of it.
+
+    Grid point j is at (first + j) spacing; neighbours come from each other by ratios, exp(-(u + h)^2 / 2) from
+    exp(-u^2 / 2).
+    """
+    scale = spacing / (noise * math.sqrt(2.0 * math.pi))
+    h = spacing / noise
+    step = math.exp(-h * h)
+    for n in range(len(points)):
+        left = math.floor(points[n] / spacing)
+        index = int(left - first)
+        u = (left * spacing - points[n]) / noise
+        nearest = masses[n] * scale * math.exp(-0.5 * u * u)
+        value, ratio = nearest, math.exp(-u * h - 0.5 * h * h)
+        for j in range(index, index + width + 2):
+            total[j] += value
+            value *= ratio
+            ratio *= step
+        value, ratio = nearest, math.exp(u * h - 0.5 * h * h)
+        for j in range(index - 1, index - width - 1, -1):
+            value *= ratio
+            ratio *= step
+            total[j] += value
