@@ -28,8 +28,8 @@ help: ## Explain the targets
 compare: $(VENV)/.stamp-run ## Predict the limit, simulate the recursion, compare (CONFIG=my.toml OUT=folder)
 	$(BIN)/hermite-collapse compare $(CONFIG) --out $(OUT)
 
-test: $(VENV)/.stamp-all ## Run the tests (PYTEST_ARGS="-m slow" for the long ones)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.stamp-all ## Run the tests on all cores (PYTEST_ARGS="-m slow": the long ones, "-n 0": one process)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.stamp-all ## Check style and types
 	$(BIN)/ruff check .
