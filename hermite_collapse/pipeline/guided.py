@@ -27,8 +27,10 @@ UNDIMINISHED = 0.95  # share of the change in the window before
 SETTLED = 1e-14  # relative change of one round
 LARGE, GROWN = 1e2, 1e6  # gains of the class means that may count as growing, and that do
 LEAST_SHARE = 0.005  # at which growth is looked for
-AROUND = 1e-3  # relative distance from a fold at which it is looked for
+AROUND = 1e-2  # relative distance from a fold at which it is looked for
 FINE = 1e-5  # of a critical share that is no fold
+COARSE_SHARES, FINE_SHARES = 25, 17  # that are played out together, at first and between two of them
+COARSE_ROUNDS = 1 << 12
 NEWTON_STEPS = 30
 DIFFERENCE = 1e-6  # for derivatives
 STRETCH = 1.05  # of gamma from one stationary state to the next
@@ -75,14 +77,16 @@ class GuidedRecursion:
 
     advance: Advance
 
-    def settled(self, data: FloatArray, alpha: FloatArray, between: FloatArray) -> State:
+    def settled(
+        self, data: FloatArray, alpha: FloatArray, between: FloatArray, *, rounds: int = ROUNDS
+    ) -> State:
         """Return the states that rounds from the data lead to: infinite where means grow, NaN where they wander."""
         shape = data.shape
         data, alpha, between = (np.ravel(values).astype(np.float64) for values in (data, alpha, between))
         result = State(*(np.full(data.size, np.nan) for _ in State._fields))
         active = np.arange(data.size)
         state, window = State.of_data(data), _Window.empty(data.size)
-        for count in range(1, ROUNDS + 1):
+        for count in range(1, rounds + 1):
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 following = self.advance(data[active], state, alpha[active], between[active])
                 # Classes that share a mean have none to move.
@@ -113,27 +117,31 @@ class GuidedRecursion:
         return State(*(values.reshape(shape) for values in result))
 
     def critical_share(self, data: float, between: float) -> float:
-        """Return the fresh fraction below which class means grow; 0 where they do not at LEAST_SHARE either."""
+        """Return the fresh fraction below which class means grow; 0 where they do not down to LEAST_SHARE."""
         fold = self._fold(data, between)
         if fold is not None:
-            around = fold * np.array([1.0 - AROUND, 1.0 + AROUND])
-            if self._grow(data, around, between).tolist() == [True, False]:
-                return fold
-        low, high = LEAST_SHARE, 1.0
-        if not self._grow(data, np.array([low]), between)[0]:
-            return 0.0
-        while high - low > FINE:  # no fold: growth begins in another way
-            middle = 0.5 * (low + high)
-            grows = bool(self._grow(data, np.array([middle]), between)[0])
-            low, high = (middle, high) if grows else (low, middle)
-        return high
+            below, above = self._spread(data, fold.share * np.array([1.0 - AROUND, 1.0 + AROUND]), between)
+            if np.isinf(below) and above <= fold.spread:  # on the branch that ends at the fold
+                return fold.share
+        # Growth begins in another way, or does not.
+        shares, rounds = np.geomspace(LEAST_SHARE, 1.0, COARSE_SHARES), COARSE_ROUNDS
+        while True:
+            grow = np.isinf(self._spread(data, shares, between, rounds=rounds))
+            if not grow.any():
+                return 0.0 if rounds == COARSE_ROUNDS else float(shares[0])
+            last = int(np.flatnonzero(grow)[-1])
+            if last + 1 == len(shares):
+                return float(shares[-1])
+            if shares[last + 1] - shares[last] <= FINE:
+                return float(shares[last + 1])
+            shares, rounds = np.linspace(shares[last], shares[last + 1], FINE_SHARES), ROUNDS
 
-    def _grow(self, data: float, shares: FloatArray, between: float) -> BoolArray:
-        state = self.settled(np.full_like(shares, data), shares, np.full_like(shares, between))
-        return np.isinf(state.spread)
+    def _spread(self, data: float, shares: FloatArray, between: float, *, rounds: int = ROUNDS) -> FloatArray:
+        full = np.ones_like(shares)
+        return self.settled(data * full, shares, between * full, rounds=rounds).spread
 
-    def _fold(self, data: float, between: float) -> float | None:
-        """Return the least fresh fraction along the stationary states that start at 1."""
+    def _fold(self, data: float, between: float) -> _Fold | None:
+        """Return where the fresh fraction is least along the stationary states that start at 1."""
         from scipy.optimize import minimize_scalar
 
         one = np.ones(1)
@@ -163,7 +171,7 @@ class GuidedRecursion:
         best = minimize_scalar(
             share, bounds=(gammas[-3], gammas[-1]), method="bounded", options={"xatol": 1e-7}
         )
-        return float(best.fun)
+        return _Fold(float(best.fun), float(best.x))
 
     def _stationary(self, data: float, gamma: float, between: float, guess: FloatArray) -> FloatArray | None:
         """Return (log v, alpha) of a stationary state with a given gain of the class means, by Newton's method."""
@@ -194,8 +202,15 @@ class GuidedRecursion:
             move = np.linalg.solve(jacobian, value)
             point = point - move
             if np.abs(move).max() < 1e-12:
-                return point if 0.0 < point[1] <= 1.0 else None
+                return point if 0.0 < point[1] <= 1.0 + FINE else None
         return None
+
+
+class _Fold(NamedTuple):
+    """The fresh fraction at which a limit meets an unstable one, and the gain of the class means there."""
+
+    share: float
+    spread: float
 
 
 @dataclass
