@@ -182,6 +182,8 @@ def _without_empty_columns(cells: Cells) -> Cells:
 def _one_row_a_round(cells: Cells) -> Cells:
     """Turn a table with one row a curve, whose columns are "gen 0", "gen 1", ..., to one with a row a round."""
     rounds = [round_in_name(name) for name in cells.names[1:]]
+    if cells.names and round_in_name(f"{cells.names[0]} 0") and all(n.isdigit() for n in cells.names[1:]):
+        rounds = list(cells.names[1:])  # "generation, 0, 1, 2, ..."
     if len(rounds) < 2 or any(number is None for number in rounds):
         return cells
     columns = [[row[j] for row in cells.rows] for j in range(len(cells.names))]
@@ -284,19 +286,19 @@ class _Table:
         if self._all(RUN):
             few = max(map(len, entries.values())) < _ENOUGH_RUNS
             errors = _pooled(entries, index, names) if few else errors
-            notes.append(
-                "Runs were averaged; standard errors are those of their mean"
-                + (
-                    ", from the scatter in all rounds of a curve together, since runs are few."
-                    if few
-                    else "."
-                )
-            )
+            pooled = ", from the scatter in all rounds of a curve together, since runs are few"
+            notes.append(f"Runs were averaged; standard errors are those of their mean{pooled * few}.")
         values, errors = self._from_percent(values, errors, index, notes)
         gaps = int(np.isnan(values).sum())
         if gaps:
             notes.append(f"{gaps} missing value{'s' * (gaps > 1)} left out.")
         known = np.isfinite(errors) & np.isfinite(values)
+        unknown = np.isfinite(values) & ~known
+        if known.any() and unknown.any():
+            values = np.where(unknown, np.nan, values)
+            notes.append(
+                f"{int(unknown.sum())} value{'s' * int(unknown.sum() > 1)} without an error left out."
+            )
         is_factor = self.kind == "factors"
         return Curve(
             rounds=np.array(index),
@@ -345,7 +347,7 @@ class _Table:
         rounds = []
         for i, row in enumerate(self.cells.rows):
             cell = row[where[0]].strip()
-            digits = re.fullmatch(r"[A-Za-z_ .#-]*?(-?\d+(?:\.0*)?)", cell)
+            digits = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*)?(-?\d+(?:\.0*)?)", cell)
             value = 0.0 if cell.casefold() in _DATA else float(digits.group(1)) if digits else math.nan
             if not value >= 0.0:
                 raise InputError(

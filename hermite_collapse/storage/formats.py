@@ -170,7 +170,7 @@ def _kind(file: Path) -> str:
     if file.is_dir():
         return "folder of images"
     suffix = file.suffix.lower()
-    return f"{suffix} file" if suffix in {".npy", ".npz", ".nc"} | TEXT else "IDX file"
+    return f"{suffix} file" if suffix in {".npy", ".npz", ".nc", ".md"} | TEXT else "IDX file"
 
 
 def _one_line(error: BaseException) -> str:

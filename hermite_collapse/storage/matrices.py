@@ -81,6 +81,9 @@ def _require_columns(body: list[tuple[int, str]], names: list[str], delimiter: s
         count = len(line.split(delimiter))
         if count != width:
             raise ValueError(f"line {number} with {count} columns where the first row has {width}")
+    twice = [name for i, name in enumerate(names) if name in names[:i] and name]
+    if twice:
+        raise ValueError(f"columns of the same name: {', '.join(dict.fromkeys(twice))}")
     if names and len(names) != width and delimiter is not None:
         raise ValueError(f"{len(names)} names of columns where the first row has {width}")
 

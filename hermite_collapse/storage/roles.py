@@ -11,7 +11,10 @@ error            error, err, se, sem, stderr, std, sd, uncertainty, ±, +- befor
 name             degree, direction, metric, curve, ... without a number: the curve of each row
 run              seed, run, repetition: averaged, with the standard error of the mean
 time             truncation time, t0: of each round
-ignore           left out
+ignore           wall time, timestamp, date; NAME__MIN and NAME__MAX beside NAME, as logs of training runs have them
+
+Where a name says nothing, so may its end after a bar or slash ("run 1 - eval/fid"), or what is left of it without units
+in brackets and arrows.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ UNDERSTOOD = (
 )
 
 _ROUNDS = (
-    "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|model|i"
+    "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|model|checkpoint|"
+    "ckpt|i"
 )
 _RUNS = "seed|run|repetition|repeat|replicate|trial"
 _TIMES = "truncation time|truncation times|truncation|t0|stopping time"
@@ -47,6 +51,7 @@ _DISTANCES = (
     "total variation|recall|precision|coverage|density|inception|is|accuracy|perplexity|nll|energy distance|"
     "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+"
 )
+_IGNORED = "wall time|timestamp|date|relative time|runtime"
 _VALUES = "value|values|mean|average|y|score|result"
 _ERRORS = (
     "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|"
@@ -110,6 +115,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
         What the table is called in a refusal.
     """
     plain = [plain_name(name) for name in names]
+    plain = [_telling_part(name, p) for name, p in zip(names, plain, strict=True)]
     # "fid mean, fid std" are a column and its error.
     plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
@@ -118,7 +124,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
         raise InputError(
             f"{argument} must have one column of each name, got {twice[0].strip()!r} more than once."
         )
-    wanted = {plain_name(name): role for name, role in asked.items()}
+    wanted = {_telling_part(name, plain_name(name)): role for name, role in asked.items()}
     for name in wanted:
         if name not in plain:
             raise InputError(f"columns must name columns of the table, {_listed(names)}, got {name!r}.")
@@ -137,8 +143,26 @@ def role_of_name(name: str) -> Role | None:
     return _own_role(plain_name(name), [])
 
 
+def _telling_part(name: str, plain: str) -> str:
+    """Return the plain name, or a part of it where that says a role and the whole does not."""
+    if _own_role(plain, []) is not None or re.fullmatch(_ERRORS, plain):
+        return plain
+    if re.fullmatch(rf".+ (?:mean|avg|average|{_ERRORS})", plain):
+        return plain
+    bare = re.sub(r"[(\[][^)\]]*[)\]]|[↓↑↗↘]", " ", name)
+    for part in (bare, re.split(r" - ", bare)[-1], re.split(r" - |/", bare)[-1]):
+        short = plain_name(part)
+        if _own_role(re.sub(r" (?:min|max)$", "", short), []) is not None:
+            return short
+        if any(re.fullmatch(pattern, short) for pattern in (rf".+ (?:{_ERRORS})", rf"(?:{_ERRORS}) .+")):
+            return short
+    return plain
+
+
 def _own_role(name: str, plain: list[str]) -> Role | None:
     """Return the role that a name says by itself."""
+    if re.fullmatch(_IGNORED, name) or (re.search(r" (?:min|max)$", name) and name[:-4] in plain):
+        return Role(IGNORE)
     if re.fullmatch(_ROUNDS, name):
         return Role(ROUND)
     if re.fullmatch(_RUNS, name):

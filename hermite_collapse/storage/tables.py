@@ -1,9 +1,11 @@
 """Tables as people keep them: the text of a file becomes a line of names and rows of cells.
 
 encodings     UTF-8 with or without a byte-order mark, UTF-16, else Windows-1252
-delimiters    comma, semicolon (then with decimal commas), tab, the bars of Markdown, else blanks
+delimiters    comma, semicolon (then with decimal commas), tab, the bars of Markdown, the & of LaTeX, else blanks
 cells         quoted or not; 95 %; 0.95 ± 0.02 or 0.95 (0.02); empty, NA, nan, null or - where a value is missing
-comments      after #; one directly above the numbers may hold the names
+thousands     1,200.5 and 1.200,5, and 1 200 or 1'200; 1,200 between quotes and commas is refused, being two numbers
+comments      after # at the beginning of a line or after a blank; one directly above the numbers may hold the names
+rules         of Markdown, LaTeX, reStructuredText and databases are left out
 """
 
 from __future__ import annotations
@@ -16,9 +18,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "–", "missing"}
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 _PLUS_MINUS = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
 _IN_BRACKETS = re.compile(r"^(\S+)\s*\((\d*[.,]\d+)\)$")
 """A value and its error in brackets; without a point there, the last digits may be meant."""
+_GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '’\u00a0\u202f.,])\d{3})(?:\1\d{3})*(?:(?!\1)[.,]\d+)?$")
+"""Digits in groups of three."""
+_TWO_NUMBERS = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
+_RULE = re.compile(r"^[|+\-=: ]*(?:--|==)[|+\-=: ]*$")
+_LATEX = re.compile(
+    r"\\[a-z]*rule(?:\[[^]]*\]|\([^)]*\)|\{[^}]*\})*|\\hline|\\cline\{[^}]*\}|\\(?:begin|end)\{[^}]*\}(?:\{[^}]*\})?"
+)
+_LATEX_MARKS = re.compile(r"\\(?:textbf|mathbf|bf|emph)|[${}]|\\\\(?:\[[^]]*\])?")
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 
 
@@ -47,12 +58,21 @@ class Number(NamedTuple):
 def read_cells(file: Path) -> Cells:
     """Return names and cells of a text file; ValueError with what is wrong with it."""
     lines = decoded(file.read_bytes()).splitlines()
-    body = [line.partition("#")[0].rstrip() for line in lines]
+    body = [_COMMENT.sub("", line).rstrip() for line in lines]
+    if any(line.count("&") and line.rstrip().endswith("\\\\") for line in body) or "\\begin{" in "".join(
+        body
+    ):
+        body = [_without_latex(line) for line in body]
+    body = ["" if _RULE.match(line.strip()) else line for line in body]
+    if any(written := [line for line in body if line.strip()]) and re.fullmatch(r"sep=.", written[0].strip()):
+        body = body[body.index(written[0]) + 1 :]  # how Excel is told the delimiter
+    if any(written) and written[0].lstrip()[0] in "{[<":
+        raise ValueError("a file in another format, such as JSON: write a table with a line of names")
     if not any(line.strip() for line in body):
         raise ValueError("a file without numbers")
     body = _without_title(body)
     delimiter = _delimiter(body)
-    rows = [cells for line in body if line.strip() and (cells := _split(line, delimiter)) is not None]
+    rows = [_split(line, delimiter) for line in body if line.strip()]
     names: tuple[str, ...] = ()
     if rows and not _starts_with_number(rows[0][0]):
         names, rows = tuple(rows[0]), rows[1:]
@@ -65,6 +85,11 @@ def read_cells(file: Path) -> Cells:
         # Names with blanks in them, apart by two or more.
         wide = re.split(r"\s{2,}", next(line for line in body if line.strip()).strip())
         names = tuple(wide) if len(wide) == width else names
+    if names and all(len(row) == len(names) + 1 and not row[-1] for row in rows):
+        rows, width = (
+            [row[:-1] for row in rows],
+            len(names),
+        )  # a delimiter at the end of every row but the first
     if names and len(names) == width - 1 and all(len(row) == width for row in rows):
         counts = [row[0] for row in rows]
         if len(rows) > 1 and counts == [str(i) for i in range(1, len(rows) + 1)]:
@@ -96,7 +121,11 @@ def read_number(cell: str, where: str) -> Number:
 
 
 def _float(text: str) -> float:
-    stripped = text.strip().replace("−", "-")
+    stripped = re.sub(r"(?<=\d)[dD](?=[+-]?\d+$)", "e", text.strip().replace("−", "-"))  # as Fortran writes
+    if (grouped := _GROUPED.match(stripped)) and (
+        grouped[1] not in ".," or re.search(r"[.,]\d+[.,]", stripped)
+    ):
+        stripped = stripped.replace(grouped[1], "")
     if DECIMAL_COMMA.match(stripped):
         stripped = stripped.replace(",", ".")
     if "_" in stripped:  # Python's literals allow it, files do not
@@ -131,22 +160,34 @@ def _without_title(body: list[str]) -> list[str]:
 def _delimiter(body: list[str]) -> str | None:
     """Return the delimiter of the first line and the last, or None for blanks."""
     written = [line for line in body if line.strip()]
-    for mark in ("|", "\t", ";", ","):
+    for mark in ("|", "&", "\t", ";", ","):
         if mark in written[0] and mark in written[-1]:
             return mark
     return None
 
 
-def _split(line: str, delimiter: str | None) -> list[str] | None:
-    """Return the cells of a line, or None for a rule of a Markdown table."""
+def _split(line: str, delimiter: str | None) -> list[str]:
+    """Return the cells of a line."""
     if delimiter is None:
         joined = _PLUS_MINUS.sub("±", line.strip())
         return [cell.strip("\"'") for cell in re.sub(r"(?<=\S)\s+%", "%", joined).split()]
     text = line.strip().strip("|") if delimiter == "|" else line
-    if delimiter == "|" and set(text) <= set("|-: "):
-        return None
     cells = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))
-    return [cell.strip().strip("\"'").strip() for cell in cells]
+    marks = "\"'*" if delimiter == "|" else "\"'"  # bold in Markdown
+    stripped = [cell.strip().strip(marks).strip() for cell in cells]
+    if delimiter == ",":
+        for cell in stripped:
+            if _TWO_NUMBERS.match(cell):
+                raise ValueError(
+                    f"{cell!r}, which may be {cell.replace(',', '')} or {cell.replace(',', '.')}"
+                )
+    return stripped
+
+
+def _without_latex(line: str) -> str:
+    """Return the cells of a row of a LaTeX table with their delimiters, without commands."""
+    plain = _LATEX.sub("", line).replace("\\pm", "±").replace("\\%", "%").replace("~", " ")
+    return _LATEX_MARKS.sub("", plain).rstrip()
 
 
 def _starts_with_number(cell: str) -> bool:
@@ -167,7 +208,7 @@ def _commented_names(lines: list[str], delimiter: str | None, width: int) -> tup
             above = line.strip().lstrip("#").strip()
     if not above:
         return ()
-    cells = _split(above, delimiter) or []
+    cells = _split(above, delimiter)
     if len(cells) != width and delimiter is None:
         cells = re.split(r"\s{2,}", above)
     return tuple(cells) if len(cells) == width and not any(map(_starts_with_number, cells)) else ()

@@ -1,0 +1,135 @@
+"""Tables as spreadsheets, logs and papers write them: the same curve each time, or one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hermite_collapse.core.errors import InputError
+from hermite_collapse.storage.curves import read_curve
+from hermite_collapse.storage.samples import read_samples
+
+VALUES = [1.0, 0.9, 0.83, 0.79, 0.76]
+LARGE = [1200.5, 1201.5, 1202.5, 1203.5, 1204.5]
+
+
+def rows(template, values=VALUES, start=0):
+    """Return a row of text for each round: {i} is its number, {n} the next one, {x} the value."""
+    return "".join(
+        template.format(i=i, n=i + 1, x=x, comma=str(x).replace(".", ","), percent=100 * x)
+        for i, x in enumerate(values, start=start)
+    )
+
+
+READ = {
+    "pandas with its index": (",generation,variance,std\n" + rows("{i},{i},{x},.01\n"), VALUES, 0.01),
+    "R": ('"generation" "variance" "se"\n' + rows('"{n}" {i} {x} 0.01\n'), VALUES, 0.01),
+    "Excel": ("Generation;Variance;Std. Error\r\n" + rows("{i};{comma};0,01\r\n"), VALUES, 0.01),
+    "Excel that says its delimiter": (
+        "sep=;\r\nGeneration;Variance\r\n" + rows("{i};{comma}\r\n"),
+        VALUES,
+        None,
+    ),
+    "Markdown": ("| Round | FID | ± |\n|:--|--:|--:|\n" + rows("| {i} | **{x}** | .01 |\n"), VALUES, 0.01),
+    "database": (
+        "+---+---+\n| gen | fid |\n+---+---+\n" + rows("| {i} | {x} |\n") + "+---+---+\n",
+        VALUES,
+        None,
+    ),
+    "reStructuredText": ("=== ===\ngen fid\n=== ===\n" + rows("  {i} {x}\n") + "=== ===\n", VALUES, None),
+    "LaTeX rows": ("Generation & FID \\\\ \\hline\n" + rows("{i} & {x} \\\\\n"), VALUES, None),
+    "LaTeX": (
+        "\\begin{tabular}{rr}\n\\toprule\nGeneration & FID \\\\\n\\midrule\n"
+        + rows("{i} & ${x} \\pm 0.01$ \\\\[2pt]\n")
+        + "\\bottomrule\n\\end{tabular}\n",
+        VALUES,
+        0.01,
+    ),
+    "WandB": (
+        '"Step","run 1 - eval/fid","run 1 - eval/fid__MIN","run 1 - eval/fid__MAX"\n'
+        + rows('"{i}","{x}","{x}","{x}"\n'),
+        VALUES,
+        None,
+    ),
+    "TensorBoard": ("Wall time,Step,Value\n" + rows("1690000.5,{i},{x}\n"), VALUES, None),
+    "per cent": ("generation,recall\n" + rows("{i},{percent}% ± 1%\n"), VALUES, 0.01),
+    "thousands and points": (
+        "generation,fid\n" + rows('{i},"1,{i}"\n').replace('"1,', '"1,20').replace('"\n', '.5"\n'),
+        LARGE,
+        None,
+    ),
+    "thousands and commas": ("generation;fid\n" + rows("{i};1.20{i},5\n"), LARGE, None),
+    "thousands and blanks": ("generation;fid\n" + rows("{i};1 20{i},5\n"), LARGE, None),
+    "thousands as in Zurich": ("generation;fid\n" + rows("{i};1'20{i}.5\n"), LARGE, None),
+    "units": ("generation [-],variance [px^2],std err [px^2]\n" + rows("{i},{x},.01\n"), VALUES, 0.01),
+    "remarks in names": ("generation (#),FID (lower is better)\n" + rows("{i},{x}\n"), VALUES, None),
+    "arrows": ("generation,FID ↓\n" + rows("{i},{x}\n"), VALUES, None),
+    "comments": ("# made on 3.4.\ngeneration,fid\n" + rows("{i},{x} # note\n"), VALUES, None),
+    "empty last column": ("generation,fid,\n" + rows("{i},{x},\n"), VALUES, None),
+    "delimiters at the ends of rows": ("generation,fid\n" + rows("{i},{x},\n"), VALUES, None),
+    "one row a metric": ("generation,0,1,2,3,4\nfid," + ",".join(map(str, VALUES)) + "\n", VALUES, None),
+    "Fortran": ("generation,variance\n" + rows("{i},{x}D+00\n"), VALUES, None),
+    "checkpoints": ("checkpoint,fid\n" + rows("ckpt-{i},{x}\n"), VALUES, None),
+    "dates beside": ("date,generation,fid\n" + rows("2024-01-01,{i},{x}\n"), VALUES, None),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_the_same_curve_is_read(tmp_path, name):
+    text, values, error = READ[name]
+    (tmp_path / "c.txt").write_text(text)
+    curve = read_curve(tmp_path / "c.txt")
+    assert curve.rounds.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(curve.values, np.array(values)[:, None], rtol=1e-12)
+    if error is None:
+        assert curve.standard_errors is None
+    else:
+        np.testing.assert_allclose(curve.standard_errors, error, rtol=1e-12)
+
+
+def test_two_metrics_in_a_long_table(tmp_path):
+    text = "generation,metric,value\n" + rows("{i},fid,{x}\n") + rows("{i},recall,.5\n")
+    (tmp_path / "c.csv").write_text(text)
+    curve = read_curve(tmp_path / "c.csv")
+    assert curve.names == ("fid", "recall") and curve.kind == "distances"
+    np.testing.assert_allclose(curve.values, np.stack([VALUES, np.full(5, 0.5)], axis=1))
+
+
+def test_values_without_an_error_beside_those_with_one_are_left_out(tmp_path):
+    (tmp_path / "c.csv").write_text("generation,variance,std\n0,1,\n1,.9,.1\n2,.8,.1\n")
+    curve = read_curve(tmp_path / "c.csv")
+    assert np.isnan(curve.values[0, 0]) and "1 value without an error left out." in curve.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('generation,fid\n0,"1,200"\n1,"1,300"\n', "'1,200', which may be 1200 or 1.200"),
+        ('{"generation": 0, "fid": 1}\n{"generation": 1, "fid": 2}\n', "another format, such as JSON"),
+        ("<table><tr><td>1</td></tr></table>", "another format, such as JSON"),
+        ("generation,fid,std\n0,1\n1,.9,.1\n", "row 1 with 2 cells where there are 3 columns"),
+        ("generation,fid\n0,1\n1,2,3\n", "row 2 with 3 cells where there are 2 columns"),
+        ("generation,fid,fid\n,mean,std\n0,1,.1\n", "one column of each name, got 'fid' more than once"),
+        ("generation,variance,collapsed\n0,1,True\n", "columns that are understood, .* got 'collapsed'"),
+    ],
+)
+def test_what_could_be_misread_is_one_sentence(tmp_path, text, message):
+    (tmp_path / "c.csv").write_text(text)
+    with pytest.raises(InputError, match=message) as problem:
+        read_curve(tmp_path / "c.csv")
+    assert "\n" not in str(problem.value)
+
+
+def test_other_suffixes_are_named(tmp_path):
+    (tmp_path / "c.jsonl").write_text("{}")
+    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv or .md file"):
+        read_curve(tmp_path / "c.jsonl")
+    (tmp_path / "c.md").write_text("| gen | fid |\n|---|---|\n| 0 | x |\n")
+    with pytest.raises(InputError, match="must be a readable .md file"):
+        read_curve(tmp_path / "c.md")
+
+
+def test_names_of_sample_tables_are_different(tmp_path):
+    (tmp_path / "s.csv").write_text("x,y,x,z,y\n" + "0.1,0.2,0.3,0.4,0.5\n" * 3)
+    with pytest.raises(InputError, match="columns of the same name: x, y"):
+        read_samples(tmp_path / "s.csv")
