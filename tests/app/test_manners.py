@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -26,11 +29,22 @@ def call(*arguments: object, capsys) -> tuple[int, str, str]:
     return status, out, err
 
 
+@pytest.fixture(scope="module")
+def one_comparison(tmp_path_factory) -> tuple[Path, str]:
+    """The folder of one comparison, and what it printed."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        patch.chdir(folder)
+        assert run(["compare", "--out", "c", "--fresh-fraction", "0.2", *SMALL]) == 0
+    return folder / "c", printed.getvalue()
+
+
 @pytest.fixture
-def compared(capsys) -> str:
-    status, out, _ = call("compare", "--out", "c", "--fresh-fraction", 0.2, *SMALL, capsys=capsys)
-    assert status == 0
-    return out
+def compared(one_comparison) -> str:
+    """What a comparison printed, whose folder is here under the name c."""
+    folder, printed = one_comparison
+    shutil.copytree(folder, "c")
+    return printed
 
 
 def test_the_verdict_is_first_and_last_with_the_implied_parameters(compared):
