@@ -10,7 +10,17 @@ import sys
 import pytest
 
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.storage.claims import ASKED, LOCK, Claim, claimed, digest, first_difference, holds_work
+from hermite_collapse.storage.claims import (
+    ASKED,
+    LOCK,
+    Claim,
+    FolderLock,
+    claimed,
+    digest,
+    first_difference,
+    holds_work,
+)
+from hermite_collapse.storage.folder import UNFINISHED, write_json
 
 ASK = {"command": "predict", "config": {"recursion": {"rounds": 3, "rate": 0.5}}}
 OTHER = {"command": "predict", "config": {"recursion": {"rounds": 4, "rate": 0.5}}}
@@ -104,6 +114,26 @@ def test_one_process_at_a_time_until_it_dies(tmp_path):
     assert (folder / LOCK).exists()
     Claim(folder, {"command": "predict"}).release()
     assert not (folder / LOCK).exists()
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_of_others(tmp_path):
+    folder = tmp_path / "run"
+    for inner in ("figures", "simulation/deeper"):
+        (folder / inner).mkdir(parents=True)
+        (folder / inner / f"{UNFINISHED}a.svg-0").write_text("half")
+        (folder / inner / "a.svg").write_text("whole")
+    (folder / f"{UNFINISHED}results.nc-0").write_text("half")
+    (folder / "figures" / LOCK).touch()
+    write_json(folder / ASKED, {"command": "predict"})
+    other = FolderLock(folder / "simulation")
+    Claim(folder, {"command": "predict"}).release()
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    whole = {ASKED, "figures/a.svg", "simulation/deeper/a.svg"}
+    at_work = {f"simulation/{LOCK}", f"simulation/deeper/{UNFINISHED}a.svg-0"}
+    assert left == whole | at_work
+    other.release()
+    Claim(folder, {"command": "predict"}).release()
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == whole
 
 
 def test_digests_are_of_content_and_read_no_devices(tmp_path):
