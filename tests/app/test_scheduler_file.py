@@ -10,6 +10,7 @@ from hermite_collapse.app.asked import asked_of_command, asked_of_run
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.config import Config, load_config
 from hermite_collapse.app.run import load
+from hermite_collapse.app.step_sampler import steps_generation
 
 DDIM = {
     "_class_name": "DDIMScheduler",
@@ -87,3 +88,26 @@ def test_refusals(folder, capsys, options, words):
     assert run(["simulate", str(folder / "my.toml"), "--out", str(folder / "out"), *options]) == 2
     message = capsys.readouterr().err
     assert words in message and message.count("\n") == 1
+
+
+def test_simulate_prints_the_exact_law_of_the_steps_beside_the_particles(tmp_path, monkeypatch, capsys):
+    """For one Gaussian the exact variance is V of the mixture's variance, round after round, worked out here."""
+    monkeypatch.chdir(tmp_path)
+    text = TEXT.replace('scheduler_file = "pipeline"\n', "")
+    target = "[target]\nweights = [1.0]\nmeans = [[0.0]]\ncovariances = [0.5]\n"
+    (tmp_path / "gaussian.toml").write_text(target + text.replace("rounds = 2", "rounds = 1"))
+    assert run(["simulate", "gaussian.toml", "--out", "run"]) == 0
+    printed = capsys.readouterr().out
+    (row,) = [line.split() for line in printed.splitlines() if line.startswith("variance")]
+    data, exact, simulated, error, z = map(float, row[1:])
+    sampler = steps_generation(load("run").config).sampler
+    assert data == 0.5 and exact == pytest.approx(float(sampler.variance(0.5)), abs=1e-4) and exact != data
+    assert z == pytest.approx((simulated - exact) / error, abs=0.05)
+    assert error == pytest.approx(exact * (2.0 / 4000) ** 0.5, rel=0.05)
+    (tmp_path / "plane.toml").write_text(
+        text.replace("[recursion]", '[target]\npreset = "tilted_2d"\n[recursion]')
+    )
+    assert run(["simulate", "plane.toml", "--out", "plane"]) == 0
+    assert "Nothing is tested: the data are no product of laws on lines" in " ".join(
+        capsys.readouterr().out.split()
+    )

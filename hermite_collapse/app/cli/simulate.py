@@ -11,6 +11,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from ...hermite.indices import mode_label
+from ...simulation.words import STEPS
 from ..asked import asked_of_run
 from ..config import Config
 from .options import command as _command
@@ -18,6 +19,7 @@ from .output import Output
 from .predict import title
 
 if TYPE_CHECKING:
+    from ...comparison.steps_result import StepsComparison
     from ...storage.record import SimulatedRecursion
     from ..run import Results
 
@@ -59,6 +61,10 @@ def print_coefficients(results: Results, record: SimulatedRecursion, output: Out
     """Print the largest Hermite coefficients of the last round beside those of the data and, if known, exact ones."""
     from ..run import has_prediction, is_comparable
 
+    is_by_steps = results.config.simulation.generator == STEPS and is_comparable(results.config)
+    if is_by_steps and np.isfinite(results.steps_comparison.expected[-1]).any():
+        print_steps(results.steps_comparison, output)
+        return
     data = results.recursion.target.hermite_coefficients(record.degree)
     size = np.where(record.indices.any(axis=1), np.abs(data.values), -1.0)
     largest = np.sort(np.argsort(-size, kind="stable")[: min(MOST_MODES, int(np.sum(size >= 0.0)))])
@@ -89,12 +95,28 @@ def print_coefficients(results: Results, record: SimulatedRecursion, output: Out
         for name, k in zip(names, largest, strict=True)
     ]
     output.table(["mode", "data", "simulated", "error of this round"], rows)
+    if is_by_steps and results.steps_comparison.reason:
+        output.text(results.steps_comparison.reason)
     if not is_comparable(results.config):
         output.text("No exact values belong to this simulation.")
 
 
 MOST_MODES = 8
 """Coefficients that are printed."""
+
+
+def print_steps(comparison: StepsComparison, output: Output) -> None:
+    """Print what a sampler of K steps made after the last round beside the exact law of its steps."""
+    rows = []
+    for k, label in enumerate(comparison.labels):
+        exact, measured = float(comparison.expected[-1, k]), float(comparison.measured[-1, k])
+        known, error = np.isfinite(exact), float(comparison.standard_error[-1, k])
+        z = f"{comparison.z[-1, k]:+.2f}" if comparison.tested[-1, k] else "untested"
+        rows.append(
+            [label, comparison.data[k], exact if known else None, measured, error if known else None, z]
+        )
+    output.heading(f"The exact law of the steps and the particles after round {comparison.rounds}")
+    output.table(["statistic", "data", "exact", "simulated", "standard error", "z"], rows)
 
 
 def start(config: Config, output: Output, resume: bool) -> Results:
