@@ -12,14 +12,18 @@ torch = pytest.importorskip("torch")
 import hermite_collapse as hc
 from hermite_collapse.simulation import (
     AlignedError,
+    ChannelGeneration,
+    ExactGeneration,
     HyperbolicTangentError,
     ImageUNet,
+    KernelGeneration,
     LinearError,
     NeuralGeneration,
     RandomFeatureError,
     ResidualPerceptron,
     ReverseDiffusion,
     ReverseProcess,
+    StepsGeneration,
     TimeOnlyError,
     Training,
     draw_ideal_paths,
@@ -29,6 +33,7 @@ from hermite_collapse.simulation import (
     paired_observability,
     path_energy,
     simulate,
+    simulate_together,
     time_nodes,
     weight_check,
 )
@@ -143,7 +148,27 @@ def features_run():
     return random_convolution_features(samples, (1, 8, 8), channels=3)
 
 
+def particles_run():
+    """Several recursions side by side by every generator without networks."""
+    reverse = ReverseDiffusion(steps=3)
+    steps = StepsGeneration(hc.mechanisms.SamplerSteps.ddpm(steps=3), guidance_scale=2.0)
+    values = []
+    for generation, time in (
+        (ChannelGeneration(), 0.1),
+        (ExactGeneration(reverse), 0.1),
+        (ExactGeneration(reverse, wrap=lambda denoiser: denoiser), 0.1),
+        (KernelGeneration(reverse, pool=30), 0.1),
+        (steps, 0.0),
+    ):
+        given = {str(f): hc.Recursion(PLANE, fresh_fraction=f, truncation_time=time) for f in (0.3, 0.6)}
+        options = {"rounds": 2, "particles": 50, "degree": 2, "runs": 2, "device": "cpu"}
+        records = simulate_together(given, generation=generation, **options)
+        values += [np.concatenate([r.coefficients.ravel(), r.covariances.ravel()]) for r in records.values()]
+    return np.concatenate(values)
+
+
 RUNS = {
+    "particles": particles_run,
     "perceptrons": neural_run,
     "images": image_run,
     "energies": energies_run,

@@ -351,8 +351,18 @@ def round_context(data: hc.GaussianMixture | hc.EmpiricalLaw, regime: str, fresh
 
 
 @interpreted
-@pytest.mark.parametrize(("regime", "fresh"), [("replace", 0.3), ("replace", 1.0), ("accumulate", 0.0)])
-@pytest.mark.parametrize("name", ["one", "many", "points", "framed"])
+@pytest.mark.parametrize(
+    ("name", "regime", "fresh"),
+    [
+        case(name, regime, fresh, slow=slow and name != "many")
+        for name in ("one", "many", "points", "framed")
+        for regime, fresh, slow in (
+            ("replace", 0.3, False),
+            ("replace", 1.0, True),
+            ("accumulate", 0.0, True),
+        )
+    ],
+)
 def test_particles_of_the_channel(name, regime, fresh):
     """A few units of rounding of the largest term; a different source, member or component would be far away."""
     generator = np.random.default_rng(5)
