@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -14,6 +15,19 @@ from hermite_collapse.core import checks
 PIXELS = np.random.default_rng(0).integers(0, 256, (200, 3)).astype(float)
 LAW = hc.GaussianMixture([0.5, 0.5], [-1.0, 1.0], 0.3)
 ROUNDS = {"fresh_fraction": 0.3, "truncation_time": 0.1}
+RECURSION = hc.Recursion(LAW, fresh_fraction=0.3, truncation_time=0.0)
+DDIM = hc.mechanisms.SamplerSteps.ddim()
+GUIDED = hc.mechanisms.SamplerSteps.ddim(guidance=hc.mechanisms.Guidance(2.0, 0.1))
+
+
+def simulated(**options):
+    """A small simulation with these options."""
+    recursion = hc.Recursion(LAW, **ROUNDS)
+    return hc.simulation.simulate(recursion, **{"rounds": 1, "particles": 10, "device": "cpu", **options})
+
+
+RECORD = simulated()
+BY_STEPS = dataclasses.replace(RECORD, generator="steps")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +151,58 @@ REFUSED = [
         "mechanism must be a round map of hc.mechanisms, got 'blur'",
     ),
     (lambda: hc.compare_learned(LAW, LAW), "recursion must be a Recursion"),
+    (lambda: hc.compare_steps(RECURSION, LAW, DDIM), "simulated must be a SimulatedRecursion"),
+    (
+        lambda: hc.compare_steps(RECURSION, RECORD, "ddim"),
+        "sampler must be a sampler of K steps .* got 'ddim'",
+    ),
+    (
+        lambda: hc.compare_steps(RECURSION, RECORD, GUIDED),
+        "sampler must be a sampler of K steps without guidance of its own",
+    ),
+    (
+        lambda: hc.compare_steps(RECURSION, RECORD, DDIM, guidance_scale=0.5),
+        "guidance_scale must be >= 1 .* got 0.5",
+    ),
+    (
+        lambda: hc.compare_steps(RECURSION, RECORD, DDIM),
+        "simulated must come from a sampler of K steps .* got 'channel': use `compare`",
+    ),
+    (
+        lambda: hc.compare_steps(hc.Recursion(LAW, **ROUNDS), BY_STEPS, DDIM),
+        "recursion must have truncation time 0 in every round .* got 0.1 in round 0",
+    ),
+    (
+        lambda: hc.compare_steps(hc.Recursion(hc.presets.load("grid_2d"), **ROUNDS), BY_STEPS, DDIM),
+        "simulated must have the dimension of recursion, 2, got 1",
+    ),
+    (lambda: hc.compare(RECURSION, BY_STEPS), "generator with predicted error bars .* got 'steps'"),
+    *[
+        (lambda options=options: simulated(**options), message)
+        for options, message in (
+            ({"rounds": float("inf")}, "rounds must be an integer, got inf"),
+            ({"rounds": float("nan")}, "rounds must be an integer, got nan"),
+            ({"rounds": -1}, "rounds must be an integer >= 0, got -1"),
+            ({"particles": float("inf")}, "particles must be an integer, got inf"),
+            ({"particles": 0}, "particles must be an integer >= 1, got 0"),
+            ({"runs": 0.5}, "runs must be an integer"),
+            ({"degree": float("nan")}, "degree must be an integer, got nan"),
+            ({"seed": -1}, "seed must be an integer >= 0, got -1"),
+            ({"seed": 1 << 63}, "seed must be"),
+            ({"chunk": 0}, "chunk must be an integer >= 1, got 0"),
+            ({"keep": "some"}, "keep must be one of 'statistics', .* got 'some'"),
+            ({"generator": "ddim"}, "generator must be one of 'channel', .* got 'ddim'"),
+            ({"generator": None}, "generator must be one of 'channel', .* got None"),
+            ({"steps": 5}, "steps must be left out with generator='channel'"),
+            ({"generator": "exact", "pool": 10}, "pool must be left out with generator='exact'"),
+            ({"generator": "exact", "steps": 0}, "steps must be an integer >= 1, got 0"),
+            ({"generator": "exact", "steps": float("inf")}, "steps must be an integer, got inf"),
+            ({"generator": "exact", "horizon": float("nan")}, "horizon must be"),
+            ({"generator": "exact", "start": "zero"}, "start must be one of"),
+            ({"generator": "kernel", "pool": 0}, "pool must be an integer >= 1, got 0"),
+            ({"device": "gpu"}, "device must be"),
+        )
+    ],
 ]
 
 

@@ -180,8 +180,8 @@ class StepsComparison(Displayed, Value):
         return xr.Dataset(variables, coordinates, attributes)
 
     def rows(self, rounds: Sequence[int]) -> list[tuple[int, int]]:
-        """Return (round, statistic) of every entry of these rounds that is random or has a closure."""
-        shown = (np.isfinite(self.expected) & (self.standard_error > 0.0)) | np.isfinite(self.closure)
+        """Return (round, statistic) of every entry of these rounds that is random."""
+        shown = ~np.isfinite(self.expected) | (self.standard_error > 0.0)
         return [(i, int(k)) for i in rounds for k in np.flatnonzero(shown[i])]
 
     def table(self, rounds: Sequence[int] | None = None) -> str:

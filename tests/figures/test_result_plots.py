@@ -20,6 +20,11 @@ RECURSION = hc.Recursion(hc.presets.load("three_modes_1d"), fresh_fraction=0.3, 
 RUN = hc.simulation.simulate(
     RECURSION, rounds=3, particles=2000, degree=3, generator="channel", runs=2, seed=1
 )
+EDM = hc.mechanisms.SamplerSteps.edm(steps=5)
+STEPS = RECURSION.replace(truncation_time=0.0)
+BY_STEPS = hc.simulation.simulate(
+    STEPS, rounds=2, particles=2000, degree=3, generator=hc.simulation.StepsGeneration(EDM), seed=1
+)
 POINTS = np.random.default_rng(0).normal(size=(300, 2)) * [0.5, 1.3]
 CURVE = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
 SOLVABLE = hc.bounds.SolvableRecursion(hc.GaussianMixture([1.0], [0.0], 1.0), 0.5, [0.2, 0.2])
@@ -34,6 +39,7 @@ RESULTS = {
     "prediction": hc.predict(RECURSION, rounds=3, degree=3),
     "simulation": RUN,
     "comparison": hc.compare(RECURSION, RUN),
+    "steps": hc.compare_steps(STEPS, BY_STEPS, EDM),
     "spectrum": hc.degree_spectrum(POINTS, degree=3),
     "schedule": hc.schedules.Geometric(0.4, 0.5),
     "plan": hc.plan_schedule([2, 4], rounds=4, fresh_fraction=0.3, error=hc.PowerLaw(0.01, 0.25)),
