@@ -96,13 +96,13 @@ def test_the_same_call_again_is_welcome_and_another_refused(capsys):
 @pytest.mark.parametrize("command", ["simulate", "compare"])
 def test_other_data_under_the_same_name_is_no_disagreement(command, tmp_path, capsys):
     rng = np.random.default_rng(0)
-    np.save("d.npy", rng.normal(size=(50, 1)))
+    np.save("d.npy", rng.normal(size=(10, 1)))
     finished("a", "--samples", "d.npy", command=command)
     assert run(["report", "a"]) == 0
     os.rename("d.npy", "e.npy")  # the same data elsewhere is the same
     assert run(["compare", "--out", "a", "--samples", "e.npy", *SMALL, "--resume"]) == 0
     capsys.readouterr()
-    np.save("e.npy", rng.normal(size=(50, 1)))
+    np.save("e.npy", rng.normal(size=(10, 1)))
     again = ["compare", "--out", "a", "--samples", "e.npy", *SMALL, "--resume"]
     assert "data.content of target.samples = " in refused(*again, capsys=capsys)
     assert "data.content of target.samples = " in refused("report", "a", capsys=capsys)
