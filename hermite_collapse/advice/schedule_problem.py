@@ -7,6 +7,7 @@ absolute   u_n(i+1) = 1 - a^n + a^n (1 - alpha) u_n(i) + sigma_n(t_i)           
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,36 +66,38 @@ class ScheduleProblem:
         exponent = -self.rate * np.outer(times, self.degrees)
         carried, lost = self.keep * np.exp(exponent), -np.expm1(exponent)
         sigma = self.error.deviation(times, self.degrees)
-        bias, variance, absolute = np.zeros((3, self.rounds + 1, len(self.degrees)))
-        for i in range(self.rounds):
-            bias[i + 1] = lost[i] + carried[i] * bias[i]
-            variance[i + 1] = carried[i] ** 2 * variance[i] + sigma[i] ** 2
-            absolute[i + 1] = lost[i] + carried[i] * absolute[i] + sigma[i]
-        return bias, variance, absolute
+        return _rounds(carried, lost), _rounds(carried**2, sigma**2), _rounds(carried, lost + sigma)
 
     def value_and_gradient(self, times: FloatArray) -> tuple[float, FloatArray]:
         """Objective and its gradient in the times, by the adjoint recursion."""
-        bias, variance, absolute = self.propagate(times)
-        exponent = -self.rate * np.outer(times, self.degrees)
-        carried = self.keep * np.exp(exponent)
-        drop = self.rate * self.degrees * np.exp(exponent)  # -d a^n / dt
+        attenuation = np.exp(-self.rate * np.outer(times, self.degrees))
+        carried, lost = self.keep * attenuation, -np.expm1(-self.rate * np.outer(times, self.degrees))
+        drop = self.rate * self.degrees * attenuation  # -d a^n / dt
         sigma, slope = self.error.deviation(times, self.degrees), self.error.slope(times, self.degrees)
-        gradient = np.zeros(self.rounds)
+        # What a change after round i is multiplied by until the last.
+        after = np.ones_like(carried)
+        np.cumprod(carried[:0:-1], axis=0, out=after[-2::-1])
         if self.square:
-            on_bias, on_variance = 2.0 * self.weights * bias[-1], self.weights.copy()
-            for i in reversed(range(self.rounds)):
-                by_bias = drop[i] * (1.0 - self.keep * bias[i])
-                by_variance = (
-                    -2.0 * carried[i] * self.keep * drop[i] * variance[i] + 2.0 * sigma[i] * slope[i]
-                )
-                gradient[i] = on_bias @ by_bias + on_variance @ by_variance
-                on_bias, on_variance = on_bias * carried[i], on_variance * carried[i] ** 2
+            bias, variance = _rounds(carried, lost), _rounds(carried**2, sigma**2)
+            by_bias = drop * (1.0 - self.keep * bias[:-1])
+            by_variance = 2.0 * (sigma * slope - carried * self.keep * drop * variance[:-1])
+            gradient = (2.0 * bias[-1] * after * by_bias + after**2 * by_variance) @ self.weights
             return float(self.weights @ (bias[-1] ** 2 + variance[-1])), gradient
-        adjoint = self.weights.copy()
-        for i in reversed(range(self.rounds)):
-            gradient[i] = adjoint @ (drop[i] * (1.0 - self.keep * absolute[i]) + slope[i])
-            adjoint = adjoint * carried[i]
+        absolute = _rounds(carried, lost + sigma)
+        gradient = (after * (drop * (1.0 - self.keep * absolute[:-1]) + slope)) @ self.weights
         return float(self.weights @ absolute[-1]), gradient
+
+
+def _rounds(factor: FloatArray, term: FloatArray) -> FloatArray:
+    """Return x_0 = 0 and x_{i+1} = factor_i x_i + term_i, column by column: (rounds + 1, m)."""
+    from scipy.linalg import solve_banded
+
+    result = np.zeros((len(factor) + 1, factor.shape[1]))
+    band = np.ones((2, len(factor)))
+    for j in range(factor.shape[1]):
+        band[1, :-1] = -factor[1:, j]
+        result[1:, j] = solve_banded((1, 0), band, term[:, j], check_finite=False)
+    return result
 
 
 def _moderate_rate(rate: float) -> float:
@@ -136,6 +139,20 @@ def round_by_round(problem: ScheduleProblem, floor: float) -> FloatArray:
     return times
 
 
+def _backwards(values: FloatArray) -> FloatArray:
+    return np.cumsum(values[::-1])[::-1]
+
+
+_Build = Callable[[FloatArray, int], FloatArray]
+_BUILDS: dict[str, tuple[_Build, Callable[[FloatArray], FloatArray]]] = {
+    "free": (lambda steps, rounds: steps, lambda gradient: gradient),
+    "constant": (np.repeat, lambda gradient: gradient.sum(keepdims=True)),
+    "increasing": (lambda steps, rounds: np.cumsum(steps), _backwards),
+    "decreasing": (lambda steps, rounds: _backwards(steps), np.cumsum),
+}
+"""Times from positive steps, and the transposed map for gradients."""
+
+
 def jointly(problem: ScheduleProblem, shape: str, floor: float, total_time: float | None) -> FloatArray:
     """The best of several local optimisations over monotone or free times, with exact gradients.
 
@@ -145,22 +162,16 @@ def jointly(problem: ScheduleProblem, shape: str, floor: float, total_time: floa
     from scipy.optimize import minimize
 
     count = 1 if shape == "constant" else problem.rounds
-    build = {
-        "free": np.eye(problem.rounds),
-        "constant": np.ones((problem.rounds, 1)),
-        "increasing": np.tril(np.ones((problem.rounds, problem.rounds))),
-        "decreasing": np.triu(np.ones((problem.rounds, problem.rounds))),
-    }[shape]
     cap = LARGEST_TIME / problem.rate
     monotone = shape in ("increasing", "decreasing")
+    build, transposed = _BUILDS[shape]
 
     def times_of(parameters: FloatArray) -> FloatArray:
-        steps = np.exp(parameters)
-        return build @ steps + (floor if monotone else 0.0)
+        return build(np.exp(parameters), problem.rounds) + (floor if monotone else 0.0)
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = problem.value_and_gradient(times_of(parameters))
-        return value, (build.T @ gradient) * np.exp(parameters)
+        return value, transposed(gradient) * np.exp(parameters)
 
     lowest = np.log(SMALLEST_TIME / problem.rate) if monotone else np.log(floor)
     bounds = [(lowest, np.log(cap))] * count
@@ -170,7 +181,7 @@ def jointly(problem: ScheduleProblem, shape: str, floor: float, total_time: floa
             {
                 "type": "ineq",
                 "fun": lambda p: total_time - times_of(p).sum(),
-                "jac": lambda p: -build.sum(axis=0) * np.exp(p),
+                "jac": lambda p: -transposed(np.ones(problem.rounds)) * np.exp(p),
             }
         )
     method, options = (
