@@ -118,6 +118,56 @@ def test_chunks_are_bounded_and_threads_change_nothing(threads, monkeypatch):
         assert_equal(record, expected[name])
 
 
+STEPS = hc.mechanisms.SamplerSteps
+ALONE = {
+    "rotated, 10 dimensions": lambda: (framed(10, 64), ExactGeneration(REVERSE), BLOCK + 1, 3, 0.1),
+    "rotated, 64 dimensions": lambda: (framed(64, 5), ChannelGeneration(), BLOCK + 800, 2, 0.1),
+    "pools, 64 dimensions": lambda: (framed(64, 5), KernelGeneration(REVERSE, pool=300), 700, 2, 0.1),
+    "large pools": lambda: (framed(10, 3), KernelGeneration(REVERSE, pool=5000), 300, 2, 0.1),
+    "guided": lambda: (framed(10, 7), StepsGeneration(STEPS.ddim(steps=3), 2.5), BLOCK + 8, 2, 0.0),
+    "guided on a line": lambda: (framed(1, 3), StepsGeneration(STEPS.ddpm(steps=5), 3.0), 2 * BLOCK, 2, 0.0),
+    "loop": lambda: (framed(10, 64), ExactGeneration(REVERSE, wrap=_same), BLOCK + 3, 1, 0.1),
+    "loop on a line": lambda: (framed(1, 64), ExactGeneration(REVERSE, wrap=_same), BLOCK + 3, 2, 0.1),
+    "points": lambda: (
+        hc.EmpiricalLaw(np.random.default_rng(1).normal(size=(200, 3))),
+        ChannelGeneration(),
+        BLOCK,
+        3,
+        0.1,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALONE)
+def test_bytes_at_any_chunk_size_and_number_of_threads(name):
+    """Chunks of one particle, odd, larger than all; 1, 2, 3 and 7 threads."""
+    target, generation, particles, runs, time = ALONE[name]()
+    recursion = hc.Recursion(target, fresh_fraction=0.4, truncation_time=time)
+    before, records = torch.get_num_threads(), []
+    try:
+        for threads, chunk in ((1, None), (2, 1), (3, BLOCK + 17), (7, 10**7), (2, 1001)):
+            torch.set_num_threads(threads)
+            records.append(
+                simulate(
+                    recursion,
+                    generator=generation,
+                    rounds=2,
+                    particles=particles,
+                    runs=runs,
+                    degree=2,
+                    keep="all",
+                    products=target.dimension < 11,
+                    device="cpu",
+                    chunk=chunk,
+                )
+            )
+    finally:
+        torch.set_num_threads(before)
+    for record in records[1:]:
+        assert_equal(record, records[0])
+
+
 def test_several_runs_in_their_blocks_are_one_chunk():
     particles = 2 * BLOCK + 5
     chunks = plan_chunks(7, particles, 3 * particles + 100, mixed=True)
