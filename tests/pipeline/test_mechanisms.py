@@ -98,14 +98,22 @@ def test_guidance_by_the_flow_of_the_exact_ode():
     def pull(sigma):
         return sigma * (1 + omega) * mean / (w + sigma**2)
 
+    def grown(sigma):
+        """The integral of the slope from 0, which quadrature confirms."""
+        whole, own = 1 + sigma**2 / (w + b), 1 + sigma**2 / w
+        return ((1 + omega) * mpmath.log(own) - omega * mpmath.log(whole)) / 2
+
     start = mpmath.mpf(10) ** 4
     with mpmath.workdps(30):
         growth = mpmath.quad(slope, [0, 1, 10, 100, start])
+        for sigma in (mpmath.mpf("0.3"), mpmath.mpf(3)):
+            assert grown(sigma) == pytest.approx(mpmath.quad(slope, [0, sigma]), rel=1e-20)
+        assert grown(start) == pytest.approx(growth, rel=1e-12)
         shrink = mpmath.exp(-growth)
         assert float(shrink**2 * start**2) == pytest.approx(Guidance(3.0, b).variance(w), rel=1e-6)
 
         def damped(sigma):
-            return pull(sigma) * mpmath.exp(-mpmath.quad(slope, [0, sigma]))
+            return pull(sigma) * mpmath.exp(-grown(sigma))
 
         end = mpmath.quad(damped, [0, 0.3, 1, 3, 10, 100, start])
     assert float(end) == pytest.approx(Guidance(3.0, b).gain(w), rel=1e-4)
