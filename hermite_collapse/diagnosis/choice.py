@@ -7,9 +7,10 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..hermite.degree import degree_kernel
+from .blocks import scatter_of, without
 from .functionals import Functionals, bands_of, inner_products, noise_powers
 from .image_axes import ImageAxes
-from .principal import principal_axes
+from .principal import axes_of, principal_axes
 
 MOST_PARTNERS = 2000
 """Real samples in inner products: any fixed set of them gives an exact curve, more of them a stronger one."""
@@ -75,16 +76,19 @@ def _directions(
     none = np.empty((0, dimension)), np.empty(0, dtype=np.int64)
     if number == 0:
         return *none, []
-    deviations = selected - selected.mean(axis=0)
-    square = float(mean @ mean)
+    centre, square = selected.mean(axis=0), float(mean @ mean)
+    orthogonal = mean if dimension > 1 else np.zeros(1)
+    if dimension <= len(selected):
+        covariance = scatter_of(selected, centre, orthogonal) / (len(selected) - 1)
+        variances, vectors = axes_of(covariance)
+    else:
+        deviations = without(selected, centre, orthogonal)
+        variances, vectors = principal_axes(deviations, len(selected) - 1)
     # A mean of the size of its own error gives a random direction, which only a line cannot spare.
-    if dimension > 1 and square > 0.0:
-        deviations = deviations - np.outer(deviations @ mean, mean) / square
-    elif square > 4.0 * float(np.mean(deviations**2)) / len(selected):
+    if dimension == 1 and square > 4.0 * float(selected.var()) / len(selected):
         return *none, [
             "On a line no direction is orthogonal to the mean, which is not 0: its variance is left out."
         ]
-    variances, vectors = principal_axes(deviations, len(selected) - 1)
     last = min(len(variances), most)
     if last == 0:
         return *none, ["The data vary in no direction orthogonal to their mean."]

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
+from .blocks import blocks
 
 LARGEST_BIAS = 1.0
 """Standard errors: a bias above this makes a curve useless for a fit."""
@@ -78,7 +79,7 @@ def ends_of(samples: FloatArray, stored: tuple[float, float] | None) -> FloatArr
     if stored is not None:
         return np.array(stored)
     ends = np.array([samples.min(), samples.max()])
-    piles = np.array([np.mean(samples == end) for end in ends])
+    piles = sum(np.array([np.sum(rows == end) for end in ends]) for rows in blocks(samples)) / samples.size
     return np.where(piles >= PILE, ends, np.nan)
 
 
@@ -87,14 +88,21 @@ def at_ends(samples: FloatArray, ends: FloatArray) -> tuple[BoolArray, BoolArray
     return samples <= ends[0], samples >= ends[1]
 
 
+def shares_at_ends(samples: FloatArray, ends: FloatArray) -> FloatArray:
+    """Return the share of the values of each coordinate at each end, (2, d)."""
+    counts = np.zeros((2, samples.shape[1]))
+    for rows in blocks(samples):
+        counts += [cut.sum(axis=0) for cut in at_ends(rows, ends)]
+    return counts / len(samples)
+
+
 def moved_out(
     samples: FloatArray, data: FloatArray, ends: FloatArray, rng: np.random.Generator
 ) -> FloatArray | None:
     """Return the samples with values at the ends moved out by draws from the estimated tails; None if none were cut."""
     masses = []
-    for mine, theirs in zip(at_ends(samples, ends), at_ends(data, ends), strict=True):
-        share = mine.mean(axis=0)
-        masses.append(np.minimum(np.abs(share - theirs.mean(axis=0)), share))
+    for mine, theirs in zip(shares_at_ends(samples, ends), shares_at_ends(data, ends), strict=True):
+        masses.append(np.minimum(np.abs(mine - theirs), mine))
     if sum(float(mass.mean()) for mass in masses) < NOTICED:
         return None
     length = float(samples.max() - samples.min())

@@ -35,7 +35,7 @@ from .profiles import with_limits
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
-from .sentences import describe
+from .sentences import describe, level
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
@@ -93,6 +93,14 @@ class Diagnosis(Displayed, Value):
     def rounds(self) -> FloatArray:
         """Rounds after which 99 % of the way to the plateau is done, shape (m,)."""
         return repetitions_to(0.01, np.clip(self.leading.contraction, 0.0, None))
+
+    @property
+    def long_run(self) -> list[tuple[str, str, float]]:
+        """Name, plateau in words and rounds to 99 % of each curve."""
+        columns = zip(self.observations.names, self.plateau, self.plateau_error, self.rounds, strict=True)
+        return [
+            (name, level(float(value), float(error)), float(rounds)) for name, value, error, rounds in columns
+        ]
 
     @property
     def chi_square(self) -> float:

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..hermite.degree_sums import two_sample_sums
+from .blocks import blocks, without
 from .frequencies import frequency_bands, mode_powers
 from .image_axes import ImageAxes
 from .measured import FACTOR, POWER, VARIANCE
@@ -126,19 +127,20 @@ class Functionals:
 
     def _band_powers(self, samples: FloatArray, axes: ImageAxes) -> FloatArray:
         """Return the power of each sample's deviation from the mean of all, by band, (n, b)."""
-        deviations = samples - samples.mean(axis=0)
-        square = float(self.mean @ self.mean)
-        if square > 0.0:
-            deviations -= np.outer(deviations @ (self.mean / square), self.mean)
-        power = mode_powers(axes.images(deviations))
+        mean = samples.mean(axis=0)
         noise = noise_powers(axes, self.bands, self.mean)
-        return np.stack([power[:, modes].mean(axis=1) for modes in self.bands], axis=1) / noise
+        parts = []
+        for rows in blocks(samples):
+            power = mode_powers(axes.images(without(rows, mean, self.mean)))
+            parts.append(np.stack([power[:, modes].mean(axis=1) for modes in self.bands], axis=1) / noise)
+        return np.concatenate(parts)
 
 
 def inner_products(samples: FloatArray, partner: FloatArray, degrees: IntArray) -> FloatArray:
     """Return g_n(x), the mean over y of K_n(x, y), for each sample and degree, (n, len(degrees))."""
-    sums = two_sample_sums(samples, partner, int(degrees.max()))
-    return np.asarray(sums.rows[:, degrees] / len(partner))
+    highest = int(degrees.max())
+    rows = [two_sample_sums(part, partner, highest).rows[:, degrees] for part in blocks(samples)]
+    return np.asarray(np.concatenate(rows) / len(partner))
 
 
 def bands_of(axes: ImageAxes | None, count: int) -> tuple[FloatArray, list[IntArray]]:

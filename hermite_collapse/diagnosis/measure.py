@@ -25,7 +25,7 @@ from ..core.significance import whitened
 from ..core.types import FloatArray, IntArray
 from ..storage.units import Units
 from .choice import choose_curves
-from .clipping import Clipping, at_ends, ends_of, moved_out
+from .clipping import Clipping, ends_of, moved_out, shares_at_ends
 from .functionals import Functionals, Sampled, drawn_together
 from .generations import Source, named_generations, read_data, rounds_of
 from .image_axes import image_axes, sheet_of
@@ -135,7 +135,7 @@ def measure(
         _generation(reader.read(s, name), data, functionals, reader.units, rng) for name, s in named.items()
     ]
     rounds, counted = _rounds(list(named), first_round, truth, history[0])
-    ends, shares = _at_ends(data, reader.units)
+    ends = ends_of(data, reader.units.ends)
     lowest, highest = np.transpose([ends, *(part.ends for part in history)])
     values, samples = (
         np.stack([part.values for part in history]),
@@ -164,7 +164,7 @@ def measure(
         units=reader.units.text,
         clipping=Clipping(
             ends=np.array([np.fmin.reduce(lowest), np.fmax.reduce(highest)]),
-            shares=np.stack([shares, *(part.shares for part in history)]),
+            shares=np.stack([shares_at_ends(data, ends).mean(axis=1), *(part.shares for part in history)]),
             bias=np.stack([part.bias for part in history]),
         ),
         training_samples=trained,
@@ -193,11 +193,12 @@ def _generation(
 ) -> _Generation:
     sampled = functionals.of(samples)
     noise = sampled.covariance
-    ends, shares = _at_ends(samples, units)
+    ends = ends_of(samples, units.ends)
+    at = shares_at_ends(samples, ends)
     restored = moved_out(samples, data, ends, rng)
     moved = np.zeros(len(noise)) if restored is None else sampled.values - functionals.of(restored).values
     errors = np.sqrt(np.diagonal(noise))
-    inside = 1.0 - sum(at.mean(axis=0) for at in at_ends(samples, ends))
+    inside = 1.0 - at.sum(axis=0)
     rounding = functionals.rounding_bias(inside * units.step**2 / 12.0)
     return _Generation(
         sampled.values,
@@ -207,7 +208,7 @@ def _generation(
         rounding / errors,
         len(samples),
         ends,
-        shares,
+        at.mean(axis=1),
         samples[:SHEET].copy(),
     )
 
@@ -228,12 +229,6 @@ def _above_rounding(measured: Measured, bias: FloatArray, units: Units) -> Measu
     return measured.only(np.delete(np.arange(len(measured.names)), lost)).replace(
         notes=(*measured.notes, note)
     )
-
-
-def _at_ends(samples: FloatArray, units: Units) -> tuple[FloatArray, FloatArray]:
-    """Return the ends of the range of a set, and the share of its values at each."""
-    ends = ends_of(samples, units.ends)
-    return ends, np.array([values.mean() for values in at_ends(samples, ends)])
 
 
 def _halves(data: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -343,7 +343,8 @@ class Measured(Displayed, Value):
             inside = sorted(file.glob("*.nc"))
             if len(inside) != 1:
                 raise InputError(
-                    f"path must be a folder with one .nc file, got {os.fspath(path)!r} with {len(inside)}."
+                    f"path must be a folder that measure wrote, with one .nc file, got {os.fspath(path)!r} with "
+                    f"{len(inside)}."
                 )
             file = inside[0]
         stored = read_dataset(file, _DIMENSIONS | {"round": ("generation",)})

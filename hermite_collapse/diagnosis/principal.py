@@ -21,11 +21,19 @@ def principal_axes(deviations: FloatArray, freedom: int) -> tuple[FloatArray, Fl
     """
     count, dimension = deviations.shape
     if dimension <= count:
-        values, vectors = np.linalg.eigh(deviations.T @ deviations / freedom)
-        rows = vectors.T
-    else:
-        values, left = np.linalg.eigh(deviations @ deviations.T / freedom)
-        rows = left.T @ deviations
+        return axes_of(deviations.T @ deviations / freedom)
+    values, left = np.linalg.eigh(deviations @ deviations.T / freedom)
+    return _used(values, left.T @ deviations)
+
+
+def axes_of(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the same of a covariance (d, d)."""
+    values, vectors = np.linalg.eigh(covariance)
+    return _used(values, vectors.T)
+
+
+def _used(values: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the axes that vary, from the widest on."""
     used = np.flatnonzero(values > NEGLIGIBLE * max(float(values[-1]), 1e-300))[::-1]
     vectors = rows[used]
     return values[used], vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -67,6 +67,15 @@ def parameters(one: MechanismFit) -> str:
     return _listed(named) if named else "no fitted parameter"
 
 
+def level(value: float, error: float) -> str:
+    """Return a plateau with its error; without one where the curve is short, in words where it does not settle."""
+    if not np.isfinite(value):
+        return "undetermined"
+    if not np.isfinite(error):
+        return significant(value, 4)
+    return with_error(Estimate(value, error, "standard_error"))
+
+
 def _with_parameters(one: MechanismFit) -> str:
     """Return fitted parameters after a colon, nothing where all were held."""
     is_held = all(value is not None and value.error == 0.0 for value in one.parameters.values())

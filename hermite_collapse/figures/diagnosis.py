@@ -49,6 +49,8 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     >>> draw_diagnosis(hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01))).get_xlabel()
     'round'
     """
+    from matplotlib.markers import CARETLEFTBASE
+
     axes = style.own_axes(axes)
     observed, one = diagnosis.observations, diagnosis.leading
     columns = np.unique(np.linspace(0, len(observed.names) - 1, MOST_CURVES).round().astype(int))
@@ -80,7 +82,12 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         )
         if np.isfinite(one.plateau[j]) and one.settles[j]:
             axes.plot(
-                1.0, one.plateau[j], "<", color=colour, transform=axes.get_yaxis_transform(), clip_on=False
+                1.0,
+                one.plateau[j],
+                marker=CARETLEFTBASE,  # inside the axes, clear of the labels at the right
+                linestyle="",
+                color=colour,
+                transform=axes.get_yaxis_transform(),
             )
         ends.append((float(one.predicted[order[-1], j]), observed.names[j], colour))
     if len(columns) > 1:

@@ -7,8 +7,7 @@ from html import escape
 
 import numpy as np
 
-from ..core.estimates import Estimate
-from ..core.numbers import significant, with_error
+from ..core.numbers import significant
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.sentences import parameters
 from ..figures.diagnosis import draw_diagnosis
@@ -50,18 +49,7 @@ def view_diagnosis(diagnosis: Diagnosis) -> str:
 
 def plateau_table(diagnosis: Diagnosis) -> Table:
     """Return where each curve leads, and the rounds until it is there to one per cent."""
-    rows = []
-    for name, value, error, rounds in zip(
-        diagnosis.observations.names,
-        diagnosis.plateau.tolist(),
-        diagnosis.plateau_error.tolist(),
-        diagnosis.rounds.tolist(),
-        strict=True,
-    ):
-        plateau = significant(value, 4) if np.isfinite(value) else "undetermined"
-        if np.isfinite(error) and np.isfinite(value):
-            plateau = with_error(Estimate(value, error, "standard_error"))
-        rows.append(Row((name, plateau, significant(rounds))))
+    rows = [Row((name, plateau, significant(rounds))) for name, plateau, rounds in diagnosis.long_run]
     return Table(
         head=("curve", "plateau", "rounds to 99 %"),
         rows=tuple(rows),

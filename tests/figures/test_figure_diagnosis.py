@@ -32,3 +32,17 @@ def test_names_stand_outside_the_axes():
     axes = drawn(variances(0.9, 0.0005))
     assert len(axes.texts) == 2
     assert all(text.xy[0] == axes.get_xlim()[1] for text in axes.texts)
+
+
+def test_marks_of_plateaus_keep_clear_of_the_labels():
+    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    axes = hc.figures.draw_diagnosis(hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01)))
+    axes.figure.canvas.draw()
+    labels = [text.get_window_extent() for text in axes.texts]
+    marks = [line for line in axes.lines if line.get_transform() == axes.get_yaxis_transform()]
+    assert len(labels) == 2 and len(marks) == 2
+    right = axes.bbox.x1
+    for mark in marks:
+        path = mark.get_marker()
+        assert path == 8  # a triangle whose base is at the edge of the axes, and which points into them
+    assert min(box.x0 for box in labels) > right + 2.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,7 +130,8 @@ def run(
         output.text(note)
     output.text(diagnosis.text)
     _print_mechanisms(diagnosis, output)
-    _print_plateaus(diagnosis, output)
+    output.heading("In the long run")
+    output.table(["column", "plateau", "rounds to 99 %"], [list(row) for row in diagnosis.long_run])
     document = _document(curve, diagnosis, used, list(measured.notes))
     if output.folder is not None:
         from ...reporting.diagnosis import diagnosis_page
@@ -147,25 +147,17 @@ def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
     from ...diagnosis.measured import Measured
     from ...storage.curves import read_curve
 
-    file = path
-    if path.is_dir():
-        stored = sorted(path.glob("*.nc"))
-        if len(stored) != 1:
-            raise InputError(
-                f"curve ({path}) must be a folder that measure wrote, with one .nc file, got {len(stored)}."
-            )
-        file = stored[0]
-    if file.suffix.lower() == ".nc":
+    if path.is_dir() or path.suffix.lower() == ".nc":
         if columns:
             raise InputError(f"columns must be left out with what measure left, got {columns!r}.")
-        return Measured.load(file)
+        return Measured.load(path)
     roles = {}
     for entry in columns or ():
         name, sign, role = entry.rpartition("=")
         if not sign or not name or not role:
             raise InputError(f"columns must be given as NAME=ROLE, got {entry!r}.")
         roles[name] = role
-    return read_curve(file, roles)
+    return read_curve(path, roles)
 
 
 def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
@@ -188,24 +180,6 @@ def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
     for one in diagnosis.fits_by_mechanism.values():
         if not one.is_rejected and one.name != "affine":
             output.text(f"If {one.title}: {parameters(one)}.")
-
-
-def _print_plateaus(diagnosis: Diagnosis, output: Output) -> None:
-    output.heading("In the long run")
-    output.table(
-        ["column", "plateau", "standard error", "rounds to 99 %"],
-        [
-            # A curve that does not settle has no plateau; one that is short has no error bars.
-            [name, value if isfinite(value) else "undetermined", error if isfinite(error) else "-", rounds]
-            for name, value, error, rounds in zip(
-                diagnosis.observations.names,
-                diagnosis.plateau.tolist(),
-                diagnosis.plateau_error.tolist(),
-                diagnosis.rounds.tolist(),
-                strict=True,
-            )
-        ],
-    )
 
 
 def _document(
