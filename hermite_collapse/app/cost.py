@@ -14,6 +14,9 @@ from ..core.errors import InputError
 from ..core.memory import SHARE, in_bytes, memory_of_machine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..storage.extents import Extent
     from .config import Config
 
 HOUR = 3600.0
@@ -29,6 +32,14 @@ _FEW_ROUNDS = 500.0
 _PER_COMPONENT = 1e-7
 _PER_NEIGHBOUR = 1e-8
 _PER_WEIGHT = 5e-11
+_PER_IMAGE = 4e-4
+_PER_NUMBER = 6e-8
+_PER_PRODUCT = 2.5e-10
+_PER_PRODUCT_DEGREE = 5e-9
+_PER_ROOT = 5e-9  # of a matrix, per cube of its size
+_PER_CELL_BYTE = 2e-6
+_BYTES_OF_CELL_BYTE = 60.0
+_PER_FIT = 6e-8  # per value and pair of parameters, all mechanisms together
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,48 @@ def cost_of_plan(config: Config, degrees: int) -> Cost:
         bytes=8.0 * rounds * (rounds + 20.0 * degrees),
         seconds=_PER_PLANNED_ROUND * rounds * max(1.0, rounds / _FEW_ROUNDS) * degrees,
         keys=("rounds", "plan_degree"),
+    )
+
+
+def cost_of_measurement(sets: Sequence[Extent], *, directions: int, degrees: int, partners: int) -> Cost:
+    """Return what measuring sets of samples needs, the data first, with so many real samples in inner products."""
+    data = sets[0]
+    used = min(directions, data.numbers)
+    curves = float(used + degrees)
+    most = float(max(one.samples for one in sets))
+    small, large = sorted((float(data.samples), float(data.numbers)))
+    seconds = 0.0 if used == 0 else _PER_PRODUCT * small**2 * large + _PER_ROOT * small**3
+    for one in sets:
+        count, length = float(one.samples), float(one.numbers)
+        seconds += _PER_IMAGE * one.files + count * length * (_PER_NUMBER + used * _PER_PRODUCT)
+        if degrees:
+            pairs = count * min(data.samples, partners)
+            seconds += pairs * (length * _PER_PRODUCT + degrees * _PER_PRODUCT_DEGREE)
+    memory = 8.0 * (3.0 * most * curves + len(sets) * curves**2 + (3.0 * small**2 if used else 0.0))
+    memory += (
+        max(float(one.samples) * one.numbers for one in sets if one.files)
+        if any(s.files for s in sets)
+        else 0.0
+    )
+    keys = ["degrees", "directions"] if degrees > used else ["directions", "degrees"]
+    return Cost(
+        memory, seconds, ("data", "generations", *keys) if degrees < 100 else (*keys, "data", "generations")
+    )
+
+
+def cost_of_table(size: int) -> Cost:
+    """Return what reading a table of so many bytes needs."""
+    return Cost(_BYTES_OF_CELL_BYTE * size, _PER_CELL_BYTE * size, ("the table",))
+
+
+def cost_of_diagnosis(rounds: int, curves: int, *, joint: bool) -> Cost:
+    """Return what fitting every mechanism to curves needs, with a joint covariance of all values or without."""
+    values, parameters = float(rounds) * curves, 3.0 * curves
+    entries = values**2 if joint else values
+    return Cost(
+        bytes=8.0 * (6.0 * entries + 6.0 * values * parameters),
+        seconds=_PER_FIT * (values * parameters**2 + parameters * entries),
+        keys=("rounds", "curves"),
     )
 
 

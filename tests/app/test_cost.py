@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from hermite_collapse.app import cost as costs
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.config import parse_config
-from hermite_collapse.app.cost import Cost, cost_of_prediction, cost_of_simulation, require_affordable
+from hermite_collapse.app.cost import (
+    Cost,
+    cost_of_diagnosis,
+    cost_of_measurement,
+    cost_of_prediction,
+    cost_of_simulation,
+    require_affordable,
+)
 from hermite_collapse.core.errors import InputError
+from hermite_collapse.storage.extents import Extent, extent_of
 
 HUGE = [
     ["predict", "--rounds", "1000000000"],
@@ -41,6 +50,50 @@ def test_yes_goes_ahead(monkeypatch, capsys):
     monkeypatch.setattr(costs, "HOUR", 0.0)
     assert run(["predict", "--rounds", "2"]) == 2
     assert run(["predict", "--rounds", "2", "--yes"]) == 0
+
+
+def test_measuring_too_much_is_refused_before_it_begins(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("real", "gen_1"):
+        np.save(f"{name}.npy", np.random.default_rng(0).standard_normal((60, 3)))
+    ask = ["measure", "--data", "real.npy", "--generations", "gen_1.npy"]
+    assert run([*ask, "--degrees", "100000000", "--out", "o"]) == 2
+    assert "reduce degrees, directions" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gen_1.npy", "real.npy"]
+    # As much as 400 bytes on the disk may announce.
+    np.lib.format.open_memmap("real.npy", "w+", np.float64, (10**9, 1000))
+    assert run(ask) == 2
+    assert "unless --yes is given, got about" in capsys.readouterr().err
+    np.save("real.npy", np.random.default_rng(0).standard_normal((60, 3)))
+    assert run(ask) == 0
+    monkeypatch.setattr(costs, "HOUR", 0.0)
+    assert run(ask) == 2 and run([*ask, "--yes"]) == 0
+
+
+def test_folders_are_counted_without_decoding_them(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for i in range(3):
+        image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_bytes(b"damaged")
+    assert extent_of(tmp_path) == Extent(3, 60, 3)
+    assert extent_of(tmp_path / "none.npy") is None
+    ten = [Extent(2000, 784, 2000)] * 10
+    cost = cost_of_measurement(ten, directions=16, degrees=4, partners=2000)
+    assert 5.0 < cost.seconds < 60.0 and cost.bytes < 1e9
+
+
+def test_diagnosing_too_much_is_refused_before_it_begins(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with open("c.csv", "wb") as stream:
+        stream.truncate(10**12)
+    assert run(["diagnose", "c.csv"]) == 2
+    assert "reduce the table" in capsys.readouterr().err
+    assert cost_of_diagnosis(20, 30, joint=True).seconds < 10.0
+    assert cost_of_diagnosis(10_000, 30, joint=True).bytes > 1e11
+    rows = "".join(f"{i},{1 + 0.5**i}\n" for i in range(9))
+    (tmp_path / "d.csv").write_text("round,variance\n" + rows)
+    monkeypatch.setattr(costs, "HOUR", 0.0)
+    assert run(["diagnose", "d.csv"]) == 2 and run(["diagnose", "d.csv", "--yes"]) == 0
 
 
 def test_the_sentence_names_amounts_and_keys(monkeypatch):

@@ -39,6 +39,19 @@ def test_truth_comes_back_within_errors_that_know_the_history():
     assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_chi_square_is_its_degrees_of_freedom_over_sixty_histories():
+    """2280 degrees of freedom in all: errors that are off by 4 % would be seen."""
+    total, freedom, rejected = 0.0, 0, 0
+    for seed in range(60):
+        one = hc.diagnose(measured(seed), mechanism="truncation").fits_by_mechanism["truncation"]
+        total, freedom = total + one.chi_square, freedom + one.freedom
+        rejected += one.is_rejected
+    assert abs(total / freedom - 1.0) < 2.6 * np.sqrt(2.0 / freedom)
+    assert rejected <= 8
+
+
 def test_clipped_curves_are_left_out_or_refused():
     some = measured(0, clip=1.3)
     result = hc.diagnose(some)

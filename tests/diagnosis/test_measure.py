@@ -7,6 +7,7 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
+from hermite_collapse.diagnosis import blocks
 from hermite_collapse.hermite.degree import degree_kernel
 from tests.diagnosis.channel_histories import channel_history, fit_truncation
 
@@ -256,6 +257,18 @@ def test_ends_that_the_data_share_are_no_error():
     measured = hc.measure(spiked(1000, rng), [spiked(1000, rng) for _ in range(3)])
     assert measured.clipping.shares[:, 0].min() > 0.45 and not measured.clipping.is_biased
     assert "50" in measured.clipping.text and "cut" not in measured.clipping.text
+
+
+def test_files_larger_than_a_block_are_measured_as_whole_ones(history, monkeypatch):
+    real, generations = history
+    images = [x[:, :4].reshape(-1, 1, 2, 2).repeat(2, axis=2).repeat(2, axis=3) for x in (real, *generations)]
+    whole = hc.measure(images[0], images[1:], directions=4, degrees=2)
+    monkeypatch.setattr(blocks, "BLOCK", 8 * 16 * 37)
+    parts = hc.measure(images[0], images[1:], directions=4, degrees=2)
+    assert "power" in parts.kinds and parts.names == whole.names
+    np.testing.assert_allclose(parts.values, whole.values, rtol=1e-9)
+    np.testing.assert_allclose(parts.noise, whole.noise, rtol=1e-7, atol=1e-12)
+    np.testing.assert_array_equal(parts.clipping.shares, whole.clipping.shares)
 
 
 def test_tensors_and_data_frames_are_arrays(history):

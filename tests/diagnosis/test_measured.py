@@ -149,7 +149,9 @@ def test_other_files_are_refused_in_one_sentence(tmp_path):
 
     with pytest.raises(InputError, match=r"path \(.*none.nc\) must name an existing file"):
         Measured.load(tmp_path / "none.nc")
-    with pytest.raises(InputError, match="path must be a folder that measure wrote, with one .nc file, got .* with 0"):
+    with pytest.raises(
+        InputError, match="path must be a folder that measure wrote, with one .nc file, got .* with 0"
+    ):
         Measured.load(tmp_path)
     (tmp_path / "text.nc").write_text("no netCDF")
     with pytest.raises(InputError, match="must be a readable .nc file"):

@@ -99,11 +99,16 @@ def run(
     """
     from ...diagnosis.diagnosis import diagnose
     from ...diagnosis.measured import Measured
+    from ..cost import cost_of_diagnosis, cost_of_table, require_affordable
     from ..samplers import sampler_of
 
     if curve is None:
         raise InputError("diagnose must be given a table of a curve or what measure left, got none.")
+    if curve.is_file():
+        require_affordable(cost_of_table(curve.stat().st_size), yes=output.yes)
     measured = _read(curve, columns)
+    cost = cost_of_diagnosis(len(measured.rounds), len(measured.names), joint=isinstance(measured, Measured))
+    require_affordable(cost, yes=output.yes)
     times = (
         None
         if truncation_time is None

@@ -83,17 +83,26 @@ def run(
 
     --out M leaves the curves with their joint covariance, for hermite-collapse diagnose M, and a sheet of samples.
     """
+    from ...diagnosis.choice import MOST_PARTNERS
     from ...diagnosis.measure import measure
+    from ...storage.extents import extent_of
     from ...storage.order import matching
+    from ..cost import cost_of_measurement, require_affordable
 
     if data is None or not generations:
         raise InputError(
             "measure must be given --data and --generations, got no "
             + ("data." if data is None else "generations.")
         )
+    sources = matching(generations, "generations")
+    sizes = [extent_of(path) for path in (data, *sources)]
+    if sizes[0] is not None:
+        known = [size for size in sizes if size is not None]
+        cost = cost_of_measurement(known, directions=directions, degrees=degrees, partners=MOST_PARTNERS)
+        require_affordable(cost, yes=output.yes)
     measured = measure(
         data,
-        matching(generations, "generations"),
+        sources,
         directions=directions,
         degrees=degrees,
         scale=scale,
