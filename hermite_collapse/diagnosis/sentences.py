@@ -24,31 +24,47 @@ _NAMES = {
     "gain": "gain",
     "residual": "residual",
 }
+_EXACT = ("truncation", "affine")
+"""Mechanisms whose factors are exact at every degree."""
 _SHOWN = 4
 _SMALLEST_P = 1e-12
 
 
 def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return the diagnosis in a few sentences."""
+    parts = [*_conclusion(decision, fits, observations), critical_share(fits), _closure(fits, observations)]
+    return " ".join(part for part in parts if part)
+
+
+def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> list[str]:
     leading = decision.leading
     if decision.verdict == REJECTED:
-        return _rejected(fits)
+        return [_rejected(fits)]
     if decision.verdict == IDENTIFIED:
-        parts = [
+        return [
             f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({_quality(leading)}).",
             _levels(leading),
             _others(leading, fits),
         ]
-    elif decision.verdict == RATE_AND_PLATEAU:
-        parts = [
+    if decision.verdict == RATE_AND_PLATEAU:
+        return [
             "Rate and plateau only: the mechanism is not identified.",
             f"{_levels(leading).removesuffix('.')} ({_quality(leading)}).",
             _not_rejected(fits),
             _settling(fits, observations),
         ]
-    else:
-        parts = [f"Undetermined: {decision.reason}.", _undetermined(decision, fits, observations)]
-    return " ".join(part for part in [*parts, critical_share(fits)] if part)
+    return [f"Undetermined: {decision.reason}.", _undetermined(decision, fits, observations)]
+
+
+def _closure(fits: dict[str, MechanismFit], observations: Observations) -> str:
+    """Return what holds only about at high degrees, where such degrees were fitted."""
+    about = [one.title for name, one in fits.items() if name not in _EXACT]
+    if not about or not np.any(observations.degrees > 2):
+        return ""
+    return (
+        f"Above degree 2 {_listed(about)} {'is' if len(about) == 1 else 'are'} fitted by a closure that leaves lower "
+        "degrees out; truncation is exact there."
+    )
 
 
 def parameters(one: MechanismFit) -> str:

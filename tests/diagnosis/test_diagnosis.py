@@ -41,6 +41,17 @@ def test_truncation_is_identified_by_the_shares_of_degrees():
     assert {"blur", "refit"}.isdisjoint(result.accepted)
 
 
+def test_a_closure_above_degree_two_is_said_where_it_was_used():
+    curve, errors = noisy_factors()
+    said = "Above degree 2 blur, refitting to finite samples, an error of the learned score and an autoencoder are"
+    assert said in diagnose(curve, degrees=DEGREES, standard_errors=errors).text
+    spoilt = curve + 0.2 * np.eye(len(curve), 3)
+    assert said in diagnose(spoilt, degrees=DEGREES, standard_errors=errors).text
+    low = diagnose(curve[:, :2], degrees=DEGREES[:2], standard_errors=errors[:, :2])
+    alone = diagnose(curve, degrees=DEGREES, standard_errors=errors, mechanism="truncation")
+    assert "Above degree 2" not in low.text + alone.text
+
+
 @pytest.mark.parametrize(
     ("name", "mechanism"),
     [
