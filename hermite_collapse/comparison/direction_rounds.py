@@ -257,17 +257,17 @@ def _factor(
     weights: FloatArray, means: FloatArray, variances: FloatArray, size: float
 ) -> tuple[LineLaw, IntArray]:
     """Return the distinct components along one direction, and which of them each component has."""
-    chosen: list[int] = []
+    distinct: list[int] = []
     numbers = np.zeros(len(weights), dtype=np.int64)
     for k, (mean, variance) in enumerate(zip(means, variances, strict=True)):
-        for number, other in enumerate(chosen):
+        for number, other in enumerate(distinct):
             close = abs(mean - means[other]) <= SAME * np.sqrt(size)
             if close and abs(variance - variances[other]) <= SAME * size:
                 numbers[k] = number
                 break
         else:
-            numbers[k] = len(chosen)
-            chosen.append(k)
+            numbers[k] = len(distinct)
+            distinct.append(k)
     return mixture_on_line(
-        np.bincount(numbers, weights).astype(np.float64), means[chosen], variances[chosen]
+        np.bincount(numbers, weights).astype(np.float64), means[distinct], variances[distinct]
     ), numbers
