@@ -203,5 +203,5 @@ def drawn_together(
     least = np.where(is_scale, 14.0, 0.0) / samples[:, None]
     expected = float(np.sum(np.maximum(doubts, least))) * (len(noise) - 1.0) / len(noise)
     observed = float(np.sum(np.square(own / mean - 1.0)))
-    kept = max(0.0, 1.0 - expected / observed) if observed > 0.0 else 1.0
-    return np.asarray(frames * (together + kept * (relative - together)))
+    signal = max(0.0, 1.0 - expected / observed) if observed > 0.0 else 1.0
+    return np.asarray(frames * (together + signal * (relative - together)))
