@@ -27,7 +27,11 @@ _PER_ROUND_PAIR = 8e-8
 _PER_DEGREE_PAIR = 2e-7
 _PER_MODE = 1e-7
 _PER_DRAW = 1e-6
-_PER_PLANNED_ROUND = 1.0
+_PER_PLANNED_ROUND = 0.1
+_PER_AUDITED_STEP = 5e-4
+_GUIDED = 40.0
+_PER_PROBED_STEP = 1e-3
+_PER_PROBED_PAIR = 1e-7
 _FEW_ROUNDS = 500.0
 _PER_COMPONENT = 1e-7
 _PER_NEIGHBOUR = 1e-8
@@ -96,6 +100,17 @@ def cost_of_simulation(config: Config, dimension: int) -> Cost:
     if modes > rows:
         dear[:0] = ["degree"]
     return Cost(memory + predicted.bytes, seconds + predicted.seconds, tuple(dear))
+
+
+def cost_of_audit(steps: int, *, probed: bool, guided: bool) -> Cost:
+    """Return what the round map of a sampler of so many steps, and its limits, need."""
+    count = float(steps)
+    seconds = _PER_AUDITED_STEP * count * (_GUIDED if guided else 1.0)
+    memory = 8.0 * 20.0 * max(count, 200_000.0)
+    if probed:  # every step sees the probes of all of them
+        seconds += _PER_PROBED_STEP * count + _PER_PROBED_PAIR * count**2
+        memory += 8.0 * 5.0 * count * (20.0 + count / 10.0)
+    return Cost(memory, seconds, ("steps",))
 
 
 def cost_of_plan(config: Config, degrees: int) -> Cost:

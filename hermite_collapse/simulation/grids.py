@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from .words import GRIDS
+
+FEW = 10  # steps, below which they are meant to be coarse
+COARSE, FINE = 1.0, 0.1  # of log sigma in one step
 
 
 def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float = 0.5) -> FloatArray:
@@ -58,4 +63,19 @@ def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float =
         ends = np.log(np.expm1(2.0 * rate * np.array([start, stop])))
         times = np.log1p(np.exp(ends[0] + (ends[1] - ends[0]) * fractions)) / (2.0 * rate)
     times[0], times[-1] = start, stop
+    if name != "uniform" and count >= FEW:
+        _warn_of_coarse_steps(count, start, stop, rate)
     return times
+
+
+def _warn_of_coarse_steps(count: int, start: float, stop: float, rate: float) -> None:
+    """Warn where a sampler of many steps has a truncation time so small that each divides the noise by much."""
+    first, last = 0.5 * np.log(np.expm1(2.0 * rate * np.array([start, stop])))
+    fall = float(first - last)
+    if fall > COARSE * count:
+        warnings.warn(
+            f"{count} steps down to the truncation time {stop!r} divide the noise by {np.exp(fall / count):.3g} each, "
+            f"which is too coarse to follow the law: take {int(np.ceil(fall / FINE))} steps, or a larger "
+            "truncation time.",
+            stacklevel=2,
+        )

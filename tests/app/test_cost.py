@@ -32,6 +32,7 @@ HUGE = [
     ["simulate", "--generator", "kernel", "--pool", "1000000000000"],
     ["simulate", "--generator", "exact", "--steps", "100000000"],
     ["compare", "--runs", "1000000000"],
+    ["audit", "ddim", "--steps", "1000000000"],
     ["schedule", "--error-scale", "0.001", "--objective", "mean_square", "--rounds", "1000000"],
 ]
 

@@ -555,6 +555,48 @@ def test_levels_given_by_hand_are_the_schedulers_own(name, key, keep, capfd):
     assert capfd.readouterr().err == ""
 
 
+PLAYED = [
+    ("DDIM", OFFSET | {"set_alpha_to_one": False, "clip_sample": False}, 20, 0.5, 1e-5),
+    ("DDIM", OFFSET | {"set_alpha_to_one": False, "clip_sample": False}, 1, 0.01, 1e-5),
+    ("EulerDiscrete", OFFSET | {"timestep_spacing": "leading"}, 30, 0.5, 1e-4),
+    ("FlowMatchEulerDiscrete", {"shift": 3.0}, 28, 0.5, 1e-4),
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # deprecations of diffusers
+@pytest.mark.parametrize(("name", "settings", "steps", "alpha", "tolerance"), PLAYED)
+def test_limits_are_those_of_rounds_that_the_scheduler_itself_plays(name, settings, steps, alpha, tolerance):
+    """Round by round one sample a direction goes through the scheduler, with the denoiser of its training variance."""
+    data = np.geomspace(1.0, 1e-4, 5)
+
+    def played(w):
+        made = scheduler(f"{name}Scheduler", **settings)
+        made.set_timesteps(steps)
+        w = torch.tensor(w).reshape(-1, 1, 1, 1)
+        x = torch.ones_like(w) * float(getattr(made, "init_noise_sigma", 1.0))
+        for index, timestep in enumerate(made.timesteps):
+            if hasattr(made, "scale_model_input"):
+                made.scale_model_input(x, timestep)
+            if name == "DDIM":
+                level = float(made.alphas_cumprod[int(timestep)])
+                a, s = level**0.5, (1.0 - level) ** 0.5
+            else:
+                s = float(made.sigmas[index])
+                a = 1.0 - s if name.startswith("Flow") else 1.0
+            posterior, noise = a * w * x / (a * a * w + s * s), s * x / (a * a * w + s * s)
+            output = noise - posterior if name.startswith("Flow") else noise
+            x = made.step(output, timestep, x, return_dict=False)[0].double()
+        return (x**2).reshape(-1).numpy()
+
+    model = data
+    for _ in range(40):
+        model = played(alpha * data + (1.0 - alpha) * model)
+    sampler = probe(f"{name}Scheduler", steps, settings)
+    limit = Pipeline([sampler], fresh_fraction=alpha).limit(data)
+    np.testing.assert_allclose(limit, model, rtol=tolerance)
+    assert np.max(np.abs(limit / data - 1.0)) > 0.2  # which is far from where it began
+
+
 def test_scheduler_objects_are_not_touched():
     made = scheduler("DDIMScheduler", **SCALED)
     made.set_timesteps(7)

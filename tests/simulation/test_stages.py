@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -215,3 +216,13 @@ def test_denoisers_are_asked_for_where_they_are_used():
     denoiser, noise = Counted(), Recorded(50)
     carry(particles(), denoiser, table, noise)
     assert (denoiser.calls, noise.drawn) == (3, 2)
+
+
+def test_steps_too_coarse_for_the_truncation_time_are_warned_about():
+    with pytest.warns(UserWarning, match=r"100 steps .* divide the noise by 32.9 each, .* take 3494 steps"):
+        time_grid("log_snr", 100, start=8.0, stop=1e-300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        time_grid("log_snr", 3500, start=8.0, stop=1e-300)
+        time_grid("log_snr", 100, start=8.0, stop=1e-6)
+        time_grid("log_snr", 4, start=8.0, stop=1e-6)  # coarse on purpose

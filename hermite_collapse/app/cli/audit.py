@@ -20,6 +20,7 @@ from ...pipeline.pipeline import Pipeline
 from ...pipeline.probed_steps import ProbedSteps
 from ..audit_data import AuditData, read_directions
 from ..config import Config
+from ..cost import cost_of_audit, require_affordable
 from ..samplers import CLOSED_FORMS, sampler_of
 from .options import command as _command
 from .output import Output
@@ -126,8 +127,10 @@ def run(
         notes.append(
             f"Of {images} images a round {loop.images} are of each of {classes} classes, as guidance sees."
         )
-    make = sampler_of(scheduler, denoiser)
-    sampler = make(checks.integer(steps, "steps", minimum=1), loop.guidance)
+    make, count = sampler_of(scheduler, denoiser), checks.integer(steps, "steps", minimum=1)
+    cost = cost_of_audit(count, probed=scheduler.exists(), guided=loop.guidance is not None)
+    require_affordable(cost, yes=output.yes)
+    sampler = make(count, loop.guidance)
     result = _audit(lambda count: make(count, None), sampler, data, loop)
     notes = [*(sampler.notes if isinstance(sampler, ProbedSteps) else ()), *notes]
     _print(result, data, notes, output)
