@@ -13,7 +13,7 @@ from ...hermite.indices import mode_label
 from ..config import Config
 from . import learned, steps
 from .options import command as _command
-from .output import Output
+from .output import Output, status_of
 from .predict import print_caveats, print_distances, title
 from .simulate import Resume, simulate, start
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ..run import Results
 
 AllRows = Annotated[bool, Parameter(help="Print every round, not a few of them.", negative=())]
-
-UNTESTED = 4
-"""Exit status where nothing could be tested: neither agreement nor disagreement."""
 
 MOST_ROWS = 40
 """Rows of a table of modes beyond which the strongest deviations are printed alone."""
@@ -96,7 +93,7 @@ def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
     names = [str(path.relative_to(results.folder)) for path in written.values()]
     output.text(", ".join(["config.toml", *names]))
     output.document(_document(results, prediction, rates, distances, sentences, caveats, written))
-    return UNTESTED if not comparison.verdict.is_tested else 0 if comparison.verdict.passed else 1
+    return status_of(comparison.verdict)
 
 
 def print_comparison(comparison: Comparison, output: Output, *, all_rows: bool = False) -> None:

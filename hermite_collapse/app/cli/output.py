@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ...reporting.tables import Table
     from ..config import Config
 
+UNTESTED = 4
+"""Exit status where nothing could be tested: neither agreement nor disagreement."""
+
 
 @dataclass
 class Output:
@@ -205,6 +208,11 @@ class Output:
     def note(self, text: str) -> None:
         """Print a line on standard error: what is being done."""
         print(printable(text), file=sys.stderr, flush=True)
+
+
+def status_of(verdict: Verdict) -> int:
+    """Return the exit status of a comparison: 0 for agreement, 1 for disagreement, UNTESTED for neither."""
+    return UNTESTED if not verdict.is_tested else 0 if verdict.passed else 1
 
 
 def plain(value: object) -> object:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...core.numbers import spread_rounds
 from ...simulation.words import STEPS
-from .output import Output
+from .output import Output, status_of
 from .predict import title
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
             },
         }
     )
-    from .compare import UNTESTED
-
-    return UNTESTED if not verdict.is_tested else 0 if verdict.passed else 1
+    return status_of(verdict)
 
 
 def has_steps(results: Results) -> bool:

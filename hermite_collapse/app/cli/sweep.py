@@ -10,9 +10,8 @@ from cyclopts import Parameter
 
 from ...core.errors import InputError
 from ..config import Config
-from .compare import UNTESTED
 from .options import command as _command
-from .output import Output
+from .output import UNTESTED, Output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
