@@ -113,7 +113,8 @@ def _child(arguments: list[str], folder: str, die_at: int | None, largest_file: 
     status = command(arguments)
     if largest_file is None:
         stem.with_suffix(".count").write_text(str(count))
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # no byte may be written
+        sys.stderr.flush()
     os._exit(status)
 
 

@@ -123,7 +123,7 @@ def test_files_that_may_not_grow(name, whole, tmp_path):
     for number, size in enumerate([0, 1500, largest - 1]):
         folder = place(tmp_path / str(number))
         ended = run(without_resume(name), folder, largest_file=size)
-        # Without room for its own words, the sentence may be missing; the status may not.
+        # Where no byte can be written, the sentence may be missing; the status may not.
         assert ended.status == 2 and "Traceback" not in ended.errors, (size, ended.status, ended.errors)
         assert size == 0 or ended.is_one_sentence, ended.errors
         refused += 1
