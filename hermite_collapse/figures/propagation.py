@@ -42,8 +42,8 @@ def draw_bounds(
     errors : float or array, shape (rounds,)
         Bars of the measurements.
     lower, upper : mapping of str to array, shape (rounds,), optional
-        Bounds by name, lower ones dashed and upper ones solid. A name on both sides has one colour and two labels; where
-        its values are the same, it is an equality, and one line.
+        Bounds by name, lower ones dashed and upper ones solid. A name on both sides has one colour and two labels;
+        where its values are the same, it is an equality, and one line.
     ylabel : str
     label : str
         What the points are: "measured", or "exact" where they are computed.

@@ -35,7 +35,7 @@ def test_names_stand_outside_the_axes():
 
 
 def test_marks_of_plateaus_keep_clear_of_the_labels():
-    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation=0.1, rounds=8)
+    curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
     axes = hc.figures.draw_diagnosis(hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01)))
     axes.figure.canvas.draw()
     labels = [text.get_window_extent() for text in axes.texts]
