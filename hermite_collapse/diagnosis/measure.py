@@ -92,6 +92,12 @@ def measure(
     InputError
         If something cannot be read or does not fit, or no curve stands out of the noise.
 
+    Accuracy
+    --------
+    Chi-square of the true mechanism is 0.98 +- 0.03 of its degrees of freedom for 7 curves, and 0.92 +- 0.03 for 28 curves
+    of small images: shrinking their correlations makes errors about 4 % too wide there.  Training sets of 50 to 1000
+    samples: 0.93 to 0.95 accepted at 95 %, pulls of 0.93 to 1.06.
+
     Cost
     ----
     For each generation of N samples, N products with at most 2000 real ones.
