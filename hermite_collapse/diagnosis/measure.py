@@ -95,7 +95,7 @@ def measure(
     Accuracy
     --------
     Chi-square of the true mechanism is 0.98 +- 0.03 of its degrees of freedom for 7 curves of vectors, and 0.92 +- 0.03
-    for some 28 curves of small images: shrinking their correlations makes errors about 4 % too wide there.  Models of
+    for 23 curves of small images: shrinking their correlations makes errors about 4 % too wide there.  Models of
     training sets of 50 to 1000 samples are accepted in 93 % of cases at 95 %, and off by one error within 8 %.
 
     Cost
