@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
-from ..core.numbers import percent, significant
+from ..core.numbers import grouped, percent, significant
 from ..core.signature import public
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
@@ -28,7 +28,8 @@ from ..pipeline.interpolant import in_range
 from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
-from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, steps_for, with_guidance
+from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, with_guidance
+from ..pipeline.step_search import StepsAnswer, steps_for
 
 DEFAULT_SPECTRUM = np.geomspace(1.0, 1e-4, 65)
 DEFAULT_WORDS = "65 variances from 1 down to 0.0001, even in the logarithm, because none were given"
@@ -40,7 +41,6 @@ CLOSURE = (
 )
 _ALONE = {"steps": "the sampler", "guidance scale": "guidance", "images": "finite images"}
 _NEVER = {
-    "steps": f"number of steps up to {MOST_STEPS}",
     "guidance scale": "guidance scale",
     "images": "number of images",
     "fresh fraction": "fresh fraction",
@@ -72,11 +72,14 @@ class Requirement(NamedTuple):
         The least that suffices, the largest for a guidance scale; None if nothing does.
     of_all : bool
         Whether the other mechanisms are at work too; else this one is alone.
+    search : StepsAnswer or None
+        Of steps: where more of them do worse again, what comes nearest, and what was tried.
     """
 
     quantity: str
     value: float | None
     of_all: bool
+    search: StepsAnswer | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,8 @@ class Audit(Displayed, Value):
         coarse, a median and a fine direction only, NaN for the others.
     spectrum : str
         Where the directions come from.
+    steps : int or None
+        Number of steps that the sampler was asked for; that of its calls of the network if left out.
     """
 
     pipelines: tuple[Pipeline, ...]
@@ -106,6 +111,7 @@ class Audit(Displayed, Value):
     requirements: tuple[Requirement, ...]
     sensitivity: FloatArray
     spectrum: str
+    steps: int | None = None
 
     @property
     def dominant(self) -> DominantBySize:
@@ -115,9 +121,10 @@ class Audit(Displayed, Value):
 
     @property
     def last_step_dominates(self) -> bool:
-        """Whether the sampler's last step makes more than half of what its steps do to a median direction."""
+        """Whether the last of several steps alone moves a median direction more than half as far as all of them."""
         ledger, j = self.ledger, self.ledger.representative.median
-        if STEPS not in ledger.names or not np.isfinite(ledger.last_step[0, j]):
+        sampler = _sampler(self.pipelines[0])
+        if sampler is None or sampler.steps == 1 or not np.isfinite(ledger.last_step[0, j]):
             return False
         steps = float(ledger.log_ratios[ledger.names.index(STEPS), j])
         last = float(np.log(ledger.last_step[0, j]))
@@ -165,15 +172,18 @@ class Audit(Displayed, Value):
         change = _CHANGES.get(name, f"the {name}")
         alone = _change(float(np.exp(ledger.log_ratios[k, j])), float(ledger.limits[k, j]))
         others = "" if len(ledger.names) == 1 else f", all mechanisms together {together}"
-        last = float(ledger.last_step[1, j])
         why = ""
-        if name == STEPS and self.last_step_dominates:
-            why = (
-                f", of which its last step alone makes {significant(last)}, so that levels that end at less noise help "
-                "more than steps"
-            )
-        elif name == STEPS and np.isfinite(last):
-            why = f", where its last step alone would make {significant(last)}"
+        sampler = _sampler(self.pipelines[0])
+        if (
+            name == STEPS
+            and sampler is not None
+            and sampler.steps > 1
+            and np.isfinite(ledger.last_step[0, j])
+        ):
+            why = f", its last step alone {_change(*ledger.last_step[:, j].tolist())}"
+            more = next((one for one in self.requirements if one.quantity == "steps"), None)
+            if self.last_step_dominates and (more is None or more.value is None):
+                why += ", so that levels that end at less noise help more than steps"
         return (
             f"{share}, change {change} first: {ledger.descriptions[k]}, alone, multiplies the variance of {direction} "
             f"{alone}{why}{others}."
@@ -183,14 +193,17 @@ class Audit(Displayed, Value):
         wanted = f"limits within {percent(self.tolerance)} of the data, down to the median direction,"
         takes, fails, suffice = [], [], []
         for requirement in self.requirements:
-            quantity, value, of_all = requirement
+            quantity, value, of_all, _ = requirement
             alone = "" if of_all or len(self.ledger.names) == 1 else f" ({_ALONE[quantity]} alone)"
             if value is None:
-                fails.append(f"no {_NEVER[quantity]}{alone}")
+                fails.append(_failure(requirement, alone))
             elif not self._is_met(requirement):
-                takes.append(self._amount(quantity, value) + alone)
+                takes.append(self._amount(requirement) + alone)
             elif of_all:
-                return f"{_upper(wanted)} are reached already, and would be down to a fresh fraction of {value:.3g}."
+                return (
+                    f"{_upper(wanted)} are reached already, and would be down to a fresh fraction of "
+                    f"{_shown(value, up=True)}."
+                )
             else:
                 suffice.append(f"{_NOW[quantity]}{alone}")
         parts = [f"take {', or '.join(takes)}"] if takes else []
@@ -204,31 +217,42 @@ class Audit(Displayed, Value):
         first, value = self.pipelines[0], requirement.value
         if value is None:
             return False
-        sampler, guidance = _sampler(first), first.guidance
+        guidance = first.guidance
         if requirement.quantity == "steps":
-            return sampler is not None and len(sampler.signal) >= value
+            last = None if requirement.search is None else requirement.search.last
+            return self._asked is not None and value <= self._asked <= (np.inf if last is None else last)
         if requirement.quantity == "guidance scale":
             return guidance is not None and guidance.scale <= value
         if requirement.quantity == "images":
             return first.images is not None and first.images >= value
         return first.fresh_fraction >= value
 
-    def _amount(self, quantity: str, value: float) -> str:
+    @property
+    def _asked(self) -> int | None:
+        """Number of steps that the sampler was asked for."""
+        sampler = _sampler(self.pipelines[0])
+        return sampler.steps if self.steps is None and sampler is not None else self.steps
+
+    def _amount(self, requirement: Requirement) -> str:
+        quantity, value, _, search = requirement
+        assert value is not None
         if quantity == "steps":
-            sampler = _sampler(self.pipelines[0])
-            return f"{value:.0f} steps" + ("" if sampler is None else f" in place of {len(sampler.signal)}")
+            last = None if search is None else search.last
+            between = f"{value:.0f}" if last in (None, value) else f"{value:.0f} to {last}"
+            worse = "" if last is None else " (more do worse again)"
+            return f"{between} steps" + ("" if self._asked is None else f" in place of {self._asked}") + worse
         if quantity == "guidance scale":
-            return f"a guidance scale of at most {value:.3g}"
+            return f"a guidance scale of at most {_shown(value, up=False)}"
         if quantity == "images":
             real = significant(self.ledger.fresh_fraction * value)
-            return f"{significant(value)} images a round, {real} of them real,"
-        return f"a fresh fraction of {value:.3g}"
+            return f"{grouped(int(value))} images a round, {real} of them real,"
+        return f"a fresh fraction of {_shown(value, up=True)}"
 
     def _unknown(self) -> str:
         return (
-            "What this does not know is the error of the learned score, which adds to all of it: write the variances "
-            "of what trained networks made, round by round, into a table and give it to hermite-collapse diagnose; "
-            + _lower(CLOSURE)
+            "This knows neither the error of the learned score, which adds to all of it and which hermite-collapse "
+            "diagnose finds in variances measured round by round, nor data that are not Gaussian, for which limits are "
+            "a Gaussian closure."
         )
 
 
@@ -239,6 +263,7 @@ def audit(
     directions: ArrayLike | None = None,
     tolerance: float = 0.1,
     build: Callable[[int], Mechanism] | None = None,
+    steps: int | None = None,
     spectrum: str = "",
 ) -> Audit:
     """Return what each mechanism of a pipeline does to data in the long run, and what to change first.
@@ -254,6 +279,9 @@ def audit(
         Relative deviation of the limit from the data that is asked for, > 0.
     build : callable, optional
         Takes a number of steps and returns the sampler; tells how many steps suffice.
+    steps : int, optional
+        Number of steps that `build` took for the sampler of the pipeline, where that is not the number of its calls of
+        the network.
     spectrum : str
         Where the directions come from, in words.
 
@@ -301,6 +329,7 @@ def audit(
         tuple(_requirements(_by_pipeline(pipelines, data, coarse), level, build)),
         _sensitivity(pipelines, ledger),
         spectrum or (DEFAULT_WORDS if directions is None else "as given"),
+        None if steps is None else checks.integer(steps, "steps", minimum=1),
     )
 
 
@@ -347,7 +376,7 @@ def _requirements(
             tolerance=tolerance,
             most=MOST_STEPS,
         )
-        result.append(Requirement("steps", steps, False))
+        result.append(Requirement("steps", steps.first, False, steps))
     if first.guidance is not None:
         scales = []
         for pipeline, data in parts:
@@ -361,6 +390,18 @@ def _requirements(
         counts = [images_for(bare, parts[0][1], tolerance=tolerance)]
         result.append(Requirement("images", _strictest(counts, max), False))
     return result
+
+
+def _failure(requirement: Requirement, alone: str) -> str:
+    """Return what does not suffice."""
+    search = requirement.search
+    if search is None:
+        return f"no {_NEVER[requirement.quantity]}{alone}"
+    if search.nearest is None:
+        return f"no number of steps that the sampler takes{alone}"
+    nearest = f"{search.nearest} come{'s' if search.nearest == 1 else ''} nearest"
+    size = f", at {percent(search.deviation)}" if np.isfinite(search.deviation) else ""
+    return f"none of {len(search.tried)} numbers of steps{alone} up to {search.tried[-1]} tried ({nearest}{size})"
 
 
 def _strictest(values: Sequence[float | None], choose: Callable[[Sequence[float]], float]) -> float | None:
@@ -393,9 +434,12 @@ def _change(ratio: float, limit: float) -> str:
     return f"by {significant(ratio)} in one round {end}"
 
 
+def _shown(value: float, *, up: bool) -> str:
+    """Return a bound of three digits, rounded to the side on which it holds."""
+    unit = 10.0 ** (np.floor(np.log10(value)) - 2.0)
+    digits = np.ceil(value / unit - 1e-6) if up else np.floor(value / unit + 1e-6)
+    return f"{digits * unit:.3g}"
+
+
 def _upper(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
-
-
-def _lower(sentence: str) -> str:
-    return sentence[0].lower() + sentence[1:]

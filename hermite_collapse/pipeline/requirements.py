@@ -6,7 +6,8 @@ Every answer is found by bracketing: the limit is within the tolerance when
 
 values are tried from the harmless end, on a grid even in the logarithm, up to the first that fails; bisection refines
 between the last that holds and that one.  So the limit holds at the answer and at all tried values on the harmless
-side of it; it need not be monotone.  None says that there is no such value.
+side of it; it need not be monotone.  None says that there is no such value.  Numbers of steps, with which limits are
+seldom monotone, are searched in `step_search`.
 """
 
 from __future__ import annotations
@@ -31,83 +32,31 @@ SMALLEST_GUIDANCE = 1e-4  # of omega = scale - 1
 MOST_IMAGES = 10**12
 GRID = 33
 NUDGE = 1e-3  # of log V, for sensitivities
+ROUNDING = 1e-9  # of a deviation that counts as equal to the tolerance
 
 
-def deviation(pipeline: Pipeline, v: ArrayLike) -> float:
-    """Return the largest relative deviation of the limits from the data; infinity where one does not exist."""
+def deviations(pipeline: Pipeline, v: ArrayLike) -> FloatArray:
+    """Return the relative deviations of the limits from the data, infinity where one does not exist, shaped like v."""
     data = variances(v, "v")
     with np.errstate(invalid="ignore", divide="ignore"):
         limit = np.asarray(pipeline.limit(data))
-        deviations = np.where(limit == data, 0.0, np.abs(limit - data) / data)
-    return float(np.max(np.where(np.isnan(deviations), np.inf, deviations)))
+        relative = np.where(limit == data, 0.0, (limit - data) / data)
+    return np.where(np.isnan(relative), np.inf, relative)
+
+
+def deviation(pipeline: Pipeline, v: ArrayLike) -> float:
+    """Return the largest size of the relative deviations of the limits from the data."""
+    return float(np.max(np.abs(deviations(pipeline, v))))
+
+
+def is_within(size: float, tolerance: float) -> bool:
+    """Return whether a deviation is at most a tolerance, but for rounding."""
+    return size <= tolerance * (1.0 + ROUNDING)
 
 
 def holds(pipeline: Pipeline, v: ArrayLike, tolerance: float) -> bool:
     """Return whether the limit of every direction is within a relative tolerance of the data."""
-    return deviation(pipeline, v) <= tolerance
-
-
-def steps_for(
-    build: Callable[[int], Pipeline], v: ArrayLike, *, tolerance: float, start: int = 8, most: int = 1024
-) -> int | None:
-    """Return the smallest number of steps with which every limit is within a relative tolerance of the data.
-
-    Parameters
-    ----------
-    build : callable
-        Takes a number of steps and returns a pipeline; numbers that it refuses (InputError) do not suffice.
-    v : float or array
-        Variances of the data; within a class under guidance.
-    tolerance : float
-        > 0.
-    start, most : int
-        Number of steps from which doubling starts, and the largest that is tried.
-
-    Returns
-    -------
-    int or None
-        The limit holds there and fails with one step less, or there is nothing less than one.
-
-    Examples
-    --------
-    >>> from hermite_collapse.pipeline.mechanisms import SamplerSteps
-    >>> steps_for(lambda k: Pipeline([SamplerSteps.edm(steps=k)], fresh_fraction=0.1), 0.25, tolerance=0.1)
-    58
-    """
-    data, level = variances(v, "v"), checks.positive(tolerance, "tolerance")
-
-    def error(count: int) -> float:
-        try:
-            return deviation(build(count), data)
-        except InputError:
-            return np.inf
-
-    low, high = 0, min(checks.integer(start, "start", minimum=1), checks.integer(most, "most", minimum=1))
-    below, above = np.inf, error(high)
-    while above > level:
-        if high >= most:
-            return None
-        low, below, high = high, above, min(2 * high, most)
-        above = error(high)
-    tries = 0
-    while high - low > 1:
-        tries += 1
-        middle = _between(low, below, high, above, level) if tries % 3 else (low + high) // 2
-        value = error(middle)
-        if value <= level:
-            high, above = middle, value
-        else:
-            low, below = middle, value
-    return high
-
-
-def _between(low: int, below: float, high: int, above: float, level: float) -> int:
-    """Return the number of steps at which an error that is a power of it comes down to a level; else the middle."""
-    if not (0.0 < above < below < np.inf):
-        return (low + high) // 2
-    share = np.log(below / level) / np.log(below / above)
-    guess = low * (high / low) ** float(np.clip(share, 0.0, 1.0))
-    return int(np.clip(np.ceil(guess), low + 1, high - 1))
+    return is_within(deviation(pipeline, v), tolerance)
 
 
 def guidance_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> float | None:
@@ -186,7 +135,7 @@ def share_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> float | 
 
 
 def images_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> int | None:
-    """Return the least number of images a round, to 1 %, with which every limit is within a tolerance of the data.
+    """Return the least number of images a round with which every limit is within a tolerance of the data.
 
         alpha n = (1 - eps) / (2 eps) about
 
@@ -213,13 +162,18 @@ def images_for(pipeline: Pipeline, v: ArrayLike, *, tolerance: float) -> int | N
     data, level = variances(v, "v"), checks.positive(tolerance, "tolerance")
 
     def fits(count: float) -> bool:
-        changed = Pipeline(
-            pipeline.mechanisms, fresh_fraction=pipeline.fresh_fraction, images=int(np.ceil(count))
-        )
+        changed = Pipeline(pipeline.mechanisms, fresh_fraction=pipeline.fresh_fraction, images=int(count))
         return holds(changed, data, level)
 
-    answer = _last_that_holds(fits, np.geomspace(MOST_IMAGES, 2.0, 2 * GRID), 0.01)
-    return None if answer is None else int(np.ceil(answer))
+    grid = np.unique(np.round(np.geomspace(MOST_IMAGES, 2.0, 2 * GRID)))[::-1]
+    enough = _last_that_holds(fits, grid, np.inf)
+    if enough is None or enough == grid[-1]:
+        return None if enough is None else int(enough)
+    most, least = int(enough), int(grid[np.flatnonzero(grid == enough)[0] + 1])
+    while most - least > 1:
+        middle = (most + least) // 2
+        most, least = (middle, least) if fits(middle) else (most, middle)
+    return most
 
 
 def sensitivity(pipeline: Pipeline, v: ArrayLike) -> FloatArray:

@@ -29,21 +29,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import checks
-from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 from .denoiser import AnySamples, Posterior, Sampler, posterior_means
 from .guidance import Guidance
-from .levels import SPACINGS, decreasing, edm_levels, previous_levels, used_timesteps
+from .step_coefficients import ddim_steps, ddpm_steps, edm_steps, flow_steps
 from .training_noise import signal_levels
 
 if TYPE_CHECKING:
     from .probed_steps import ProbedSteps
     from .scheduler_conventions import SchedulerObject
     from .scheduler_sources import Config
-
-VARIANCES = ("posterior", "beta")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,18 +187,7 @@ class SamplerSteps(Sampler):
         >>> round(float(euler.variance(0.25) / 0.25), 6)
         0.715822
         """
-        checks.one_of(method, ("heun", "euler"), "method")
-        if sigmas is None:
-            levels = edm_levels(steps, sigma_min, sigma_max, rho)
-        else:
-            levels = decreasing(sigmas, "sigmas")
-        later = np.append(levels[1:], 0.0)
-        heun = method == "heun"
-        corrector = np.where(later > 0.0, 0.5 * (later - levels), 0.0) if heun else None
-        on_noise = np.where(later > 0.0, 0.5 * (levels + later), 0.0) if heun else later
-        zero, one = np.zeros_like(levels), np.ones_like(levels)
-        name, start = f"EDM {method.capitalize()}", float(levels[0] ** 2)
-        return cls(name, start, one, levels, zero, one, on_noise, zero, corrector, guidance)
+        return cls(*edm_steps(steps, sigma_min, sigma_max, rho, method, sigmas), guidance=guidance)
 
     @classmethod
     @public
@@ -247,17 +232,8 @@ class SamplerSteps(Sampler):
         >>> round(float(small.variance(0.01)) / 0.01, 6), round(float(large.variance(0.01)) / 0.01, 6)
         (0.927586, 1.015374)
         """
-        checks.one_of(variance, VARIANCES, "variance")
         table = signal_levels(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
-        times = used_timesteps(steps, len(table), "leading", 0)
-        now, then = table[times], previous_levels(table, times, steps, 1.0)
-        beta = 1.0 - now / then
-        posterior = beta * (1.0 - then) / (1.0 - now)
-        added = np.where(then < 1.0, posterior if variance == "posterior" else beta, 0.0)
-        name, signal, noise = f"DDPM with {variance} variance", np.sqrt(now), np.sqrt(1.0 - now)
-        on_sample = np.sqrt(now / then) * (1.0 - then) / (1.0 - now)
-        on_data = np.sqrt(then) * beta / (1.0 - now)
-        return cls(name, 1.0, signal, noise, on_sample, on_data, np.zeros_like(now), added, guidance=guidance)
+        return cls(*ddpm_steps(steps, table, variance), guidance=guidance)
 
     @classmethod
     @public
@@ -309,20 +285,8 @@ class SamplerSteps(Sampler):
         >>> [round(float(SamplerSteps.ddim(eta=eta).variance(0.01)) / 0.01, 6) for eta in (0.0, 1.0)]
         [0.613933, 0.468655]
         """
-        share = checks.nonnegative(eta, "eta")
         table = signal_levels(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
-        times = used_timesteps(steps, len(table), checks.one_of(spacing, SPACINGS, "spacing"), offset)
-        now, then = (
-            table[times],
-            previous_levels(table, times, steps, 1.0 if set_alpha_to_one else float(table[0])),
-        )
-        added = share**2 * (1.0 - then) / (1.0 - now) * (1.0 - now / then)
-        if np.any(added > 1.0 - then):
-            raise InputError(f"eta must leave the noise of a step below its level, got {share:g}.")
-        name, signal, noise = f"DDIM with eta {share:g}", np.sqrt(now), np.sqrt(1.0 - now)
-        on_noise = np.sqrt(np.maximum(1.0 - then - added, 0.0))
-        zero = np.zeros_like(now)
-        return cls(name, 1.0, signal, noise, zero, np.sqrt(then), on_noise, added, guidance=guidance)
+        return cls(*ddim_steps(steps, table, eta, spacing, offset, set_alpha_to_one), guidance=guidance)
 
     @classmethod
     @public
@@ -362,17 +326,7 @@ class SamplerSteps(Sampler):
         >>> [round(float(SamplerSteps.flow(steps=k).variance(0.25)) / 0.25, 6) for k in (1, 10, 100)]
         [0.0, 0.742295, 0.970798]
         """
-        if sigmas is None:
-            u = 1.0 - np.arange(checks.integer(steps, "steps", minimum=1)) / steps
-            stretch = checks.positive(shift, "shift")
-            levels = stretch * u / (1.0 + (stretch - 1.0) * u)
-        else:
-            levels = decreasing(sigmas, "sigmas")
-            if levels[0] > 1.0:
-                raise InputError(f"sigmas must be at most 1 for flow matching, got {float(levels[0])!r}.")
-        later = np.append(levels[1:], 0.0)
-        zero = np.zeros_like(levels)
-        return cls("flow Euler", 1.0, 1.0 - levels, levels, zero, 1.0 - later, later, zero, None, guidance)
+        return cls(*flow_steps(steps, shift, sigmas), guidance=guidance)
 
     @classmethod
     @public

@@ -47,7 +47,8 @@ def test_three_sentences_with_the_recorded_numbers(result):
     text = result.text
     assert len(re.findall(r"\.(?:\s|$)", text)) == 3
     assert "change the sampler first" in text and "by 1.16 in one round and by 18.8 in the limit" in text
-    assert "last step alone would make 0.998" in text
+    assert "its last step alone by 1 in one round and by 0.998 in the limit" in text
+    assert max(len(sentence.split()) for sentence in re.split(r"\.\s", text)) <= 50
     steps = next(r.value for r in result.requirements if r.quantity == "steps")
     assert f"{steps:.0f} steps in place of 18" in text
     assert "learned score" in text and "Gaussian closure" in text and "hermite-collapse diagnose" in text

@@ -118,6 +118,7 @@ def run(
         images,
         None if guidance is None else Guidance(guidance, 0.0),
         checks.positive(tolerance, "tolerance"),
+        checks.integer(steps, "steps", minimum=1),
     )
     data = read_directions(samples, labels, decoded, decoded_again, guided=guidance is not None, scale=scale)
     notes = [*data.notes]
@@ -127,7 +128,7 @@ def run(
         notes.append(
             f"Of {images} images a round {loop.images} are of each of {classes} classes, as guidance sees."
         )
-    make, count = sampler_of(scheduler, denoiser), checks.integer(steps, "steps", minimum=1)
+    make, count = sampler_of(scheduler, denoiser), loop.steps
     cost = cost_of_audit(count, probed=scheduler.exists(), guided=loop.guidance is not None)
     require_affordable(cost, yes=output.yes)
     sampler = make(count, loop.guidance)
@@ -164,6 +165,7 @@ class _Loop(NamedTuple):
     images: int | None
     guidance: Guidance | None
     tolerance: float
+    steps: int
 
 
 def _check_companions(
@@ -199,7 +201,12 @@ def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, l
         pipeline = Pipeline([sampler], fresh_fraction=alpha, images=loop.images)
         given = None if directions is None else directions.variances
         return audit(
-            pipeline, directions=given, tolerance=loop.tolerance, build=build, spectrum=data.spectrum
+            pipeline,
+            directions=given,
+            tolerance=loop.tolerance,
+            build=build,
+            steps=loop.steps,
+            spectrum=data.spectrum,
         )
     used = directions if decoded is None else decoded.leading
     selected = used.quantiles(DIRECTIONS if decoded is None or guidance is None else GUIDED_DIRECTIONS)
@@ -212,6 +219,7 @@ def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, l
             directions=used.variances[selected],
             tolerance=loop.tolerance,
             build=build,
+            steps=loop.steps,
             spectrum=spectrum,
         )
     pipelines = []
@@ -226,6 +234,7 @@ def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, l
         directions=used.variances[selected],
         tolerance=loop.tolerance,
         build=build,
+        steps=loop.steps,
         spectrum=spectrum,
     )
 
@@ -264,7 +273,10 @@ def _findings(result: Audit) -> dict[str, object]:
         "text": result.text,
         "dominant": result.dominant._asdict(),
         "tolerance": result.tolerance,
-        "requirements": [requirement._asdict() for requirement in result.requirements],
+        "requirements": [
+            {**one._asdict(), "search": None if one.search is None else one.search._asdict()}
+            for one in result.requirements
+        ],
         "spectrum": result.spectrum,
         "directions": ledger.data,
         "mechanisms": [
