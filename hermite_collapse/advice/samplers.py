@@ -5,8 +5,9 @@ step does with it decides the sign of the collapse: one round of training on its
 
     (1/2 - c) sigma^2 Laplace(q) + O(sigma^4),      c = 0 no denoising, 1/2 half a step, 1 fully denoised
 
-so that with fresh fraction alpha variances move by (1 - 2c) sigma^2 / alpha in the long run: noise is added, or
-directions of variance below sigma^2 / alpha die out.  Half a step cancels both to fourth order.
+so that with fresh fraction alpha variances move by (1 - 2c) sigma^2 / alpha in the long run, where that is small beside
+them: noise is added, or directions die out.  Half a step cancels both to fourth order.  What is said of a direction is
+exact at any sigma, the limit of the last step's own round map (`recursion.final_steps.limit_variance`).
 
 Truncation is the smaller part of what most samplers do: where the sampler's steps are known, the advice says what they
 do with exact scores, beside the last step alone (`pipeline`).  Defaults of well-known samplers are in `KNOWN_SAMPLERS`;
@@ -22,7 +23,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.numbers import cell
+from ..core.numbers import cell, percent
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..laws.channels import sigma_from_time, time_from_alpha_bar, time_from_sigma
@@ -32,7 +33,7 @@ from ..pipeline.pipeline import Pipeline
 from ..pipeline.sampler_steps import SamplerSteps
 from ..pipeline.training_noise import training_betas
 from ..recursion.constant_rounds import ConstantRounds
-from ..recursion.final_steps import FINAL_STEPS, denoised_fraction
+from ..recursion.final_steps import FINAL_STEPS, limit_variance
 from ..recursion.repetitions import repetitions_to
 
 NEGLIGIBLE_LOSS = 0.01
@@ -54,6 +55,8 @@ class SamplerTruncation:
         The steps of the sampler with exact scores, where they are known.
     data_scale : float
         Standard deviation of the data in the units of the sampler, > 0.
+    note : str
+        A sentence on what was assumed, or "".
 
     Raises
     ------
@@ -66,6 +69,7 @@ class SamplerTruncation:
     final_step: str
     sampler: Sampler | None = None
     data_scale: float = 1.0
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.truncation_time != np.inf:  # no signal at all
@@ -76,7 +80,8 @@ class SamplerTruncation:
     @property
     def sigma(self) -> float:
         """The noise level in units of the data's standard deviation."""
-        return float(sigma_from_time(self.truncation_time))
+        time = self.truncation_time
+        return np.inf if time == np.inf else float(sigma_from_time(time))
 
 
 @dataclass(frozen=True)
@@ -133,14 +138,17 @@ class StepsEffect:
     @property
     def text(self) -> str:
         """The effect in a sentence."""
-        width = (
-            "the data's variance" if self.variance == 1.0 else f"{cell(self.variance)} of the data's variance"
-        )
         return (
-            f"With exact scores all its steps together multiply the variance of a direction with {width} by "
+            f"With exact scores all its steps together multiply the variance of {_direction(self.variance)} by "
             f"{cell(self.in_round)} in one round and {_long_run(self.in_limit)} in the long run; its last step alone "
             f"by {cell(self.last_step_in_round)} and {_long_run(self.last_step_in_limit)}."
         )
+
+
+def _direction(variance: float) -> str:
+    """Return a direction of a variance, in units of the data's, in words."""
+    width = "the data's variance" if variance == 1.0 else f"{cell(variance)} of the data's variance"
+    return f"a direction with {width}"
 
 
 def _long_run(factor: float) -> str:
@@ -168,10 +176,13 @@ class SamplerAdvice:
         The degree asked about.
     loss : float
         The share of that degree that a noisy end would remove in the long run.
+    smallest_variance : float
+        Of a direction that matters, in units of the data's variance.
     variance_drift : float
-        Long-run change of the variance of a direction, in units of the data's variance: of a thin one for a noisy end
-        (1 - g_2, exact), of every one for the other final steps (sigma^2 / alpha, exact, where the sample is only
-        rescaled; leading order in sigma^2 where it is denoised).
+        Long-run change of a variance, in units of the data's: of a thin direction for a noisy end (1 - g_2), of one of
+        the smallest variance that matters for the other final steps, by the last step alone.
+    drift_of_half_step : float
+        The same if the sampler ended with half a step.
     rounds : float
         Rounds after which 99 % of the long-run loss of that degree has happened.
     matters : bool
@@ -186,7 +197,9 @@ class SamplerAdvice:
     filter_degree: float
     degree: int
     loss: float
+    smallest_variance: float
     variance_drift: float
+    drift_of_half_step: float
     rounds: float
     matters: bool
     steps_effect: StepsEffect | None = None
@@ -202,16 +215,32 @@ class SamplerAdvice:
             f"variance {size:.2g}; 99 % of that has happened after {self.rounds:.0f} rounds.",
             "rescaled": f"The noise stays in the sample: with fresh fraction {self.fresh_fraction:g} every variance "
             f"grows by {size:.2g}.",
-            "half": f"Half a step leaves a drift of order sigma^4 = {t.sigma**4:.2g} only.",
-            "full": f"Full denoising alone turns the sign: with fresh fraction {self.fresh_fraction:g} every "
-            f"variance falls by about {size:.2g}, and directions of variance below that die out; half a step would "
-            f"cancel this to order sigma^4 = {t.sigma**4:.2g}.",
+            "half": f"Half a step alone, with fresh fraction {self.fresh_fraction:g}, raises the variance of "
+            f"{_direction(self.smallest_variance)} by {size:.2g} in the long run, a quantity of order sigma^4.",
+            "full": f"Full denoising alone turns the sign: with fresh fraction {self.fresh_fraction:g} the variance of "
+            f"{_direction(self.smallest_variance)} falls by {size:.2g} of the data's in the long run{self._dying}; "
+            f"with half a step it would rise by {self.drift_of_half_step:.2g}.",
         }
+        effect = effects[t.final_step]
+        if t.truncation_time == np.inf:
+            effect = "No signal is left there, so that every round forgets its data."
         steps = "" if self.steps_effect is None else f" {self.steps_effect.text}"
+        steps += f" {t.note}" if t.note else ""
         return (
             f"{t.name} stops at noise level sigma = {t.sigma:.3g} of the data's standard deviation (OU time "
-            f"{t.truncation_time:.3g}), final step {t.final_step}. {effects[t.final_step]}{steps} {self._conclusion}"
+            f"{t.truncation_time:.3g}), final step {t.final_step}. {effect}{steps} {self._conclusion}"
         )
+
+    @property
+    def _dying(self) -> str:
+        """Which directions lose most of their variance under full denoising: those below v = sigma^2 / alpha.
+
+        There the training variance is v sqrt(alpha), so that the share kept is sqrt(alpha) / (1 + sqrt(alpha)).
+        """
+        level, root = self.truncation.sigma**2 / self.fresh_fraction, np.sqrt(self.fresh_fraction)
+        if not 0.0 < level < np.inf:
+            return ""
+        return f", and directions below {level:.2g} keep less than {percent(root / (1.0 + root))} of theirs"
 
     @property
     def _conclusion(self) -> str:
@@ -250,7 +279,7 @@ def advise_sampler(
 ) -> SamplerAdvice:
     """Say what truncation does to a recursion with this sampler, and what its steps do.
 
-        variance drift   (1 - 2c) sigma^2 / alpha,     loss of degree n   1 - g_n
+        variance drift   (1 - 2c) sigma^2 / alpha to leading order,     loss of degree n   1 - g_n
 
     Parameters
     ----------
@@ -276,8 +305,8 @@ def advise_sampler(
 
     Accuracy
     --------
-    The figures of a noisy or rescaled end are exact; the drift of the others is the leading order in sigma^2.  What the
-    steps do is exact for Gaussian directions, and an upper bound in all cases tried for others.
+    The figures of the last step alone are exact, for Gaussian directions where it denoises.  What the steps do is exact
+    for Gaussian directions, and an upper bound in all cases tried for others.
 
     References
     ----------
@@ -303,15 +332,10 @@ def advise_sampler(
     n = checks.integer(degree, "degree", minimum=1)
     floor = checks.positive(smallest_variance, "smallest_variance")
     time = truncation.truncation_time
-    if time == np.inf:
-        raise InputError(f"sampler must leave some signal, got {truncation.name}, which leaves none.")
     noisy = truncation.final_step == "noisy"
-    rounds = ConstantRounds.of(alpha, time, 0.5)
+    rounds = ConstantRounds(alpha, 0.5 * time)
     loss = float(rounds.loss(n))
-    if noisy:
-        drift = float(rounds.loss(2))
-    else:
-        drift = (1.0 - 2.0 * denoised_fraction(truncation.final_step)) * truncation.sigma**2 / alpha
+    drift = float(rounds.loss(2)) if noisy else _drift(floor, truncation.sigma, alpha, truncation.final_step)
     return SamplerAdvice(
         truncation=truncation,
         fresh_fraction=alpha,
@@ -319,7 +343,9 @@ def advise_sampler(
         filter_degree=alpha / (0.5 * time) if time > 0.0 else np.inf,
         degree=n,
         loss=loss,
+        smallest_variance=floor,
         variance_drift=drift,
+        drift_of_half_step=_drift(floor, truncation.sigma, alpha, "half"),
         rounds=max(float(repetitions_to(0.01, float(rounds.contraction(n)))), 1.0),
         matters=(noisy and loss > NEGLIGIBLE_LOSS) or abs(drift) > NEGLIGIBLE_LOSS * floor,
         steps_effect=None
@@ -328,6 +354,14 @@ def advise_sampler(
             truncation.sampler, variance=floor, data_scale=truncation.data_scale, fresh_fraction=alpha
         ),
     )
+
+
+def _drift(variance: float, sigma: float, fresh_fraction: float, final_step: str) -> float:
+    """Return the long-run change of a variance by a last step alone."""
+    if sigma == np.inf:  # no signal: the mean is all that full denoising leaves
+        return -variance if final_step == "full" else np.inf
+    _, model = limit_variance(variance, sigma=sigma, fresh_fraction=fresh_fraction, final_step=final_step)
+    return float(model - variance)
 
 
 def known_sampler(name: str, *, steps: int | None = None) -> SamplerTruncation:

@@ -107,8 +107,13 @@ def _of_class(source: SchedulerSource, scale: float, step: int | None, steps: in
         sigma = sigma / np.sqrt(1.0 - sigma**2)  # what is left of unit variance
     time = np.inf if sigma == np.inf else float(time_from_sigma(sigma / scale))
     final = "full" if kind != "noisy" else "noisy" if preserving else "rescaled"
-    network_is_known = not convention_of((source.class_name,)).few_steps and not source.guidance_distilled
-    return SamplerTruncation(name, time, final, sampler if network_is_known and step is None else None, scale)
+    few = convention_of((source.class_name,)).few_steps
+    note = ""
+    if few or source.guidance_distilled:
+        kind = "for few steps" if few else "distilled with guidance"
+        note = f"Its network is taken for a posterior mean here, which networks {kind} are not."
+    is_known = not note and step is None
+    return SamplerTruncation(name, time, final, sampler if is_known else None, scale, note)
 
 
 def _of_table(settings: Mapping[str, Any], scale: float, step: int | None) -> SamplerTruncation:

@@ -45,14 +45,16 @@ def scheduler_class(name: str) -> type[SchedulerObject]:
     with quiet(), _light_imports():
         require("diffusers")
         import diffusers
+        from diffusers import schedulers
 
+        kind = None
         if name in WITHOUT_TORCHSDE:
             missing = importlib.util.find_spec("torchsde") is None
             with _placeholder("torchsde") if missing else ExitStack():
                 module = importlib.import_module(f"diffusers.schedulers.{WITHOUT_TORCHSDE[name]}")
-        else:
-            module = diffusers if hasattr(diffusers, name) else diffusers.schedulers
-        kind = getattr(module, name, None)
+            kind = getattr(module, name, None)
+        elif name in dir(schedulers):  # another class of diffusers would import what it is built on
+            kind = getattr(schedulers, name, None)
     if not isinstance(kind, type):
         raise InputError(
             f"_class_name must be a scheduler of diffusers {diffusers.__version__}, got {name!r}."

@@ -86,12 +86,14 @@ def probe_scheduler(
             return _Probe(ready, options, is_told).run(guidance)
         except InputError:
             raise
-        except IndexError:  # an offset that leads beyond the training steps
-            raise InputError(f"steps must be a number that {name} accepts, got {steps}.") from None
-        except (ValueError, TypeError, ArithmeticError, RuntimeError) as problem:
-            raise InputError(
-                f"scheduler must take its steps on samples of numbers, got {name}: {sentence(problem)}"
-            ) from None
+        except (
+            Exception
+        ) as problem:  # code of diffusers fails in many ways, all of them for what it was given
+            if isinstance(problem, IndexError):  # as an offset that leads beyond the training steps
+                rule = f"steps must be a number that {name} accepts, got {steps}"
+            else:
+                rule = f"scheduler must take its steps on samples of numbers, got {name}"
+            raise InputError(f"{rule}: {sentence(problem)}") from None
 
 
 class PreparedScheduler(NamedTuple):

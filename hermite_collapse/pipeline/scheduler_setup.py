@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +18,7 @@ from .scheduler_sources import SchedulerSource
 
 LONGEST_COMPLAINT = 160  # characters
 NOT_LINEAR = ("clip_sample", "clip_denoised", "thresholding")
+POSITIVE = {"sigma_max", "sigma_data", "shift", "flow_shift", "rho"}
 LEARNED_VARIANCES = ("learned", "learned_range")
 TAKE_BOTH = (  # the number of steps beside the levels themselves
     "FlowMatchEulerDiscreteScheduler",
@@ -52,6 +55,7 @@ def made(source: SchedulerSource) -> SchedulerObject:
         raise InputError("config must name the scheduler's class (_class_name), got none.")
     kind = scheduler_class(name)
     convention_of((name,))
+    _check_numbers(source.settings)
     # What its constructor takes; `from_config` of diffusers takes the same and imports all classes that it resembles.
     defaults = set(source.settings.get("_use_default_values") or ())
     accepted = inspect.signature(kind.__init__).parameters.keys() - {"self", "kwargs"} - defaults
@@ -62,8 +66,30 @@ def made(source: SchedulerSource) -> SchedulerObject:
     except ImportError as problem:
         words = str(problem).strip().splitlines()[0]
         raise InputError(f"{name} cannot be made here: {words}") from None
-    except (ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError) as problem:
+    except Exception as problem:  # code of diffusers fails in many ways, all of them for what it was given
         raise InputError(f"config must be one that {name} accepts: {sentence(problem)}") from None
+
+
+def _check_numbers(settings: Mapping[str, Any]) -> None:
+    """Check numbers that diffusers takes unchecked and turns into levels that are none."""
+    for name, value in settings.items():
+        if isinstance(value, float) and np.isnan(value):
+            raise InputError(f"{name} must be a number, got nan.")
+    given = {name: value for name, value in settings.items() if value is not None and value != "None"}
+    if "num_train_timesteps" in given:
+        checks.integer(given["num_train_timesteps"], "num_train_timesteps", minimum=1)
+    for name in POSITIVE & given.keys():
+        checks.positive(given[name], name)
+    if "sigma_min" in given:
+        checks.nonnegative(given["sigma_min"], "sigma_min")
+    for name in ("beta_start", "beta_end"):
+        if name in given:
+            checks.share(given[name], name)
+    if "trained_betas" in given:
+        betas = checks.vector(given["trained_betas"], "trained_betas")
+        wrong = betas[(betas < 0.0) | (betas > 1.0)]
+        if len(wrong):
+            raise InputError(f"trained_betas must lie in [0, 1], got {float(wrong[0])!r}.")
 
 
 def chosen_map(
@@ -165,7 +191,7 @@ def set_levels(
         if name == "ScoreSdeVeScheduler":
             scheduler.set_sigmas(steps)
             notes.append("The corrector's steps are left out, because they are not linear.")
-    except (ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError, IndexError) as problem:
+    except Exception as problem:  # code of diffusers
         rule = (
             f"must be ones that {name} accepts"
             if custom
@@ -178,7 +204,9 @@ def set_levels(
 
 def sentence(problem: Exception) -> str:
     """Return what a library complains about as one short sentence."""
-    words = " ".join(str(problem).split()) or type(problem).__name__
+    words = " ".join(str(problem).split())
+    if not words or isinstance(problem, LookupError | AssertionError):
+        words = f"its own code fails ({type(problem).__name__}{': ' if words else ''}{words})"
     if len(words) > LONGEST_COMPLAINT:
         words = words[:LONGEST_COMPLAINT].rsplit(" ", 1)[0] + " ..."
     return words if words.endswith(".") else words + "."

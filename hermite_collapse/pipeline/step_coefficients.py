@@ -1,7 +1,7 @@
 """The coefficients of the closed forms: what each step of EDM, DDPM, DDIM and flow matching is made of.
 
-Names are those of `sampler_steps`: each step is x' = c_x x + c_D D + c_N N + sqrt(q) z, with the posterior means D and N
-at the level (a, s) of the step.
+Names are those of `sampler_steps`: each step is x' = c_x x + c_D D + c_N N + sqrt(q) z, with the posterior means D and
+N at the level (a, s) of the step.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,12 @@ def test_advice_says_no_when_truncation_is_negligible_and_yes_when_not():
     assert papers.matters and papers.variance_drift == pytest.approx(np.expm1(0.02) / (0.1 + np.expm1(0.02)))
     assert papers.loss == pytest.approx(1 - hc.attenuation(8, fresh_fraction=0.1, truncation_time=0.02))
     half = advise_sampler(SamplerTruncation("mine", 0.02, "half"), fresh_fraction=0.1)
-    assert half.variance_drift == 0.0 and "half a step" in half.text.lower()
+    model = 1.0
+    for _ in range(400):
+        w = 0.1 + 0.9 * model
+        model = w + half.truncation.sigma**4 / (4.0 * (w + half.truncation.sigma**2))
+    assert half.variance_drift == pytest.approx(model - 1.0, rel=1e-9) and "half a step" in half.text.lower()
+    assert half.drift_of_half_step == half.variance_drift
     assert advise_sampler(0.3, fresh_fraction=0.5).truncation.final_step == "noisy"
 
 
@@ -51,7 +58,13 @@ def test_every_final_step_has_advice_and_others_are_refused():
         target, fresh_fraction=0.1, truncation_time=sigma**2, process=hc.VarianceExploding()
     ).limit()
     assert advice["rescaled"].variance_drift == pytest.approx(exploding.covariance[0, 0] - 1.0, rel=1e-9)
-    assert advice["full"].variance_drift == -advice["rescaled"].variance_drift
+    # w -> w^2 / (w + sigma^2), by plain rounds.
+    model = 1.0
+    for _ in range(400):
+        w = 0.1 + 0.9 * model
+        model = w**2 / (w + sigma**2)
+    assert advice["full"].variance_drift == pytest.approx(model - 1.0, rel=1e-9)
+    assert advice["full"].variance_drift == pytest.approx(-advice["rescaled"].variance_drift, rel=0.2)
     with pytest.raises(hc.InputError, match="did you mean 'full'"):
         SamplerTruncation("mine", 0.02, "fully")
 
@@ -77,8 +90,35 @@ def test_steps_of_known_samplers_and_the_causes_that_were_not_looked_at():
     ):
         with pytest.raises(hc.InputError, match=words):
             advise_sampler(arguments[0], fresh_fraction=0.5, steps=arguments[1])
-    with pytest.raises(hc.InputError, match="sampler must leave some signal"):
-        advise_sampler(SamplerTruncation("mine", np.inf, "full"), fresh_fraction=0.5)
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.1, 0.9])
+@pytest.mark.parametrize("sigma", [0.004, 0.3, 0.7194, 3.0])
+def test_a_last_step_far_from_the_data_by_plain_rounds(sigma, alpha):
+    """Where sigma^2 / alpha is not small beside the variance the leading order says more than there is."""
+    truncation = SamplerTruncation("mine", float(hc.time_from_sigma(sigma)), "full")
+    advice = advise_sampler(truncation, fresh_fraction=alpha)
+    model = narrow = 1.0
+    edge = sigma**2 / alpha
+    narrow = edge
+    for _ in range(4000):
+        w = alpha + (1 - alpha) * model
+        model = w**2 / (w + sigma**2)
+        w = alpha * edge + (1 - alpha) * narrow
+        narrow = w**2 / (w + sigma**2)
+    assert advice.variance_drift == pytest.approx(model - 1.0, rel=1e-6, abs=1e-12)
+    assert -1.0 < advice.variance_drift < 0.0
+    share = float(re.search(r"keep less than ([\d.]+) % of theirs", advice.text).group(1)) / 100
+    assert narrow / edge == pytest.approx(share, abs=0.006)
+    if (sigma, alpha) == (0.7194, 0.1):
+        assert 1.0 + advice.variance_drift == pytest.approx(0.0228, abs=1e-4)
+
+
+def test_a_sampler_that_keeps_no_signal_has_an_answer():
+    for step, drift in (("full", -1.0), ("noisy", 1.0), ("rescaled", np.inf)):
+        advice = advise_sampler(SamplerTruncation("mine", np.inf, step), fresh_fraction=0.5)
+        assert advice.variance_drift == drift and advice.loss == 1.0 and advice.matters
+        assert "sigma = inf" in advice.text and "nan" not in advice.text
 
 
 def test_which_part_of_a_sampler_does_more():

@@ -134,6 +134,7 @@ def test_schedulers_of_diffusers(diffusers, settings, options, final_step, sigma
     else:
         assert truncation.sigma == pytest.approx(sigma, rel=4e-4)
     few_steps = settings["_class_name"] == "LCMScheduler"
+    assert ("networks for few steps are not" in truncation.note) is few_steps
     assert (truncation.sampler is None) is (few_steps or "step" in options)
 
 

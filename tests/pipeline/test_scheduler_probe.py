@@ -694,6 +694,7 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         stream.truncate(1 << 30)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
+    cosine = {"beta_schedule": "squaredcos_cap_v2"}
     ddim = {"_class_name": "DDIMScheduler"}
     for source, options, words in (
         (ddim, {"steps": 0}, "steps must be"),
@@ -735,11 +736,42 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         ("/dev/zero", {}, "scheduler must be a regular file or a folder"),
         (3.0, {}, "scheduler must be a scheduler of diffusers"),
         (CLASSES["DDIMScheduler"], {}, "scheduler must be a scheduler of diffusers"),
-        (ddim | {"beta_start": -1.0, "beta_end": -2.0}, {}, "scheduler must take its steps on samples"),
+        (ddim | {"beta_start": -1.0, "beta_end": -2.0}, {}, "beta_start must lie in [0, 1], got -1.0"),
+        (ddim | {"beta_end": float("nan")}, {}, "beta_end must be a number, got nan"),
+        (ddim | {"trained_betas": [0.1, -2.0]}, {}, "trained_betas must lie in [0, 1], got -2.0"),
+        (ddim | {"trained_betas": "abc"}, {}, "trained_betas must hold real numbers"),
+        (ddim | {"num_train_timesteps": -5}, {}, "num_train_timesteps must be an integer >= 1, got -5"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_min": -1}, {}, "sigma_min must be >= 0, got -1"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_data": 0}, {}, "sigma_data must be"),
+        # Classes of diffusers that are no schedulers, and code of diffusers that fails for reasons of its own.
+        ({"_class_name": "UNet2DConditionModel"}, {}, "_class_name must be a scheduler of diffusers"),
+        ({"_class_name": "StableDiffusionPipeline"}, {}, "_class_name must be a scheduler of diffusers"),
+        ({"_class_name": "schedulers"}, {}, "_class_name must be a scheduler of diffusers"),
+        (
+            cosine
+            | {
+                "_class_name": "UniPCMultistepScheduler",
+                "use_exponential_sigmas": True,
+                "final_sigmas_type": "sigma_min",
+            },
+            {"steps": 10},
+            "got UniPCMultistepScheduler: its own code fails (AssertionError)",
+        ),
+        (
+            cosine | {"_class_name": "SASolverScheduler", "use_karras_sigmas": True},
+            {"steps": 50},
+            "got SASolverScheduler: its own code fails (AssertionError)",
+        ),
+        (
+            SCALED | {"_class_name": "DPMSolverMultistepScheduler", "use_beta_sigmas": True},
+            {"steps": 50},
+            "DPMSolverMultistepScheduler accepts, got 50: its own code fails (IndexError",
+        ),
         (ddim, {"step_options": [1]}, "step_options must be"),
         (ddim, {"step_options": {"sample": 1}}, "step_options must be arguments of DDIMScheduler.step"),
         (ddim, {"step_options": {"eta": "x"}}, "scheduler must take its steps on samples"),
-        (ddim | {"beta_start": "x"}, {}, "config must be one that DDIMScheduler accepts"),
+        (ddim | {"beta_start": "x"}, {}, "beta_start must be a real number, got 'x'"),
+        (ddim | {"timestep_spacing": "x"}, {}, "steps must be a number that DDIMScheduler accepts"),
     ):
         with pytest.raises(hc.InputError) as problem:
             SamplerSteps.of_scheduler(source, **({"steps": 4} | options))

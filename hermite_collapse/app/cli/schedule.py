@@ -123,6 +123,15 @@ def run(
         raise InputError(f"steps must come with known or scheduler_file, got {steps} without them.")
     config = _with_time(config, alpha_bar, sigma)
     advice = _advice(config, known, scheduler_file, data_scale, step, steps)
+    if advice is not None and advice.truncation.truncation_time == np.inf:
+        if error_scale is not None or output.folder is not None:
+            raise InputError(
+                f"error_scale and out must come with a sampler that keeps some signal, got {advice.truncation.name}."
+            )
+        output.heading("Does truncation matter for this sampler?")
+        output.text(advice.text)
+        output.document({"command": "schedule", "advice": advice.text, "truncation": {"OU time": np.inf}})
+        return 0
     if advice is not None:
         config = config.updated({"truncation_time": advice.truncation.truncation_time, "rate": 0.5})
     units = _units(config)
