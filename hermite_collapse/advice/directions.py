@@ -4,6 +4,10 @@ With labels the directions are those of the covariance within classes, and along
 
     w = variance within a class,      b = variance of the class means, less what w adds to those of n_c samples.
 
+The variance of few samples along their own principal directions is no estimate of the data's: with as many samples as
+dimensions it lies between 0 and 4 where every direction has variance 1.  There the variances are those of samples that
+were held out along the directions of the others, so that each is that of the data along a direction, without bias.
+
 An autoencoder is fitted in the leading principal directions; the rest of its input counts as residual.
 """
 
@@ -20,8 +24,9 @@ from ..core.value import Value
 from ..diagnosis.principal import principal_axes
 from ..pipeline.interpolant import SMALLEST
 from ..pipeline.matrix_autoencoder import AutoencoderFit, fit_autoencoder
+from .held_out import held_out_variances
 
-FEW = 10  # samples a direction, below which small variances come out too small
+FEW = 50  # samples a dimension, below which variances are those of held-out samples
 MOST_FITTED = 64
 SAMPLES_PER_FITTED = 10
 
@@ -33,7 +38,7 @@ class PrincipalDirections(Value):
     Attributes
     ----------
     variances : array, shape (m,)
-        Along each direction; within a class where there are classes.
+        Along each direction; within a class where there are classes.  Of held-out samples where samples are few.
     vectors : array, shape (m, d)
         The directions.
     between : array, shape (m,), or None
@@ -42,6 +47,8 @@ class PrincipalDirections(Value):
         Number of samples.
     classes : int
         Number of classes, 1 without labels.
+    unseen_share : float
+        Share of the variance in the directions that so few samples do not show.
     """
 
     variances: FloatArray
@@ -49,16 +56,27 @@ class PrincipalDirections(Value):
     between: FloatArray | None
     count: int
     classes: int = 1
+    unseen_share: float = 0.0
 
     @property
     def is_rough(self) -> bool:
-        """Whether there are so few samples that the small variances come out too small."""
-        return self.count < FEW * self.vectors.shape[1]
+        """Whether there are so few samples that variances are those of held-out samples."""
+        return is_few(self.count, self.vectors.shape[1])
+
+    @property
+    def unseen(self) -> int:
+        """Number of directions that the samples do not show."""
+        return self.vectors.shape[1] - len(self.variances)
 
     def quantiles(self, number: int) -> IntArray:
         """Return the indices of at most so many directions, evenly spread over their ranks, both ends among them."""
         last = len(self.variances) - 1
         return np.unique(np.round(np.linspace(0, last, min(number, last + 1))).astype(np.int64))
+
+
+def is_few(count: int, dimension: int) -> bool:
+    """Return whether variances of samples along their own principal directions are no estimate."""
+    return count < FEW * dimension
 
 
 def principal_directions(samples: FloatArray, labels: IntArray | None = None) -> PrincipalDirections:
@@ -72,6 +90,7 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
     count = len(samples)
     if count < 2:
         raise InputError(f"samples must be at least 2 for a variance, got {count}.")
+    index: IntArray = np.zeros(count, dtype=np.int64)
     if labels is None:
         deviations, freedom, means, sizes = samples - samples.mean(axis=0), count - 1, None, None
     else:
@@ -89,12 +108,21 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
     variances, vectors = variances[variances > SMALLEST], vectors[variances > SMALLEST]
     if len(variances) == 0:
         raise InputError("samples must vary, got all of them equal.")
+    unseen_share = 0.0
+    if is_few(*samples.shape):
+        held_out, unseen_share = held_out_variances(samples, index)
+        shown = np.flatnonzero(held_out > SMALLEST)
+        shown = shown[shown < len(vectors)]
+        if len(shown) == 0:
+            raise InputError(f"samples must be enough to hold some out of each class, got {count}.")
+        variances, vectors = held_out[shown], vectors[shown]
     between = None
     if means is not None and sizes is not None:
         along = (means - samples.mean(axis=0)) @ vectors.T
         raw = np.average(along**2, axis=0, weights=sizes)
         between = np.maximum(raw - variances * (len(sizes) - 1) / count, 0.0)
-    return PrincipalDirections(variances, vectors, between, count, 1 if sizes is None else len(sizes))
+    number = 1 if sizes is None else len(sizes)
+    return PrincipalDirections(variances, vectors, between, count, number, unseen_share)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,13 @@ from ..advice.directions import (
     principal_directions,
 )
 from ..core.errors import InputError
+from ..core.numbers import percent
 from ..storage.labelled import LabelledSamples, read_labelled
 
 NOT_LINEAR = (
     0.05  # share of the residual, or change of the regression, from which an autoencoder counts as not linear
 )
+NOTHING = 1e-6  # share of the variance that is not worth a sentence
 
 
 class AuditData(NamedTuple):
@@ -63,12 +65,20 @@ def read_directions(
         )
     directions = principal_directions(data.samples, data.labels if guided else None)
     kind = "principal variances within classes of" if guided else "principal variances of"
-    spectrum = f"{len(directions.variances)} {kind} {len(data.samples)} samples in {samples.name}"
+    number = len(directions.variances)
+    shown = f"{number} of {number + directions.unseen}" if directions.unseen else f"{number}"
+    spectrum = f"{shown} {kind} {len(data.samples)} samples in {samples.name}"
     notes = []
     if directions.is_rough:
         notes.append(
-            f"{directions.count} samples in {directions.vectors.shape[1]} dimensions are few: the smallest variances "
-            "come out too small."
+            f"{directions.count} samples in {directions.vectors.shape[1]} dimensions are few: variances are those of "
+            "held-out samples along the directions of the others."
+        )
+    if directions.unseen_share > NOTHING:
+        notes.append(
+            f"{directions.unseen} of {directions.vectors.shape[1]} directions, with "
+            f"{percent(directions.unseen_share)} of the variance, are not seen by so few samples: nothing is said of "
+            "them."
         )
     autoencoder = None
     if decoded is not None:
@@ -84,10 +94,10 @@ def _decoded(
     decoded_again: Path | None,
     scale: float | None,
 ) -> DecodedDirections:
-    once = data.paired(read_labelled(decoded, scale=scale), "decoded")
+    once = data.paired(read_labelled(decoded, scale=scale, name="decoded"), "decoded")
     twice = None
     if decoded_again is not None:
-        twice = data.paired(read_labelled(decoded_again, scale=scale), "decoded_again")
+        twice = data.paired(read_labelled(decoded_again, scale=scale, name="decoded_again"), "decoded_again")
     return decoded_directions(directions, data.samples, once, twice)
 
 

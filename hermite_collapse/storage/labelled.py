@@ -3,6 +3,7 @@
     photos/a.png, photos/b.png                    names a.png and b.png
     photos/cats/a.png, photos/dogs/b.png          names cats/a.png and dogs/b.png, classes 0 and 1
     latents.npy, labels.npy                       rows in their order, one whole number each
+    photos/a.png, photos/b.png, labels.csv        lines such as "a.png,0", classes by name, in any order
 
 Units are those of `units`: images of 8 and 16 bits become [-1, 1].
 """
@@ -10,6 +11,8 @@ Units are those of `units`: images of 8 and 16 bits become [-1, 1].
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +22,10 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
+from .formats import TEXT
 from .pictures import class_folders, image_files
 from .samples import read_samples
+from .tables import decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,7 @@ def read_labelled(
     labels: str | os.PathLike[str] | None = None,
     *,
     scale: float | None = None,
+    name: str = "samples",
 ) -> LabelledSamples:
     """Return the samples of a file, a folder of images or a folder of class folders.
 
@@ -78,9 +84,12 @@ def read_labelled(
     path : str or path
         As `read_samples` takes, or a folder of folders of images.
     labels : str or path, optional
-        File with one whole number a sample, in the order of the rows or of the names.
+        File with one whole number a sample, in the order of the rows or of the names; or text with the name of an image
+        and its class on each line.
     scale : float, optional
         > 0, by which the numbers in the file are divided.
+    name : str
+        Argument that gave the samples, for messages.
 
     Returns
     -------
@@ -93,7 +102,8 @@ def read_labelled(
     """
     folder = Path(path)
     classes = class_folders(folder)
-    samples = np.asarray(read_samples(path, scale=scale))
+    with _called(name):
+        samples = np.asarray(read_samples(path, scale=scale))
     if classes:
         if labels is not None:
             raise InputError(
@@ -104,11 +114,49 @@ def read_labelled(
         numbers = np.repeat(np.arange(len(files)), [len(part) for part in files])
         return LabelledSamples(samples, names, numbers)
     names = tuple(file.name for file in image_files(folder)) if folder.is_dir() else ()
-    return LabelledSamples(samples, names, None if labels is None else _labels(labels, len(samples)))
+    if labels is None:
+        return LabelledSamples(samples, names)
+    by_name = _classes_by_name(Path(labels), names)
+    return LabelledSamples(samples, names, _labels(labels, len(samples)) if by_name is None else by_name)
+
+
+@contextmanager
+def _called(name: str) -> Iterator[None]:
+    """Let refusals of samples speak of the argument that gave them."""
+    try:
+        yield
+    except InputError as problem:
+        rest = str(problem).removeprefix("samples (")
+        if name == "samples" or rest == str(problem):
+            raise
+        raise InputError(f"{name} ({rest}") from None
+
+
+def _classes_by_name(path: Path, names: tuple[str, ...]) -> IntArray | None:
+    """Return the classes in a text of names and classes; None for other files."""
+    if not names or path.suffix.lower() not in TEXT or not path.is_file():
+        return None
+    lines = [line for line in decoded(path.read_bytes()).splitlines() if line.strip()]
+    delimiter = next((mark for mark in ("\t", ";", ",") if lines and mark in lines[-1]), None)
+    rows = [[cell.strip().strip("\"'") for cell in line.rsplit(delimiter, 1)] for line in lines]
+    known = set(names)
+    if any(len(row) != 2 for row in rows) or not any(row[0] in known for row in rows):
+        return None
+    entries = rows if rows[0][0] in known else rows[1:]  # below names of columns
+    classes = dict(entries)  # type: ignore[arg-type]
+    odd = sorted(known ^ classes.keys()) or [
+        row[0] for row in entries if [r[0] for r in entries].count(row[0]) > 1
+    ]
+    if odd:
+        raise InputError(
+            f"labels ({path}) must name each file of samples once, got {len(odd)} that it does not, such as {odd[0]!r}."
+        )
+    return np.unique([classes[name] for name in names], return_inverse=True)[1].astype(np.int64)
 
 
 def _labels(path: str | os.PathLike[str], count: int) -> IntArray:
-    values = np.asarray(read_samples(path, scale=1.0))
+    with _called("labels"):
+        values = np.asarray(read_samples(path, scale=1.0))
     name = f"labels ({path})"
     if values.shape != (count, 1):
         raise InputError(f"{name} must be one whole number for each of {count} samples, got {values.shape}.")

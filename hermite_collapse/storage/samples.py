@@ -63,6 +63,8 @@ def read_samples(
 def read_stored(path: str | os.PathLike[str]) -> NDArray[np.generic]:
     """Return the numbers of a file or a folder of images as they are stored, shape (n, ...)."""
     file, member = _split(Path(path))
+    if not file.exists():
+        raise InputError(f"{sample_name(path)} must name an existing file or folder, got {str(file)!r}.")
     if not is_known(file):
         suffix = file.suffix.lower()
         raise InputError(

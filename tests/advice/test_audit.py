@@ -11,7 +11,9 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, audit
 from hermite_collapse.advice.directions import decoded_directions, principal_directions
+from hermite_collapse.advice.held_out import held_out_variances
 from hermite_collapse.core.errors import InputError
+from hermite_collapse.diagnosis.principal import principal_axes
 from hermite_collapse.pipeline.mechanisms import (
     Autoencoder,
     Blur,
@@ -161,19 +163,48 @@ def test_bad_input_is_one_sentence(call, words):
 
 def test_principal_variances_from_either_gram_matrix():
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((40, 8)) * np.geomspace(1.0, 1e-2, 8)
+    x = rng.standard_normal((400, 8)) * np.geomspace(1.0, 1e-2, 8)
     tall = principal_directions(x)
     np.testing.assert_allclose(tall.variances, np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1], rtol=1e-10)
+    centred = x[:6] - x[:6].mean(axis=0)
+    values, vectors = principal_axes(centred, 5)
+    assert len(values) == 5  # one less than samples
+    np.testing.assert_allclose(values, np.linalg.svd(centred, compute_uv=False)[:5] ** 2 / 5, rtol=1e-9)
     wide = principal_directions(x[:6])
-    assert len(wide.variances) == 5  # one less than samples
-    singular = np.linalg.svd(x[:6] - x[:6].mean(axis=0), compute_uv=False)[:5]
-    np.testing.assert_allclose(wide.variances, singular**2 / 5, rtol=1e-9)
-    for directions in (tall, wide):
-        np.testing.assert_allclose(
-            directions.vectors @ directions.vectors.T, np.eye(len(directions.variances)), atol=1e-9
-        )
-    assert wide.is_rough and tall.is_rough and not principal_directions(rng.standard_normal((90, 8))).is_rough
+    for directions in (tall.vectors, vectors, wide.vectors):
+        np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-9)
+    assert wide.is_rough and wide.unseen > 0 and not tall.is_rough and tall.unseen == 0
     assert tall.quantiles(3).tolist() == [0, 4, 7] and tall.quantiles(99).tolist() == list(range(8))
+
+
+@pytest.mark.parametrize(("count", "classes"), [(40, 1), (12, 1), (30, 5), (8, 4)])
+def test_variances_of_few_samples_are_those_of_their_directions(count, classes):
+    """Along directions that do not know them samples of unit variance have variance 1, in the mean of many sets."""
+    rng = np.random.default_rng(count)
+    means, shares, sets, dimension = [], [], 200, 16
+    labels = np.arange(count) % classes
+    for _ in range(sets):
+        x = rng.standard_normal((count, dimension)) + 3.0 * rng.standard_normal((classes, dimension))[labels]
+        values, unseen = held_out_variances(x, labels)
+        means.append(values.mean())
+        shares.append(unseen - (1.0 - len(values) / dimension))
+    for values, expected in ((means, 1.0), (shares, 0.0)):
+        assert abs(np.mean(values) - expected) < 4 * np.std(values) / np.sqrt(sets) + 1e-12
+
+
+def test_few_samples_of_a_steep_spectrum():
+    """The estimate is that of u^T Sigma u, which is known here; that of the same samples is far off at both ends."""
+    rng = np.random.default_rng(0)
+    variances = np.arange(1, 65) ** -1.5
+    ratios, naive = [], []
+    for _ in range(20):
+        x = rng.standard_normal((100, 64)) * np.sqrt(variances)
+        directions = principal_directions(x)
+        true = directions.vectors**2 @ variances
+        ratios.append(directions.variances / true)
+        naive.append(np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1] / true)
+    assert np.all(np.abs(np.mean(ratios, axis=0) - 1.0) < 0.2)
+    assert np.mean(naive, axis=0)[-1] < 0.3
 
 
 def test_variances_within_classes_and_of_their_means():

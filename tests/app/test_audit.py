@@ -123,12 +123,45 @@ def test_the_folder_holds_page_figure_and_document(tmp_path, capsys):
 
 
 def test_directions_of_images_are_principal_variances_in_model_units(tmp_path, capsys):
-    x = images(tmp_path / "photos")
+    x = images(tmp_path / "photos", 160, side=1)
     document = audit("edm", "--samples", tmp_path / "photos", capsys=capsys)
     expected = np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1]
     np.testing.assert_allclose(document["directions"], expected, rtol=1e-9)
-    assert document["spectrum"] == "9 principal variances of 60 samples in photos"
-    assert any("are few" in note for note in document["notes"])
+    assert document["spectrum"] == "3 principal variances of 160 samples in photos"
+    assert document["notes"] == []
+
+
+def test_few_samples_in_many_dimensions_are_held_out(capsys):
+    """40 samples of unit variance in 256 dimensions have principal variances from 3 to 10 in themselves."""
+    x = np.random.default_rng(3).standard_normal((40, 4, 8, 8))
+    assert np.linalg.eigvalsh(np.cov(x.reshape(40, -1), rowvar=False))[-1] > 8.0
+    np.save("latents.npy", x)
+    document = audit("edm", "--samples", "latents.npy", capsys=capsys)
+    directions = np.array(document["directions"])
+    assert len(directions) == 31 and document["spectrum"].startswith("31 of 256 principal variances")
+    # Each is the mean of 40 squares; all of them together of 1240.
+    assert np.all(np.abs(directions - 1.0) < 4.5 * np.sqrt(2 / 40))
+    assert abs(directions.mean() - 1.0) < 4 * np.sqrt(2 / 1240)
+    assert any("variances are those of held-out samples" in note for note in document["notes"])
+    unseen = next(note for note in document["notes"] if note.startswith("225 of 256 directions"))
+    assert abs(float(re.search(r"with (\d+) %", unseen).group(1)) - 100 * 225 / 256) < 5
+
+
+def test_classes_by_the_names_of_images(tmp_path, capsys):
+    images(tmp_path / "photos", 40, side=1, names=[f"im{i:03d}.png" for i in range(40)])
+    numbers = [i % 2 for i in range(40)]
+    np.savetxt("numbers.txt", numbers)
+    rows = [f"im{i:03d}.png,{('cat', 'dog')[n]}" for i, n in enumerate(numbers)]
+    (tmp_path / "named.csv").write_text("name,class\n" + "\n".join(rows[::-1]))
+    (tmp_path / "bare.csv").write_text("\n".join(rows))
+    (tmp_path / "short.csv").write_text("\n".join(rows[:-1]))
+    (tmp_path / "twice.csv").write_text("\n".join([*rows, rows[0]]))
+    options = ("edm", "--samples", "photos", "--guidance", 1.5, "--labels")
+    expected = audit(*options, "numbers.txt", capsys=capsys)
+    for file in ("named.csv", "bare.csv"):
+        assert audit(*options, file, capsys=capsys)["all_together"] == expected["all_together"]
+    assert "such as 'im039.png'" in refused(*options, "short.csv", capsys=capsys)
+    assert "such as 'im000.png'" in refused(*options, "twice.csv", capsys=capsys)
 
 
 def test_latents_are_taken_as_they_are(tmp_path, capsys):
@@ -194,6 +227,7 @@ def test_decoded_samples_give_the_autoencoder(tmp_path, capsys):
     for _ in range(500):
         state = r @ (0.5 * data + 0.5 * state) @ r.T + n
     np.testing.assert_allclose(entry["limit"], np.diag(state), rtol=1e-9)
+    assert entry["change"] is None  # nothing was decoded again
     assert entry["total_limit"] == pytest.approx(np.trace(state) / np.trace(data), rel=1e-9)
     assert document["notes"] == []
 
@@ -231,6 +265,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys):
     np.savetxt("labels.txt", np.repeat([0, 1], 20))
     np.savetxt("few.txt", [0, 1])
     np.savetxt("half.txt", np.full(40, 0.5))
+    (tmp_path / "bad.npy").write_bytes(b"no array")
     images(tmp_path / "a", 12)
     images(tmp_path / "b", 11)
     images(tmp_path / "classes" / "one", 4)
@@ -267,6 +302,17 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys):
         (["edm", "--samples", "x.npy", "--decoded", "short.npy"], "decoded must have the shape of samples"),
         (["edm", "--samples", "a", "--decoded", "b"], "same names as samples, got 1 .* such as '011.png'"),
         (["edm", "--samples", "pixels.npy"], "pixels.npy"),
+        (["edm", "--samples", "nothere"], r"samples \(nothere\) must name an existing file or folder"),
+        (
+            ["edm", "--samples", "x.npy", "--decoded", "nothere"],
+            r"^decoded \(nothere\) must name an existing",
+        ),
+        (["edm", "--samples", "x.npy", "--decoded", "pixels.npy"], r"^decoded \(pixels.npy\)"),
+        (
+            ["edm", "--samples", "x.npy", "--decoded", "x.npy", "--decoded-again", "bad.npy"],
+            r"^decoded_again \(bad.npy\)",
+        ),
+        (["edm", "--guidance", "2", "--samples", "x.npy", "--labels", "bad.npy"], r"^labels \(bad.npy\)"),
         (["edm", "--denoiser", "flow_map"], "denoiser must be 'posterior_mean' for edm"),
         (["lcm.json"], "denoiser must be given"),
     ]

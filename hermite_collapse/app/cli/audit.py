@@ -49,7 +49,11 @@ Scale = Annotated[
     Parameter(help="Guidance scale, >= 1, dimensionless (1 is none); needs samples with classes."),
 ]
 Labels = Annotated[
-    Path | None, Parameter(help="File with one whole number a sample: its class, for the class means.")
+    Path | None,
+    Parameter(
+        help="File with one whole number a sample, its class, for the class means; or with the names of images and "
+        "their classes, as in a.png,0."
+    ),
 ]
 Samples = Annotated[
     Path | None,
@@ -247,6 +251,7 @@ def _print(result: Audit, data: AuditData, notes: list[str], output: Output) -> 
     output.text(f"Directions: {result.spectrum}.")
     if data.autoencoder is not None:
         document = _autoencoder(data.autoencoder, result.ledger.fresh_fraction)
+        has_again = data.autoencoder.fit.refitted is not None
         output.heading("The autoencoder alone, in several directions at once")
         output.table(
             ["", "value"],
@@ -255,7 +260,7 @@ def _print(result: Audit, data: AuditData, notes: list[str], output: Output) -> 
                 ["spectral radius of the regression", document["spectral_radius"]],
                 ["fresh fraction that it needs", document["critical_share"]],
                 ["residual that squares and cubes explain", document["curvature"]],
-                ["change of the regression when refitted", document["change"]],
+                *([["change of the regression when refitted", document["change"]]] if has_again else []),
                 ["limit of the total variance, over the data's", document["total_limit"]],
                 ["the same, direction by direction", document["total_limit_by_direction"]],
             ],
@@ -309,7 +314,7 @@ def _autoencoder(decoded: DecodedDirections, fresh_fraction: float) -> dict[str,
         "spectral_radius": matrix.spectral_radius,
         "critical_share": matrix.critical_share,
         "curvature": decoded.fit.curvature,
-        "change": decoded.fit.change,
+        "change": None if decoded.fit.refitted is None else decoded.fit.change,
         "limit": np.diag(limit),
         "limit_by_direction": single,
         "total_limit": float(np.trace(limit)) / total,
