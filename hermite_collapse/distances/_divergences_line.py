@@ -18,21 +18,11 @@ import numpy as np
 from ..core.errors import ConvergenceError
 from ..core.estimates import Estimate
 from ..core.types import FloatArray
+from ._divergences_local import at_components, chi_square_share, excess, hellinger_share, is_narrow, kl_share
 from .line import LineMixture, panels
 from .quadrature import Integrand, integrate
 
 _EPS = float(np.finfo(float).eps)
-
-
-def excess(t: FloatArray) -> FloatArray:
-    """expm1(t) - t to full relative accuracy; infinite where exp overflows."""
-    small = np.abs(t) < 0.5
-    series = np.zeros_like(t)
-    x = np.where(small, t, 0.0)
-    for k in range(16, 1, -1):
-        series = (series * x + 1.0) / k if k > 2 else 0.5 * x * x * (series * x + 1.0)
-    with np.errstate(over="ignore"):
-        return np.where(small, series, np.expm1(t) - t)
 
 
 def _quadrature(
@@ -63,6 +53,8 @@ def _window(p: LineMixture, q: LineMixture) -> tuple[float, float]:
 
 def kl(p: LineMixture, q: LineMixture) -> Estimate:
     """KL(p || q); always finite for mixtures."""
+    if is_narrow(p, q):
+        return at_components(p, q, kl_share)
 
     def integrand(log_p: FloatArray, log_q: FloatArray) -> tuple[FloatArray, FloatArray]:
         ratio = log_q - log_p
@@ -81,6 +73,9 @@ def kl(p: LineMixture, q: LineMixture) -> Estimate:
 
 def hellinger(p: LineMixture, q: LineMixture) -> Estimate:
     """Hellinger distance sqrt(1 - int sqrt(p q))."""
+    if is_narrow(p, q):
+        square_here = at_components(p, q, hellinger_share)
+        return root_of(square_here.value, square_here.error, "quadrature")
 
     def integrand(log_p: FloatArray, log_q: FloatArray) -> tuple[FloatArray, FloatArray]:
         top = np.maximum(log_p, log_q)
@@ -97,6 +92,8 @@ def chi_square(p: LineMixture, q: LineMixture, above: LineMixture) -> Estimate:
     The components of `above` bound p_j^2 / q in turn, for those components j of p that are dominated;
     they say where p^2 / q may have its mass, which can be far from both laws.
     """
+    if is_narrow(p, q):
+        return at_components(p, q, chi_square_share, above)
     low, high = _window(p, q)
     if len(above.means):
         low, high = min(low, above.window()[0]), max(high, above.window()[1])

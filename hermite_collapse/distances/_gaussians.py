@@ -19,7 +19,8 @@ from ..core.errors import ConvergenceError
 from ..core.estimates import Estimate
 from ..core.types import FloatArray
 from ..laws.mixture import GaussianMixture
-from ._divergences_line import excess, root_of
+from ._divergences_line import root_of
+from ._divergences_local import excess
 
 _EPS = float(np.finfo(float).eps)
 _NEAR = 0.5

@@ -22,8 +22,9 @@ from ..core.errors import ConvergenceError
 from ..core.estimates import Estimate
 from ..core.types import FloatArray
 from ._divergences_line import root_of
+from ._divergences_local import at_components, is_narrow, variation_share
 from ._kernels import couple, fourth_derivative_bound, quantiles, signed_measure, tails
-from .line import REACH, LineMixture, spaced
+from .line import REACH, LineMixture, common_unit, spaced
 from .quadrature import Integrand, integrate
 
 _EPS = float(np.finfo(float).eps)
@@ -135,17 +136,22 @@ def _outside(p: LineMixture, q: LineMixture, order: int) -> float:
 
 def wasserstein1(p: LineMixture, q: LineMixture) -> Estimate:
     """W1 = int abs(F - G), with a bound on the error."""
+    unit = common_unit(p, q)
+    p, q = p.divided(unit), q.divided(unit)
     value, error = absolute_integral(p, q, 0)
     # Weights sum to 1 within a few ulp, before and after they are joined: F - G may end that far from 0.
     ends = np.array([p.window(), q.window()])
     excess = abs(math.fsum(_signed(p, q)[0]))
     missing = excess * float(ends[:, 1].max() - ends[:, 0].min())
-    return Estimate(value, error + missing, "bound", "quadrature")
+    return Estimate(unit * value, unit * (error + missing), "bound", "quadrature")
 
 
 def total_variation(p: LineMixture, q: LineMixture) -> Estimate:
     """TV = int abs(p - q) / 2, with a bound on the error."""
-    value, error = absolute_integral(p, q, 1)
+    if is_narrow(p, q):
+        return at_components(p, q, variation_share)
+    unit = common_unit(p, q)
+    value, error = absolute_integral(p.divided(unit), q.divided(unit), 1)
     return Estimate(0.5 * value, 0.5 * error, "bound", "quadrature")
 
 

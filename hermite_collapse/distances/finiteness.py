@@ -273,15 +273,20 @@ def dominations(p: Law, q: Law) -> list[Domination | None]:
 def dominating_line(p: Law, q: Law) -> LineMixture:
     """Return the `dominations` of two laws on the line, equally weighted, for those components of p that have one."""
     left, right = LineMixture.of(p, "p"), LineMixture.of(q, "q")
-    v, m = left.scales[:, None] ** 2, left.means[:, None]
-    s, c = right.scales**2, right.means
-    precision = 2.0 / v - 1.0 / s
-    able = precision > _TOLERANCE * np.maximum(1.0 / v, 0.5 / s)
-    safe = np.where(able, precision, 1.0)
-    centres = (2.0 * m / v - c / s) / safe
-    # (m - c)^2 / (2 s - v) is what m^2 / v, c^2 / s and the centre leave of each other.
-    log_masses = (m - c) ** 2 / (v * s * safe) + 0.5 * np.log(s) - 0.5 * np.log(safe) - np.log(right.weights)
+    narrow, m = left.scales[:, None], left.means[:, None]
+    wide, c = right.scales, right.means
+    with np.errstate(over="ignore"):
+        # The precision 2 / v - 1 / s in units of 1 / v: neither overflows nor cancels where the laws are narrow.
+        ratio = (narrow / wide) ** 2
+        precision = 2.0 - ratio
+        able = precision > _TOLERANCE * np.maximum(1.0, 0.5 * ratio)
+        safe, ratio = np.where(able, precision, 1.0), np.where(able, ratio, 1.0)
+        centres = m + (m - c) * (ratio / safe)
+        # (m - c)^2 / (2 s - v) is what m^2 / v, c^2 / s and the centre leave of each other.
+        log_masses = ((m - c) / wide) ** 2 / safe
+    log_masses = log_masses + np.log(wide) + np.log(narrow) - 0.5 * np.log(safe) - np.log(right.weights)
     best = np.where(able, log_masses, np.inf).argmin(axis=1)
     rows = np.flatnonzero(able.any(axis=1))
-    centres, scales = centres[rows, best[rows]], safe[rows, best[rows]] ** -0.5
+    centres = centres[rows, best[rows]]
+    scales = left.scales[rows] / np.sqrt(safe[rows, best[rows]])
     return LineMixture(np.full(len(rows), 1.0 / max(1, len(rows))), centres, scales)

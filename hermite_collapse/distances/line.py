@@ -19,6 +19,7 @@ from ..laws.mixture import GaussianMixture, Law
 
 REACH = 12.0  # beyond 12 standard deviations lies 2e-33 of a component
 _STEPS = np.array([-12.0, -7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0, 12.0])
+_SMALLEST_SCALE = 1e-162  # about the root of the smallest variance
 _MOST_EVEN_PANELS = 4000.0
 
 
@@ -76,6 +77,10 @@ class LineMixture:
         """Return the law of X + shift."""
         return LineMixture(self.weights, self.means + shift, self.scales)
 
+    def divided(self, unit: float) -> LineMixture:
+        """Return the law of X / unit; no scale becomes 0."""
+        return LineMixture(self.weights, self.means / unit, np.maximum(self.scales / unit, _SMALLEST_SCALE))
+
     def window(self, reach: float = REACH) -> tuple[float, float]:
         """Return the ends of the smallest interval that holds every component's mean +- reach standard deviations."""
         return (
@@ -95,11 +100,13 @@ class LineMixture:
     def log_density(self, x: FloatArray) -> FloatArray:
         """Return log p at points (n,), (n,), without underflow."""
         from ..laws._kernels_log_density import log_density_line_lane
+        from ..laws._log_density import FAR
 
         # Not through the law's own log density: moving x to the law's centre would round it.
         peak, total = np.empty(len(x)), np.empty(len(x))
         log_density_line_lane(0, 1, x, self._heights, self.means, self._roots, peak, total)
-        return peak + np.log(total)
+        # The sum holds the highest term, which rounding of large exponents may move far from 1.
+        return peak + np.log(np.where(peak < FAR, 1.0, total))
 
     def log_density_and_score(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return log p and its derivative at points (n,), (n,) each."""
@@ -114,6 +121,13 @@ class LineMixture:
         """Return points at these multiples of every component's standard deviation, and those standard deviations."""
         points = self.means[:, None] + self.scales[:, None] * steps
         return points.ravel(), np.repeat(self.scales, len(steps))
+
+
+def common_unit(p: LineMixture, q: LineMixture) -> float:
+    """Return the power of two just below the width that both laws take, from 12 standard deviations to 12."""
+    ends = 0.5 * np.array([p.window(), q.window()])
+    width = float(ends[:, 1].max() - ends[:, 0].min())
+    return float(2.0 ** np.floor(np.log2(width)))
 
 
 def panels(laws: Sequence[LineMixture], low: float, high: float, widest: float = np.inf) -> FloatArray:

@@ -25,7 +25,7 @@ from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.types import FloatArray, Seed
 from ..laws.mixture import GaussianMixture, Law
-from ._divergences_line import excess
+from ._divergences_local import excess
 from .finiteness import Domination
 from .line import density_mixture
 

@@ -16,7 +16,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from .determinant import SignedMixture, pair_log_values, signed_mixture
-from .mixture import Mixture
+from .mixture import Mixture, spread
 
 _PANEL_ENTRIES = 1 << 21
 _EPS = float(np.finfo(np.float64).eps)
@@ -58,6 +58,9 @@ def mehler_distance(p: Mixture, q: Mixture, r: float) -> Estimate:
     if len(signed.weights) == 0:
         return Estimate(0.0, 0.0)
     largest = np.abs(signed.excess if signed.diagonal else np.linalg.eigvalsh(signed.excess)).max()
+    if ratio == largest == 1.0 and min(float(spread(law)[0].min()) for law in (p, q)) > 0.0:
+        # The variance is positive, its distance from 1 rounded: the distance is finite and cannot be formed.
+        raise InputError("r must be below 1 for laws with a variance below 1e-16, got 1.")
     if ratio * largest >= 1.0:
         return Estimate(float("inf"), 0.0)
     square = magnitude = 0.0

@@ -26,7 +26,7 @@ _LANES = 16
 _SMALLEST_NORMAL = float(np.finfo(float).tiny)
 # Below this exponent the sum beside it is less than its last bit, and the two passes of the kernel, rounded in
 # different ways, differ by more than an exponential holds.
-_FAR = -(2.0**60)
+FAR = -(2.0**60)
 _SMALL_TASK = 1 << 16  # points x components x axes: below, starting threads costs more than the sums
 
 
@@ -142,7 +142,7 @@ def _group_sums(x: FloatArray, group: _Group, with_slope: bool) -> tuple[FloatAr
         with parallel_region:
             every(_LANES, *arguments)
     if dimension == 1 and not with_slope:
-        total[peak < _FAR] = 1.0
+        total[peak < FAR] = 1.0
     lost = peak == -np.inf
     if lost.any():  # where every exponent overflows, shares of the highest are not numbers
         total[lost] = 0.0
