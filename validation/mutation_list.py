@@ -397,8 +397,8 @@ OTHERS = (
     _in(
         "advice",
         "schedule_problem",
-        "* variance[i] + 2.0 * sigma[i] * slope[i]",
-        "* variance[i] + sigma[i] * slope[i]",
+        "by_variance = 2.0 * (sigma * slope",
+        "by_variance = 1.0 * (sigma * slope",
         "the gradient of a plan",
         "tests/advice/test_planning.py",
     ),
@@ -852,6 +852,24 @@ LATELY_WRITTEN = (
         "a sweep that could test nothing passes",
         "tests/app/test_every_status.py",
         name="app.cli.sweep, status",
+    ),
+    _in(
+        "distances",
+        "_transport",
+        "absolute_integral(p.divided(unit), q.divided(unit), 1)",
+        "absolute_integral(p, q, 1)",
+        "total variation depends on the unit of length",
+        "tests/distances/test_narrow.py",
+        name="distances, unit",
+    ),
+    _in(
+        "distances",
+        "_divergences_local",
+        "(mean - law.means) + scale * z[:, None]",
+        "(mean + scale * z[:, None]) - law.means",
+        "what is narrower than its place is integrated at rounded places",
+        "tests/distances/test_narrow.py",
+        name="distances, narrow",
     ),
 )
 
