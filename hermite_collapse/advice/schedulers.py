@@ -110,8 +110,8 @@ def _of_class(source: SchedulerSource, scale: float, step: int | None, steps: in
     few = convention_of((source.class_name,)).few_steps
     note = ""
     if few or source.guidance_distilled:
-        kind = "for few steps" if few else "distilled with guidance"
-        note = f"Its network is taken for a posterior mean here, which networks {kind} are not."
+        training = "for few steps" if few else "distilled with guidance"
+        note = f"Its network is taken for a posterior mean here, which networks {training} are not."
     is_known = not note and step is None
     return SamplerTruncation(name, time, final, sampler if is_known else None, scale, note)
 

@@ -54,6 +54,7 @@ DENOISERS = ("posterior_mean", "flow_map")
 DRAWS_OF_A_STEP = 3
 MIXTURE = 50.0  # size of the random numbers that check the coefficients
 TOLERANCE = 1e-9
+ANSWERED = {"randn", "randn_like", "float", "to", "tensor"}  # functions of torch
 
 
 def probe_scheduler(
@@ -366,8 +367,10 @@ def _answering_mode() -> Any:
         def __torch_function__(
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
         ) -> Any:
-            options = dict(kwargs or {})
             name = getattr(func, "__name__", "")
+            if name not in ANSWERED:  # tens of thousands of small operations pass here
+                return func(*args, **kwargs) if kwargs else func(*args)
+            options = dict(kwargs or {})
             if name == "randn":
                 given = options.get("size", args)
                 return self.draw(given[0] if len(given) == 1 and not isinstance(given[0], int) else given)

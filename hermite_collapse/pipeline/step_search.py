@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from .mechanism import variances
 from .pipeline import Pipeline
 from .requirements import deviations, is_within
@@ -30,6 +30,7 @@ from .requirements import deviations, is_within
 RATIO = 1.5  # of one number of steps to the next
 PROMISING = 3.0  # times the tolerance: what an interpolated deviation may be to be looked at
 LOOKS = 8  # at numbers between two of the grid
+COARSE = 0.04  # relative accuracy of the number from which more steps do worse again
 LARGEST_LOG = 20.0  # of a limit over the data's variance, where it is 0 or infinite
 
 
@@ -41,7 +42,8 @@ class StepsAnswer(NamedTuple):
     first : int or None
         The smallest number that suffices; None if none of those tried does.
     last : int or None
-        The largest up to which all that were tried suffice, where more do worse again; None where more do as well.
+        The largest up to which all that were tried suffice, to 4 %, where more do worse again; None where more do as
+        well.
     nearest : int or None
         The number that was tried whose limits are nearest to the data; None if all were refused.
     deviation : float
@@ -76,7 +78,7 @@ def steps_for(
     Returns
     -------
     StepsAnswer
-        The limits hold at its ends and fail one step beyond them.
+        The limits hold at its ends and fail one step before the first.
 
     Examples
     --------
@@ -106,7 +108,7 @@ def steps_for(
     worse = [count for count in search.tried if count > reached]
     for count in worse[:1] or _doubled(reached, largest)[1:]:
         if not search.holds(count):
-            return search.answer(first, search.end(count, reached))
+            return search.answer(first, search.end(count, reached, accuracy=COARSE))
         reached = count
     return search.answer(first, None)
 
@@ -179,19 +181,19 @@ class _Search:
             if best is None or self.holds(best):
                 return
 
-    def _between(self, low: int, high: int) -> tuple[FloatArray, FloatArray]:
+    def _between(self, low: int, high: int) -> tuple[IntArray, FloatArray]:
         """Return the numbers between two that were tried, and the deviations that interpolation expects there."""
-        counts = np.arange(low + 1, high)
+        counts: IntArray = np.arange(low + 1, high, dtype=np.int64)
         first, last = self.logs[low], self.logs[high]
         if first is None or last is None or len(counts) == 0:
             return counts[:0], np.empty(0)
         share = (np.log(counts / low) / np.log(high / low))[:, np.newaxis]
-        return counts, np.abs(np.expm1((1.0 - share) * first + share * last)).max(axis=1)
+        return counts, np.asarray(np.abs(np.expm1((1.0 - share) * first + share * last)).max(axis=1))
 
-    def end(self, failing: int, holding: int) -> int:
-        """Return the number next to one that fails that suffices, between that one and one that suffices."""
+    def end(self, failing: int, holding: int, *, accuracy: float = 0.0) -> int:
+        """Return a number that suffices next to one that fails, or so near relative to it, between these two."""
         tries = 0
-        while abs(holding - failing) > 1:
+        while abs(holding - failing) > max(1.0, accuracy * holding):
             tries += 1
             middle = (failing + holding) // 2
             if tries % 3 and failing:

@@ -225,7 +225,8 @@ def test_a_window_of_steps_between_too_few_and_too_many():
         limit = np.where((1 - alpha) * r < 1, alpha * r / (1 - (1 - alpha) * r), np.inf)
     good = counts[np.abs(limit - 1) <= tolerance]
     answer = steps_for(build, [1.0, 0.1], tolerance=tolerance, most=1000)
-    assert (answer.first, answer.last) == (good[0], good[-1]) == (75, 112)
+    assert answer.first == good[0] == 75 and good[-1] == 112
+    assert 112 / 1.04 <= answer.last <= 112
     assert len(answer.tried) < 40
 
 
