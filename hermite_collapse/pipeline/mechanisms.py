@@ -13,6 +13,8 @@
     SamplerSteps.edm(...) ...    K steps of a sampler with the exact denoiser
 
 Energies, residuals and step^2 / 12 are variances, in the units of the sampler.
+
+    from hermite_collapse import mechanisms          # as a module: hermite_collapse.pipeline.mechanisms
 """
 
 from __future__ import annotations
@@ -49,6 +51,11 @@ __all__ = [
     "mixture_round",
     "mixture_rounds",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _FINAL_KINDS = {"noisy": "rescaled", "half": "half", "full": "full"}
 

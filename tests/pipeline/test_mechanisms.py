@@ -208,3 +208,10 @@ def test_bad_input_is_named(make, words):
     with pytest.raises(hc.InputError, match=words) as refused:
         make()
     assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+def test_the_module_lists_its_public_names_only():
+    from hermite_collapse import mechanisms
+
+    assert dir(mechanisms) == sorted(mechanisms.__all__) and "SamplerSteps" in dir(mechanisms)
+    assert all(hasattr(mechanisms, name) for name in dir(mechanisms))
