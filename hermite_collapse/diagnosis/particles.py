@@ -8,10 +8,12 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
 from ..recursion.recursion import Recursion
-from ..recursion.sampling_error import KURTOSIS_RULE, predict_degree_error
+from ..recursion.sampling_error import KURTOSIS_RULE, degree_combinations, predict_degree_error
 
 REFERENCE = 10**7
 """Particles at which the predicted variance is read; times N it no longer depends on N."""
+HIGHEST_DEGREE = 300
+"""Of a standard normal law E h_n^4 grows like 9^n: the fourth moments of higher degrees are no doubles."""
 
 
 @public
@@ -32,7 +34,7 @@ def required_particles(
     Parameters
     ----------
     degree : int
-        Hermite degree with energy in the data, >= 1.
+        Hermite degree with energy in the data, in [1, 300].
     effect : float
         Absolute deviation of the factor to detect, > 0.
     recursion : Recursion
@@ -68,11 +70,19 @@ def required_particles(
     if share == 0.0 or certainty == 1.0:
         raise InputError(f"level must be > 0 and power < 1 for a finite number, got {level!r} and {power!r}.")
     z = float(ndtri(certainty) - ndtri(share / 2.0))
-    predicted = predict_degree_error(recursion, n, rounds=rounds, particles=REFERENCE, generator=generator)
-    if not np.isfinite(predicted.expected[-1, n]):
+    if n > HIGHEST_DEGREE:
+        raise InputError(f"degree must be <= {HIGHEST_DEGREE} for its fourth moments to be doubles, got {n}.")
+    data = recursion.target.hermite_coefficients(n)
+    if not degree_combinations(data.indices, data.values)[n].any():
         raise InputError(f"degree must have energy in the data for its factor to be measured, got {n}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        predicted = predict_degree_error(
+            recursion, n, rounds=rounds, particles=REFERENCE, generator=generator
+        )
     ratio = max(z, 0.0) / size * float(predicted.standard_error[-1, n])
+    kurtosis = float(predicted.kurtosis[-1, n])
+    if not (np.isfinite(ratio) and kurtosis < 1e300):
+        raise InputError(f"degree must be low enough for its moments to be doubles, got {n}.")
     if ratio > 1e140:
         raise InputError(f"effect must be large enough for a number of particles, got {size!r}.")
-    by_variance = ratio**2 * REFERENCE
-    return int(np.ceil(max(by_variance, predicted.kurtosis[-1, n] / KURTOSIS_RULE)))
+    return int(np.ceil(max(ratio**2 * REFERENCE, kurtosis / KURTOSIS_RULE)))

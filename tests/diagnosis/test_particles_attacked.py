@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 import hermite_collapse as hc
@@ -25,3 +27,21 @@ def test_an_effect_too_small_for_a_number():
 def test_a_power_below_the_level_asks_for_no_more_than_normality():
     few = hc.required_particles(1, 0.1, recursion=RECURSION, rounds=3, level=0.1, power=0.05)
     assert few == hc.required_particles(1, 0.1, recursion=RECURSION, rounds=3, level=0.1, power=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("variance", "degree", "rule"),
+    [
+        (1.0, 1000, r"degree must be <= 300 for its fourth moments to be doubles, got 1000\."),
+        (1.0, 300, r"degree must have energy in the data for its factor to be measured, got 300\."),
+        (1.9, 300, r"degree must be low enough for its moments to be doubles, got 300\."),
+    ],
+)
+def test_degrees_that_no_number_of_particles_shows_are_refused_at_once(variance, degree, rule):
+    recursion = hc.Recursion(
+        hc.GaussianMixture([1.0], [0.0], variance), fresh_fraction=0.3, truncation_time=0.1
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(hc.InputError, match=rule):
+            hc.required_particles(degree, 0.1, recursion=recursion, rounds=2)
