@@ -6,21 +6,22 @@
     attenuation(2, fresh_fracton=0.3, truncation_time=0.1)
     InputError: attenuation must be given arguments it knows, got fresh_fracton (did you mean fresh_fraction?).
 
-A call that fits costs nothing: the signature is looked at only after Python has refused it. Then a keyword of an
-earlier version is read as its name of today (`EARLIER_NAMES`).
+A call that fits costs what `floating` says: the signature is looked at only after Python has refused it.  Then a
+keyword of an earlier version is read as its name of today (`EARLIER_NAMES`).
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import inspect
-import types
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from .arrays import brief
 from .errors import InputError
+from .floating import standing_for
 
 Target = TypeVar("Target", bound=Callable[..., object])
 
@@ -69,18 +70,19 @@ def _guarded(function: Callable[..., object], name: str, *, bound: bool) -> Call
                     return renamed
         raise InputError(sentence) from None
 
-    def call(*args: object, **keywords: object) -> object:
-        try:
-            return function(*args, **keywords)
-        except TypeError:
-            renamed = with_fitting_names(args, keywords)
-            if renamed is None:
-                raise  # the call fits: the error is another one
-        return function(*args, **renamed)
+    errstate = np.errstate  # in a cell: see `standing_for`
 
-    # With the globals of the function it stands for, which is how doctest and others tell where it is defined.
-    own = types.FunctionType(call.__code__, function.__globals__, name, None, call.__closure__)
-    return functools.wraps(function)(own)
+    def call(*args: object, **keywords: object) -> object:
+        with errstate(under="ignore"):
+            try:
+                return function(*args, **keywords)
+            except TypeError:
+                renamed = with_fitting_names(args, keywords)
+                if renamed is None:
+                    raise  # the call fits: the error is another one
+            return function(*args, **renamed)
+
+    return standing_for(function, call)
 
 
 def with_names_of_today(keywords: Mapping[str, object]) -> dict[str, object]:

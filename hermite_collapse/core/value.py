@@ -14,11 +14,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import reprlib
+import types
 from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
+
+from .floating import ignoring_underflow
 
 Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
@@ -68,11 +71,13 @@ class Value:
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Make what cached properties compute as unchangeable as the fields."""
+        """Make what cached properties compute as unchangeable as the fields; methods may underflow."""
         super().__init_subclass__(**options)
-        for attribute in vars(cls).values():
+        for name, attribute in tuple(vars(cls).items()):
             if isinstance(attribute, cached_property):
-                attribute.func = _sealed(attribute.func)
+                attribute.func = _sealed(ignoring_underflow(attribute.func))
+            elif isinstance(attribute, types.FunctionType) and not name.startswith("_"):
+                setattr(cls, name, ignoring_underflow(attribute))
         if cls.__repr__ is Value.__repr__:
             cls.__repr__ = Value.__repr__  # type: ignore[method-assign]  # else a dataclass writes one with all its arrays
 
