@@ -34,7 +34,7 @@ from ..recursion.sampling_error import (
 )
 from ..storage.record import SimulatedRecursion
 from .implied import implied_fresh_fraction, implied_truncation
-from .mode_tests import statistic_tests
+from .mode_tests import statistic_tests, tested_statistics
 from .result import Comparison
 
 __all__ = ["Comparison", "compare"]
@@ -104,7 +104,7 @@ def compare(
         times = implied_truncation(recursion, degrees, factors, runs)
     step, step_error = _discretisation(simulated, refined, modes)
     tests = _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
-    untested = int(np.sum(~modes.is_testable(runs)[:, simulated.degrees > 0]))
+    untested = int(np.sum(~tested_statistics(modes, runs)[:, simulated.degrees > 0]))
     return Comparison(
         indices=simulated.indices,
         modes=modes,

@@ -18,6 +18,18 @@ from ..recursion.recursion import Recursion
 from ..recursion.regimes import Regime
 from ..recursion.sampling_error import SamplingError
 from ..recursion.schedules import Explicit
+from .mode_tests import tested_statistics
+
+
+def is_determined(estimate: Estimate, *, upper: float = np.inf) -> bool:
+    """Say whether a fit tells values between 0 and `upper` apart: within them, and two errors do not cover them all.
+
+    A fit that is linear in the deviation from what was asked means nothing outside.  Without an upper limit, two errors
+    must not reach zero.
+    """
+    low, high = estimate.value - 2.0 * estimate.error, estimate.value + 2.0 * estimate.error
+    inside = 0.0 <= estimate.value <= upper
+    return inside and not (low <= 0.0 and (high >= upper or upper == np.inf))
 
 
 def implied_fresh_fraction(
@@ -67,7 +79,7 @@ def one_parameter_fit(
 ) -> Estimate | None:
     """Generalised least squares for one parameter: start + (D' S^-1 dev) / (D' S^-1 D), variance 1 / (D' S^-1 D)."""
     assert degrees.joint is not None
-    rounds, numbers = np.nonzero(degrees.is_testable(runs))
+    rounds, numbers = np.nonzero(tested_statistics(degrees, runs))
     if not len(rounds):
         return None
     covariance = degrees.joint[rounds[:, None], rounds[None, :], numbers[:, None], numbers[None, :]] / runs

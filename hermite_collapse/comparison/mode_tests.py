@@ -5,15 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.significance import Test, normal_test, whitened
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from ..recursion.sampling_error import SamplingError
+
+
+def tested_statistics(error: SamplingError, runs: int) -> BoolArray:
+    """Return which statistics enter a verdict, (rounds + 1, s): none if no round after the start can be tested.
+
+    The draw of the start alone says nothing about what is trained and sampled after it.
+    """
+    tested = error.is_testable(runs)
+    return tested if tested[1:].any() else np.zeros_like(tested)
 
 
 def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
     """Return the tests of each statistic in each round, and over all its rounds."""
     from scipy.special import gammaincc
 
-    tests, tested = [], error.is_testable(runs)
+    tests, tested = [], tested_statistics(error, runs)
     deviation, standard_error = measured - error.expected, error.standard_error / np.sqrt(runs)
     for s, label in enumerate(labels):
         rounds = np.flatnonzero(tested[:, s])

@@ -17,6 +17,7 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from ..hermite.indices import mode_label
 from ..recursion.sampling_error import SamplingError
+from .mode_tests import tested_statistics
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,7 +129,12 @@ class Comparison(Displayed, Value):
     @property
     def tested(self) -> BoolArray:
         """Whether the mode takes part in the verdict, shape (rounds + 1, m)."""
-        return self.modes.is_testable(self.runs)
+        return tested_statistics(self.modes, self.runs)
+
+    @property
+    def factor_tested(self) -> BoolArray | None:
+        """Whether the factor takes part in the verdict, shape (rounds + 1, degree + 1)."""
+        return None if self.degrees is None else tested_statistics(self.degrees, self.runs)
 
     @property
     def factor_standard_error(self) -> FloatArray | None:
@@ -152,7 +158,7 @@ class Comparison(Displayed, Value):
             rows = (self.modes.expected, self.measured, self.standard_error, self.z, self.tested)
             return Statistics("mode", labels, *rows)
         labels = tuple(map(str, range(self.degrees.expected.shape[1])))
-        tested = self.degrees.is_testable(self.runs)
+        tested = tested_statistics(self.degrees, self.runs)
         return Statistics("degree", labels, self.degrees.expected, self.measured_factors, error, z, tested)
 
     @cached_property
@@ -196,7 +202,7 @@ class Comparison(Displayed, Value):
                 ("factor_measured", self.measured_factors, "measured factor of the degree"),
                 ("factor_standard_error", self.factor_standard_error, "its standard error"),
                 ("factor_z", self.factor_z, "its deviation in standard errors"),
-                ("factor_tested", self.degrees.is_testable(self.runs), "near normal"),
+                ("factor_tested", self.factor_tested, "takes part in the verdict"),
             ]
             variables |= {
                 name: (("round", "degree_block"), np.asarray(values), {"long_name": label, "units": "1"})

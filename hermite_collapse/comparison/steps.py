@@ -29,7 +29,7 @@ from ..storage.record import SimulatedRecursion
 from .direction_rounds import closure_of, predict_direction_rounds, principal_directions
 from .implied import one_parameter_fit
 from .line_rounds import LinePath, predict_line_rounds
-from .mode_tests import statistic_tests
+from .mode_tests import statistic_tests, tested_statistics
 from .steps_result import StepsComparison
 
 __all__ = ["StepsComparison", "compare_steps"]
@@ -269,9 +269,7 @@ def _result(
     fresh: Estimate | None,
     reason: str,
 ) -> StepsComparison:
-    tested = error.is_testable(simulated.runs)
-    if not tested[1:].any():  # the draw of the start alone says nothing about the sampler
-        tested = np.zeros_like(tested)
+    tested = tested_statistics(error, simulated.runs)
     return StepsComparison(
         labels=labels,
         expected=error.expected,

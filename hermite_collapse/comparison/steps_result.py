@@ -14,6 +14,7 @@ from ..core.estimates import Estimate
 from ..core.significance import Verdict
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
+from .implied import is_determined
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -138,6 +139,8 @@ class StepsComparison(Displayed, Value):
             parts.append(
                 f"All degrees and rounds imply the fresh fraction {fresh.value:.5f} +- {fresh.error:.5f} "
                 f"({self.fresh_fraction:g} was asked)."
+                if is_determined(fresh, upper=1.0)
+                else f"All degrees and rounds leave the fresh fraction undetermined ({self.fresh_fraction:g} was asked)."
             )
         if self.reason:
             parts.append(self.reason)

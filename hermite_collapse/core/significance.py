@@ -82,9 +82,13 @@ class Verdict:
             else ""
         )
         if self.strongest is None:
-            return "Nothing could be tested: every mode is too far from normal for so few particles." + left
+            return (
+                "Nothing could be tested after the start: every mode is too far from normal for so few particles."
+                + left
+            )
         weighted = " after weighting" if self.strongest.weight > 1.0 else ""
-        worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}"
+        below = f" (below {self.level:g} would reject)" if self.passed else ""
+        worst = f"{self.strongest.name}, adjusted p = {self.adjusted_p_value:.2g}{below}"
         more = self._largest_text() + left
         if self.passed:
             return (

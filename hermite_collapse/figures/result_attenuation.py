@@ -119,8 +119,7 @@ def _factor_points(
     comparison: Comparison, shown: tuple[int, ...]
 ) -> tuple[list[MeasuredFactors], NDArray[np.object_]]:
     assert comparison.degrees is not None and comparison.measured_factors is not None
-    assert comparison.factor_standard_error is not None
-    near_normal = comparison.degrees.is_testable(comparison.runs)
+    assert comparison.factor_standard_error is not None and comparison.factor_tested is not None
     points, colours = [], []
     for j, i in enumerate(shown):
         keep = _measurable(comparison, i)
@@ -130,7 +129,7 @@ def _factor_points(
                 degree=np.flatnonzero(keep),
                 factor=comparison.measured_factors[i, keep],
                 standard_error=comparison.factor_standard_error[i, keep],
-                tested=near_normal[i, keep],
+                tested=comparison.factor_tested[i, keep],
             )
         )
         colours.append(np.full(int(keep.sum()), style.round_colour(j, len(shown)), dtype=object))

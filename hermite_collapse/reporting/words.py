@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..comparison.implied import is_determined
 from ..comparison.step_size import largest_step_size_effect
 from ..core.errors import InputError
 from ..core.numbers import grouped, percent, significant, with_error
@@ -158,12 +159,18 @@ def caveats(
 
 def implied(comparison: Comparison) -> str:
     """Return what fresh fraction and truncation the measurements themselves imply, as a sentence after others."""
-    parts = []
-    if comparison.implied_fresh_fraction is not None:
-        parts.append(f"a fresh fraction of {with_error(comparison.implied_fresh_fraction)}")
-    if comparison.implied_truncation is not None:
-        parts.append(f"truncation times of {with_error(comparison.implied_truncation)} times those asked for")
-    return f" Taken together, the measurements imply {' and '.join(parts)}." if parts else ""
+    fresh, times = comparison.implied_fresh_fraction, comparison.implied_truncation
+    parts, unknown = [], []
+    if fresh is not None and is_determined(fresh, upper=1.0):
+        parts.append(f"a fresh fraction of {with_error(fresh)}")
+    elif fresh is not None:
+        unknown.append("the fresh fraction")
+    if times is not None and is_determined(times):
+        parts.append(f"truncation times of {with_error(times)} times those asked for")
+    elif times is not None:
+        unknown.append("the truncation times")
+    said = f" Taken together, the measurements imply {' and '.join(parts)}." if parts else ""
+    return said + (f" They leave {' and '.join(unknown)} undetermined." if unknown else "")
 
 
 def _step_size(comparison: Comparison) -> list[str]:

@@ -9,10 +9,12 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse.comparison.comparison import compare
+from hermite_collapse.comparison.implied import is_determined
 from hermite_collapse.comparison.result import mode_label
 from hermite_collapse.core.significance import Test, Verdict, holm
 from hermite_collapse.hermite.indices import total_degree_indices
 from hermite_collapse.hermite.sums import sample_coefficients
+from hermite_collapse.reporting.words import implied
 from hermite_collapse.storage.record import SimulatedRecursion
 
 TARGET = hc.presets.load("three_modes_1d")
@@ -194,3 +196,33 @@ def test_modes_have_short_names_in_many_dimensions():
     assert mode_label(index) == "1"
     index[[2, 16]] = 2, 1
     assert mode_label(index) == "x3^2 x17"
+
+
+def test_the_draw_of_the_start_alone_is_no_agreement():
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
+    comparison = compare(recursion, channel_record(recursion, rounds=4, particles=40, degree=8))
+    testable = comparison.modes.is_testable(1)
+    assert testable[0].any() and not testable[1:].any()  # else this is about nothing
+    assert not comparison.verdict.passed and not comparison.verdict.is_tested
+    assert not comparison.tested.any() and not comparison.statistics.tested.any()
+    assert "Nothing could be tested" in comparison.verdict.text
+
+
+def test_fits_that_tell_nothing_of_a_parameter_are_undetermined():
+    for value, error, upper, expected in (
+        (0.3, 0.01, 1.0, True),
+        (0.02, 0.03, 1.0, True),  # at most 0.08: most of [0, 1] is excluded
+        (0.575, 0.36, 1.0, False),
+        (-4.17, 3.4, 1.0, False),
+        (1.2, 0.05, 1.0, False),
+        (1.0, 0.05, np.inf, True),
+        (0.0, 0.68, np.inf, False),
+        (1.0, 0.6, np.inf, False),
+    ):
+        estimate = hc.Estimate(value, error, "standard_error", "samples")
+        assert is_determined(estimate, upper=upper) == expected, (value, error)
+    recursion = hc.Recursion(TARGET, fresh_fraction=0.3, truncation_time=0.1)
+    comparison = compare(recursion, channel_record(recursion, rounds=4, particles=40_000, degree=4))
+    vague = comparison.replace(implied_truncation=hc.Estimate(0.0, 0.68, "standard_error", "samples"))
+    assert "truncation times of" in implied(comparison) and "undetermined" not in implied(comparison)
+    assert implied(vague).endswith("They leave the truncation times undetermined.")

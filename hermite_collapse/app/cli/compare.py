@@ -131,11 +131,20 @@ def print_comparison(comparison: Comparison, output: Output, *, all_rows: bool =
 
 def print_implied(comparison: Comparison, results: Results, output: Output) -> None:
     """Print the parameters that all degrees and rounds together imply, beside those that were asked for."""
+    from ...comparison.implied import is_determined
+
     rows = [
         [name, asked, estimate.value, estimate.error, f"{(estimate.value - asked) / estimate.error:+.2f}"]
-        for name, asked, estimate in (
-            ("fresh fraction", results.recursion.regime.final_fraction, comparison.implied_fresh_fraction),
-            ("truncation times, as a multiple", 1.0, comparison.implied_truncation),
+        if is_determined(estimate, upper=upper)
+        else [name, asked, "undetermined", None, None]
+        for name, asked, upper, estimate in (
+            (
+                "fresh fraction",
+                results.recursion.regime.final_fraction,
+                1.0,
+                comparison.implied_fresh_fraction,
+            ),
+            ("truncation times, as a multiple", 1.0, np.inf, comparison.implied_truncation),
         )
         if estimate is not None
     ]
@@ -282,7 +291,7 @@ def _document(
             "measured": comparison.measured_factors,
             "standard_error": comparison.factor_standard_error,
             "z": comparison.factor_z,
-            "tested": comparison.degrees.is_testable(comparison.runs),
+            "tested": comparison.factor_tested,
         },
         "modes": {
             "multi_indices": comparison.indices,
