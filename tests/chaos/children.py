@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+PROGRESS = ("simulated ", "drawing figures ")
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 PRELOADED = [
     "torch",
@@ -45,9 +46,9 @@ class Ended:
 
     @property
     def is_one_sentence(self) -> bool:
-        return (
-            self.status == 2 and self.errors.startswith("hermite-collapse: ") and self.errors.count("\n") == 1
-        )
+        """Whether it ended with one sentence, after the lines on the progress of what had gone well."""
+        lines = [line for line in self.errors.splitlines() if not line.startswith(PROGRESS)]
+        return self.status == 2 and len(lines) == 1 and lines[0].startswith("hermite-collapse: ")
 
 
 def start(

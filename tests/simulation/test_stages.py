@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import hermite_collapse as hc
+from hermite_collapse.pipeline.probed_steps import ProbedSteps
 from hermite_collapse.pipeline.sampler_steps import SamplerSteps
 from hermite_collapse.simulation.grids import time_grid
 from hermite_collapse.simulation.guided import GuidedDenoiser
@@ -191,6 +192,24 @@ def test_schedulers_whose_steps_look_back_once_are_tables(name):
         assert_same_as_written_down(sampler, denoiser_of(rate=RATE))
     else:
         assert stages_of(sampler) is None
+
+
+def test_outputs_made_of_the_particle_too():
+    """Three steps x' = 0.9 x + 0.1 m + 0.2 z with outputs m = 0.5 D + 0.3 N + 0.7 x."""
+    steps = np.arange(3)
+    sampler = ProbedSteps(
+        name="by hand",
+        start=1.0,
+        signal=np.array([0.2, 0.5, 0.8]),
+        noise=np.array([0.9, 0.8, 0.6]),
+        on_data=np.full(3, 0.5),
+        on_noise=np.full(3, 0.3),
+        on_sample=np.full(3, 0.7),
+        pointer=np.arange(0, 12, 3),
+        variable=np.stack([steps, 3 + steps, 6 + steps], axis=1).ravel(),
+        coefficient=np.tile([0.9, 0.1, 0.2], 3),
+    )
+    assert_same_as_written_down(sampler, denoiser_of(rate=RATE))
 
 
 def test_denoisers_are_asked_for_where_they_are_used():
