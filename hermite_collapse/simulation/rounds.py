@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +249,8 @@ class _Rounds:
             f"Memory ran out in round {index}: it was done again in chunks of {self.chunk_limit} particles."
         )
         self.notes.append(note)
-        print(note, file=sys.stderr)
+        with suppress(OSError, ValueError):  # nobody may be left to read it
+            print(note, file=sys.stderr)
         return True
 
     def _record(self, index: int) -> SimulatedRecursion:

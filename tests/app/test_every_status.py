@@ -39,7 +39,7 @@ SUCCESS = {
     "schedule": ["schedule", "--rounds", "2"],
     "spectrum": ["spectrum", "--degree", "2"],
     "bounds": ["bounds", "--rounds", "1", "--degree", "2"],
-    "measure": ["measure", "--data", "d.npy", "--generations", "d.npy", "--degrees", "0"],
+    "measure": ["measure", "--data", "d.npy", "--generations", "e.npy", "--degrees", "0"],
     "diagnose": ["diagnose", "c.csv", "--fresh-fraction", "0.3"],
     "sweep": ["sweep", "sweep.toml", "--out", "o"],
     "report": ["report", "finished", *ONLY],
@@ -80,7 +80,8 @@ def inputs(tmp_path_factory) -> Path:
     (folder / "compare.toml").write_text(
         '[sweep]\ntask = "compare"\n[sweep.values]\nfresh_fraction = [0.1]\n'
     )
-    np.save(folder / "d.npy", np.random.default_rng(0).normal(size=(40, 2)))
+    for seed, name in enumerate("de"):
+        np.save(folder / f"{name}.npy", np.random.default_rng(seed).normal(size=(40, 2)))
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -149,15 +150,30 @@ def failing(error: BaseException):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_reader_that_has_left(name, monkeypatch, capfd):
+def test_a_reader_that_has_left_finds_the_folder(name, monkeypatch, capfd):
+    leaves = not {"--out", "config", "report"} & set(SUCCESS[name])
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w", buffering=1) as gone:
-        monkeypatch.setattr(sys, "stdout", gone)
-        status = app.run(SUCCESS[name])
-        monkeypatch.undo()
+    with os.fdopen(writer, "w", buffering=1) as gone, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", gone)
+        patch.setattr(sys, "stderr", gone)
+        status = app.run([*SUCCESS[name], *(["--out", "o"] if leaves else [])])
     err = capfd.readouterr().err
     assert status == 0 and "Traceback" not in err and "Broken" not in err, err
+    folder = Path("finished" if name == "report" else "o")
+    if name != "config":
+        assert (folder / "command.json").is_file()  # which is written last
+        assert (folder / "report.html").is_file() or name in ("simulate", "verify")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("name", ["schedule", "simulate"])
+def test_a_full_disk_behind_standard_output_is_said_after_the_work(name, monkeypatch, capfd):
+    with open("/dev/full", "w", buffering=1) as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        status = app.run([*SUCCESS[name], *(["--out", "o"] if name == "schedule" else [])])
+    assert status == 2 and "cannot be read or written" in capfd.readouterr().err
+    assert Path("o/command.json").is_file()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

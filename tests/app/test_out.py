@@ -48,7 +48,7 @@ WRITERS = {
     "spectrum": ["spectrum", "--degree", "3"],
     "bounds": ["bounds", "--rounds", "1", "--degree", "2"],
     "schedule": ["schedule", "--error-scale", "0.001"],
-    "measure": ["measure", "--data", "../d.npy", "--generations", "../d.npy", "--degrees", "0"],
+    "measure": ["measure", "--data", "../d.npy", "--generations", "../e.npy", "--degrees", "0"],
     "diagnose": ["diagnose", "../c.csv"],
     "verify": ["verify", "--only", "limit.closed_form"],
     "simulate": ["simulate", *SMALL],
@@ -60,7 +60,8 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 def test_no_command_writes_over_files_of_others(name, tmp_path, monkeypatch, capsys):
     (tmp_path / "c.csv").write_text("degree 1\n1\n0.9\n0.85\n")
-    np.save(tmp_path / "d.npy", np.random.default_rng(0).normal(size=(40, 2)))
+    for seed, letter in enumerate("de"):
+        np.save(tmp_path / f"{letter}.npy", np.random.default_rng(seed).normal(size=(40, 2)))
     (tmp_path / "sweep.toml").write_text("[sweep.values]\nfresh_fraction = [0.1, 0.2]\n")
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -20,7 +20,7 @@ def run(config: Config, output: Output) -> int:
     if output.as_json:
         output.document(Config.model_json_schema())
     else:
-        print(template() if config == Config() else config.to_toml(), end="")
+        output.as_it_is(template() if config == Config() else config.to_toml())
     return 0
 
 

@@ -69,13 +69,15 @@ def command(
 
     def call(first: Any = None, /, **given: Any) -> int | None:
         line = _line(name, first, given)
+        folder = given.pop("out", None)
         output = Output(
             as_json=given.pop("json", False),
-            folder=given.pop("out", None),
+            folder=folder,
             yes=given.pop("yes", False),
             formats=_formats(given.pop("figure_format", None)),
             width=_width(given.pop("width", None)),
             line=shlex.join(["hermite-collapse", *line]),
+            stops_unread=leaves and folder is None,
         )
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
         if subject is not None:
@@ -92,6 +94,7 @@ def command(
             status = run(config, output, *about, **own_values)
             if output.folder is not None:
                 keep_call(output.folder, line)
+            output.finish()
             return status
         asked = asked_of_command(
             name, config, own_values if subject is None else own_values | {subject.name: first}
@@ -99,7 +102,8 @@ def command(
         with claimed(output.folder, asked):
             status = run(config, output, *about, **own_values)
             keep_call(output.folder, line)
-            return status
+        output.finish()
+        return status
 
     call.__name__ = run.__name__
     call.__doc__ = run.__doc__

@@ -25,6 +25,7 @@ from ...core.progress import progress_bar
 from ...figures.formats import FORMATS
 from ...reporting.terminal import WIDTH, table_lines
 from ...storage.folder import write_atomically
+from .process import drop_output, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,10 +58,13 @@ class Output:
         Columns of a paper that figures span; as drawn without it.
     line : str
         The command as it was given, for a page to repeat.
+    stops_unread : bool
+        Whether there is nothing left to do once nobody reads: the command leaves no files.
 
     Notes
     -----
-    What is printed is remembered by heading, so that a page can show the same.
+    What is printed is remembered by heading, so that a page can show the same.  A reader that leaves, or a full disk
+    behind standard output, does not keep the files from being written.
     """
 
     as_json: bool = False
@@ -69,18 +73,20 @@ class Output:
     formats: tuple[str, ...] = FORMATS[:2]
     width: str | None = None
     line: str = ""
+    stops_unread: bool = False
     printed: list[tuple[str, list[str], Table | None]] = field(default_factory=list)
+    _unread: OSError | None = None
 
     def document(self, content: Mapping[str, object]) -> None:
         """Print the document, if JSON was asked for; infinities and NaN become words."""
         if self.as_json:
-            print(json.dumps(plain(content), indent=2, allow_nan=False))
+            self._print(json.dumps(plain(content), indent=2, allow_nan=False))
 
     def heading(self, text: str) -> None:
         """Print a line that starts a part, after a blank one."""
         self.printed.append((text, [], None))
         if not self.as_json:
-            print(
+            self._print(
                 "\n"
                 + "\n".join(
                     _bold(line) for line in textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False)
@@ -92,7 +98,7 @@ class Output:
         if self.printed:
             self.printed[-1][1].append(" ".join(text.split()))
         if not self.as_json:
-            print(
+            self._print(
                 textwrap.fill(
                     printable(" ".join(text.split())),
                     width=WIDTH,
@@ -119,14 +125,14 @@ class Output:
             break_long_words=False,
             break_on_hyphens=False,
         )
-        print(_coloured(first[: len(head) + 1], colour) + first[len(head) + 1 :])
+        self._print(_coloured(first[: len(head) + 1], colour) + first[len(head) + 1 :])
         self.lines(others)
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines as they are."""
         if not self.as_json:
             for line in lines:
-                print(line)
+                self._print(line)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, keys: int = 1) -> None:
         """Print rows under right-aligned columns, left-aligned where they hold words; `keys` begin every block."""
@@ -207,7 +213,33 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a line on standard error: what is being done."""
-        print(printable(text), file=sys.stderr, flush=True)
+        say(text)
+
+    def as_it_is(self, text: str) -> None:
+        """Print text that ends its own lines."""
+        self._print(text, end="")
+
+    def finish(self) -> None:
+        """Say, when the work is done, that what was printed could not be written.
+
+        Raises
+        ------
+        OSError
+            What the first line that could not be written raised.
+        """
+        if self._unread is not None:
+            raise self._unread
+
+    def _print(self, text: str, end: str = "\n") -> None:
+        if self._unread is not None:
+            return
+        try:
+            print(text, end=end)
+        except OSError as problem:
+            if self.stops_unread:
+                raise
+            self._unread = problem
+            drop_output()
 
 
 def status_of(verdict: Verdict) -> int:
