@@ -51,7 +51,7 @@ def test_the_scheduler_of_a_pipelines_folder_makes_the_particles(folder, capsys)
     pytest.importorskip("diffusers")
     assert run(["simulate", str(folder / "my.toml"), "--out", str(folder / "out")]) == 0
     printed = capsys.readouterr().out
-    assert "compare --resume" not in printed  # which would be refused
+    assert f"compare --resume --out {folder / 'out'}" in " ".join(printed.split())
     results = load(folder / "out")
     assert results.config.simulation.scheduler_file.resolve() == (folder / "pipeline").resolve()
     assert results.simulated.generator == "steps" and results.simulated.steps == 8
