@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from .printable import sentence
 
 
@@ -46,8 +48,11 @@ class ConvergenceError(RuntimeError):
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
-    """Return whether an exception says that memory ran out; torch has types and words of its own."""
+    """Return whether an exception says that memory ran out; torch, loaders and llvmlite have words of their own."""
     if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":
         return True
-    words = ("not enough memory", "allocate memory", "out of memory")
-    return isinstance(problem, RuntimeError) and any(text in str(problem) for text in words)
+    if isinstance(problem, OSError) and problem.errno == errno.ENOMEM:
+        return True
+    words = ("not enough memory", "allocate memory", "out of memory", "failed to map segment", "libllvmlite")
+    foreign = isinstance(problem, RuntimeError | ImportError | OSError)
+    return foreign and any(text in str(problem) for text in words)

@@ -23,7 +23,10 @@ from typing import ParamSpec, TypeVar, cast, overload
 
 import numba
 
+from ..core.environment import require_compiler
 from ..core.threads import parallel_region as parallel_region
+
+require_compiler(numba.config.DISABLE_JIT)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

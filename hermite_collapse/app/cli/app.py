@@ -143,10 +143,10 @@ def _failed(error: Exception) -> int:
         return _refuse(
             f"{error} (best value {error.value}, bound {error.bound})" if is_number else str(error)
         )
-    if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
-        return _refuse(str(error))  # an extra that is not installed; the message names it
     if is_out_of_memory(error):
         return _refuse(f"there must be more memory than this machine has, or less to do, got: {error}")
+    if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
+        return _refuse(str(error))  # an extra that is not installed; the message names it
     if isinstance(error, OSError):
         drop_output()  # what is left of it would fail again when the process ends
         return _refuse(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}.")

@@ -15,6 +15,7 @@ from types import FrameType
 from ...core.printable import sentence
 
 INTERRUPTED = 130
+_RAISING = ("strict", "surrogateescape")  # the second is that of the C locale
 
 
 def prepare_streams() -> None:
@@ -26,7 +27,7 @@ def prepare_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (open as long as the process)
-        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors in _RAISING:
             stream.reconfigure(errors="replace")
 
 
