@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, audit
+from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, _shown, audit
 from hermite_collapse.advice.directions import decoded_directions, principal_directions
 from hermite_collapse.advice.held_out import held_out_variances
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.principal import principal_axes
+from hermite_collapse.pipeline.mechanism import Mechanism
 from hermite_collapse.pipeline.mechanisms import (
     Autoencoder,
     Blur,
@@ -95,6 +96,42 @@ def test_nothing_to_change_and_what_is_met_already():
     assert "steps" not in result._cost()
 
 
+def test_words_of_a_window_of_steps_and_of_none_that_suffices():
+    """A gain of the variance that falls as log K; the sampler beside it is exact."""
+
+    def build(count: int) -> Mechanism:
+        return ScoreError(-0.05 * np.log(count / 90.0))
+
+    pipeline = Pipeline([SamplerSteps.edm(steps=39)], fresh_fraction=0.1)
+    few = hc.audit(pipeline, directions=REAL, build=build, steps=20)
+    assert "take 75 to 11" in few.text and "steps in place of 20 (more do worse again)" in few.text
+    assert "85 steps in place" not in hc.audit(pipeline, directions=REAL, build=build, steps=85).text
+    many = hc.audit(pipeline, directions=REAL, build=build, steps=200)
+    assert "steps in place of 200 (more do worse again)" in many.text
+    none = hc.audit(pipeline, directions=REAL, build=build, steps=20, tolerance=1e-6)
+    search = none.requirements[0].search
+    assert search.first is None or holds(Pipeline([build(search.first)], fresh_fraction=0.1), REAL, 1e-6)
+    wrong = hc.audit(pipeline, directions=REAL, build=lambda count: ScoreError(-0.5), steps=20)
+    assert (
+        "numbers of steps up to 1000 tried" in wrong.text
+        and "come nearest, at 91 %" in wrong.text.replace("comes", "come")
+    )
+
+
+def test_a_single_step_is_told_to_take_more_and_nothing_else():
+    single = Pipeline([SamplerSteps.edm(steps=1)], fresh_fraction=0.1)
+    text = hc.audit(single, directions=REAL, build=edm).text
+    assert "steps in place of 1;" in text and "last step" not in text and "less noise" not in text
+
+
+def test_bounds_are_rounded_to_the_side_on_which_they_hold():
+    assert _shown(2.9999, up=False) == "2.99" and _shown(2.9999, up=True) == "3"
+    assert _shown(0.57201, up=True) == "0.573" and _shown(0.572, up=True) == "0.572" == _shown(
+        0.572, up=False
+    )
+    assert _shown(1.0, up=True) == "1" and _shown(1.00001e-5, up=True) == "1.01e-05"
+
+
 def test_the_default_spectrum_is_stated():
     result = hc.audit(EDM)
     np.testing.assert_array_equal(result.ledger.data, DEFAULT_SPECTRUM)
@@ -152,6 +189,7 @@ def test_audits_are_values(result):
         ),
         (lambda: hc.audit("edm", directions=[0.1]), "pipeline must be"),
         (lambda: hc.audit(EDM, directions=[0.1], tolerance=0.0), "tolerance must be"),
+        (lambda: hc.audit(EDM, directions=[0.1], steps=0), "steps must be"),
         (lambda: hc.audit(EDM, [0.1]), "audit must be given directions by name"),
     ],
 )
