@@ -14,14 +14,15 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
-from ..core.errors import InputError
+from ..core.errors import InputError, is_out_of_memory
 from ..core.threads import one_thread
 from ..core.types import FloatArray
 from .guidance import Guidance
@@ -82,14 +83,21 @@ def probe_scheduler(
     name = type(ready.scheduler).__name__
     is_told = checks.one_of(network_level, NETWORK_LEVELS, "network_level") == "timestep"
     options = {} if step_options is None else dict(checks.instance(step_options, Mapping, "step_options"))  # type: ignore[type-abstract]
+    with taking_steps(name, steps):
+        return _Probe(ready, options, is_told).run(guidance)
+
+
+@contextmanager
+def taking_steps(name: str, steps: int) -> Iterator[None]:
+    """Keep a scheduler quiet, and make one sentence of whatever its code raises: it is what it was given that fails."""
     with quiet():
         try:
-            return _Probe(ready, options, is_told).run(guidance)
+            yield
         except InputError:
             raise
-        except (
-            Exception
-        ) as problem:  # code of diffusers fails in many ways, all of them for what it was given
+        except Exception as problem:
+            if is_out_of_memory(problem):
+                raise
             if isinstance(problem, IndexError):  # as an offset that leads beyond the training steps
                 rule = f"steps must be a number that {name} accepts, got {steps}"
             else:

@@ -14,9 +14,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..core.errors import InputError
-from ..pipeline.scheduler_classes import quiet
 from ..pipeline.scheduler_conventions import SchedulerObject
-from ..pipeline.scheduler_probe import PreparedScheduler, SchedulerDrive, prepared
+from ..pipeline.scheduler_probe import PreparedScheduler, SchedulerDrive, prepared, taking_steps
 from ..pipeline.scheduler_sources import Config
 from .steps import OWN_END, KStepGeneration, TensorPosterior, checked_scale
 
@@ -114,11 +113,11 @@ class SchedulerGeneration(KStepGeneration):
         drive = self._start(x, draw)
         shape = (*x.shape, *(1,) * (self._ready.convention.dimensions - 1))
         for index, timestep in enumerate(drive.timesteps):
-            with _LOCK, quiet(), drive.mode:
+            with _LOCK, taking_steps(drive.name, self.steps), drive.mode:
                 call = drive.call(x.reshape(shape), timestep, index)
             data, noise = posterior(x, call.signal, call.noise)
             output = call.on_data * data + call.on_noise * noise + call.on_sample * x
-            with _LOCK, quiet(), drive.mode:
+            with _LOCK, taking_steps(drive.name, self.steps), drive.mode:
                 x = drive.step(output.reshape(shape), timestep, x.reshape(shape), index).reshape(x.shape)
         return x
 

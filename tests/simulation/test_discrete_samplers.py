@@ -296,3 +296,14 @@ def test_refusals_in_one_sentence():
     with pytest.raises(hc.InputError, match="as many components as the target"):
         recursion = recursion_of(law, fresh_fraction=0.5, initial=hc.GaussianMixture([1.0], [0.0], 1.0))
         simulate(recursion, rounds=1, particles=10, generator=StepsGeneration(), device="cpu")
+
+
+def test_a_scheduler_that_fails_on_particles_is_one_sentence():
+    pytest.importorskip("diffusers")
+    broken = {
+        "_class_name": "SASolverScheduler",
+        "beta_schedule": "squaredcos_cap_v2",
+        "use_karras_sigmas": True,
+    }
+    with pytest.raises(hc.InputError, match="got SASolverScheduler: its own code fails .AssertionError"):
+        particles_of(SchedulerGeneration(broken, 50), hc.GaussianMixture([1.0], [0.0], 0.3))
