@@ -64,7 +64,9 @@ class LineRefit:
         return _products(shares, points.points) @ self.gain.T
 
 
-def refit_on_line(points: WeightedPoints, start: LineLaw, *, classes_known: bool) -> LineRefit:
+def refit_on_line(
+    points: WeightedPoints, start: LineLaw, *, classes_known: bool, with_gain: bool = True
+) -> LineRefit:
     """Return the mixture that a round of many particles of a law is refitted by.
 
     Parameters
@@ -75,6 +77,8 @@ def refit_on_line(points: WeightedPoints, start: LineLaw, *, classes_known: bool
         The data, whose components the fit begins with.
     classes_known : bool
         Whether the labels of the points are their components.
+    with_gain : bool
+        Whether the gain is worked out; zeros if not.
     """
     count = len(start.weights)
     weights, means, variances = start.weights, start.means, start.variances
@@ -95,6 +99,8 @@ def refit_on_line(points: WeightedPoints, start: LineLaw, *, classes_known: bool
         if abs(likelihood - before) <= SETTLED:
             break
         before = likelihood
+    if not with_gain:
+        return LineRefit(weights, means, variances, np.zeros((3 * count, 3 * count)), False)
     matrix, term = _step_slope(points, weights, means, variances), np.eye(3 * count)
     total_gain = np.zeros_like(term)
     for _ in range(steps):

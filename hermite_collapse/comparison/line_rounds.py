@@ -14,7 +14,8 @@ J and H the derivatives of E y and E h under p_{i+1} in theta_j: differences of 
 independent particles of p_{i+1}, so that all covariances between rounds follow, to first order in 1/sqrt(N).
 
 Second order: E f_j differs from f_j by about half the second difference of its coefficients over one standard
-deviation of theta_j in each direction.  Where that is visible beside the error bars, the refit is too uncertain.
+deviation of theta_j in each direction.  Where that is visible beside the error bars, or where draws of the particles
+are refitted elsewhere than first order has them (`refit_draws`), the refit is too uncertain.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from ..pipeline.line_laws import LineLaw, WeightedPoints
 from ..recursion.recursion import Recursion
 from ..recursion.sampling_error import SamplingError
 from .line_refit import LineRefit, mixture_on_line, refit_on_line
+from .refit_draws import DIFFERENCE, is_of_first_order, mixture_coefficients
 
-DIFFERENCE = 1e-3  # of the derivatives in parameters of a refit, in their units
 VISIBLE_CURVATURE = 0.25  # standard errors that the second order of a refit may move a coefficient by
 
 
@@ -140,8 +141,8 @@ def predict_line_rounds(path: LinePath, degree: int, *, rounds: int, particles: 
     variances, kurtosis = [points.variance], [kurtosis_of(points, degree)]
     blocks = _JointCovariance(size + 3 * len(path.target.weights))
     blocks.add(_local(points, degree, points.mean, None, blocks.size) / particles, {})
-    certain = [True]
-    is_linear = [True]
+    certain, is_linear = [True], [True]
+    used = {j for i in range(rounds) for j in path.drawn_on(i)}
     for i in range(rounds):
         known = {j: refits[j].parameters for j in path.drawn_on(i)}
         training = path.training(i, known)
@@ -160,12 +161,25 @@ def predict_line_rounds(path: LinePath, degree: int, *, rounds: int, particles: 
             )
             for j in known
         }
-        blocks.add(_local(points, degree, points.mean, refit, blocks.size) / particles, responses)
+        local = _local(points, degree, points.mean, refit, blocks.size)
+        blocks.add(local / particles, responses)
         own = blocks.own(i + 1)
+        is_linear.append(all(certain[j] and is_linear[j] for j in known))
+        if not is_linear[-1] or i + 1 not in used:
+            certain.append(is_linear[-1])
+            continue
         moved = _second_order(refit, own[size:, size:], degree)
         bars = np.sqrt(np.diagonal(own)[:degree] / runs)
-        certain.append(bool(np.all(moved <= VISIBLE_CURVATURE * bars)))
-        is_linear.append(all(certain[j] and is_linear[j] for j in known))
+        certain.append(
+            bool(np.all(moved <= VISIBLE_CURVATURE * bars))
+            and is_of_first_order(
+                path.output(training, ROUGH),
+                refit,
+                path.target,
+                degree,
+                particles=particles / _excess(own, local, degree, particles),
+            )
+        )
     joint = blocks.matrix[:, :, :size, :size]
     covariance = np.einsum("ijss->ijs", joint)
     # The variance of the particles about their own mean, not about the expected one.
@@ -203,6 +217,13 @@ class _JointCovariance:
         for j, response in responses.items():
             grown[count, count] += grown[count, j] @ response.T
         self.matrix = grown
+
+
+def _excess(own: FloatArray, local: FloatArray, degree: int, particles: int) -> float:
+    """Return how much more than its own particles make a round scatters by those of earlier ones, >= 1."""
+    alone, together = np.diagonal(local)[:degree] / particles, np.diagonal(own)[:degree]
+    ratio = np.divide(together, alone, out=np.ones_like(alone), where=alone > 0.0)
+    return max(float(ratio.max()), 1.0)
 
 
 def statistics_of(points: WeightedPoints, degree: int, mean: float) -> FloatArray:
@@ -267,18 +288,9 @@ def _second_order(refit: LineRefit, covariance: FloatArray, degree: int) -> Floa
     centre = refit.parameters
     total = np.zeros(degree)
     for direction in directions:
-        total += 0.5 * sum(_coefficients(centre + sign * direction, degree) for sign in (1.0, -1.0))
-        total -= _coefficients(centre, degree)
+        total += 0.5 * sum(mixture_coefficients(centre + sign * direction, degree) for sign in (1.0, -1.0))
+        total -= mixture_coefficients(centre, degree)
     return np.abs(total)
-
-
-def _coefficients(parameters: FloatArray, degree: int) -> FloatArray:
-    """Return the Hermite coefficients of a mixture; infinite where it is none."""
-    weights, means, variances = parameters.reshape(-1, 3).T
-    if np.any(weights <= 0.0) or np.any(variances <= 0.0):
-        return np.full(degree, np.inf)
-    law = GaussianMixture(weights / weights.sum(), means, variances)
-    return np.asarray(law.hermite_coefficients(degree).values[1:])
 
 
 def _on_line(mixture: GaussianMixture) -> LineLaw:

@@ -247,6 +247,31 @@ def test_an_uncertain_refit_is_not_tested():
     assert comparison.implied_fresh_fraction is None
 
 
+SPLIT = hc.GaussianMixture([0.15, 0.25, 0.6], [-1.4, 0.2, 1.1], [0.3, 0.02, 0.08])
+
+
+def test_a_refit_with_two_ends_is_not_tested():
+    """Five steps of EDM stretch this law so that a draw of the particles decides where EM ends in round 2."""
+    recursion, sampler = recursion_of(SPLIT), Steps.edm(steps=5)
+    record = record_of(recursion, sampler, particles=30_000, runs=2, seed=5)
+    predicted = predict_line_rounds(LinePath(recursion, sampler, 1.0), 8, rounds=3, particles=30_000, runs=2)
+    spread = np.sqrt(predicted.error.covariance[3, 3, 2])
+    missed = record.coefficients[:, 3, 3] - predicted.error.expected[3, 2]
+    assert (
+        np.abs(missed).max() > 8.0 * spread
+    )  # what error bars of first order say of a run that went elsewhere
+    assert predicted.is_linear.tolist() == [True, True, True, False]
+    comparison = compare_steps(recursion, record, sampler)
+    assert comparison.verdict.passed and comparison.tested[2].any() and not comparison.tested[3].any()
+    assert "which of several mixtures the refit ends in" in comparison.reason
+
+
+@pytest.mark.parametrize("sampler", [Steps.ddim(steps=20), Steps.edm(steps=18)], ids=["DDIM", "EDM"])
+def test_a_refit_with_one_end_stays_tested(sampler):
+    path = LinePath(recursion_of(SPLIT), sampler, 1.0)
+    assert predict_line_rounds(path, 8, rounds=3, particles=20_000, runs=2).is_linear.all()
+
+
 TURN = np.array([[0.8, -0.6], [0.6, 0.8]])
 
 
