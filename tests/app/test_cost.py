@@ -157,3 +157,12 @@ def test_numbers_at_the_ends_of_double_precision(options, command, capsys):
     assert run([command, *options, "--rounds", "2", "--degree", "3"]) in (0, 2)
     out, err = capsys.readouterr()
     assert "nan" not in out.lower() and "Traceback" not in err
+
+
+def test_the_time_of_a_prediction_grows_like_the_square_of_the_rounds():
+    """Every round mixes all earlier ones; memory grows like the rounds."""
+    few, many = (
+        cost_of_prediction(parse_config({"recursion": {"rounds": rounds}}), 1) for rounds in (10**5, 10**6)
+    )
+    assert 80.0 < many.seconds / few.seconds < 100.0
+    assert 9.0 < many.bytes / few.bytes < 11.0
