@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from .figures.diagnosis import draw_diagnosis as plot_diagnosis
     from .figures.measured import draw_measured as plot_measured
     from .figures.parameter_map import draw_parameter_map as plot_parameter_map
-    from .figures.propagation import draw_bounds as plot_bounds
     from .figures.result_attenuation import draw_prediction as plot_prediction
+    from .figures.result_bounds import draw_proved as plot_bounds
     from .figures.result_comparison import draw_comparison as plot_comparison
     from .figures.result_comparison import draw_record as plot_simulation
     from .figures.result_theory import draw_law as plot_law

@@ -7,6 +7,7 @@ be solved exactly, the chi-square divergence of every round is drawn between its
 """
 
 import hermite_collapse as hc
+from hermite_collapse import figures
 
 start = hc.GaussianMixture([0.5, 0.5], [-1.2, 1.2], 0.4)
 errors = [0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.17, 0.15]
@@ -14,7 +15,7 @@ run = hc.bounds.SolvableRecursion(start, 0.3, errors)
 rows = hc.bounds.propagation_table(run.record())
 
 columns = hc.bounds.bound_columns(rows, "D_{i+1}")
-axes = hc.plot_bounds(
+axes = figures.draw_bounds(
     measured=columns.measured,
     lower=columns.lower,
     upper=columns.upper,

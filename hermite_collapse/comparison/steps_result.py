@@ -140,7 +140,8 @@ class StepsComparison(Displayed, Value):
                 f"All degrees and rounds imply the fresh fraction {fresh.value:.5f} +- {fresh.error:.5f} "
                 f"({self.fresh_fraction:g} was asked)."
                 if is_determined(fresh, upper=1.0)
-                else f"All degrees and rounds leave the fresh fraction undetermined ({self.fresh_fraction:g} was asked)."
+                else "All degrees and rounds leave the fresh fraction undetermined "
+                f"({self.fresh_fraction:g} was asked)."
             )
         if self.reason:
             parts.append(self.reason)

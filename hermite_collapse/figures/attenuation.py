@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.numbers import significant
 from ..core.signature import public
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
@@ -214,7 +215,8 @@ def _mark_half(axes: Axes, half: float, top: float, beyond: float) -> None:
     if half == np.inf:
         words = "nothing is lost in the limit"
     elif half >= top:
-        words = f"half amplitude at degree {half:.3g}, beyond this range"
+        degree = f"{half:.0f}" if 1e3 <= half < 1e6 else significant(half)
+        words = f"half amplitude at degree {degree}, beyond this range"
     else:
         words = f"half amplitude\nat degree {half:.3g}"
         axes.plot(

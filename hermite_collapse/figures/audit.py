@@ -10,7 +10,7 @@ from ..advice.audit import CLOSURE, Audit
 from ..core.signature import public
 from ..core.types import FloatArray
 from . import style
-from .labels import label_line_ends
+from .labels import label_line_ends, log_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,6 @@ _COLOURS = tuple(
     colour for i, colour in enumerate(style.CATEGORIES) if i != 1
 )  # the second is near the limit's own
 _DOTTED, _DASHES = 2, (1, 3, 4, 5, 0)
-_LARGEST_TICK_RATIO = 30.0  # of the axis, below which it is labelled at more than powers of ten
 
 
 @public
@@ -86,7 +85,7 @@ def draw_audit(audit: Audit, axes: Axes | None = None) -> Axes:
     axes.set_xlim(variance[-1], variance[0])
     low, high = _reach([values for _, values, _ in lines])
     axes.set_ylim(low, high)
-    _ticks(axes, low, high)
+    log_ticks(axes)
     axes.set_xlabel("variance of the direction, coarse to fine")
     axes.set_ylabel("limit / data variance")
     label_line_ends(
@@ -106,19 +105,6 @@ def _reach(curves: list[FloatArray]) -> tuple[float, float]:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     margin = max((high / low) ** 0.06, 1.02)
     return low / margin, high * margin
-
-
-def _ticks(axes: Axes, low: float, high: float) -> None:
-    """Label an axis of less than a decade or two at more than powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if high / low < _LARGEST_TICK_RATIO:
-        step = (1.0, 2.0, 5.0) if high / low > 8.0 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-        axes.yaxis.set_major_locator(LogLocator(subs=step))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    if high / low < 1.5:
-        axes.set_yscale("linear")
 
 
 def _caption(audit: Audit) -> str:

@@ -85,6 +85,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
                 1.0,
                 one.plateau[j],
                 marker=CARETLEFTBASE,  # inside the axes, clear of the labels at the right
+                markersize=7.0,
                 linestyle="",
                 color=colour,
                 transform=axes.get_yaxis_transform(),
@@ -97,11 +98,13 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         label_line_ends(axes, float(axes.get_xlim()[1]), values, labels, colours)
     axes.set_xlabel("round")
     axes.set_ylabel(_quantity(observed.degrees))
+    count = len(observed.names)
+    which = f" {len(columns)} of {count} curves, spread over all." if len(columns) < count else ""
     style.describe(
         style.figure_of(axes),
         "diagnosis",
         f"Points: measured{' with standard errors' if observed.has_errors else ''}. Lines: {one.title}; "
-        "triangles: where it leads.",
+        f"triangles at the right: where it leads.{which}",
     )
     return axes
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..core.types import FloatArray
@@ -14,6 +14,10 @@ from . import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+LARGEST_TICK_RATIO = 30.0
+"""Ratio of the ends of a logarithmic axis below which it is labelled at more than powers of ten."""
 
 
 def spread_labels(
@@ -104,3 +108,15 @@ def round_axis(axes: Axes, name: str = "round $i$") -> None:
     """Let the horizontal axis count rounds, under that name."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel(name)
+
+
+def log_ticks(axes: Axes) -> None:
+    """Label a logarithmic vertical axis of less than a decade or two at more than powers of ten."""
+    low, high = axes.get_ylim()
+    if high / low < LARGEST_TICK_RATIO:
+        step = (1.0, 2.0, 5.0) if high / low > 8.0 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+        axes.yaxis.set_major_locator(LogLocator(subs=step))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    if high / low < 1.5:
+        axes.set_yscale("linear")

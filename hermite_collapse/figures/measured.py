@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
 
 from ..core.signature import public
-from ..diagnosis.measured import KINDS, Measured
+from ..diagnosis.measured import FACTOR, KINDS, POWER, VARIANCE, Measured
 from . import style
-from .labels import label_line_ends, round_axis
+from .labels import label_line_ends, log_ticks, round_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_OF_A_KIND = 3
+MOST_OF_A_KIND = 2
+"""Curves of a kind that are drawn: all kinds together have as many curves as there are colours."""
+
+_SHAPES = {"o": "circles", "s": "squares", "^": "triangles"}
+_WORDS = {VARIANCE: "variances along directions", FACTOR: "shares of degrees", POWER: "power by frequency"}
 
 
 @public
@@ -35,7 +38,7 @@ def draw_measured(measured: Measured, axes: Axes | None = None) -> Axes:
 
     Notes
     -----
-    At most three curves of each kind, spread over all: variances, shares of degrees, power by frequency.
+    At most two curves of each kind, spread over all: variances, shares of degrees, power by frequency.
 
     Examples
     --------
@@ -49,10 +52,12 @@ def draw_measured(measured: Measured, axes: Axes | None = None) -> Axes:
     rounds = np.array([0, *measured.rounds])
     errors = measured.standard_errors
     ends: list[tuple[float, str, str]] = []
+    shapes = []
     for marker, kind in zip(style.MARKERS, KINDS, strict=False):
         of_kind = np.flatnonzero(np.array(measured.kinds) == kind)
         if len(of_kind) == 0:
             continue
+        shapes.append(f"{_SHAPES[marker]}: {_WORDS[kind]}")
         selected = of_kind[np.unique(np.linspace(0, len(of_kind) - 1, MOST_OF_A_KIND).round().astype(int))]
         for j in selected:
             colour = style.CATEGORIES[len(ends) % len(style.CATEGORIES)]
@@ -70,15 +75,15 @@ def draw_measured(measured: Measured, axes: Axes | None = None) -> Axes:
     heights, names, colours = (list(column) for column in zip(*ends, strict=True))
     if min(heights) > 0.0:
         axes.set_yscale("log")
-        for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            axis_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        log_ticks(axes)
     label_line_ends(axes, float(rounds[-1]), heights, names, colours)
     round_axis(axes, "round")
     axes.set_ylabel("value / value of the data")
     text = measured.clipping.text if measured.clipping.is_biased else ""
+    count, drawn = len(measured.names), len(ends)
+    which = f"All {count} curves" if drawn == count else f"{drawn} of {count} curves, the ends of each kind"
+    words = f"{which}, over their values of the data (round 0, always 1), with standard errors. "
     style.describe(
-        style.figure_of(axes),
-        "measured",
-        f"Curves of {len(measured.rounds)} generations relative to the data, with standard errors. {text}".strip(),
+        style.figure_of(axes), "measured", f"{words}{'; '.join(shapes).capitalize()}. {text}".strip()
     )
     return axes

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bounds.collapse import CollapseBounds, collapse_bounds
+from ..bounds.propagation.rows import BoundColumns
+from ..bounds.rates import ObservedRates
+from ..core.errors import InputError
 from ..core.signature import public
+from ..recursion.recursion import Recursion
 from . import style
 from .approach import Approach, draw_approach
 from .propagation import draw_bounds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..bounds.collapse import CollapseBounds
-    from ..bounds.propagation.rows import BoundColumns
-    from ..bounds.rates import ObservedRates
 
 
 @public
@@ -122,4 +123,47 @@ def draw_bound_columns(columns: BoundColumns, axes: Axes | None = None) -> Axes:
     """
     return draw_bounds(
         axes, measured=columns.measured, errors=columns.errors, lower=columns.lower, upper=columns.upper
+    )
+
+
+@public
+def draw_proved(
+    bounds: Recursion | CollapseBounds | ObservedRates | BoundColumns, axes: Axes | None = None
+) -> Axes:
+    """Draw proved bounds beside what they bound.
+
+    Parameters
+    ----------
+    bounds : Recursion, CollapseBounds, ObservedRates or BoundColumns
+        Of a recursion, the bounds on the distance of its limit law to the data, `bounds.collapse_bounds`.
+    axes : Axes, optional
+        A new figure without it.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        For anything else; `figures.draw_bounds` takes arrays.
+
+    Examples
+    --------
+    >>> import hermite_collapse as hc
+    >>> recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
+    >>> hc.plot_bounds(recursion).get_xlabel()
+    'Wasserstein-2 distance of the limit law to the data'
+    """
+    if isinstance(bounds, Recursion):
+        return draw_collapse(collapse_bounds(bounds), axes)
+    if isinstance(bounds, CollapseBounds):
+        return draw_collapse(bounds, axes)
+    if isinstance(bounds, ObservedRates):
+        return draw_observed_rates(bounds, axes)
+    if isinstance(bounds, BoundColumns):
+        return draw_bound_columns(bounds, axes)
+    raise InputError(
+        "bounds must be a recursion, collapse bounds, observed rates or bound columns (figures.draw_bounds takes "
+        f"arrays), got {type(bounds).__name__}."
     )

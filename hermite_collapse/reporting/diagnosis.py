@@ -10,11 +10,17 @@ import numpy as np
 from ..core.numbers import significant
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.sentences import parameters
+from ..diagnosis.verdict import IDENTIFIED, REJECTED
 from ..figures.diagnosis import draw_diagnosis
 from ..figures.style import figure_of
 from . import tables
 from .result_page import Page
 from .tables import Row, Table
+
+
+def _p_value(p_value: float) -> str:
+    """Return a p-value of two digits; one that is too small for a number as a bound."""
+    return significant(p_value, 2) if p_value > 0.0 else "< 10⁻³⁰⁰"
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> Table:
@@ -27,7 +33,7 @@ def diagnosis_table(diagnosis: Diagnosis) -> Table:
         cells = (
             one.title,
             f"{significant(one.chi_square)} on {one.freedom}",
-            "–" if np.isnan(one.p_value) else significant(one.p_value, 2),
+            "–" if np.isnan(one.p_value) else _p_value(one.p_value),
             verdict,
             means,
         )
@@ -74,18 +80,20 @@ def diagnosis_page(diagnosis: Diagnosis, *, source: str = "", notes: Sequence[st
     -------
     Page
     """
-    fits = diagnosis.fits
     observed = diagnosis.observations
     return Page(
-        title="Which mechanisms these curves do not contradict",
+        title="What explains these curves?",
         lead=diagnosis.text,
         figures={"diagnosis": figure_of(draw_diagnosis(diagnosis))},
         tables=(diagnosis_table(diagnosis), plateau_table(diagnosis)),
         facts=(
-            ("curves", f"{len(observed.names)}: {', '.join(observed.names[:6])}"),
+            (
+                "curves",
+                f"{len(observed.names)}: {', '.join(observed.names[:6])}{', …' * (len(observed.names) > 6)}",
+            ),
             ("rounds", f"{observed.rounds.min():g} to {observed.rounds.max():g}"),
             *([("from", source)] if source else []),
         ),
         notes=tuple(notes),
-        tone="bad" if fits is False else "good" if fits else "open",
+        tone={REJECTED: "bad", IDENTIFIED: "good"}.get(diagnosis.verdict, "open"),
     )

@@ -48,7 +48,8 @@ def measured_page(measured: Measured, *, source: str = "") -> Page:
     if measured.sheet is not None:
         rounds = [0, *measured.rounds.tolist()]
         sheet = sample_figure({"samples": measured.sheet / 255.0}, rounds=rounds, columns=1)
-        figures["samples"] = describe(sheet, "samples", "One sample of the data and of each generation.")
+        words = "Samples, one row a round: row 0 is the data, each row after it a generation."
+        figures["samples"] = describe(sheet, "samples", words)
     rows = tuple(
         Row((label, str(int(i)), grouped(int(n))))
         for label, i, n in zip(measured.labels, measured.rounds, measured.samples, strict=True)

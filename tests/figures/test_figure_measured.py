@@ -18,7 +18,7 @@ def measured():
 
 def test_every_kind_is_drawn_relative_to_the_data(measured):
     axes = measured.plot()
-    assert len(axes.containers) == 3 * len(set(measured.kinds)) == len(axes.texts)
+    assert len(axes.containers) == 2 * len(set(measured.kinds)) == len(axes.texts)
     names = [text.get_text() for text in axes.texts]
     for container, name in zip(axes.containers, names, strict=True):
         j = measured.names.index(name)
@@ -42,3 +42,15 @@ def test_a_notebook_shows_units_rounds_and_values(measured):
     value, error = table.rows[0].cells[2].split(" ± ")
     assert float(value) == pytest.approx(measured.values[0, 0], rel=1e-2)
     assert float(error) == pytest.approx(measured.standard_errors[0, 0], rel=0.06)
+
+
+def test_what_is_drawn_is_said_and_colours_are_not_repeated(measured):
+    axes = measured.plot()
+    colours = [container.lines[0].get_color() for container in axes.containers]
+    assert len(set(colours)) == len(colours) < len(measured.names)
+    caption = axes.figure.get_label()
+    assert caption.startswith(f"{len(colours)} of {len(measured.names)} curves")
+    for kind in ("variances along directions", "shares of degrees", "power by frequency"):
+        assert kind in caption
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 3

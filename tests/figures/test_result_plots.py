@@ -113,3 +113,14 @@ def test_public_plots_are_the_figures_functions():
     drawn = hc.plot_comparison(RESULTS["comparison"])
     points = sum(len(container[0].get_xdata()) for container in drawn.containers)
     assert points == 3 * 3  # degrees times rounds shown
+
+
+def test_plot_bounds_takes_every_kind_of_bounds_and_a_recursion():
+    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
+    collapse = hc.bounds.collapse_bounds(recursion)
+    rates = hc.bounds.observed_rates(recursion, metric="kl", rounds=3)
+    assert hc.plot_bounds(recursion).get_xlabel() == hc.plot_bounds(collapse).get_xlabel()
+    assert hc.plot_bounds(rates).get_yscale() == "log"
+    for wrong in (0.3, "bounds"):
+        with pytest.raises(hc.InputError, match="bounds must be a recursion, collapse bounds"):
+            hc.plot_bounds(wrong)

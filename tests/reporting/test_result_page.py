@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,8 @@ from hermite_collapse.reporting.measured import measured_page
 from hermite_collapse.reporting.page import external_references
 from hermite_collapse.reporting.result_page import Page, Section, result_page, write_result_page
 from hermite_collapse.reporting.tables import written
+
+EXAMPLES = Path(hc.__file__).parent / "diagnosis/examples"
 
 
 def test_a_page_holds_what_it_was_given_and_refers_to_nothing_else(tmp_path):
@@ -57,3 +61,12 @@ def test_the_page_of_measured_generations_names_each_of_them():
     assert (
         "Generations" in text and "What the generations measure" in text and external_references(text) == []
     )
+
+
+def test_curves_that_leave_the_mechanism_open_are_neither_good_nor_bad():
+    curve = hc.diagnose(hc.read_curve(EXAMPLES / "ring.csv"), fresh_fraction=0.25)
+    assert curve.verdict == "rate_and_plateau" and "not identified" in curve.text
+    page = diagnosis_page(curve)
+    assert page.tone == "open" and 'class="verdict open"' in result_page(page)
+    ps = [row.cells[2] for row in page.tables[0].rows]
+    assert "0" not in ps  # a p-value too small for a number is a bound

@@ -53,6 +53,7 @@ def run(
     replacement and data with a density.  --out keeps all rows, the figures of the divergences, and the heat maps of
     the weights with which later rounds remember an error.  Exit status 1 if a bound is refused.
     """
+    from ...reporting.words import question
     from ..cost import cost_of_prediction, require_affordable
     from . import propagation
 
@@ -99,7 +100,12 @@ def run(
         document |= {"regime": vars(regime)}
     if output.folder is not None:
         output.make_folder(config)
-        output.leave_printed("What is proved", propagation.draw(overview, config=config), config=config)
+        output.leave_printed(
+            "What is proved",
+            propagation.draw(overview, config=config),
+            config=config,
+            facts=question(recursion),
+        )
     output.keep(document, "bounds")
     output.document(document)
     return 1 if overview is not None and overview.is_refused else 0

@@ -169,9 +169,14 @@ class Output:
         return written
 
     def leave_printed(
-        self, title: str, figures: Mapping[str, Figure], *, config: Config | None = None
+        self,
+        title: str,
+        figures: Mapping[str, Figure],
+        *,
+        config: Config | None = None,
+        facts: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Leave figures and a page of what was printed so far in the folder, if one was given."""
+        """Leave figures, what was asked, and a page of what was printed so far in the folder, if one was given."""
         if self.folder is None:
             return
         from ...reporting.result_page import Page, Section
@@ -184,6 +189,7 @@ class Output:
             lead=" ".join([lead if lead.endswith("?") else f"{lead}.", *said]),
             figures=figures,
             sections=tuple(Section(name, tuple(texts), table) for name, texts, table in others),
+            facts=tuple(facts),
         )
         self.leave(shown, config=config)
 

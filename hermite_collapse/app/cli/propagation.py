@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 _SAMPLES = 16_384
 
 
+_WEIGHTS = {
+    "incoherent": "Share of the error energy of round i that is left in D_N, the chi-square divergence of round N from "
+    "the data, where errors of different rounds have nothing to do with each other (incoherent).",
+    "coherent": "Share of the size of the error of round i that is left in the root of D_N, where errors of different "
+    "rounds all point the same way (coherent); D_N is the chi-square divergence of round N from the data.",
+}
+
+
 _CONSEQUENCES = {
     "summable": "they add up to a finite sum, every bound of it is finite, and the divergence tends to 0",
     "vanishing": "they tend to 0 but add up to infinity; with observable errors so do the divergences, each of which "
@@ -81,6 +89,10 @@ def show(overview: PropagationOverview, output: Output) -> None:
         [[row.round, row.target, row.limit, row.mehler, row.mehler_limit, row.l2_gamma] for row in shown],
     )
     output.heading("Bounds of error propagation, judged in each round (ratio: bound / value)")
+    output.text(
+        "D(i) is the chi-square divergence of round i from the data, I(i) that of round i + 1 from the law it was "
+        "trained on (innovation), α the fresh fraction."
+    )
     output.table(["statement", "bound on", "verdict in rounds", "ratio"], _judged(overview.bounds))
 
 
@@ -91,21 +103,27 @@ def draw(overview: PropagationOverview | None, *, config: Config) -> dict[str, F
 
     alpha, rounds = config.recursion.fresh_fraction, config.recursion.rounds
     drawn = {}
-    for name, axes in _curves(overview) if overview is not None else ():
+    dimension = config.target.build_law().dimension
+    for name, axes in (
+        _curves(overview, "exact" if dimension == 1 else "sampled") if overview is not None else ()
+    ):
         words = "from the limit" if name.endswith("limit") else "from the data"
-        caption = f"Chi-square divergence {words} by round (points, exact scores) between its proved bounds (lines)."
+        where = "above it" if name.endswith("limit") else "dashed below, solid above"
+        sampled = "" if dimension == 1 else ", sampled, with bars of one standard error"
+        caption = (
+            f"Chi-square divergence {words} by round with exact scores (points{sampled}); its proved bounds are the "
+            f"lines, {where}."
+        )
         drawn[name] = figures.describe(figure_of(axes), name, caption)
     for coherence in ("incoherent", "coherent"):
         axes = figures.draw_discount_weights(fresh_fraction=alpha, rounds=rounds, coherence=coherence)
         name = f"discount_weights_{coherence}"
-        caption = (
-            f"Weight with which a later round remembers the error of an earlier one, {coherence} errors."
-        )
+        caption = _WEIGHTS[coherence]
         drawn[name] = figures.describe(figure_of(axes), name, caption)
     return drawn
 
 
-def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:
+def _curves(overview: PropagationOverview, how: str) -> Iterator[tuple[str, Axes]]:
     """Divergences between their bounds: from the limit always, from the data where two rounds are finite."""
     from ... import bounds, figures
 
@@ -118,7 +136,7 @@ def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:
                 errors=[entry.error for entry in limit],
                 upper={"proved rate": overview.limit_bound},
                 ylabel=r"$\chi^2(p_i\,\Vert\,p_\infty)$",
-                label="exact",
+                label=how,
                 first_round=0,
             ),
         )
@@ -133,17 +151,24 @@ def _curves(overview: PropagationOverview) -> Iterator[tuple[str, Axes]]:
                 lower=columns.lower,
                 upper=columns.upper,
                 ylabel=r"$\chi^2(p_i\,\Vert\,p^*)$",
-                label="exact",
+                label=how,
             ),
         )
+
+
+def _written(quantity: str) -> str:
+    """Return the name of a bounded quantity as people write it."""
+    for symbol, text in (("_{i+1}", "(i+1)"), ("_i", "(i)"), ("(1-alpha)^2", "(1−α)²")):
+        quantity = quantity.replace(symbol, text)
+    return quantity
 
 
 def _judged(rows: Sequence[BoundRow]) -> list[list[object]]:
     """One line a bound: its verdicts with the rounds that have them, and the ratio nearest to 1."""
     lines: dict[tuple[str, str], list[BoundRow]] = {}
     for row in rows:
-        relation = "<=" if row.side == "above" else ">="
-        lines.setdefault((row.statement, f"{row.quantity} {relation}"), []).append(row)
+        relation = "≤" if row.side == "above" else "≥"
+        lines.setdefault((row.statement, f"{_written(row.quantity)} {relation}"), []).append(row)
     judged: list[list[object]] = []
     for (statement, quantity), group in lines.items():
         counts = Counter(row.verdict for row in group)

@@ -163,7 +163,9 @@ def run(
     if output.folder is not None:
         used = planned or config
         output.make_folder(used)
-        output.leave_printed("Truncation times", _drawn(used, plan), config=used)
+        output.leave_printed(
+            "Truncation times", _drawn(used, plan, advice), config=used, facts=_asked(used, advice)
+        )
         which = " with the planned times" if planned else ""
         output.text(f"\nWritten to {output.folder}: config.toml{which}, report.html, figures.")
     output.document(
@@ -194,7 +196,15 @@ def run(
     return 0
 
 
-def _drawn(config: Config, plan: _Plan | None) -> dict[str, Figure]:
+def _asked(config: Config, advice: SamplerAdvice | None) -> list[tuple[str, str]]:
+    """Return what the page says was asked."""
+    from ...reporting.words import question
+
+    facts = [fact for fact in question(config.build_recursion()) if fact[0] != "data"]
+    return facts if advice is None else [("sampler", advice.truncation.name), *facts]
+
+
+def _drawn(config: Config, plan: _Plan | None, advice: SamplerAdvice | None) -> dict[str, Figure]:
     """Return the figures of a folder: what the times leave of each degree, and the plan where there is one."""
     from ... import figures
     from ...figures.style import figure_of
@@ -210,6 +220,11 @@ def _drawn(config: Config, plan: _Plan | None) -> dict[str, Figure]:
         limit=section.schedule != "explicit" and section.fresh_fraction > 0.0,
     )
     caption = "Share of each Hermite degree of the data that is left after the rounds given, and in the limit if drawn."
+    if advice is not None and advice.truncation.final_step != "noisy":
+        caption += (
+            " Of a sampler that stopped there and left its noise in; this one takes noise away at the end, which the "
+            "text above is about."
+        )
     drawn = {"attenuation": figures.describe(figure_of(axes), "attenuation", caption)}
     return drawn if plan is None else {"plan": figure_of(figures.draw_plan(plan.planned)), **drawn}
 

@@ -50,7 +50,7 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
     output.heading(f"{config.target.label}: {len(sweep.configs)} points over {', '.join(sweep.keys)}")
     _print(sweep, dataset, output)
     output.folder = folder
-    output.leave_printed("Many settings", drawn, config=config)
+    output.leave_printed("Many settings", drawn, config=config, facts=_asked(sweep))
     output.text(f"Written to {folder}: results.nc, report.html{', figures' if drawn else ''}.")
     rejected = int(dataset["rejected"].sum()) if "rejected" in dataset else 0
     output.document(
@@ -104,6 +104,19 @@ def _print(sweep: Sweep, dataset: Dataset, output: Output) -> None:
     )
 
 
+def _asked(sweep: Sweep) -> list[tuple[str, str]]:
+    """Return what the page says was asked: what varies, and what is the same at every point."""
+    from ...reporting import words
+
+    fixed = {"fresh fraction α": "fresh_fraction", "truncation": "truncation_time"}
+    same = words.question(sweep.configs[0].build_recursion())
+    varied = []
+    for k, key in enumerate(sweep.keys):
+        values = dict.fromkeys(_shown(setting[k]) for setting in sweep.settings)
+        varied.append((f"{key}, varied", ", ".join(values)))
+    return [*varied, *((name, value) for name, value in same if fixed.get(name, "") not in sweep.keys)]
+
+
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -131,7 +144,11 @@ def _heat_map(sweep: Sweep, dataset: Dataset) -> dict[str, Figure]:
         # Their times are in the unit of rate 1/2; the time to one noise level is inversely proportional to the rate.
         marks={name: s.truncation_time * 0.5 / rate for name, s in KNOWN_SAMPLERS.items()},
     )
-    words = "Degree of which the limit keeps half the amplitude, by fresh fraction and truncation time."
+    words = (
+        "Degree of which the limit keeps half the amplitude, by fresh fraction α and truncation time t₀. On a red line "
+        "λ = α / (θ t₀) is the same, θ the rate, and so, nearly, is the limit. Dashed: where well-known samplers stop "
+        "(names as for schedule --known; papers: the experiments of the theory’s papers)."
+    )
     return {"half_degree": figures.describe(figure_of(axes), "half_degree", words)}
 
 
