@@ -12,9 +12,12 @@ from ..core.arrays import as_array
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from .measured import FACTOR, Measured
-from .observations import DISTANCE, VARIANCE, Observations
+from .measured import VARIANCE as DIRECTION
+from .observations import DISTANCE, UNKNOWN, VARIANCE, Observations
 
 KINDS = ("factors", "variances", "deviations", "distances")
+UNKNOWN_KIND = "unknown"
+"""Of columns that do not say what they are: a rate and a plateau are all that can be fitted."""
 LARGEST_ROUND = 100_000
 HIGHEST_DEGREE = 1000
 _SMALLEST_SCATTER = 1e-12  # of the size of a curve, where it follows a law to rounding
@@ -178,7 +181,7 @@ def from_measured(
         larger[:count, :count] = measured.covariance_of_data(start)
         larger[count:, count:] = joint
         joint = larger
-    return _assembled(
+    observations = _assembled(
         table,
         rounds,
         None,
@@ -188,6 +191,20 @@ def from_measured(
         exact_rows=False,
         factors_start_at_one=measured.data_are_exact,
     )
+    return observations.replace(moments=measured.moments if set(measured.kinds) == {DIRECTION} else None)
+
+
+def without_constant(observations: Observations) -> tuple[Observations, tuple[str, ...]]:
+    """Return curves without errors of their own less those that never change, and the names of these; all if none does.
+
+    The scatter of a constant column is none, and would outweigh every other column.
+    """
+    values = np.where(observations.used, observations.values, observations.start_guesses)
+    changes = np.ptp(np.concatenate([observations.start_guesses[None], values]), axis=0) > 0.0
+    if changes.all() or not changes.any():
+        return observations, ()
+    names = tuple(observations.names[j] for j in np.flatnonzero(~changes))
+    return observations.only(np.flatnonzero(changes)), names
 
 
 def estimated_scatter(observations: Observations, predicted: FloatArray, free: int) -> FloatArray:
@@ -255,6 +272,8 @@ def _row(value: ArrayLike, columns: int, name: str) -> FloatArray:
 def _column_degrees(kind: str, degrees: ArrayLike | None, columns: int) -> IntArray:
     if kind == "distances":
         return np.full(columns, DISTANCE)
+    if kind == UNKNOWN_KIND:
+        return np.full(columns, UNKNOWN)
     if kind in ("variances", "deviations"):
         return np.full(columns, VARIANCE)
     numbers = (

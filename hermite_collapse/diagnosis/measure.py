@@ -30,6 +30,7 @@ from .functionals import Functionals, Sampled, drawn_together
 from .generations import Source, named_generations, read_data, rounds_of
 from .image_axes import image_axes, sheet_of
 from .measured import FACTOR, Measured
+from .moments import moments_of
 
 SHEET = 8
 """Images of each set in the sheet of examples."""
@@ -136,6 +137,8 @@ def measure(
         reference, independent, mean=data.mean(axis=0), axes=axes, directions=ranks, degree=degree
     )
     truth = functionals.of(reference, is_law=not unseen)
+    lines, other_half = functionals.directions, independent if unseen else None
+    moments = moments_of(reference, functionals.mean, lines, other_half) if len(lines) else None
     rng = np.random.default_rng(0)
     history = [
         _generation(reader.read(s, name), data, functionals, reader.units, rng) for name, s in named.items()
@@ -174,6 +177,7 @@ def measure(
             bias=np.stack([part.bias for part in history]),
         ),
         training_samples=trained,
+        moments=moments,
         notes=(_role(other is not None, unseen), counted, *notes, *_few(samples)),
         sheet=None if axes is None else sheet_of([data, *(part.first for part in history)], axes, SHEET),
     )

@@ -5,6 +5,8 @@
     data             curve                        values of the data, and
     data_covariance  curve, other                 the covariance of their errors, 0 where they are the law itself, and
     data_scatter     curve, other                 that of a single sample of the data
+    data_mean        axis                         mean of the data, and
+    data_moments     axis, across                 covariance, in axes the first of which are the directions
     kind, number     curve                        "variance" and rank, "factor" and degree, "power" and frequency
     round, samples   generation                   number of the round, and of samples measured
     share_at_ends    set, end                     of the data and each generation, at the lowest and highest value
@@ -33,13 +35,14 @@ from ..core.value import Value
 from ..storage.datasets import read_dataset, write_dataset
 from .clipping import Clipping
 from .history import passed_on_covariance, trained_covariance
+from .moments import Moments
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 VARIANCE, FACTOR, POWER = "variance", "factor", "power"
 KINDS = (VARIANCE, FACTOR, POWER)
-FORMAT = 3
+FORMAT = 4
 
 _DIMENSIONS = {
     "kind": ("curve",),
@@ -55,6 +58,7 @@ _DIMENSIONS = {
     "ends": ("end",),
     "bias": ("generation", "curve"),
 }
+_MOMENTS = {"data_mean": ("axis",), "data_moments": ("axis", "across")}
 _SHEET = ("set", "example", "row", "column", "colour")
 
 
@@ -94,6 +98,9 @@ class Measured(Displayed, Value):
         How numbers of the files became those of the diffusion.
     clipping : Clipping
         Samples at the ends of their range.
+    moments : Moments or None
+        Mean and covariance of the data in the space of the directions, which round maps that are not affine need:
+        directions are orthogonal to the mean, not eigenvectors.  None: eigenvectors.
     training_samples : int or None
         T, samples in each round's training set, fresh ones drawn anew; None: those that were measured and all data.
     notes : tuple of str
@@ -131,6 +138,7 @@ class Measured(Displayed, Value):
     units: str
     clipping: Clipping
     training_samples: int | None = None
+    moments: Moments | None = None
     notes: tuple[str, ...] = ()
     sheet: NDArray[np.uint8] | None = None
 
@@ -158,6 +166,13 @@ class Measured(Displayed, Value):
             if name != "kinds":
                 checks.real_array(array, name)
         checks.instance(self.clipping, Clipping, "clipping")
+        if self.moments is not None:
+            checks.instance(self.moments, Moments, "moments")
+            directions = self.kinds.count(VARIANCE)
+            if len(self.moments.mean) < directions:
+                raise InputError(
+                    f"moments must have an axis for each of {directions} directions, got {len(self.moments.mean)}."
+                )
         if np.any(np.diff(self.rounds) <= 0) or self.rounds[0] < 0:
             raise InputError(f"rounds must increase from 0 or more, got {np.asarray(self.rounds).tolist()}.")
         if np.min(self.samples) < 1 or checks.integer(self.data_samples, "data_samples", minimum=1) < 1:
@@ -186,6 +201,8 @@ class Measured(Displayed, Value):
 
     def only(self, index: IntArray) -> Measured:
         """Return the curves at some positions."""
+        directions = np.flatnonzero(np.array(self.kinds) == VARIANCE)
+        left = np.searchsorted(directions, [c for c in index if self.kinds[c] == VARIANCE])
         return self.replace(
             names=tuple(self.names[c] for c in index),
             kinds=tuple(self.kinds[c] for c in index),
@@ -196,6 +213,7 @@ class Measured(Displayed, Value):
             data_covariance=self.data_covariance[index[:, None], index],
             data_scatter=self.data_scatter[index[:, None], index],
             clipping=self.clipping.replace(bias=self.clipping.bias[:, index]),
+            moments=None if self.moments is None else self.moments.leading(left),
         )
 
     def covariance(
@@ -298,6 +316,8 @@ class Measured(Displayed, Value):
         }
         if self.sheet is not None:
             variables["sheet"] = self.sheet
+        if self.moments is not None:
+            variables |= {"data_mean": self.moments.mean, "data_moments": self.moments.covariance}
         return xarray.Dataset(
             {name: (_dimensions(name, np.ndim(array)), array) for name, array in variables.items()},
             coords={
@@ -372,6 +392,11 @@ class Measured(Displayed, Value):
             units=str(stored.attrs["units"]),
             clipping=Clipping(stored["ends"].values, stored["share_at_ends"].values, stored["bias"].values),
             training_samples=None if trained < 0 else trained,
+            moments=(
+                Moments(stored["data_mean"].values, stored["data_moments"].values)
+                if "data_mean" in stored and "data_moments" in stored
+                else None
+            ),
             notes=tuple(notes.split("\n")) if notes else (),
             sheet=stored["sheet"].values if "sheet" in stored else None,
         )

@@ -18,9 +18,10 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
+from .moments import Moments
 
-VARIANCE, DISTANCE = 0, -1
-"""What stands for the degree of a column of variances, and of a column of distances."""
+VARIANCE, DISTANCE, UNKNOWN = 0, -1, -2
+"""What stands for the degree of a column of variances, of distances, and of a column that does not say what it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +37,14 @@ class Observations(Value):
     covariance : array, shape (N,) or (N, N)
         Of the N entries that are fitted, in the order of `values[used]`; variances alone where one axis.
     degrees : array of int, shape (m,)
-        Hermite degree of a column of factors, `VARIANCE` or `DISTANCE`.
+        Hermite degree of a column of factors, `VARIANCE`, `DISTANCE` or `UNKNOWN`.
     starts : array, shape (m,)
         Value in round 0 where it is known exactly; NaN where it is fitted.
     names : tuple of str, length m
     has_errors : bool
         Whether the covariance was measured; if not, fits are not tested.
+    moments : Moments or None
+        Of the data in the space of the directions whose variances the columns are; None where they are eigenvectors.
     """
 
     values: FloatArray
@@ -52,6 +55,12 @@ class Observations(Value):
     starts: FloatArray
     names: tuple[str, ...]
     has_errors: bool
+    moments: Moments | None = None
+
+    @property
+    def are_shapeless(self) -> bool:
+        """Whether some column fixes a rate and a plateau at most: a distance, or what does not say what it is."""
+        return bool(np.any(self.degrees <= DISTANCE))
 
     @property
     def count(self) -> int:
@@ -127,4 +136,5 @@ class Observations(Value):
             degrees=self.degrees[columns],
             starts=self.starts[columns],
             names=tuple(self.names[j] for j in columns),
+            moments=None if self.moments is None else self.moments.leading(columns),
         )

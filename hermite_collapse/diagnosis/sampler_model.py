@@ -1,27 +1,80 @@
-"""Given steps of a sampler as curves: a round map that is not affine, without parameters of its own."""
+r"""Given steps of a sampler as curves: a round map that is not affine, without parameters of its own.
+
+Columns of a table are taken as eigenvectors of the covariance, v' = V(alpha v_d + (1 - alpha) v).  Measured directions
+are none: with the data's mean m and covariance C in their space (`moments`), a round is the Gaussian closure
+
+    W  = alpha C + (1 - alpha) S + alpha (1 - alpha) (m - n)(m - n)^T,
+    S' = V(W),     n' = gamma(W) (alpha m + (1 - alpha) n)
+
+with V and the gain gamma as functions of matrices, and a curve is q^T S q.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..core.types import FloatArray
-from ..pipeline.interpolant import Interpolant
+from ..pipeline.interpolant import VARIANCES, Interpolant
 from ..pipeline.mechanism import Mechanism
+from .moments import Moments
 from .observations import VARIANCE, Observations
 from .round_models import LongRun, Parameter, RoundModel
 
 _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
 """Rounds after which a recursion is near its limit, and steps of Newton's method that reach it."""
+_NEAR = 1e-5  # relative distance of variances at which a divided difference is the slope between them
+_GRID = VARIANCES[::16]  # of gains, which straight lines in log w follow to 1e-5
 
 
 @lru_cache(maxsize=16)
 def interpolant_of(mechanism: Mechanism) -> Interpolant:
     """Return the interpolant of a mechanism, made once."""
     return Interpolant.of(mechanism)
+
+
+@lru_cache(maxsize=16)
+def _gains(mechanism: Mechanism) -> FloatArray:
+    """Return the mean gain at `_GRID`, made once."""
+    return np.asarray(mechanism.gain(_GRID))
+
+
+class _Model(NamedTuple):
+    """Covariance and mean of a law, (s, b, b) and (s, b)."""
+
+    covariance: FloatArray
+    mean: FloatArray
+
+
+class _Trained(NamedTuple):
+    """The law of a training set: variances and axes of its covariance, its mean along them, and what a round makes."""
+
+    variances: FloatArray
+    axes: FloatArray
+    mean: FloatArray
+    image: FloatArray
+    slope: FloatArray
+    gain: FloatArray
+
+    @property
+    def model(self) -> _Model:
+        """The law of the model."""
+        covariance = (self.axes * self.image[:, None, :]) @ self.axes.swapaxes(1, 2)
+        return _Model(covariance, np.einsum("sbj,sj->sb", self.axes, self.gain * self.mean))
+
+    @property
+    def differences(self) -> FloatArray:
+        """Divided differences of the round map, (s, b, b), by which it multiplies an error of the covariance."""
+        w, image, slope = self.variances, self.image, self.slope
+        apart = w[:, :, None] - w[:, None, :]
+        near = np.abs(apart) <= _NEAR * (w[:, :, None] + w[:, None, :])
+        rise = image[:, :, None] - image[:, None, :]
+        return np.where(
+            near, 0.5 * (slope[:, :, None] + slope[:, None, :]), rise / np.where(near, 1.0, apart)
+        )
 
 
 @dataclass(frozen=True)
@@ -50,14 +103,22 @@ class SamplerModel(RoundModel):
     ) -> FloatArray:
         data = np.maximum(starts, 0.0)
         curve = [data]
-        for _ in range(observations.last):
-            curve.append(self.interpolant.variance(alpha * data + (1.0 - alpha) * curve[-1]))
+        if observations.moments is None:
+            for _ in range(observations.last):
+                curve.append(self.interpolant.variance(alpha * data + (1.0 - alpha) * curve[-1]))
+        else:
+            law = model = _law(observations.moments, data)
+            for _ in range(observations.last):
+                model = self._trained(alpha, law, model).model
+                curve.append(_along(model.covariance, data.shape[1]))
         return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
 
     def long_run(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
     ) -> LongRun:
         data = np.maximum(starts, 0.0)
+        if observations.moments is not None:
+            return self._matrix_limit(alpha, _law(observations.moments, data), data.shape[1])
         value = data
         for _ in range(_ROUNDS_TO_LIMIT):
             value = self.interpolant.variance(alpha * data + (1.0 - alpha) * value)
@@ -68,3 +129,43 @@ class SamplerModel(RoundModel):
             step = np.divide(image - value, 1.0 - rate, out=np.zeros_like(value), where=rate < 1.0)
             value = np.maximum(value + step, 0.0)
         return LongRun(np.where(rate < 1.0, value, np.inf), rate)
+
+    def _matrix_limit(self, alpha: FloatArray, law: _Model, count: int) -> LongRun:
+        """Return plateaus, and the parts of an error along a direction that come back along it after one round."""
+        model, old = law, 1.0 - alpha
+        for _ in range(_ROUNDS_TO_LIMIT):
+            model = self._trained(alpha, law, model).model
+        for _ in range(_NEWTON_STEPS):
+            trained = self._trained(alpha, law, model)
+            axes, rates = trained.axes, old[:, :, None] * trained.differences
+            ahead = trained.model
+            rest = axes.swapaxes(1, 2) @ (ahead.covariance - model.covariance) @ axes
+            step = np.divide(rest, 1.0 - rates, out=np.zeros_like(rest), where=rates < 1.0)
+            model = _Model(model.covariance + axes @ step @ axes.swapaxes(1, 2), ahead.mean)
+        trained = self._trained(alpha, law, model)
+        parts = np.square(trained.axes[:, :count])
+        rate = old * np.einsum("skb,sbc,skc->sk", parts, trained.differences, parts)
+        return LongRun(np.where(rate < 1.0, _along(model.covariance, count), np.inf), rate)
+
+    def _trained(self, alpha: FloatArray, law: _Model, model: _Model) -> _Trained:
+        """Return what a round trains on and makes of it, of fresh fractions (s, 1)."""
+        old, drift = 1.0 - alpha, law.mean - model.mean
+        between = (alpha * old)[:, :, None] * drift[:, :, None] * drift[:, None, :]
+        mixed = alpha[:, :, None] * law.covariance + old[:, :, None] * model.covariance + between
+        values, axes = np.linalg.eigh(mixed)
+        variances = np.maximum(values, 0.0)
+        image, slope = self.interpolant.with_slope(variances)
+        gain = np.interp(np.log(np.maximum(variances, _GRID[0])), np.log(_GRID), _gains(self.mechanism))
+        mean = np.einsum("sbj,sb->sj", axes, alpha * law.mean + old * model.mean)
+        return _Trained(variances, axes, mean, image, slope, gain)
+
+
+def _law(moments: Moments, data: FloatArray) -> _Model:
+    """Return the law of the data with these variances (s, m)."""
+    covariance = moments.of_variances(data)
+    return _Model(covariance, np.broadcast_to(moments.mean, covariance.shape[:2]))
+
+
+def _along(covariance: FloatArray, count: int) -> FloatArray:
+    """Return the variances along the first axes."""
+    return np.asarray(np.einsum("sbb->sb", covariance)[:, :count])

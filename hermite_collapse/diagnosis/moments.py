@@ -1,0 +1,134 @@
+r"""Mean and covariance of the data in the space of the measured directions.
+
+Directions q that are orthogonal to the mean m of the data are no eigenvectors of their covariance C, so that a round
+map V, which acts on eigenvalues, gives q^T V(C) q and not V(q^T C q).  What a history makes of q depends on C and m in
+the space
+
+    span { C^p q_1, ..., C^p q_k, C^p m :  p = 0, 1, ... }
+
+alone.  Cut after the power p, forms q^T f(C) q are those of a Gauss rule, exact for polynomials f of degree 2 p + 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray, IntArray
+from ..core.value import Value
+from .blocks import blocks
+
+MOST_AXES, MOST_POWERS = 48, 8
+"""Of the space, which is all of it up to 25 dimensions."""
+OWN_WEIGHT = 0.5**0.5
+"""Of the covariance C_1 of one half of the data where the other half, C_2, chose the directions.  Each has an error E_i
+of the same size, and directions are nearly eigenvectors of C_2: they leave those of C by E_2 q, by (E_2 - E_1) q those
+of C_1, by w (E_2 - E_1) q those of w C_1 + (1 - w) C_2, as far as C in the mean of squares for 2 w^2 = 1."""
+_NEGLIGIBLE = 1e-8  # length of what a new axis adds, beside 1
+
+
+@dataclass(frozen=True, eq=False)
+class Moments(Value):
+    """Mean and covariance of the data, in orthogonal axes the first of which are the measured directions.
+
+    Attributes
+    ----------
+    mean : array, shape (b,)
+    covariance : array, shape (b, b)
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+
+    def __post_init__(self) -> None:
+        count = len(checks.vector(self.mean, "mean"))
+        matrix = checks.real_array(self.covariance, "covariance")
+        if matrix.shape != (count, count) or not np.allclose(matrix, matrix.T):
+            raise InputError(
+                f"covariance must be symmetric of shape {(count, count)}, as mean says, got shape {matrix.shape}."
+            )
+        if np.diagonal(matrix).min() < 0.0:
+            raise InputError(
+                f"covariance must hold variances >= 0, got {float(np.diagonal(matrix).min())!r}."
+            )
+        super().__post_init__()
+
+    def leading(self, index: IntArray) -> Moments:
+        """Return the same with these axes before all others, in this order."""
+        order = np.concatenate([index, np.setdiff1d(np.arange(len(self.mean)), index)]).astype(np.int64)
+        return Moments(self.mean[order], self.covariance[np.ix_(order, order)])
+
+    def of_variances(self, variances: FloatArray) -> FloatArray:
+        """Return covariances (s, b, b) with other variances (s, k) of the first axes, correlations as they are."""
+        own = np.diagonal(self.covariance)[: variances.shape[1]]
+        ratio = np.ones((len(variances), len(self.mean)))
+        ratio[:, : len(own)] = np.sqrt(
+            np.divide(variances, own, out=np.ones_like(variances), where=own > 0.0)
+        )
+        return np.asarray(ratio[:, :, None] * self.covariance * ratio[:, None, :])
+
+
+def moments_of(
+    samples: FloatArray, mean: FloatArray, directions: FloatArray, independent: FloatArray | None = None
+) -> Moments:
+    """Return the moments of data in the space of directions.
+
+    Parameters
+    ----------
+    samples : array, shape (n, d)
+        The law of the data itself, or a half of what is known of it.
+    mean : array, shape (d,)
+        Of the data.
+    directions : array, shape (k, d)
+        Orthonormal.
+    independent : array, shape (m, d), optional
+        The other half, which chose the directions.
+    """
+    parts = [_Part(samples, 1.0 / len(samples))]
+    if independent is not None:
+        parts = [
+            _Part(samples, OWN_WEIGHT / (len(samples) - 1)),
+            _Part(independent, (1.0 - OWN_WEIGHT) / (len(independent) - 1)),
+        ]
+    axes = np.concatenate([directions, _added(mean[None], directions)])
+    new = axes
+    for _ in range(MOST_POWERS):
+        new = _added(_applied(parts, new), axes)[: MOST_AXES - len(axes)]
+        axes = np.concatenate([axes, new])
+        if len(new) == 0:
+            break
+    projected = _applied(parts, axes) @ axes.T
+    return Moments(axes @ mean, 0.5 * (projected + projected.T))
+
+
+class _Part(NamedTuple):
+    """Samples and the weight of each in a covariance."""
+
+    samples: FloatArray
+    weight: float
+
+
+def _applied(parts: list[_Part], vectors: FloatArray) -> FloatArray:
+    """Return the covariance applied to vectors (m, d)."""
+    total = np.zeros_like(vectors)
+    for samples, weight in parts:
+        centre = samples.mean(axis=0)
+        for rows in blocks(samples):
+            deviations = rows - centre
+            total += weight * (deviations @ vectors.T).T @ deviations
+    return total
+
+
+def _added(vectors: FloatArray, axes: FloatArray) -> FloatArray:
+    """Return orthonormal rows for what vectors (m, d) add to the span of axes, what adds most first."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    rest = vectors / np.where(lengths > 0.0, lengths, 1.0)
+    for _ in range(2):  # the second pass takes out the rounding of the first
+        rest = rest - (rest @ axes.T) @ axes
+    _, sizes, rows = np.linalg.svd(rest, full_matrices=False)
+    rows = rows[sizes > _NEGLIGIBLE]
+    return np.asarray(rows - (rows @ axes.T) @ axes)
