@@ -79,6 +79,8 @@ def ends_of(samples: FloatArray, stored: tuple[float, float] | None) -> FloatArr
     if stored is not None:
         return np.array(stored)
     ends = np.array([samples.min(), samples.max()])
+    if ends[0] == ends[1]:
+        return np.array([np.nan, np.nan])  # one value is no range
     piles = sum(np.array([np.sum(rows == end) for end in ends]) for rows in blocks(samples)) / samples.size
     return np.where(piles >= PILE, ends, np.nan)
 

@@ -109,7 +109,10 @@ class Functionals:
         """Return values and influences for samples (n, d); those of their own empirical law if `is_law`."""
         count = len(samples)
         along = samples @ self.directions.T
-        squares = np.square(along - along.mean(axis=0))
+        along -= along[0].copy()  # so that the mean of equal numbers is exact
+        deviations = along - along.mean(axis=0)
+        deviations[np.abs(deviations) <= _rounding_of(samples)] = 0.0
+        squares = np.square(deviations)
         parts = [squares if is_law else squares * (count / (count - 1.0))]
         if len(self.degrees):
             parts.append(inner_products(samples, self.partner, self.degrees) / self.scale)
@@ -133,7 +136,15 @@ class Functionals:
         for rows in blocks(samples):
             power = mode_powers(axes.images(without(rows, mean, self.mean)))
             parts.append(np.stack([power[:, modes].mean(axis=1) for modes in self.bands], axis=1) / noise)
-        return np.concatenate(parts)
+        powers = np.concatenate(parts)
+        powers[powers <= _rounding_of(samples) ** 2] = 0.0
+        return powers
+
+
+def _rounding_of(samples: FloatArray) -> float:
+    """Return how far rounding alone moves the inner product of a sample and a unit vector."""
+    largest = max(float(samples.max()), -float(samples.min()))
+    return float(4.0 * np.finfo(float).eps * samples.shape[1] * largest)
 
 
 def inner_products(samples: FloatArray, partner: FloatArray, degrees: IntArray) -> FloatArray:
@@ -162,10 +173,13 @@ def noise_powers(axes: ImageAxes, bands: Sequence[IntArray], mean: FloatArray) -
 
 
 def covariance_of_means(influences: FloatArray, values: FloatArray) -> FloatArray:
-    """Return the covariance of means with these influences (n, c), correlations shrunk towards 0, (c, c)."""
+    """Return the covariance of means with these influences (n, c), correlations shrunk towards 0, (c, c).
+
+    It is 0 for a curve that is 0 in every sample.
+    """
     count = len(influences)
-    spread = np.maximum(influences.std(axis=0, ddof=1), 1e-9 * np.maximum(np.abs(values), 1e-9))
-    standard = influences / spread
+    spread = np.maximum(influences.std(axis=0, ddof=1), 1e-9 * np.abs(values))
+    standard = influences / np.where(spread > 0.0, spread, 1.0)
     correlation = standard.T @ standard / (count - 1.0)
     products = (standard**2).T @ standard**2
     scatter = (products / count - (correlation * (count - 1.0) / count) ** 2) / count
@@ -192,6 +206,11 @@ def drawn_together(
     is_scale : array of bool, shape (c,)
         Curves whose noise is proportional to their value.
     """
+    known = np.all(~is_scale | (values > 0.0), axis=1)  # a variance of 0 is no unit for its noise
+    if not known.all():
+        together = noise.copy()
+        together[known] = drawn_together(noise[known], doubts[known], values[known], samples[known], is_scale)
+        return together
     if len(noise) < 2:
         return noise
     units = np.where(is_scale & (values > 0.0), values, 1.0)

@@ -1,0 +1,44 @@
+"""Samples that do not differ, or hardly: a variance of 0, other rounds as without them, and no range of values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+
+RNG = np.random.default_rng(5)
+REAL = RNG.normal(size=(300, 5)) * [1.2, 1.0, 0.8, 0.7, 0.5]
+GENERATIONS = [0.9 * REAL, 0.8 * REAL, 0.7 * REAL]
+
+
+@pytest.mark.parametrize(
+    "still",
+    [np.ones((300, 5)), np.zeros((300, 5)), np.full((300, 5), 1 / 3), 1.0 + 1e-12 * REAL, 1e-170 * REAL],
+    ids=["ones", "zeros", "thirds", "nearly ones", "tiny"],
+)
+@pytest.mark.parametrize("position", [0, 3])
+def test_a_generation_without_spread_has_variance_0_and_leaves_the_others_alone(still, position):
+    expected = hc.measure(REAL, GENERATIONS, degrees=0)
+    generations = [*GENERATIONS[:position], still, *GENERATIONS[position:]]
+    measured = hc.measure(REAL, generations, degrees=0)
+    others = np.delete(np.arange(4), position)
+    assert np.all(measured.values[position] == 0.0)
+    assert np.all(measured.standard_errors[position] <= 1e-9 * measured.data * (1.0 + 1e-12))
+    assert np.array_equal(measured.values[others], expected.values)
+    assert np.allclose(measured.noise[others], expected.noise, rtol=1e-12)
+    assert np.all(np.linalg.eigvalsh(measured.noise[position] / measured.noise[position].max()) > 0.0)
+    assert measured.clipping.text == "" and np.all(measured.clipping.bias == 0.0)
+
+
+def test_a_column_that_is_constant_and_two_values_are_ordinary_samples():
+    column = 0.8 * REAL
+    column[:, 1] = 0.3
+    two = np.sign(REAL)
+    expected = hc.measure(REAL, GENERATIONS, degrees=0)
+    measured = hc.measure(REAL, [*GENERATIONS, column, two], degrees=0)
+    for one, samples in zip(measured.values[3:], (column, two), strict=True):
+        total = np.trace(np.cov(samples.T))
+        assert 0.0 < one.min() and one.sum() < total * (1.0 + 1e-9)
+    assert np.allclose(measured.standard_errors[:3], expected.standard_errors, rtol=0.15)
+    assert "(-1 and 1)" in measured.clipping.text and "100 %" in measured.clipping.text
