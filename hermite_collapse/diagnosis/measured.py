@@ -403,4 +403,4 @@ class Measured(Displayed, Value):
 
 
 def _dimensions(name: str, axes: int) -> tuple[str, ...]:
-    return _SHEET[:axes] if name == "sheet" else _DIMENSIONS[name]
+    return _SHEET[:axes] if name == "sheet" else (_DIMENSIONS | _MOMENTS)[name]
