@@ -186,7 +186,7 @@ def fit(
     fixed : dict, optional
         Own parameters held at a value.
     """
-    problem = _Problem(model, observations, fresh_fraction, fixed or {})
+    problem = _Problem(model, model.observed(observations, fresh_fraction), fresh_fraction, fixed or {})
     x, covariance, rank = _minimise(problem)
     residuals = problem.residuals(x)
     return _described(problem, x, covariance, rank, float(residuals @ residuals))

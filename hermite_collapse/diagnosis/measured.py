@@ -6,7 +6,8 @@
     data_covariance  curve, other                 the covariance of their errors, 0 where they are the law itself, and
     data_scatter     curve, other                 that of a single sample of the data
     data_mean        axis                         mean of the data, and
-    data_moments     axis, across                 covariance, in axes the first of which are the directions
+    data_moments     axis, across                 covariance, in axes the first of which are the directions,
+    moments_samples                               of as many samples, 0 where it is exact
     kind, number     curve                        "variance" and rank, "factor" and degree, "power" and frequency
     round, samples   generation                   number of the round, and of samples measured
     share_at_ends    set, end                     of the data and each generation, at the lowest and highest value
@@ -58,7 +59,7 @@ _DIMENSIONS = {
     "ends": ("end",),
     "bias": ("generation", "curve"),
 }
-_MOMENTS = {"data_mean": ("axis",), "data_moments": ("axis", "across")}
+_MOMENTS = {"data_mean": ("axis",), "data_moments": ("axis", "across"), "moments_samples": ()}
 _SHEET = ("set", "example", "row", "column", "colour")
 
 
@@ -317,7 +318,11 @@ class Measured(Displayed, Value):
         if self.sheet is not None:
             variables["sheet"] = self.sheet
         if self.moments is not None:
-            variables |= {"data_mean": self.moments.mean, "data_moments": self.moments.covariance}
+            variables |= {
+                "data_mean": self.moments.mean,
+                "data_moments": self.moments.covariance,
+                "moments_samples": np.int64(self.moments.samples),
+            }
         return xarray.Dataset(
             {name: (_dimensions(name, np.ndim(array)), array) for name, array in variables.items()},
             coords={
@@ -393,8 +398,12 @@ class Measured(Displayed, Value):
             clipping=Clipping(stored["ends"].values, stored["share_at_ends"].values, stored["bias"].values),
             training_samples=None if trained < 0 else trained,
             moments=(
-                Moments(stored["data_mean"].values, stored["data_moments"].values)
-                if "data_mean" in stored and "data_moments" in stored
+                Moments(
+                    stored["data_mean"].values,
+                    stored["data_moments"].values,
+                    int(stored["moments_samples"].values),
+                )
+                if all(name in stored for name in _MOMENTS)
                 else None
             ),
             notes=tuple(notes.split("\n")) if notes else (),

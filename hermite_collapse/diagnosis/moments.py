@@ -11,6 +11,7 @@ alone.  Cut after the power p, forms q^T f(C) q are those of a Gauss rule, exact
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,10 +40,13 @@ class Moments(Value):
     ----------
     mean : array, shape (b,)
     covariance : array, shape (b, b)
+    samples : int
+        Behind the covariance, whose scatter is that of as many; 0 where it is exact.
     """
 
     mean: FloatArray
     covariance: FloatArray
+    samples: int = 0
 
     def __post_init__(self) -> None:
         count = len(checks.vector(self.mean, "mean"))
@@ -55,12 +59,22 @@ class Moments(Value):
             raise InputError(
                 f"covariance must hold variances >= 0, got {float(np.diagonal(matrix).min())!r}."
             )
+        checks.integer(self.samples, "samples")
         super().__post_init__()
 
     def leading(self, index: IntArray) -> Moments:
         """Return the same with these axes before all others, in this order."""
         order = np.concatenate([index, np.setdiff1d(np.arange(len(self.mean)), index)]).astype(np.int64)
-        return Moments(self.mean[order], self.covariance[np.ix_(order, order)])
+        return Moments(self.mean[order], self.covariance[np.ix_(order, order)], self.samples)
+
+    def drawn(self, count: int) -> Iterator[Moments]:
+        """Yield moments as other samples would have given them, of Gaussian data, always the same ones."""
+        rng = np.random.default_rng(0)
+        values, axes = np.linalg.eigh(self.covariance)
+        root = axes * np.sqrt(np.maximum(values, 0.0))
+        for _ in range(count):
+            normal = rng.standard_normal((self.samples, len(values))) @ root.T
+            yield self.replace(covariance=normal.T @ normal / self.samples)
 
     def of_variances(self, variances: FloatArray) -> FloatArray:
         """Return covariances (s, b, b) with other variances (s, k) of the first axes, correlations as they are."""
@@ -88,12 +102,13 @@ def moments_of(
     independent : array, shape (m, d), optional
         The other half, which chose the directions.
     """
-    parts = [_Part(samples, 1.0 / len(samples))]
+    parts, behind = [_Part(samples, 1.0 / len(samples))], 0
     if independent is not None:
         parts = [
             _Part(samples, OWN_WEIGHT / (len(samples) - 1)),
             _Part(independent, (1.0 - OWN_WEIGHT) / (len(independent) - 1)),
         ]
+        behind = round(1.0 / (OWN_WEIGHT**2 / len(samples) + (1.0 - OWN_WEIGHT) ** 2 / len(independent)))
     axes = np.concatenate([directions, _added(mean[None], directions)])
     new = axes
     for _ in range(MOST_POWERS):
@@ -102,7 +117,7 @@ def moments_of(
         if len(new) == 0:
             break
     projected = _applied(parts, axes) @ axes.T
-    return Moments(axes @ mean, 0.5 * (projected + projected.T))
+    return Moments(axes @ mean, 0.5 * (projected + projected.T), behind)
 
 
 class _Part(NamedTuple):

@@ -93,6 +93,10 @@ class RoundModel(ABC):
     ) -> LongRun:
         """Return plateaus and contractions (s, m) of the same arguments."""
 
+    def observed(self, observations: Observations, fresh_fraction: float | None) -> Observations:
+        """Return the columns with the errors of what the mechanism's curves rest on besides, if there are any."""
+        return observations
+
     def reported(self, own: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         """Return values and errors as the mechanism names them, from those of the fitted parameters."""
         return own

@@ -22,11 +22,13 @@ from ..pipeline.interpolant import VARIANCES, Interpolant
 from ..pipeline.mechanism import Mechanism
 from .moments import Moments
 from .observations import VARIANCE, Observations
-from .round_models import LongRun, Parameter, RoundModel
+from .round_models import FRESH, LongRun, Parameter, RoundModel
 
 _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
 """Rounds after which a recursion is near its limit, and steps of Newton's method that reach it."""
 _NEAR = 1e-5  # relative distance of variances at which a divided difference is the slope between them
+_DRAWS = 16
+"""Of the moments of unseen data, by which their errors become those of curves."""
 _GRID = VARIANCES[::16]  # of gains, which straight lines in log w follow to 1e-5
 
 
@@ -97,6 +99,22 @@ class SamplerModel(RoundModel):
 
     def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
         return ()
+
+    def observed(self, observations: Observations, fresh_fraction: float | None) -> Observations:
+        """Return the columns with the errors of the moments, as far as the curves of a likely share show them."""
+        moments = observations.moments
+        if moments is None or moments.samples == 0 or observations.covariance.ndim == 1:
+            return observations
+        starts, nothing = observations.start_guesses[None, :], np.empty((1, 0))
+        shares = np.array(FRESH.grid if fresh_fraction is None else [fresh_fraction])[:, None]
+        likely = self.predict(shares, nothing, np.tile(starts, (len(shares), 1)), observations)
+        best = int(np.argmin(np.square(observations.residuals(likely)).sum(axis=1)))
+        curves = [
+            self.predict(shares[[best]], nothing, starts, observations.replace(moments=drawn))[0]
+            for drawn in moments.drawn(_DRAWS)
+        ]
+        away = (np.array(curves) - likely[best])[:, observations.used]
+        return observations.replace(covariance=observations.covariance + away.T @ away / _DRAWS)
 
     def predict(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
