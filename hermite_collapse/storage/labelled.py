@@ -24,7 +24,7 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .formats import TEXT
 from .pictures import class_folders, image_files
-from .samples import read_samples
+from .samples import read_samples, require_source
 from .tables import decoded
 
 
@@ -101,6 +101,8 @@ def read_labelled(
         If something cannot be read or does not fit; the sentence names the file.
     """
     folder = Path(path)
+    if labels is not None:
+        require_source(labels, f"labels ({labels})")
     classes = class_folders(folder)
     with _called(name):
         samples = np.asarray(read_samples(path, scale=scale))
@@ -126,10 +128,10 @@ def _called(name: str) -> Iterator[None]:
     try:
         yield
     except InputError as problem:
-        rest = str(problem).removeprefix("samples (")
+        rest = str(problem).removeprefix("samples ")
         if name == "samples" or rest == str(problem):
             raise
-        raise InputError(f"{name} ({rest}") from None
+        raise InputError(f"{name} {rest}") from None
 
 
 def _classes_by_name(path: Path, names: tuple[str, ...]) -> IntArray | None:

@@ -302,10 +302,10 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys):
         (["edm", "--samples", "x.npy", "--decoded", "short.npy"], "decoded must have the shape of samples"),
         (["edm", "--samples", "a", "--decoded", "b"], "same names as samples, got 1 .* such as '011.png'"),
         (["edm", "--samples", "pixels.npy"], "pixels.npy"),
-        (["edm", "--samples", "nothere"], r"samples \(nothere\) must name an existing file or folder"),
+        (["edm", "--samples", "nothere"], "^samples .*must name an existing file or folder.*nothere"),
         (
             ["edm", "--samples", "x.npy", "--decoded", "nothere"],
-            r"^decoded \(nothere\) must name an existing",
+            "^decoded .*must name an existing file or folder.*nothere",
         ),
         (["edm", "--samples", "x.npy", "--decoded", "pixels.npy"], r"^decoded \(pixels.npy\)"),
         (
