@@ -29,6 +29,7 @@ from ..storage.claims import ASKED, claimed, first_difference, holds_work
 from ..storage.datasets import write_dataset
 from ..storage.folder import read_json, write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
+from ..storage.regular import require_existing
 from .asked import asked_of_run
 from .config import Config, load_config
 from .step_sampler import require_steps, steps_generation
@@ -227,6 +228,7 @@ def load(folder: str | os.PathLike[str]) -> Results:
     (1, 3, 4)
     """
     path = Path(folder)
+    require_existing(path, "folder")
     if not (path / CONFIG).is_file():
         raise InputError(f"folder must hold a run (with its {CONFIG}), got {str(folder)!r}.")
     return Results(path, load_config(path / CONFIG))

@@ -17,7 +17,7 @@ from ..core.errors import InputError
 from ..core.printable import printable
 from ..core.types import FloatArray
 from ..storage.order import natural_key, numbers_in
-from ..storage.samples import read_stored, sample_name
+from ..storage.samples import read_stored, require_source, sample_name
 from ..storage.units import Units, units_of
 
 Source = str | os.PathLike[str] | ArrayLike
@@ -25,6 +25,10 @@ Source = str | os.PathLike[str] | ArrayLike
 
 FEWEST = 20
 """Samples of one generation, below which its covariance says nothing."""
+_ROUNDING = 1e-11
+"""Of sums of the same samples in another order."""
+_SMALLEST_SPAN = 0.02
+"""Of the span of the data, that a generation has where both are stored in different ways."""
 
 
 @dataclass(frozen=True)
@@ -37,44 +41,47 @@ class Reader:
         Of the data.
     shape : tuple of int
         Of one sample of the data, as stored.
-    scale, shift, value_range
-        As given.
+    span : float
+        Largest number of the data less the smallest, as stored.
     """
 
     units: Units
     shape: tuple[int, ...]
-    scale: float | None
-    shift: float | None
-    value_range: Sequence[float] | None
+    span: float
 
     def read(self, source: Source, name: str) -> FloatArray:
-        """Return samples (n, d) in units of the diffusion; other kinds of numbers than the data's by their own rule.
+        """Return samples (n, d) in units of the diffusion, which those of the data decide.
 
         Raises
         ------
         InputError
-            If they cannot be read, are fewer than 20, or have another shape or depth than the data.
+            If they cannot be read, are fewer than 20, have another shape than the data, or are stored in another way
+            where nobody says the units of both.
         """
         array, called = stored(source, name), _named(source, name)
         if array.shape[1:] != self.shape:
             raise InputError(
                 f"{called} must have samples of the shape of the data, {self.shape}, got {array.shape[1:]}."
             )
-        own = self._own(array, source)
-        if own.bits != self.units.bits and ((own.bits and self.units.bits) or self.units.is_given):
-            raise InputError(
-                f"{called} must be stored like the data, {_depth(self.units.bits)}, got {_depth(own.bits)}."
-            )
-        return _many((self.units if own.bits == self.units.bits else own).applied(array, called), called)
+        bits = units_of(array).bits
+        if bits != self.units.bits:
+            self._require_one_unit(array, bits, called)
+        return _many(self.units.applied(array, called), called)
 
-    def _own(self, array: NDArray[np.generic], source: Source) -> Units:
-        return units_of(
-            array,
-            scale=self.scale,
-            shift=self.shift,
-            value_range=self.value_range,
-            images=is_path(source) and Path(source).is_dir(),
-        )
+    def _require_one_unit(self, array: NDArray[np.generic], bits: int | None, called: str) -> None:
+        """Refuse samples that are stored in another way than the data, unless the units of both are given."""
+        stored_as = f"{_depth(self.units.bits)}, got {_depth(bits)}"
+        if not self.units.is_given or (bits and self.units.bits):
+            raise InputError(
+                f"{called} must be stored like the data, {stored_as}: store both in one way, or give scale, shift or "
+                "value_range of the numbers that both then hold."
+            )
+        span = float(np.ptp(array)) if array.size else 0.0
+        if not span >= _SMALLEST_SPAN * self.span:
+            raise InputError(
+                f"{called} must be in the units of the data, whose numbers span {self.span:g}, {stored_as} that span "
+                f"{span:g}."
+            )
 
 
 def read_data(
@@ -89,7 +96,11 @@ def read_data(
     images = is_path(real) and Path(real).is_dir()
     units = units_of(array, scale=scale, shift=shift, value_range=value_range, images=images)
     name = _named(real, "real")
-    return _many(units.applied(array, name), name), Reader(units, array.shape[1:], scale, shift, value_range)
+    span = float(np.ptp(array)) if array.size and units.is_given else 0.0
+    data = _many(units.applied(array, name), name)
+    if np.all(data == data[0]):
+        raise InputError(f"{name} must hold samples that differ, got {len(data)} equal ones.")
+    return data, Reader(units, array.shape[1:], span)
 
 
 def is_path(source: Source) -> TypeGuard[str | os.PathLike[str]]:
@@ -106,38 +117,117 @@ def stored(source: Source, name: str) -> NDArray[np.generic]:
     return array if array.ndim > 1 else array[:, None]
 
 
-def named_generations(generations: Mapping[str, Source] | Iterable[Source]) -> dict[str, Source]:
-    """Return generations by name: the keys of a mapping, the names of files, or "generation 1", ...
+def named_generations(
+    generations: Mapping[str, Source] | Iterable[Source], data: Mapping[str, Source | None]
+) -> dict[str, Source]:
+    """Return generations by name, in the order of their rounds.
 
-    Files and folders are taken in natural order of their names, all else in the order given.
+    Names are the keys of a mapping, the names of files, or "generation 1", ... of arrays in the order given.  Numbers
+    in names decide; where they say nothing, a mapping has the order given.
+
+    Parameters
+    ----------
+    generations : mapping or sequence
+    data : mapping of str to source or None
+        Arguments that give samples of the data.
+
+    Raises
+    ------
+    InputError
+        If there are none, files of the data are among them, or names of files do not say their rounds.
     """
     if isinstance(generations, Mapping):
         named: dict[str, Source] = {printable(str(name)): source for name, source in generations.items()}
     else:
-        named = _named_in_order(checks.items(generations, "generations"))
+        named = _listed(checks.items(generations, "generations"), data)
     if not named:
         raise InputError("generations must hold at least one generation, got none.")
-    return named
+    _require_others(named.values(), data)
+    for source in (*data.values(), *named.values()):
+        if source is not None and is_path(source):
+            require_source(source, sample_name(source))
+    numbers = numbers_in(list(named)) if len(named) > 1 else None
+    if numbers is None:
+        return named
+    return {name: named[name] for _, name in sorted(zip(numbers, named, strict=True))}
 
 
-def _named_in_order(listed: list[Source]) -> dict[str, Source]:
+def _listed(listed: list[Source], data: Mapping[str, Source | None]) -> dict[str, Source]:
     paths = sorted((Path(source) for source in listed if is_path(source)), key=natural_key)
     if len(paths) < len(listed):
         return {f"generation {i}": source for i, source in enumerate(listed, start=1)}
     if len(set(paths)) < len(paths):
         raise InputError("generations must be different files or folders, got one of them twice.")
+    _require_others(paths, data)
     short = [path.name for path in paths]
-    names = short if len(set(short)) == len(short) else map(str, paths)
-    return dict(zip(map(printable, names), paths, strict=True))
+    ways = [
+        [*map(printable, names)] for names in (short, list(map(str, paths))) if len(set(names)) == len(paths)
+    ]
+    return dict(zip(_telling(ways) if len(paths) > 1 else ways[0], paths, strict=True))
+
+
+def _telling(ways: list[list[str]]) -> list[str]:
+    """Return the first way to name files that says their rounds."""
+    problems = []
+    for names in ways:
+        try:
+            if numbers_in(names) is not None:
+                return names
+        except InputError as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+    raise InputError(
+        "generations must have the number of a round in each name, got "
+        f"{', '.join(map(repr, ways[0][:3]))}: rename them, or give a mapping in the order of rounds."
+    )
+
+
+def _require_others(sources: Iterable[Source], data: Mapping[str, Source | None]) -> None:
+    """Refuse files of the data among the generations."""
+    for name, given in data.items():
+        for source in sources:
+            if given is not None and is_path(given) and is_path(source) and _is_same(given, source):
+                raise InputError(
+                    f"generations must leave out the data, got {str(source)!r}, which is {name}."
+                )
+
+
+def _is_same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one array of an archive, or nothing
+        return os.fspath(one) == os.fspath(other)
 
 
 def rounds_of(names: Sequence[str], first_round: int | None) -> list[int]:
     """Return the rounds of generations: by the numbers in their names, or one after the other from 1 on."""
+    first = None if first_round is None else checks.integer(first_round, "first_round")
+    if len(names) == 1 and first is not None:
+        return [first]
     numbers = numbers_in(names) or list(range(1, len(names) + 1))
-    if first_round is None:
-        return numbers
-    first = checks.integer(first_round, "first_round")
-    return [number - numbers[0] + first for number in numbers]
+    return numbers if first is None else [number - numbers[0] + first for number in numbers]
+
+
+class Different:
+    """Sets of samples that were read: each may be there once, in whatever order its samples stand."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, FloatArray] = {}
+
+    def require(self, samples: FloatArray, name: str) -> FloatArray:
+        """Return samples that are no others again; those of a single point are not compared."""
+        s = samples
+        means = np.stack(
+            [s.mean(axis=0), np.einsum("ij,ij->j", s, s) / len(s), np.einsum("ij,ij,ij->j", s, s, s) / len(s)]
+        )
+        sums = np.concatenate([[len(s)], means.ravel()])
+        if np.any(means[1] > means[0] ** 2 * (1.0 + _ROUNDING)):
+            for other, known in self._sums.items():
+                if known.shape == sums.shape and np.allclose(known, sums, rtol=_ROUNDING, atol=_ROUNDING):
+                    raise InputError(f"{name} must be other samples than {other}, got the same.")
+        self._sums[name] = sums
+        return samples
 
 
 def _named(source: Source, name: str) -> str:

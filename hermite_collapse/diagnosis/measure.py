@@ -27,7 +27,7 @@ from ..storage.units import Units
 from .choice import choose_curves
 from .clipping import Clipping, ends_of, moved_out, shares_at_ends
 from .functionals import Functionals, Sampled, drawn_together
-from .generations import Source, named_generations, read_data, rounds_of
+from .generations import Different, Source, named_generations, read_data, rounds_of
 from .image_axes import image_axes, sheet_of
 from .measured import FACTOR, Measured
 from .moments import moments_of
@@ -36,6 +36,8 @@ SHEET = 8
 """Images of each set in the sheet of examples."""
 SAME = 1e-3
 """p-value above which a generation 0 counts as a sample of the data."""
+LEAST_ERROR = 1e-9
+"""Share of the data's variance or power below which a generation's counts as 0, with this error."""
 FEW = 100
 """Samples of a generation below which errors of its errors are no longer small."""
 
@@ -63,14 +65,15 @@ def measure(
         Samples of the data, as an array, a file or a folder of images: those that the models were trained on unless
         `unseen`.
     generations : sequence of arrays or paths, or mapping from names to these
-        Samples of each generation.  Files and folders are taken in natural order of their names, gen_9 before gen_10.
+        Samples of each generation, without the data.  The numbers in names are the rounds; files need such names.
+        Arrays without names, and a mapping whose names have no numbers, are taken in the order given.
     directions : int
         Number of principal directions, >= 0, from the widest to ever finer ones.
     degrees : int
         Highest Hermite degree, >= 0.
     scale, shift : float, optional
         x = (p - shift) / scale of the numbers p given.  By themselves images of 8 and 16 bits become [-1, 1] and
-        other numbers are taken as they are.
+        other numbers are taken as they are; all sets must then be stored in one way.
     value_range : pair of float, optional
         The numbers that become -1 and 1, instead of scale and shift; numbers may lie beyond.
     held_out : array or path, optional
@@ -128,9 +131,11 @@ def measure(
     trained = (
         None if training_samples is None else checks.integer(training_samples, "training_samples", minimum=1)
     )
-    named = named_generations(generations)
+    named = named_generations(generations, {"real": real, "held_out": held_out})
     data, reader = read_data(real, scale=scale, shift=shift, value_range=value_range)
-    other = None if held_out is None else reader.read(held_out, "held_out")
+    different = Different()
+    different.require(data, "real")
+    other = None if held_out is None else different.require(reader.read(held_out, "held_out"), "held_out")
     reference, independent = _halves(data) if unseen else (data, other)
     axes = image_axes((0, *reader.shape))
     functionals, notes = choose_curves(
@@ -141,7 +146,10 @@ def measure(
     moments = moments_of(reference, functionals.mean, lines, other_half) if len(lines) else None
     rng = np.random.default_rng(0)
     history = [
-        _generation(reader.read(s, name), data, functionals, reader.units, rng) for name, s in named.items()
+        _generation(
+            different.require(reader.read(s, name), name), data, functionals, reader.units, rng, truth
+        )
+        for name, s in named.items()
     ]
     rounds, counted = _rounds(list(named), first_round, truth, history[0])
     ends = ends_of(data, reader.units.ends)
@@ -199,10 +207,15 @@ class _Generation(NamedTuple):
 
 
 def _generation(
-    samples: FloatArray, data: FloatArray, functionals: Functionals, units: Units, rng: np.random.Generator
+    samples: FloatArray,
+    data: FloatArray,
+    functionals: Functionals,
+    units: Units,
+    rng: np.random.Generator,
+    truth: Sampled,
 ) -> _Generation:
     sampled = functionals.of(samples)
-    noise = sampled.covariance
+    values, noise = _without_motionless(sampled, truth.values, functionals.kinds)
     ends = ends_of(samples, units.ends)
     at = shares_at_ends(samples, ends)
     restored = moved_out(samples, data, ends, rng)
@@ -211,7 +224,7 @@ def _generation(
     inside = 1.0 - at.sum(axis=0)
     rounding = functionals.rounding_bias(inside * units.step**2 / 12.0)
     return _Generation(
-        sampled.values,
+        values,
         noise,
         sampled.doubt,
         moved / errors,
@@ -221,6 +234,18 @@ def _generation(
         at.mean(axis=1),
         samples[:SHEET].copy(),
     )
+
+
+def _without_motionless(
+    sampled: Sampled, truth: FloatArray, kinds: tuple[str, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Return values and covariance in which variances and powers of samples that hardly differ are 0."""
+    values, noise = sampled.values.copy(), sampled.covariance
+    least = LEAST_ERROR * truth
+    still = np.flatnonzero((np.array(kinds) != FACTOR) & (values <= least))
+    values[still] = noise[still] = noise[:, still] = 0.0
+    noise[still, still] = np.square(least[still])
+    return values, noise
 
 
 def _above_rounding(measured: Measured, bias: FloatArray, units: Units) -> Measured:

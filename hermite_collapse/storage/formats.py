@@ -30,7 +30,7 @@ from ..core.errors import InputError
 from ..core.memory import require_memory
 from .matrices import read_matrix
 from .pictures import read_images
-from .regular import require_regular
+from .regular import require_existing, require_regular
 
 TEXT = {".csv", ".txt", ".dat", ".tsv"}
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -60,8 +60,7 @@ def is_known(file: Path) -> bool:
 @contextmanager
 def readable(file: Path, name: str) -> Iterator[None]:
     """Turn every failure to read a file into one sentence about it under this name."""
-    if not file.exists():
-        raise InputError(f"{name} must name an existing file or folder, got {str(file)!r}.")
+    require_existing(file, name)
     if not file.is_dir():
         require_regular(file, name)
     try:

@@ -24,6 +24,18 @@ _KINDS = {
 }
 
 
+def require_existing(path: str | os.PathLike[str], name: str) -> None:
+    """Refuse the name of a file or folder that is not there.
+
+    Raises
+    ------
+    InputError
+        The sentence gives the name that messages have for it, and the path.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{name} must name an existing file or folder, got {os.fspath(path)!r}.")
+
+
 def require_regular(path: str | os.PathLike[str], name: str, *, largest: float | None = None) -> None:
     """Refuse what is there but is no regular file, or is larger than its reader takes.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from .formats import is_known, read_array, readable
+from .regular import require_existing
 from .units import units_of
 
 
@@ -62,9 +63,8 @@ def read_samples(
 
 def read_stored(path: str | os.PathLike[str]) -> NDArray[np.generic]:
     """Return the numbers of a file or a folder of images as they are stored, shape (n, ...)."""
+    require_source(path, sample_name(path))
     file, member = _split(Path(path))
-    if not file.exists():
-        raise InputError(f"{sample_name(path)} must name an existing file or folder, got {str(file)!r}.")
     if not is_known(file):
         suffix = file.suffix.lower()
         raise InputError(
@@ -73,6 +73,11 @@ def read_stored(path: str | os.PathLike[str]) -> NDArray[np.generic]:
         )
     with readable(file, sample_name(path)):
         return np.asanyarray(read_array(file, member))
+
+
+def require_source(path: str | os.PathLike[str], name: str) -> None:
+    """Refuse samples whose file or folder is not there; one array of an archive counts by its file."""
+    require_existing(_split(Path(path))[0], name)
 
 
 def sample_name(path: str | os.PathLike[str]) -> str:

@@ -155,12 +155,20 @@ def test_the_folder_is_for_the_same_files_only(digits, tmp_path, monkeypatch, ca
         ([], "measure must be given --data and --generations, got no data"),
         (["--data", "x.npy"], "got no generations"),
         (
-            ["--data", "x.npy", "--generations", "y*"],
-            "generations must name existing files or folders, got 'y*'",
+            ["--data", "x.npy", "--generations", "z*"],
+            "generations must name existing files or folders, got 'z*'",
         ),
-        (["--data", "none", "--generations", "x.npy"], "must be .npy, .npz"),
         (
-            ["--data", "x.npy", "--generations", "x.npy", "--value-range", "1"],
+            ["--data", "none", "--generations", "x.npy"],
+            "data must name an existing file or folder, got 'none'",
+        ),
+        (["--data", "x.npy", "--generations", "?.npy"], "leave out the data, got 'x.npy', which is real"),
+        (
+            ["--data", "x.npy", "--generations", "y.npy", "--held-out", "none.npy"],
+            "held_out must name an existing file or folder, got 'none.npy'",
+        ),
+        (
+            ["--data", "x.npy", "--generations", "y.npy", "--value-range", "1"],
             "value_range must be (low, high)",
         ),
         (["--data", "x.npy", "--generations", "x.npy", "--directions", "2.5"], "unable to convert"),
@@ -168,6 +176,7 @@ def test_the_folder_is_for_the_same_files_only(digits, tmp_path, monkeypatch, ca
 )
 def test_bad_input_is_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    np.save("x.npy", np.random.default_rng(0).normal(size=(60, 3)))
+    for seed, name in enumerate("xy"):
+        np.save(f"{name}.npy", np.random.default_rng(seed).normal(size=(60, 3)))
     status, out, err = call("measure", *arguments, capsys=capsys)
     assert (status, out) == (2, "") and message in err and len(err.strip().splitlines()) == 1

@@ -118,7 +118,7 @@ def test_inner_products_with_samples_that_no_model_saw_are_shares_too(history):
 def test_degrees_without_signal_are_left_out_and_said():
     rng = np.random.default_rng(4)
     real = rng.standard_normal((400, 3)) * [2.0, 1.0, 1.0]
-    measured = hc.measure(real - real.mean(axis=0), [real, real])
+    measured = hc.measure(real - real.mean(axis=0), [real, -real])
     assert "degree 1" not in measured.names and "degree 2" in measured.names
     assert any("left out: 1" in note for note in measured.notes)
     with pytest.raises(InputError, match="real must show a curve above the noise, got none"):
@@ -127,28 +127,38 @@ def test_degrees_without_signal_are_left_out_and_said():
 
 def test_a_line_that_is_not_centred_has_no_variance_curve():
     real = 2.0 + np.random.default_rng(5).standard_normal(300)
-    measured = hc.measure(real, [real])
+    measured = hc.measure(real, [real[1:]])
     assert set(measured.kinds) == {"factor"} and any("On a line" in note for note in measured.notes)
-    assert "direction 1" in hc.measure(real - 2.0, [real - 2.0]).names
+    assert "direction 1" in hc.measure(real - 2.0, [real[1:] - 2.0]).names
 
 
 def test_bytes_and_words_become_the_units_of_the_diffusion():
     rng = np.random.default_rng(6)
     pixels = rng.integers(0, 256, size=(200, 6, 6), dtype=np.uint8)
-    by_itself = hc.measure(pixels, [pixels])
+    by_itself = hc.measure(pixels, [pixels[1:]])
     plain = pixels.reshape(200, 36) / 127.5 - 1.0
-    np.testing.assert_allclose(by_itself.data[:4], hc.measure(plain, [plain]).data[:4], rtol=1e-12)
+    np.testing.assert_allclose(by_itself.data[:4], hc.measure(plain, [plain[1:]]).data[:4], rtol=1e-12)
     words = pixels.astype(np.uint16) * 257
-    np.testing.assert_allclose(hc.measure(words, [words]).values, by_itself.values, rtol=1e-10)
+    np.testing.assert_allclose(hc.measure(words, [words[1:]]).values, by_itself.values, rtol=1e-10)
     assert "frequency 0.17" in by_itself.names and "p as (p - 127.5) / 127.5" in by_itself.units
-    given = hc.measure(pixels, [pixels], value_range=(76.5, 178.5))
-    same = hc.measure(2.5 * plain, [2.5 * plain])
+    given = hc.measure(pixels, [pixels[1:]], value_range=(76.5, 178.5))
+    same = hc.measure(2.5 * plain, [2.5 * plain[1:]])
     np.testing.assert_allclose(given.data[:4], same.data[:4], rtol=1e-12)
-    shifted = hc.measure(pixels, [pixels], scale=51.0, shift=127.5)
+    shifted = hc.measure(pixels, [pixels[1:]], scale=51.0, shift=127.5)
     np.testing.assert_array_equal(shifted.values, given.values)
-    np.testing.assert_allclose(  # numbers of another kind have their own rule
-        hc.measure(pixels, [plain.reshape(200, 6, 6)]).values, by_itself.values, rtol=1e-10
-    )
+    numbers = hc.measure(pixels, [pixels[1:].astype(float)], value_range=(76.5, 178.5))
+    np.testing.assert_array_equal(numbers.values, given.values)  # what is stored in two ways needs units
+
+
+def test_sets_that_are_stored_in_two_ways_need_units_for_both():
+    pixels = np.random.default_rng(13).integers(0, 256, size=(60, 6, 6), dtype=np.uint8)
+    share = pixels[1:] / 255.0
+    for one, other in ((pixels, share), (pixels, 2.0 * share - 1.0), (share, pixels)):
+        with pytest.raises(InputError, match="stored in? one way|stored like the data") as caught:
+            hc.measure(one, [other])
+        assert "scale, shift or value_range" in str(caught.value)
+    with pytest.raises(InputError, match="span 255, with 8 bits, got as numbers that span 1"):
+        hc.measure(pixels, [share], value_range=(0, 255))
 
 
 def test_a_generation_that_went_dark_is_read_like_the_data():
@@ -176,7 +186,10 @@ def test_a_generation_that_went_dark_is_read_like_the_data():
             "generation 1 must hold at least 20 samples, got 19",
         ),
         ({"generations": [np.array(["a"] * 30)]}, "generation 1 must hold real numbers"),
-        ({"generations": [np.full((30, 6, 6), 9.0)]}, "generation 1 must be in the units of the diffusion"),
+        (
+            {"real": np.eye(36).reshape(36, 6, 6), "generations": [np.full((30, 6, 6), 9.0)]},
+            "generation 1 must be",
+        ),
         ({"real": np.full((30, 6, 6), np.nan)}, "real must be finite"),
         ({"scale": 1.0, "value_range": (0, 1)}, "value_range must come without scale and shift"),
         ({"value_range": (1.0, 0.0)}, r"value_range must be \(low, high\) with low < high, got \(1.0, 0.0\)"),
@@ -185,7 +198,7 @@ def test_a_generation_that_went_dark_is_read_like_the_data():
         ({"shift": np.inf}, "shift must be finite"),
         (
             {"scale": 127.5, "generations": [np.zeros((30, 6, 6))]},
-            "stored like the data, with 8 bits, got as numbers",
+            "in the units of the data, whose numbers span 255, with 8 bits, got as numbers that span 0",
         ),
         (
             {"unseen": True, "held_out": np.zeros((30, 6, 6))},
@@ -201,7 +214,7 @@ def test_a_generation_that_went_dark_is_read_like_the_data():
 def test_what_does_not_fit_is_one_sentence(change, message):
     pixels = np.random.default_rng(7).integers(0, 256, size=(60, 6, 6), dtype=np.uint8)
     with pytest.raises(InputError, match=message) as caught:
-        hc.measure(**({"real": pixels, "generations": [pixels]} | change))
+        hc.measure(**({"real": pixels, "generations": [pixels[1:]]} | change))
     assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
@@ -216,8 +229,47 @@ def test_rounds_are_the_numbers_in_the_names(tmp_path, history):
     assert "gen_1_seed7.npy is round 1, gen_10_seed7.npy is round 10." in measured.notes
     later = hc.measure(real, files, directions=2, degrees=0, first_round=3)
     assert later.rounds.tolist() == [3, 4, 12]
-    named = hc.measure(real, {"first": real, "second": real}, directions=2, degrees=0)
+    named = hc.measure(real, {"first": real[1:], "second": real[2:]}, directions=2, degrees=0)
     assert named.rounds.tolist() == [1, 2] and named.labels == ("first", "second")
+
+
+def test_numbers_in_names_order_what_is_given_in_another_order(tmp_path, history):
+    real, generations = history
+    rounds = (12, 1, 8, 2)
+    named = {f"gen_{i}": generations[k] for k, i in enumerate(rounds)}
+    measured = hc.measure(real, named, directions=2, degrees=0)
+    assert measured.labels == ("gen_1", "gen_2", "gen_8", "gen_12")
+    assert measured.rounds.tolist() == sorted(rounds)
+    rising = {f"gen_{i}": named[f"gen_{i}"] for i in sorted(rounds)}
+    assert hc.measure(real, rising, directions=2, degrees=0) == measured
+    for i in (3, 1):
+        (tmp_path / f"round_{i}").mkdir()
+        np.save(tmp_path / f"round_{i}" / "samples.npy", generations[i])
+    files = list(tmp_path.glob("*/samples.npy"))
+    assert hc.measure(real, files, directions=2, degrees=0).rounds.tolist() == [1, 3]
+
+
+def test_the_data_are_no_generation(tmp_path, history):
+    real, generations = history
+    shuffled = np.random.default_rng(3).permutation(real)
+    with pytest.raises(InputError, match="gen_0 must be other samples than real, got the same"):
+        hc.measure(real, {"gen_0": shuffled, "gen_1": generations[1]}, degrees=0)
+    with pytest.raises(
+        InputError, match="generation 2 must be other samples than generation 1, got the same"
+    ):
+        hc.measure(real, [generations[1], generations[1]], degrees=0)
+    with pytest.raises(InputError, match="held_out must be other samples than real"):
+        hc.measure(real, [generations[1]], held_out=shuffled, degrees=0)
+    for name, samples in (("real", real), ("gen_1", generations[1]), ("early", generations[1])):
+        np.save(tmp_path / f"{name}.npy", samples)
+    with pytest.raises(
+        InputError, match="generations must leave out the data, got '.*real.npy', which is real"
+    ):
+        hc.measure(tmp_path / "real.npy", tmp_path.glob("*.npy"))
+    with pytest.raises(InputError, match="number of a round in each name, got 'early.npy' without"):
+        hc.measure(real, [tmp_path / "early.npy", tmp_path / "gen_1.npy"])
+    with pytest.raises(InputError, match=r"samples \(.*gen_2\) must name an existing file or folder, got"):
+        hc.measure(real, [tmp_path / "gen_1.npy", tmp_path / "gen_2"])
 
 
 def test_a_generation_0_is_the_data_only_if_it_looks_like_them(history):
@@ -283,4 +335,4 @@ def test_tensors_and_data_frames_are_arrays(history):
     )
     assert tensors == plain
     pixels = torch.randint(0, 256, (50, 5, 5), dtype=torch.uint8)
-    assert "8 bits" in hc.measure(pixels, [pixels]).units
+    assert "8 bits" in hc.measure(pixels, [pixels[1:]]).units

@@ -89,13 +89,37 @@ def test_ends_are_those_of_the_file():
         (["gen_1", "gen_2", "gen_10"], [1, 2, 10]),
         (["gen_1_seed_7.npy", "gen_3_seed_7.npy"], [1, 3]),
         (["a3/x1", "a4/x1"], [3, 4]),
-        (["gen_2", "gen_1"], None),
+        (["gen_2", "gen_1"], [2, 1]),
+        (["gen_1_step_1000", "gen_2_step_500"], [1, 2]),
+        (["step_1000_seed_3", "step_500_seed_5"], [1000, 500]),
+        (["run2024_x3", "run2024_x1"], [3, 1]),
+        (["3/x3", "1/x1"], [3, 1]),
+        (["t0.05_gen3.npy"], [3]),
+        (["samples7.npy"], [7]),
+        (["images-idx3-ubyte"], None),
         (["a", "b"], None),
-        (["a1", "b"], None),
+        (["v1 first", "v1 second"], None),
     ],
 )
 def test_the_number_that_counts_the_names(names, numbers):
     assert numbers_in(names) == numbers
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["gen_1", "gen_2", "real"], "number of a round in each name, got 'real' without"),
+        (["a1", "b"], "number of a round in each name, got 'b' without"),
+        (["gen_1", "gen_01", "gen_2"], "of different rounds, got 'gen_1', 'gen_01' of round 1"),
+        (["1_5", "2_3"], "in which one number is the round, as in gen_3, got '1_5', '2_3': rename them"),
+        (["a1", "a2_final3", "a3", "a4"], "one number is the round, .* got 'a1', 'a2_final3', 'a3', ...:"),
+        (["2024_3"], "one number is the round, .* got '2024_3'"),
+        (["1_1", "1_2", "2_2"], "one number is the round"),
+    ],
+)
+def test_names_whose_numbers_do_not_decide_are_refused(names, message):
+    with pytest.raises(InputError, match=message):
+        numbers_in(names)
 
 
 def test_patterns_are_matched_in_natural_order(tmp_path):

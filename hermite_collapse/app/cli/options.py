@@ -20,6 +20,7 @@ from cyclopts import CoercionError, Group, Parameter, Token
 from ...core import checks
 from ...figures.formats import FORMATS, WIDTHS
 from ...storage.claims import claimed
+from ...storage.samples import require_source
 from ..asked import asked_of_command
 from ..config import Config, load_config, sections
 from ..schema import Section
@@ -80,6 +81,7 @@ def command(
             stops_unread=leaves and folder is None,
         )
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
+        _require_files(own_values if subject is None else {subject.name: first, **own_values})
         if subject is not None:
             config = Config()
         elif first is not None:
@@ -112,6 +114,13 @@ def command(
     return call
 
 
+def _require_files(given: Mapping[str, object]) -> None:
+    """Refuse options that name files which are not there, before any of the work begins."""
+    for name, value in given.items():
+        if isinstance(value, Path) and name not in _WORDS_OR_FILES:
+            require_source(value, name)
+
+
 def _line(name: str, first: object, given: Mapping[str, object]) -> list[str]:
     """Return the words of the command that was given, without those that say where and how results are written."""
     words = [_WORDS.get(name, name), *([] if first is None else [str(first)])]
@@ -125,6 +134,8 @@ def _line(name: str, first: object, given: Mapping[str, object]) -> list[str]:
 
 
 _WORDS = {"configure": "config"}
+_WORDS_OR_FILES = ("scheduler", "sampler")
+"""Options that take the name of a sampler, or its file."""
 _HOW = ("out", "json", "yes", "figure_format", "width", "resume", "all_rows")
 
 
