@@ -22,6 +22,8 @@ from ..core.types import FloatArray
 from ..core.value import Value
 from .conversion import as_doubles
 
+_REPRESENTABLE = (1e-20, 1e20)
+"""Second moments of whose products and differences enough digits are left, whatever scale and shift were given."""
 _BITS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 
 
@@ -79,8 +81,14 @@ class Units(Value):
             values = checks.samples(flat, name)
             if is_other:
                 values = (values - self.shift) / self.scale
-        if not self.is_given and self.scale == 1.0 and self.shift == 0.0:
-            checks.diffusion_units(checks.second_moments(values), name)
+        moments = checks.second_moments(values) if values.any() else np.full(1, _REPRESENTABLE[0])
+        if not self.is_given and self.scale == 1.0 and self.shift == 0.0 and values.any():
+            checks.diffusion_units(moments, name)
+        if not _REPRESENTABLE[0] <= float(moments.max()) <= _REPRESENTABLE[1]:
+            raise InputError(
+                f"{name} must have second moments within [{_REPRESENTABLE[0]:g}, {_REPRESENTABLE[1]:g}] after "
+                f"(p - {self.shift:g}) / {self.scale:g}, got one of {float(moments.max()):.4g}."
+            )
         return values
 
 
@@ -121,7 +129,7 @@ def units_of(
                 f"{'scale' if scale is not None else 'shift'}."
             )
         low, high = checked_range(value_range)
-        return Units((high - low) / 2.0, (low + high) / 2.0, True, bits)
+        return Units(high / 2.0 - low / 2.0, low / 2.0 + high / 2.0, True, bits)
     if scale is not None or shift is not None:
         divisor = 1.0 if scale is None else checks.positive(scale, "scale")
         return Units(divisor, 0.0 if shift is None else checks.real(shift, "shift"), True, bits)
