@@ -167,7 +167,8 @@ def diagnose(
     rate : float
         Of the Ornstein-Uhlenbeck process, > 0.
     sampler : Mechanism, optional
-        Round map to try besides, such as `hc.mechanisms.SamplerSteps.edm(steps=18)`.
+        Round map to try besides, such as `hc.mechanisms.SamplerSteps.edm(steps=18)`.  Columns of variances are taken
+        as those of eigenvectors of the data's covariance; measured generations say how their directions lie to them.
     mechanism : str, optional
         The only mechanism to try: "truncation", "blur", "refit", "score_error", "autoencoder", "sampler" or "affine".
 

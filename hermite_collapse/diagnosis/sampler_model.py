@@ -29,7 +29,7 @@ _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
 _NEAR = 1e-5  # relative distance of variances at which a divided difference is the slope between them
 _DRAWS = 16
 """Of the moments of unseen data, by which their errors become those of curves."""
-_GRID = VARIANCES[::16]  # of gains, which straight lines in log w follow to 1e-5
+_GRID = VARIANCES[::4]  # of gains, which straight lines in log w follow to 1e-6
 
 
 @lru_cache(maxsize=16)
@@ -156,10 +156,14 @@ class SamplerModel(RoundModel):
         for _ in range(_NEWTON_STEPS):
             trained = self._trained(alpha, law, model)
             axes, rates = trained.axes, old[:, :, None] * trained.differences
-            ahead = trained.model
-            rest = axes.swapaxes(1, 2) @ (ahead.covariance - model.covariance) @ axes
+            rest = axes.swapaxes(1, 2) @ (trained.model.covariance - model.covariance) @ axes
             step = np.divide(rest, 1.0 - rates, out=np.zeros_like(rest), where=rates < 1.0)
-            model = _Model(model.covariance + axes @ step @ axes.swapaxes(1, 2), ahead.mean)
+            part = alpha * np.einsum("sbj,sb->sj", axes, law.mean) * trained.gain
+            left = 1.0 - old * trained.gain
+            mean = np.einsum(
+                "sbj,sj->sb", axes, np.divide(part, left, out=np.zeros_like(part), where=left > 0.0)
+            )
+            model = _Model(model.covariance + axes @ step @ axes.swapaxes(1, 2), mean)
         trained = self._trained(alpha, law, model)
         parts = np.square(trained.axes[:, :count])
         rate = old * np.einsum("skb,sbc,skc->sk", parts, trained.differences, parts)

@@ -8,6 +8,7 @@ import pytest
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.clipping import Clipping
 from hermite_collapse.diagnosis.measured import FORMAT, Measured
+from hermite_collapse.diagnosis.moments import Moments
 from hermite_collapse.recursion.sampling_error import carried_covariances
 
 
@@ -125,6 +126,8 @@ def test_noise_of_variances_goes_with_the_value_and_that_of_factors_does_not():
 
 def test_a_part_has_the_covariance_of_its_curves():
     measured = made(kinds=("variance", "factor", "variance", "power"))
+    moments = Moments(np.arange(3.0), np.diag([3.0, 2.0, 1.0]))
+    assert measured.replace(moments=moments).only(np.array([1, 2])).moments == moments.leading(np.array([1]))
     part = measured.part("variance")
     assert part.names == ("variance 0", "variance 2") and not part.clipping.is_biased
     index = np.array([0, 2, 4, 6, 8, 10])
@@ -137,7 +140,8 @@ def test_a_part_has_the_covariance_of_its_curves():
 
 @pytest.mark.parametrize("sheet", [None, np.arange(4 * 2 * 3 * 3, dtype=np.uint8).reshape(4, 2, 3, 3)])
 def test_what_is_saved_is_loaded(tmp_path, sheet):
-    measured = made(sheet=sheet, training_samples=None if sheet is None else 70)
+    moments = None if sheet is None else Moments(np.arange(3.0), np.diag([3.0, 2.0, 1.0]), 40)
+    measured = made(sheet=sheet, training_samples=None if sheet is None else 70, moments=moments)
     measured.save(tmp_path / "m.nc")
     assert Measured.load(tmp_path / "m.nc") == measured == Measured.load(tmp_path)
     dataset = measured.to_dataset()
@@ -179,6 +183,11 @@ def test_other_files_are_refused_in_one_sentence(tmp_path):
         ({"data_samples": 0}, "data_samples must be an integer >= 1"),
         ({"training_samples": 0}, "training_samples must be an integer >= 1"),
         ({"clipping": None}, "clipping must be a Clipping, got None"),
+        ({"moments": np.eye(2)}, "moments must be a Moments"),
+        (
+            {"kinds": ("variance",) * 2, "moments": Moments(np.zeros(1), np.eye(1))},
+            "moments must have an axis for each of 2 directions, got 1",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(change, message):
