@@ -21,15 +21,16 @@ from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.numbers import grouped, percent, significant
 from ..core.signature import public
-from ..core.types import BoolArray, FloatArray
+from ..core.types import FloatArray
 from ..core.value import Value
 from ..pipeline.denoiser import Sampler
 from ..pipeline.interpolant import in_range
 from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
-from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for, with_guidance
+from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for
 from ..pipeline.step_search import StepsAnswer, steps_for
+from .fresh_fractions import by_pipeline, limits_by_fraction
 
 DEFAULT_SPECTRUM = np.geomspace(1.0, 1e-4, 65)
 DEFAULT_WORDS = "65 variances from 1 down to 0.0001, even in the logarithm, because none were given"
@@ -147,6 +148,16 @@ class Audit(Displayed, Value):
             low, high = 0.3 * low, 3.0 * high
         return self.pipelines[0].ledger(np.geomspace(low, high, CURVE))
 
+    @cached_property
+    def limits_by_fraction(self) -> FloatArray:
+        """Limits over the data of a coarse, a median and a fine direction at `FRACTIONS`, (fractions, directions)."""
+        return limits_by_fraction(self.pipelines, self.ledger.data, self.directions_shown)
+
+    @property
+    def directions_shown(self) -> tuple[int, ...]:
+        """A coarse, a median and a fine direction, each once."""
+        return tuple(dict.fromkeys(self.ledger.representative))
+
     def table(self) -> str:
         """Return the variance that each mechanism keeps, of a coarse, a median and a fine direction, as text."""
         return self.ledger.table()
@@ -219,8 +230,11 @@ class Audit(Displayed, Value):
             return False
         guidance = first.guidance
         if requirement.quantity == "steps":
-            last = None if requirement.search is None else requirement.search.last
-            return self._asked is not None and value <= self._asked <= (np.inf if last is None else last)
+            return self._asked is not None and (
+                value <= self._asked
+                if requirement.search is None
+                else requirement.search.includes(self._asked)
+            )
         if requirement.quantity == "guidance scale":
             return guidance is not None and guidance.scale <= value
         if requirement.quantity == "images":
@@ -237,10 +251,15 @@ class Audit(Displayed, Value):
         quantity, value, _, search = requirement
         assert value is not None
         if quantity == "steps":
-            last = None if search is None else search.last
+            last, again = (None, None) if search is None else (search.last, search.again)
             between = f"{value:.0f}" if last in (None, value) else f"{value:.0f} to {last}"
-            worse = "" if last is None else " (more do worse again)"
-            return f"{between} steps" + ("" if self._asked is None else f" in place of {self._asked}") + worse
+            beyond = "" if again is None else f", or {again} and more,"
+            worse = " (numbers just above do worse)" if last is not None and again is None else ""
+            return (
+                f"{between} steps{beyond}"
+                + ("" if self._asked is None else f" in place of {self._asked}")
+                + worse
+            )
         if quantity == "guidance scale":
             return f"a guidance scale of at most {_shown(value, up=False)}"
         if quantity == "images":
@@ -319,14 +338,14 @@ def audit(
             f"pipeline must be one, or one for each of {len(data)} directions, got {len(pipelines)}."
         )
     level = checks.positive(tolerance, "tolerance")
-    parts = _by_pipeline(pipelines, data)
+    parts = by_pipeline(pipelines, data)
     ledger = Ledger.joined([one.ledger(v) for one, v in parts])
     coarse = data >= np.median(data)
     return Audit(
         pipelines,
         ledger,
         level,
-        tuple(_requirements(_by_pipeline(pipelines, data, coarse), level, build)),
+        tuple(_requirements(by_pipeline(pipelines, data, coarse), level, build)),
         _sensitivity(pipelines, ledger),
         spectrum or (DEFAULT_WORDS if directions is None else "as given"),
         None if steps is None else checks.integer(steps, "steps", minimum=1),
@@ -341,24 +360,6 @@ def _sensitivity(pipelines: Sequence[Pipeline], ledger: Ledger) -> FloatArray:
     for j in set(ledger.representative):
         result[:, j] = sensitivity(pipelines[j], ledger.data[j])[:, 0]
     return result
-
-
-def _along(pipeline: Pipeline, directions: BoolArray) -> Pipeline:
-    """Return the pipeline of some of its directions."""
-    guidance = pipeline.guidance
-    if guidance is None or not isinstance(guidance.between, tuple):
-        return pipeline
-    return with_guidance(pipeline, guidance.selected(directions))
-
-
-def _by_pipeline(
-    pipelines: Sequence[Pipeline], data: FloatArray, selected: BoolArray | None = None
-) -> list[tuple[Pipeline, FloatArray]]:
-    """Return each pipeline with the variances of its directions."""
-    mask = np.ones(len(data), dtype=bool) if selected is None else selected
-    if len(pipelines) == 1:
-        return [(_along(pipelines[0], mask), data[mask])]
-    return [(one, data[j : j + 1]) for j, one in enumerate(pipelines) if mask[j]]
 
 
 def _requirements(
@@ -399,8 +400,8 @@ def _failure(requirement: Requirement, alone: str) -> str:
         return f"no {_NEVER[requirement.quantity]}{alone}"
     if search.nearest is None:
         return f"no number of steps that the sampler takes{alone}"
-    nearest = f"{search.nearest} come{'s' if search.nearest == 1 else ''} nearest"
-    size = f", at {percent(search.deviation)}" if np.isfinite(search.deviation) else ""
+    nearest = f"the best of them is {search.nearest}"
+    size = f", {percent(search.deviation)} off" if np.isfinite(search.deviation) else ""
     return f"none of {len(search.tried)} numbers of steps{alone} up to {search.tried[-1]} tried ({nearest}{size})"
 
 

@@ -29,8 +29,8 @@ from ..core.types import FloatArray
 from ..laws.channels import sigma_from_time, time_from_alpha_bar, time_from_sigma
 from ..pipeline.denoiser import Sampler
 from ..pipeline.mechanisms import FinalStep
+from ..pipeline.named_samplers import NAMES, named_sampler
 from ..pipeline.pipeline import Pipeline
-from ..pipeline.sampler_steps import SamplerSteps
 from ..pipeline.training_noise import training_betas
 from ..recursion.constant_rounds import ConstantRounds
 from ..recursion.final_steps import FINAL_STEPS, limit_variance
@@ -366,21 +366,27 @@ def _drift(variance: float, sigma: float, fresh_fraction: float, final_step: str
 
 def known_sampler(name: str, *, steps: int | None = None) -> SamplerTruncation:
     """Return the default truncation of a well-known sampler, with its steps where they are known."""
-    truncation = KNOWN_SAMPLERS[checks.one_of(name, KNOWN_SAMPLERS, "sampler")]
-    sampler: Sampler | None = None
-    if name == "ddpm":
-        sampler = SamplerSteps.ddpm(steps=1000 if steps is None else steps)
-    elif name == "improved_ddpm":
-        sampler = SamplerSteps.ddpm(steps=1000 if steps is None else steps, schedule="squaredcos_cap_v2")
-    elif name == "stable_diffusion":
-        sampler = SamplerSteps.ddim(
-            steps=50 if steps is None else steps, schedule="scaled_linear", beta_start=0.00085, beta_end=0.012
+    words = (*KNOWN_SAMPLERS, *(word for word in NAMES if word not in KNOWN_SAMPLERS))
+    checks.one_of(name, words, "sampler")
+    if name not in NAMES:
+        if steps is not None:
+            raise InputError(f"steps must be left out for {name}, whose steps are not known, got {steps!r}.")
+        return KNOWN_SAMPLERS[name]
+    if name in ("flow", "flow_euler"):
+        raise InputError(
+            f"sampler must stop at some noise for its truncation to matter, got {name!r}: audit it."
         )
-    elif name == "edm":
-        sampler = SamplerSteps.edm(steps=18 if steps is None else steps)
-    elif steps is not None:
-        raise InputError(f"steps must be left out for {name}, whose steps are not known, got {steps!r}.")
+    usual = _USUAL_STEPS.get(name, {})
+    sampler = named_sampler(name)(**(usual if steps is None else {"steps": steps}))
+    truncation = KNOWN_SAMPLERS[_STOPS_LIKE.get(name, name)]
+    if name not in KNOWN_SAMPLERS:
+        truncation = replace(truncation, name=f"{name} (stops like {truncation.name})")
     return replace(truncation, sampler=sampler)
+
+
+_USUAL_STEPS = {name: {"steps": 1000} for name in ("ddpm", "ddpm_beta", "improved_ddpm")}
+_STOPS_LIKE = {"ddim": "ddpm", "ddpm_beta": "ddpm", "edm_heun": "edm", "edm_euler": "edm"}
+"""Samplers with the noise levels of another one, by name."""
 
 
 def _from_betas(name: str, betas: FloatArray, final_step: str) -> SamplerTruncation:

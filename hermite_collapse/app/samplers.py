@@ -8,9 +8,10 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..pipeline.denoiser import Sampler
 from ..pipeline.guidance import Guidance
+from ..pipeline.named_samplers import NAMES, named_sampler
 from ..pipeline.sampler_steps import SamplerSteps
 
-CLOSED_FORMS = ("ddim", "ddpm", "edm", "flow")
+CLOSED_FORMS = NAMES
 
 
 def sampler_of(scheduler: Path, denoiser: str | None = None) -> Callable[[int, Guidance | None], Sampler]:
@@ -19,13 +20,8 @@ def sampler_of(scheduler: Path, denoiser: str | None = None) -> Callable[[int, G
     if name in CLOSED_FORMS and not scheduler.exists():
         if denoiser not in (None, "posterior_mean"):
             raise InputError(f"denoiser must be 'posterior_mean' for {name}, got {denoiser!r}.")
-        forms: dict[str, Callable[..., Sampler]] = {
-            "ddim": SamplerSteps.ddim,
-            "ddpm": SamplerSteps.ddpm,
-            "edm": SamplerSteps.edm,
-            "flow": SamplerSteps.flow,
-        }
-        return lambda steps, guidance: forms[name](steps=steps, guidance=guidance)
+        make = named_sampler(name, "scheduler")
+        return lambda steps, guidance: make(steps=steps, guidance=guidance)
     if not scheduler.exists():
         raise InputError(
             f"scheduler must be {', '.join(CLOSED_FORMS)}, or an existing file or folder, got {name!r}."

@@ -44,6 +44,9 @@ class StepsAnswer(NamedTuple):
     last : int or None
         The largest up to which all that were tried suffice, to 4 %, where more do worse again; None where more do as
         well.
+    again : int or None
+        The smallest number above, to 4 %, from which on all that were tried suffice once more; None where the largest
+        number that may be tried does not.
     nearest : int or None
         The number that was tried whose limits are nearest to the data; None if all were refused.
     deviation : float
@@ -54,9 +57,16 @@ class StepsAnswer(NamedTuple):
 
     first: int | None
     last: int | None
+    again: int | None
     nearest: int | None
     deviation: float
     tried: tuple[int, ...]
+
+    def includes(self, count: int) -> bool:
+        """Return whether a number of steps lies where those that were tried suffice."""
+        if self.first is None or count < self.first:
+            return False
+        return self.last is None or count <= self.last or (self.again is not None and count >= self.again)
 
 
 def steps_for(
@@ -108,7 +118,8 @@ def steps_for(
     worse = [count for count in search.tried if count > reached]
     for count in worse[:1] or _doubled(reached, largest)[1:]:
         if not search.holds(count):
-            return search.answer(first, search.end(count, reached, accuracy=COARSE))
+            last = search.end(count, reached, accuracy=COARSE)
+            return search.answer(first, last, search.holds_again(count, largest))
         reached = count
     return search.answer(first, None)
 
@@ -204,8 +215,20 @@ class _Search:
             failing, holding = (failing, middle) if self.holds(middle) else (middle, holding)
         return holding
 
-    def answer(self, first: int | None, last: int | None) -> StepsAnswer:
+    def holds_again(self, failing: int, most: int) -> int | None:
+        """Return the number from which on those that are tried suffice, above one that fails; None without one."""
+        after = None
+        for count in reversed(_doubled(failing, most)[1:]):
+            if not self.holds(count):
+                failing = count
+                break
+            after = count
+        return None if after is None else self.end(failing, after, accuracy=COARSE)
+
+    def answer(self, first: int | None, last: int | None, again: int | None = None) -> StepsAnswer:
         """Return the answer with the ends of what holds."""
         tried = tuple(count for count in self.tried if self.logs[count] is not None)
         nearest = min(tried, key=lambda count: self.sizes[count], default=None)
-        return StepsAnswer(first, last, nearest, np.inf if nearest is None else self.sizes[nearest], tried)
+        return StepsAnswer(
+            first, last, again, nearest, np.inf if nearest is None else self.sizes[nearest], tried
+        )

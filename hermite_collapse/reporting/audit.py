@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from html import escape
 
 from ..advice.audit import CLOSURE, Audit
+from ..advice.fresh_fractions import FRACTIONS
 from ..core.numbers import grouped, percent, significant
 from ..figures.audit import draw_audit
 from ..figures.style import figure_of
 from . import tables
 from .result_page import Page
 from .tables import Row, Table
+
+FRACTION_WORDS = (
+    "Limit variance over the data's of a coarse, a median and a fine direction, all mechanisms together; 1 would be "
+    "right."
+)
 
 
 def audit_table(audit: Audit) -> Table:
@@ -32,6 +38,19 @@ def audit_table(audit: Audit) -> Table:
         f"alone, and all together, at fresh fraction {ledger.fresh_fraction:g}. The rest is what they do to each other."
     )
     return Table(tuple(head), tuple(rows), words, CLOSURE, "Each mechanism alone", (0,))
+
+
+def fractions_table(audit: Audit) -> Table:
+    """Return what the limit keeps of a coarse, a median and a fine direction at several fresh fractions."""
+    rows = tuple(
+        Row((percent(fraction), *(significant(float(share)) for share in shares)))
+        for fraction, shares in zip(FRACTIONS, audit.limits_by_fraction, strict=True)
+    )
+    head = (
+        "fresh fraction",
+        *(f"v = {significant(float(audit.ledger.data[j]))}" for j in audit.directions_shown),
+    )
+    return Table(head, rows, FRACTION_WORDS, title="How much fresh data")
 
 
 def view_audit(audit: Audit) -> str:
@@ -56,7 +75,7 @@ def audit_page(audit: Audit, *, notes: Sequence[str] = ()) -> Page:
         title="What this pipeline does to its data",
         lead=audit.text,
         figures={"audit": figure_of(draw_audit(audit))},
-        tables=(audit_table(audit),),
+        tables=(audit_table(audit), fractions_table(audit)),
         facts=tuple(_facts(audit)),
         notes=tuple(notes),
     )
@@ -83,5 +102,7 @@ def _facts(audit: Audit) -> list[tuple[str, str]]:
             f"{part.describe()}: {significant(float(x))}"
             for part, x in zip(first.mechanisms, moved, strict=True)
         ]
-        facts.append(("per cent of the limit for 1 % more variance from", "; ".join(parts)))
+        facts.append(
+            ("if a mechanism left 1 % more variance, the limit would grow, in %, by", "; ".join(parts))
+        )
     return facts

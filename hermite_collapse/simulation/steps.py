@@ -25,6 +25,7 @@ import torch
 from ..core import checks
 from ..core.errors import InputError
 from ..pipeline.denoiser import Sampler as StepSampler
+from ..pipeline.named_samplers import named_sampler
 from ..pipeline.sampler_steps import SamplerSteps
 from ..recursion.recursion import Recursion
 from .fused.diffusion import LOOP, Diffusion, engine_for
@@ -276,17 +277,8 @@ def steps_by_name(
     sampler: str | None, steps: int | None = None, *, guidance_scale: float = 1.0
 ) -> StepsGeneration:
     """Return the generator for one of `words.STEP_SAMPLERS`; None is the first, or its usual number of steps."""
-    word = checks.one_of(STEP_SAMPLERS[0] if sampler is None else sampler, STEP_SAMPLERS, "sampler")
-    make: dict[str, tuple[Callable[..., SamplerSteps], dict[str, str]]] = {
-        "ddim": (SamplerSteps.ddim, {}),
-        "ddpm": (SamplerSteps.ddpm, {"variance": "posterior"}),
-        "ddpm_beta": (SamplerSteps.ddpm, {"variance": "beta"}),
-        "edm_heun": (SamplerSteps.edm, {"method": "heun"}),
-        "edm_euler": (SamplerSteps.edm, {"method": "euler"}),
-        "flow_euler": (SamplerSteps.flow, {}),
-    }
-    function, options = make[word]
-    built = function(**options) if steps is None else function(steps=steps, **options)
+    make = named_sampler(STEP_SAMPLERS[0] if sampler is None else sampler)
+    built = make() if steps is None else make(steps=steps)
     return StepsGeneration(built, guidance_scale)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..pipeline.named_samplers import NAMES
+
 GENERATORS = ("channel", "exact", "kernel", "neural")
 """How the particles of a round are made: `generator` of `simulate`."""
 
@@ -11,7 +13,7 @@ SAMPLERS = ("exponential_multistep", "euler_maruyama", "probability_flow_heun")
 STEPS = "steps"
 """The generator by a sampler of K steps, `StepsGeneration`, in a configuration."""
 
-STEP_SAMPLERS = ("ddim", "ddpm", "ddpm_beta", "edm_heun", "edm_euler", "flow_euler")
+STEP_SAMPLERS = NAMES
 """Names of the samplers of K steps in a configuration, the default first."""
 
 GRIDS = ("log_snr", "uniform", "geometric")

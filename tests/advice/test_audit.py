@@ -11,6 +11,7 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, _shown, audit
 from hermite_collapse.advice.directions import decoded_directions, principal_directions
+from hermite_collapse.advice.fresh_fractions import FRACTIONS
 from hermite_collapse.advice.held_out import held_out_variances
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.principal import principal_axes
@@ -25,7 +26,7 @@ from hermite_collapse.pipeline.mechanisms import (
 )
 from hermite_collapse.pipeline.pipeline import Pipeline
 from hermite_collapse.pipeline.requirements import holds
-from hermite_collapse.reporting.audit import audit_page, audit_table
+from hermite_collapse.reporting.audit import audit_page, audit_table, fractions_table
 from hermite_collapse.reporting.page import external_references
 from hermite_collapse.reporting.result_page import result_page
 
@@ -104,17 +105,18 @@ def test_words_of_a_window_of_steps_and_of_none_that_suffices():
 
     pipeline = Pipeline([SamplerSteps.edm(steps=39)], fresh_fraction=0.1)
     few = hc.audit(pipeline, directions=REAL, build=build, steps=20)
-    assert "take 75 to 11" in few.text and "steps in place of 20 (more do worse again)" in few.text
+    assert "take 75 to 11" in few.text and "steps in place of 20 (numbers just above do worse)" in few.text
     assert "85 steps in place" not in hc.audit(pipeline, directions=REAL, build=build, steps=85).text
     many = hc.audit(pipeline, directions=REAL, build=build, steps=200)
-    assert "steps in place of 200 (more do worse again)" in many.text
+    assert "steps in place of 200 (numbers just above do worse)" in many.text
     none = hc.audit(pipeline, directions=REAL, build=build, steps=20, tolerance=1e-6)
     search = none.requirements[0].search
     assert search.first is None or holds(Pipeline([build(search.first)], fresh_fraction=0.1), REAL, 1e-6)
     wrong = hc.audit(pipeline, directions=REAL, build=lambda count: ScoreError(-0.5), steps=20)
     assert (
         "numbers of steps up to 1000 tried" in wrong.text
-        and "come nearest, at 91 %" in wrong.text.replace("comes", "come")
+        and "the best of them is " in wrong.text
+        and ", 91 % off)" in wrong.text
     )
 
 
@@ -292,3 +294,18 @@ def test_decoded_directions_are_those_of_the_principal_axes():
 def test_directions_need_data(samples, labels, words):
     with pytest.raises(InputError, match=words):
         principal_directions(samples, labels)
+
+
+def test_limits_by_fraction_are_those_of_an_affine_map():
+    """V = A w + B: limit = (alpha v A + B) / (1 - (1 - alpha) A), infinite from (1 - alpha) A = 1 on."""
+    v = np.array([1.0, 0.1, 0.01])
+    for gain in (0.97, 1.06):
+        found = audit(Pipeline([ScoreError(gain - 1.0)], fresh_fraction=0.3), directions=v).limits_by_fraction
+        alpha = np.array(FRACTIONS)
+        slope = (1.0 - alpha) * gain
+        expected = np.where(slope < 1.0, alpha * gain / (1.0 - slope), np.inf)
+        np.testing.assert_allclose(found, np.repeat(expected[:, None], 3, axis=1), rtol=1e-9)
+    assert np.isinf(found[0, 0]) and np.isfinite(found[2, 0])
+    table = fractions_table(audit(EDM, directions=REAL))
+    assert [row.cells[0] for row in table.rows] == ["1 %", "5 %", "10 %", "20 %", "50 %", "90 %"]
+    assert float(table.rows[2].cells[2]) == pytest.approx(18.85, rel=5e-3)  # of three digits

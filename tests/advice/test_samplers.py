@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from hermite_collapse.advice.samplers import (
     advise_sampler,
     known_sampler,
 )
+from hermite_collapse.app.samplers import sampler_of
+from hermite_collapse.pipeline.named_samplers import NAMES, named_sampler
+from hermite_collapse.pipeline.sampler_steps import SamplerSteps
 from hermite_collapse.recursion.final_steps import FINAL_STEPS
 
 
@@ -132,3 +136,17 @@ def test_which_part_of_a_sampler_does_more():
 
 def test_known_samplers_that_explode_are_in_units_of_the_data():
     assert known_sampler("score_sde_ve").sigma == pytest.approx(0.04, rel=1e-12)
+
+
+def test_every_name_of_a_sampler_is_understood_everywhere():
+    for name in NAMES:
+        made = named_sampler(name)(steps=20)
+        assert sampler_of(Path(name))(20, None) == made
+        if name.startswith("flow"):
+            with pytest.raises(hc.InputError, match="sampler must stop at some noise"):
+                known_sampler(name)
+        else:
+            known = known_sampler(name, steps=20)
+            assert known.sampler == made and known.truncation_time > 0.0
+    assert named_sampler("edm")() == named_sampler("edm_heun")() == SamplerSteps.edm()
+    assert known_sampler("edm_euler").truncation_time == known_sampler("edm").truncation_time

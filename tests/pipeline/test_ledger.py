@@ -230,6 +230,22 @@ def test_a_window_of_steps_between_too_few_and_too_many():
     assert len(answer.tried) < 40
 
 
+def test_a_second_window_is_named_where_larger_numbers_hold_again():
+    """DDIM rounds 1000 / K down: from 334 steps on it skips one time in two, and starts later than at 360."""
+    data = np.array([1.0, 0.5, 0.27, 0.14])
+
+    def build(count: int) -> Pipeline:
+        return Pipeline([SamplerSteps.ddim(steps=count)], fresh_fraction=0.1)
+
+    answer = steps_for(build, data, tolerance=0.1, most=1000)
+    good = {k for k in (*range(320, 380, 4), *range(400, 1000, 40), 1000) if holds(build(k), data, 0.1)}
+    assert answer.first is not None and answer.last is not None and answer.again is not None
+    assert {k for k in range(320, 1001) if answer.includes(k)} >= good
+    assert not any(k in good for k in range(answer.last + 1, int(answer.again / 1.04)))
+    assert good >= set(range(680, 1000, 40))
+    assert not answer.includes(500) and answer.includes(700) and not answer.includes(answer.first - 1)
+
+
 @pytest.mark.slow  # eighty schedulers
 def test_windows_against_every_number_of_steps_of_a_scheduler():
     pytest.importorskip("diffusers")

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ...advice.audit import CLOSURE, Audit, audit
 from ...advice.directions import DecodedDirections
+from ...advice.fresh_fractions import FRACTIONS
 from ...core import checks
 from ...core.errors import InputError
 from ...pipeline.denoiser import Sampler
@@ -249,6 +250,7 @@ def _print(result: Audit, data: AuditData, notes: list[str], output: Output) -> 
     output.heading(f"Variance over the data's, at fresh fraction {result.ledger.fresh_fraction:g}")
     output.lines(result.table().splitlines())
     output.text(f"Directions: {result.spectrum}.")
+    _print_fractions(result, output)
     if data.autoencoder is not None:
         document = _autoencoder(data.autoencoder, result.ledger.fresh_fraction)
         has_again = data.autoencoder.fit.refitted is not None
@@ -269,6 +271,22 @@ def _print(result: Audit, data: AuditData, notes: list[str], output: Output) -> 
         output.heading("What was assumed")
     for note in notes:
         output.text(note, indent="- ")
+
+
+def _print_fractions(result: Audit, output: Output) -> None:
+    """Print the limits at several fresh fractions."""
+    from ...reporting.audit import FRACTION_WORDS
+
+    output.heading("How much fresh data: the limit at several fresh fractions")
+    shares = result.limits_by_fraction
+    output.table(
+        ["fresh fraction", *(f"v = {result.ledger.data[j]:.4g}" for j in result.directions_shown)],
+        [
+            [f"{fraction:.0%}", *(f"{x:.4g}" for x in row)]
+            for fraction, row in zip(FRACTIONS, shares, strict=True)
+        ],
+    )
+    output.text(FRACTION_WORDS)
 
 
 def _findings(result: Audit) -> dict[str, object]:
@@ -294,6 +312,7 @@ def _findings(result: Audit) -> dict[str, object]:
         "rest": np.exp(ledger.rest),
         "all_together": {"one_round": np.exp(ledger.log_ratio), "limit": ledger.limit},
         "sensitivity": result.sensitivity,
+        "limits_by_fresh_fraction": {"fresh_fraction": FRACTIONS, "limit": result.limits_by_fraction},
         "closure": CLOSURE,
     }
 

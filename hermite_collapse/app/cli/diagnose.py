@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from ...core.errors import InputError
 from ..config import Config
+from ..samplers import CLOSED_FORMS
 from .options import command as _command
 from .output import Output
 
@@ -71,7 +72,7 @@ Data = Annotated[
 Scheduler = Annotated[
     Path | None,
     Parameter(
-        help="Sampler to try besides: ddim, ddpm, edm, flow, or a diffusers scheduler's file or folder."
+        help=f"Sampler to try besides: {', '.join(CLOSED_FORMS)}, or a diffusers scheduler's file or folder."
     ),
 ]
 Steps = Annotated[int, Parameter(help="Its number of steps, a count. Default: 25.")]

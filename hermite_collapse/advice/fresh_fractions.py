@@ -1,0 +1,49 @@
+"""What the limit of a pipeline is at other fresh fractions: how much real data a loop needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core.types import BoolArray, FloatArray
+from ..pipeline.pipeline import Pipeline
+from ..pipeline.requirements import with_guidance
+
+FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5, 0.9)
+"""Fresh fractions at which limits are shown."""
+
+
+def by_pipeline(
+    pipelines: Sequence[Pipeline], data: FloatArray, selected: BoolArray | None = None
+) -> list[tuple[Pipeline, FloatArray]]:
+    """Return each pipeline with the variances of its directions."""
+    mask = np.ones(len(data), dtype=bool) if selected is None else selected
+    if len(pipelines) == 1:
+        return [(_along(pipelines[0], mask), data[mask])]
+    return [(one, data[j : j + 1]) for j, one in enumerate(pipelines) if mask[j]]
+
+
+def limits_by_fraction(
+    pipelines: Sequence[Pipeline], data: FloatArray, directions: Sequence[int]
+) -> FloatArray:
+    """Return limit / v of all mechanisms together at each of `FRACTIONS`, shape (fractions, directions).
+
+    Infinite where the variance grows without bound, NaN where it ends in a cycle.
+    """
+    shares = np.empty((len(FRACTIONS), len(directions)))
+    for k, j in enumerate(directions):
+        ((pipeline, v),) = by_pipeline(pipelines, data, np.arange(len(data)) == j)
+        for i, fraction in enumerate(FRACTIONS):
+            limit = np.asarray(dataclasses.replace(pipeline, fresh_fraction=fraction).limit(v))
+            shares[i, k] = float(limit.reshape(-1)[0] / v[0])
+    return shares
+
+
+def _along(pipeline: Pipeline, directions: BoolArray) -> Pipeline:
+    """Return the pipeline of some of its directions."""
+    guidance = pipeline.guidance
+    if guidance is None or not isinstance(guidance.between, tuple):
+        return pipeline
+    return with_guidance(pipeline, guidance.selected(directions))
