@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
 from .observations import Observations
 from .round_models import Parameter, RoundModel
@@ -43,7 +45,8 @@ def _limit(
         return float(max(held.chi_square - one.chi_square, 0.0) ** 0.5 - PROFILE_RISE**0.5)
 
     value, error = one.fitted[parameter.name]
-    inside, step = value, min(BORDER_ERRORS * error, 0.01 * min(parameter.high, 1.0))
+    reach = BORDER_ERRORS * error if error > 0.0 else math.inf  # NaN where no error is known
+    inside, step = value, min(reach, 0.01 * min(parameter.high, 1.0))
     for _ in range(_DOUBLINGS):
         outside = inside + step
         if outside >= parameter.high:

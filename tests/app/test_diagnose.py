@@ -147,3 +147,12 @@ def test_bad_requests_are_one_sentence(arguments, message, capsys):
     write(truncated())
     status, out, err = call(*arguments, capsys=capsys)
     assert status == 2 and out == "" and message in err and err.count("\n") == 1
+
+
+def test_what_is_not_known_is_null(capsys):
+    Path("c.csv").write_text("round,variance\n0,1\n1,.9\n2,.7\n3,.6\n")
+    found = document("c.csv", capsys=capsys)
+    fits = [found, *found["mechanisms"].values()]
+    assert {(one["p_value"], one["chi_square"]) for one in fits} == {(None, None)}
+    errors = [v["error"] for one in found["mechanisms"].values() for v in one["parameters"].values() if v]
+    assert None in errors and "nan" not in json.dumps(found).casefold()

@@ -68,3 +68,42 @@ def test_units_that_leave_no_digits_are_refused(units):
         hc.InputError, match=r"real must (have second moments within|be finite after)|value_range"
     ):
         hc.measure(REAL, GENERATIONS, **units)
+
+
+@pytest.mark.parametrize("count", [4, 5, 8])
+@pytest.mark.parametrize("kind", ["variances", "distances", "factors"])
+def test_a_constant_curve_changes_by_no_more_than_its_errors(count, kind):
+    diagnosis = hc.diagnose(np.ones(count), standard_errors=np.full(count, 0.01), kind=kind)
+    assert diagnosis.verdict == "undetermined" and "nothing changes beyond the errors" in diagnosis.text
+
+
+CURVE = 3.0 - 2.0 * 0.6 ** np.arange(8) + 0.02 * RNG.normal(size=8)
+
+
+@pytest.mark.parametrize("kind", ["variances", "distances"])
+def test_fits_are_the_same_in_any_unit_or_refuse_it(kind):
+    errors = np.full(8, 0.02)
+    expected = hc.diagnose(CURVE, standard_errors=errors, kind=kind)
+    for unit in (1e-14, 1e-7, 1e7, 1e14):
+        other = hc.diagnose(unit * CURVE, standard_errors=unit * errors, kind=kind)
+        assert other.verdict == expected.verdict
+        assert np.isclose(other.chi_square, expected.chi_square, rtol=1e-6)
+        assert np.allclose(other.plateau / unit, expected.plateau, rtol=1e-6)
+    for unit in (1e-300, 1e-30, 1e30, 1e300):
+        with pytest.raises(hc.InputError, match="curve must hold largest values within"):
+            hc.diagnose(unit * CURVE, standard_errors=unit * errors, kind=kind)
+    for unit in (1e-300, 1e-20, 1e20, 1e290):
+        with pytest.raises(hc.InputError, match="standard_errors must be 0 or within"):
+            hc.diagnose(CURVE, standard_errors=unit * errors, kind=kind)
+
+
+def test_rates_are_units_of_time():
+    factors = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=6)
+    errors = np.full(factors.shape, 0.002)
+    for rate in (1e-4, 1e4):
+        diagnosis = hc.diagnose(factors, standard_errors=errors, rate=rate, mechanism="truncation")
+        assert diagnosis.truncation_time is not None
+        assert np.isclose(diagnosis.truncation_time.value * rate, 0.05, rtol=1e-4)
+    for rate in (1e-308, 1e-5, 1e5, 1e308):
+        with pytest.raises(hc.InputError, match=r"rate must lie within \[0.0001, 10000\] for a fit"):
+            hc.diagnose(factors, standard_errors=errors, rate=rate)

@@ -156,6 +156,11 @@ def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
     if path.is_dir() or path.suffix.lower() == ".nc":
         if columns:
             raise InputError(f"columns must be left out with what measure left, got {columns!r}.")
+        if path.is_dir() and not list(path.glob("*.nc")):
+            raise InputError(
+                f"curve must be a table or a folder that measure wrote, got the folder {str(path)!r} without curves: "
+                "hermite-collapse measure --data REAL --generations FOLDERS --out CURVES makes them."
+            )
         return Measured.load(path)
     roles = {}
     for entry in columns or ():
@@ -194,6 +199,7 @@ def _document(
     from ...diagnosis.sentences import critical_slope
 
     slope = critical_slope(diagnosis.fits_by_mechanism)
+    is_tested = diagnosis.observations.has_errors  # else chi-square has no unit
     return {
         "command": "diagnose",
         "curve": curve,
@@ -206,7 +212,7 @@ def _document(
         "mechanisms": {
             name: {
                 "parameters": one.parameters,
-                "chi_square": one.chi_square,
+                "chi_square": one.chi_square if is_tested else None,
                 "freedom": one.freedom,
                 "p_value": one.p_value,
             }
@@ -215,7 +221,7 @@ def _document(
         "plateau": diagnosis.plateau,
         "plateau_error": diagnosis.plateau_error,
         "rounds": diagnosis.rounds,
-        "chi_square": diagnosis.chi_square,
+        "chi_square": diagnosis.chi_square if is_tested else None,
         "freedom": diagnosis.freedom,
         "p_value": diagnosis.p_value,
         "fits": diagnosis.fits,

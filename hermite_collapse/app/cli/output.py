@@ -78,7 +78,7 @@ class Output:
     _unread: OSError | None = None
 
     def document(self, content: Mapping[str, object]) -> None:
-        """Print the document, if JSON was asked for; infinities and NaN become words."""
+        """Print the document, if JSON was asked for; infinities become words and NaN null."""
         if self.as_json:
             self._print(json.dumps(plain(content), indent=2, allow_nan=False))
 
@@ -254,7 +254,7 @@ def status_of(verdict: Verdict) -> int:
 
 
 def plain(value: object) -> object:
-    """Return numbers, arrays, paths and estimates as JSON holds them; "inf", "-inf" and "nan" are words there."""
+    """Return numbers, arrays, paths and estimates as JSON holds them: infinities are words there, NaN is null."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -266,7 +266,7 @@ def plain(value: object) -> object:
     if isinstance(value, Estimate):
         return plain(vars(value))
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return None if math.isnan(value) else value if math.isfinite(value) else str(value)
     return str(value)
 
 
