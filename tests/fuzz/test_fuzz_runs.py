@@ -115,6 +115,7 @@ def assert_right(document, task):
     return True
 
 
+@pytest.mark.slow  # the runs below predict as well
 @settings(max_examples=examples(15, 0.02))
 @given(document=documents(["channel"]))
 def test_predictions_of_any_configuration(document):
