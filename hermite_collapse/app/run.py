@@ -32,6 +32,7 @@ from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.regular import require_existing
 from .asked import asked_of_run
 from .config import Config, load_config
+from .enough_steps import enough_steps, is_refined
 from .step_sampler import require_steps, steps_generation
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ class Results:
     @property
     def is_refined(self) -> bool:
         """Whether the sampler is of first order: then its step-size error is measured by doubling the steps."""
-        section = self.config.simulation
-        return section.generator != "channel" and section.sampler == "euler_maruyama"
+        return is_refined(self.config)
 
     @cached_property
     def recursion(self) -> Recursion:
@@ -240,9 +240,25 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
     Nothing is written; that needs `Results.claimed`.
     """
     results = Results(Path(folder), config)
-    if holds_work(folder, asked_of_run(config)) and not resume:
+    if not holds_work(folder, asked_of_run(config)):
+        return results
+    if not resume:
         raise InputError(f"out must be empty unless --resume is given, got {results}.")
+    require_own_config(folder, config, asked_of_run)
     return results
+
+
+def require_own_config(
+    folder: str | os.PathLike[str], config: Config, asked_of: Callable[[Config], Mapping[str, object]]
+) -> None:
+    """Refuse to go on in a folder whose configuration somebody edited or took away: it would be written over."""
+    kept = load(folder).config
+    difference = first_difference(asked_of(kept), asked_of(config))
+    if difference is not None:
+        raise InputError(
+            f"out must hold the {CONFIG} of its run, got {str(folder)!r} with {difference}: restore it, or give another "
+            "folder."
+        )
 
 
 def is_comparable(config: Config) -> bool:
@@ -320,7 +336,7 @@ def simulate(
         particles=section.particles,
         degree=config.analysis.degree,
         runs=section.runs,
-        **_generation(config),
+        **_generation(config, recursion),
         keep=section.keep,
         device=section.device,
         seed=section.seed,
@@ -390,7 +406,7 @@ class _Generation(TypedDict, total=False):
     pool: int | None
 
 
-def _generation(config: Config) -> _Generation:
+def _generation(config: Config, recursion: Recursion) -> _Generation:
     """Return how particles are made, as arguments of `simulation.simulate`."""
     section = config.simulation
     if section.generator == STEPS:
@@ -412,7 +428,7 @@ def _generation(config: Config) -> _Generation:
         return {
             "generator": section.generator,
             "sampler": sampler,
-            "steps": section.steps,
+            "steps": enough_steps(config, recursion, sampler),
             "pool": section.pool,
         }
     from ..simulation import (

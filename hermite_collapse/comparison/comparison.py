@@ -36,6 +36,7 @@ from ..storage.record import SimulatedRecursion
 from .implied import implied_fresh_fraction, implied_truncation
 from .mode_tests import statistic_tests, tested_statistics
 from .result import Comparison
+from .step_bound import gain_of, order_of, too_few_steps
 
 __all__ = ["Comparison", "compare"]
 
@@ -61,12 +62,14 @@ def compare(
     level : float
         Probability of rejecting a true theory anywhere, in (0, 1).
     refined : SimulatedRecursion, optional
-        The same simulation with twice the steps; the effect of the step size is then estimated by Richardson
-        extrapolation and shown beside the statistical error.
+        The same simulation with twice the steps, from other random numbers; the values are then extrapolated to
+        infinitely many steps by Richardson's rule, with the error bars of that, and the effect of the steps is shown.
 
     Returns
     -------
     Comparison
+        Without a test, and with the reason, where the steps of the sampler may move a coefficient by more than its
+        error bars (`step_bound`): such a simulation says nothing about the theory.
 
     Raises
     ------
@@ -93,17 +96,22 @@ def compare(
     modes = predict_sampling_error(
         recursion, degree, rounds=rounds, particles=particles, generator=generator, pool=pool
     )
+    step, step_error, wider = _discretisation(simulated, refined, modes)
+    if step is not None:
+        measured, modes = measured - step, _widened(modes, wider)
+    reason = too_few_steps(recursion, simulated, refined=refined is not None)
     degrees = factors = fresh = times = None
     if recursion.is_diagonal and recursion.initial is None and len(simulated.indices) <= LARGEST_COMBINED:
         degrees = predict_degree_error(
             recursion, degree, rounds=rounds, particles=particles, generator=generator, pool=pool
         )
+        degrees = _widened(degrees, wider)
         combinations = degree_combinations(data.indices, data.values)
         factors = np.where(np.any(combinations != 0.0, axis=1), measured @ combinations.T, np.nan)
-        fresh = implied_fresh_fraction(recursion, degrees, factors, runs)
-        times = implied_truncation(recursion, degrees, factors, runs)
-    step, step_error = _discretisation(simulated, refined, modes)
-    tests = _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
+        if not reason:
+            fresh = implied_fresh_fraction(recursion, degrees, factors, runs)
+            times = implied_truncation(recursion, degrees, factors, runs)
+    tests = [] if reason else _tests(recursion, simulated, modes, measured, degrees, factors, fresh, times)
     untested = int(np.sum(~tested_statistics(modes, runs)[:, simulated.degrees > 0]))
     return Comparison(
         indices=simulated.indices,
@@ -119,7 +127,7 @@ def compare(
         particles=particles,
         generator=generator,
         target_standard_error=data.standard_error,
-        verdict=holm(tests, size, untested),
+        verdict=holm(tests, size, untested, reason),
     )
 
 
@@ -168,19 +176,32 @@ def _tests(
     return tests + [dataclasses.replace(normal_test(name, z), weight=weight) for name, z in implied]
 
 
+def _widened(error: SamplingError, factor: float) -> SamplingError:
+    """Return the error of values whose covariance is a multiple of that of one run's."""
+    if factor == 1.0:
+        return error
+    joint = None if error.joint is None else factor * error.joint
+    return error.replace(covariance=factor * error.covariance, joint=joint)
+
+
 def _discretisation(
     simulated: SimulatedRecursion, refined: SimulatedRecursion | None, modes: SamplingError
-) -> tuple[FloatArray | None, FloatArray | None]:
+) -> tuple[FloatArray | None, FloatArray | None, float]:
+    """Return the effect of the steps, its standard error, and the factor of covariances without this effect."""
     if refined is None:
-        return None, None
+        return None, None, 1.0
     if refined.steps is None or simulated.steps is None or refined.steps != 2 * simulated.steps:
         raise InputError(
             f"refined must have twice the steps of simulated, {simulated.steps}, got {refined.steps}."
         )
-    order = (simulated.sampler or {}).get("order")
-    if not isinstance(order, int | float):
-        raise InputError(f"simulated must record the weak order of its sampler to be refined, got {order!r}.")
-    gain = 1.0 / (1.0 - 0.5**order)
+    order = order_of(simulated.sampler)
+    if order is None:
+        raise InputError(
+            "simulated must record the weak order of its sampler to be refined, got "
+            f"{(simulated.sampler or {}).get('order')!r}."
+        )
+    gain = gain_of(order)
     difference = simulated.mean_coefficients - refined.mean_coefficients
-    share = 1.0 / simulated.runs + (simulated.particles / refined.particles) / refined.runs
-    return gain * difference, gain * modes.standard_error * np.sqrt(share)
+    share = simulated.particles * simulated.runs / (refined.particles * refined.runs)
+    error = gain * modes.standard_error * np.sqrt((1.0 + share) / simulated.runs)
+    return gain * difference, error, (1.0 - gain) ** 2 + gain**2 * share

@@ -60,7 +60,7 @@ class Comparison(Displayed, Value):
     modes : SamplingError
         Predicted mean, covariance and kurtosis of each coefficient (one run).
     measured : array, shape (rounds + 1, m)
-        Coefficients averaged over the runs.
+        Coefficients averaged over the runs; extrapolated to infinitely many steps where a refined simulation was given.
     degrees : SamplingError or None
         The same for the degree statistics, which estimate f_n(i); None where degrees are coupled.
     measured_factors : array, shape (rounds + 1, degree + 1), or None
@@ -129,12 +129,16 @@ class Comparison(Displayed, Value):
     @property
     def tested(self) -> BoolArray:
         """Whether the mode takes part in the verdict, shape (rounds + 1, m)."""
-        return tested_statistics(self.modes, self.runs)
+        return self._tested(self.modes)
 
     @property
     def factor_tested(self) -> BoolArray | None:
         """Whether the factor takes part in the verdict, shape (rounds + 1, degree + 1)."""
-        return None if self.degrees is None else tested_statistics(self.degrees, self.runs)
+        return None if self.degrees is None else self._tested(self.degrees)
+
+    def _tested(self, error: SamplingError) -> BoolArray:
+        tested = tested_statistics(error, self.runs)
+        return np.zeros_like(tested) if self.verdict.reason else tested
 
     @property
     def factor_standard_error(self) -> FloatArray | None:
@@ -158,7 +162,7 @@ class Comparison(Displayed, Value):
             rows = (self.modes.expected, self.measured, self.standard_error, self.z, self.tested)
             return Statistics("mode", labels, *rows)
         labels = tuple(map(str, range(self.degrees.expected.shape[1])))
-        tested = tested_statistics(self.degrees, self.runs)
+        tested = self._tested(self.degrees)
         return Statistics("degree", labels, self.degrees.expected, self.measured_factors, error, z, tested)
 
     @cached_property

@@ -1,11 +1,12 @@
 """Where the last round's coefficients differ from the data's: what a finished run says without another simulation.
 
-With lengths over all modes, c the coefficients, predicted p, measured m, data d and standard errors s,
+With lengths over all modes, predicted coefficients p, measured m (without b where it was measured), data d and standard
+errors s,
 
     recursion       norm(p - d), exact                     what truncation and blur do, predicted
     step size       norm(b), where it was measured         bias b of the sampler's steps
     particles       norm(s)                                what a mean over the runs scatters by
-    left over       norm(m - p - b) beyond its scatter     zero within its error if nothing else is at work
+    left over       norm(m - p) beyond its scatter         zero within its error if nothing else is at work
 
 Squared lengths of noisy vectors are corrected by the noise; one that comes out negative is 0.
 """
@@ -56,9 +57,8 @@ def error_shares(comparison: Comparison) -> dict[str, Estimate]:
     missed = comparison.measured[-1] - last
     shares = {"recursion": Estimate(float(np.linalg.norm(last - comparison.modes.expected[0])), 0.0)}
     if comparison.discretisation is not None and comparison.discretisation_error is not None:
-        step, uncertain = comparison.discretisation[-1], np.diag(comparison.discretisation_error[-1] ** 2)
-        shares["step size"] = _length(step, uncertain)
-        missed, noise = missed - step, noise + uncertain
+        uncertain = np.diag(comparison.discretisation_error[-1] ** 2)
+        shares["step size"] = _length(comparison.discretisation[-1], uncertain)
     shares["particles"] = Estimate(float(np.linalg.norm(comparison.standard_error[-1])), 0.0)
     shares["left over"] = _length(missed, noise)
     return shares

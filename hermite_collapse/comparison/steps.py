@@ -156,9 +156,9 @@ def _on_line(
     if not linear.all():
         first = int(np.flatnonzero(~linear)[0])
         reason = (
-            f"From round {first} on nothing is tested: the mixture refitted to the particles before it is too uncertain "
-            "for error bars of first order, or a draw of them decides which of several mixtures the refit ends in; more "
-            "particles, or a sampler that changes the data less, make it certain."
+            f"From round {first} on nothing is tested: the mixture refitted to the particles before it is too "
+            "uncertain for error bars of first order, or a draw of them decides which of several mixtures the refit "
+            "ends in; more particles, or a sampler that changes the data less, make it certain."
         )
     return _result(
         recursion,

@@ -50,6 +50,8 @@ class Verdict:
         The largest z-score of a single test of weight 1; None without one.
     z_scores : int
         Number of such z-scores.
+    reason : str
+        Why nothing was tested, where it is not for the modes.
     """
 
     passed: bool
@@ -62,6 +64,7 @@ class Verdict:
     critical_z: float | None = None
     largest: Test | None = None
     z_scores: int = 0
+    reason: str = ""
 
     @property
     def is_tested(self) -> bool:
@@ -82,7 +85,7 @@ class Verdict:
             else ""
         )
         if self.strongest is None:
-            return (
+            return self.reason or (
                 "Nothing could be tested after the start: every mode is too far from normal for so few particles."
                 + left
             )
@@ -127,7 +130,7 @@ def normal_test(name: str, z: float) -> Test:
     return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))), is_z=True)
 
 
-def holm(tests: list[Test], level: float, untested: int) -> Verdict:
+def holm(tests: list[Test], level: float, untested: int, reason: str = "") -> Verdict:
     """Return the verdict of weighted Holm.
 
     In the order of p / weight, each p is held against its share of the level among those left.
@@ -155,6 +158,7 @@ def holm(tests: list[Test], level: float, untested: int) -> Verdict:
         critical_z=critical,
         largest=max(single, key=lambda test: abs(test.statistic), default=None),
         z_scores=len(single),
+        reason=reason,
     )
 
 

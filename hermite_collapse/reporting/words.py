@@ -134,7 +134,9 @@ def caveats(
         degree = np.asarray(comparison.dataset["degree"].values)
         later = np.broadcast_to(degree > 0, tested.shape)
         missing = int(np.sum(~tested & later))
-        if missing:
+        if comparison.verdict.reason:
+            notes.append(comparison.verdict.reason)
+        elif missing:
             lowest = int(np.min(np.broadcast_to(degree, tested.shape)[~tested & later]))
             notes.append(
                 f"{missing} of {int(np.sum(later))} coefficients, from degree {lowest} on, are not tested: for "
@@ -180,8 +182,8 @@ def _step_size(comparison: Comparison) -> list[str]:
         return []
     return [
         f"The step size of the sampler alone moves a coefficient by up to {significant(largest, 2)} standard errors, "
-        "as estimated by doubling the steps. Deviations of that size are the sampler’s; the table shows the effect "
-        "beside the statistical error."
+        "as estimated by doubling the steps. The measured values are extrapolated to infinitely many steps, which "
+        "widens their error bars; the table shows the effect."
     ]
 
 

@@ -134,7 +134,7 @@ class _ExactRound(RoundGenerator):
         self._diffusion = Diffusion(
             denoiser if generation.wrap is None else generation.wrap(denoiser),
             generation.stages(stop),
-            generation.reverse.start_law(law, stop.rate),
+            generation.reverse.start_law(law, stop.time, stop.rate),
             piece=context.piece,
             readable=generation.wrap is not None,
         )

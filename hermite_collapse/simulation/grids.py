@@ -9,8 +9,12 @@ import numpy as np
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray
+from ..laws.channels import OrnsteinUhlenbeck
+from ..recursion.recursion import Recursion
 from .words import GRIDS
 
+HORIZON = 4.0  # in units of 1 / rate: signal scale exp(-4)
+BEYOND = 1.0  # the same above a truncation time that reaches it
 FEW = 10  # steps, below which they are meant to be coarse
 COARSE, FINE = 1.0, 0.1  # of log sigma in one step
 
@@ -53,6 +57,30 @@ def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float =
     stop = checks.positive(stop, "truncation_time")
     if not start > stop:
         raise InputError(f"horizon must exceed the truncation time {stop!r}, got {start!r}.")
+    times = spaced_times(name, count, start=start, stop=stop, rate=rate)
+    if name != "uniform" and count >= FEW:
+        _warn_of_coarse_steps(count, start, stop, rate)
+    return times
+
+
+def default_horizon(stop: float, rate: float) -> float:
+    """Return where a reverse diffusion to a time starts unless it is said: any later time has its exact law."""
+    usual = HORIZON / rate
+    return usual if stop < usual else stop + BEYOND / rate
+
+
+def ornstein_uhlenbeck_time(recursion: Recursion, time: float) -> tuple[float, float]:
+    """Return time and rate of the Ornstein-Uhlenbeck process that a reverse diffusion to a truncation time runs in.
+
+    A variance-exploding round at noise variance s is the Ornstein-Uhlenbeck round at time log1p(s), rate 1/2.
+    """
+    if isinstance(recursion.process, OrnsteinUhlenbeck):
+        return time, recursion.process.rate
+    return float(np.log1p(time)), 0.5
+
+
+def spaced_times(name: str, count: int, *, start: float, stop: float, rate: float) -> FloatArray:
+    """Return the times of a grid whose arguments are known to be in order."""
     fractions = np.linspace(0.0, 1.0, count + 1)
     if name == "uniform":
         times = start + (stop - start) * fractions
@@ -63,8 +91,6 @@ def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float =
         ends = np.log(np.expm1(2.0 * rate * np.array([start, stop])))
         times = np.log1p(np.exp(ends[0] + (ends[1] - ends[0]) * fractions)) / (2.0 * rate)
     times[0], times[-1] = start, stop
-    if name != "uniform" and count >= FEW:
-        _warn_of_coarse_steps(count, start, stop, rate)
     return times
 
 

@@ -12,6 +12,7 @@ from ..core import checks
 from ..core.errors import InputError
 from ..laws.channels import GaussianChannel, OrnsteinUhlenbeck
 from ..recursion.recursion import Recursion
+from .grids import default_horizon, ornstein_uhlenbeck_time
 from .laws import TorchMixture, normal_law
 from .noise import NoiseStream
 from .samplers import ExponentialMultistep, Sampler
@@ -19,8 +20,8 @@ from .scores import Denoiser, Level
 from .stages import Stage, carry
 from .words import STARTS
 
-# In units of 1 / rate: signal scale exp(-4) at the horizon.
-_HORIZON = 4.0
+LATEST = 150.0
+"""Latest truncation time of a reverse diffusion, in units of 1 / rate: signal scale exp(-150)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class ReverseDiffusion:
         "marginal", the exact law at the horizon; "normal", the standard normal, whose difference from it is the
         finite-horizon defect.
     horizon : float, optional
-        Ornstein-Uhlenbeck time at which the reverse diffusion starts; 4 / rate if None.
+        Ornstein-Uhlenbeck time at which the reverse diffusion starts; if None, 4 / rate, or 1 / rate after a
+        truncation time that is as late.
 
     Raises
     ------
@@ -75,18 +77,19 @@ class ReverseDiffusion:
         """Return what is run as JSON values: the sampler, the start and the horizon."""
         return {**self.sampler.describe(), "start": self.start, "horizon": self.horizon}
 
-    def horizon_for(self, rate: float) -> float:
-        """Return the horizon of a process of that rate."""
-        return _HORIZON / rate if self.horizon is None else self.horizon
+    def horizon_for(self, stop: float, rate: float) -> float:
+        """Return where a reverse diffusion to time `stop` of a process of that rate starts."""
+        return default_horizon(stop, rate) if self.horizon is None else self.horizon
 
     def stages(self, stop: float, rate: float) -> list[Stage]:
         """Return what is done from the horizon to time `stop` of a process of that rate."""
-        return self.sampler.stages(steps=self.step_count, start=self.horizon_for(rate), stop=stop, rate=rate)
+        start = self.horizon_for(stop, rate)
+        return self.sampler.stages(steps=self.step_count, start=start, stop=stop, rate=rate)
 
-    def start_law(self, law: TorchMixture, rate: float) -> TorchMixture:
+    def start_law(self, law: TorchMixture, stop: float, rate: float) -> TorchMixture:
         """Return the law of the particles at the horizon, where `law` is that at time 0."""
         if self.start == "marginal":
-            begin = Level.at(self.horizon_for(rate), rate)
+            begin = Level.at(self.horizon_for(stop, rate), rate)
             return law.through(GaussianChannel(begin.scale, begin.variance))
         return normal_law(law.dimension, 1.0, law.means.device)
 
@@ -115,7 +118,7 @@ class ReverseDiffusion:
         -------
         tensor, shape (n, d)
         """
-        begin = Level.at(self.horizon_for(denoiser.rate), denoiser.rate)
+        begin = Level.at(self.horizon_for(stop, denoiser.rate), denoiser.rate)
         x = start_noise.normal(origin.shape[1])
         if self.start == "marginal":
             x = begin.scale * origin + begin.variance**0.5 * x
@@ -145,16 +148,26 @@ class Truncation:
 
     @classmethod
     def of(cls, recursion: Recursion, round_index: int) -> Truncation:
-        """Return where round `round_index` stops; InputError at time 0, which a reverse diffusion cannot reach."""
+        """Return where round `round_index` stops; InputError at time 0, which a reverse diffusion cannot reach.
+
+        Nor can it start where nothing of the data is left.
+        """
         time = float(recursion.schedule.times(round_index + 1)[-1])
         if time == 0.0:
             raise InputError(
                 "truncation_time must be > 0 in every round for a reverse diffusion, which cannot end at time 0, got "
                 f"0.0 in round {round_index}; use generator='channel'."
             )
-        if isinstance(recursion.process, OrnsteinUhlenbeck):
-            return cls(time, recursion.process.rate, 1.0)
-        ou_time, rate = float(np.log1p(time)), 0.5
+        is_ou = isinstance(recursion.process, OrnsteinUhlenbeck)
+        ou_time, rate = ornstein_uhlenbeck_time(recursion, time)
+        if ou_time * rate > LATEST:
+            latest = LATEST / rate if is_ou else float(np.expm1(LATEST / rate))
+            raise InputError(
+                f"truncation_time must be at most {latest:.4g} in every round for a reverse diffusion, got {time!r} in "
+                f"round {round_index}; use generator='channel'."
+            )
+        if is_ou:
+            return cls(ou_time, rate, 1.0)
         return cls(ou_time, rate, 1.0 / OrnsteinUhlenbeck(rate).channel(ou_time).scale)
 
     def unscaling(self) -> list[Stage]:

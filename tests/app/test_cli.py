@@ -262,17 +262,18 @@ def test_a_wrong_theory_exits_with_one(tmp_path, capsys):
 
 
 def test_a_first_order_sampler_shows_its_step_size(tmp_path, capsys):
-    """Few Euler steps disagree with theory, and the step size measured beside it says why."""
+    """Few Euler steps say nothing about the theory, and the step size that was measured says why."""
     pytest.importorskip("torch")
     options = ["--preset", "wide_1d", "--generator", "exact", "--sampler", "euler_maruyama", "--steps", "12"]
     size = ["--particles", "20000", "--rounds", "2", "--degree", "3", "--out", "o"]
     status, out, err = call("compare", *options, *size, "--json", capsys=capsys)
-    assert status == 1, err
-    modes = json.loads(out)["modes"]
-    missed = modes["measured"][2][3] - modes["predicted"][2][3]
+    assert status == 4, err
+    document = json.loads(out)
+    modes, verdict = document["modes"], document["verdict"]
+    assert "12 steps of the sampler, extrapolated from twice as many, may move" in verdict["text"]
+    assert not verdict["tested"] and not np.any(modes["tested"]) and document["implied_truncation"] is None
     effect, error = modes["step_size_effect"][2][3], modes["step_size_effect_error"][2][3]
-    assert abs(missed) > 5 * modes["standard_error"][2][3]
-    assert missed * effect > 0 and abs(effect) > 3 * error  # of the sign and order of what is missed
+    assert abs(effect) > 3 * error
     assert (tmp_path / "o" / "refined" / "record.json").exists()
     _, out, _ = call("report", "o", capsys=capsys)
     assert "Effect of the step size" in out
@@ -543,7 +544,7 @@ def test_schedule_converts_and_plans(tmp_path, capsys):
 
 def test_json_holds_everything_without_nan():
     got = plain({"a": np.array([1.0, np.inf, np.nan]), "b": (1, None, True), "c": np.int64(3)})
-    assert got == {"a": [1.0, "inf", "nan"], "b": [1, None, True], "c": 3}
+    assert got == {"a": [1.0, "inf", None], "b": [1, None, True], "c": 3}
     json.dumps(got, allow_nan=False)
 
 

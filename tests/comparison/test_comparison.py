@@ -171,6 +171,11 @@ def test_discretisation_is_extrapolated_from_doubled_steps(record):
     comparison = compare(recursion, coarse, refined=fine)
     np.testing.assert_allclose(comparison.discretisation, 0.02, rtol=1e-9)
     assert "discretisation" in comparison.dataset
+    np.testing.assert_allclose(
+        comparison.measured, record.mean_coefficients, atol=1e-12
+    )  # h + 0.02, h + 0.01 -> h
+    plain = compare(recursion, record).standard_error
+    np.testing.assert_allclose(comparison.standard_error, np.sqrt(5.0) * plain)  # of 2 b - a
     with pytest.raises(hc.InputError, match="refined must have twice the steps"):
         compare(recursion, coarse, refined=record)
 

@@ -420,3 +420,22 @@ def test_a_sampler_that_uses_what_is_not_there_is_refused():
             sampler=Impossible(),
             device="cpu",
         )
+
+
+@pytest.mark.parametrize("generator", ["exact", "kernel"])
+@pytest.mark.parametrize(
+    "process", [hc.OrnsteinUhlenbeck(), hc.OrnsteinUhlenbeck(2.0), hc.VarianceExploding()]
+)
+def test_a_late_truncation_moves_the_horizon(generator, process):
+    """Every later time has an exact law to start from; at signal scales below exp(-150) nothing is left."""
+    law, is_exploding = hc.presets.load("two_modes_1d"), isinstance(process, hc.VarianceExploding)
+    late, last = (1e4, np.expm1(300.0)) if is_exploding else (5.0 / process.rate, 150.0 / process.rate)
+    for time in (late, 0.999 * last):
+        recursion = hc.Recursion(law, fresh_fraction=0.3, truncation_time=time, process=process)
+        run = simulate(recursion, rounds=1, particles=2000, degree=2, generator=generator, device="cpu")
+        level = process.channel(time)
+        variance = level.scale**2 * float(law.covariance[0, 0]) + level.variance
+        assert run.covariances[0, 1, 0, 0] == pytest.approx(variance, rel=5.0 * np.sqrt(2.0 / 2000))
+    beyond = hc.Recursion(law, fresh_fraction=0.3, truncation_time=1.01 * last, process=process)
+    with pytest.raises(hc.InputError, match=r"truncation_time must be at most .* use generator='channel'"):
+        simulate(beyond, rounds=1, particles=10, degree=2, generator=generator, device="cpu")

@@ -158,7 +158,9 @@ def print_discretisation(comparison: Comparison, output: Output) -> None:
     effect, error = comparison.discretisation, comparison.discretisation_error
     if effect is None or error is None:
         return
-    output.heading("Effect of the step size on the last round, from twice the steps")
+    output.heading(
+        "Effect of the step size on the last round, from twice the steps, taken out of the measured values"
+    )
     degree = comparison.indices.sum(axis=1)
     shown = [k for k in np.argsort(degree, kind="stable") if degree[k] > 0 and comparison.tested[-1, k]][:12]
     output.table(
@@ -186,9 +188,8 @@ class Rates(NamedTuple):
 def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None:
     """Print the contraction of one round: proved, in the end, of the exact laws, and simulated beside exact."""
     if prediction.rates:
-        from ...recursion.law_distances import METRIC_NAMES
+        from ...recursion.law_distances import RATE_NAMES
 
-        names = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
         final, exact = prediction.final_rates, observed.exact
         output.heading("Contraction of one round towards the limit")
         output.table(
@@ -199,7 +200,7 @@ def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None
                 *(["exact law, last round"] if exact else []),
             ],
             [
-                [names[metric], rate, *(known.get(metric) for known in (final, exact) if known)]
+                [RATE_NAMES[metric], rate, *(known.get(metric) for known in (final, exact) if known)]
                 for metric, rate in prediction.rates.items()
             ],
         )
@@ -227,10 +228,13 @@ def print_rates(prediction: Prediction, observed: Rates, output: Output) -> None
 
 def observed_rates(prediction: Prediction, comparison: Comparison) -> Rates:
     """Return the observed factor of one round by metric, of the exact laws' last round and of the simulated modes."""
-    from ...comparison.approach import observed_rate, simulated_rate
+    from ...comparison.approach import mode_distances, observed_rate, shown_distances, simulated_rate
 
-    rows = prediction.approach().items()
+    rows = shown_distances(prediction).items()
     rates = {name: observed_rate([e.value for e in row], [e.error for e in row]) for name, row in rows}
+    modes = mode_distances(prediction)
+    if modes is not None:
+        rates["l2_gamma"] = observed_rate(modes.exact, modes.error)
     known = {name: rate for name, rate in rates.items() if rate is not None and name in prediction.rates}
     return Rates(known, simulated_rate(prediction, comparison))
 

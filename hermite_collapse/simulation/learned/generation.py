@@ -103,7 +103,7 @@ def train_rounds(generation: NeuralGeneration, contexts: Sequence[RoundContext])
         shortest=[
             stop.time for stop, context in zip(stops, contexts, strict=True) for _ in range(context.runs)
         ],
-        horizon=generation.reverse.horizon_for(rate),
+        horizon=generation.reverse.horizon_for(max(stop.time for stop in stops), rate),
         rate=rate,
         checkpoints=generation.checkpoints,
     )
@@ -145,7 +145,7 @@ class NeuralRound(RoundGenerator):
     @property
     def horizon(self) -> float:
         """Where the reverse diffusion starts."""
-        return self._reverse.horizon_for(self._stop.rate)
+        return self._reverse.horizon_for(self._stop.time, self._stop.rate)
 
     @property
     def bytes_per_row(self) -> int:

@@ -1,0 +1,43 @@
+"""How many steps a reverse diffusion takes where none are asked for: so many that they stay below the error bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .config import Config
+
+if TYPE_CHECKING:
+    from ..recursion.recursion import Recursion
+    from ..simulation.samplers import Sampler
+
+MOST = 2000
+"""Steps that are taken unasked; a truncation time that needs more is said to leave nothing to test."""
+
+
+def is_refined(config: Config) -> bool:
+    """Return whether the sampler is of first order: its step-size error is then measured by doubling the steps."""
+    section = config.simulation
+    return section.generator != "channel" and section.sampler == "euler_maruyama"
+
+
+def enough_steps(config: Config, recursion: Recursion, sampler: Sampler | None) -> int | None:
+    """Return the steps of a run with exact or kernel scores; what is asked for, or nothing for other generators."""
+    section = config.simulation
+    if section.steps is not None or section.generator not in ("exact", "kernel"):
+        return section.steps
+    from ..comparison.step_bound import independent_particles, steps_needed
+    from ..simulation.samplers import ExponentialMultistep
+
+    used = ExponentialMultistep() if sampler is None else sampler
+    pool = None
+    if section.generator == "kernel":
+        pool = section.particles if section.pool is None else section.pool
+    needed = steps_needed(
+        recursion,
+        used.describe(),
+        used.default_steps,
+        rounds=config.recursion.rounds,
+        particles=independent_particles(section.particles, section.runs, pool),
+        refined=is_refined(config),
+    )
+    return min(needed, max(MOST, used.default_steps))
