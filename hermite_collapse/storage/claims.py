@@ -34,6 +34,9 @@ _TRACES = (
     f"{UNFINISHED}*",
 )
 
+_EXCERPT = 40
+"""Characters of a value that a refusal shows."""
+
 
 def digest(path: str | os.PathLike[str]) -> str | None:
     """Return the digest of a file, or of all files in a folder; None for what is neither (devices, pipes, nothing)."""
@@ -100,7 +103,8 @@ def first_difference(stored: object, wanted: object) -> str | None:
     one, other = _flat({"": stored}), _flat({"": wanted})
     for key in sorted(one | other):
         if one.get(key) != other.get(key):
-            return f"{key} = {_brief(one.get(key))} instead of {_brief(other.get(key))}"
+            place, ours, theirs = _differing(one.get(key), other.get(key))
+            return f"{key}{place} = {' instead of '.join(_brief(_shown(ours), _shown(theirs)))}"
     return None
 
 
@@ -264,6 +268,32 @@ def _flat(document: object, prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _brief(value: object) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _differing(one: object, other: object) -> tuple[str, object, object]:
+    """Return the place of the first entries in which two long lists differ, and these; other values as they are."""
+    if not (isinstance(one, list) and isinstance(other, list) and len(one) == len(other)):
+        return "", one, other
+    if max(len(repr(one)), len(repr(other))) <= _EXCERPT:
+        return "", one, other
+    i = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
+    place, first, second = _differing(one[i], other[i])
+    return f"[{i}]{place}", first, second
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else repr(value)
+
+
+def _brief(one: str, other: str) -> tuple[str, str]:
+    """Return excerpts of two texts from where they differ."""
+    if max(len(one), len(other)) <= _EXCERPT:
+        return one, other
+    shared = next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    start = 0 if shared < _EXCERPT // 2 else shared - _EXCERPT // 4
+
+    def part(text: str) -> str:
+        end = start + _EXCERPT - 3
+        return "..." * (start > 0) + text[start:end] + "..." * (len(text) > end)
+
+    return part(one), part(other)

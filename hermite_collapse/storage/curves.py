@@ -23,6 +23,7 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from .formats import TEXT, readable
+from .regular import require_existing
 from .roles import (
     ERROR,
     FACTOR,
@@ -37,26 +38,27 @@ from .roles import (
     Role,
     is_interval,
     is_percent,
+    is_percent_error,
     plain_name,
     role_of_name,
     roles_of,
-    round_in_name,
 )
+from .runs import ErrorFreedom, errors_of_runs
+from .table_shapes import one_row_a_round, runs_as_rows, without_empty_columns, without_row_numbers
 from .tables import Cells, read_cells, read_number
 
 _DATA = {"real", "data", "reference", "original", "ground truth", "true"}
 """What may stand for round 0."""
-_NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
 _STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
 """Names of rounds that may count steps of training."""
 _FROM_PERCENT = (30.0, 101.0)
 """Shares of the data, 1, that are between these in round 0 are per cent."""
 NEAR_ONE = 0.1
 """About which columns of no stated kind begin if they are factors."""
+_SMALLEST_PERCENT = 0.1
+"""Error beside per cent below which it may be a share."""
 _HALF_WIDTH = 1.959964
 """Of an interval at 95 %, in standard errors."""
-_ENOUGH_RUNS = 5
-"""Runs from which each round has an error of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,8 @@ class Curve(Value):
         Sentences on what was converted or left out.
     truncation_times : tuple of float or None
         Of rounds 1, 2, ..., where the table has them.
+    error_freedom : ErrorFreedom or None
+        On how much errors of averaged runs rest; None for errors that the table states.
     """
 
     rounds: FloatArray
@@ -94,6 +98,7 @@ class Curve(Value):
     columns: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     truncation_times: tuple[float, ...] | None = None
+    error_freedom: ErrorFreedom | None = None
 
 
 @public
@@ -130,16 +135,19 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     ('variances', [0.25, 0.31], 'standard error of Variance')
     """
     file, argument = Path(path), f"curve ({path})"
+    require_existing(file, argument)
     if file.suffix.lower() not in TEXT | {".md"}:
         raise InputError(f"{argument} must be a .csv, .txt, .dat, .tsv or .md file, got another.")
     with readable(file, argument):
         cells = read_cells(file)
         if not cells.names:
             return _nameless(cells)
-        cells, notes = _without_row_numbers(_one_row_a_round(_without_empty_columns(cells)))
-        roles = roles_of(cells.names, dict(columns or {}), argument)
-        table = _Table(cells, roles, argument)
-        return table.curve(notes)
+        marks = cells.notes
+        cells, notes = without_row_numbers(one_row_a_round(without_empty_columns(cells)))
+        runs = runs_as_rows(cells, dict(columns or {}), argument)
+        roles = roles_of(runs.cells.names, runs.asked, argument)
+        curve = _Table(runs.cells, roles, argument).curve([*marks, *notes])
+        return curve.replace(columns=runs.used(curve.columns))
 
 
 def _nameless(cells: Cells) -> Curve:
@@ -167,44 +175,9 @@ def _nameless(cells: Cells) -> Curve:
         notes=(
             "The table has no names: its columns were taken for the factors of degrees 1, 2, ..."
             + (", after one of rounds." if first else " of rounds 0, 1, ..."),
+            *cells.notes,
         ),
     )
-
-
-def _without_empty_columns(cells: Cells) -> Cells:
-    """Leave out columns with neither a name nor a value, as spreadsheets write them."""
-    used = [
-        j for j, name in enumerate(cells.names) if name.strip() or any(row[j].strip() for row in cells.rows)
-    ]
-    return Cells(tuple(cells.names[j] for j in used), [[row[j] for j in used] for row in cells.rows])
-
-
-def _one_row_a_round(cells: Cells) -> Cells:
-    """Turn a table with one row a curve, whose columns are "gen 0", "gen 1", ..., to one with a row a round."""
-    rounds = [round_in_name(name) for name in cells.names[1:]]
-    if cells.names and round_in_name(f"{cells.names[0]} 0") and all(n.isdigit() for n in cells.names[1:]):
-        rounds = list(cells.names[1:])  # "generation, 0, 1, 2, ..."
-    if len(rounds) < 2 or any(number is None for number in rounds):
-        return cells
-    columns = [[row[j] for row in cells.rows] for j in range(len(cells.names))]
-    rows = [[str(number), *column] for number, column in zip(rounds, columns[1:], strict=True)]
-    return Cells(("round", *columns[0]), rows)
-
-
-def _without_row_numbers(cells: Cells) -> tuple[Cells, list[str]]:
-    """Leave out a column without a name that counts rows, as pandas and R write it."""
-    numbers = [str(i) for i in range(len(cells.rows))]
-    for j, name in enumerate(cells.names):
-        column = [row[j].strip().removesuffix(".0") for row in cells.rows]
-        if name.strip().casefold() in _NAMELESS and column in (
-            numbers,
-            [str(i + 1) for i in range(len(column))],
-        ):
-            left = Cells(
-                (*cells.names[:j], *cells.names[j + 1 :]), [row[:j] + row[j + 1 :] for row in cells.rows]
-            )
-            return left, ["A column without a name that counts the rows was left out."]
-    return cells, []
 
 
 class _Table:
@@ -242,6 +215,8 @@ class _Table:
         if self.is_long and self.kind is None:
             self.kind = self._kind_of_labels()
         self.percent = False
+        self.plain_errors: list[float] = []
+        """Errors beside per cent that do not say what they are."""
 
     def _kind_of_labels(self) -> str | None:
         """Return the kind that the names of curves in a long table say, if they agree."""
@@ -283,11 +258,12 @@ class _Table:
         for (name, position), measured in entries.items():
             at = index.index(position), names.index(name)
             values[at], errors[at] = _mean(measured)
+        freedom = None
         if self._all(RUN):
-            few = max(map(len, entries.values())) < _ENOUGH_RUNS
-            errors = _pooled(entries, index, names) if few else errors
-            pooled = ", from the scatter in all rounds of a curve together, since runs are few"
-            notes.append(f"Runs were averaged; standard errors are those of their mean{pooled * few}.")
+            errors, freedom = _errors_of_means(entries, index, names, errors)
+            notes.append(
+                "Runs were averaged; standard errors are those of their mean, from the scatter of runs in all rounds."
+            )
         values, errors = self._from_percent(values, errors, index, notes)
         gaps = int(np.isnan(values).sum())
         if gaps:
@@ -307,6 +283,7 @@ class _Table:
             names=names,
             degrees=tuple(n for n in degrees.values() if n is not None) if is_factor else None,
             kind=self.kind,
+            error_freedom=freedom,
             columns=self._used(),
             notes=tuple(notes),
             truncation_times=self._times(rounds),
@@ -318,17 +295,22 @@ class _Table:
         for j in self.value_columns:
             where = f"in column {self.cells.names[j]!r}, row {i + 1}"
             number = read_number(row[j], where)
-            self.percent = self.percent or number.percent or is_percent(self.cells.names[j])
-            scale = 0.01 if is_percent(self.cells.names[j]) and not number.percent else 1.0
-            error = number.error
+            in_percent = number.percent or is_percent(self.cells.names[j])
+            self.percent = self.percent or in_percent
+            scale = 0.01 if in_percent and not number.percent else 1.0
+            error = number.error * scale
             if self.cells.names[j] in self.errors:
                 k = self.errors[self.cells.names[j]]
                 beside = f"in column {self.cells.names[k]!r}, row {i + 1}"
-                error = read_number(row[k], beside).value
+                error, _, says = read_number(row[k], beside)
                 if error < 0.0:
                     raise InputError(f"{self.argument} must have errors >= 0, got {row[k]!r} {beside}.")
                 if is_interval(self.cells.names[k]):
                     error /= _HALF_WIDTH
+                if in_percent and not says and not is_percent_error(self.cells.names[k]):
+                    self.plain_errors.append(error)
+                if not says and (in_percent or is_percent_error(self.cells.names[k])):
+                    error *= 0.01
             name, order = self.cells.names[j].strip(), self.roles[j].number
             if self.is_long:
                 label = row[self._all(NAME)[0]].strip()
@@ -336,7 +318,7 @@ class _Table:
                 heading = self.cells.names[self._all(NAME)[0]].strip()
                 name = f"{heading} {label}" if label.replace(".", "").isdigit() else label
                 order = int(digits.group(1)) if digits else None
-            entries.append((name, order, number.value * scale, error * scale))
+            entries.append((name, order, number.value * scale, error))
         return entries
 
     def _rounds(self, notes: list[str]) -> list[float]:
@@ -389,13 +371,23 @@ class _Table:
     ) -> tuple[FloatArray, FloatArray]:
         """Read factors that begin at about 100 as per cent."""
         if self.percent:
+            self._require_percent(self.plain_errors)
             notes.append("Per cent were divided by 100.")
         elif self.kind == "factors" and index and index[0] == 0.0:
             low, high = _FROM_PERCENT
             if np.all((values[0] > low) & (values[0] < high)):
+                self._require_percent(errors[np.isfinite(errors)].tolist())
                 notes.append("Shares that begin near 100 were read as per cent.")
                 return 0.01 * values, 0.01 * errors
         return values, errors
+
+    def _require_percent(self, errors: list[float]) -> None:
+        """Refuse errors beside per cent that are so small that they may be no per cent."""
+        if errors and 0.0 < max(errors) < _SMALLEST_PERCENT:
+            raise InputError(
+                f"{self.argument} must say that its errors are per cent like its values, as in 'error (%)', or have "
+                f"both as shares, got errors up to {max(errors):g}."
+            )
 
     def _used(self) -> dict[str, str]:
         """Return what every column was used as."""
@@ -417,7 +409,8 @@ class _Table:
             elif role.role == ERROR:
                 what = "half width of an interval at 95 %" if is_interval(name) else "standard error"
                 text = f"{what} of {role.of.strip()}"
-            used[name.strip()] = text
+            repeated = sum(name.strip() == other.strip() for other in self.cells.names) > 1
+            used[f"{name.strip()} (column {len(used) + 1})" if repeated else name.strip()] = text
         return used
 
 
@@ -431,16 +424,18 @@ def _mean(measured: list[tuple[float, float]]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _pooled(
-    entries: Mapping[tuple[str, float], list[tuple[float, float]]], index: list[float], names: tuple[str, ...]
-) -> FloatArray:
-    """Return errors of means from the scatter of runs in all rounds of a curve together."""
-    errors = np.full((len(index), len(names)), np.nan)
+def _errors_of_means(
+    entries: Mapping[tuple[str, float], list[tuple[float, float]]],
+    index: list[float],
+    names: tuple[str, ...],
+    stated: FloatArray,
+) -> tuple[FloatArray, ErrorFreedom | None]:
+    """Return errors of means over runs and what they rest on; stated ones where no round has two runs."""
+    errors, freedom = np.empty_like(stated), np.empty_like(stated)
+    pooled = np.ones(len(names), dtype=bool)
     for j, name in enumerate(names):
         groups = [np.array([v for v, _ in entries.get((name, i), []) if math.isfinite(v)]) for i in index]
-        squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups if len(group))
-        freedom = sum(len(group) - 1 for group in groups if len(group))
-        for k, group in enumerate(groups):
-            if freedom > 0 and len(group):
-                errors[k, j] = math.sqrt(squares / freedom / len(group))
-    return errors
+        if max(map(len, groups)) < 2:
+            return stated, None
+        errors[:, j], freedom[:, j], pooled[j] = errors_of_runs(groups)
+    return errors, ErrorFreedom(freedom, pooled)

@@ -40,7 +40,9 @@ def read_matrix(file: Path) -> FloatArray:
     require_memory(_TIMES_FILE * file.stat().st_size, f"samples ({file})")
     lines = decoded(file.read_bytes()).splitlines()
     body = [(number, line.partition("#")[0].strip()) for number, line in enumerate(lines, start=1)]
-    body = [(number, line) for number, line in body if line]
+    body = [
+        (number, line) for number, line in body if line.strip(",; \t")
+    ]  # spreadsheets write rows of nothing
     if not body:
         raise ValueError("a file without numbers")
     delimiter = next((mark for mark in ("\t", ";", ",") if mark in body[0][1]), None)

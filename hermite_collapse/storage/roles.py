@@ -103,6 +103,11 @@ def is_percent(name: str) -> bool:
     return "%" in name or "percent" in name.casefold() or "per cent" in name.casefold()
 
 
+def is_percent_error(name: str) -> bool:
+    """Return whether a name of errors says that they are per cent; an interval at 95 % does not."""
+    return is_percent(re.sub(r"95 ?(%|per ?cent)", "", name.casefold()))
+
+
 def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> list[Role]:
     """Return the role of every column.
 
@@ -119,10 +124,17 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
     # "fid mean, fid std" are a column and its error.
     plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
-    twice = [n for n, p in zip(names, plain, strict=True) if plain.count(p) > 1 and p not in alone]
+    twice = [
+        (n.strip(), p) for n, p in zip(names, plain, strict=True) if plain.count(p) > 1 and p not in alone
+    ]
     if twice:
+        alike = [repr(name) for name, own in twice if own == twice[0][1]]
+        found = (
+            f"{alike[0]} more than once" if len(set(alike)) == 1 else f"{' and '.join(alike)}, which are both"
+        )
+        words = "" if len(set(alike)) == 1 else f" {twice[0][1]!r}"
         raise InputError(
-            f"{argument} must have one column of each name, got {twice[0].strip()!r} more than once."
+            f"{argument} must have one column of each name, got {found}{words}: leave out with --columns NAME=ignore."
         )
     wanted = {_telling_part(name, plain_name(name)): role for name, role in asked.items()}
     for name in wanted:

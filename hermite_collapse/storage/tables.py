@@ -25,6 +25,8 @@ _IN_BRACKETS = re.compile(r"^(\S+)\s*\((\d*[.,]\d+)\)$")
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '’\u00a0\u202f.,])\d{3})(?:\1\d{3})*(?:(?!\1)[.,]\d+)?$")
 """Digits in groups of three."""
 _TWO_NUMBERS = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
+_THOUSAND = re.compile(r"^[+-]?[1-9]\d{0,2}([.,])\d{3}$")
+"""A number of thousands, or one with three decimals."""
 _RULE = re.compile(r"^[|+\-=: ]*(?:--|==)[|+\-=: ]*$")
 _LATEX = re.compile(
     r"\\[a-z]*rule(?:\[[^]]*\]|\([^)]*\)|\{[^}]*\})*|\\hline|\\cline\{[^}]*\}|\\(?:begin|end)\{[^}]*\}(?:\{[^}]*\})?"
@@ -41,10 +43,13 @@ class Cells(NamedTuple):
     names : tuple of str
         As they stand in the file, without quotes and blanks; empty where it has none.
     rows : list of list of str
+    notes : tuple of str
+        Sentences on how cells were read that could be read in two ways.
     """
 
     names: tuple[str, ...]
     rows: list[list[str]]
+    notes: tuple[str, ...] = ()
 
 
 class Number(NamedTuple):
@@ -73,6 +78,9 @@ def read_cells(file: Path) -> Cells:
     body = _without_title(body)
     delimiter = _delimiter(body)
     rows = [_split(line, delimiter) for line in body if line.strip()]
+    rows = [row for row in rows if any(row)]  # spreadsheets write rows without anything
+    if not rows:
+        raise ValueError("a file without numbers")
     names: tuple[str, ...] = ()
     if rows and not _starts_with_number(rows[0][0]):
         names, rows = tuple(rows[0]), rows[1:]
@@ -99,7 +107,62 @@ def read_cells(file: Path) -> Cells:
             raise ValueError(
                 f"row {number} with {len(row)} cells where there are {len(names) or width} columns"
             )
-    return Cells(names, rows)
+    return Cells(names, *_with_one_mark(rows, delimiter))
+
+
+def _with_one_mark(rows: list[list[str]], delimiter: str | None) -> tuple[list[list[str]], tuple[str, ...]]:
+    """Decide what 1.234 and 1,234 are: by the other numbers, else by their column, else refuse them.
+
+    Returns
+    -------
+    rows : list of list of str
+        Without marks of thousands where they can be told from the decimal mark.
+    notes : tuple of str
+    """
+    notes: list[str] = []
+    numbers = [part for row in rows for cell in row for part in _parts(cell)]
+    is_decimal = {mark: any(_says_decimal(part, mark) for part in numbers) for mark in ".,"}
+    for mark, other in (".,", ",."):
+        unclear = [part for part in numbers if (match := _THOUSAND.match(part)) and match[1] == mark]
+        if not unclear or (is_decimal[mark] and not is_decimal[other]):
+            continue
+        if is_decimal[other] and not is_decimal[mark]:
+            rows = [[_without_mark(cell, mark) for cell in row] for row in rows]
+            notes.append(
+                f"{unclear[0]} was read as {unclear[0].replace(mark, '')}, for {other!r} is the decimal mark."
+            )
+            continue
+        if not any(is_decimal.values()) and mark == "." and delimiter != ";":
+            continue
+        columns = [[part for cell in column for part in _parts(cell)] for column in zip(*rows, strict=True)]
+        mixed = [set(column) & set(unclear) and not set(column) <= set(unclear) for column in columns]
+        if all(is_decimal.values()) or any(mixed):
+            raise ValueError(
+                f"{unclear[0]!r}, which may be {unclear[0].replace(mark, '')} or {unclear[0].replace(mark, '.')}"
+            )
+        notes.append(
+            f"{unclear[0]} was read as {unclear[0].replace(mark, '.')}, not as {unclear[0].replace(mark, '')}."
+        )
+    return rows, tuple(notes)
+
+
+def _parts(cell: str) -> list[str]:
+    """Return the numbers of a cell as they are written, those of a value and its error."""
+    parts = _PLUS_MINUS.split(_IN_BRACKETS.sub(r"\1 ± \2", cell.strip()).replace("%", "").strip("() "))
+    return [part.strip() for part in parts if re.fullmatch(r"[+-]?[\d.,].*", part.strip())]
+
+
+def _says_decimal(text: str, mark: str) -> bool:
+    """Return whether a number shows that a mark is the decimal one."""
+    match = re.fullmatch(r"[+-]?[\d '’\u00a0\u202f]*(?:([.,])\d{3})*([.,])\d+(?:[eEdD][+-]?\d+)?", text)
+    return match is not None and match[2] == mark and match[1] != mark and not _THOUSAND.match(text)
+
+
+def _without_mark(cell: str, mark: str) -> str:
+    """Return a cell whose numbers have no marks of thousands."""
+    if not _parts(cell):
+        return cell
+    return re.sub(rf"(?<![\d.,])([1-9]\d{{0,2}}){re.escape(mark)}(\d{{3}})(?![\d.,])", r"\1\2", cell)
 
 
 def read_number(cell: str, where: str) -> Number:

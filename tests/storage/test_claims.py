@@ -151,3 +151,19 @@ def test_digests_are_of_content_and_read_no_devices(tmp_path):
 def test_the_first_difference_names_its_key():
     assert first_difference(ASK, ASK) is None
     assert first_difference({"a": [1] * 99}, {}) == f"a = {str([1] * 99)[:37]}... instead of nothing"
+
+
+def test_excerpts_of_long_values_show_where_they_differ():
+    same, word = "2f17f47" + "a" * 57, "word " * 20
+    for one, other, place, shown in (
+        ([same, "b" * 64], [same, "c" * 64], "k[1]", ("bbb", "ccc")),
+        (word + "1", word + "2", "k", ("1'", "2'")),
+        ([0] * 50 + [1], [0] * 50 + [2], "k[50]", ("1", "2")),
+        ([same], [same, "c" * 64], "k", ("]", "ccc")),
+        ([[same], [same + "x"]], [[same], [same + "y"]], "k[1][0]", ("x'", "y'")),
+    ):
+        text = first_difference({"k": one}, {"k": other})
+        assert text is not None and text.startswith(f"{place} = ")
+        first, second = text.removeprefix(f"{place} = ").split(" instead of ")
+        assert first != second and shown[0] in first and shown[1] in second
+        assert max(len(first), len(second)) <= 46

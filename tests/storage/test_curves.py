@@ -10,6 +10,7 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage.curves import read_curve
+from hermite_collapse.storage.runs import errors_of_runs
 
 nan = np.nan
 
@@ -268,19 +269,44 @@ def test_truncation_times_of_rounds(tmp_path):
     assert read_curve(tmp_path / "c.csv").truncation_times == (0.1, 0.05)
 
 
-def test_errors_of_few_runs_are_pooled_over_rounds_and_those_of_many_are_not(tmp_path):
+def test_errors_of_runs_are_pooled_over_rounds_of_one_scatter(tmp_path):
     rng = np.random.default_rng(0)
-    for runs in (3, 8):
-        values = rng.normal(size=(runs, 4))
-        rows = [f"{run},{i},{values[run, i]!r}" for run in range(runs) for i in range(4)]
-        (tmp_path / "c.csv").write_text(
-            "seed,round,w2\n" + "\n".join(rows).replace("np.float64(", "").replace(")", "")
-        )
-        found = read_curve(tmp_path / "c.csv")
-        scatter = values.std(axis=0, ddof=1) / np.sqrt(runs)
-        expected = np.full(4, np.sqrt(np.mean(scatter**2))) if runs == 3 else scatter
-        np.testing.assert_allclose(found.standard_errors[:, 0], expected, rtol=1e-12)
-        np.testing.assert_allclose(found.values[:, 0], values.mean(axis=0), rtol=1e-12)
+    values = rng.normal(size=(3, 4))
+    rows = [f"{run},{i},{float(values[run, i])!r}" for run in range(3) for i in range(4)]
+    (tmp_path / "c.csv").write_text("seed,round,w2\n" + "\n".join(rows))
+    found = read_curve(tmp_path / "c.csv")
+    scatter = values.std(axis=0, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(found.standard_errors[:, 0], np.sqrt(np.mean(scatter**2)), rtol=1e-12)
+    np.testing.assert_allclose(found.values[:, 0], values.mean(axis=0), rtol=1e-12)
+    assert found.error_freedom.is_pooled.all() and (found.error_freedom.values == 8).all()
+
+
+def test_errors_of_runs_whose_scatter_differs_lie_between_their_own_and_the_common_one():
+    """Scatters of an F law: d_0 comes back, and errors are closer to the true ones than those of a round alone."""
+    rng = np.random.default_rng(4)
+    true = 8.0 / rng.chisquare(8.0, size=400)
+    groups = list(np.sqrt(true)[:, None] * rng.normal(size=(400, 5)))
+    found = errors_of_runs(groups)
+    own = np.array([group.std(ddof=1) for group in groups]) / np.sqrt(5)
+    assert not found.is_pooled
+    assert found.freedom[0] == pytest.approx(4 + 8, abs=3)
+    away = [np.std(np.log(errors**2 * 5 / true)) for errors in (found.errors, own)]
+    assert away[0] < 0.8 * away[1]
+
+
+def test_errors_of_runs_that_grow_with_the_round_follow_it():
+    rng = np.random.default_rng(5)
+    size = 0.01 * (1.0 + np.arange(12))
+    ratios = np.mean(
+        [errors_of_runs(list(size[:, None] * rng.normal(size=(12, 8)))).errors for _ in range(50)], axis=0
+    ) / (size / np.sqrt(8))
+    assert np.all(np.abs(ratios - 1.0) < 0.15)
+
+
+def test_runs_that_agree_in_the_first_round_make_it_exact():
+    found = errors_of_runs([np.ones(3), np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.5, 3.0]), np.array([])])
+    assert found.errors[0] == 0.0 and np.isinf(found.freedom[0]) and np.isnan(found.errors[3])
+    np.testing.assert_allclose(found.errors[1:3], np.sqrt(0.625 / 3))
 
 
 REFUSED = [
@@ -335,12 +361,27 @@ def test_bad_roles(tmp_path, columns, message):
 
 
 def test_other_files_are_refused(tmp_path):
+    with pytest.raises(InputError, match="must name an existing file or folder, got '.*c.xlsx'"):
+        read_curve(tmp_path / "c.xlsx")
+    (tmp_path / "c.xlsx").touch()
     with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv or .md file"):
         read_curve(tmp_path / "c.xlsx")
 
 
-def test_a_column_of_no_kind_needs_one(tmp_path):
-    (tmp_path / "c.csv").write_text("round,value,error\n0,5,.1\n1,6,.1\n2,6.5,.1\n3,7,.1\n4,7,.1\n5,7,.1\n")
-    with pytest.raises(InputError, match="kind must be given"):
-        hc.diagnose(read_curve(tmp_path / "c.csv"))
-    assert hc.diagnose(read_curve(tmp_path / "c.csv"), kind="distances").verdict == "rate_and_plateau"
+@pytest.mark.parametrize("start", [5.0, 1.0])
+def test_a_column_of_no_kind_has_a_rate_and_a_plateau_and_no_truncation_time(tmp_path, start):
+    curve = start + 2.0 - 2.0 * 0.6 ** np.arange(9)
+    rows = [f"{i},{value:.4f},.002" for i, value in enumerate(curve)]
+    (tmp_path / "c.csv").write_text("round,mean,sem\n" + "\n".join(rows))
+    result = hc.diagnose(read_curve(tmp_path / "c.csv"))
+    assert result.verdict == "rate_and_plateau" and list(result.fits_by_mechanism) == ["affine"]
+    assert result.truncation_time is None and result.plateau[0] == pytest.approx(start + 2.0, abs=0.01)
+    assert "say what it is, such as --columns 'mean=degree 2'" in result.text
+    with pytest.raises(
+        InputError, match="'affine' for columns of unknown kind, which fix no more, got 'blur'"
+    ):
+        hc.diagnose(read_curve(tmp_path / "c.csv"), mechanism="blur")
+    assert hc.diagnose(read_curve(tmp_path / "c.csv"), kind="distances").text.find("such as --columns") < 0
+    if start == 1.0:
+        named = hc.diagnose(read_curve(tmp_path / "c.csv", {"mean": "degree 2"}))
+        assert "truncation" in named.fits_by_mechanism

@@ -70,6 +70,32 @@ READ = {
     "one row a metric": ("generation,0,1,2,3,4\nfid," + ",".join(map(str, VALUES)) + "\n", VALUES, None),
     "Fortran": ("generation,variance\n" + rows("{i},{x}D+00\n"), VALUES, None),
     "checkpoints": ("checkpoint,fid\n" + rows("ckpt-{i},{x}\n"), VALUES, None),
+    "empty rows of a spreadsheet": (",\ngeneration,fid\n" + rows("{i},{x}\n") + ",\n,\n", VALUES, None),
+    "errors in per cent by name": (
+        "generation,recall (%),recall std (%)\n" + rows("{i},{percent},1\n"),
+        VALUES,
+        0.01,
+    ),
+    "errors in per cent as their values": (
+        "generation,recall (%),recall std\n" + rows("{i},{percent},1\n"),
+        VALUES,
+        0.01,
+    ),
+    "errors in per cent beside per cent in cells": (
+        "generation,recall,std\n" + rows("{i},{percent}%,1\n"),
+        VALUES,
+        0.01,
+    ),
+    "thousands beside decimal commas": (
+        "generation;fid;std\n" + rows("{i};1.20{i};0,5\n"),
+        [x - 0.5 for x in LARGE],
+        0.5,
+    ),
+    "thousands beside decimal points": (
+        "generation\tfid\tstd\n" + rows("{i}\t1,20{i}\t0.5\n"),
+        [x - 0.5 for x in LARGE],
+        0.5,
+    ),
     "dates beside": ("date,generation,fid\n" + rows("2024-01-01,{i},{x}\n"), VALUES, None),
 }
 
@@ -109,6 +135,18 @@ def test_values_without_an_error_beside_those_with_one_are_left_out(tmp_path):
         ("<table><tr><td>1</td></tr></table>", "another format, such as JSON"),
         ("generation,fid,std\n0,1\n1,.9,.1\n", "row 1 with 2 cells where there are 3 columns"),
         ("generation,fid\n0,1\n1,2,3\n", "row 2 with 3 cells where there are 2 columns"),
+        ("generation;fid\n0;1.234\n1;10\n", "'1.234', which may be 1234 or 1.234"),
+        ("generation\tfid\n0\t1,234\n1\t10\n", "'1,234', which may be 1234 or 1.234"),
+        (
+            "generation,degree 1 (%),degree 1 error\n0,100,.005\n1,90,.005\n",
+            "say that its errors are per cent .* got errors up to 0.005",
+        ),
+        (
+            "generation,degree 1,degree 1 error\n0,100,.005\n1,90,.005\n",
+            "say that its errors are per cent .* got errors up to 0.005",
+        ),
+        ("Step,train/fid,eval/fid\n0,1,2\n", "'train/fid' and 'eval/fid', which are both 'fid'"),
+        ("Step,a: 1 - fid,a: 2 - fid\n0,1,2\n", "columns of groups, 'a: 1', 'a: 2'"),
         ("generation,fid,fid\n,mean,std\n0,1,.1\n", "one column of each name, got 'fid' more than once"),
         ("generation,variance,collapsed\n0,1,True\n", "columns that are understood, .* got 'collapsed'"),
     ],
@@ -118,6 +156,59 @@ def test_what_could_be_misread_is_one_sentence(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as problem:
         read_curve(tmp_path / "c.csv")
     assert "\n" not in str(problem.value)
+
+
+WANDB = (
+    '"Step","x-1 - eval/fid","x-1 - eval/fid__MIN","y-2 - eval/fid","y-2 - eval/fid__MIN","z - eval/fid"\n'
+    '"0","5.0","","5.2","","7"\n"1","6.0","","6.1","",""\n"2","6.5","","6.4","","9"\n'
+)
+
+
+def test_columns_of_several_runs_are_runs_of_one_curve(tmp_path):
+    (tmp_path / "c.csv").write_text(WANDB)
+    curve = read_curve(tmp_path / "c.csv", {"z - eval/fid": "ignore"})
+    assert curve.names == ("eval/fid",) and curve.rounds.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(curve.values[:, 0], [5.1, 6.05, 6.45])
+    assert curve.standard_errors is not None and curve.columns == {
+        "Step": "round",
+        "x-1 - eval/fid": "distance, run x-1, averaged",
+        "x-1 - eval/fid__MIN": "left out",
+        "y-2 - eval/fid": "distance, run y-2, averaged",
+        "y-2 - eval/fid__MIN": "left out",
+        "z - eval/fid": "left out",
+    }
+    long = "Step,run,eval/fid\n0,x,5\n1,x,6\n2,x,6.5\n0,y,5.2\n1,y,6.1\n2,y,6.4\n0,z,7\n2,z,9\n"
+    (tmp_path / "long.csv").write_text(long)
+    (tmp_path / "c.csv").write_text(WANDB)
+    one, other = read_curve(tmp_path / "long.csv"), read_curve(tmp_path / "c.csv")
+    np.testing.assert_allclose(other.values, one.values)
+    np.testing.assert_allclose(other.standard_errors, one.standard_errors)
+
+
+def test_a_column_that_is_left_out_does_not_count_as_a_second_one(tmp_path):
+    (tmp_path / "c.csv").write_text("Step,train/fid,eval/fid\n0,1,2\n1,2,3\n")
+    curve = read_curve(tmp_path / "c.csv", {"train/fid": "ignore"})
+    assert curve.values.ravel().tolist() == [2.0, 3.0] and curve.columns["train/fid"] == "left out"
+
+
+def test_two_columns_of_errors_without_names_are_both_said(tmp_path):
+    (tmp_path / "c.md").write_text(
+        "| Round | fid | ± | kid | ± |\n|--|--|--|--|--|\n| 0 | 1 | .1 | 2 | .2 |\n"
+    )
+    columns = read_curve(tmp_path / "c.md").columns
+    assert (
+        columns["± (column 3)"] == "standard error of fid"
+        and columns["± (column 5)"] == "standard error of kid"
+    )
+
+
+def test_how_points_were_read_is_said_where_both_are_possible(tmp_path):
+    (tmp_path / "c.csv").write_text("round;fid\n0;1.234\n1;1.345\n")
+    curve = read_curve(tmp_path / "c.csv")
+    assert curve.values.ravel().tolist() == [1.234, 1.345]
+    assert "1.234 was read as 1.234, not as 1234." in curve.notes
+    (tmp_path / "c.csv").write_text("round;fid;std\n0;1.234;0,5\n1;1.345;0,5\n")
+    assert "1.234 was read as 1234, for ',' is the decimal mark." in read_curve(tmp_path / "c.csv").notes
 
 
 def test_other_suffixes_are_named(tmp_path):

@@ -1,0 +1,135 @@
+"""Shapes of tables: rows and columns turned until each row is a round, or a round of a run.
+
+,round,variance                            a column without a name that counts the rows, as pandas and R write it
+metric,gen 0,gen 1,gen 2                   one row a curve
+Step,run-1 - fid,run-2 - fid               one column a run, as logs of training runs are exported
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..core.errors import InputError
+from .roles import IGNORE, round_in_name
+from .tables import Cells
+
+_NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
+_RUN = "run"
+_BETWEEN = " - "
+"""Between the name of a run and that of what it logged."""
+
+
+def _of_columns(cells: Cells, columns: list[int]) -> Cells:
+    return Cells(tuple(cells.names[j] for j in columns), [[row[j] for j in columns] for row in cells.rows])
+
+
+def without_empty_columns(cells: Cells) -> Cells:
+    """Leave out columns with neither a name nor a value, as spreadsheets write them."""
+    used = [
+        j for j, name in enumerate(cells.names) if name.strip() or any(row[j].strip() for row in cells.rows)
+    ]
+    return _of_columns(cells, used)
+
+
+def one_row_a_round(cells: Cells) -> Cells:
+    """Turn a table with one row a curve, whose columns are "gen 0", "gen 1", ..., to one with a row a round."""
+    rounds = [round_in_name(name) for name in cells.names[1:]]
+    if cells.names and round_in_name(f"{cells.names[0]} 0") and all(n.isdigit() for n in cells.names[1:]):
+        rounds = list(cells.names[1:])  # "generation, 0, 1, 2, ..."
+    if len(rounds) < 2 or any(number is None for number in rounds):
+        return cells
+    columns = [[row[j] for row in cells.rows] for j in range(len(cells.names))]
+    rows = [[str(number), *column] for number, column in zip(rounds, columns[1:], strict=True)]
+    return Cells(("round", *columns[0]), rows)
+
+
+def without_row_numbers(cells: Cells) -> tuple[Cells, list[str]]:
+    """Leave out a column without a name that counts rows, as pandas and R write it."""
+    numbers = [str(i) for i in range(len(cells.rows))]
+    for j, name in enumerate(cells.names):
+        column = [row[j].strip().removesuffix(".0") for row in cells.rows]
+        if name.strip().casefold() in _NAMELESS and column in (
+            numbers,
+            [str(i + 1) for i in range(len(column))],
+        ):
+            left = Cells(
+                (*cells.names[:j], *cells.names[j + 1 :]), [row[:j] + row[j + 1 :] for row in cells.rows]
+            )
+            return left, ["A column without a name that counts the rows was left out."]
+    return cells, []
+
+
+@dataclass(frozen=True)
+class RunColumns:
+    """A table whose columns were those of several runs, turned to rows of one run each.
+
+    Attributes
+    ----------
+    cells : Cells
+    asked : dict of str to str
+        Roles that the user gave, by the names of the turned table.
+    origins : mapping of str to (str, str)
+        Name of a column as it stood in the file -> what was logged and the run; "" as run where it was left out.
+    """
+
+    cells: Cells
+    asked: dict[str, str]
+    origins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def used(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """Return what every column of the file was used as."""
+        if not self.origins:
+            return dict(columns)
+        turned = {_RUN, *(logged for logged, _ in self.origins.values())}
+        used = {name: text for name, text in columns.items() if name not in turned}
+        for name, (logged, run) in self.origins.items():
+            text = columns.get(logged, "left out")
+            used[name] = f"{text}, run {run}, averaged" if run and text != "left out" else "left out"
+        return used
+
+
+def runs_as_rows(cells: Cells, asked: dict[str, str], argument: str) -> RunColumns:
+    """Turn columns such as "run-1 - fid" and "run-2 - fid" to a column of runs and one of what they logged.
+
+    Raises
+    ------
+    InputError
+        If the names before what was logged are those of groups of runs, which may have different settings.
+    """
+    ignored = {name for name, role in asked.items() if role == IGNORE and name in map(str.strip, cells.names)}
+    origins = {name: (name, "") for name in ignored}
+    roles = {name: role for name, role in asked.items() if name not in ignored}
+    cells = _of_columns(cells, [j for j, name in enumerate(cells.names) if name.strip() not in ignored])
+    parts = [name.strip().rpartition(_BETWEEN) for name in cells.names]
+    logged = [what if sign else "" for _, sign, what in parts]
+    shared = {what for what in logged if what and logged.count(what) > 1}
+    runs = list(dict.fromkeys(run for run, _, what in parts if what in shared and run))
+    if len(runs) < 2:
+        return RunColumns(cells, roles, origins)
+    if groups := [run for run in runs if ":" in run or "=" in run]:
+        raise InputError(
+            f"{argument} must have one run or runs of one setting, got columns of groups, "
+            f"{', '.join(map(repr, groups))}: leave all but one out with --columns NAME={IGNORE}."
+        )
+    columns: dict[tuple[str, str], int] = {}
+    for j, (name, (run, _, _), what) in enumerate(zip(cells.names, parts, logged, strict=True)):
+        if run not in runs or not what:
+            continue
+        if (what, run) in columns:
+            raise InputError(
+                f"{argument} must have one column of each name, got {name.strip()!r} more than once."
+            )
+        columns[what, run] = j
+        origins[name.strip()] = (what, run)
+        if role := roles.pop(name.strip(), ""):
+            roles[what] = role
+    others = [j for j, name in enumerate(cells.names) if name.strip() not in origins]
+    values = list(dict.fromkeys(what for what, _ in columns))
+    rows = []
+    for run in dict.fromkeys(run for _, run in columns):
+        for row in cells.rows:
+            entries = [row[columns[what, run]] if (what, run) in columns else "" for what in values]
+            if any(entry.strip() for entry in entries):
+                rows.append([*(row[j] for j in others), run, *entries])
+    return RunColumns(Cells((*(cells.names[j] for j in others), _RUN, *values), rows), roles, origins)
