@@ -32,7 +32,7 @@ from .asked import asked_of_sweep
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
 from .jobs import Failure, Jobs
-from .run import CONFIG, DATASET, require_comparable
+from .run import CONFIG, DATASET, require_comparable, require_own_config
 from .schema import SweepSection
 
 if TYPE_CHECKING:
@@ -177,8 +177,10 @@ def run_sweep(
     """
     total = len(sweep.configs)
     with claimed(folder, asked_of_sweep(sweep.config), name="folder") as path:
-        write_atomically(path / CONFIG, sweep.config.to_toml(path).encode())
         open_points = [i for i in range(total) if not _file(path, i).exists()]
+        if len(open_points) < total:
+            require_own_config(path, sweep.config, asked_of_sweep)
+        write_atomically(path / CONFIG, sweep.config.to_toml(path).encode())
         done, failed = total - len(open_points), {}
         if progress is not None:
             progress(done, total)
