@@ -59,7 +59,8 @@ class Recursion(Displayed, Value):
     process : Process, optional
         OrnsteinUhlenbeck(rate), the default, or VarianceExploding().
     initial : Law or array, optional
-        Law p_0 of the first model; the data law if left out.
+        Law p_0 of the first model; the data law if left out.  The regimes "accumulate" and "accumulate_with_fresh"
+        train on the data first and never on p_0, which is then round 0 of a record and nothing else.
 
     Attributes
     ----------

@@ -7,7 +7,8 @@
     follow_paths(ReverseProcess(score), error, ...)          energies, weights and end points of a known score error
     draw_ideal_paths(...), observability_of(paths)           how much of a score error the end point shows
 
-Samplers, scores and generators are objects and can be replaced by one's own.  The theory needs none of this.  Names
+Samplers, scores and generators are objects and can be replaced by one's own: a class on `Sampler`, or on `Generation`
+with its `RoundGenerator`.  The theory needs none of this.  Names
 load on first use: `SimulatedRecursion`, `time_grid` and the words in `simulation.words` need no PyTorch.
 """
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from .closed_form import ChannelGeneration as ChannelGeneration
     from .closed_form import ExactGeneration as ExactGeneration
     from .experiment import simulate as simulate
+    from .generations import Generation as Generation
+    from .generations import RoundContext as RoundContext
+    from .generations import RoundGenerator as RoundGenerator
     from .grids import time_grid as time_grid
     from .guided import GuidedDenoiser as GuidedDenoiser
     from .learned.generation import NeuralGeneration as NeuralGeneration
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from .learned.settings import Training as Training
     from .learned.settings import TrainingPaused as TrainingPaused
     from .noise import BLOCK as BLOCK
+    from .noise import Chunk as Chunk
     from .paths.energies import PathEnergy as PathEnergy
     from .paths.energies import WeightCheck as WeightCheck
     from .paths.energies import follow_paths as follow_paths

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
+from ..core import checks
 from ..core.types import IntArray
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
@@ -24,6 +25,7 @@ from . import devices
 from .fused.triton_use import usable
 from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, member_of, plan_chunks
+from .philox import PURPOSES
 from .reverse import ReverseDiffusion, Truncation
 
 if TYPE_CHECKING:
@@ -63,7 +65,27 @@ class RoundContext:
         return min(self.particles, BLOCK)
 
     def noise(self, chunk: Chunk, purpose: str) -> NoiseStream:
-        """Return the stream of one purpose for the particles of the coming round."""
+        """Return the stream of one purpose for the particles of the coming round.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            The particles that are made.
+        purpose : str
+            What the numbers are for, such as "path" (all of them: `philox.PURPOSES`); streams of two purposes are
+            independent.
+
+        Returns
+        -------
+        NoiseStream
+            Its `normal(columns)` and `uniform(columns)` give (rows, columns), and `runs` the run of each row.
+
+        Raises
+        ------
+        InputError
+            If the purpose is unknown.
+        """
+        checks.one_of(purpose, tuple(PURPOSES), "purpose")
         return NoiseStream(
             chunk.pieces,
             seed=self.seed,
@@ -99,7 +121,7 @@ class RoundGenerator(ABC):
 
 
 class Generation(ABC):
-    """A generator of particles; one's own inherits this.
+    """A generator of particles; one's own inherits this, states `name`, and gives `describe` and `prepare`.
 
     Attributes
     ----------

@@ -45,7 +45,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive pieces, as rows start to stop of the particles of all runs laid end to end."""
+    """Consecutive pieces, as rows start to stop of the particles of all runs laid end to end.
+
+    Attributes
+    ----------
+    start, stop : int
+    pieces : tuple of Piece
+        Blocks of one run each, with their `run` and `rows`.
+    """
 
     start: int
     stop: int
@@ -53,6 +60,7 @@ class Chunk:
 
     @property
     def rows(self) -> int:
+        """How many particles it holds."""
         return self.stop - self.start
 
 
