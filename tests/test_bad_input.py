@@ -310,3 +310,26 @@ def test_a_refusal_under_way_keeps_rounds_that_are_done(rounds, tmp_path, monkey
     with pytest.raises(hc.InputError, match="pool must be"), opened.claimed():
         results.run_simulation(opened)
     assert folder.exists() == bool(rounds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["schedule", "given"],
+            "got the folder 'given': a sampler's folder is given as --scheduler-file given",
+        ),
+        (["measure", "given"], "got the folder 'given': folders of samples are given as --data given"),
+        (["predict", "given"], "config_file must be a TOML file, got the folder 'given': its settings"),
+        (
+            ["measure", "given", "other"],
+            "got 'other' besides: others are options, for folders of samples --data",
+        ),
+        (["diagnose", "given"], "got the folder 'given' without curves: hermite-collapse measure --data"),
+    ],
+)
+def test_a_folder_in_the_wrong_place_is_told_the_right_one(tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given").mkdir()
+    assert run(arguments) == 2
+    assert said in capsys.readouterr().err

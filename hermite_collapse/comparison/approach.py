@@ -56,6 +56,13 @@ def observed_rate(values: ArrayLike, errors: ArrayLike) -> float | None:
     return float(distance[pairs[-1] + 1] / distance[pairs[-1]]) if pairs.size else None
 
 
+def shown_distances(prediction: Prediction) -> dict[str, list[Estimate]]:
+    """Return the distances of every round's law to the limit, by the metrics that tables and figures show."""
+    line = ("total_variation", "kl", "wasserstein2", "chi_square", "wasserstein1")
+    space = ("total_variation", "kl", "bures")
+    return prediction.approach(line if prediction.recursion.dimension == 1 else space)
+
+
 def corrected_square(
     deviation: FloatArray, standard_error: FloatArray, weight: FloatArray, *, size: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:

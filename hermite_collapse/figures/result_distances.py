@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..comparison.approach import has_visible_distance, mode_distances
-from ..recursion.law_distances import METRIC_NAMES
+from ..comparison.approach import has_visible_distance, mode_distances, shown_distances
+from ..recursion.law_distances import METRIC_NAMES, RATE_NAMES
 from ..recursion.prediction import Prediction
 from . import style
 from .approach import Approach, approach_figure
@@ -41,10 +41,6 @@ def limit_distances(prediction: Prediction, comparison: Comparison | None) -> Fi
 
 def _exact_approaches(prediction: Prediction) -> list[Approach]:
     final = prediction.final_rates
-    metrics = ("total_variation", "kl", "wasserstein2", "chi_square", "wasserstein1")
-    rows = prediction.approach(
-        metrics if prediction.recursion.dimension == 1 else ("total_variation", "kl", "bures")
-    )
     return [
         Approach(
             name=METRIC_NAMES[name],
@@ -53,7 +49,7 @@ def _exact_approaches(prediction: Prediction) -> list[Approach]:
             proved_rate=prediction.rates.get(name),
             asymptotic_rate=final.get(name),
         )
-        for name, row in rows.items()
+        for name, row in shown_distances(prediction).items()
     ]
 
 
@@ -62,7 +58,7 @@ def _mode_approach(prediction: Prediction, comparison: Comparison | None) -> App
     if distances is None:
         return None
     return Approach(
-        name=f"Hermite modes to degree {distances.degree}",
+        name=f"{RATE_NAMES['l2_gamma']}, modes to degree {distances.degree}",
         values=distances.exact,
         errors=distances.error,
         proved_rate=prediction.rates.get("l2_gamma"),

@@ -23,6 +23,8 @@ METRIC_NAMES = {
     "mehler": "Mehler, r = 1/2",
     "bures": "Bures (mean, covariance)",
 }
+RATE_NAMES = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}
+"""Names of what rates are known in: the metrics, and the distance whose square is the sum over all Hermite modes."""
 
 
 def law_distances(p: Law, q: Law, *, metrics: Collection[str] | None = None) -> dict[str, Estimate]:

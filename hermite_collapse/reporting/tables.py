@@ -14,7 +14,7 @@ import numpy as np
 from ..comparison.step_size import step_size_effect
 from ..core.estimates import Estimate
 from ..core.numbers import is_number, significant, spread_rounds, true_minus, with_error
-from ..recursion.law_distances import METRIC_NAMES
+from ..recursion.law_distances import RATE_NAMES
 
 if TYPE_CHECKING:
     from ..comparison.result import Comparison
@@ -172,7 +172,7 @@ def prediction_table(prediction: Prediction) -> Table | None:
 def distance_table(prediction: Prediction) -> Table | None:
     """Return distances of the limit law to the data and the rates of approach; None without either."""
     to_data = prediction.distances_to_data()
-    names = [name for name in METRIC_NAMES if name in to_data or name in prediction.rates]
+    names = [name for name in RATE_NAMES if name in to_data or name in prediction.rates]
     if not names:
         return None
     final = prediction.final_rates
@@ -181,7 +181,7 @@ def distance_table(prediction: Prediction) -> Table | None:
         distance = with_error(to_data[name]) if name in to_data else "–"
         proved = significant(prediction.rates[name], 4) if name in prediction.rates else "–"
         tends = significant(final[name], 4) if name in final else "–"
-        rows.append(Row((METRIC_NAMES[name], distance, proved, tends)))
+        rows.append(Row((RATE_NAMES[name], distance, proved, tends)))
     words = "Distance of the limit law to the data, and the factor by which one round brings the law closer to it."
     return Table(
         ("metric", "limit to data", "proved factor", "factor in the end"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 REFUSED, DEFECT = 2, 3
+_FLOATING = r"(overflow|underflow|invalid value|divide by zero) encountered"
 
 COMMANDS = {
     "predict": "Theory alone: what the recursion converges to, mode by mode (no torch needed).",
@@ -106,8 +107,10 @@ def build_app(selected: str = "") -> App:
 def run(arguments: Sequence[str]) -> int:
     """Run the command on its arguments and return the exit status."""
     prepare_streams()
-    warnings.showwarning = _show_warning
-    with interrupts() as pressed:
+    with warnings.catch_warnings(), interrupts() as pressed:
+        warnings.showwarning = _show_warning
+        # An overflow or a NaN on the way makes the result worthless: a defect, never a number with a warning beside it.
+        warnings.filterwarnings("error", _FLOATING, RuntimeWarning)
         try:
             status = _run(arguments)
             sys.stdout.flush()
@@ -170,6 +173,12 @@ def _sentence(error: Exception) -> str:
     meant = _OTHER_WORDS.get(unknown[1].lstrip("-").replace("_", "-").lower()) if unknown else None
     if unknown and meant:
         return f"Unknown option: {unknown[1]}. Did you mean {meant}?"
+    if text.startswith("Unused Tokens:"):
+        given = text.partition(":")[2].strip(" [].")
+        return (
+            f"at most one argument without a name may be given, got {given} besides: others are options, for folders "
+            "of samples --data REAL --generations GEN_1 GEN_2."
+        )
     return text if text.endswith((".", "?", "!")) else text + "."
 
 

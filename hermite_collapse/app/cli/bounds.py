@@ -167,9 +167,9 @@ def _proved(
 
 def _metric(name: str) -> str:
     """Return a metric in words."""
-    from ...recursion.law_distances import METRIC_NAMES
+    from ...recursion.law_distances import RATE_NAMES
 
-    return METRIC_NAMES.get(name, "L2(gamma)" if name == "l2_gamma" else name)
+    return RATE_NAMES.get(name, name)
 
 
 def _rounds(recursion: Recursion, distance: float) -> dict[str, dict[str, float]]:

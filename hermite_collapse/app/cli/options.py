@@ -18,6 +18,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from cyclopts import CoercionError, Group, Parameter, Token
 
 from ...core import checks
+from ...core.errors import InputError
 from ...figures.formats import FORMATS, WIDTHS
 from ...storage.claims import claimed
 from ...storage.samples import require_source
@@ -33,6 +34,12 @@ _COMMON = Group("Every command", sort_key=100)
 _FIRST = Group("What is needed first", sort_key=0)
 _NEEDED_FIRST = ("samples", "fresh_fraction", "truncation_time", "rounds")
 _CONFIG = "config.toml"
+_FOLDERS = {
+    "schedule": "a sampler's folder is given as --scheduler-file {}, or to audit",
+    "measure": "folders of samples are given as --data {} --generations FOLDERS",
+    "spectrum": "samples are given as --samples {}",
+}
+"""What a command says of a folder in the place of its configuration."""
 
 
 _CONFIG_FILE = inspect.Parameter(
@@ -85,6 +92,7 @@ def command(
         if subject is not None:
             config = Config()
         elif first is not None:
+            _require_configuration(first, name)
             config = load_config(first)
         else:
             config = _resumed(output.folder) if own_values.get("resume") else Config()
@@ -112,6 +120,13 @@ def command(
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     return call
+
+
+def _require_configuration(path: Path, name: str) -> None:
+    """Refuse a folder as configuration, and say which option takes one."""
+    if path.is_dir():
+        instead = _FOLDERS.get(name, "its settings stand in a file such as config.toml").format(path)
+        raise InputError(f"config_file must be a TOML file, got the folder {str(path)!r}: {instead}.")
 
 
 def _require_files(given: Mapping[str, object]) -> None:

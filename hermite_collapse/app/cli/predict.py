@@ -125,14 +125,14 @@ def print_rates(prediction: Prediction, output: Output) -> None:
     """Print the proved contraction and the rate of late rounds, by metric."""
     if not prediction.rates:
         return
-    from ...recursion.law_distances import METRIC_NAMES
+    from ...recursion.law_distances import RATE_NAMES
 
     output.heading("Contraction of one round towards the limit")
-    names, final = METRIC_NAMES | {"l2_gamma": "L2(gamma)"}, prediction.final_rates
+    final = prediction.final_rates
     output.table(
         ["metric", "proved, at most", *(["in the end"] if final else [])],
         [
-            [names[metric], rate, *([final.get(metric)] if final else [])]
+            [RATE_NAMES[metric], rate, *([final.get(metric)] if final else [])]
             for metric, rate in prediction.rates.items()
         ],
     )

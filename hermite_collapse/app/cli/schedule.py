@@ -33,8 +33,8 @@ Sigma = Annotated[
 Known = Annotated[
     str | None,
     Parameter(
-        help="A sampler's usual truncation, instead of a time: ddpm, edm, stable_diffusion, ...; names as for audit, and "
-        "score_sde_vp, score_sde_ve, papers."
+        help="A sampler's usual truncation, instead of a time: ddpm, edm, stable_diffusion, ...; names as for audit, "
+        "and score_sde_vp, score_sde_ve, papers."
     ),
 ]
 SchedulerFile = Annotated[
