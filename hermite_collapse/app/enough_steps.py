@@ -25,6 +25,8 @@ def enough_steps(config: Config, recursion: Recursion, sampler: Sampler | None) 
     section = config.simulation
     if section.steps is not None or section.generator not in ("exact", "kernel"):
         return section.steps
+    if min(recursion.schedule.times(config.recursion.rounds)) <= 0.0:
+        return None  # the reverse diffusion refuses a round that ends at time 0
     from ..comparison.step_bound import independent_particles, steps_needed
     from ..simulation.samplers import ExponentialMultistep
 
