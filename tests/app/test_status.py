@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 
+import numpy as np
 import pytest
 
 from hermite_collapse.app.cli import app
@@ -30,6 +32,35 @@ def test_a_defect_is_no_verdict(error, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("Traceback")
     assert "defect of the program; please report it" in printed.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("divisor", [0.0, 1e-300])
+def test_a_floating_point_event_is_a_defect_and_no_result(divisor, monkeypatch, capsys):
+    def computed(arguments):
+        ratio = np.array([1e300]) / divisor
+        print(ratio)
+        return 0
+
+    monkeypatch.setattr(app, "_run", computed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert app.run(["predict"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == "" and "encountered in divide" in printed.err
+
+
+def test_other_warnings_are_said_and_the_filters_of_the_caller_come_back(monkeypatch, capsys):
+    def warned(arguments):
+        warnings.warn("few samples", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(app, "_run", warned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        before = (warnings.showwarning, list(warnings.filters))
+        assert app.run(["predict"]) == 0
+        assert (warnings.showwarning, list(warnings.filters)) == before
+    assert capsys.readouterr().err == "hermite-collapse: warning: few samples\n"
 
 
 @pytest.mark.parametrize(
