@@ -4,7 +4,8 @@ Colours carry roles, not names: the data are slate, the limit law vermillion, th
 of blues, light for early and dark for late. Vermillion against blue stays apart under every common form of
 colour blindness, and roles also differ in line width, dash or marker, so that a print in grey can be read.
 
-`CATEGORIES` is the palette of Okabe and Ito (black and yellow left out: too strong, too faint on white).
+`CATEGORIES` is the palette of Okabe and Ito without black and yellow, darkened until letters on white have a contrast
+of 4.5 to 1, and with violet for the sky blue that would then be a second blue.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ RULE = "#d5d9e0"
 DATA = "#5f6f86"
 DATA_FILLS = ("#e9edf3", "#d5dce7", "#bcc7d6", "#a0afc4")
 LIMIT = "#c6480b"
-ROUNDS = ("#6aaade", "#4690cf", "#2f78b8", "#1f629f", "#154a82", "#0d3562")
-CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b5609a", "#c98a00", "#3fa0d8")
+ROUNDS = ("#3178b6", "#2a6aa6", "#235c95", "#1b4d82", "#133d6c", "#0b2a50")
+CATEGORIES = ("#0072b2", "#c24e00", "#00795a", "#a84c8f", "#8d6400", "#6b63b5")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0.0, ()),

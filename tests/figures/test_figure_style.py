@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+import hermite_collapse as hc
 from hermite_collapse.figures import draw_attenuation, save, style
 from hermite_collapse.figures.labels import spread_labels
 from tests.figures.figure_checks import off_the_page, overlaps
@@ -119,3 +120,26 @@ def test_threads_leave_the_settings_as_they_were(tmp_path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(draw, range(8)))
     assert dict(mpl.rcParams) == before
+
+
+def _contrast(colour, ground):
+    """The ratio of WCAG 2: (L + 0.05) / (l + 0.05) of the relative luminances."""
+    channels = np.array([[int(c[i : i + 2], 16) / 255.0 for i in (1, 3, 5)] for c in (colour, ground)])
+    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    low, high = np.sort(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_letters_in_the_colours_of_lines_can_be_read_in_the_light_and_in_the_dark():
+    """Every colour of a line is that of a label somewhere, so all have the contrast that letters need."""
+    sheet = (Path(hc.__file__).parent / "reporting/templates/page.css").read_text()
+    light, dark = sheet.split("@media (prefers-color-scheme: dark)")
+    dark = dark.split("@media")[0]
+    for part in (light, dark):
+        ground = re.search(r"--paper: (#\w{6})", part)[1]
+        colours = re.findall(r"--(?:round|category)-\d: (#\w{6})", part)
+        assert len(colours) == len(style.ROUNDS) + len(style.CATEGORIES)
+        for colour in colours:
+            assert _contrast(colour, ground) >= 4.5, (colour, ground)
+    assert set(re.findall(r"--(?:round|category)-\d: (#\w{6})", light)) == {*style.ROUNDS, *style.CATEGORIES}
+    assert _contrast("#000000", "#ffffff") == pytest.approx(21.0)
