@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,21 +26,24 @@ from ..core.types import FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
-from ..storage.curves import NEAR_ONE, Curve
+from ..storage.curves import Curve
 from .catalogue import models_to_try
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
-from .gathering import KINDS, estimated_scatter, from_arrays
+from .gathering import KINDS, UNKNOWN_KIND, estimated_scatter, from_arrays, without_constant
 from .measured import VARIANCE, Measured
-from .observations import DISTANCE, Observations
+from .observations import UNKNOWN, Observations
 from .profiles import with_limits
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
-from .sentences import describe, level
+from .sentences import describe, level, of_size
+from .training_sizes import mildest_size
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
 LEAST_VALUES = 3
+SLOWEST_RATE, FASTEST_RATE = 1e-4, 1e4
+"""Rates at which fits find the same minimum, in units of the truncation time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +169,7 @@ def diagnose(
         Held at this value instead of fitted; times of rounds 1, 2, ... if a sequence, the last one for all later
         rounds.
     rate : float
-        Of the Ornstein-Uhlenbeck process, > 0.
+        Of the Ornstein-Uhlenbeck process, within [1e-4, 1e4].
     sampler : Mechanism, optional
         Round map to try besides, such as `hc.mechanisms.SamplerSteps.edm(steps=18)`.  Columns of variances are taken
         as those of eigenvectors of the data's covariance; measured generations say how their directions lie to them.
@@ -204,6 +208,10 @@ def diagnose(
     fresh = None if fresh_fraction is None else checks.fraction(fresh_fraction)
     times = _times(truncation_time)
     speed = checks.positive(rate, "rate")
+    if not SLOWEST_RATE <= speed <= FASTEST_RATE:
+        raise InputError(
+            f"rate must lie within [{SLOWEST_RATE:g}, {FASTEST_RATE:g}] for a fit, got {speed!r}: change the unit of time."
+        )
     asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
     if sampler is not None and not isinstance(sampler, Mechanism):
         raise InputError(f"sampler must be a round map of hc.mechanisms, got {sampler!r}.")
@@ -231,6 +239,7 @@ def diagnose(
             data=data,
             data_errors=data_errors,
             names=curve.names,
+            error_freedom=curve.error_freedom,
         )
     else:
         observations = from_arrays(
@@ -239,6 +248,7 @@ def diagnose(
             names=None,
             data=data,
             data_errors=data_errors,
+            error_freedom=None,
             **given,
         )
     if observations.count < LEAST_VALUES:
@@ -248,30 +258,67 @@ def diagnose(
     models = _models(observations, asked, speed, times, sampler)
     diagnosis = _diagnosed(observations, models, fresh, times)
     if isinstance(curve, Measured):
-        return diagnosis.replace(text=" ".join([diagnosis.text, *_remarks(curve, sampler, diagnosis)]))
+        tried = curve if sampler is None else curve.part(VARIANCE)
+        if curve.training_samples is None:
+            diagnosis = _of_any_training_size(diagnosis, tried, models, fresh, times)
+        return diagnosis.replace(text=" ".join([diagnosis.text, *_remarks(tried, diagnosis)]))
+    if isinstance(curve, Curve) and _is_of_unknown_kind(curve, kind):
+        return diagnosis.replace(text=f"{diagnosis.text} {_unknown_kind(curve)}")
     return diagnosis
 
 
-def _remarks(measured: Measured, sampler: Mechanism | None, diagnosis: Diagnosis) -> list[str]:
-    """Return what a reader should know of the curves that were left out, and of the errors of a rejection."""
+def _of_any_training_size(
+    diagnosis: Diagnosis,
+    measured: Measured,
+    models: list[RoundModel],
+    fresh: float | None,
+    times: tuple[float, ...],
+) -> Diagnosis:
+    """Return the diagnosis with training sets of another size, if what it rejects is a matter of their size."""
+    fits = diagnosis.fits_by_mechanism
+    if not any(one.is_rejected for one in fits.values()):
+        return diagnosis
+    mildest = mildest_size(measured, models, fresh, diagnosis.observations, fits)
+    if mildest is None:
+        return diagnosis
+    other = _diagnosed(mildest.observations, models, fresh, times)
+    rescued = [name for name in other.accepted if fits[name].is_rejected]
+    if not rescued:
+        return diagnosis
+    text = of_size(
+        mildest.samples, other.fits_by_mechanism, fits, rescued, all_rejected=diagnosis.verdict == REJECTED
+    )
+    if diagnosis.verdict != REJECTED:
+        return other.replace(text=f"{other.text} {text}")
+    return other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+
+
+def _remarks(measured: Measured, diagnosis: Diagnosis) -> list[str]:
+    """Return what a reader should know of the curves that were left out, of copies, and of a rejection's errors."""
     remarks = []
-    tried = measured if sampler is None else measured.part(VARIANCE)
-    left_out = [name for name in tried.names if name not in diagnosis.observations.names]
+    left_out = [name for name in measured.names if name not in diagnosis.observations.names]
     if left_out:
         remarks.append(
             f"Left out, since clipping at the ends of the range moved them: {', '.join(left_out)}."
         )
     if diagnosis.verdict == REJECTED:
-        size = (
-            "The measured samples were taken as those that trained the next round, beside all of the data: smaller "
-            "sets, or fresh data drawn anew, scatter more"
+        remarks.append(
+            "The measured samples were taken as those that trained the next round, beside all of the data; training "
+            "sets of another size do not describe the curves either, from a sixteenth of a generation to four."
             if measured.training_samples is None
             else f"Training sets were taken to hold {measured.training_samples} samples, fresh ones drawn anew: "
-            "smaller sets, or always the same fresh data, scatter otherwise"
+            "smaller sets, or always the same fresh data, scatter otherwise from round to round than these errors "
+            "say, so that a true mechanism is rejected too."
         )
+    copies = [
+        f"{earlier} and {later}"
+        for (earlier, former), (later, latter) in pairwise(zip(measured.labels, measured.values, strict=True))
+        if np.array_equal(former, latter)
+    ]
+    if copies:
         remarks.append(
-            f"{size} from round to round than these errors say, so that a true mechanism is rejected too; "
-            "training_samples says how many samples trained a model."
+            f"Generations have the same values to the last digit ({', '.join(copies)}): copies are no rounds, and "
+            "errors and p-values say nothing of them."
         )
     return remarks
 
@@ -279,7 +326,9 @@ def _remarks(measured: Measured, sampler: Mechanism | None, diagnosis: Diagnosis
 def _diagnosed(
     observations: Observations, models: list[RoundModel], fresh: float | None, times: tuple[float, ...]
 ) -> Diagnosis:
+    still: tuple[str, ...] = ()
     if not observations.has_errors:
+        observations, still = without_constant(observations)
         general = fit(AffineModel(), observations)
         free = 2 + len(observations.free_starts) // len(observations.degrees)
         observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
@@ -308,7 +357,8 @@ def _diagnosed(
         fresh_fraction=known.get("fresh_fraction"),
         truncation_time=known.get("truncation_time"),
         observations=observations,
-        text=describe(decision, fits, observations),
+        text=describe(decision, fits, observations)
+        + (f" Left out, since nothing changes in it: {', '.join(still)}." if still else ""),
     )
 
 
@@ -332,8 +382,9 @@ def _models(
     if not wanted:
         raise InputError('sampler must be given where mechanism is "sampler", got none.')
     if not wanted[0].speaks_of(observations):
-        if np.any(observations.degrees == DISTANCE):
-            raise InputError(f"mechanism must be 'affine' for distances, which fix no more, got {asked!r}.")
+        if observations.are_shapeless:
+            what = "columns of unknown kind" if np.any(observations.degrees == UNKNOWN) else "distances"
+            raise InputError(f"mechanism must be 'affine' for {what}, which fix no more, got {asked!r}.")
         raise InputError(
             f"mechanism must say something of factors, got {asked!r}, which speaks of variances."
         )
@@ -341,18 +392,25 @@ def _models(
 
 
 def _kind_of(curve: Curve, asked: str | None) -> str:
-    """Return the kind of a table's columns: what is asked for, what they say, or factors if they begin at 1."""
+    """Return the kind of a table's columns: what is asked for, what they say, or that it is unknown."""
     if asked is not None:
         return checks.one_of(asked, KINDS, "kind")
     if curve.kind is not None:
         return curve.kind
-    first = curve.values[int(np.argmin(curve.rounds))]
-    if curve.degrees is None and not np.allclose(first, 1.0, rtol=0.0, atol=NEAR_ONE):
-        raise InputError(
-            f"kind must be given ({', '.join(KINDS)}) for columns that do not say theirs, got none for "
-            f"{', '.join(curve.names)}."
-        )
-    return "factors"
+    return UNKNOWN_KIND if curve.degrees is None else "factors"
+
+
+def _is_of_unknown_kind(curve: Curve, asked: str | None) -> bool:
+    return _kind_of(curve, asked) == UNKNOWN_KIND
+
+
+def _unknown_kind(curve: Curve) -> str:
+    """Return what a table does not say of its columns, and how to say it."""
+    name = curve.names[0]
+    return (
+        f"What {', '.join(curve.names)} is, the table does not say, so that only a rate and a plateau were fitted: say "
+        f"what it is, such as --columns '{name}=degree 2', '{name}=variance' or '{name}=distance', or by kind."
+    )
 
 
 def _times(value: float | Sequence[float] | None) -> tuple[float, ...]:

@@ -18,6 +18,7 @@ from ..core.estimates import Estimate
 from ..core.significance import SMALLEST_EIGENVALUE
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
+from .estimated_errors import chi_square_of_estimates, spread_of_estimates
 from .observations import Observations
 from .round_models import FRESH, AffineModel, LongRun, Parameter, RoundModel
 
@@ -28,6 +29,7 @@ PROFILE_RISE = 3.841459  # of chi-square, at 95 %
 LARGEST_ERROR = 0.25  # of a share that counts as determined
 _SHARES = ("fresh_fraction", "slope", "gain")
 _STEP = 1e-6
+_SILENT = 1e-3  # change of the residuals, in their errors, by a parameter over its whole range
 _BESIDES = ("energy", "residual")
 
 
@@ -189,7 +191,12 @@ def fit(
     problem = _Problem(model, model.observed(observations, fresh_fraction), fresh_fraction, fixed or {})
     x, covariance, rank = _minimise(problem)
     residuals = problem.residuals(x)
-    return _described(problem, x, covariance, rank, float(residuals @ residuals))
+    chi_square = float(residuals @ residuals)
+    freedom, groups = observations.error_freedom, observations.error_groups
+    if freedom is not None and groups is not None:
+        chi_square = chi_square_of_estimates(residuals, problem.jacobian(x), freedom, groups)
+        covariance = covariance * spread_of_estimates(freedom)
+    return _described(problem, x, covariance, rank, chi_square)
 
 
 def _minimise(problem: _Problem) -> tuple[FloatArray, FloatArray, int]:
@@ -214,6 +221,10 @@ def _minimise(problem: _Problem) -> tuple[FloatArray, FloatArray, int]:
     )
     x = np.asarray(solution.x)
     jacobian = problem.jacobian(x)
+    # What changes nothing over its whole range is not there, whatever rounding makes of its derivative.
+    span = np.where(np.isfinite(high - low), high - low, np.inf)
+    norms = np.linalg.norm(jacobian, axis=0)
+    jacobian[:, np.multiply(norms, span, out=np.zeros_like(norms), where=norms > 0.0) < _SILENT] = 0.0
     return x, *_inverse(jacobian.T @ jacobian)
 
 

@@ -11,6 +11,7 @@ from ..core import checks
 from ..core.arrays import as_array
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
+from ..storage.runs import ErrorFreedom
 from .measured import FACTOR, Measured
 from .measured import VARIANCE as DIRECTION
 from .observations import DISTANCE, UNKNOWN, VARIANCE, Observations
@@ -20,6 +21,8 @@ UNKNOWN_KIND = "unknown"
 """Of columns that do not say what they are: a rate and a plateau are all that can be fitted."""
 LARGEST_ROUND = 100_000
 HIGHEST_DEGREE = 1000
+_SIZES = (1e-15, 1e15)
+"""Sizes of columns within which a fit is the same in any unit."""
 _SMALLEST_SCATTER = 1e-12  # of the size of a curve, where it follows a law to rounding
 
 
@@ -34,6 +37,7 @@ def from_arrays(
     data: ArrayLike | None,
     data_errors: ArrayLike | None,
     names: tuple[str, ...] | None,
+    error_freedom: ErrorFreedom | None = None,
 ) -> Observations:
     """Return arrays as observations; arguments as in `diagnosis.diagnose`, missing values as NaN."""
     values = _with_gaps(curve, "curve")
@@ -77,7 +81,8 @@ def from_arrays(
         values = values**2
     if kind == "variances" and np.nanmin(values) < 0.0:
         raise InputError(f"curve must hold variances >= 0, got {float(np.nanmin(values))!r}.")
-    return _assembled(
+    _require_size(values, errors, names)
+    observations = _assembled(
         values,
         index,
         errors,
@@ -86,6 +91,37 @@ def from_arrays(
         names or tuple(f"column {j + 1}" for j in range(columns)),
         exact_rows=data is not None and data_errors is None,
     )
+    if error_freedom is None or errors is None:
+        return observations
+    added = len(values) - len(error_freedom.values)
+    known = np.concatenate([np.full((added, columns), np.inf), error_freedom.values])
+    groups = np.where(
+        error_freedom.is_pooled, np.arange(columns), columns + np.arange(values.size).reshape(-1, columns)
+    )
+    groups[np.isinf(known)] = columns + values.size
+    return observations.replace(
+        error_freedom=known[observations.used],
+        error_groups=np.unique(groups[observations.used], return_inverse=True)[1].astype(np.int64),
+    )
+
+
+def _require_size(values: FloatArray, errors: FloatArray | None, names: tuple[str, ...] | None) -> None:
+    """Refuse columns in whose units fits lose their digits."""
+    sizes = np.nanmax(np.abs(values), axis=0, initial=0.0)
+    low, high = _SIZES
+    for j in np.flatnonzero((sizes > high) | ((sizes < low) & (sizes > 0.0))):
+        name = f"column {j + 1}" if names is None else names[j]
+        raise InputError(
+            f"curve must hold largest values within [{low:g}, {high:g}], got {sizes[j]:g} in {name}: change its unit."
+        )
+    if errors is not None:
+        relative = errors / np.where(sizes > 0.0, sizes, 1.0)
+        wrong = (errors > 0.0) & ~((relative >= low) & (relative <= high))
+        if wrong.any():
+            raise InputError(
+                f"standard_errors must be 0 or within [{low:g}, {high:g}] of a column's largest value, got "
+                f"{float(errors[wrong][0])!r}."
+            )
 
 
 def _assembled(

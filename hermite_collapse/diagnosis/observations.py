@@ -45,6 +45,10 @@ class Observations(Value):
         Whether the covariance was measured; if not, fits are not tested.
     moments : Moments or None
         Of the data in the space of the directions whose variances the columns are; None where they are eigenvectors.
+    error_freedom : array, shape (N,), or None
+        Degrees of freedom behind each error, infinite where it is known; None where all are.
+    error_groups : int array, shape (N,), or None
+        Entries of one number share one estimate of scatter.
     """
 
     values: FloatArray
@@ -56,6 +60,8 @@ class Observations(Value):
     names: tuple[str, ...]
     has_errors: bool
     moments: Moments | None = None
+    error_freedom: FloatArray | None = None
+    error_groups: IntArray | None = None
 
     @property
     def are_shapeless(self) -> bool:
@@ -117,7 +123,9 @@ class Observations(Value):
     def with_scatter(self, deviations: FloatArray) -> Observations:
         """Return the curves with one variance a column, `deviations` squared, shape (m,)."""
         variances = np.broadcast_to(deviations**2, self.values.shape)[self.used]
-        return self.replace(covariance=np.array(variances), has_errors=False)
+        return self.replace(
+            covariance=np.array(variances), has_errors=False, error_freedom=None, error_groups=None
+        )
 
     def only(self, columns: IntArray) -> Observations:
         """Return some of the columns."""
@@ -136,5 +144,7 @@ class Observations(Value):
             degrees=self.degrees[columns],
             starts=self.starts[columns],
             names=tuple(self.names[j] for j in columns),
+            error_freedom=None if self.error_freedom is None else self.error_freedom[inside],
+            error_groups=None if self.error_groups is None else self.error_groups[inside],
             moments=None if self.moments is None else self.moments.leading(columns),
         )

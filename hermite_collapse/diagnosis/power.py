@@ -72,7 +72,7 @@ class DetectionPower(Value):
         detectable = ", ".join(
             f"{name.replace('_', ' ')} by {significant(size, 2)}"
             if np.isfinite(size)
-            else f"{name.replace('_', ' ')} by none, being undetermined"
+            else f"{name.replace('_', ' ')} by no size, since such curves do not determine it"
             for name, size in self.smallest.items()
         )
         apart = ", ".join(f"{name.replace('_', ' ')} {percent(p)}" for name, p in self.rejection.items())

@@ -87,8 +87,8 @@ def _without_bias(measured: Measured, contraction: float) -> Measured:
         remaining = remaining[:-1]
     shares = 100.0 * measured.clipping.shares.sum(axis=1)
     raise InputError(
-        f"curve must hold curves that clipping did not bias, got most of them off by up to {worst.max():.3g} standard "
-        "errors, "
-        f"with {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to {shares[1:].max():.3g} % of the "
-        "generations' at the ends of the range: store what lies beyond, with a wider value_range."
+        "curve must hold curves that clipping left as they were, got most of them moved, by up to "
+        f"{worst.max():.3g} standard errors: {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to "
+        f"{shares[1:].max():.3g} % of the generations' lie at the ends of their range; store samples with a wider "
+        "value_range."
     )

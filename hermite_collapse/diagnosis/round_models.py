@@ -26,7 +26,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..core.types import FloatArray
-from .observations import DISTANCE, Observations
+from .observations import Observations
 
 LARGEST_RATE = 3.0
 _SMALLEST, _LARGEST_EXPONENT = 1e-300, 100.0
@@ -75,7 +75,7 @@ class RoundModel(ABC):
 
     def speaks_of(self, observations: Observations) -> bool:
         """Return whether the mechanism says anything of columns like these."""
-        return not np.any(observations.degrees == DISTANCE)
+        return not observations.are_shapeless
 
     @abstractmethod
     def parameters(self, observations: Observations) -> tuple[Parameter, ...]:

@@ -56,6 +56,43 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
     return [f"Undetermined: {decision.reason}.", _undetermined(decision, fits, observations)]
 
 
+def of_size(
+    samples: int,
+    fits: dict[str, MechanismFit],
+    default: dict[str, MechanismFit],
+    rescued: list[str],
+    *,
+    all_rejected: bool,
+) -> str:
+    """Return what a diagnosis with training sets of the likeliest size says of one by the default assumption.
+
+    Parameters
+    ----------
+    samples : int
+        Of a training set.
+    fits, default : dict of str to MechanismFit
+        With training sets of that size, and as assumed where nothing is said.
+    rescued : list of str
+        Mechanisms that are rejected by the second alone.
+    all_rejected : bool
+        Whether these are all.
+    """
+    before = _listed(f"{default[name].title} ({_p_value(default[name])})" for name in rescued)
+    if not all_rejected:
+        return (
+            f"Training sets were taken to hold about {samples} samples, fresh ones drawn anew, which the scatter "
+            "from round to round does not contradict; were they the measured samples beside all of the data, "
+            f"{before} would be rejected: give --training-samples."
+        )
+    named = _listed(f"{fits[name].title} ({parameters(fits[name])})" for name in rescued if name != "affine")
+    left = named or fits["affine"].title
+    return (
+        "Undetermined: how many samples trained each model is not said, and decides. If they were the measured ones "
+        f"beside all of the data, everything is rejected; with training sets of about {samples} samples, fresh ones "
+        f"drawn anew, which the scatter does not contradict, these are not: {left}. Give --training-samples."
+    )
+
+
 def _closure(fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return what holds only about at high degrees, where such degrees were fitted."""
     about = [one.title for name, one in fits.items() if name not in _EXACT]
@@ -160,7 +197,7 @@ def _not_rejected(fits: dict[str, MechanismFit]) -> str:
 
 def _settling(fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return what further measurements would tell the mechanisms apart."""
-    if np.any(observations.degrees == DISTANCE):
+    if np.all(observations.degrees == DISTANCE):
         return "Distances fix a rate and a plateau at most; variances of directions or shares of degrees tell more."
     general = fits.get("score_error")
     if general is None or len(fits) < 3:

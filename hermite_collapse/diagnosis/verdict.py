@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
-from .observations import DISTANCE, Observations
+from .observations import Observations
 from .round_models import CONTAINED_IN, AffineModel
 
 IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
@@ -121,7 +121,7 @@ def _only_candidate(fits: dict[str, MechanismFit], observations: Observations) -
         for name in accepted
         if not any(name in CONTAINED_IN[other] for other in accepted if other != name)
     ]
-    if len(minimal) != 1 or len(specific) < 2 or np.any(observations.degrees == DISTANCE):
+    if len(minimal) != 1 or len(specific) < 2 or observations.are_shapeless:
         return None
     one = specific[minimal[0]]
     return one if one.is_determined and is_overdetermined(one, fits, observations) else None

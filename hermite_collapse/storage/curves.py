@@ -399,7 +399,7 @@ class _Table:
             IGNORE: "left out",
             VALUE: "value",
         }
-        used = {}
+        used: dict[str, str] = {}
         for name, role in zip(self.cells.names, self.roles, strict=True):
             text = words.get(role.role, role.role)
             if role.role == FACTOR:

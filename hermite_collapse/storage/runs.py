@@ -4,8 +4,8 @@ r"""Means over a few runs, with errors that know on how many runs they rest.
     pooled  sum (k - 1) s^2 / sum (k - 1)      where the scatter of all rounds of a curve is the same (Bartlett's test)
     else    (d s^2 + d_0 s_0^2) / (d + d_0)    with the common scatter s_0 and the d_0 that the rounds themselves show
 
-The trend is the likeliest power of 1 + i in the i-th round, less what its own error lets one expect by chance.  Scatters
-of two or three runs are too rough to be told apart round by round: they are always pooled.
+The trend is the likeliest power of 1 + i in the i-th round, less what its own error lets one expect by chance.
+Scatters of two or three runs are too rough to be told apart round by round: they are always pooled.
 A deviation in units of a pooled error follows Student's law of all degrees of freedom together, the same error in every
 round; in the other case that of d + d_0 in each round.
 """

@@ -59,14 +59,14 @@ def test_clipped_curves_are_left_out_or_refused():
     worst = np.abs(some.clipping.bias).max(axis=0)
     assert 0 < np.sum(~used) < len(used) / 2 and worst[~used].min() > worst[used].max()
     assert "since clipping at the ends of the range moved them: direction 3, degree 2." in result.text
-    with pytest.raises(hc.InputError, match="curve must hold curves that clipping did not bias"):
+    with pytest.raises(hc.InputError, match="curve must hold curves that clipping left as they were"):
         hc.diagnose(measured(0, clip=0.8))
     # Biases below an error each, but of one sign in every round, move the parameters by more than theirs.
     together = np.full_like(some.clipping.bias, 0.9)
     with pytest.raises(hc.InputError, match="most of them off by up to 0.9 standard errors"):
         hc.diagnose(some.replace(clipping=some.clipping.replace(bias=together)))
     bias = np.full_like(some.clipping.bias, 5.0)
-    with pytest.raises(hc.InputError, match="curve must hold curves that clipping did not bias"):
+    with pytest.raises(hc.InputError, match="curve must hold curves that clipping left as they were"):
         hc.diagnose(some.replace(clipping=some.clipping.replace(bias=bias)))
 
 
@@ -120,6 +120,25 @@ def test_factors_of_unseen_data_carry_the_error_of_the_data():
             )
             pull.append((value - 0.05) / error)
     assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4 < np.sqrt(np.mean(np.square(without)))
+
+
+def test_generations_that_are_copies_are_said_to_be():
+    curves = measured(3)
+    copied = np.concatenate([curves.values[:4], curves.values[3:4], curves.values[5:]])
+    labels = curves.labels
+    assert (
+        f"{labels[3]} and {labels[4]}): copies are no rounds"
+        in hc.diagnose(curves.replace(values=copied)).text
+    )
+    assert "copies" not in hc.diagnose(curves).text
+
+
+def test_one_generation_says_nothing_of_the_fresh_fraction():
+    rng = np.random.default_rng(2)
+    real = rng.normal(size=(800, 5)) * np.geomspace(1.2, 0.2, 5)
+    later = np.exp(-0.05) * real + np.sqrt(-np.expm1(-0.1)) * rng.normal(size=real.shape)
+    fits = hc.diagnose(hc.measure(real, [later], degrees=0)).fits_by_mechanism
+    assert all(one.parameters.get("fresh_fraction") is None for one in fits.values())
 
 
 def test_a_rejection_says_which_training_sets_its_errors_are_of():

@@ -34,7 +34,10 @@ def test_one_direction_tells_truncation_and_blur_apart_by_chance_only():
 
 def test_what_is_not_determined_is_infinite():
     refit = hc.detection_power(MECHANISMS.Refit(50), [1.5, 0.3, 0.05], **LOOP)
-    assert np.isinf(refit.errors["samples"]) and "samples by none, being undetermined" in refit.text
+    assert (
+        np.isinf(refit.errors["samples"])
+        and "samples by no size, since such curves do not determine it" in refit.text
+    )
     sampler = hc.detection_power(
         MECHANISMS.SamplerSteps.ddim(steps=50), [1.5, 0.3], fresh_fraction_known=True, **LOOP
     )
