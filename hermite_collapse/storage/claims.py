@@ -103,8 +103,8 @@ def first_difference(stored: object, wanted: object) -> str | None:
     one, other = _flat({"": stored}), _flat({"": wanted})
     for key in sorted(one | other):
         if one.get(key) != other.get(key):
-            place, ours, theirs = _differing(one.get(key), other.get(key))
-            return f"{key}{place} = {' instead of '.join(_brief(_shown(ours), _shown(theirs)))}"
+            position, ours, theirs = _differing(one.get(key), other.get(key))
+            return f"{key}{position} = {' instead of '.join(_brief(_shown(ours), _shown(theirs)))}"
     return None
 
 
@@ -275,8 +275,8 @@ def _differing(one: object, other: object) -> tuple[str, object, object]:
     if max(len(repr(one)), len(repr(other))) <= _EXCERPT:
         return "", one, other
     i = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
-    place, first, second = _differing(one[i], other[i])
-    return f"[{i}]{place}", first, second
+    position, first, second = _differing(one[i], other[i])
+    return f"[{i}]{position}", first, second
 
 
 def _shown(value: object) -> str:
