@@ -1,7 +1,7 @@
 """What a command will need, before it begins: memory and time to an order of magnitude, for one core.
 
-Whoever asks for more than the machine has, or for more than an hour, is told so in one sentence and not kept waiting;
---yes goes ahead.
+Whoever asks for more than the machine has, or for more than an hour (a minute where no bar shows how far the work is),
+is told so in one sentence and not kept waiting; --yes goes ahead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..storage.extents import Extent
     from .config import Config
 
-HOUR = 3600.0
+HOUR, MINUTE = 3600.0, 60.0
+_WORTH_A_LINE = 5.0  # seconds
 _STEPS = 50  # of a sampler that is left to itself
 
 # Seconds, rough: orders of magnitude from a few runs on two cores.
@@ -43,7 +44,8 @@ _PER_PRODUCT_DEGREE = 5e-9
 _PER_ROOT = 5e-9  # of a matrix, per cube of its size
 _PER_CELL_BYTE = 2e-6
 _BYTES_OF_CELL_BYTE = 60.0
-_PER_FIT = 6e-8  # per value and pair of parameters, all mechanisms together
+_PER_FIT = 6e-7  # per value and pair of parameters, all mechanisms together
+_PER_WHITENED = 6e-8  # per entry of the covariance and parameter
 
 
 @dataclass(frozen=True)
@@ -160,20 +162,25 @@ def cost_of_diagnosis(rounds: int, curves: int, *, joint: bool) -> Cost:
     entries = values**2 if joint else values
     return Cost(
         bytes=8.0 * (6.0 * entries + 6.0 * values * parameters),
-        seconds=_PER_FIT * (values * parameters**2 + parameters * entries),
+        seconds=_PER_FIT * values * parameters**2 + _PER_WHITENED * parameters * entries,
         keys=("rounds", "curves"),
     )
 
 
-def require_affordable(cost: Cost, *, yes: bool) -> None:
-    """Refuse work that this machine cannot hold or do within an hour, unless the user insists."""
+def require_affordable(cost: Cost, *, yes: bool, within: float = HOUR) -> None:
+    """Refuse work that this machine cannot hold or do within an hour, or a minute, unless the user insists."""
     memory = memory_of_machine()
-    if yes or (cost.bytes <= SHARE * memory and cost.seconds <= HOUR):
+    if yes or (cost.bytes <= SHARE * memory and cost.seconds <= within):
         return
     raise InputError(
-        f"the work must fit this machine's {in_bytes(memory)} and an hour unless --yes is given, got about "
-        f"{in_bytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
+        f"the work must fit this machine's {in_bytes(memory)} and {'an hour' if within == HOUR else 'a minute'} unless "
+        f"--yes is given, got about {in_bytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
     )
+
+
+def expected_time(cost: Cost) -> str | None:
+    """Return how long work will take, as a line for whoever waits without a bar; None for a few seconds."""
+    return None if cost.seconds < _WORTH_A_LINE else f"this takes about {_duration(cost.seconds)}"
 
 
 def _modes(dimension: int, degree: int) -> float:

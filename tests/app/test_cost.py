@@ -11,11 +11,13 @@ from hermite_collapse.app import cost as costs
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.config import parse_config
 from hermite_collapse.app.cost import (
+    MINUTE,
     Cost,
     cost_of_diagnosis,
     cost_of_measurement,
     cost_of_prediction,
     cost_of_simulation,
+    expected_time,
     require_affordable,
 )
 from hermite_collapse.core.errors import InputError
@@ -166,3 +168,24 @@ def test_the_time_of_a_prediction_grows_like_the_square_of_the_rounds():
     )
     assert 80.0 < many.seconds / few.seconds < 100.0
     assert 9.0 < many.bytes / few.bytes < 11.0
+
+
+def test_what_shows_no_bar_is_refused_above_a_minute_and_said_above_seconds():
+    minutes, seconds = Cost(1.0, 90.0, ("steps",)), Cost(1.0, 20.0, ("steps",))
+    require_affordable(minutes, yes=False)
+    with pytest.raises(InputError, match="and a minute unless --yes is given.*1.5 min: reduce steps"):
+        require_affordable(minutes, yes=False, within=MINUTE)
+    require_affordable(minutes, yes=True, within=MINUTE)
+    assert expected_time(seconds) == "this takes about 20 s"
+    assert expected_time(Cost(1.0, 2.0, ())) is None
+
+
+@pytest.mark.parametrize("arguments", [["diagnose", "wide.csv"], ["audit", "edm", "--steps", "1000000"]])
+def test_waiting_for_minutes_is_refused_at_once(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = ",".join(f"degree {n}" for n in range(1, 400))
+    rows = [",".join([str(i), *(repr(0.9 ** (i * n)) for n in range(1, 400))]) for i in range(5)]
+    (tmp_path / "wide.csv").write_text("\n".join([f"round,{names}", *rows]) + "\n")
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "a minute unless --yes is given" in err and err.count("\n") == 1

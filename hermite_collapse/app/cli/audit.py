@@ -21,7 +21,7 @@ from ...pipeline.pipeline import Pipeline
 from ...pipeline.probed_steps import ProbedSteps
 from ..audit_data import AuditData, read_directions
 from ..config import Config
-from ..cost import cost_of_audit, require_affordable
+from ..cost import MINUTE, cost_of_audit, expected_time, require_affordable
 from ..samplers import CLOSED_FORMS, sampler_of
 from .options import command as _command
 from .output import Output
@@ -135,7 +135,8 @@ def run(
         )
     make, count = sampler_of(scheduler, denoiser), loop.steps
     cost = cost_of_audit(count, probed=scheduler.exists(), guided=loop.guidance is not None)
-    require_affordable(cost, yes=output.yes)
+    require_affordable(cost, yes=output.yes, within=MINUTE)
+    output.tell_time(expected_time(cost))
     sampler = make(count, loop.guidance)
     result = _audit(lambda count: make(count, None), sampler, data, loop)
     notes = [*(sampler.notes if isinstance(sampler, ProbedSteps) else ()), *notes]

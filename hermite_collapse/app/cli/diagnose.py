@@ -100,7 +100,7 @@ def run(
     """
     from ...diagnosis.diagnosis import diagnose
     from ...diagnosis.measured import Measured
-    from ..cost import cost_of_diagnosis, cost_of_table, require_affordable
+    from ..cost import MINUTE, cost_of_diagnosis, cost_of_table, expected_time, require_affordable
     from ..samplers import sampler_of
 
     if curve is None:
@@ -109,7 +109,8 @@ def run(
         require_affordable(cost_of_table(curve.stat().st_size), yes=output.yes)
     measured = _read(curve, columns)
     cost = cost_of_diagnosis(len(measured.rounds), len(measured.names), joint=isinstance(measured, Measured))
-    require_affordable(cost, yes=output.yes)
+    require_affordable(cost, yes=output.yes, within=MINUTE)
+    output.tell_time(expected_time(cost))
     times = (
         None
         if truncation_time is None

@@ -82,6 +82,12 @@ class Output:
         if self.as_json:
             self._print(json.dumps(plain(content), indent=2, allow_nan=False))
 
+    @staticmethod
+    def tell_time(expected: str | None) -> None:
+        """Say on standard error how long the work will take, where it is worth a line."""
+        if expected is not None:
+            say(f"hermite-collapse: {expected}")
+
     def heading(self, text: str) -> None:
         """Print a line that starts a part, after a blank one."""
         self.printed.append((text, [], None))
