@@ -129,12 +129,12 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
     ]
     if twice:
         alike = [repr(name) for name, own in twice if own == twice[0][1]]
-        found = (
+        repeated = (
             f"{alike[0]} more than once" if len(set(alike)) == 1 else f"{' and '.join(alike)}, which are both"
         )
         words = "" if len(set(alike)) == 1 else f" {twice[0][1]!r}"
         raise InputError(
-            f"{argument} must have one column of each name, got {found}{words}: leave out with --columns NAME=ignore."
+            f"{argument} must have one column of each name, got {repeated}{words}: leave out with --columns NAME=ignore."
         )
     wanted = {_telling_part(name, plain_name(name)): role for name, role in asked.items()}
     for name in wanted:
