@@ -46,7 +46,7 @@ def _index() -> Iterator[str]:
         title, paper = PARTS[folder], PAPERS.get(folder)
         yield from ("", f"## {title}", "")
         if paper:
-            yield from (f"*{paper[0]}*, arXiv:{paper[1]}.", "")
+            yield from (f"*{paper[0]}*, [arXiv:{paper[1]}](https://arxiv.org/abs/{paper[1]}).", "")
         yield from (
             ":::{div} claims",
             "",
@@ -102,7 +102,11 @@ def _statement(item: Statement) -> Iterator[str]:
         yield from _step(number, step)
     yield from ("## Evidence", "", "| kind | what was done | covers |", "|---|---|---|")
     yield from (_evidence(piece) for piece in item.evidence)
-    yield from ("", f"Run it: `python -m paper_checks --only {item.id}`", "")
+    yield from (
+        "",
+        f"Run it: `hermite-collapse verify --only {item.id}`, or `python -m paper_checks --only {item.id}` in a checkout.",
+        "",
+    )
     yield from ("## What the evidence rejects", "", "| change | statement |", "|---|---|")
     yield from (f"| {change.kind} | {_cell(change.text)} |" for change in item.mutations)
     if item.weaker:

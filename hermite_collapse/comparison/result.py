@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..core.display import Displayed
 from ..core.estimates import Estimate
+from ..core.numbers import counted
 from ..core.significance import Verdict
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
@@ -107,7 +108,7 @@ class Comparison(Displayed, Value):
     verdict: Verdict
 
     def __repr__(self) -> str:
-        size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs, {self.generator}"
+        size = f"{self.rounds} rounds of {self.particles} particles, {counted(self.runs, 'run')}, {self.generator}"
         verdict = self.verdict
         return f"Comparison({size}: {verdict.head.lower()}, {verdict.tests} tests, p = {verdict.adjusted_p_value:.2g})"
 

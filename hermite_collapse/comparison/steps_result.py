@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.display import Displayed
 from ..core.estimates import Estimate
+from ..core.numbers import counted
 from ..core.significance import Verdict
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
@@ -83,7 +84,9 @@ class StepsComparison(Displayed, Value):
     verdict: Verdict
 
     def __repr__(self) -> str:
-        size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs, {self.sampler}"
+        size = (
+            f"{self.rounds} rounds of {self.particles} particles, {counted(self.runs, 'run')}, {self.sampler}"
+        )
         verdict = self.verdict
         outcome = f"{verdict.head.lower()}, {verdict.tests} tests, p = {verdict.adjusted_p_value:.2g}"
         return f"StepsComparison({size}: {outcome})"

@@ -85,6 +85,17 @@ def grouped(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count of things, plural where it is not one.
+
+    Examples
+    --------
+    >>> counted(1, "run"), counted(4, "run")
+    ('1 run', '4 runs')
+    """
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def percent(share: float) -> str:
     """Return a share in per cent with two significant digits or more.
 

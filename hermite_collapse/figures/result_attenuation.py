@@ -159,7 +159,8 @@ def _attenuation_caption(limit: bool, comparison: Comparison | None) -> str:
     return (
         f"{caption} Points: measured with {grouped(comparison.particles)} particles"
         + (f" in each of {comparison.runs} runs" if comparison.runs > 1 else "")
-        + "; bars: one predicted standard error; hollow: too far from normal to be tested. Below: deviations in "
+        + "; bars: one predicted standard error; hollow: too far from normal to be tested, some perhaps off the axis. "
+        "Below: deviations in "
         "predicted standard errors; band ±1.96, dashed: what a single one must pass to be rejected "
         "among all tests."
     )

@@ -338,8 +338,15 @@ class Recursion(Displayed, Value):
             )
         return values
 
-    def rounds_to(self, tolerance: float, *, metric: str) -> float:
+    def rounds_to(self, tolerance: float, *, metric: str = "wasserstein2") -> float:
         """Return the rounds after which the distance to the limit law is proved to be `tolerance` times the first.
+
+        Parameters
+        ----------
+        tolerance : float
+            Share of the first distance, > 0.
+        metric : str
+            One of those of `contraction_rate`.
 
         Returns
         -------

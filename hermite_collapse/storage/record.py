@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.display import Displayed
 from ..core.errors import InputError
+from ..core.numbers import counted
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .folder import read_arrays, read_json, write_arrays, write_json
@@ -92,7 +93,7 @@ class SimulatedRecursion(Displayed, Value):
     random_numbers: str = OLDER_RANDOM_NUMBERS
 
     def __repr__(self) -> str:
-        size = f"{self.rounds} rounds of {self.particles} particles, {self.runs} runs"
+        size = f"{self.rounds} rounds of {self.particles} particles, {counted(self.runs, 'run')}"
         return (
             f"SimulatedRecursion({size}, degree {self.degree}, dimension {self.dimension}, {self.generator})"
         )
