@@ -372,6 +372,22 @@ OTHERS = (
     ),
     _in(
         "diagnosis",
+        "sampler_model",
+        "between = (alpha * old)[:, :, None]",
+        "between = (0.0 * old)[:, :, None]",
+        "means that drift apart add nothing to a training set",
+        "tests/diagnosis/test_moments.py",
+    ),
+    _in(
+        "diagnosis",
+        "moments",
+        "OWN_WEIGHT = 0.5**0.5",
+        "OWN_WEIGHT = 1.0",
+        "directions of one half of the data, the covariance of the other alone",
+        "tests/diagnosis/test_moments.py",
+    ),
+    _in(
+        "diagnosis",
         "fitting",
         "errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))",
         "errors = np.maximum(np.diagonal(covariance), 0.0)",
