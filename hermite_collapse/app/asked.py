@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..storage.claims import digest
+from ..core.errors import InputError
+from ..storage.claims import digest, first_difference
 from ..storage.order import matching
+from .config import Config, load_config
 
-if TYPE_CHECKING:
-    from .config import Config
-
+CONFIG = "config.toml"
 # A comparison is made again whenever it is asked for: its level is no part of a run.
 _FREE_OF_A_RUN = ("significance",)
 _SCHEDULERS = ("scheduler", "scheduler_file", "sampler")
@@ -62,6 +62,19 @@ def asked_of_command(command: str, config: Config, options: Mapping[str, object]
         elif value is not None:
             own[name] = list(value) if isinstance(value, list | tuple) else value
     return {"command": command, "config": document, "options": own, "data": data}
+
+
+def require_own_config(
+    folder: str | os.PathLike[str], config: Config, asked_of: Callable[[Config], Mapping[str, object]]
+) -> None:
+    """Refuse to go on in a folder whose configuration somebody edited or took away: it would be written over."""
+    kept = load_config(Path(folder) / CONFIG)
+    difference = first_difference(asked_of(kept), asked_of(config))
+    if difference is not None:
+        raise InputError(
+            f"out must hold the {CONFIG} of its run, got {str(folder)!r} with {difference}: restore it, or give "
+            "another folder."
+        )
 
 
 def _content(name: str, path: Path) -> object:

@@ -169,12 +169,12 @@ def cost_of_diagnosis(rounds: int, curves: int, *, joint: bool) -> Cost:
 
 def require_affordable(cost: Cost, *, yes: bool, within: float = HOUR) -> None:
     """Refuse work that this machine cannot hold or do within an hour, or a minute, unless the user insists."""
-    memory = memory_of_machine()
+    memory, words = memory_of_machine(), "an hour" if within == HOUR else "a minute"
     if yes or (cost.bytes <= SHARE * memory and cost.seconds <= within):
         return
     raise InputError(
-        f"the work must fit this machine's {in_bytes(memory)} and {'an hour' if within == HOUR else 'a minute'} unless "
-        f"--yes is given, got about {in_bytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
+        f"the work must fit this machine's {in_bytes(memory)} and {words} unless --yes is given, got about "
+        f"{in_bytes(cost.bytes)} and {_duration(cost.seconds)}: reduce {', '.join(cost.keys)}."
     )
 
 

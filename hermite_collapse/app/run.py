@@ -30,7 +30,7 @@ from ..storage.datasets import write_dataset
 from ..storage.folder import read_json, write_atomically
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.regular import require_existing
-from .asked import asked_of_run
+from .asked import CONFIG, asked_of_run, require_own_config
 from .config import Config, load_config
 from .enough_steps import enough_steps, is_refined
 from .step_sampler import require_steps, steps_generation
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from ..simulation.generations import Generation
     from ..simulation.samplers import Sampler
 
-CONFIG = "config.toml"
 SIMULATION = "simulation"
 REFINED = "refined"
 DATASET = "results.nc"
@@ -240,25 +239,11 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
     Nothing is written; that needs `Results.claimed`.
     """
     results = Results(Path(folder), config)
-    if not holds_work(folder, asked_of_run(config)):
-        return results
-    if not resume:
-        raise InputError(f"out must be empty unless --resume is given, got {results}.")
-    require_own_config(folder, config, asked_of_run)
+    if holds_work(folder, asked_of_run(config)):
+        if not resume:
+            raise InputError(f"out must be empty unless --resume is given, got {results}.")
+        require_own_config(folder, config, asked_of_run)
     return results
-
-
-def require_own_config(
-    folder: str | os.PathLike[str], config: Config, asked_of: Callable[[Config], Mapping[str, object]]
-) -> None:
-    """Refuse to go on in a folder whose configuration somebody edited or took away: it would be written over."""
-    kept = load(folder).config
-    difference = first_difference(asked_of(kept), asked_of(config))
-    if difference is not None:
-        raise InputError(
-            f"out must hold the {CONFIG} of its run, got {str(folder)!r} with {difference}: restore it, or give another "
-            "folder."
-        )
 
 
 def is_comparable(config: Config) -> bool:

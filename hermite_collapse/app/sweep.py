@@ -28,11 +28,11 @@ from ..simulation.words import STEPS
 from ..storage.claims import claimed
 from ..storage.datasets import write_dataset
 from ..storage.folder import read_arrays, write_arrays, write_atomically
-from .asked import asked_of_sweep
+from .asked import CONFIG, asked_of_sweep, require_own_config
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
 from .jobs import Failure, Jobs
-from .run import CONFIG, DATASET, require_comparable, require_own_config
+from .run import DATASET, require_comparable
 from .schema import SweepSection
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ def test_diagnosing_too_much_is_refused_before_it_begins(tmp_path, monkeypatch, 
     assert cost_of_diagnosis(10_000, 30, joint=True).bytes > 1e11
     rows = "".join(f"{i},{1 + 0.5**i}\n" for i in range(9))
     (tmp_path / "d.csv").write_text("round,variance\n" + rows)
-    monkeypatch.setattr(costs, "HOUR", 0.0)
+    monkeypatch.setattr(costs, "MINUTE", 0.0)
     assert run(["diagnose", "d.csv"]) == 2 and run(["diagnose", "d.csv", "--yes"]) == 0
 
 
