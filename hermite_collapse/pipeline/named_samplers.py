@@ -8,8 +8,6 @@ from functools import partial
 from ..core import checks
 from .sampler_steps import SamplerSteps
 
-_STABLE_DIFFUSION = {"schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
-
 _MAKERS: dict[str, Callable[..., SamplerSteps]] = {
     "ddim": SamplerSteps.ddim,
     "ddpm": SamplerSteps.ddpm,
@@ -18,7 +16,9 @@ _MAKERS: dict[str, Callable[..., SamplerSteps]] = {
     "edm_euler": partial(SamplerSteps.edm, method="euler"),
     "flow_euler": SamplerSteps.flow,
     "improved_ddpm": partial(SamplerSteps.ddpm, schedule="squaredcos_cap_v2"),
-    "stable_diffusion": partial(SamplerSteps.ddim, **_STABLE_DIFFUSION),
+    "stable_diffusion": partial(
+        SamplerSteps.ddim, schedule="scaled_linear", beta_start=0.00085, beta_end=0.012
+    ),
     "edm": SamplerSteps.edm,
     "flow": SamplerSteps.flow,
 }
