@@ -112,15 +112,15 @@ REFUSED = [
     (["bounds", "--defect", "-1"], "defect must be >= 0, got -1.0."),
     (["spectrum", "--against", "y.npy"], "against must|must name an existing file"),
     (["report"], "report must be given the folder of a run"),
-    (["report", "nowhere"], "folder must hold a run"),
+    (["report", "nowhere"], "folder must name an existing file or folder, got 'nowhere'"),
+    (["report", "."], "folder must hold a run"),
     (["diagnose"], "diagnose must be given a table of a curve"),
     (["diagnose", "none.csv"], "must name an existing file or folder, got 'none.csv'"),
-    (["diagnose", "c.npy"], "must be a .csv, .txt"),
-    (["diagnose", "c.csv", "--columns", "degree 1"], "columns must be given as NAME=ROLE, got 'degree 1'"),
+    (["diagnose", "nowhere"], "curve must name an existing file or folder, got 'nowhere'"),
     (["schedule", "--alpha-bar", "2"], "alpha_bar must lie in"),
     (["schedule", "--alpha-bar", "0.5", "--sigma", "1"], "the truncation must be given once"),
     (["schedule", "--known", "dpm"], "did you mean 'ddpm'"),
-    (["schedule", "--scheduler-file", "x.json"], "must be a readable file, got 'x.json'"),
+    (["schedule", "--scheduler-file", "x.json"], "must name an existing file or folder, got 'x.json'"),
     (["predict", "--alpha", "0.2"], "Unknown option: --alpha. Did you mean --fresh-fraction\\?"),
     (["predict", "--t0", "0.2"], "Unknown option: --t0. Did you mean --truncation-time\\?"),
     (["simulate", "--particles", "1e-3"], 'Invalid value for --particles: unable to convert "1e-3" into int'),
@@ -132,6 +132,20 @@ REFUSED = [
     (["config", "--out", "x"], "out must be left out with config"),
     (["verify", "--only", "nothing"], "only must name statements, got nothing"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["c.npy"], "must be a .csv, .txt"),
+        (["c.csv", "--columns", "degree 1"], "columns must be given as NAME=ROLE, got 'degree 1'"),
+    ],
+)
+def test_tables_of_other_kinds_are_refused(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("c.npy", "c.csv"):
+        (tmp_path / name).write_text("degree 1\n1\n0.9\n")
+    assert message in refused("diagnose", *arguments, capsys=capsys)
 
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=[" ".join(a) for a, _ in REFUSED])
