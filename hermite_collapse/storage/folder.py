@@ -78,6 +78,10 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 
 def _brief(problem: BaseException) -> str:
     text = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+    if (
+        "pickle" in text
+    ):  # NumPy says so of anything that is neither array nor archive, and advises to load it
+        return "it holds no arrays of numbers"
     return text if len(text) <= 160 else text[:157] + "..."
 
 

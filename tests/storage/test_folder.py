@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.storage.folder import write_atomically
+from hermite_collapse.storage.folder import read_arrays, write_atomically
 from hermite_collapse.storage.run_folder import TIMINGS, RunFolder
 
 pytest.importorskip("torch")
@@ -149,3 +149,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(target, b"new")
     assert target.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("content", [b"{}", b"x" * 100, b"\x80\x04N."])
+def test_what_is_no_archive_is_said_without_advice_to_load_it(content, tmp_path):
+    file = tmp_path / "record.npz"
+    file.write_bytes(content)
+    with pytest.raises(
+        InputError, match="must hold a readable record.npz, got .*: it holds no arrays of numbers"
+    ):
+        read_arrays(file)
