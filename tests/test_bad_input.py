@@ -126,7 +126,7 @@ REFUSED = [
     (lambda: LAW.sample(10**13), "n = 10000000000000 must fit this machine's memory"),
     (lambda: hc.predict(hc.Recursion(LAW, **ROUNDS), rounds=10**13), "rounds = 10000000000000 must fit"),
     (
-        lambda: hc.measure(np.zeros((40, 4, 4), np.uint8), [np.zeros((40, 4, 4), np.uint16)], scale=1.0),
+        lambda: hc.measure(np.eye(40, 16, dtype=np.uint8), [np.zeros((40, 16), np.uint16)], scale=1.0),
         "generation 1 must be stored like the data, with 8 bits, got with 16 bits",
     ),
     (lambda: hc.measure(np.eye(30), [np.eye(29)]), r"shape of the data, \(30,\), got \(29,\)"),

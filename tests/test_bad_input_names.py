@@ -230,7 +230,7 @@ def test_names_of_classes_and_configurations(name, tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_names_in_python(name, data):
     """Generations by name, in text, views of notebooks and figures."""
-    measured = hc.measure(data[0], {f"{name} 1": data[1], "other 2": data[2]}, scale=1.0)
+    measured = hc.measure(data[0], {f"{name} gen 1": data[1], "other gen 2": data[2]}, scale=1.0)
     for text in (str(measured), repr(measured), measured._repr_html_()):
         assert printable_lines(text) == text
     assert "<script" not in measured._repr_html_()

@@ -117,7 +117,9 @@ def moments_of(
         if len(new) == 0:
             break
     projected = _applied(parts, axes) @ axes.T
-    return Moments(axes @ mean, 0.5 * (projected + projected.T), behind)
+    covariance = 0.5 * (projected + projected.T)
+    np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))  # rounding, along what does not vary
+    return Moments(axes @ mean, covariance, behind)
 
 
 class _Part(NamedTuple):
