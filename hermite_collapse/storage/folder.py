@@ -59,7 +59,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise
     except (OSError, ValueError, RecursionError) as problem:
         raise InputError(
-            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {_brief(problem)}."
+            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {reason_of(problem)}."
         ) from None
 
 
@@ -72,11 +72,12 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             return {key: stored[key] for key in stored.files}
     except Exception as problem:  # archives can be damaged in any way
         raise InputError(
-            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {_brief(problem)}."
+            f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {reason_of(problem)}."
         ) from None
 
 
-def _brief(problem: BaseException) -> str:
+def reason_of(problem: BaseException) -> str:
+    """Return what a library says of a file that it cannot read, on one line."""
     text = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
     if (
         "pickle" in text

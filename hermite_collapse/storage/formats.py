@@ -174,5 +174,7 @@ def _kind(file: Path) -> str:
 
 def _one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
+    if lines and "allow_pickle" in lines[0]:  # NumPy's advice for whatever is neither array nor archive
+        return "it holds no arrays of numbers"
     text = lines[0] if lines else type(error).__name__
     return (text if len(text) <= 160 else text[:157] + "...").rstrip(".")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .claims import Claim
-from .folder import read_arrays, read_json, write_arrays, write_atomically, write_json
+from .folder import read_arrays, read_json, reason_of, write_arrays, write_atomically, write_json
 from .regular import require_regular
 
 MANIFEST = "manifest.json"
@@ -114,7 +114,7 @@ class RunFolder:
             return np.asarray(np.load(path, allow_pickle=False))
         except (OSError, ValueError, EOFError, SyntaxError) as problem:
             raise InputError(
-                f"folder must hold a readable {path.name}, got {os.fspath(path)!r}: {problem}."
+                f"folder must hold a readable {path.name}, got {os.fspath(path)!r}: {reason_of(problem)}."
             ) from None
 
     def write_timing(self, index: int, seconds: float, notes: Iterable[str] = ()) -> None:
