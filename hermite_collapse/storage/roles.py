@@ -134,7 +134,8 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
         )
         words = "" if len(set(alike)) == 1 else f" {twice[0][1]!r}"
         raise InputError(
-            f"{argument} must have one column of each name, got {repeated}{words}: leave out with --columns NAME=ignore."
+            f"{argument} must have one column of each name, got {repeated}{words}: leave out with --columns "
+            "NAME=ignore."
         )
     wanted = {_telling_part(name, plain_name(name)): role for name, role in asked.items()}
     for name in wanted:
