@@ -10,7 +10,8 @@ A disturbance dmu of the law moves the end of n steps by
     d phi = A int r t d mu,     A = sum_{j < n} M^j,     M = d phi' / d phi,
 
 M at the end, so that a particle at x contributes A r(x) t(x) / N: the influence function of maximum likelihood where
-the steps have settled, and of the steps that were done where they have not.
+the steps settle.  n is the most that are done: a draw of particles takes more steps than the law itself where that is
+symmetric, as it leaves the symmetry.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def refit_on_line(
         shares = np.eye(count)[points.labels] if classes_known else np.ones((len(points.points), 1))
         weights, means, variances = _moments(points, shares, floor)
         return LineRefit(weights, means, variances, _slope(weights, means, variances), classes_known)
-    before, steps = -np.inf, 0
+    before = -np.inf
     for _ in range(ITERATIONS):
         logs = _logs(points.points, weights, means, variances)
         top = logs.max(axis=1, keepdims=True)
@@ -95,7 +96,6 @@ def refit_on_line(
         total = shares.sum(axis=1, keepdims=True)
         likelihood = float(points.masses @ (top + np.log(total))[:, 0])
         weights, means, variances = _moments(points, shares / total, floor)
-        steps += 1
         if abs(likelihood - before) <= SETTLED:
             break
         before = likelihood
@@ -103,7 +103,7 @@ def refit_on_line(
         return LineRefit(weights, means, variances, np.zeros((3 * count, 3 * count)), False)
     matrix, term = _step_slope(points, weights, means, variances), np.eye(3 * count)
     total_gain = np.zeros_like(term)
-    for _ in range(steps):
+    for _ in range(ITERATIONS):
         total_gain += term
         term = term @ matrix
     return LineRefit(weights, means, variances, _slope(weights, means, variances) @ total_gain, False)

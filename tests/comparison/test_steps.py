@@ -18,6 +18,7 @@ import hermite_collapse as hc
 from hermite_collapse.comparison.direction_rounds import product_of
 from hermite_collapse.comparison.line_refit import mixture_on_line, refit_on_line
 from hermite_collapse.comparison.line_rounds import LinePath, predict_line_rounds
+from hermite_collapse.comparison.refit_draws import mixture_coefficients
 from hermite_collapse.comparison.steps import compare_steps
 from hermite_collapse.core.significance import whitened
 from hermite_collapse.pipeline.line_grid import can_be_followed, law_points, line_output
@@ -264,6 +265,26 @@ def test_a_refit_with_two_ends_is_not_tested():
     comparison = compare_steps(recursion, record, sampler)
     assert comparison.verdict.passed and comparison.tested[2].any() and not comparison.tested[3].any()
     assert "which of several mixtures the refit ends in" in comparison.reason
+
+
+def test_a_draw_leaves_the_symmetry_that_the_law_keeps():
+    """EM settles early on the symmetric law itself; what moves it aside is followed to the end all the same."""
+    path = LinePath(recursion_of(TWO), Steps.ddpm(steps=5, variance="beta"), 1.0)
+    points = path.output(path.training(0, {}))
+    change = 0.02 * points.masses * np.tanh(points.points)  # as far as 2500 particles go
+    refit = path.refit(points)
+    ends = [
+        path.refit(WeightedPoints(points.points, points.masses + sign * change, points.labels)).parameters
+        for sign in (1.0, -1.0)
+    ]
+    move = change @ refit.influence(points)
+    odd = [
+        0.5 * (mixture_coefficients(above, 5) - mixture_coefficients(below, 5))[2::2]
+        for above, below in (ends, (refit.parameters + move, refit.parameters - move))
+    ]
+    np.testing.assert_allclose(odd[0], odd[1], rtol=0.05)
+    assert np.abs(odd[0]).min() > 1e-3
+    assert predict_line_rounds(path, 8, rounds=3, particles=20_000, runs=2).is_linear.all()
 
 
 @pytest.mark.parametrize("sampler", [Steps.ddim(steps=20), Steps.edm(steps=18)], ids=["DDIM", "EDM"])
