@@ -254,9 +254,10 @@ class _Table:
                 entries.setdefault((name, rounds[i]), []).append((value, error))
         index = sorted({i for _, i in entries})
         names = tuple(degrees)
+        rows, columns = ({key: k for k, key in enumerate(keys)} for keys in (index, names))
         values, errors = np.full((len(index), len(names)), np.nan), np.full((len(index), len(names)), np.nan)
         for (name, position), measured in entries.items():
-            at = index.index(position), names.index(name)
+            at = rows[position], columns[name]
             values[at], errors[at] = _mean(measured)
         freedom = None
         if self._all(RUN):
