@@ -210,7 +210,8 @@ def diagnose(
     speed = checks.positive(rate, "rate")
     if not SLOWEST_RATE <= speed <= FASTEST_RATE:
         raise InputError(
-            f"rate must lie within [{SLOWEST_RATE:g}, {FASTEST_RATE:g}] for a fit, got {speed!r}: change the unit of time."
+            f"rate must lie within [{SLOWEST_RATE:g}, {FASTEST_RATE:g}] for a fit, got {speed!r}: change the unit of "
+            "time."
         )
     asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
     if sampler is not None and not isinstance(sampler, Mechanism):
