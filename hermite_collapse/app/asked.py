@@ -68,8 +68,8 @@ def require_own_config(
     folder: str | os.PathLike[str], config: Config, asked_of: Callable[[Config], Mapping[str, object]]
 ) -> None:
     """Refuse to go on in a folder whose configuration somebody edited or took away: it would be written over."""
-    kept = load_config(Path(folder) / CONFIG)
-    difference = first_difference(asked_of(kept), asked_of(config))
+    stored = load_config(Path(folder) / CONFIG)
+    difference = first_difference(asked_of(stored), asked_of(config))
     if difference is not None:
         raise InputError(
             f"out must hold the {CONFIG} of its run, got {str(folder)!r} with {difference}: restore it, or give "
