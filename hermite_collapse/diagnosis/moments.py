@@ -118,7 +118,9 @@ def moments_of(
             break
     projected = _applied(parts, axes) @ axes.T
     covariance = 0.5 * (projected + projected.T)
-    np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))  # rounding, along what does not vary
+    np.fill_diagonal(
+        covariance, np.maximum(np.diagonal(covariance), 0.0)
+    )  # rounding, along what does not vary
     return Moments(axes @ mean, covariance, behind)
 
 
