@@ -232,7 +232,8 @@ class SimulationSection(Section):
         description="Guidance 1 + omega of a sampler of K steps, dimensionless, components as classes; 1 is none.",
     )
     steps: Count | None = Field(
-        None, description="Steps of the reverse diffusion, a count; the sampler's own unless given."
+        None,
+        description="Steps of a sampler, a count; its own, or more where error bars ask for more, unless given.",
     )
     final_step: Annotated[str, word(FINAL_STEPS)] = Field(
         "noisy",
