@@ -68,13 +68,22 @@ def require_own_config(
     folder: str | os.PathLike[str], config: Config, asked_of: Callable[[Config], Mapping[str, object]]
 ) -> None:
     """Refuse to go on in a folder whose configuration somebody edited or took away: it would be written over."""
-    stored = load_config(Path(folder) / CONFIG)
-    difference = first_difference(asked_of(stored), asked_of(config))
+    asked = asked_of(config)
+    stored = asked_of(load_config(Path(folder) / CONFIG))
+    difference = first_difference(_with_lost_data(stored, asked), asked)
     if difference is not None:
         raise InputError(
             f"out must hold the {CONFIG} of its run, got {str(folder)!r} with {difference}: restore it, or give "
             "another folder."
         )
+
+
+def _with_lost_data(stored: Mapping[str, object], asked: Mapping[str, object]) -> dict[str, object]:
+    """Return what a folder's configuration asks for; files that lie elsewhere now are taken as those asked for."""
+    data, present = stored["data"], asked["data"]
+    assert isinstance(data, dict) and isinstance(present, dict)
+    contents = {name: present.get(name) if content is None else content for name, content in data.items()}
+    return {**stored, "data": contents}
 
 
 def _content(name: str, path: Path) -> object:

@@ -167,10 +167,10 @@ def cost_of_diagnosis(rounds: int, curves: int, *, joint: bool) -> Cost:
     )
 
 
-def require_affordable(cost: Cost, *, yes: bool, within: float = HOUR) -> None:
+def require_affordable(cost: Cost, *, yes: bool, within: float | None = None) -> None:
     """Refuse work that this machine cannot hold or do within an hour, or a minute, unless the user insists."""
-    memory, words = memory_of_machine(), "an hour" if within == HOUR else "a minute"
-    if yes or (cost.bytes <= SHARE * memory and cost.seconds <= within):
+    memory, words = memory_of_machine(), "an hour" if within is None else "a minute"
+    if yes or (cost.bytes <= SHARE * memory and cost.seconds <= (HOUR if within is None else within)):
         return
     raise InputError(
         f"the work must fit this machine's {in_bytes(memory)} and {words} unless --yes is given, got about "

@@ -76,7 +76,7 @@ class Reader:
                 f"{called} must be stored like the data, {stored_as}: store both in one way, or give scale, shift or "
                 "value_range of the numbers that both then hold."
             )
-        span = float(np.ptp(array)) if array.size else 0.0
+        span = float(array.max()) - float(array.min()) if array.size else 0.0
         if not span >= _SMALLEST_SPAN * self.span:
             raise InputError(
                 f"{called} must be in the units of the data, whose numbers span {self.span:g}, {stored_as} that span "
@@ -96,7 +96,7 @@ def read_data(
     images = is_path(real) and Path(real).is_dir()
     units = units_of(array, scale=scale, shift=shift, value_range=value_range, images=images)
     name = _named(real, "real")
-    span = float(np.ptp(array)) if array.size and units.is_given else 0.0
+    span = float(array.max()) - float(array.min()) if array.size and units.is_given else 0.0
     data = _many(units.applied(array, name), name)
     if np.all(data == data[0]):
         raise InputError(f"{name} must hold samples that differ, got {len(data)} equal ones.")

@@ -182,6 +182,12 @@ class Measured(Displayed, Value):
             checks.integer(self.training_samples, "training_samples", minimum=1)
         super().__post_init__()
 
+    def __repr__(self) -> str:
+        return (
+            f"Measured({len(self.names)} curves in {len(self.rounds)} rounds: {', '.join(self.names[:6])}"
+            f"{', ...' if len(self.names) > 6 else ''})"
+        )
+
     @property
     def data_are_exact(self) -> bool:
         """Whether the values of the data carry no sampling error."""

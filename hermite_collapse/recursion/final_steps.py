@@ -114,7 +114,7 @@ def limit_variance(
     alpha = _positive_fraction(fresh_fraction)
     linear = s - alpha * v - 2.0 * (1.0 - alpha) * (1.0 - c) * s
     constant = alpha * v * s + (1.0 - alpha) * (1.0 - c) ** 2 * s**2
-    root = np.sqrt(linear**2 + 4.0 * alpha * constant)
+    root = np.hypot(linear, 2.0 * np.sqrt(alpha * constant))
     # Of the two forms of the positive root, the one without cancellation.
     with np.errstate(divide="ignore", invalid="ignore"):
         training = np.where(linear > 0.0, 2.0 * constant / (linear + root), (root - linear) / (2.0 * alpha))
@@ -157,7 +157,8 @@ def limit_distance(
 
 
 def _after_round(v: FloatArray, s: float, c: float) -> FloatArray:
-    return (v + (1.0 - c) * s) ** 2 / np.where(v + s > 0.0, v + s, 1.0)
+    mean = v + (1.0 - c) * s
+    return mean * (mean / np.where(v + s > 0.0, v + s, 1.0))
 
 
 def _inputs(variance: ArrayLike, sigma: float, final_step: str) -> tuple[FloatArray, float, float]:

@@ -90,7 +90,7 @@ REFUSED = [
     (["predict", "--truncation-time", "-1"], "truncation_time must be >= 0, got -1.0."),
     (["predict", "--rounds", "0"], "rounds must be an integer >= 1, got 0."),
     (["predict", "--seed"], "requires an argument"),
-    (["predict", "a.toml", "b"], "Unused"),
+    (["predict", "a.toml", "b"], "at most one argument without a name"),
     (["predict", "a.toml"], "the configuration must be an existing TOML file, got 'a.toml'."),
     (["predict", "--preset", "tree_modes_1d"], "preset must be one of .*did you mean 'three_modes_1d'"),
     (["predict", "--preset", "x", "--samples", "y.npy"], "got preset and samples"),

@@ -57,8 +57,8 @@ def test_yes_goes_ahead(monkeypatch, capsys):
 
 def test_measuring_too_much_is_refused_before_it_begins(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for name in ("real", "gen_1"):
-        np.save(f"{name}.npy", np.random.default_rng(0).standard_normal((60, 3)))
+    for seed, name in enumerate(("real", "gen_1")):
+        np.save(f"{name}.npy", np.random.default_rng(seed).standard_normal((60, 3)))
     ask = ["measure", "--data", "real.npy", "--generations", "gen_1.npy"]
     assert run([*ask, "--degrees", "100000000", "--out", "o"]) == 2
     assert "reduce degrees, directions" in capsys.readouterr().err

@@ -140,7 +140,7 @@ def test_a_figure_is_left(capsys, tmp_path):
         (["c.csv", "--columns", "degree 1"], "columns must be given as NAME=ROLE"),
         (["c.csv", "--columns", "x=round"], "columns must name columns of the table"),
         (["c.csv", "--fresh-fraction", "1.5"], "fresh_fraction must lie in [0, 1]"),
-        (["."], "must be a folder that measure wrote"),
+        (["."], "must be a table or a folder that measure wrote"),
     ],
 )
 def test_bad_requests_are_one_sentence(arguments, message, capsys):

@@ -63,7 +63,7 @@ def test_clipped_curves_are_left_out_or_refused():
         hc.diagnose(measured(0, clip=0.8))
     # Biases below an error each, but of one sign in every round, move the parameters by more than theirs.
     together = np.full_like(some.clipping.bias, 0.9)
-    with pytest.raises(hc.InputError, match="most of them off by up to 0.9 standard errors"):
+    with pytest.raises(hc.InputError, match="most of them moved, by up to 0.9 standard errors"):
         hc.diagnose(some.replace(clipping=some.clipping.replace(bias=together)))
     bias = np.full_like(some.clipping.bias, 5.0)
     with pytest.raises(hc.InputError, match="curve must hold curves that clipping left as they were"):

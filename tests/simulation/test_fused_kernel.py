@@ -123,7 +123,7 @@ def built_for(law, sampler, *, start="marginal", steps=24, rate=0.5):
     return Diffusion(
         MixtureDenoiser(components, rate=rate),
         reverse.stages(STOP, rate),
-        reverse.start_law(components, rate),
+        reverse.start_law(components, STOP, rate),
     )
 
 

@@ -135,7 +135,7 @@ def _diffusion(size: Size, device: torch.device, *, readable: bool = False) -> D
     return Diffusion(
         MixtureDenoiser(law, rate=RATE),
         reverse.stages(STOP, RATE),
-        reverse.start_law(law, RATE),
+        reverse.start_law(law, STOP, RATE),
         readable=readable,
     )
 

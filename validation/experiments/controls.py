@@ -58,7 +58,7 @@ def experiments() -> list[Experiment]:
         "score": (
             "score 5 % too small",
             lambda: {
-                "generator": ExactGeneration(ReverseDiffusion(steps=50), wrap=shrunk_score),
+                "generator": ExactGeneration(ReverseDiffusion(steps=80), wrap=shrunk_score),
                 "particles": 20_000,
             },
             {},
@@ -66,7 +66,7 @@ def experiments() -> list[Experiment]:
         "pool": (
             "a pool of 100 where 400 is claimed",
             lambda: {
-                "generator": KernelGeneration(ReverseDiffusion(steps=25), pool=100),
+                "generator": KernelGeneration(ReverseDiffusion(steps=60), pool=100),
                 "particles": 400,
                 "runs": 200,
                 "rounds": 2,

@@ -43,7 +43,7 @@ KERNEL = [
     (2, 12_000, 2, 350),
     (1, 4000, 2, 250),
     (1, 800, 2, 150),
-    (0, 16, 2, 30),
+    (0, 16, 2, 40),
 ]
 POOL = 256
 
@@ -182,7 +182,11 @@ def control(
 
 
 def digits_of_agreement(comparison: Comparison) -> dict[str, float]:
-    """Return how closely measured and predicted coefficients agree, in absolute terms."""
+    """Return how closely measured and predicted coefficients agree, in absolute terms; NaN if none is tested."""
+    if not comparison.tested.any():
+        names = ("largest_difference", "root_mean_square_difference")
+        names += ("largest_standard_error", "root_mean_square_standard_error")
+        return dict.fromkeys(names, math.nan)
     difference = np.abs(comparison.measured - comparison.modes.expected)[comparison.tested]
     errors = comparison.standard_error[comparison.tested]
     return {
