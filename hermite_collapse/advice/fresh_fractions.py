@@ -14,6 +14,12 @@ from ..pipeline.requirements import with_guidance
 FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5, 0.9)
 """Fresh fractions at which limits are shown."""
 
+WORDS = (
+    "Limit variance over the data's of a coarse, a median and a fine direction, all mechanisms together; 1 would be "
+    "right."
+)
+"""What the numbers of `limits_by_fraction` are."""
+
 
 def by_pipeline(
     pipelines: Sequence[Pipeline], data: FloatArray, selected: BoolArray | None = None

@@ -22,9 +22,7 @@ import numpy as np
 
 from ..core.types import FloatArray, IntArray
 from ..pipeline.line_laws import LineLaw, WeightedPoints
-
-ITERATIONS, SETTLED, FLOOR = 300, 1e-10, 1e-12
-"""As in the refits of the simulation: steps of EM, change of the mean log-likelihood, least share of the variance."""
+from ..simulation.refit_rule import FLOOR, ITERATIONS, SETTLED
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class LineRefit:
         if self.classes_known:
             shares = np.eye(len(self.weights))[points.labels]
         else:
-            shares = _shares(points.points, self.weights, self.means, self.variances)
+            shares, _ = _posterior(points.points, self.weights, self.means, self.variances)
         return _products(shares, points.points) @ self.gain.T
 
 
@@ -90,12 +88,9 @@ def refit_on_line(
         return LineRefit(weights, means, variances, _slope(weights, means, variances), classes_known)
     before = -np.inf
     for _ in range(ITERATIONS):
-        logs = _logs(points.points, weights, means, variances)
-        top = logs.max(axis=1, keepdims=True)
-        shares = np.exp(logs - top)
-        total = shares.sum(axis=1, keepdims=True)
-        likelihood = float(points.masses @ (top + np.log(total))[:, 0])
-        weights, means, variances = _moments(points, shares / total, floor)
+        shares, log_densities = _posterior(points.points, weights, means, variances)
+        likelihood = float(points.masses @ log_densities)
+        weights, means, variances = _moments(points, shares, floor)
         if abs(likelihood - before) <= SETTLED:
             break
         before = likelihood
@@ -109,15 +104,15 @@ def refit_on_line(
     return LineRefit(weights, means, variances, _slope(weights, means, variances) @ total_gain, False)
 
 
-def _logs(x: FloatArray, weights: FloatArray, means: FloatArray, variances: FloatArray) -> FloatArray:
-    return np.log(weights) - 0.5 * (np.log(variances) + (x[:, None] - means) ** 2 / variances)
-
-
-def _shares(x: FloatArray, weights: FloatArray, means: FloatArray, variances: FloatArray) -> FloatArray:
-    """Return the posterior weights of the components at points, (n, K)."""
-    logs = _logs(x, weights, means, variances)
-    shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+def _posterior(
+    x: FloatArray, weights: FloatArray, means: FloatArray, variances: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the posterior weights of the components at points, (n, K), and the log-densities but for a constant."""
+    logs = np.log(weights) - 0.5 * (np.log(variances) + (x[:, None] - means) ** 2 / variances)
+    top = logs.max(axis=1, keepdims=True)
+    shares = np.exp(logs - top)
+    total = shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares / total), np.asarray((top + np.log(total))[:, 0])
 
 
 def _products(shares: FloatArray, x: FloatArray) -> FloatArray:
@@ -153,7 +148,7 @@ def _step_slope(
 ) -> FloatArray:
     """Return M, the derivative of one step of EM in (mass, moments) of each component, (3 K, 3 K)."""
     x, count = points.points, len(weights)
-    shares = _shares(x, weights, means, variances)
+    shares, _ = _posterior(x, weights, means, variances)
     centred = (x[:, None] - means) / variances
     logs = np.stack(
         [np.broadcast_to(1.0 / weights, centred.shape), centred, 0.5 * (centred**2 - 1.0 / variances)], axis=2

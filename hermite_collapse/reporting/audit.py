@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from html import escape
 
 from ..advice.audit import CLOSURE, Audit
-from ..advice.fresh_fractions import FRACTIONS
+from ..advice.fresh_fractions import FRACTIONS, WORDS
 from ..core.numbers import grouped, percent, significant
 from ..figures.audit import draw_audit
 from ..figures.style import figure_of
 from . import tables
 from .result_page import Page
 from .tables import Row, Table
-
-FRACTION_WORDS = (
-    "Limit variance over the data's of a coarse, a median and a fine direction, all mechanisms together; 1 would be "
-    "right."
-)
 
 
 def audit_table(audit: Audit) -> Table:
@@ -50,7 +45,7 @@ def fractions_table(audit: Audit) -> Table:
         "fresh fraction",
         *(f"v = {significant(float(audit.ledger.data[j]))}" for j in audit.directions_shown),
     )
-    return Table(head, rows, FRACTION_WORDS, title="How much fresh data")
+    return Table(head, rows, WORDS, title="How much fresh data")
 
 
 def view_audit(audit: Audit) -> str:

@@ -24,10 +24,7 @@ from ..laws.mixture import GaussianMixture, joined_mixture
 from ..recursion.recursion import Recursion
 from .generations import RoundContext
 from .noise import Chunk, NoiseStream, pieces_of_run
-
-_ITERATIONS = 300
-_SETTLED = 1e-10  # change of the mean log-likelihood
-_FLOOR = 1e-12  # least variance of a component, in units of the mean variance of all particles
+from .refit_rule import FLOOR, ITERATIONS, SETTLED
 
 
 @dataclass(frozen=True)
@@ -142,14 +139,14 @@ def refitted(
         if count == 1:
             return _moments(rows, torch.ones_like(rows[:, :1]))
         law, before = start, -np.inf
-        for _ in range(_ITERATIONS):
+        for _ in range(ITERATIONS):
             logits = _log_densities(rows, law)
             top = logits.amax(dim=1, keepdim=True)
             shares = (logits - top).exp_()
             total = shares.sum(dim=1, keepdim=True)
             likelihood = float((top + total.log()).mean())
             law = _moments(rows, shares.div_(total))
-            if abs(likelihood - before) <= _SETTLED:
+            if abs(likelihood - before) <= SETTLED:
                 break
             before = likelihood
     return law
@@ -179,7 +176,7 @@ def _moments(rows: torch.Tensor, shares: torch.Tensor) -> GaussianMixture:
     for k, mean in enumerate(means):
         centred = rows - mean
         parts.append((shares[:, k, None] * centred).T @ centred / safe[k])
-    least = _FLOOR * rows.var(dim=0, correction=0).mean().clamp(min=1e-300)
+    least = FLOOR * rows.var(dim=0, correction=0).mean().clamp(min=1e-300)
     dimension = rows.shape[1]
     covariances = torch.stack(parts)
     identity = torch.eye(dimension, dtype=rows.dtype, device=rows.device)

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ...advice.audit import CLOSURE, Audit, audit
 from ...advice.directions import DecodedDirections
-from ...advice.fresh_fractions import FRACTIONS
+from ...advice.fresh_fractions import FRACTIONS, WORDS
 from ...core import checks
 from ...core.errors import InputError
 from ...pipeline.denoiser import Sampler
@@ -276,8 +276,6 @@ def _print(result: Audit, data: AuditData, notes: list[str], output: Output) -> 
 
 def _print_fractions(result: Audit, output: Output) -> None:
     """Print the limits at several fresh fractions."""
-    from ...reporting.audit import FRACTION_WORDS
-
     output.heading("How much fresh data: the limit at several fresh fractions")
     shares = result.limits_by_fraction
     output.table(
@@ -287,7 +285,7 @@ def _print_fractions(result: Audit, output: Output) -> None:
             for fraction, row in zip(FRACTIONS, shares, strict=True)
         ],
     )
-    output.text(FRACTION_WORDS)
+    output.text(WORDS)
 
 
 def _findings(result: Audit) -> dict[str, object]:

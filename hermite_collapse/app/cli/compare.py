@@ -13,7 +13,7 @@ from ...hermite.indices import mode_label
 from ..config import Config
 from . import learned, steps
 from .options import command as _command
-from .output import Output, status_of
+from .output import Output, status_of, verdict_document
 from .predict import print_caveats, print_distances, title
 from .simulate import Resume, simulate, start
 
@@ -313,15 +313,7 @@ def _document(
         "final_rates": prediction.final_rates,
         "observed_rates": _rates_document(rates),
         "distances_to_data": distances,
-        "verdict": {
-            "passed": verdict.passed,
-            "tested": verdict.is_tested,
-            "level": verdict.level,
-            "tests": verdict.tests,
-            "untested": verdict.untested,
-            "adjusted_p_value": verdict.adjusted_p_value,
-            "text": verdict.text,
-        },
+        "verdict": verdict_document(verdict, verdict.text),
         "caveats": caveats,
     }
 

@@ -259,6 +259,19 @@ def status_of(verdict: Verdict) -> int:
     return UNTESTED if not verdict.is_tested else 0 if verdict.passed else 1
 
 
+def verdict_document(verdict: Verdict, text: str) -> dict[str, object]:
+    """Return a verdict for the document of a comparison, with the words that were printed."""
+    return {
+        "passed": verdict.passed,
+        "tested": verdict.is_tested,
+        "level": verdict.level,
+        "tests": verdict.tests,
+        "untested": verdict.untested,
+        "adjusted_p_value": verdict.adjusted_p_value,
+        "text": text,
+    }
+
+
 def plain(value: object) -> object:
     """Return numbers, arrays, paths and estimates as JSON holds them: infinities are words there, NaN is null."""
     if isinstance(value, Mapping):

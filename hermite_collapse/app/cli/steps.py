@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...core.numbers import spread_rounds
 from ...simulation.words import STEPS
-from .output import Output, status_of
+from .output import Output, status_of, verdict_document
 from .predict import title
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
     output.text(
         ", ".join(["config.toml", *(str(path.relative_to(results.folder)) for path in written.values())])
     )
-    verdict = comparison.verdict
     output.document(
         {
             "command": "compare",
@@ -73,18 +72,10 @@ def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
             "grid_error": comparison.grid_error,
             "implied_fresh_fraction": comparison.implied_fresh_fraction,
             "reason": comparison.reason,
-            "verdict": {
-                "passed": verdict.passed,
-                "tested": verdict.is_tested,
-                "level": verdict.level,
-                "tests": verdict.tests,
-                "untested": verdict.untested,
-                "adjusted_p_value": verdict.adjusted_p_value,
-                "text": comparison.text,
-            },
+            "verdict": verdict_document(comparison.verdict, comparison.text),
         }
     )
-    return status_of(verdict)
+    return status_of(comparison.verdict)
 
 
 def has_steps(results: Results) -> bool:
