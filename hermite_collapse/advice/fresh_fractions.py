@@ -38,13 +38,13 @@ def limits_by_fraction(
 
     Infinite where the variance grows without bound, NaN where it ends in a cycle.
     """
-    shares = np.empty((len(FRACTIONS), len(directions)))
-    for k, j in enumerate(directions):
-        ((pipeline, v),) = by_pipeline(pipelines, data, np.arange(len(data)) == j)
-        for i, fraction in enumerate(FRACTIONS):
-            limit = np.asarray(dataclasses.replace(pipeline, fresh_fraction=fraction).limit(v))
-            shares[i, k] = float(limit.reshape(-1)[0] / v[0])
-    return shares
+    shown = np.unique(directions)
+    parts = by_pipeline(pipelines, data, np.isin(np.arange(len(data)), shown))
+    limits = [
+        np.concatenate([dataclasses.replace(one, fresh_fraction=fraction).limit(v) for one, v in parts])
+        for fraction in FRACTIONS
+    ]
+    return np.array(limits)[:, np.searchsorted(shown, directions)] / data[list(directions)]
 
 
 def _along(pipeline: Pipeline, directions: BoolArray) -> Pipeline:
