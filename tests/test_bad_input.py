@@ -240,7 +240,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             "compare --out x --particles 10.5",
             'Invalid value for --particles: unable to convert "10.5" into int',
         ),
-        ("predict --seed 1.5", 'Invalid value for --seed: unable to convert "1.5" into int'),
+        ("spectrum --seed 1.5", 'Invalid value for --seed: unable to convert "1.5" into int'),
         ("spectrum --most 9.5", 'Invalid value for --most: unable to convert "9.5" into int'),
         ("schedule --step 5", "step must come with scheduler_file, got 5 without it."),
         ("schedule --plan-degree 2 4.5", 'Invalid value for --plan-degree: unable to convert "4.5" into int'),

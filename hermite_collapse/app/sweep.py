@@ -31,6 +31,7 @@ from ..storage.folder import read_arrays, write_arrays, write_atomically
 from .asked import CONFIG, asked_of_sweep, require_own_config
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
+from .device import require_device
 from .jobs import Failure, Jobs
 from .run import DATASET, require_comparable
 from .schema import SweepSection
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 LARGEST_SWEEP = 100_000
 _FORBIDDEN = ("sweep", "initial")
+_SIMULATED = ("simulation", "network")
 
 Point = dict[str, FloatArray]
 
@@ -91,6 +93,10 @@ def plan_sweep(config: Config) -> Sweep:
             raise InputError(unknown_key(key))
         if homes[key] in _FORBIDDEN:
             raise InputError(f"sweep.values must name keys of a run, got {key}.")
+        if homes[key] in _SIMULATED and config.sweep.task == "predict":
+            raise InputError(
+                f'sweep.values must name keys that predictions use unless task = "compare", got {key}.'
+            )
         if not entries:
             raise InputError(f"sweep.values.{key} must hold at least one value, got none.")
     keys = tuple(values)
@@ -113,6 +119,8 @@ def plan_sweep(config: Config) -> Sweep:
             point = single.updated(dict(zip(keys, setting, strict=True)))
             if config.sweep.task == "compare":
                 require_comparable(point)
+                if config.sweep.scheduler in (None, "local"):  # others' machines have devices of their own
+                    require_device(point)
         except InputError as error:
             shown = ", ".join(f"{key} = {value}" for key, value in zip(keys, setting, strict=True))
             raise InputError(f"the point {shown} of the sweep is not valid: {error}") from None

@@ -31,7 +31,8 @@ def template() -> str:
     for name, model in sections().items():
         optional = getattr(defaults, name) is None
         title = "The law the first round starts from, given as in [target]; the data law unless given."
-        lines += ["", *_comment(title if optional else str(model.__doc__))]
+        about = title if optional else model.__doc__  # python -OO takes docstrings away
+        lines += ["", *_comment(about or "")]
         lines.append(f"# [{name}]" if optional else f"[{name}]")
         if optional:
             continue

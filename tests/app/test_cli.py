@@ -51,7 +51,7 @@ def test_help_names_every_command(capsys):
 def test_help_of_each_command(name, capsys):
     status, out, _ = call(name, "--help", capsys=capsys)
     assert status == 0
-    for option in ("--json", "--out", "--seed", "--device"):
+    for option in ("--json", "--out", "--yes"):
         assert option in out
     assert all(len(line) <= 80 for line in out.splitlines())
 
@@ -89,7 +89,7 @@ REFUSED = [
     (["predict", "--fresh-fraction", "1.5"], r"fresh_fraction must lie in \[0, 1\], got 1.5."),
     (["predict", "--truncation-time", "-1"], "truncation_time must be >= 0, got -1.0."),
     (["predict", "--rounds", "0"], "rounds must be an integer >= 1, got 0."),
-    (["predict", "--seed"], "requires an argument"),
+    (["spectrum", "--seed"], "requires an argument"),
     (["predict", "a.toml", "b"], "at most one argument without a name"),
     (["predict", "a.toml"], "the configuration must be an existing TOML file, got 'a.toml'."),
     (["predict", "--preset", "tree_modes_1d"], "preset must be one of .*did you mean 'three_modes_1d'"),

@@ -24,7 +24,7 @@ from ...core.errors import ConvergenceError, InputError, is_out_of_memory
 from .process import INTERRUPTED, drop_output, interrupts, prepare_streams, say
 
 if TYPE_CHECKING:
-    from cyclopts import App
+    from cyclopts import App, CycloptsError
 
 REFUSED, DEFECT = 2, 3
 _FLOATING = r"(overflow|underflow|invalid value|divide by zero) encountered"
@@ -100,7 +100,9 @@ def build_app(selected: str = "") -> App:
     )
     for order, (name, text) in enumerate(COMMANDS.items()):
         module = f"hermite_collapse.app.cli.{_MODULES.get(name, name)}"
-        app.command(f"{module}:command", name=name, help=None if name == selected else text, sort_key=order)
+        # The help of its own is a docstring, which python -OO takes away.
+        own = name == selected and sys.flags.optimize < 2
+        app.command(f"{module}:command", name=name, help=None if own else text, sort_key=order)
     return app
 
 
@@ -168,11 +170,15 @@ def _refuse(message: str) -> int:
 
 def _sentence(error: Exception) -> str:
     """Return a parser's complaint as one plain sentence, without the panel cyclopts draws around it."""
+    from cyclopts import CycloptsError
+
     text = str(error).strip()
     unknown = re.match(r"Unknown option: (--?[a-zA-Z][-_a-zA-Z0-9]*)", text)
     meant = _OTHER_WORDS.get(unknown[1].lstrip("-").replace("_", "-").lower()) if unknown else None
     if unknown and meant:
         return f"Unknown option: {unknown[1]}. Did you mean {meant}?"
+    if unknown and isinstance(error, CycloptsError) and (unused := _unused_key(unknown[1], error)):
+        return unused
     if text.startswith("Unused Tokens:"):
         given = text.partition(":")[2].strip(" [].")
         return (
@@ -180,6 +186,16 @@ def _sentence(error: Exception) -> str:
             "of samples --data REAL --generations GEN_1 GEN_2."
         )
     return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _unused_key(option: str, error: CycloptsError) -> str | None:
+    """Return what is said of an option that is a key of the configuration, but none that this command uses."""
+    from ..config import key_sections
+
+    key = option.lstrip("-").replace("-", "_")
+    if key not in key_sections() or not error.command_chain:
+        return None
+    return f"{key} must be left out with {error.command_chain[-1]}, which does not use it, got {option}."
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # type: ignore[no-untyped-def]

@@ -206,4 +206,4 @@ def _collapse(recursion: Recursion) -> dict[str, float | Estimate]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-command = _command(run, uses=("target", "recursion", "analysis"), leaves=True)
+command = _command(run, uses=("target", "recursion", "analysis"), keys=("seed",), leaves=True)

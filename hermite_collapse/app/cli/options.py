@@ -28,8 +28,6 @@ from ..schema import Section
 from .again import keep_call
 from .output import Output
 
-# Shared by every command, whatever sections it uses.
-_EVERYWHERE = ("seed", "device")
 _COMMON = Group("Every command", sort_key=100)
 _FIRST = Group("What is needed first", sort_key=0)
 _NEEDED_FIRST = ("samples", "fresh_fraction", "truncation_time", "rounds")
@@ -51,7 +49,12 @@ _CONFIG_FILE = inspect.Parameter(
 
 
 def command(
-    run: Callable[..., int | None], *, uses: tuple[str, ...], leaves: bool = False
+    run: Callable[..., int | None],
+    *,
+    uses: tuple[str, ...],
+    keys: tuple[str, ...] = (),
+    leaves: bool = False,
+    require: Callable[[Config, Mapping[str, object]], None] | None = None,
 ) -> Callable[..., int | None]:
     """Return the function that cyclopts parses arguments for.
 
@@ -62,16 +65,20 @@ def command(
         own keyword-only parameters; returns the exit status.
     uses : tuple of str
         Sections of the configuration whose keys become options.
+    keys : tuple of str
+        Keys of [simulation] that become options besides: a command that simulates nothing may still draw numbers.
     leaves : bool
         Whether --out is a folder for this very call: it is claimed before work begins.  Other commands have rules of
         their own for it.
+    require : callable, optional
+        Takes the configuration and the keys that were given as options; refuses those without effect.
     """
     signature = list(inspect.signature(run, eval_str=True).parameters.values())
     own = [p for p in signature if p.kind is p.KEYWORD_ONLY]
     # A command about something other than a configuration names it as a third parameter.
     subject = next((p for p in signature[2:] if p.kind is p.POSITIONAL_OR_KEYWORD), None)
     first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-    parameters = [first, *map(_of_whole_numbers, own), *_options(uses), *_common_parameters()]
+    parameters = [first, *map(_of_whole_numbers, own), *_options(uses, keys), *_common_parameters()]
 
     name = run.__module__.rpartition(".")[2]
 
@@ -99,6 +106,8 @@ def command(
         options = {name: value for name, value in given.items() if value is not None}
         if options:
             config = config.updated(options)
+        if require is not None:
+            require(config, options)
         about = () if subject is None else (first,)
         if not leaves or output.folder is None:
             status = run(config, output, *about, **own_values)
@@ -172,30 +181,21 @@ def _width(given: str | None) -> str | None:
     return None if given is None else checks.one_of(given, tuple(WIDTHS), "width")
 
 
-def _options(uses: tuple[str, ...]) -> list[inspect.Parameter]:
+def _options(uses: tuple[str, ...], keys: tuple[str, ...]) -> list[inspect.Parameter]:
     options, models = [], sections()
-    for order, name in enumerate(uses):
+    for order, name in enumerate((*uses, *(["simulation"] if keys else []))):
         group = Group(name.capitalize(), sort_key=order + 1)
         for key, field in models[name].model_fields.items():
             kind = option_type(field.annotation)
-            if field.json_schema_extra is None and kind is not None and key not in _EVERYWHERE:
+            is_used = name in uses or key in keys
+            if field.json_schema_extra is None and kind is not None and is_used:
                 home = _FIRST if key in _NEEDED_FIRST and name != "initial" else group
                 options.append(_parameter(key, kind, _help(field.description, _default(name, key)), home))
     return options
 
 
 def _common_parameters() -> list[inspect.Parameter]:
-    fields = sections()["simulation"].model_fields
     common = [
-        _parameter(
-            key,
-            option_type(fields[key].annotation),
-            _help(fields[key].description, fields[key].default),
-            _COMMON,
-        )
-        for key in _EVERYWHERE
-    ]
-    common.append(
         _parameter(
             "json",
             bool,
@@ -203,7 +203,7 @@ def _common_parameters() -> list[inspect.Parameter]:
             _COMMON,
             default=False,
         )
-    )
+    ]
     common.append(
         _parameter("yes", bool, "Go ahead even if it needs much memory or time.", _COMMON, default=False)
     )

@@ -14,6 +14,7 @@ from ...hermite.indices import mode_label
 from ...simulation.words import STEPS
 from ..asked import asked_of_run
 from ..config import Config
+from ..device import require_device
 from .options import command as _command
 from .output import Output
 from .predict import title
@@ -125,6 +126,7 @@ def start(config: Config, output: Output, resume: bool) -> Results:
 
     results = _folder(config, output, resume)
     if not results.is_complete:
+        require_device(config)
         require_affordable(cost_of_simulation(config, results.recursion.dimension), yes=output.yes)
     return results
 

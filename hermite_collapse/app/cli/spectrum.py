@@ -132,4 +132,4 @@ def _left(config: Config, degree: int) -> FloatArray | None:
     return np.asarray(shares) ** 2
 
 
-command = _command(run, uses=("target", "recursion", "analysis"), leaves=True)
+command = _command(run, uses=("target", "recursion", "analysis"), keys=("seed",), leaves=True)
