@@ -33,7 +33,7 @@ def write_dataset(dataset: Dataset, path: str | os.PathLike[str]) -> None:
 
 
 def read_dataset(path: str | os.PathLike[str], dimensions: Mapping[str, tuple[str, ...]]) -> Dataset:
-    """Return a netCDF file, in memory.
+    """Return a netCDF file, in memory; arrays of text hold objects.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ def read_dataset(path: str | os.PathLike[str], dimensions: Mapping[str, tuple[st
     file = Path(path)
     with readable(file, f"path ({file})"):
         _read_through(file)
-        with xarray.open_dataset(file, engine="h5netcdf") as stored:
+        # Decoding texts would load Dask, which takes longer than everything else here.
+        with xarray.open_dataset(file, engine="h5netcdf", decode_cf=False) as stored:
             dataset = stored.load()
     for name, expected in dimensions.items():
         shape = dataset[name].dims if name in dataset else None
