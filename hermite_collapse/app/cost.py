@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOUR, MINUTE = 3600.0, 60.0
 _WORTH_A_LINE = 5.0  # seconds
-_STEPS = 50  # of a sampler that is left to itself
+_STEPS = 100  # of a sampler, where the number it takes is not known yet
 
 # Seconds, rough: orders of magnitude from a few runs on two cores.
 _PER_ROUND_PAIR = 8e-8
@@ -70,25 +70,25 @@ def cost_of_prediction(config: Config, dimension: int) -> Cost:
     )
 
 
-def cost_of_simulation(config: Config, dimension: int) -> Cost:
-    """Return what simulating and comparing the configured recursion needs, its prediction included."""
+def cost_of_simulation(config: Config, dimension: int, *, steps: int | None = None) -> Cost:
+    """Return what simulating and comparing the configured recursion in so many steps of the sampler needs."""
     section, rounds = config.simulation, float(config.recursion.rounds)
     predicted = cost_of_prediction(config, dimension)
     modes = _modes(dimension, config.analysis.degree_in(dimension))
     rows = float(section.particles) * section.runs
     held = rounds if section.keep == "all" or config.recursion.regime.startswith("accumulate") else 2.0
     pool = float(section.particles if section.pool is None else section.pool)
-    steps = float(_STEPS if section.steps is None else section.steps)
+    taken = float(steps or section.steps or _STEPS)
     memory = 8.0 * rows * dimension * held + 8.0 * section.runs * (rounds + 1.0) * (
         2.0 * modes + dimension**2.0
     )
     seconds = (rounds + 1.0) * rows * _PER_DRAW * (1.0 + 0.01 * modes)
     dear = ["particles", "runs", "rounds"]
     if section.generator == "exact":
-        seconds += rounds * rows * steps * dimension * _PER_COMPONENT
+        seconds += rounds * rows * taken * dimension * _PER_COMPONENT
         dear.append("steps")
     elif section.generator == "kernel":
-        seconds += rounds * rows * steps * pool * dimension * _PER_NEIGHBOUR
+        seconds += rounds * rows * taken * pool * dimension * _PER_NEIGHBOUR
         memory += 8.0 * pool * dimension * section.runs
         dear[:0] = ["pool"]
         dear.append("steps")
@@ -96,7 +96,7 @@ def cost_of_simulation(config: Config, dimension: int) -> Cost:
         network = config.network
         weights = float(network.network_width) ** 2 * network.network_blocks
         batches = 3.0 * network.training_steps * float(network.training_batch) * section.runs
-        seconds += rounds * weights * _PER_WEIGHT * (batches + rows * steps)
+        seconds += rounds * weights * _PER_WEIGHT * (batches + rows * taken)
         memory += 8.0 * weights * 4.0 * section.runs + 8.0 * pool * dimension * section.runs
         dear += ["steps", "training_steps", "network_width"]
     if modes > rows:

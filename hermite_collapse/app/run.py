@@ -27,10 +27,10 @@ from ..core.signature import public
 from ..simulation.words import SAMPLERS, STEPS
 from ..storage.claims import ASKED, claimed, first_difference, holds_work
 from ..storage.datasets import write_dataset
-from ..storage.folder import read_json, write_atomically
+from ..storage.folder import read_json
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.regular import require_existing
-from .asked import CONFIG, asked_of_run, require_own_config
+from .asked import CONFIG, asked_of_run, require_own_config, write_config
 from .config import Config, load_config
 from .enough_steps import enough_steps, is_refined
 from .step_sampler import require_steps, steps_generation
@@ -147,7 +147,7 @@ class Results:
     def claimed(self) -> Iterator[None]:
         """Hold the folder while working in it: nobody else does, and a start that fails leaves nothing."""
         with claimed(self.folder, asked_of_run(self.config)):
-            write_atomically(self.folder / CONFIG, self.config.to_toml(self.folder).encode())
+            write_config(self.folder, self.config)
             yield
 
     @cached_property
@@ -382,6 +382,14 @@ def write_outcome(
     return written
 
 
+def planned_steps(config: Config, recursion: Recursion) -> int | None:
+    """Return the steps of the sampler that a run takes; None where they are left to the generator."""
+    section = config.simulation
+    if section.generator not in ("exact", "kernel"):
+        return section.steps
+    return enough_steps(config, recursion, _sampler(section.sampler, section.final_step, section.generator))
+
+
 class _Generation(TypedDict, total=False):
     """The arguments of `simulation.simulate` that say how particles are made."""
 
@@ -404,9 +412,7 @@ def _generation(config: Config, recursion: Recursion) -> _Generation:
         raise InputError(
             f'guidance_scale must come with generator = "steps", got {section.guidance_scale!r}.'
         )
-    if section.sampler is not None:
-        checks.one_of(section.sampler, SAMPLERS, f"sampler of the generator {section.generator}")
-    sampler = _sampler(section.sampler, section.final_step)
+    sampler = _sampler(section.sampler, section.final_step, section.generator)
     if section.generator == "channel" and section.final_step != "noisy":
         raise InputError(f"final_step must be noisy with the generator channel, got {section.final_step!r}.")
     if section.generator != "neural":
@@ -440,8 +446,10 @@ def _generation(config: Config, recursion: Recursion) -> _Generation:
     return {"generator": generation}
 
 
-def _sampler(name: str | None, final_step: str) -> Sampler | None:
-    """Return the sampler of that name; None where neither it nor its last step is asked for."""
+def _sampler(name: str | None, final_step: str, generator: str) -> Sampler | None:
+    """Return the sampler of that name for a generator; None where neither it nor its last step is asked for."""
+    if name is not None:
+        checks.one_of(name, SAMPLERS, f"sampler of the generator {generator}")
     if name is None and final_step == "noisy":
         return None
     from ..simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun

@@ -20,6 +20,7 @@ from hermite_collapse.app.cost import (
     expected_time,
     require_affordable,
 )
+from hermite_collapse.app.run import planned_steps
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage.extents import Extent, extent_of
 
@@ -119,6 +120,15 @@ def test_usual_work_is_far_from_the_limit():
         assert cost_of_prediction(config, dimension).seconds < 60.0
         assert cost_of_simulation(config, dimension).seconds < 1800.0
         assert cost_of_simulation(config, dimension).bytes < 2e9
+
+
+def test_steps_that_nobody_asked_for_are_counted():
+    document = {"recursion": {"truncation_time": 1e-4}, "simulation": {"generator": "exact"}}
+    config = parse_config(document)
+    steps = planned_steps(config, config.build_recursion())
+    assert steps > 100
+    document["simulation"]["steps"] = steps
+    assert cost_of_simulation(config, 1, steps=steps) == cost_of_simulation(parse_config(document), 1)
 
 
 def test_a_sweep_of_too_many_points_or_too_dear_ones(tmp_path, capsys):

@@ -18,10 +18,6 @@ import sys
 import time
 from pathlib import Path
 
-# Read once by the thread pools, before torch and NumPy are loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECORDS = Path(__file__).resolve().parents[1] / "records" / "gpu"
 

@@ -123,11 +123,14 @@ def print_steps(comparison: StepsComparison, output: Output) -> None:
 def start(config: Config, output: Output, resume: bool) -> Results:
     """Return the folder the run goes to, checked but not written: --out, or one named after the configuration."""
     from ..cost import cost_of_simulation, require_affordable
+    from ..run import planned_steps
 
     results = _folder(config, output, resume)
     if not results.is_complete:
         require_device(config)
-        require_affordable(cost_of_simulation(config, results.recursion.dimension), yes=output.yes)
+        steps = planned_steps(config, results.recursion)
+        cost = cost_of_simulation(config, results.recursion.dimension, steps=steps)
+        require_affordable(cost, yes=output.yes)
     return results
 
 
