@@ -1,20 +1,24 @@
 """Pictures of records: each is drawn from a record's numbers alone, and lies beside it as SVG.
 
 write(folder / "figures.kl_against_rounds.json")        the picture of a record just written, or of an old one
+python -m validation.pictures                           all of them, and docs/demo.png, without running any experiment
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import hermite_collapse as hc
 from hermite_collapse import figures
 from hermite_collapse.figures import style
 from hermite_collapse.figures.labels import legend_above
+from hermite_collapse.figures.narrow import narrowed
 from hermite_collapse.figures.saving import svg_text
 from hermite_collapse.storage.folder import write_atomically
 
@@ -23,6 +27,36 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 MEDIAN = 2  # among the widths of directions of the record of samplers
+
+
+RECORDS = Path(__file__).parent / "records"
+DEMO = Path(__file__).parents[1] / "docs" / "demo.png"
+
+
+def write_all() -> list[Path]:
+    """Draw the picture of every record again, and the one of the first page; returns where they lie."""
+    from .experiments import five_modes_10d
+    from .gpu.pictures import write_pictures
+
+    paths = [
+        path for record in sorted((RECORDS / "cpu").glob("*.json")) if (path := write(record)) is not None
+    ]
+    five_modes = five_modes_10d.RECORD.with_suffix(".svg")
+    five_modes_10d.draw(json.loads(five_modes_10d.RECORD.read_text()), five_modes)
+    return [*paths, five_modes, *write_pictures(RECORDS / "gpu"), *write_demo(DEMO)]
+
+
+def write_demo(path: Path) -> list[Path]:
+    """Draw the picture of the first page, and beside it the one for telephones, whose panels are stacked."""
+    figure = hc.demo()
+    narrow = path.with_stem(f"{path.stem}_narrow")
+    for place in (path, narrow):
+        if place == narrow:
+            narrowed(figure)
+        stream = BytesIO()
+        figure.savefig(stream, format="png", dpi=200, facecolor="white", bbox_inches="tight")
+        write_atomically(place, stream.getvalue())
+    return [path, narrow]
 
 
 def write(path: Path) -> Path | None:
@@ -207,3 +241,8 @@ _PICTURES: dict[str, Callable[[Record], Figure]] = {
     "joint_identity": _identity,
     "schedulers": _samplers,
 }
+
+
+if __name__ == "__main__":
+    for written in write_all():
+        print(written)

@@ -161,6 +161,9 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "numba_threads": numba.get_num_threads(),
+        "waiting_threads": "asleep"
+        if os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
+        else "spinning",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,

@@ -46,7 +46,7 @@ from hermite_collapse.simulation.noise import Chunk
 from hermite_collapse.simulation.rounds import run_rounds
 from hermite_collapse.simulation.scores import MixtureDenoiser
 from hermite_collapse.simulation.settings import RunSettings
-from hermite_collapse.storage.folder import write_json
+from hermite_collapse.storage.folder import write_atomically, write_json
 from hermite_collapse.storage.record import SimulatedRecursion
 
 from .kde_energies import measure_energies
@@ -342,13 +342,13 @@ def summary(record: dict[str, Any]) -> str:
 
 def draw(record: dict[str, Any], path: Path) -> None:
     """Within-mode variance over the generations, one panel a fresh fraction: mechanisms apart and together."""
-    from matplotlib import pyplot as plt
-
+    from hermite_collapse.figures import panels
     from hermite_collapse.figures.propagation import draw_moment_drift
+    from hermite_collapse.figures.saving import svg_text
 
     limits = {row["fresh_fraction"]: row for row in record["limits"]}
-    figure, axes = plt.subplots(1, len(limits), figsize=(4.2 * len(limits), 3.6), layout="constrained")
-    for panel, alpha in zip(axes, sorted(limits), strict=True):
+    figure, axes = panels(1, len(limits), width=3.6 * len(limits), height=3.3)
+    for panel, alpha in zip(axes[0], sorted(limits), strict=True):
         predicted, measured, errors, ends = {}, {}, {}, {}
         for chain in record["chains"]:
             s = chain["setting"]
@@ -373,8 +373,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
             ylabel="within-mode variance",
         )
         panel.set_title(f"fresh fraction {alpha:g}")
-    figure.savefig(path)
-    plt.close(figure)
+    write_atomically(path, svg_text(figure).encode())
 
 
 def main(arguments: list[str] | None = None) -> int:

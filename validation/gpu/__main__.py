@@ -13,7 +13,6 @@ The same command with the same folder goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
