@@ -51,7 +51,7 @@ fuzz: $(VENV)/.stamp-all ## Random inputs to configuration and file readers (FUZ
 	HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout=3600 $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp-docs ## Build the documentation, every example anew, in docs/_build/html
-	rm -rf docs/_build docs/examples docs/api docs/claims docs/benchmarks.md docs/samplers.md
+	rm -rf docs/_build docs/examples docs/api docs/claims docs/benchmarks.md docs/samplers.md docs/records_table.md
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
 release: | $(BIN)/python ## Build wheel and source archive, install each in a fresh environment, run the commands there

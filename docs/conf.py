@@ -45,6 +45,7 @@ exclude_patterns = [
     "_extensions",
     "conda",
     "gallery",
+    "records_table.md",
     "sg_execution_times.rst",
     "examples/sg_execution_times.rst",
 ]

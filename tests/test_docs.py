@@ -116,6 +116,28 @@ def test_docstrings_become_markup():
     assert ">>> 2 * 3 ** 4" in result
 
 
+def test_sentences_of_an_output_are_joined_and_tables_left():
+    passages = extension("executed").passages
+    text = "one two " * 11  # 88 columns are full after eleven
+    sentence = f"{text.rstrip()}\nthree and then more.\n"
+    rows = "degree  share\n     1   0.9\n"
+    assert passages(sentence + "\n" + rows + "A short line.\nAnother one.") == [
+        (f"{text.rstrip()} three and then more.\n", True),
+        ("degree  share\n     1   0.9", False),
+        ("A short line.\nAnother one.", True),
+    ]
+    assert passages("") == [] and passages("  a\n\n  b") == [("  a\n\n  b", False)]
+
+
+def test_tables_of_records_are_in_words():
+    table = extension("record_table").pages()["records_table.md"]
+    assert table.startswith("| experiment | as predicted | verdict |\n")
+    assert "| presets / wide 1d / exact / euler maruyama | yes | " in table
+    page = extension("benchmark_page").pages()["benchmarks.md"]
+    for name in ("_mib", " mib ", " giga", "gflops", "| what "):
+        assert name not in page
+
+
 def test_outputs_are_shortened_and_commands_run():
     executed = extension("executed")
     assert executed.shortened("a\nb\nc\nd\n", 2) == "a\nb\n... 2 more lines"

@@ -71,7 +71,7 @@ class Command(SphinxDirective):
         if status != self.options.get("status", 0):
             raise ExtensionError(f"{self.env.docname}: status {status} of `{command}`:\n{output}{errors}")
         text = shortened(output, self.options.get("lines"))
-        return [_block(command, "text"), *([_block(text, "text", "output")] if text else [])]
+        return [_block(command, "text"), *_output(text)]
 
 
 class Python(SphinxDirective):
@@ -90,7 +90,7 @@ class Python(SphinxDirective):
             except Exception as problem:
                 raise ExtensionError(f"{self.env.docname}: {problem!r} in\n{source}") from problem
         text = shortened(printed.getvalue(), self.options.get("lines"))
-        return [_block(source, "python"), *([_block(text, "text", "output")] if text else [])]
+        return [_block(source, "python"), *_output(text)]
 
 
 def _namespace() -> dict[str, object]:
@@ -101,8 +101,42 @@ def _namespace() -> dict[str, object]:
     return {"hc": hc, "np": np}
 
 
-def _block(text: str, language: str, kind: str = "source") -> nodes.literal_block:
-    return nodes.literal_block(text, text, language=language, classes=[kind], force=False)
+def passages(text: str) -> list[tuple[str, bool]]:
+    """Return the runs of sentences and of tables in a text, sentences in one line each, and whether they are sentences.
+
+    A line that ends where its successor's first word would not have fitted was wrapped, and is joined with it.
+    """
+    found: list[tuple[list[str], bool]] = []
+    previous = ""
+    for line in text.splitlines():
+        if not line:
+            (found[-1][0] if found else []).append("")
+        elif "  " in line or line.startswith(" "):  # a row of a table
+            if not found or found[-1][1]:
+                found.append(([], False))
+            found[-1][0].append(line)
+        else:
+            if not found or not found[-1][1]:
+                found.append(([], True))
+            wrapped = previous and len(previous) + 1 + len(line.split()[0]) > int(COLUMNS)
+            if wrapped and found[-1][0]:
+                found[-1][0][-1] += " " + line
+            else:
+                found[-1][0].append(line)
+        previous = line
+    return [("\n".join(lines), is_prose) for lines, is_prose in found]
+
+
+def _output(text: str) -> list[nodes.Node]:
+    return [
+        _block(part, "text", "output", *(["sentences"] if is_prose else []))
+        for part, is_prose in passages(text)
+        if part.strip()
+    ]
+
+
+def _block(text: str, language: str, *kinds: str) -> nodes.literal_block:
+    return nodes.literal_block(text, text, language=language, classes=list(kinds or ["source"]), force=False)
 
 
 def _write_inputs(app: Sphinx) -> None:

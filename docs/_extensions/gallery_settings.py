@@ -48,13 +48,10 @@ class InOrder:
 
 
 def reset(settings: dict[str, object], name: str) -> None:
-    """Give every script the same style and the same random numbers."""
+    """Give every script the settings of a fresh process and the same random numbers."""
     import numpy as np
 
     mpl.rcdefaults()
-    mpl.rcParams.update(
-        {"font.family": ["STIXGeneral", "DejaVu Sans"], "mathtext.fontset": "stix", "legend.frameon": False}
-    )
     np.random.seed(0)  # noqa: NPY002 -- for whatever a library draws from the global generator
 
 

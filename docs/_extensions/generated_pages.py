@@ -7,6 +7,7 @@ from pathlib import Path
 import api_pages
 import benchmark_page
 import claim_pages
+import record_table
 import sampler_page
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -14,7 +15,8 @@ from sphinx.config import Config
 
 def write_pages(app: Sphinx, config: Config) -> None:
     source = Path(app.srcdir)
-    pages = api_pages.pages() | claim_pages.pages() | benchmark_page.pages() | sampler_page.pages()
+    modules = (api_pages, claim_pages, benchmark_page, sampler_page, record_table)
+    pages = {name: text for module in modules for name, text in module.pages().items()}
     for folder in ("api", "claims"):
         for page in (source / folder).glob("*.md"):  # a name that is gone has no page
             if f"{folder}/{page.name}" not in pages:

@@ -19,13 +19,14 @@ _HIGHEST_DEGREE = 8
 
 
 @public
-def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles: int = 100_000) -> Figure:
+def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles: int = 20_000) -> Figure:
     """Return a figure of the theory and of samples that follow it; it is shown where there is a window.
 
         g_n = alpha / (alpha + expm1(n * rate * truncation_time))
 
     Left, the share of each Hermite degree that is left after some rounds and in the limit, g_n, with the
-    coefficients of `particles` independent samples of the law after each round.  Right, the densities.
+    coefficients of `particles` independent samples of the law after each round, and bars of one standard error.  Right,
+    the densities.
 
     Parameters
     ----------
@@ -77,13 +78,14 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
         density.draw_densities(
             right,
             data=recursion.target,
-            rounds={i: recursion.law(i) for i in rounds[:1]},
+            rounds={i: recursion.law(i) for i in rounds},
             limit=recursion.limit(),
         )
     style.describe(
         figure,
         "demo",
-        f"What is left of each Hermite degree and of the density; points: {count} samples of each round.",
+        f"What is left of each Hermite degree and of the density; points: {count} samples of each "
+        "round, with bars of one standard error.",
     )
     if figure.canvas.manager is not None:
         figure.show()

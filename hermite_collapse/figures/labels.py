@@ -89,15 +89,15 @@ def label_line_ends(
         )
 
 
-def legend_above(axes: Axes) -> None:
-    """Put the legend in one row above the axes, clear of the data."""
+def legend_above(axes: Axes, columns: int | None = None) -> None:
+    """Put the legend above the axes, clear of the data, in one row or in so many columns."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
         handles,
         labels,
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=len(labels),
+        ncols=columns or len(labels),
         borderaxespad=0.2,
         columnspacing=1.3,
         handletextpad=0.5,

@@ -83,6 +83,7 @@ _RC: dict[str, object] = {
     "axes.spines.right": False,
     "axes.facecolor": "none",
     "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=CATEGORIES),
     "axes.unicode_minus": True,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
@@ -152,7 +153,11 @@ class StyledFigure(Figure):
 
 
 class StyledAxes(Axes):
-    """Axes of a `StyledFigure`: a notebook shows the figure that they are in."""
+    """Axes of a `StyledFigure`: a notebook shows the figure that they are in, and what is added later has its look."""
+
+    legend = style()(Axes.legend)
+    text = style()(Axes.text)
+    annotate = style()(Axes.annotate)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
         figure = self.get_figure(root=True)

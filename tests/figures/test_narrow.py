@@ -1,0 +1,60 @@
+"""Figures for telephones: panels one above the other, legends in fewer columns, nothing cut."""
+
+from __future__ import annotations
+
+import itertools
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from hermite_collapse.figures import panels
+from hermite_collapse.figures.labels import legend_above
+from hermite_collapse.figures.narrow import WIDTH, narrowed
+from hermite_collapse.figures.style import CATEGORIES
+
+
+def drawn(columns: int):
+    figure, grid = panels(1, columns, width=8.0, height=3.0)
+    for axes in grid[0]:
+        for i in range(6):
+            axes.plot(np.arange(4), np.arange(4) + i, label=f"a curve with a name {i}")
+        legend_above(axes)
+    return figure, grid[0]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_panels_stand_one_above_the_other_and_letters_keep_their_size(columns):
+    figure, row = drawn(columns)
+    assert narrowed(figure) is figure
+    figure.canvas.draw()
+    boxes = [axes.get_position() for axes in row]
+    assert figure.get_size_inches()[0] == WIDTH
+    assert all(upper.y0 > lower.y1 for upper, lower in itertools.pairwise(boxes))
+    assert all(box.width > 0.6 for box in boxes)
+    for axes in row:
+        assert axes.get_legend().get_window_extent().width <= 1.3 * figure.bbox.width
+        assert axes.get_legend()._ncols == 3
+
+
+def test_grids_and_colour_bars_stay_as_they_are():
+    figure, grid = panels(2, 2, width=8.0, height=6.0)
+    assert tuple(narrowed(figure).get_size_inches()) == (8.0, 6.0)
+    figure, grid = panels(1, 2, width=8.0, height=3.0)
+    figure.colorbar(grid[0, 0].imshow(np.eye(3)), ax=grid[0, 1])
+    assert tuple(narrowed(figure).get_size_inches()) == (8.0, 3.0)
+
+
+def test_what_a_script_adds_to_a_panel_has_the_look_of_the_panel():
+    with mpl.rc_context({"font.family": ["monospace"], "legend.frameon": True}):
+        _, grid = panels(1, 1)
+        axes = grid[0, 0]
+        (line,) = axes.plot([0, 1], [0, 1], label="a")
+        legend = axes.legend()
+        note = axes.text(0.5, 0.5, "note")
+    assert line.get_color() == CATEGORIES[0]
+    assert not legend.get_frame_on()
+    assert (
+        legend.get_texts()[0].get_fontfamily() == note.get_fontfamily() == axes.xaxis.label.get_fontfamily()
+    )
+    assert "STIXGeneral" in note.get_fontfamily()
