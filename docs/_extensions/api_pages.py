@@ -172,6 +172,8 @@ def _index() -> str:
         "# Reference",
         "",
         "Every public name, by topic. `import hermite_collapse as hc` reaches all of them; they load on first use.",
+        "`hc.mechanisms`, `hc.schedules`, `hc.presets`, `hc.repair` and `hc.distributed` are names as well, not files:",
+        "`from hermite_collapse import mechanisms` is the way to import them, `import hermite_collapse.mechanisms` is not.",
         "",
         "| page | |",
         "|---|---|",

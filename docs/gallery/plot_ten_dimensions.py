@@ -2,7 +2,7 @@
 The experiment in ten dimensions
 ================================
 
-Five modes in ten dimensions, a kernel density estimate of bandwidth 0.6 as the model, 20 generations: the experiment of
+Five modes in ten dimensions, a kernel density estimate of bandwidth 0.6 as the model, 20 rounds: the experiment of
 arXiv:2602.16601.  It takes minutes, so it is not run here: the numbers come from the record that
 ``python -m validation --only five_modes_10d`` wrote.  Run this script in the folder docs/gallery of the repository.
 """
@@ -28,10 +28,10 @@ for chain in chains:
     predicted, measured, error = (
         np.array(chain[key])[:, 2:10].mean(axis=1) for key in ("predicted", "measured", "standard_error")
     )
-    generation = np.arange(len(predicted))
-    (line,) = axes.plot(generation, predicted, label=f"{fresh_fraction:.0%} fresh data")
-    axes.errorbar(generation, measured, error, fmt="o", markersize=3, color=line.get_color())
-axes.set_xlabel("generation")
+    rounds = np.arange(len(predicted))
+    (line,) = axes.plot(rounds, predicted, label=f"{fresh_fraction:.0%} fresh data")
+    axes.errorbar(rounds, measured, error, fmt="o", markersize=3, color=line.get_color())
+axes.set_xlabel("round")
 axes.set_ylabel("second moment, mean of eight directions")
 axes.set_xlim(-0.5, 20)
 axes.legend(frameon=False)

@@ -33,6 +33,8 @@ class Estimate(Value):
     --------
     >>> print(Estimate(0.25, 1e-12, route="quadrature"))
     0.25 (error <= 1e-12, quadrature)
+    >>> Estimate(0.25, 0.01, "standard_error", "samples")
+    Estimate: 0.25 (± 0.01, samples)
     """
 
     value: float
@@ -49,6 +51,9 @@ class Estimate(Value):
 
     def __float__(self) -> float:
         return float(self.value)
+
+    def __repr__(self) -> str:
+        return f"Estimate: {self}"
 
     def __str__(self) -> str:
         sign = "±" if self.kind == "standard_error" else "error <="

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -189,7 +190,7 @@ def _verdicts(prefix: str) -> Callable[[Records], Rows]:
 def _in_words(verdict: str) -> str:
     for name, words in (LIMITS | {"attention_means": "means by attention"}).items():
         verdict = verdict.replace(name, words)
-    return verdict
+    return re.sub(r"\bgeneration(s?)\b", r"round\1", verdict)
 
 
 def _of(records: Records, prefix: str) -> list[tuple[str, Record]]:
@@ -249,7 +250,7 @@ SECTIONS: list[tuple[str, str, Callable[[Records], Rows], tuple[str, ...]]] = [
     ),
     (
         "The experiment in ten dimensions",
-        "Five modes, a kernel density estimate as the model, 500 Euler steps, 20 generations, as printed in "
+        "Five modes, a kernel density estimate as the model, 500 Euler steps, 20 rounds, as printed in "
         "arXiv:2602.16601.",
         _filled(_verdicts("ten_dimensions/")),
         ("ten_dimensions",),
