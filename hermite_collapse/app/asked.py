@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.errors import InputError
 from ..storage.claims import digest, first_difference
+from ..storage.folder import write_atomically
 from ..storage.order import matching
 from .config import Config, load_config
 
@@ -76,6 +77,13 @@ def require_own_config(
             f"out must hold the {CONFIG} of its run, got {str(folder)!r} with {difference}: restore it, or give "
             "another folder."
         )
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """Leave the configuration as run in a folder; a file there that says the same keeps its comments."""
+    file = folder / CONFIG
+    if not file.is_file() or load_config(file) != config:
+        write_atomically(file, config.to_toml(folder).encode())
 
 
 def _with_lost_data(stored: Mapping[str, object], asked: Mapping[str, object]) -> dict[str, object]:

@@ -27,8 +27,8 @@ from ..core.types import FloatArray
 from ..simulation.words import STEPS
 from ..storage.claims import claimed
 from ..storage.datasets import write_dataset
-from ..storage.folder import read_arrays, write_arrays, write_atomically
-from .asked import CONFIG, asked_of_sweep, require_own_config
+from ..storage.folder import read_arrays, write_arrays
+from .asked import asked_of_sweep, require_own_config, write_config
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
 from .device import require_device
@@ -188,7 +188,7 @@ def run_sweep(
         open_points = [i for i in range(total) if not _file(path, i).exists()]
         if len(open_points) < total:
             require_own_config(path, sweep.config, asked_of_sweep)
-        write_atomically(path / CONFIG, sweep.config.to_toml(path).encode())
+        write_config(path, sweep.config)
         done, failed = total - len(open_points), {}
         if progress is not None:
             progress(done, total)

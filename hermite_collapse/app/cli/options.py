@@ -25,7 +25,7 @@ from ...storage.samples import require_source
 from ..asked import asked_of_command
 from ..config import Config, load_config, sections
 from ..schema import Section
-from .again import keep_call
+from .again import keep_call, kept
 from .output import Output
 
 _COMMON = Group("Every command", sort_key=100)
@@ -118,9 +118,8 @@ def command(
         asked = asked_of_command(
             name, config, own_values if subject is None else own_values | {subject.name: first}
         )
-        with claimed(output.folder, asked):
+        with claimed(output.folder, asked), kept(output.folder, line):
             status = run(config, output, *about, **own_values)
-            keep_call(output.folder, line)
         output.finish()
         return status
 
