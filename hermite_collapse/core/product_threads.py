@@ -32,10 +32,10 @@ class _Pool(NamedTuple):
     library: ctypes.CDLL
     name: str
 
-    def count(self) -> int:
+    def threads(self) -> int:
         return int(self.library[self.name.format("get")]())
 
-    def set(self, count: int) -> None:
+    def limit(self, count: int) -> None:
         self.library[self.name.format("set")](count)
 
 
@@ -56,9 +56,9 @@ def one_product_thread() -> Iterator[None]:
     """Give every product and decomposition inside one thread; libraries that are loaded meanwhile keep theirs."""
     with _small.lock:
         if _small.users == 0:
-            _small.before = [(pool, pool.count()) for pool in _pools()]
+            _small.before = [(pool, pool.threads()) for pool in _pools()]
             for pool, _ in _small.before:
-                pool.set(1)
+                pool.limit(1)
         _small.users += 1
     try:
         yield
@@ -67,7 +67,7 @@ def one_product_thread() -> Iterator[None]:
             _small.users -= 1
             if _small.users == 0:
                 for pool, count in _small.before:
-                    pool.set(count)
+                    pool.limit(count)
 
 
 def _pools() -> list[_Pool]:

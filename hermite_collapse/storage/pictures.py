@@ -10,8 +10,10 @@ orientation   as the file says a camera was held
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,12 +34,22 @@ _AS_THEY_ARE = {"L", "RGB", "F", "I"}
 _CONVERTED = {"1": "L", "RGBX": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 _WITH_ALPHA = {"LA": "L", "La": "L", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB"}
 _BITS_PER_SAMPLE = 258  # of TIFF
+_LARGE = 1 << 16
+"""Bytes of an image from which decoders, which run beside Python, take most of the time."""
+_THREADS = min(8, os.cpu_count() or 1)
 
 
 def image_files(folder: Path) -> list[Path]:
     """Return the images of a folder in the order of their names, by the numbers in them; hidden files are not asked."""
-    files = (file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
-    return sorted((f for f in files if not f.name.startswith(".") and not f.is_dir()), key=natural_key)
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if os.path.splitext(entry.name)[1].lower() in _SUFFIXES
+            and not entry.name.startswith(".")
+            and not entry.is_dir()
+        ]
+    return [folder / name for name in sorted(names, key=natural_key)]
 
 
 def class_folders(folder: Path) -> list[Path]:
@@ -57,22 +69,52 @@ def read_images(folder: Path) -> NDArray[np.generic]:
     ValueError
         If one cannot be read, or differs from the first in size or depth; the message names it.
     """
+    from PIL import Image
+
     files = image_files(folder) or [file for sub in class_folders(folder) for file in image_files(sub)]
     if not files:
         raise InputError(f"samples ({folder}) must be a folder with images, got one without any.")
-    first = _read(files[0])
-    require_memory(float(first.nbytes) * len(files), f"samples ({folder})")
-    images = np.empty((len(files), *first.shape), first.dtype)
-    images[0] = first
-    for i, file in enumerate(files[1:], start=1):
-        pixels = _read(file)
-        if pixels.shape != first.shape:
-            raise ValueError(f"{file.name} of shape {pixels.shape} where {files[0].name} has {first.shape}")
-        if pixels.dtype != first.dtype:
-            bits = [8 * p.dtype.itemsize for p in (pixels, first)]
-            raise ValueError(f"{file.name} of {bits[0]} bits where {files[0].name} has {bits[1]}")
-        images[i] = pixels
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow finds odd about harmless entries
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        first = _read(files[0])
+        require_memory(float(first.nbytes) * len(files), f"samples ({folder})")
+        images = np.empty((len(files), *first.shape), first.dtype)
+        images[0] = first
+
+        def read(i: int) -> None:
+            images[i] = _like(_read(files[i]), files[i], first, files[0])
+
+        _each(read, range(1, len(files)), _THREADS if first.nbytes >= _LARGE else 1)
     return images
+
+
+def _like(
+    pixels: NDArray[np.generic], file: Path, first: NDArray[np.generic], first_file: Path
+) -> NDArray[np.generic]:
+    """Return the pixels of an image that has size and depth of the first one."""
+    if pixels.shape != first.shape:
+        raise ValueError(f"{file.name} of shape {pixels.shape} where {first_file.name} has {first.shape}")
+    if pixels.dtype != first.dtype:
+        bits = [8 * p.dtype.itemsize for p in (pixels, first)]
+        raise ValueError(f"{file.name} of {bits[0]} bits where {first_file.name} has {bits[1]}")
+    return pixels
+
+
+def _each(read: Callable[[int], None], indices: Iterable[int], threads: int) -> None:
+    """Read every image; the first that cannot be read is the one that is named, however many threads read."""
+    if threads == 1:
+        for i in indices:
+            read(i)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        pending = [pool.submit(read, i) for i in indices]
+        try:
+            for each in pending:
+                each.result()
+        finally:
+            for each in pending:
+                each.cancel()
 
 
 def _read(file: Path) -> NDArray[np.generic]:
@@ -81,11 +123,8 @@ def _read(file: Path) -> NDArray[np.generic]:
 
     require_regular(file, f"samples ({file})")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow finds odd about harmless entries
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=_FORMATS) as image:
-                return _pixels(image)
+        with Image.open(file, formats=_FORMATS) as image:
+            return _pixels(image)
     except (
         OSError,
         ValueError,
@@ -104,22 +143,22 @@ def _pixels(image: Image.Image) -> NDArray[np.generic]:
     if _is_deep_colour(image):
         raise ValueError("colours of 16 bits, which only 8 would be read of")
     image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16") or (upright.mode == "I" and image.format == "PNG"):
-        values = np.asarray(upright).astype(np.uint16)
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        values = np.asarray(image).astype(np.uint16)
         key = image.info.get("transparency")
         _require_opaque(isinstance(key, int) and bool(np.any(values == key)))
         return values
-    if "transparency" in upright.info:
-        upright = upright.convert("RGBA" if upright.mode != "L" else "LA")
-    if upright.mode in _WITH_ALPHA:
-        _require_opaque(_lowest_alpha(upright) < 255)
-        return np.asarray(upright.convert(_WITH_ALPHA[upright.mode]))
-    if upright.mode in _AS_THEY_ARE:
-        return np.asarray(upright)
-    if upright.mode not in _CONVERTED:
-        raise ValueError(f"the colours {upright.mode}, which are neither grey nor red, green and blue")
-    return np.asarray(upright.convert(_CONVERTED[upright.mode]))
+    if "transparency" in image.info:
+        image = image.convert("RGBA" if image.mode != "L" else "LA")
+    if image.mode in _WITH_ALPHA:
+        _require_opaque(_lowest_alpha(image) < 255)
+        return np.asarray(image.convert(_WITH_ALPHA[image.mode]))
+    if image.mode in _AS_THEY_ARE:
+        return np.asarray(image)
+    if image.mode not in _CONVERTED:
+        raise ValueError(f"the colours {image.mode}, which are neither grey nor red, green and blue")
+    return np.asarray(image.convert(_CONVERTED[image.mode]))
 
 
 def _is_deep_colour(image: Image.Image) -> bool:

@@ -163,3 +163,20 @@ def test_hidden_files_and_folders_are_no_images(tmp_path):
     (tmp_path / "._b.png").write_bytes(b"what another system keeps beside it")
     (tmp_path / "a.png").mkdir()
     assert [file.name for file in image_files(tmp_path)] == ["b.PNG"]
+
+
+def test_threads_read_the_same_and_name_the_first_that_is_damaged(tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 5)).astype(np.uint8)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    alone = read_images(tmp_path)
+    monkeypatch.setattr(pictures, "_LARGE", 0)
+    monkeypatch.setattr(pictures, "_THREADS", 3)
+    assert np.array_equal(read_images(tmp_path), alone) and np.array_equal(alone, images)
+    for i in (7, 12):
+        (tmp_path / f"{i}.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"^7\.png: "):
+        read_images(tmp_path)
+    (tmp_path / "3.png").write_bytes(png(50_000, 50_000, 8, 0, b""))
+    with pytest.raises(ValueError, match=r"^3\.png: .*decompression bomb"):
+        read_images(tmp_path)
