@@ -21,7 +21,7 @@ def audit_table(audit: Audit) -> Table:
     shown = tuple(dict.fromkeys(ledger.representative))
     head = ["mechanism"]
     for j in shown:
-        head += [f"{significant(float(ledger.data[j]))}, one round", "limit"]
+        head += [f"v = {significant(float(ledger.data[j]))}: one round", "limit"]
     rows = []
     for name, ratios, limits in ledger.rows():
         cells = [name.strip()]
@@ -98,6 +98,6 @@ def _facts(audit: Audit) -> list[tuple[str, str]]:
             for part, x in zip(first.mechanisms, moved, strict=True)
         ]
         facts.append(
-            ("if a mechanism left 1 % more variance, the limit would grow, in %, by", "; ".join(parts))
+            ("growth of the limit, in %, where a mechanism leaves 1 % more", "; ".join(parts))
         )
     return facts

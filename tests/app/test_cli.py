@@ -15,6 +15,7 @@ from hermite_collapse.app.cli.app import COMMANDS, run
 from hermite_collapse.app.cli.output import plain
 from hermite_collapse.app.config import Config, key_sections, load_config, parse_config
 from hermite_collapse.app.run import load
+from hermite_collapse.core.numbers import significant
 
 SMALL = ["--particles", "20000", "--rounds", "3", "--degree", "4"]
 
@@ -550,6 +551,12 @@ def test_schedule_converts_and_plans(tmp_path, capsys):
     assert status == 0 and plan["error"] <= plan["configured_error"]
     planned = load_config(tmp_path / "p" / "config.toml").recursion
     assert planned.schedule == "explicit" and list(planned.truncation_times) == plan["times"]
+    page = " ".join((tmp_path / "p" / "report.html").read_text().split())
+    lead = (
+        f"the error of degree 4 is {significant(plan['error'])} after round 12; with the times as configured"
+    )
+    assert f"{lead} it is {significant(plan['configured_error'])}." in page
+    assert "t₀ = 0.1" in page  # what was asked, not what came out
     status, out, _ = call("schedule", "--known", "ddpm", capsys=capsys)
     assert status == 0 and "Truncation is not your problem, but the sampler's steps are" in " ".join(
         out.split()

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from ...core import checks
 from ...core.errors import InputError
-from ...core.numbers import spread_rounds
+from ...core.numbers import significant, spread_rounds
 from ..config import Config
 from .options import command as _command
 from .output import Output
@@ -152,7 +152,10 @@ def run(
     if advice is not None:
         output.heading("Does truncation matter for this sampler?")
         output.text(advice.text)
-    output.heading("The truncation of a single round")
+    if plan is not None:
+        output.heading("Which times leave the least error?")
+        output.text(_answer(plan, config.recursion.rounds))
+    output.heading(f"A truncation time of {significant(config.recursion.truncation_time)}, in other units")
     output.table(["", "value"], [[name, value] for name, value in units.items()])
     output.heading(f"Largest truncation that keeps {fidelity:g} of a degree in the limit")
     output.table(
@@ -165,7 +168,7 @@ def run(
         used = planned or config
         output.make_folder(used)
         output.leave_printed(
-            "Truncation times", _drawn(used, plan, advice), config=used, facts=_asked(used, advice)
+            "Truncation times", _drawn(used, plan, advice), config=used, facts=_asked(config, advice, plan)
         )
         which = " with the planned times" if planned else ""
         output.text(f"\nWritten to {output.folder}: config.toml{which}, report.html, figures.")
@@ -197,11 +200,25 @@ def run(
     return 0
 
 
-def _asked(config: Config, advice: SamplerAdvice | None) -> list[tuple[str, str]]:
+def _answer(plan: _Plan, rounds: int) -> str:
+    """Return in one sentence what the planned times leave, and what the configured ones do."""
+    times = plan.planned.schedule.values
+    low, high = significant(float(min(times))), significant(float(max(times)))
+    span = f"a time of {low}" if low == high else f"times from {low} to {high}"
+    degrees = ", ".join(str(n) for n in plan.degrees)
+    words = f"With {span}, the error of degree {degrees} is {significant(plan.planned.value)} after round {rounds}"
+    if plan.configured is None:
+        return f"{words}."
+    return f"{words}; with the times as configured it is {significant(plan.configured.value)}."
+
+
+def _asked(config: Config, advice: SamplerAdvice | None, plan: _Plan | None) -> list[tuple[str, str]]:
     """Return what the page says was asked."""
     from ...reporting.words import question
 
     facts = [fact for fact in question(config.build_recursion()) if fact[0] != "data"]
+    if plan is not None:
+        facts.append(("error of a round", f"{plan.error.scale:g} * t^-{plan.error.exponent:g}"))
     return facts if advice is None else [("sampler", advice.truncation.name), *facts]
 
 
