@@ -33,7 +33,7 @@ from .gathering import KINDS, UNKNOWN_KIND, estimated_scatter, from_arrays, with
 from .measured import VARIANCE, Measured
 from .observations import UNKNOWN, Observations
 from .profiles import with_limits
-from .reweighting import followed
+from .reweighting import followed, left_out
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
 from .sentences import describe, level, of_size
@@ -262,7 +262,7 @@ def diagnose(
         tried = curve if sampler is None else curve.part(VARIANCE)
         if curve.training_samples is None:
             diagnosis = _of_any_training_size(diagnosis, tried, models, fresh, times)
-        return diagnosis.replace(text=" ".join([diagnosis.text, *_remarks(tried, diagnosis)]))
+        return diagnosis.replace(text=" ".join([diagnosis.text, *_remarks(tried, diagnosis, fresh)]))
     if isinstance(curve, Curve) and _is_of_unknown_kind(curve, kind):
         return diagnosis.replace(text=f"{diagnosis.text} {_unknown_kind(curve)}")
     return diagnosis
@@ -294,14 +294,14 @@ def _of_any_training_size(
     return other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
 
 
-def _remarks(measured: Measured, diagnosis: Diagnosis) -> list[str]:
+def _remarks(measured: Measured, diagnosis: Diagnosis, fresh: float | None) -> list[str]:
     """Return what a reader should know of the curves that were left out, of copies, and of a rejection's errors."""
     remarks = []
-    left_out = [name for name in measured.names if name not in diagnosis.observations.names]
-    if left_out:
-        remarks.append(
-            f"Left out, since clipping at the ends of the range moved them: {', '.join(left_out)}."
-        )
+    moved, combined = left_out(measured, fresh)
+    if moved:
+        remarks.append(f"Left out, since clipping at the ends of the range moved them: {', '.join(moved)}.")
+    if combined:
+        remarks.append(f"Left out, since they follow from the other curves: {', '.join(combined)}.")
     if diagnosis.verdict == REJECTED:
         remarks.append(
             "The measured samples were taken as those that trained the next round, beside all of the data; training "

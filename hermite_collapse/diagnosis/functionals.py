@@ -8,12 +8,8 @@ r"""What is measured on the samples of one generation: numbers, and what each sa
     power       variance of (F P x)_k, averaged over the modes k of a band of frequencies, in units of that of white
                 noise; P takes out the direction of the mean of the data, so that the law of variances holds for it
 
-All are means over samples, or variances, so that leaving out one sample at a time gives their covariance:
-
-    M = cov(influences) / N,      correlations shrunk towards 0 by the share that their own scatter explains
-
-Small generations say little of their own M: in units of the values of variances and powers, N M is drawn towards its
-mean over generations by the share of the differences that its own scatter explains.
+All are means over samples, or variances, so that leaving out one sample at a time gives their covariance,
+cov(influences) / N (`sampling_noise`).
 """
 
 from __future__ import annotations
@@ -24,15 +20,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.types import BoolArray, FloatArray, IntArray
+from ..core.types import FloatArray, IntArray
 from ..hermite.degree_sums import two_sample_sums
 from .blocks import blocks, without
 from .frequencies import frequency_bands, mode_powers
 from .image_axes import ImageAxes
 from .measured import FACTOR, POWER, VARIANCE
-
-LEAST_SHRINKAGE = 0.01
-"""Keeps the matrix invertible where one curve is a combination of others, as in few dimensions."""
+from .sampling_noise import scatters
 
 
 class Sampled(NamedTuple):
@@ -42,16 +36,9 @@ class Sampled(NamedTuple):
     influences: FloatArray
 
     @property
-    def covariance(self) -> FloatArray:
-        """Covariance of the values over samples of this size, (c, c), invertible."""
-        return covariance_of_means(self.influences, self.values)
-
-    @property
-    def doubt(self) -> FloatArray:
-        """Squared relative standard errors of the variances in it, (c,)."""
-        squares = np.square(self.influences)
-        size = np.maximum(squares.mean(axis=0), 1e-300)
-        return np.asarray(np.square(squares / size - 1.0).mean(axis=0) / len(squares))
+    def scatters(self) -> FloatArray:
+        """Sums of products of the influences, every tenth sample together, (10, c, c)."""
+        return scatters(self.influences)
 
 
 @dataclass(frozen=True)
@@ -170,57 +157,3 @@ def noise_powers(axes: ImageAxes, bands: Sequence[IntArray], mean: FloatArray) -
         else np.zeros(axes.height * axes.width)
     )
     return np.array([1.0 - float(taken[modes].mean()) for modes in bands])
-
-
-def covariance_of_means(influences: FloatArray, values: FloatArray) -> FloatArray:
-    """Return the covariance of means with these influences (n, c), correlations shrunk towards 0, (c, c).
-
-    It is 0 for a curve that is 0 in every sample.
-    """
-    count = len(influences)
-    spread = np.maximum(influences.std(axis=0, ddof=1), 1e-9 * np.abs(values))
-    standard = influences / np.where(spread > 0.0, spread, 1.0)
-    correlation = standard.T @ standard / (count - 1.0)
-    products = (standard**2).T @ standard**2
-    scatter = (products / count - (correlation * (count - 1.0) / count) ** 2) / count
-    other = ~np.eye(len(values), dtype=bool)
-    signal = float(np.sum(correlation[other] ** 2))
-    shrinkage = 1.0 if signal == 0.0 else float(np.sum(scatter[other])) / signal
-    shrunk = correlation * (1.0 - min(max(shrinkage, LEAST_SHRINKAGE), 1.0))
-    np.fill_diagonal(shrunk, 1.0)
-    return np.asarray(spread[:, None] * shrunk * spread / count)
-
-
-def drawn_together(
-    noise: FloatArray, doubts: FloatArray, values: FloatArray, samples: IntArray, is_scale: BoolArray
-) -> FloatArray:
-    """Return covariances (r, c, c) drawn towards their mean over generations, in units of the values of scales.
-
-    Parameters
-    ----------
-    noise : array, shape (r, c, c)
-    doubts : array, shape (r, c)
-        Squared relative standard errors of their diagonals.
-    values : array, shape (r, c)
-    samples : int array, shape (r,)
-    is_scale : array of bool, shape (c,)
-        Curves whose noise is proportional to their value.
-    """
-    known = np.all(~is_scale | (values > 0.0), axis=1)  # a variance of 0 is no unit for its noise
-    if not known.all():
-        together = noise.copy()
-        together[known] = drawn_together(noise[known], doubts[known], values[known], samples[known], is_scale)
-        return together
-    if len(noise) < 2:
-        return noise
-    units = np.where(is_scale & (values > 0.0), values, 1.0)
-    frames = units[:, :, None] * units[:, None, :] / samples[:, None, None]
-    relative = noise / frames
-    together = np.average(relative, axis=0, weights=samples)
-    own, mean = np.einsum("icc->ic", relative), np.diagonal(together)
-    # Normal samples scatter by 14/N; a few of them do not show their own tails.
-    least = np.where(is_scale, 14.0, 0.0) / samples[:, None]
-    expected = float(np.sum(np.maximum(doubts, least))) * (len(noise) - 1.0) / len(noise)
-    observed = float(np.sum(np.square(own / mean - 1.0)))
-    signal = max(0.0, 1.0 - expected / observed) if observed > 0.0 else 1.0
-    return np.asarray(frames * (together + signal * (relative - together)))

@@ -191,9 +191,9 @@ def from_measured(
     Parameters
     ----------
     measured : Measured
-    contraction : float or array, shape (c,)
-        By which a round multiplies an error in a curve.
-    slope : float or array, shape (c,)
+    contraction : float or array, shape (c,) or (k, c)
+        By which a round multiplies an error in a curve; of rounds 0 -> 1, 1 -> 2, ... where it changes.
+    slope : float or array, shape (c,) or (k, c)
         By which a round map multiplies it, before fresh data dilute it.
     values : array, shape (r, c), optional
         Values under the hypothesis.
@@ -227,7 +227,8 @@ def from_measured(
         exact_rows=False,
         factors_start_at_one=measured.data_are_exact,
     )
-    return observations.replace(moments=measured.moments if set(measured.kinds) == {DIRECTION} else None)
+    moments = measured.moments if set(measured.kinds) == {DIRECTION} else None
+    return observations.replace(moments=moments, measured=measured)
 
 
 def without_constant(observations: Observations) -> tuple[Observations, tuple[str, ...]]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
+from .measured import Measured
 from .moments import Moments
 
 VARIANCE, DISTANCE, UNKNOWN = 0, -1, -2
@@ -45,6 +46,8 @@ class Observations(Value):
         Whether the covariance was measured; if not, fits are not tested.
     moments : Moments or None
         Of the data in the space of the directions whose variances the columns are; None where they are eigenvectors.
+    measured : Measured or None
+        The generations whose curves the columns are, by which a mechanism finds the covariance of its own rounds.
     error_freedom : array, shape (N,), or None
         Degrees of freedom behind each error, infinite where it is known; None where all are.
     error_groups : int array, shape (N,), or None
@@ -60,6 +63,7 @@ class Observations(Value):
     names: tuple[str, ...]
     has_errors: bool
     moments: Moments | None = None
+    measured: Measured | None = None
     error_freedom: FloatArray | None = None
     error_groups: IntArray | None = None
 
@@ -147,4 +151,5 @@ class Observations(Value):
             error_freedom=None if self.error_freedom is None else self.error_freedom[inside],
             error_groups=None if self.error_groups is None else self.error_groups[inside],
             moments=None if self.moments is None else self.moments.leading(columns),
+            measured=None if self.measured is None else self.measured.only(columns),
         )

@@ -13,6 +13,7 @@ from ..core.significance import whitened
 from ..core.types import FloatArray
 from .affine_models import ScoreErrorModel
 from .clipping import LARGEST_BIAS
+from .combinations import independent_curves
 from .fitting import MechanismFit, fit
 from .gathering import from_measured
 from .measured import Measured
@@ -28,8 +29,8 @@ _GENERAL = ScoreErrorModel()
 
 def followed(measured: Measured, fresh: float | None) -> Observations:
     """Return the curves that are fit for use, with a covariance that follows the fit."""
-    guess = 0.7 if fresh is None else 1.0 - fresh
-    curves = _without_bias(measured, guess)
+    guess = _guess(fresh)
+    curves = without_combinations(_without_bias(measured, guess))
     observations = from_measured(curves, guess, 1.0)
     for number in range(_PASSES):
         one = fit(_GENERAL, observations, fresh_fraction=fresh)
@@ -40,6 +41,21 @@ def followed(measured: Measured, fresh: float | None) -> Observations:
     if one.p_value < _PLAUSIBLE:
         return from_measured(curves, one.contraction, _slopes(one, observations))
     return observations
+
+
+def left_out(measured: Measured, fresh: float | None) -> tuple[list[str], list[str]]:
+    """Return the curves that `followed` leaves out: those that clipping moved, and combinations of others."""
+    unmoved = _without_bias(measured, _guess(fresh))
+    remaining = without_combinations(unmoved).names
+    return (
+        [name for name in measured.names if name not in unmoved.names],
+        [name for name in unmoved.names if name not in remaining],
+    )
+
+
+def _guess(fresh: float | None) -> float:
+    """Return a contraction to begin with."""
+    return 0.7 if fresh is None else 1.0 - fresh
 
 
 def _of_likely_share(curves: Measured, observations: Observations) -> Observations:
@@ -60,14 +76,25 @@ def _of_likely_share(curves: Measured, observations: Observations) -> Observatio
 
 def _following(one: MechanismFit, curves: Measured, observations: Observations) -> Observations:
     """Return the curves with the covariance that a fit implies."""
-    predicted, measured = one.predicted[-len(curves.rounds) :], np.abs(curves.values)
-    near = np.clip(predicted, measured / _FARTHEST, measured * _FARTHEST)
+    near = near_measured(one.predicted, curves)
     return from_measured(curves, one.contraction, _slopes(one, observations), near, one.start)
+
+
+def near_measured(predicted: FloatArray, curves: Measured) -> FloatArray:
+    """Return what a fit predicts of the generations, no further from the measured values than noise goes with it."""
+    size = np.abs(curves.values)
+    return np.clip(predicted[-len(curves.rounds) :], size / _FARTHEST, size * _FARTHEST)
 
 
 def _slopes(one: MechanismFit, observations: Observations) -> FloatArray:
     """Return by how much a round map multiplies an error in each curve, (c,)."""
     return _GENERAL.slopes(np.array([[one.fitted["slope"][0]]]), observations)[0]
+
+
+def without_combinations(measured: Measured) -> Measured:
+    """Return the curves without those that follow from the others."""
+    remaining = independent_curves(measured.data_scatter, measured.kinds)
+    return measured if len(remaining) == len(measured.names) else measured.only(remaining)
 
 
 def _without_bias(measured: Measured, contraction: float) -> Measured:

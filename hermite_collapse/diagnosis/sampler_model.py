@@ -6,7 +6,13 @@ are none: with the data's mean m and covariance C in their space (`moments`), a 
     W  = alpha C + (1 - alpha) S + alpha (1 - alpha) (m - n)(m - n)^T,
     S' = V(W),     n' = gamma(W) (alpha m + (1 - alpha) n)
 
-with V and the gain gamma as functions of matrices, and a curve is q^T S q.
+with V and the gain gamma as functions of matrices, and a curve is q^T S q.  In the axes u_j of W an error of S along
+q comes back along q times
+
+    (1 - alpha) sum_jk (q.u_j)^2 V[w_j, w_k] (q.u_k)^2,      V[w_j, w_k] the divided difference, V'(w_j) for k = j,
+
+so that each direction passes its errors on by a factor of its own in each round, and some to the other directions
+(`matrix_errors`).
 """
 
 from __future__ import annotations
@@ -20,13 +26,19 @@ import numpy as np
 from ..core.types import FloatArray
 from ..pipeline.interpolant import VARIANCES, Interpolant
 from ..pipeline.mechanism import Mechanism
+from .gathering import from_measured
+from .matrix_errors import Step, passed_between
 from .moments import Moments
 from .observations import VARIANCE, Observations
+from .reweighting import near_measured
 from .round_models import FRESH, LongRun, Parameter, RoundModel
+from .sampling_noise import LEAST_SHRINKAGE
 
 _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
 """Rounds after which a recursion is near its limit, and steps of Newton's method that reach it."""
 _NEAR = 1e-5  # relative distance of variances at which a divided difference is the slope between them
+_PASSES, _REFINED = 2, 3
+"""Times that the covariance follows the likely fresh fraction, and that the grid of this is made finer."""
 _DRAWS = 16
 """Of the moments of unseen data, by which their errors become those of curves."""
 _GRID = VARIANCES[::4]  # of gains, which straight lines in log w follow to 1e-6
@@ -67,6 +79,11 @@ class _Trained(NamedTuple):
         covariance = (self.axes * self.image[:, None, :]) @ self.axes.swapaxes(1, 2)
         return _Model(covariance, np.einsum("sbj,sj->sb", self.axes, self.gain * self.mean))
 
+    def slopes(self, count: int) -> FloatArray:
+        """Return the part of an error along each of the first directions that comes back along it, (s, count)."""
+        parts = np.square(self.axes[:, :count])
+        return np.asarray(np.einsum("skb,sbc,skc->sk", parts, self.differences, parts))
+
     @property
     def differences(self) -> FloatArray:
         """Divided differences of the round map, (s, b, b), by which it multiplies an error of the covariance."""
@@ -102,18 +119,75 @@ class SamplerModel(RoundModel):
 
     def observed(self, observations: Observations, fresh_fraction: float | None) -> Observations:
         """Return the columns with the errors of the moments, as far as the curves of a likely share show them."""
+        if observations.covariance.ndim == 1 or observations.measured is None:
+            return self._with_drawn_moments(observations, fresh_fraction)
+        for _ in range(_PASSES):
+            share = self._likely_share(self._with_drawn_moments(observations, fresh_fraction), fresh_fraction)
+            observations = self._following(share, observations)
+        return self._with_drawn_moments(observations, fresh_fraction)
+
+    def _likely_share(self, observations: Observations, fresh_fraction: float | None) -> FloatArray:
+        """Return the fresh fraction (1, 1) that fits best from the measured values of the data."""
+        if fresh_fraction is not None:
+            return np.array([[fresh_fraction]])
+        starts, shares = observations.start_guesses, np.array(FRESH.grid)
+        for _ in range(_REFINED):
+            likely = self.predict(
+                shares[:, None], np.empty((1, 0)), np.tile(starts, (len(shares), 1)), observations
+            )
+            best = int(np.argmin(np.square(observations.residuals(likely)).sum(axis=1)))
+            ends = shares[max(best - 1, 0)], shares[min(best + 1, len(shares) - 1)]
+            best_share, shares = shares[best], np.linspace(*ends, len(shares))
+        return np.array([[best_share]])
+
+    def _following(self, share: FloatArray, observations: Observations) -> Observations:
+        """Return the columns with the covariance that rounds of this fresh fraction give."""
+        measured, moments = observations.measured, observations.moments
+        if measured is None:
+            return observations
+        starts = np.maximum(observations.start_guesses, 0.0)[None, :]
+        count = starts.shape[1]
+        curve, slopes, steps = [starts[0]], [], []
+        if moments is None:
+            for _ in range(observations.last):
+                image, slope = self.interpolant.with_slope(share * starts + (1.0 - share) * curve[-1])
+                curve.append(image[0])
+                slopes.append(slope[0])
+        else:
+            law = model = _law(moments, starts)
+            for _ in range(observations.last):
+                trained = self._trained(share, law, model)
+                steps.append(Step(model.covariance[0], trained.axes[0], trained.differences[0]))
+                model = trained.model
+                curve.append(_along(model.covariance, count)[0])
+                slopes.append(trained.slopes(count)[0])
+        rounds, slope = measured.rounds.astype(np.int64), np.array(slopes)
+        near = near_measured(np.array(curve)[rounds], measured)
+        old = 1.0 - float(share[0, 0])
+        other = from_measured(measured, old * slope, slope, near, starts[0]).replace(moments=moments)
+        if moments is None:
+            return other
+        added = passed_between(measured, steps, model.covariance[0], old, slope)
+        wider = other.covariance.copy()
+        wider[-len(added) :, -len(added) :] += added
+        scale = np.sqrt(np.maximum(np.diagonal(wider), 1e-300))
+        # Noise of other than Gaussian samples may not leave room for what Gaussian ones pass on.
+        safe = np.linalg.eigvalsh(wider / np.outer(scale, scale))[0] > LEAST_SHRINKAGE / 10.0
+        return other.replace(covariance=wider) if safe else other
+
+    def _with_drawn_moments(self, observations: Observations, fresh_fraction: float | None) -> Observations:
+        """Return the columns with the errors of the moments, as far as the curves of a likely share show them."""
         moments = observations.moments
         if moments is None or moments.samples == 0 or observations.covariance.ndim == 1:
             return observations
         starts, nothing = observations.start_guesses[None, :], np.empty((1, 0))
-        shares = np.array(FRESH.grid if fresh_fraction is None else [fresh_fraction])[:, None]
-        likely = self.predict(shares, nothing, np.tile(starts, (len(shares), 1)), observations)
-        best = int(np.argmin(np.square(observations.residuals(likely)).sum(axis=1)))
+        share = self._likely_share(observations, fresh_fraction)
+        likely = self.predict(share, nothing, starts, observations)[0]
         curves = [
-            self.predict(shares[[best]], nothing, starts, observations.replace(moments=drawn))[0]
+            self.predict(share, nothing, starts, observations.replace(moments=drawn))[0]
             for drawn in moments.drawn(_DRAWS)
         ]
-        away = (np.array(curves) - likely[best])[:, observations.used]
+        away = (np.array(curves) - likely)[:, observations.used]
         return observations.replace(covariance=observations.covariance + away.T @ away / _DRAWS)
 
     def predict(
@@ -165,8 +239,7 @@ class SamplerModel(RoundModel):
             )
             model = _Model(model.covariance + axes @ step @ axes.swapaxes(1, 2), mean)
         trained = self._trained(alpha, law, model)
-        parts = np.square(trained.axes[:, :count])
-        rate = old * np.einsum("skb,sbc,skc->sk", parts, trained.differences, parts)
+        rate = old * trained.slopes(count)
         return LongRun(np.where(rate < 1.0, _along(model.covariance, count), np.inf), rate)
 
     def _trained(self, alpha: FloatArray, law: _Model, model: _Model) -> _Trained:

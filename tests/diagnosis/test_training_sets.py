@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.functionals import drawn_together
 
 FRESH, TIME, ROUNDS = 0.2, 0.05, 9
 WIDTHS = np.geomspace(2.0, 0.3, 5)
@@ -139,26 +138,3 @@ def test_few_samples_are_said_to_give_rough_errors():
     data = rng.standard_normal((500, 3))
     assert any("fewer than 100" in note for note in hc.measure(data, [data[:99], data[1:]], degrees=0).notes)
     assert not any("fewer than 100" in note for note in hc.measure(data, [data[:100]], degrees=0).notes)
-
-
-def test_scatter_of_errors_alone_is_averaged_and_differences_are_left():
-    """Covariances of normal samples come out close to the known one; those of other laws keep their own."""
-    rng = np.random.default_rng(1)
-    count, rounds = 60, 10
-    values = rng.uniform(0.5, 2.0, size=(rounds, 3))
-    noise, doubts = np.empty((rounds, 3, 3)), np.empty((rounds, 3))
-    for i in range(rounds):
-        squares = np.square(rng.standard_normal((count, 3))) * values[i]
-        deviations = squares - squares.mean(axis=0)
-        noise[i] = np.cov(squares.T) / count
-        size = np.mean(deviations**2, axis=0)
-        doubts[i] = np.mean((deviations**2 / size - 1.0) ** 2, axis=0) / count
-    samples, scales = np.full(rounds, count), np.ones(3, dtype=bool)
-    known = 2.0 * values**2 / count
-    together = drawn_together(noise, doubts, values, samples, scales)
-    own = np.einsum("icc->ic", noise) / known
-    better = np.einsum("icc->ic", together) / known
-    assert np.std(better) < 0.5 * np.std(own)
-    different = noise * np.linspace(1.0, 30.0, rounds)[:, None, None]
-    kept = drawn_together(different, doubts * 1e-3, values, samples * 1000, scales)
-    np.testing.assert_allclose(kept, different, rtol=0.02, atol=0.02 * np.abs(different).max())

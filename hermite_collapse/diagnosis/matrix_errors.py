@@ -1,0 +1,130 @@
+r"""Errors that directions pass to each other where a round map acts on matrices: directions are no eigenvectors.
+
+An error E of the covariance of round i becomes, with the axes u and variances w of its training law, U = (u_j),
+
+    T_i(E) = (1 - alpha) U (V[w, w] * U^T E U) U^T,       V[w_j, w_k] divided differences, * by entries.
+
+The variance of direction q in round j is moved by the errors of all rounds before, tr(G_ij E_i) with G_jj = q q^T and
+G_ij = T_i(G_{i+1, j}), since T_i is symmetric.  For N Gaussian samples of a law S
+
+    Cov(tr(G E), tr(H E)) = 2 tr(G S H S) / N.
+
+Curves alone, each with its own contraction, have G_ij = Lambda q q^T.  The difference of the covariances that these two
+give is what the directions pass to each other; what the measured samples say of their own errors stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.types import FloatArray, IntArray
+from .measured import Measured
+
+_Back = Callable[[FloatArray], FloatArray]
+
+
+class Step(NamedTuple):
+    """One round: covariance of the law before it (b, b), axes of its training law, and divided differences of V."""
+
+    law: FloatArray
+    axes: FloatArray
+    differences: FloatArray
+
+    def back(self, forms: FloatArray) -> FloatArray:
+        """Return U (V[w, w] * U^T G U) U^T of forms G (c, b, b)."""
+        inside = self.differences * (self.axes.T @ forms @ self.axes)
+        return np.asarray(self.axes @ inside @ self.axes.T)
+
+
+class _Sizes(NamedTuple):
+    """Samples that are passed on in each round, fresh ones, and the share of the passed ones that were measured."""
+
+    passed: FloatArray
+    fresh: FloatArray
+    shares: FloatArray
+    measured: FloatArray
+
+
+def passed_between(
+    measured: Measured, steps: Sequence[Step], last: FloatArray, old: float, slopes: FloatArray
+) -> FloatArray:
+    """Return what the errors that directions pass to each other add to the joint covariance of the curves, (r c, r c).
+
+    Parameters
+    ----------
+    measured : Measured
+        Of c directions, the first axes of the matrices.
+    steps : sequence of Step
+        From round 0 to 1, 1 to 2, ...
+    last : array, shape (b, b)
+        Covariance of the last law.
+    old : float
+        1 - alpha.
+    slopes : array, shape (k, c)
+        By which an error along a direction comes back along it.
+    """
+    laws = np.stack([*(step.law for step in steps), last])
+    count, size = slopes.shape[1], laws.shape[1]
+    values, axes = np.linalg.eigh(laws)
+    roots = (axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ axes.swapaxes(1, 2)
+    own = np.zeros((count, size, size))
+    own[np.arange(count), np.arange(count), np.arange(count)] = 1.0
+    sizes = _sizes(measured, old)
+    full = _joint(own, roots, measured.rounds, sizes, old, [step.back for step in steps])
+    alone = _joint(
+        own, roots, measured.rounds, sizes, old, [lambda forms, s=s: s[:, None, None] * forms for s in slopes]
+    )
+    return full - alone
+
+
+def _sizes(measured: Measured, old: float) -> _Sizes:
+    """Return numbers of samples of rounds 0, 1, ..., as in `history`."""
+    rounds, samples = measured.rounds, measured.samples.astype(np.float64)
+    last, trained = int(rounds[-1]), measured.training_samples
+    of_round = np.array([samples[np.searchsorted(rounds, i)] for i in range(last + 1)])
+    if trained is None:
+        passed = of_round.copy()
+        if measured.data_are_exact and rounds[0] > 0:
+            passed[0] = np.inf
+        return _Sizes(passed, np.full(last + 1, np.inf), np.ones(last + 1), of_round)
+    passed = np.full(last + 1, max(old * trained, 1.0))
+    passed[0] = trained
+    fresh = np.full(last + 1, trained / max(1.0 - old, 1e-12))
+    fresh[0] = np.inf
+    return _Sizes(passed, fresh, np.minimum(1.0, of_round / passed), of_round)
+
+
+def _joint(
+    own: FloatArray, roots: FloatArray, rounds: IntArray, sizes: _Sizes, old: float, backs: Sequence[_Back]
+) -> FloatArray:
+    """Return the covariance of tr(q q^T S_j) over Gaussian samples, for these maps of forms."""
+    last, count = int(rounds[-1]), len(own)
+    result = np.zeros((len(rounds), count, len(rounds), count))
+    forms = dict.fromkeys(map(int, rounds), own)  # G_ij at the present i
+    for i in range(last, -1, -1):
+        plain = {}
+        for j in forms:
+            if j > i:
+                plain[j] = backs[i](forms[j])
+                forms[j] = plain[j] * (old if i > 0 else 1.0)
+        here = {j: _rooted(form, roots[i]) for j, form in forms.items() if j >= i}
+        fresh = {j: _rooted(form, roots[0]) for j, form in plain.items()}
+        for row, j in enumerate(map(int, rounds)):
+            for column, k in enumerate(map(int, rounds)):
+                if min(j, k) < i:
+                    continue
+                if min(j, k) > i:
+                    weight = 2.0 / sizes.passed[i]
+                    result[row, :, column] += 2.0 / sizes.fresh[i] * (fresh[j] @ fresh[k].T)
+                else:
+                    weight = 2.0 / sizes.measured[i] * (1.0 if j == k else sizes.shares[i])
+                result[row, :, column] += weight * (here[j] @ here[k].T)
+    return result.reshape(len(rounds) * count, -1)
+
+
+def _rooted(forms: FloatArray, root: FloatArray) -> FloatArray:
+    """Return S^(1/2) G S^(1/2) of forms (c, b, b) as rows (c, b b)."""
+    return np.asarray((root @ forms @ root).reshape(len(forms), -1))
