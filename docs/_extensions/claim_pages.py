@@ -40,7 +40,7 @@ def _index() -> Iterator[str]:
         "that share no code with the package; `hermite-collapse verify` does it from an installation. Choose a statement "
         "for its wording as displayed, the derivation step by step, and what was tried against it."
     )
-    yield from ("", *_words())
+    yield from ("", *_words(), "", *_questions())
     for folder in FOLDERS:
         group = [item for item in statements() if item.folder == folder]
         title, paper = PARTS[folder], PAPERS.get(folder)
@@ -60,6 +60,30 @@ def _index() -> Iterator[str]:
         )
         yield from (item.id for item in group)
         yield from ("```", "")
+
+
+QUESTIONS = {
+    "Is there one limit, and how fast is it reached?": ("limit.fixed_point", "additions.metric_rates"),
+    "Which law is the limit?": ("limit.closed_form", "additions.age_quadrature"),
+    "What does it keep of each Hermite mode?": ("limit.attenuation",),
+    "When does its Hermite series converge in $L^2(\\gamma)$?": ("additions.square_integrability",),
+    "What if truncation times go to zero?": ("limit.annealed",),
+    "What do errors of the score do in the long run?": ("limit.ball", "propagation.discounted_sum"),
+    "What do the sampler's last step, guidance and an autoencoder do?": (
+        "additions.final_step",
+        "additions.guidance_map",
+        "additions.autoencoder_map",
+    ),
+}
+
+
+def _questions() -> Iterator[str]:
+    """The statements that readers look for first, by what they ask."""
+    titles = {item.id: prose(item.title) for item in statements()}
+    yield from ("| question | statement |", "|---|---|")
+    for question, names in QUESTIONS.items():
+        links = "; ".join(f"[{titles[name]}]({name}.md)" for name in names)
+        yield f"| {question} | {links} |"
 
 
 def _words() -> Iterator[str]:

@@ -167,3 +167,17 @@ def test_options_needed_first_are_listed_first(capsys):
     first = out[out.index("What is needed first:") : out.index("Target:")]
     names = re.findall(r"^  --([a-z-]+)", first, flags=re.MULTILINE)
     assert sorted(names) == ["fresh-fraction", "out", "rounds", "samples", "truncation-time"]
+
+
+@pytest.mark.parametrize(
+    ("command", "order"),
+    [
+        ("compare", ("--fresh-fraction", "--preset", "--resume", "--json")),
+        ("audit", ("--steps", "--samples", "--out", "--json")),
+    ],
+)
+def test_how_a_command_writes_is_listed_after_what_it_computes(command, order, capsys):
+    _, out, _ = call(command, "--help", capsys=capsys)
+    places = [out.index(f"\n  {option}") for option in order]
+    assert places == sorted(places)
+    assert ("What is needed first:" in out) == (command == "compare")

@@ -30,6 +30,7 @@ from .output import Output
 
 _COMMON = Group("Every command", sort_key=100)
 _FIRST = Group("What is needed first", sort_key=0)
+_LAST = Group("This run", sort_key=90)
 _NEEDED_FIRST = ("samples", "fresh_fraction", "truncation_time", "rounds")
 _CONFIG = "config.toml"
 _FOLDERS = {
@@ -78,7 +79,9 @@ def command(
     # A command about something other than a configuration names it as a third parameter.
     subject = next((p for p in signature[2:] if p.kind is p.POSITIONAL_OR_KEYWORD), None)
     first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-    parameters = [first, *map(_of_whole_numbers, own), *_options(uses, keys), *_common_parameters()]
+    asked_first = _options(uses, keys)
+    listed = [_later(_of_whole_numbers(p)) if p.name in _HOW else _of_whole_numbers(p) for p in own]
+    parameters = [first, *listed, *asked_first, *_common_parameters(with_first=bool(asked_first))]
 
     name = run.__module__.rpartition(".")[2]
 
@@ -193,7 +196,13 @@ def _options(uses: tuple[str, ...], keys: tuple[str, ...]) -> list[inspect.Param
     return options
 
 
-def _common_parameters() -> list[inspect.Parameter]:
+def _later(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return the parameter, listed after those that say what is computed."""
+    return parameter.replace(annotation=Annotated[parameter.annotation, Parameter(group=_LAST)])
+
+
+def _common_parameters(*, with_first: bool) -> list[inspect.Parameter]:
+    """Return the options of every command; `out` stands with those needed first, where there are any."""
     common = [
         _parameter(
             "json",
@@ -222,8 +231,9 @@ def _common_parameters() -> list[inspect.Parameter]:
             _COMMON,
         )
     )
-    common.append(
-        _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", _FIRST)
+    home = _FIRST if with_first else _COMMON
+    common.insert(
+        0, _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", home)
     )
     return common
 
