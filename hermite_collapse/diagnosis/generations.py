@@ -19,6 +19,7 @@ from ..core.types import FloatArray
 from ..storage.order import natural_key, numbers_in
 from ..storage.samples import read_stored, require_source, sample_name
 from ..storage.units import Units, units_of
+from .unit_changes import Spread, other_units
 
 Source = str | os.PathLike[str] | ArrayLike
 """An array of samples, or the path of a file or folder of them."""
@@ -214,6 +215,7 @@ class Different:
 
     def __init__(self) -> None:
         self._sums: dict[str, FloatArray] = {}
+        self._spreads: dict[str, Spread] = {}
 
     def require(self, samples: FloatArray, name: str) -> FloatArray:
         """Return samples that are no others again; those of a single point are not compared."""
@@ -227,7 +229,31 @@ class Different:
                 if known.shape == sums.shape and np.allclose(known, sums, rtol=_ROUNDING, atol=_ROUNDING):
                     raise InputError(f"{name} must be other samples than {other}, got the same.")
         self._sums[name] = sums
+        deviation = np.sqrt(np.maximum(means[1] - means[0] ** 2, 0.0))
+        self._spreads[name] = Spread(means[0], deviation, float(s.min()), float(s.max()))
         return samples
+
+    def require_one_unit(self, units: Units) -> list[str]:
+        """Return a sentence on numbers that seem to be in other units than those of the data, which is the first set.
+
+        Raises
+        ------
+        InputError
+            If nobody gave the units, or no round could do the same.
+        """
+        if units.bits is not None and not units.is_given:
+            return []
+        stored_spreads = {name: spread.stored(units) for name, spread in self._spreads.items()}
+        data = stored_spreads.pop(next(iter(stored_spreads)))
+        other = other_units(data, stored_spreads)
+        if other is None:
+            return []
+        text = f"generations must be in the units of the data, got {other.text}"
+        if other.is_certain:
+            raise InputError(f"{text}: store both in one unit, whatever scale and shift are given.")
+        if not units.is_given:
+            raise InputError(f"{text}: store both in one unit, or give scale=1 (--scale 1) if they are.")
+        return [f"The units are taken as given; they seem to differ: {other.text}."]
 
 
 def _named(source: Source, name: str) -> str:
