@@ -66,8 +66,8 @@ class PowerLaw:
     exponent: float
 
     def __post_init__(self) -> None:
-        checks.positive(self.scale, "scale")
-        checks.positive(self.exponent, "exponent")
+        object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
+        object.__setattr__(self, "exponent", checks.positive(self.exponent, "exponent"))
 
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return sigma(t) for times (r,) and degrees (m,), shape (r, m); infinite at time 0."""
@@ -113,11 +113,12 @@ class FinitePool:
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        checks.integer(self.pool, "pool", minimum=1)
+        object.__setattr__(self, "pool", checks.integer(self.pool, "pool", minimum=1))
         spread = checks.vector(self.spread, "spread")
         if spread.min() < 0.0:
             raise InputError(f"spread must be >= 0, got {float(spread.min())!r}.")
-        checks.positive(self.rate, "rate")
+        object.__setattr__(self, "spread", tuple(spread.tolist()))
+        object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
 
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return sigma_n(t) for times (r,) and degrees (m,), shape (r, m)."""

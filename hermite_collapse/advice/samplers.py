@@ -73,8 +73,9 @@ class SamplerTruncation:
 
     def __post_init__(self) -> None:
         if self.truncation_time != np.inf:  # no signal at all
-            checks.nonnegative(self.truncation_time, "truncation_time")
-        checks.positive(self.data_scale, "data_scale")
+            time = checks.nonnegative(self.truncation_time, "truncation_time")
+            object.__setattr__(self, "truncation_time", time)
+        object.__setattr__(self, "data_scale", checks.positive(self.data_scale, "data_scale"))
         checks.one_of(self.final_step, FINAL_STEPS, "final_step")
 
     @property

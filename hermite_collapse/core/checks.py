@@ -11,10 +11,10 @@ import operator
 import sys
 from collections.abc import Iterable
 from types import NoneType
-from typing import SupportsFloat, SupportsIndex, TypeVar
+from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .arrays import Arrays, as_array, brief, rounding
 from .errors import InputError
@@ -161,6 +161,8 @@ def entries(value: object, name: str, minimum: int = 0, *, each: float = 8.0) ->
 def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
     """Return an array of integers >= 0, of any shape."""
     array = as_array(value, name)
+    if array.dtype.kind == "f":
+        array = _whole_objects(value, array)
     if array.dtype.kind not in "iu":
         raise InputError(f"{name} must hold integers >= 0, got {brief(value)}.")
     if array.size and array.min() < 0:
@@ -168,6 +170,17 @@ def degrees(value: ArrayLike, name: str = "degree") -> IntArray:
     if array.size and array.max() > np.iinfo(np.int64).max:
         raise InputError(f"{name} must hold integers below 2^63, got {int(array.max())}.")
     return array.astype(np.int64)
+
+
+def _whole_objects(value: object, array: NDArray[Any]) -> NDArray[Any]:
+    """Return objects that are integers, such as those of sympy, as integers; anything else as the array it is."""
+    try:
+        objects = np.asarray(value, dtype=object)
+        if not all(isinstance(entry, SupportsIndex) for entry in objects.flat):
+            return array
+        return np.array([_index(entry) for entry in objects.flat]).reshape(objects.shape)
+    except Exception:  # objects of other libraries refuse in many ways
+        return array
 
 
 def one_of(value: str, choices: Iterable[str], name: str) -> str:
@@ -183,7 +196,7 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
 def generator(rng: object, name: str = "rng") -> np.random.Generator:
     """Return a random generator from whatever `numpy.random.default_rng` takes."""
     try:
-        if isinstance(rng, list | tuple | np.ndarray):
+        if isinstance(rng, list | tuple) or (isinstance(rng, np.ndarray) and rng.ndim):
             return np.random.default_rng([_index(part) for part in rng])
         return np.random.default_rng(rng if isinstance(rng, _STATES) else _index(rng))
     except Exception:  # objects of other libraries refuse in many ways

@@ -190,12 +190,12 @@ def sliced_wasserstein(
     True
     """
     degree = _order(order)
-    count = checks.integer(directions, "directions", minimum=2)
+    count, generator = checks.integer(directions, "directions", minimum=2), checks.generator(rng)
     left, right = as_law(p, "p"), as_law(q, "q")
     dimension = same_dimension(left, right)
     if dimension == 1:
         return wasserstein(left, right, order=degree)
-    u = checks.generator(rng).standard_normal((count, dimension))
+    u = generator.standard_normal((count, dimension))
     values = np.array([wasserstein(left.project(v), right.project(v), order=degree).value for v in u])
     largest = float(values.max())
     unit = largest if largest > 0.0 and not 1e-100 < largest < 1e100 else 1.0  # squares overflow or vanish

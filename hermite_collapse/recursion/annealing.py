@@ -103,7 +103,8 @@ def annealing_law(
     >>> law.regime, law.bottleneck, round(float(law.residual[-1]), 3)
     ('polynomial', 'schedule', 0.025)
     """
-    n = checks.integer(degree, "degree", minimum=1) * checks.positive(rate, "rate")
+    degree = checks.integer(degree, "degree", minimum=1)
+    n = degree * checks.positive(rate, "rate")
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     schedule = as_schedule(truncation_time)
     index = np.arange(checks.entries(rounds, "rounds") + 1, dtype=float)

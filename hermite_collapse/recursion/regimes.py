@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.arrays import Arrays, as_array
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
@@ -85,9 +86,12 @@ def as_regime(regime: str | ArrayLike | Regime, fresh_fraction: ArrayLike | None
     """
     if isinstance(regime, Regime):
         return regime
-    fractions = tuple(
-        checks.fraction(value) for value in np.atleast_1d(np.asarray(fresh_fraction, dtype=object))
+    # Tensors and masked arrays as numbers; lists entry by entry, so that booleans and text in them are refused.
+    is_array = isinstance(fresh_fraction, Arrays)
+    given = (
+        as_array(fresh_fraction, "fresh_fraction") if is_array else np.asarray(fresh_fraction, dtype=object)
     )
+    fractions = tuple(checks.fraction(value) for value in np.atleast_1d(given))
     if not fractions:
         raise InputError("fresh_fraction must hold at least one value, got none.")
     if not isinstance(regime, str):
@@ -107,7 +111,7 @@ def _weight_table(regime: ArrayLike) -> FloatArray:
             f"regime must be a name or a table of shape (rounds, rounds + 1), got an array of shape {table.shape}."
         )
     for i, row in enumerate(table):
-        checks.probabilities(row, f"regime[{i}]")
+        table[i] = checks.probabilities(row, f"regime[{i}]")
         if np.any(row[i + 2 :] != 0.0):
             raise InputError(
                 f"regime[{i}] must give no weight to rounds after {i}, got {row[i + 2 :].tolist()!r}."

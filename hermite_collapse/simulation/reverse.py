@@ -63,10 +63,10 @@ class ReverseDiffusion:
                 f"sampler must be a sampler such as ExponentialMultistep(), got {self.sampler!r}."
             )
         if self.steps is not None:
-            checks.integer(self.steps, "steps", minimum=1)
+            object.__setattr__(self, "steps", checks.integer(self.steps, "steps", minimum=1))
         checks.one_of(self.start, STARTS, "start")
         if self.horizon is not None:
-            checks.positive(self.horizon, "horizon")
+            object.__setattr__(self, "horizon", checks.positive(self.horizon, "horizon"))
 
     @property
     def step_count(self) -> int:

@@ -87,9 +87,9 @@ class SolvableFamily(Value):
 
     def __post_init__(self) -> None:
         _require_line(self.start, "start")
-        checks.share(self.integrated_share, "integrated_share")
-        checks.positive(self.diffusion, "diffusion")
-        checks.real(self.amplitude, "amplitude")
+        object.__setattr__(self, "integrated_share", checks.share(self.integrated_share, "integrated_share"))
+        object.__setattr__(self, "diffusion", checks.positive(self.diffusion, "diffusion"))
+        object.__setattr__(self, "amplitude", checks.real(self.amplitude, "amplitude"))
         super().__post_init__()
 
     @cached_property
@@ -181,11 +181,18 @@ class SolvableRecursion(Value):
 
     def __post_init__(self) -> None:
         _require_line(self.target, "target")
-        checks.fraction(self.fresh_fraction)
+        fresh_fraction = checks.fraction(self.fresh_fraction)
         amplitudes = checks.vector(self.amplitudes, "amplitudes")
-        shares = np.broadcast_to(np.asarray(self.integrated_shares, float), amplitudes.shape)
-        for share in shares:
-            checks.share(share, "integrated_shares")
+        given = checks.real_array(self.integrated_shares, "integrated_shares")
+        if given.shape not in ((), (1,), amplitudes.shape):
+            raise InputError(
+                f"integrated_shares must be one number or one for each of {len(amplitudes)} amplitudes, got an array "
+                f"of shape {given.shape}."
+            )
+        if given.min() < 0.0 or given.max() > 1.0:
+            outside = given.min() if given.min() < 0.0 else given.max()
+            raise InputError(f"integrated_shares must lie in [0, 1], got {float(outside)!r}.")
+        shares = np.broadcast_to(given, amplitudes.shape)
         smallest = float(LineMixture.of(self.target, "target").scales.min())
         sigma = smallest if self.diffusion is None else checks.positive(self.diffusion, "diffusion")
         if sigma > smallest * (1.0 + 1e-12):
@@ -193,7 +200,12 @@ class SolvableRecursion(Value):
                 f"diffusion must not exceed the target's smallest component standard deviation {smallest!r}, "
                 f"got {sigma!r}."
             )
-        for name, value in (("diffusion", sigma), ("amplitudes", amplitudes), ("integrated_shares", shares)):
+        for name, value in (
+            ("fresh_fraction", fresh_fraction),
+            ("diffusion", sigma),
+            ("amplitudes", amplitudes),
+            ("integrated_shares", shares),
+        ):
             object.__setattr__(self, name, value)
         super().__post_init__()
 

@@ -64,14 +64,15 @@ class Training:
 
     def __post_init__(self) -> None:
         for key, least in (("samples", 4), ("steps", 1), ("batch", 1), ("check", 1), ("patience", 1)):
-            checks.integer(getattr(self, key), key, minimum=least)
+            object.__setattr__(self, key, checks.integer(getattr(self, key), key, minimum=least))
         for key in ("learning_rate", "averaging", "width"):
-            checks.positive(getattr(self, key), key)
+            object.__setattr__(self, key, checks.positive(getattr(self, key), key))
         for key in ("held_out", "warmup"):
-            if not 0.0 < checks.fraction(getattr(self, key), key) < 1.0:
+            object.__setattr__(self, key, checks.fraction(getattr(self, key), key))
+            if not 0.0 < getattr(self, key) < 1.0:
                 raise InputError(f"{key} must be in (0, 1), got {getattr(self, key)!r}.")
-        checks.real(self.location, "location")
-        checks.nonnegative(self.weight_decay, "weight_decay")
+        object.__setattr__(self, "location", checks.real(self.location, "location"))
+        object.__setattr__(self, "weight_decay", checks.nonnegative(self.weight_decay, "weight_decay"))
         if not 1 <= self.held_out_count < self.samples:
             raise InputError(
                 f"held_out must leave points on both sides, got {self.held_out!r} of {self.samples}."
@@ -131,7 +132,7 @@ class ResidualPerceptron:
 
     def __post_init__(self) -> None:
         for key in ("width", "blocks", "frequencies"):
-            checks.integer(getattr(self, key), key, minimum=1)
+            object.__setattr__(self, key, checks.integer(getattr(self, key), key, minimum=1))
 
     def describe(self) -> dict[str, Any]:
         """Return the architecture as JSON values."""
@@ -188,10 +189,11 @@ class ImageUNet:
 
     def __post_init__(self) -> None:
         for key in ("layers", "groups", "rows"):
-            checks.integer(getattr(self, key), key, minimum=1)
+            object.__setattr__(self, key, checks.integer(getattr(self, key), key, minimum=1))
         checks.one_of(self.precision, ("auto", "float32", "bfloat16"), "precision")
         checks.one_of(self.compiled, ("auto", "yes", "no"), "compiled")
-        if checks.share(self.dropout, "dropout") == 1.0:
+        object.__setattr__(self, "dropout", checks.share(self.dropout, "dropout"))
+        if self.dropout == 1.0:
             raise InputError(f"dropout must be in [0, 1), got {self.dropout!r}.")
         if any(width % self.groups for width in self.widths):
             raise InputError(f"widths must be divisible by groups = {self.groups}, got {self.widths!r}.")
