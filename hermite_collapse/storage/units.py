@@ -5,6 +5,7 @@ r"""How numbers in files become those of the diffusion.
 others     x = p                       if the second moments are those of a diffusion's coordinates
 
 scale, shift          x = (p - shift) / scale
+booleans              refused
 value_range           x = 2 (p - low) / (high - low) - 1: low is -1 and high is 1, values may lie beyond
 """
 
@@ -72,10 +73,20 @@ class Units(Value):
         return 0.0 if self.ends is None else 1.0 / self.scale
 
     def applied(self, array: NDArray[np.generic], name: str) -> FloatArray:
-        """Return samples (n, d) in units of the diffusion; numbers as they are must be in them already."""
+        """Return samples (n, d) in units of the diffusion; numbers as they are must be in them already.
+
+        Raises
+        ------
+        InputError
+            If they are not, hold booleans, which may be a mask by mistake, or no finite numbers.
+        """
+        if array.dtype.kind == "b":
+            raise InputError(
+                f"{name} must hold numbers, got booleans: give them .astype(float) if they are binary images."
+            )
         flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size else array
         is_other = flat.dtype != np.float64 or self.scale != 1.0 or self.shift != 0.0
-        if is_other and flat.ndim == 2 and flat.size and flat.dtype.kind in "biuf":
+        if is_other and flat.ndim == 2 and flat.size and flat.dtype.kind in "iuf":
             values = as_doubles(flat, self.scale, self.shift, name)
         else:
             values = checks.samples(flat, name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage.labelled import read_labelled
 from hermite_collapse.storage.order import matching, natural_key, numbers_in
@@ -45,6 +46,23 @@ def test_dark_images_are_images_and_small_counts_are_not(tmp_path):
     np.save(tmp_path / "levels.npy", np.arange(17, dtype=np.uint8))  # scikit-learn's digits, say
     with pytest.raises(InputError, match="in the units of the diffusion"):
         read_samples(tmp_path / "levels.npy")
+
+
+def test_booleans_are_refused_and_images_of_one_bit_are_not(tmp_path):
+    mask = np.arange(80).reshape(20, 4) % 3 == 0
+    np.save(tmp_path / "mask.npy", mask)
+    advice = r"must hold numbers, got booleans: give them \.astype\(float\) if they are binary images"
+    for options in ({}, {"scale": 1.0}, {"value_range": (0, 1)}):
+        with pytest.raises(InputError, match=rf"mask\.npy\) {advice}"):
+            read_samples(tmp_path / "mask.npy", **options)
+    with pytest.raises(InputError, match=f"real {advice}"):
+        hc.measure(mask, [mask])
+    with pytest.raises(InputError, match=f"generation 1 {advice}"):
+        hc.measure(mask.astype(float), [mask])
+    np.save(tmp_path / "mask.npy", mask.astype(float))
+    np.testing.assert_array_equal(read_samples(tmp_path / "mask.npy"), mask)
+    save(tmp_path / "bits", "a.png", np.array([[True, False]]))
+    assert read_samples(tmp_path / "bits").tolist() == [[1.0, -1.0]]
 
 
 def test_mixed_depths_are_refused(tmp_path):
