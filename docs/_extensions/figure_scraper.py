@@ -30,7 +30,7 @@ def scrape(block: object, block_vars: Mapping[str, object], gallery: Mapping[str
             place = Path(path).relative_to(gallery["src_dir"]).as_posix()
             images.append(
                 f".. image-sg:: /{place}\n   :alt: {words}\n   :srcset: /{place}\n"
-                f"   :class: sphx-glr-single-img {shown}\n\n"
+                f"   :class: {shown}\n\n"
             )
     return "".join(images)
 

@@ -70,7 +70,7 @@ SETTINGS = {
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "plot_gallery": "True",
-    "min_reported_time": 15,
+    "min_reported_time": 3600,  # of a loaded machine it says nothing
     "write_computation_times": False,  # its page loads scripts from other hosts
     "capture_repr": (),
     "backreferences_dir": None,

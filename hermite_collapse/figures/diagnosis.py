@@ -11,7 +11,7 @@ from ..core.types import FloatArray, IntArray
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.observations import DISTANCE, VARIANCE
 from . import style
-from .labels import label_line_ends
+from .labels import label_line_ends, round_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
             axes.set_yscale("log")
         values, labels, colours = (list(column) for column in zip(*ends, strict=True))
         label_line_ends(axes, float(axes.get_xlim()[1]), values, labels, colours)
-    axes.set_xlabel("round")
+    round_axis(axes, "round")
     axes.set_ylabel(_quantity(observed.degrees))
     count = len(observed.names)
     which = f" {len(columns)} of {count} curves, spread over all." if len(columns) < count else ""

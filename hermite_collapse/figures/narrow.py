@@ -10,6 +10,9 @@ from .labels import legend_above
 
 WIDTH = 4.1
 """Width in inches of a figure on a telephone."""
+_PAIR = 5.2
+"""Width in inches of two columns of panels."""
+_BAR = "<colorbar>"
 _SHAPE = 0.75
 """Height over width of one panel, at least."""
 _COLUMNS = 3
@@ -17,35 +20,46 @@ _COLUMNS = 3
 
 
 def narrowed(figure: Figure) -> Figure:
-    """Return the figure itself, made narrow: its panels stacked unless they share a colour bar or a larger grid."""
+    """Return the figure itself, made narrow: panels of one row are stacked, those of wide grids stand in two columns.
+
+    Two columns and panels that share a colour bar stay as they are.
+    """
     width, height = (float(side) for side in figure.get_size_inches())
-    if width <= WIDTH:
+    panels = [axes for axes in figure.axes if axes.get_label() != _BAR]
+    rows, columns = _shape(panels)
+    has_bar = len(panels) < len(figure.axes)
+    if width <= WIDTH or columns == 0 or (columns > 1 and (has_bar or (columns == 2 and rows > 1))):
         return figure
-    panels = _one_row(figure)
+    tall = max(_SHAPE * WIDTH, 0.9 * height / rows)
     with style.style():
-        if len(panels) > 1:
-            grid = figure.add_gridspec(len(panels), 1)
-            for index, axes in enumerate(panels):
-                axes.set_subplotspec(grid[index])
-                axes.tick_params(labelbottom=True, labelleft=True)
-            figure.set_size_inches(WIDTH, len(panels) * max(_SHAPE * WIDTH, 0.9 * height))
-        elif len(figure.axes) == 1:
+        if columns == 1:
             figure.set_size_inches(WIDTH, max(_SHAPE * WIDTH, 0.9 * height))
+        elif rows == 1:
+            _place(figure, panels, 1)
+            figure.set_size_inches(WIDTH, len(panels) * tall)
         else:
-            return figure
-        for axes in figure.axes:
+            _place(figure, panels, 2)
+            figure.set_size_inches(_PAIR, -(-len(panels) // 2) * height / rows)
+        for axes in panels:
             legend = axes.get_legend()
             if legend is not None and legend.get_bbox_to_anchor().y0 >= axes.bbox.y1 - 1.0:
                 legend_above(axes, _COLUMNS)
     return figure
 
 
-def _one_row(figure: Figure) -> list[Axes]:
-    """Return the panels of a figure that is one row of panels and nothing else, else an empty list."""
-    panels: list[Axes] = []
-    for axes in figure.axes:
-        place = axes.get_subplotspec()
-        if place is None or place.get_gridspec().nrows != 1 or axes.get_label() == "<colorbar>":
-            return []
-        panels.append(axes)
-    return panels
+def _shape(panels: list[Axes]) -> tuple[int, int]:
+    """Return rows and columns of the panels' grid; no columns where they stand in more than one grid or in none."""
+    places = [axes.get_subplotspec() for axes in panels]
+    grids = {id(place.get_gridspec()): place.get_gridspec() for place in places if place is not None}
+    if len(grids) != 1 or None in places:
+        return (1, 1) if len(panels) == 1 else (0, 0)
+    (grid,) = grids.values()
+    return grid.nrows, grid.ncols
+
+
+def _place(figure: Figure, panels: list[Axes], columns: int) -> None:
+    """Put the panels into a grid of so many columns, row by row."""
+    grid = figure.add_gridspec(-(-len(panels) // columns), columns)
+    for index, axes in enumerate(panels):
+        axes.set_subplotspec(grid[index // columns, index % columns])
+        axes.tick_params(labelbottom=True, labelleft=True)

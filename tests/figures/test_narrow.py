@@ -37,12 +37,24 @@ def test_panels_stand_one_above_the_other_and_letters_keep_their_size(columns):
         assert axes.get_legend()._ncols == 3
 
 
-def test_grids_and_colour_bars_stay_as_they_are():
+def test_wide_grids_stand_in_two_columns():
+    figure, grid = panels(2, 3, width=7.2, height=5.0)
+    narrowed(figure).canvas.draw()
+    boxes = [axes.get_position() for axes in grid.flat]
+    assert figure.get_size_inches()[0] < 5.5
+    for left, right in zip(boxes[::2], boxes[1::2], strict=True):
+        assert left.x1 < right.x0 and left.y0 == pytest.approx(right.y0)
+
+
+def test_pairs_of_rows_and_shared_colour_bars_stay_as_they_are():
     figure, grid = panels(2, 2, width=8.0, height=6.0)
     assert tuple(narrowed(figure).get_size_inches()) == (8.0, 6.0)
     figure, grid = panels(1, 2, width=8.0, height=3.0)
     figure.colorbar(grid[0, 0].imshow(np.eye(3)), ax=grid[0, 1])
     assert tuple(narrowed(figure).get_size_inches()) == (8.0, 3.0)
+    figure, grid = panels(1, 1, width=8.0, height=3.0)
+    figure.colorbar(grid[0, 0].imshow(np.eye(3)), ax=grid[0, 0])
+    assert narrowed(figure).get_size_inches()[0] == WIDTH
 
 
 def test_what_a_script_adds_to_a_panel_has_the_look_of_the_panel():
