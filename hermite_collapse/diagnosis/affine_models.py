@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.types import FloatArray
+from .couplings import basis_curves, basis_limits
 from .observations import VARIANCE, Observations
 from .round_models import LongRun, Parameter, RoundModel, geometric
 
@@ -30,7 +31,19 @@ class _AffineMechanism(RoundModel):
     ) -> FloatArray:
         slope, offset = self.law(own, observations)
         power, sums = geometric((1.0 - alpha) * slope, observations.rounds)
-        return power * starts[:, None, :] + (alpha * slope * starts + offset)[:, None, :] * sums
+        curves = power * starts[:, None, :] + (alpha * slope * starts + offset)[:, None, :] * sums
+        for j, weights in self.couplings(own, starts, observations).items():
+            degree = int(observations.degrees[j])
+            root = slope[:, j] ** (1.0 / degree)
+            basis = basis_curves(degree, root, np.broadcast_to(alpha[:, 0], root.shape), observations.rounds)
+            curves[:, :, j] = np.einsum("srk,sk->sr", basis, weights)
+        return curves
+
+    def couplings(
+        self, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> dict[int, FloatArray]:
+        """Return start, phi_1 and phi_2 (s, 3) of the columns that lower degrees feed, by column (`couplings`)."""
+        return {}
 
     def long_run(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
@@ -41,7 +54,14 @@ class _AffineMechanism(RoundModel):
         with np.errstate(divide="ignore", invalid="ignore"):
             plateau = np.where(kappa < 1.0, drive / (1.0 - kappa), np.inf)
         still = (kappa >= 1.0) & (np.abs(drive - (1.0 - kappa) * starts) <= 1e-12 * np.abs(starts))
-        return LongRun(np.where(still, starts, plateau), kappa)
+        plateau = np.where(still, starts, plateau)
+        for j, weights in self.couplings(own, starts, observations).items():
+            degree = int(observations.degrees[j])
+            root = slope[:, j] ** (1.0 / degree)
+            limits = basis_limits(degree, root, np.broadcast_to(alpha[:, 0], root.shape))
+            fed = np.multiply(limits, weights, out=np.zeros_like(limits), where=weights != 0.0)
+            plateau[:, j] = fed.sum(axis=1)
+        return LongRun(plateau, kappa)
 
 
 def _powers(observations: Observations) -> FloatArray:
@@ -51,12 +71,36 @@ def _powers(observations: Observations) -> FloatArray:
 
 
 def _offset_parameters(observations: Observations, name: str, *, means: bool) -> tuple[Parameter, ...]:
-    """Return the offsets: one shared by the variances, one for each column of factors."""
+    """Return the offsets: one shared by the variances, one for each column of factors, two from degree 4 on."""
     shared = np.any(observations.degrees == VARIANCE)
     own = _own_offsets(observations, means)
-    return ((Parameter(name, 0.0, np.inf, borders=(0.0,)),) if shared else ()) + tuple(
-        Parameter(f"offset of {observations.names[j]}", -np.inf, np.inf) for j in own
+    return (
+        ((Parameter(name, 0.0, np.inf, borders=(0.0,)),) if shared else ())
+        + tuple(Parameter(f"offset of {observations.names[j]}", -np.inf, np.inf) for j in own)
+        + tuple(
+            Parameter(f"offset of {observations.names[j]}, square", -np.inf, np.inf)
+            for j in _twice_coupled(observations)
+        )
     )
+
+
+def _twice_coupled(observations: Observations) -> list[int]:
+    return [j for j in range(len(observations.degrees)) if observations.degrees[j] >= 4]
+
+
+def _weights(
+    offsets: FloatArray, parameters: FloatArray, starts: FloatArray, observations: Observations
+) -> dict[int, FloatArray]:
+    """Return start, phi_1 and phi_2 of the columns above degree 2, from offsets (s, m) and all parameters (s, p)."""
+    twice = _twice_coupled(observations)
+    second = parameters[:, parameters.shape[1] - len(twice) :]
+    nothing = np.zeros(len(parameters))
+    return {
+        int(j): np.stack(
+            [starts[:, j], offsets[:, j], second[:, twice.index(int(j))] if j in twice else nothing], axis=1
+        )
+        for j in np.flatnonzero(observations.degrees > 2)
+    }
 
 
 def _own_offsets(observations: Observations, means: bool) -> list[int]:
@@ -134,6 +178,11 @@ class BlurModel(_AffineMechanism):
         offsets = _offsets(own, observations, means=False)
         return np.ones_like(offsets), offsets
 
+    def couplings(
+        self, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> dict[int, FloatArray]:
+        return _weights(_offsets(own, observations, means=False), own, starts, observations)
+
     def reported(self, own: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         squared = own.get("bandwidth")
         if squared is None or squared[0] <= 0.0:
@@ -187,6 +236,11 @@ class ScoreErrorModel(_AffineMechanism):
     def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
         slope = self.slopes(own[:, :1], observations)
         return slope, _offsets(own[:, 1:], observations, means=True)
+
+    def couplings(
+        self, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> dict[int, FloatArray]:
+        return _weights(_offsets(own[:, 1:], observations, means=True), own, starts, observations)
 
 
 class AutoencoderModel(ScoreErrorModel):

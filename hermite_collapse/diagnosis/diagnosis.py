@@ -191,7 +191,8 @@ def diagnose(
 
     Notes
     -----
-    Mechanisms act on degrees above 2 by a closure that leaves lower degrees out; truncation is exact at every degree.
+    On factors truncation is exact at every degree, blur and autoencoders to degree 5, with free weights by which lower
+    degrees feed higher ones.  Above degree 2 the others are a closure: exact for linear maps with noise about the origin.
 
     References
     ----------

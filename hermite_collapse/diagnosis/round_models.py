@@ -5,7 +5,8 @@ A mechanism is V(w) = A w + B on variances (`pipeline.mechanisms`).  With w = al
     y_i = kappa^i y_0 + (alpha A y_0 + B) G_i,     kappa = (1 - alpha) A,     G_i = (1 - kappa^i) / (1 - kappa).
 
 On the factors f_n of a Hermite degree (y_0 = 1) the slope becomes A^{n/2} and B a free offset of each column, none for
-truncation and refits: exact for channels up to degree 2, beyond it a closure that leaves lower degrees out.
+truncation and refits.  Above degree 2 lower degrees feed higher ones with free weights (`couplings`): exact for
+channels x -> rho x + s z to degree 5.  For refits and moved means it is a closure.
 
     truncation      A = exp(-2 theta t),  B = 1 - A            t >= 0
     blur            A = 1,                B = h^2 >= 0         no offset at degree 1: means stay

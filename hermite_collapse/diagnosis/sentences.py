@@ -24,8 +24,8 @@ _NAMES = {
     "gain": "gain",
     "residual": "residual",
 }
-_EXACT = ("truncation", "affine")
-"""Mechanisms whose factors are exact at every degree."""
+_EXACT = ("truncation", "blur", "autoencoder", "affine")
+"""Mechanisms whose factors are exact above degree 2, but for affine, which claims none."""
 _SHOWN = 4
 _SMALLEST_P = 1e-12
 
@@ -99,8 +99,8 @@ def _closure(fits: dict[str, MechanismFit], observations: Observations) -> str:
     if not about or not np.any(observations.degrees > 2):
         return ""
     return (
-        f"Above degree 2 {_listed(about)} {'is' if len(about) == 1 else 'are'} fitted by a closure that leaves lower "
-        "degrees out; truncation is exact there."
+        f"Above degree 2 {_listed(about)} {'is' if len(about) == 1 else 'are'} exact only for linear maps about the "
+        "origin; truncation, blur and autoencoders are exact there."
     )
 
 

@@ -73,6 +73,9 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     if general.name == "affine" and general.is_accepted and np.any(settled):
         return Decision(RATE_AND_PLATEAU, general)
     accepted = [one for one in fits.values() if one.is_accepted]
+    if not accepted:
+        reason = "what is not rejected has as many parameters as the curves have values"
+        return Decision(UNDETERMINED, general, reason)
     # Mechanisms of one parameter say more than a rate and a plateau; the others say as much.
     alone = len(fits) == 1 and general.name != "affine"
     telling = [one for one in accepted if one.is_determined and (one.name not in _TWO_NUMBERS or alone)]

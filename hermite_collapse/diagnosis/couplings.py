@@ -1,0 +1,79 @@
+r"""Factors of degrees above 2 under linear maps with noise, x -> rho x + s z, whose variances do not add up to 1.
+
+With d = rho^2 + s^2 - 1 the generating function of Hermite coefficients G(t) becomes G(rho t) exp(d |t|^2 / 2): what is
+lost or added to the variance of all directions feeds degree n from degrees n - 2, n - 4, ...  Coefficients stay in the
+span of |t|^{2 j} c*_{n - 2 j}(t), those of the data times powers of |t|^2, and the factor of degree n is
+
+    f_n = y_0 v_{n,0} + phi_1 v_{n,1} + phi_2 v_{n,2},
+
+with one number phi_j a column, (d / 2)^j times an inner product of the data's coefficients, and
+
+    v_{n,0}' = rho^n w_{n,0}
+    v_{n,1}' = rho^n w_{n,1} + rho^{n-2} w_{n-2,0}
+    v_{n,2}' = rho^n w_{n,2} + rho^{n-2} w_{n-2,1} + rho^{n-4} w_{n-4,0} / 2,      w = alpha v(data) + (1 - alpha) v,
+
+v(data) = 1 for j = 0 and 0 otherwise.  This is exact up to degree 5, and leaves out (d / 2)^3 from degree 6 on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.types import FloatArray
+
+STATES = 6
+
+
+def basis_curves(degree: int, root: FloatArray, alpha: FloatArray, rounds: FloatArray) -> FloatArray:
+    """Return v_{n,0}, v_{n,1}, v_{n,2} in these rounds, (s, r, 3), of rho (s,) and fresh fractions (s,)."""
+    matrix, constant = _round_map(degree, root, alpha)
+    order = np.argsort(rounds, kind="stable")
+    state = np.zeros((len(root), STATES))
+    state[:, [0, 3, 5]] = 1.0
+    curves = np.empty((len(root), len(rounds), 3))
+    affine = np.zeros((len(root), STATES + 1, STATES + 1))
+    affine[:, :STATES, :STATES], affine[:, :STATES, STATES], affine[:, STATES, STATES] = matrix, constant, 1.0
+    powers: dict[int, FloatArray] = {}
+    reached = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for row in order:
+            gap = int(rounds[row]) - reached
+            if gap not in powers:
+                powers[gap] = np.linalg.matrix_power(affine, gap)
+            power = powers[gap]
+            state = np.einsum("sab,sb->sa", power[:, :STATES, :STATES], state) + power[:, :STATES, STATES]
+            reached += gap
+            curves[:, row] = state[:, :3]
+    return np.nan_to_num(curves, nan=_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
+
+
+def basis_limits(degree: int, root: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Return where v_{n,0}, v_{n,1}, v_{n,2} lead, (s, 3); infinite where a lower degree does not settle."""
+    matrix, constant = _round_map(degree, root, alpha)
+    rates = np.einsum("saa->sa", matrix)
+    settles = np.all(rates < 1.0, axis=1)
+    safe = np.where(settles[:, None, None], np.eye(STATES) - matrix, np.eye(STATES))
+    return np.where(settles[:, None], np.linalg.solve(safe, constant[..., None])[:, :3, 0], np.inf)
+
+
+_LARGEST = 1e100
+"""No curve grows so far; a search that tries it must come back."""
+
+
+def _round_map(degree: int, root: FloatArray, alpha: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return matrix (s, 6, 6) and constant (s, 6) of one round of v_{n,0..2}, v_{n-2,0}, v_{n-2,1}, v_{n-4,0}."""
+    old = 1.0 - alpha
+    top, middle = root**degree, root ** (degree - 2)
+    low = root ** (degree - 4) if degree >= 4 else np.zeros_like(root)
+    matrix, constant = np.zeros((len(root), STATES, STATES)), np.zeros((len(root), STATES))
+    matrix[:, 0, 0], constant[:, 0] = old * top, alpha * top
+    matrix[:, 1, 1], matrix[:, 1, 3], constant[:, 1] = old * top, old * middle, alpha * middle
+    matrix[:, 2, 2], matrix[:, 2, 4] = old * top, old * middle
+    matrix[:, 2, 5], constant[:, 2] = old * low / 2.0, alpha * low / 2.0
+    matrix[:, 3, 3], constant[:, 3] = old * middle, alpha * middle
+    matrix[:, 4, 4], matrix[:, 4, 5], constant[:, 4] = old * middle, old * low, alpha * low
+    if degree > 4:
+        matrix[:, 5, 5], constant[:, 5] = old * low, alpha * low
+    else:
+        constant[:, 5] = 1.0  # degree 0, which is 1 for every law
+    return matrix, constant

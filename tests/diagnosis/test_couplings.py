@@ -1,0 +1,89 @@
+"""Factors of degrees above 2 under x -> rho x + s z: against the moments of a skewed law, exact in any round."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+from numpy.polynomial.hermite_e import herme2poly
+
+import hermite_collapse as hc
+from hermite_collapse.diagnosis.couplings import basis_curves, basis_limits
+
+ALPHA, ROUNDS = 0.2, 12
+NORMAL = [1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 15.0]
+
+
+def moments_of_the_data():
+    """Raw moments 0, ..., 6 of a mixture of two normal laws: .4 N(1, .7) + .6 N(-.6, .4)."""
+    parts = [(0.4, 1.0, 0.7), (0.6, -0.6, 0.4)]
+    return np.array(
+        [
+            sum(
+                w * sum(comb(k, i) * m ** (k - i) * v ** (i / 2) * NORMAL[i] for i in range(k + 1))
+                for w, m, v in parts
+            )
+            for k in range(7)
+        ]
+    )
+
+
+def factors(degree, rho, s, rounds=ROUNDS):
+    """f_n = E He_n(round i) / E He_n(data), by the binomial law of moments."""
+    data = moments_of_the_data()
+    moments, curve = data, []
+    polynomial = herme2poly([0.0] * degree + [1.0])
+    for _ in range(rounds + 1):
+        curve.append(polynomial @ moments[: degree + 1] / (polynomial @ data[: degree + 1]))
+        mixed = ALPHA * data + (1 - ALPHA) * moments
+        moments = np.array(
+            [
+                sum(comb(k, i) * rho**i * mixed[i] * s ** (k - i) * NORMAL[k - i] for i in range(k + 1))
+                for k in range(7)
+            ]
+        )
+    return np.array(curve)
+
+
+@pytest.mark.parametrize("degree", [3, 4, 5])
+@pytest.mark.parametrize(("rho", "s"), [(0.95, 0.08), (1.0, 0.3), (0.8, 0.9)])
+def test_factors_are_combinations_of_the_basis(degree, rho, s):
+    exact = factors(degree, rho, s)
+    basis = basis_curves(degree, np.array([rho]), np.array([ALPHA]), np.arange(ROUNDS + 1.0))[0]
+    rest = exact - basis[:, 0]
+    weights = np.linalg.lstsq(basis[:, 1:], rest, rcond=None)[0]
+    assert np.abs(basis[:, 1:] @ weights - rest).max() < 1e-9 * np.abs(exact).max()
+    # A constant offset, which leaves lower degrees out, does not describe them.
+    old = (1 - ALPHA) * rho**degree
+    sums = ((1 - old ** np.arange(ROUNDS + 1)) / (1 - old))[:, None]
+    offset = np.linalg.lstsq(sums, rest, rcond=None)[0]
+    if (rho, degree) != (1.0, 3):  # a mean that stays feeds degree 3 by the same amount in each round
+        assert np.abs(sums @ offset - rest).max() > 1e-3 * np.abs(rest).max()
+    far = basis_curves(degree, np.array([rho]), np.array([ALPHA]), np.array([3000.0, 400.0]))[0]
+    limit = basis_limits(degree, np.array([rho]), np.array([ALPHA]))[0]
+    np.testing.assert_allclose(far, [limit, limit], rtol=1e-9)
+
+
+def test_weights_are_inner_products_of_the_data():
+    """On a line phi_1 = (d / 2) n (n - 1) c*_{n-2} / c*_n, as t^n stands for c_n t^n / n!."""
+    rho, s, degree = 0.9, 0.3, 3
+    data = moments_of_the_data()
+    c = [herme2poly([0.0] * n + [1.0]) @ data[: n + 1] for n in range(4)]
+    half = 0.5 * (rho**2 + s**2 - 1.0)
+    basis = basis_curves(degree, np.array([rho]), np.array([ALPHA]), np.arange(ROUNDS + 1.0))[0]
+    predicted = basis[:, 0] + half * degree * (degree - 1) * c[1] / c[3] * basis[:, 1]
+    np.testing.assert_allclose(predicted, factors(degree, rho, s), rtol=1e-9, atol=1e-12)
+
+
+def test_an_autoencoder_is_accepted_on_skewed_data():
+    curves = np.stack([factors(n, 0.9, 0.2) for n in (1, 2, 3, 4)], axis=1)
+    noise = 2e-3 * np.random.default_rng(1).standard_normal(curves.shape)
+    result = hc.diagnose(curves + noise, degrees=[1, 2, 3, 4], standard_errors=np.full(curves.shape, 2e-3))
+    one = result.fits_by_mechanism["autoencoder"]
+    assert one.is_accepted and "truncation" not in result.accepted
+    for name, truth in (("fresh_fraction", ALPHA), ("gain", 0.9)):
+        value, error = one.fitted[name]
+        assert abs(value - truth) < 3.5 * error < 0.2
+    limit = factors(4, 0.9, 0.2, rounds=300)[-1]
+    assert abs(one.plateau[3] - limit) < 4.0 * one.plateau_error[3]
