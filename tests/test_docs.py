@@ -118,10 +118,11 @@ def test_docstrings_become_markup():
 
 def test_sentences_of_an_output_are_joined_and_tables_left():
     passages = extension("executed").passages
-    text = "one two " * 11  # 88 columns are full after eleven
+    text = "one two " * 10  # 80 columns are full after ten
     sentence = f"{text.rstrip()}\nthree and then more.\n"
     rows = "degree  share\n     1   0.9\n"
-    assert passages(sentence + "\n" + rows + "A short line.\nAnother one.") == [
+    assert passages(sentence) == [(sentence.rstrip(), True)]
+    assert passages(sentence + "\n" + rows + "A short line.\nAnother one.", 80) == [
         (f"{text.rstrip()} three and then more.\n", True),
         ("degree  share\n     1   0.9", False),
         ("A short line.\nAnother one.", True),

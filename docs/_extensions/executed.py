@@ -29,6 +29,8 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from hermite_collapse.reporting.terminal import WIDTH
+
 FOLDER = tempfile.TemporaryDirectory(prefix="hermite_collapse_docs_")
 COLUMNS = "88"
 _NAMESPACES: dict[str, dict[str, object]] = {}
@@ -71,7 +73,7 @@ class Command(SphinxDirective):
         if status != self.options.get("status", 0):
             raise ExtensionError(f"{self.env.docname}: status {status} of `{command}`:\n{output}{errors}")
         text = shortened(output, self.options.get("lines"))
-        return [_block(command, "text"), *_output(text)]
+        return [_block(command, "text"), *_output(text, WIDTH)]
 
 
 class Python(SphinxDirective):
@@ -101,10 +103,10 @@ def _namespace() -> dict[str, object]:
     return {"hc": hc, "np": np}
 
 
-def passages(text: str) -> list[tuple[str, bool]]:
-    """Return the runs of sentences and of tables in a text, sentences in one line each, and whether they are sentences.
+def passages(text: str, width: int = 0) -> list[tuple[str, bool]]:
+    """Return the runs of sentences and of tables in a text, and whether they are sentences.
 
-    A line that ends where its successor's first word would not have fitted was wrapped, and is joined with it.
+    A line that ends where its successor's first word would not have fitted into `width` was wrapped, and is joined with it.
     """
     found: list[tuple[list[str], bool]] = []
     previous = ""
@@ -118,8 +120,11 @@ def passages(text: str) -> list[tuple[str, bool]]:
         else:
             if not found or not found[-1][1]:
                 found.append(([], True))
-            wrapped = previous and len(previous) + 1 + len(line.split()[0]) > int(COLUMNS)
-            if wrapped and found[-1][0]:
+            if (
+                previous
+                and len(previous) <= width < len(previous) + 1 + len(line.split()[0])
+                and found[-1][0]
+            ):
                 found[-1][0][-1] += " " + line
             else:
                 found[-1][0].append(line)
@@ -127,12 +132,16 @@ def passages(text: str) -> list[tuple[str, bool]]:
     return [("\n".join(lines), is_prose) for lines, is_prose in found]
 
 
-def _output(text: str) -> list[nodes.Node]:
-    return [
-        _block(part, "text", "output", *(["sentences"] if is_prose else []))
-        for part, is_prose in passages(text)
-        if part.strip()
-    ]
+def _output(text: str, width: int = 0) -> list[nodes.Node]:
+    """Return the blocks of an output; those that a blank line parts from the one before say so."""
+    blocks, is_apart = [], False
+    for part, is_prose in passages(text, width):
+        if not part.strip():
+            continue
+        kinds = ["output", *(["sentences"] if is_prose else []), *(["apart"] if is_apart else [])]
+        blocks.append(_block(part.strip("\n"), "text", *kinds))
+        is_apart = part.endswith("\n")
+    return blocks
 
 
 def _block(text: str, language: str, *kinds: str) -> nodes.literal_block:
