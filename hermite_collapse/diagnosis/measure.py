@@ -75,7 +75,7 @@ def measure(
         Highest Hermite degree, >= 0.
     scale, shift : float, optional
         x = (p - shift) / scale of the numbers p given.  By themselves images of 8 and 16 bits become [-1, 1] and
-        other numbers are taken as they are; all sets must then be stored in one way.
+        other numbers are taken as they are; all sets must then be stored in one way and in one unit.
     value_range : pair of float, optional
         The numbers that become -1 and 1, instead of scale and shift; numbers may lie beyond.
     held_out : array or path, optional
@@ -84,7 +84,9 @@ def measure(
         Whether `real` are samples that no model saw, which then carry a sampling error.
     training_samples : int, optional
         Samples in the training set of each round, the first one all from the data, later ones with fresh ones drawn
-        anew; the measured samples and all of the data unless given.
+        anew; the measured samples and all of the data unless given.  Where `diagnose` rejects a mechanism and nobody
+        gave it, it tries sizes from a sixteenth of a generation to four, and says undetermined where the verdict rests
+        on the size.
     first_round : int, optional
         Round of the first generation: 0 for the data themselves, 1 for a model trained on them.  By the numbers in
         the names unless given, else 1.

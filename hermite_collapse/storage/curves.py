@@ -22,7 +22,7 @@ from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
-from .formats import TEXT, readable
+from .formats import TABLES, readable
 from .regular import require_existing
 from .roles import (
     ERROR,
@@ -47,7 +47,9 @@ from .runs import ErrorFreedom, errors_of_runs
 from .table_shapes import one_row_a_round, runs_as_rows, without_empty_columns, without_row_numbers
 from .tables import Cells, read_cells, read_number
 
-_DATA = {"real", "data", "reference", "original", "ground truth", "true"}
+_DATA = re.compile(
+    r"(?:real|true|training|original)(?: (?:data|images|samples|set))?|data|reference|ground truth"
+)
 """What may stand for round 0."""
 _STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
 """Names of rounds that may count steps of training."""
@@ -110,8 +112,8 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     Parameters
     ----------
     path : str or path
-        A .csv, .txt, .dat, .tsv or .md file.  Without names every column is the factor of one degree, by round from 0
-        on.
+        A .csv, .txt, .dat, .tsv, .md, .json or .jsonl file.  Without names every column is the factor of one degree, by
+        round from 0 on.
     columns : mapping of str to str, optional
         Roles of columns whose names do not say them: "round", "degree N", "variance", "deviation", "distance",
         "value", "error of NAME", "name", "run", "time" or "ignore".
@@ -136,8 +138,10 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     """
     file, argument = Path(path), f"curve ({path})"
     require_existing(file, argument)
-    if file.suffix.lower() not in TEXT | {".md"}:
-        raise InputError(f"{argument} must be a .csv, .txt, .dat, .tsv or .md file, got another.")
+    if file.suffix.lower() not in TABLES:
+        raise InputError(
+            f"{argument} must be a .csv, .txt, .dat, .tsv, .md, .json or .jsonl file, got another."
+        )
     with readable(file, argument):
         cells = read_cells(file)
         if not cells.names:
@@ -326,12 +330,15 @@ class _Table:
         """Return the round of every row; steps of training that come in equal portions are rounds of one each."""
         where = self._all(ROUND)
         if not where:
+            notes.append("No column says the rounds: rows were taken for rounds 0 (the data), 1, 2, ...")
             return [float(i) for i in range(len(self.cells.rows))]
         rounds = []
         for i, row in enumerate(self.cells.rows):
             cell = row[where[0]].strip()
-            digits = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*)?(-?\d+(?:\.0*)?)", cell)
-            value = 0.0 if cell.casefold() in _DATA else float(digits.group(1)) if digits else math.nan
+            digits = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*=?)?(-?\d+(?:\.0*)?)", cell)
+            value = (
+                0.0 if _DATA.fullmatch(cell.casefold()) else float(digits.group(1)) if digits else math.nan
+            )
             if not value >= 0.0:
                 raise InputError(
                     f"{self.argument} must have whole numbers >= 0 as {self.cells.names[where[0]].strip()}, got "

@@ -33,6 +33,8 @@ from .pictures import read_images
 from .regular import require_existing, require_regular
 
 TEXT = {".csv", ".txt", ".dat", ".tsv"}
+TABLES = TEXT | {".md", ".json", ".jsonl"}
+"""Suffixes of tables of curves."""
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -169,7 +171,7 @@ def _kind(file: Path) -> str:
     if file.is_dir():
         return "folder of images"
     suffix = file.suffix.lower()
-    return f"{suffix} file" if suffix in {".npy", ".npz", ".nc", ".md"} | TEXT else "IDX file"
+    return f"{suffix} file" if suffix in {".npy", ".npz", ".nc"} | TABLES else "IDX file"
 
 
 def _one_line(error: BaseException) -> str:

@@ -13,13 +13,14 @@ run              seed, run, repetition: averaged, with the standard error of the
 time             truncation time, t0: of each round
 ignore           wall time, timestamp, date; NAME__MIN and NAME__MAX beside NAME, as logs of training runs have them
 
-Where a name says nothing, so may its end after a bar or slash ("run 1 - eval/fid"), or what is left of it without units
-in brackets and arrows.
+German and French words for these, with or without accents, are known too.  Where a name says nothing, so may its end
+after a bar or slash ("run 1 - eval/fid"), or what is left of it without units in brackets, arrows and powers of ten.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from ..core import checks
@@ -38,25 +39,32 @@ UNDERSTOOD = (
 
 _ROUNDS = (
     "round|rounds|generation|generations|gen|iteration|iterations|iter|epoch|step|training round|model|checkpoint|"
-    "ckpt|i"
+    "ckpt|cycle|loop|i|runde|schritt|epoche|tour|epoque|etape"
 )
 _RUNS = "seed|run|repetition|repeat|replicate|trial"
 _TIMES = "truncation time|truncation times|truncation|t0|stopping time"
 _NAMES = "degree|mode|direction|component|metric|measure|curve|series|quantity|name|variable|column"
 _FACTORS = "degree|mode|factor|share|f|hermite degree"
-_VARIANCES = "variance|variances|var|eigenvalue|lambda|direction|component|pc|power|second moment"
-_DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma"
+_VARIANCES = (
+    r"variance|variances|var|sigma\^2|eigenvalue|lambda|direction|component|pc|power|second moment|"
+    "varianz|richtung"
+)
+_DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma|standardabweichung|ecart type"
 _DISTANCES = (
     "fid|kid|fd|cmmd|mmd|distance|wasserstein|sliced wasserstein|w1|w2|swd|sw2|sliced w2|kl|kl divergence|tv|"
     "total variation|recall|precision|coverage|density|inception|is|accuracy|perplexity|nll|energy distance|"
-    "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+"
+    "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+|abstand|rappel"
 )
-_IGNORED = "wall time|timestamp|date|relative time|runtime"
-_VALUES = "value|values|mean|average|y|score|result"
+_IGNORED = "wall time|timestamp|date|relative time|runtime|datum"
+_VALUES = "value|values|mean|average|y|score|result|wert|mittelwert|valeur|moyenne"
 _ERRORS = (
     "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|"
+    "standardfehler|fehler|standardabweichung|unsicherheit|erreur type|erreur|ecart type|incertitude|"
     "(?:95 ?)?ci(?: ?95)?"
 )
+
+
+_SIGNS = {"+/-": "±", "+-": "±", "α": "alpha", "λ": "lambda", "σ": "sigma"}
 
 
 class Role(NamedTuple):
@@ -78,8 +86,11 @@ class Role(NamedTuple):
 
 def plain_name(name: str) -> str:
     """Return a name in lower case, without quotes, units, brackets and other marks."""
-    text = name.strip().strip("\"'").casefold()
-    text = text.replace("+/-", "±").replace("+-", "±").replace("α", "alpha").replace("λ", "lambda")
+    text = unicodedata.normalize("NFKD", name.strip().strip("\"'").replace("²", "^2").casefold())
+    text = "".join(letter for letter in text if not unicodedata.combining(letter))
+    for sign, word in _SIGNS.items():
+        text = text.replace(sign, word)
+    text = re.sub(r"[x×*·] ?(?:10 ?\^? ?-?\d+|1e-?\d+)", " ", text)  # KID x 10^3
     text = re.sub(r"[(\[{]\s*(%|per ?cent)\s*[)\]}]|%", " ", text)
     text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)

@@ -79,7 +79,7 @@ def errors_of_runs(groups: Sequence[FloatArray]) -> RunErrors:
     """
     count = np.array([len(group) for group in groups], dtype=np.float64)
     freedom = np.maximum(count - 1.0, 0.0)
-    squares = np.array([float(((g - g.mean()) ** 2).sum()) if len(g) else 0.0 for g in groups])
+    squares = np.array([float(((g - g.mean()) ** 2).sum()) if len(g) and np.ptp(g) else 0.0 for g in groups])
     exact = np.zeros(len(groups), dtype=bool)
     if len(groups) and freedom[0] > 0 and np.ptp(groups[0]) == 0.0:
         exact[0] = True

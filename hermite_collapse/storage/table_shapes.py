@@ -3,10 +3,12 @@
 ,round,variance                            a column without a name that counts the rows, as pandas and R write it
 metric,gen 0,gen 1,gen 2                   one row a curve
 Step,run-1 - fid,run-2 - fid               one column a run, as logs of training runs are exported
+generation,fid seed 1,fid seed 2           the same as people write it; "seed 1, seed 2" are runs of a value
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +20,7 @@ _NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
 _RUN = "run"
 _BETWEEN = " - "
 """Between the name of a run and that of what it logged."""
+_NUMBERED = r"(?:seed|run|repetition|repeat|replicate|rep|trial)[ _-]*\d+"
 
 
 def _of_columns(cells: Cells, columns: list[int]) -> Cells:
@@ -89,6 +92,18 @@ class RunColumns:
         return used
 
 
+def _run_and_logged(name: str) -> tuple[str, str]:
+    """Return the run that a name says and what was logged of it; both "" where it says no run."""
+    run, sign, what = name.rpartition(_BETWEEN)
+    if sign:
+        return run, what
+    if match := re.fullmatch(rf"(?:(.+?)[ _/-]+)?({_NUMBERED})", name, re.IGNORECASE):
+        return match[2], match[1] or "value"
+    if match := re.fullmatch(rf"({_NUMBERED})[ _/-]+(.+)", name, re.IGNORECASE):
+        return match[1], match[2]
+    return "", ""
+
+
 def runs_as_rows(cells: Cells, asked: dict[str, str], argument: str) -> RunColumns:
     """Turn columns such as "run-1 - fid" and "run-2 - fid" to a column of runs and one of what they logged.
 
@@ -101,10 +116,10 @@ def runs_as_rows(cells: Cells, asked: dict[str, str], argument: str) -> RunColum
     origins = {name: (name, "") for name in ignored}
     roles = {name: role for name, role in asked.items() if name not in ignored}
     cells = _of_columns(cells, [j for j, name in enumerate(cells.names) if name.strip() not in ignored])
-    parts = [name.strip().rpartition(_BETWEEN) for name in cells.names]
-    logged = [what if sign else "" for _, sign, what in parts]
+    parts = [_run_and_logged(name.strip()) for name in cells.names]
+    logged = [what for _, what in parts]
     shared = {what for what in logged if what and logged.count(what) > 1}
-    runs = list(dict.fromkeys(run for run, _, what in parts if what in shared and run))
+    runs = list(dict.fromkeys(run for run, what in parts if what in shared and run))
     if len(runs) < 2:
         return RunColumns(cells, roles, origins)
     if groups := [run for run in runs if ":" in run or "=" in run]:
@@ -113,7 +128,7 @@ def runs_as_rows(cells: Cells, asked: dict[str, str], argument: str) -> RunColum
             f"{', '.join(map(repr, groups))}: leave all but one out with --columns NAME={IGNORE}."
         )
     columns: dict[tuple[str, str], int] = {}
-    for j, (name, (run, _, _), what) in enumerate(zip(cells.names, parts, logged, strict=True)):
+    for j, (name, (run, what)) in enumerate(zip(cells.names, parts, strict=True)):
         if run not in runs or not what:
             continue
         if (what, run) in columns:

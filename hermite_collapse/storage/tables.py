@@ -5,6 +5,7 @@ delimiters    comma, semicolon (then with decimal commas), tab, the bars of Mark
 cells         quoted or not; 95 %; 0.95 ± 0.02 or 0.95 (0.02); empty, NA, nan, null or - where a value is missing
 thousands     1,200.5 and 1.200,5, and 1 200 or 1'200; 1,200 between quotes and commas is refused, being two numbers
 comments      after # at the beginning of a line or after a blank; one directly above the numbers may hold the names
+JSON          as `json_rows` reads it
 rules         of Markdown, LaTeX, reStructuredText and databases are left out
 """
 
@@ -17,6 +18,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from .json_rows import is_json, json_rows
+
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "–", "missing"}
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 _PLUS_MINUS = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
@@ -27,11 +30,13 @@ _GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '’\u00a0\u202f.,])\d{3})(?:\1\d{3})
 _TWO_NUMBERS = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
 _THOUSAND = re.compile(r"^[+-]?[1-9]\d{0,2}([.,])\d{3}$")
 """A number of thousands, or one with three decimals."""
-_RULE = re.compile(r"^[|+\-=: ]*(?:--|==)[|+\-=: ]*$")
+_RULE = re.compile(r"^[|+\-=: ]*(?:--|==)[|+\-=: ]*$|^\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?$")
 _LATEX = re.compile(
     r"\\[a-z]*rule(?:\[[^]]*\]|\([^)]*\)|\{[^}]*\})*|\\hline|\\cline\{[^}]*\}|\\(?:begin|end)\{[^}]*\}(?:\{[^}]*\})?"
 )
-_LATEX_MARKS = re.compile(r"\\(?:textbf|mathbf|bf|emph)|[${}]|\\\\(?:\[[^]]*\])?")
+_LATEX_MARKS = re.compile(
+    r"\\(?:textbf|mathbf|bf|emph|underline|uparrow|downarrow)|_(?=\{? *±)|[${}]|\\\\(?:\[[^]]*\])?"
+)
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 
 
@@ -62,17 +67,20 @@ class Number(NamedTuple):
 
 def read_cells(file: Path) -> Cells:
     """Return names and cells of a text file; ValueError with what is wrong with it."""
-    lines = decoded(file.read_bytes()).splitlines()
+    text = decoded(file.read_bytes())
+    if is_json(text):
+        return Cells(*json_rows(text))
+    lines = text.splitlines()
     body = [_COMMENT.sub("", line).rstrip() for line in lines]
     if any(line.count("&") and line.rstrip().endswith("\\\\") for line in body) or "\\begin{" in "".join(
         body
     ):
-        body = [_without_latex(line) for line in body]
-    body = ["" if _RULE.match(line.strip()) else line for line in body]
+        body = [_without_latex(line) for line in _inside_tabular(body)]
+    body = _inside_bars(["" if _RULE.match(line.strip()) else line for line in body])
     if any(written := [line for line in body if line.strip()]) and re.fullmatch(r"sep=.", written[0].strip()):
         body = body[body.index(written[0]) + 1 :]  # how Excel is told the delimiter
-    if any(written) and written[0].lstrip()[0] in "{[<":
-        raise ValueError("a file in another format, such as JSON: write a table with a line of names")
+    if any(written) and written[0].lstrip()[0] == "<":
+        raise ValueError("a file in another format, such as HTML: write a table with a line of names")
     if not any(line.strip() for line in body):
         raise ValueError("a file without numbers")
     body = _without_title(body)
@@ -245,6 +253,24 @@ def _split(line: str, delimiter: str | None) -> list[str]:
                     f"{cell!r}, which may be {cell.replace(',', '')} or {cell.replace(',', '.')}"
                 )
     return stripped
+
+
+def _inside_tabular(body: list[str]) -> list[str]:
+    """Leave out what stands around the rows of a LaTeX table, such as its caption."""
+    starts = [i for i, line in enumerate(body) if "\\begin{tabular" in line]
+    ends = [i for i, line in enumerate(body) if "\\end{tabular" in line]
+    if len(starts) == len(ends) == 1 and starts[0] < ends[0]:
+        return body[starts[0] : ends[0] + 1]
+    return body
+
+
+def _inside_bars(body: list[str]) -> list[str]:
+    """Leave out the text above and below a table of Markdown whose rows begin with a bar."""
+    rows = [i for i, line in enumerate(body) if line.lstrip().startswith("|") and line.count("|") > 2]
+    between = body[rows[0] : rows[-1] + 1] if len(rows) > 2 else []
+    if between and all(not line.strip() or line.lstrip().startswith("|") for line in between):
+        return between
+    return body
 
 
 def _without_latex(line: str) -> str:

@@ -80,11 +80,14 @@ def labels_in(folder: Path) -> object:
 
 
 def curve_in(folder: Path) -> object:
-    curve = hc.read_curve(folder / "a.csv")
+    curve = hc.read_curve(next(folder.iterdir()))
     assert curve.values.shape == (len(curve.rounds), len(curve.names))
     return curve
 
 
+JSON_LINES = (
+    b'{"round": 0, "fid": 1.5, "std": 1e-2}\n{"round": 1, "fid": null}\n{"round": "2", "fid": "9 %"}\n'
+)
 BATCH = pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, 1]}, protocol=2)
 
 # name: (names of the files, the bytes of each, what reads their folder)
@@ -96,6 +99,7 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[[], bytes], Callable[[Path], 
     "batches": (("test_batch", *(f"data_batch_{i}" for i in range(1, 6))), lambda: BATCH, batches_in),
     "labels": (("a.csv",), lambda: b"0\n1\n1\n", labels_in),
     "curve": (("a.csv",), lambda: CURVE, curve_in),
+    "JSON lines": (("a.jsonl",), lambda: JSON_LINES, curve_in),
     "scheduler": (("a.json",), lambda: SCHEDULER, lambda folder: hc.read_scheduler(str(folder / "a.json"))),
     "measured": (("a.nc",), measured, lambda folder: hc.Measured.load(folder / "a.nc")),
     "json": (("a.json",), lambda: SCHEDULER, lambda folder: read_json(folder / "a.json")),

@@ -131,8 +131,13 @@ def test_values_without_an_error_beside_those_with_one_are_left_out(tmp_path):
     ("text", "message"),
     [
         ('generation,fid\n0,"1,200"\n1,"1,300"\n', "'1,200', which may be 1200 or 1.200"),
-        ('{"generation": 0, "fid": 1}\n{"generation": 1, "fid": 2}\n', "another format, such as JSON"),
-        ("<table><tr><td>1</td></tr></table>", "another format, such as JSON"),
+        ("<table><tr><td>1</td></tr></table>", "another format, such as HTML"),
+        ('{"generation": 0, "eval": {"fid": 1}}\n', "JSON that is nested: write one object of plain values"),
+        ('{"generation": [0, 1], "fid": [1]}', "JSON with lists of different lengths"),
+        ("[1, 2, 3]", "JSON that is no table"),
+        ("[" * 100_000, "JSON that is nested too deeply"),
+        ('{"generation": 0, "fid": 1}\n{"generation": 1, "fid"', "readable .csv file"),
+        ("{}", "JSON without values"),
         ("generation,fid,std\n0,1\n1,.9,.1\n", "row 1 with 2 cells where there are 3 columns"),
         ("generation,fid\n0,1\n1,2,3\n", "row 2 with 3 cells where there are 2 columns"),
         ("generation;fid\n0;1.234\n1;10\n", "'1.234', which may be 1234 or 1.234"),
@@ -212,9 +217,9 @@ def test_how_points_were_read_is_said_where_both_are_possible(tmp_path):
 
 
 def test_other_suffixes_are_named(tmp_path):
-    (tmp_path / "c.jsonl").write_text("{}")
-    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv or .md file"):
-        read_curve(tmp_path / "c.jsonl")
+    (tmp_path / "c.xlsx").write_text("{}")
+    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv, .md, .json or .jsonl file"):
+        read_curve(tmp_path / "c.xlsx")
     (tmp_path / "c.md").write_text("| gen | fid |\n|---|---|\n| 0 | x |\n")
     with pytest.raises(InputError, match="must be a readable .md file"):
         read_curve(tmp_path / "c.md")

@@ -36,7 +36,10 @@ Directions = Annotated[int, Parameter(help="Number of principal directions, a co
 Degrees = Annotated[int, Parameter(help="Highest Hermite degree. Default: 4.")]
 Scale = Annotated[
     float | None,
-    Parameter(help="x = (p - shift) / scale of the numbers p in the files. Default: images become [-1, 1]."),
+    Parameter(
+        help="x = (p - shift) / scale of the numbers p in the files. Default: images become [-1, 1], other numbers "
+        "stay, and sets that seem to be in two units are refused."
+    ),
 ]
 Shift = Annotated[float | None, Parameter(help="As for --scale. Default: 0 where --scale is given.")]
 ValueRange = Annotated[
@@ -53,7 +56,10 @@ Unseen = Annotated[
 ]
 TrainingSamples = Annotated[
     int | None,
-    Parameter(help="Samples in each training set, a count. Default: what is measured, and all data."),
+    Parameter(
+        help="Samples in each training set, a count. Default: what is measured, and all data; where diagnose then "
+        "rejects, it tries other sizes, and says undetermined where all depends on the size."
+    ),
 ]
 FirstRound = Annotated[
     int | None,
