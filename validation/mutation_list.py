@@ -816,13 +816,12 @@ LATELY_WRITTEN = (
     ),
     _in(
         "storage",
-        "curves",
-        "values.std(ddof=1) / np.sqrt(len(values))",
-        "values.std(ddof=1)",
+        "runs",
+        "np.sqrt(trend * variance / count)",
+        "np.sqrt(trend * variance)",
         "standard errors of several runs are standard deviations",
         "tests/storage/test_curves.py",
-        "tests/diagnosis/test_diagnosis.py",
-        name="storage.curves, runs",
+        name="storage.runs, means",
     ),
     _in(
         "core",

@@ -2,6 +2,8 @@
 
 NUMBA_NUM_THREADS    0 and words are a crash inside Numba, 100000 a segmentation fault
 NUMBA_DISABLE_JIT    kernels for vectors of doubles exist only compiled
+OMP_NUM_THREADS      what is no number of threads is a complaint of each OpenMP library, and then not used: taken out
+SOURCE_DATE_EPOCH    what is no time is a crash where a figure gets its date
 address space        OpenBLAS retries for minutes, then ends the process with status 1, which means "rejected" here
 """
 
@@ -14,6 +16,7 @@ from .errors import InputError
 from .memory import in_bytes
 
 MOST_THREADS = 1024
+LATEST = 253_402_300_799  # the last second of the year 9999
 _LIBRARIES = 650e6  # bytes of address space that NumPy, SciPy and Numba map
 _PER_THREAD = 40e6  # stack and buffers of a thread of OpenBLAS
 
@@ -32,6 +35,14 @@ def require_environment() -> None:
             f"the variable NUMBA_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {threads!r}."
         )
     require_compiler(os.environ.get("NUMBA_DISABLE_JIT", "0"))
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or "0"
+    if not _whole(epoch) or int(epoch) > LATEST:
+        raise InputError(
+            f"the variable SOURCE_DATE_EPOCH must be seconds from 0 to {LATEST}, or unset, got {epoch!r}."
+        )
+    counts = os.environ.get("OMP_NUM_THREADS", "1").split(",")
+    if not all(_whole(count) and int(count) > 0 for count in counts):
+        del os.environ["OMP_NUM_THREADS"]
     least, limit = _LIBRARIES + _PER_THREAD * _blas_threads(), _address_space()
     if limit < least:
         raise InputError(

@@ -423,13 +423,11 @@ class _Table:
 
 
 def _mean(measured: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return the mean of runs and its standard error; a single value with its own."""
+    """Return the mean of runs, whose error is not that of any one; a single value with its own."""
     values = np.array([value for value, _ in measured if math.isfinite(value)])
     if len(measured) == 1 or len(values) == 0:
         return measured[0]
-    if len(values) == 1:
-        return float(values[0]), math.nan
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    return float(values.mean()), math.nan
 
 
 def _errors_of_means(
@@ -438,12 +436,14 @@ def _errors_of_means(
     names: tuple[str, ...],
     stated: FloatArray,
 ) -> tuple[FloatArray, ErrorFreedom | None]:
-    """Return errors of means over runs and what they rest on; stated ones where no round has two runs."""
+    """Return errors of means over runs and what they rest on; stated ones of curves without two runs in any round."""
     errors, freedom = np.empty_like(stated), np.empty_like(stated)
-    pooled = np.ones(len(names), dtype=bool)
+    pooled, has_runs = np.ones(len(names), dtype=bool), False
     for j, name in enumerate(names):
         groups = [np.array([v for v, _ in entries.get((name, i), []) if math.isfinite(v)]) for i in index]
         if max(map(len, groups)) < 2:
-            return stated, None
+            errors[:, j], freedom[:, j] = stated[:, j], np.inf
+            continue
+        has_runs = True
         errors[:, j], freedom[:, j], pooled[j] = errors_of_runs(groups)
-    return errors, ErrorFreedom(freedom, pooled)
+    return errors, ErrorFreedom(freedom, pooled) if has_runs else None

@@ -281,6 +281,21 @@ def test_errors_of_runs_are_pooled_over_rounds_of_one_scatter(tmp_path):
     assert found.error_freedom.is_pooled.all() and (found.error_freedom.values == 8).all()
 
 
+def test_a_curve_of_one_run_beside_one_of_several_changes_nothing_for_those(tmp_path):
+    values = np.random.default_rng(0).normal(size=(3, 4))
+    rows = [
+        f"{run},{i},{float(values[run, i])!r},{'0.5' if run == 0 else ''}"
+        for run in range(3)
+        for i in range(4)
+    ]
+    (tmp_path / "c.csv").write_text("seed,round,degree 1,degree 2\n" + "\n".join(rows))
+    found = read_curve(tmp_path / "c.csv")
+    scatter = values.std(axis=0, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(found.standard_errors[:, 0], np.sqrt(np.mean(scatter**2)), rtol=1e-12)
+    assert (found.error_freedom.values[:, 0] == 8).all() and found.error_freedom.is_pooled.all()
+    assert np.isnan(found.values[:, 1]).all()  # left out: nothing says how large their errors are
+
+
 def test_errors_of_runs_whose_scatter_differs_lie_between_their_own_and_the_common_one():
     """Scatters of an F law: d_0 comes back, and errors are closer to the true ones than those of a round alone."""
     rng = np.random.default_rng(4)

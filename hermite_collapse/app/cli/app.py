@@ -152,6 +152,10 @@ def _failed(error: Exception) -> int:
         return _refuse(f"there must be more memory than this machine has, or less to do, got: {error}")
     if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
         return _refuse(str(error))  # an extra that is not installed; the message names it
+    if isinstance(error, ValueError) and "threading layer" in str(error):
+        return _refuse(
+            f"the variable NUMBA_THREADING_LAYER must name a layer that is there, or be unset, got: {error}"
+        )
     if isinstance(error, OSError):
         drop_output()  # what is left of it would fail again when the process ends
         return _refuse(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}.")
@@ -199,4 +203,7 @@ def _unused_key(option: str, error: CycloptsError) -> str | None:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # type: ignore[no-untyped-def]
-    say(f"hermite-collapse: warning: {' '.join(str(message).split())}")
+    text = str(message).partition("The parse failed with exception")[
+        0
+    ]  # Numba adds the traceback of a variable
+    say(f"hermite-collapse: warning: {' '.join(text.split())}")
