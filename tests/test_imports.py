@@ -25,9 +25,10 @@ FLOORS = [
     {"app", "__main__"},
 ]
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
-PROBES_TORCH_OBJECTS = (
-    "hermite_collapse.pipeline.scheduler_probe"  # drives schedulers, which are torch objects
-)
+PROBES_TORCH_OBJECTS = {  # drive schedulers, which are torch objects
+    "hermite_collapse.pipeline.scheduler_probe",
+    "hermite_collapse.pipeline.probe_numbers",
+}
 HEAVY = (
     "scipy",
     "numba",
@@ -157,7 +158,7 @@ def test_torch_only_in_the_simulation():
         if any(target.split(".")[0] == "torch" for target, _ in imports(name, path, types=True))
     }
     outside = {name for name in importers if subpackage(name) != "simulation"}
-    assert importers - outside and outside <= {PROBES_TORCH_OBJECTS}
+    assert importers - outside and outside <= PROBES_TORCH_OBJECTS
 
 
 def test_scipy_stats_nowhere():

@@ -96,12 +96,19 @@ def refit_on_line(
         before = likelihood
     if not with_gain:
         return LineRefit(weights, means, variances, np.zeros((3 * count, 3 * count)), False)
-    matrix, term = _step_slope(points, weights, means, variances), np.eye(3 * count)
-    total_gain = np.zeros_like(term)
-    for _ in range(ITERATIONS):
-        total_gain += term
-        term = term @ matrix
+    total_gain = _sum_of_powers(_step_slope(points, weights, means, variances), ITERATIONS)
     return LineRefit(weights, means, variances, _slope(weights, means, variances) @ total_gain, False)
+
+
+def _sum_of_powers(matrix: FloatArray, count: int) -> FloatArray:
+    """Return 1 + A + ... + A^(count-1), by doubling: the sum of 2 n powers is (1 + A^n) that of n."""
+    one = np.eye(len(matrix))
+    total, power = np.zeros_like(one), one
+    for digit in f"{count:b}":
+        total, power = (one + power) @ total, power @ power
+        if digit == "1":
+            total, power = one + matrix @ total, matrix @ power
+    return total
 
 
 def _posterior(

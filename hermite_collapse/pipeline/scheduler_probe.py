@@ -5,8 +5,9 @@ draws: rows of one batch, so that what comes back holds the coefficients of all 
 data, so one run gives V(w) for every w (`probed_steps`).  Two more rows check it: zeros must give zeros, and random
 numbers what the coefficients say; clipping and thresholding, which would fail that, are switched off and noted.
 
-The scheduler's tables keep the values that it made, mostly rounded to float32; its arithmetic is done in float64.
-Noise is answered through a `TorchFunctionMode`; nothing is patched, and the object that was given is not touched.
+The scheduler's tables keep the values that it made, mostly rounded to float32; its arithmetic is done in float64, by
+NumPy where the scheduler asks for nothing that `probe_numbers` lacks, else by torch.  Noise is answered through a
+`TorchFunctionMode`; nothing is patched, and the object that was given is not touched.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,7 @@ from ..core.errors import InputError, is_out_of_memory
 from ..core.threads import one_thread
 from ..core.types import FloatArray
 from .guidance import Guidance
+from .probe_numbers import Numbers, answering_mode
 from .probed_steps import Denoiser, ProbedSteps
 from .scheduler_classes import quiet, require
 from .scheduler_conventions import (
@@ -55,7 +57,6 @@ DENOISERS = ("posterior_mean", "flow_map")
 DRAWS_OF_A_STEP = 3
 MIXTURE = 50.0  # size of the random numbers that check the coefficients
 TOLERANCE = 1e-9
-ANSWERED = {"randn", "randn_like", "float", "to", "tensor"}  # functions of torch
 
 
 def probe_scheduler(
@@ -83,7 +84,21 @@ def probe_scheduler(
     name = type(ready.scheduler).__name__
     is_told = checks.one_of(network_level, NETWORK_LEVELS, "network_level") == "timestep"
     options = {} if step_options is None else dict(checks.instance(step_options, Mapping, "step_options"))  # type: ignore[type-abstract]
-    with taking_steps(name, steps):
+    with (
+        taking_steps(name, steps),
+        one_thread(),
+    ):  # waiting for others takes longer than these small arrays do
+        try:
+            driven = copy.deepcopy(ready.scheduler)
+            return _QuickProbe(ready._replace(scheduler=driven), options, is_told).run(guidance)
+        except (
+            TypeError,
+            AttributeError,
+            ValueError,
+            RuntimeError,
+        ) as problem:  # as operations without counterpart do
+            if is_out_of_memory(problem):
+                raise
         return _Probe(ready, options, is_told).run(guidance)
 
 
@@ -172,14 +187,21 @@ class SchedulerDrive:
         Of the samples.
     noise : function of a shape
         Returns the noise of a step.
+
+    Attributes
+    ----------
+    in_numbers : bool
+        Whether `Numbers` stand in place of tensors, but for timesteps.
     """
+
+    in_numbers: ClassVar[bool] = False
 
     def __init__(
         self,
         ready: PreparedScheduler,
         step_options: dict[str, object],
         shape: tuple[int, ...],
-        noise: Callable[[Sequence[int]], torch.Tensor],
+        noise: Callable[[Sequence[int]], Any],
     ) -> None:
         import torch
 
@@ -200,13 +222,13 @@ class SchedulerDrive:
                 raise InputError(f"step_options must be arguments of {self.name}.step, got {option!r}.")
         self.count = len(self.timesteps)
         self.deviation = starting_noise(scheduler)
-        self.mode = _answering_mode()(noise)
-        self.earlier: torch.Tensor | None = (
-            None  # the data prediction of the step before, where a scheduler wants it back
-        )
+        self.mode = answering_mode(noise, numbers=self.in_numbers)
+        # The data prediction of the step before, where a scheduler wants it back.
+        self.earlier: torch.Tensor | None = None
         for attribute, value in vars(scheduler).items():
-            if isinstance(value, torch.Tensor) and value.dtype == torch.float32 and attribute != "timesteps":
-                setattr(scheduler, attribute, value.double())
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and attribute != "timesteps":
+                exact = value.double()
+                setattr(scheduler, attribute, Numbers(exact.numpy()[()]) if self.in_numbers else exact)
         if hasattr(scheduler, "noise_sampler"):
             scheduler.noise_sampler = _BrownianPath(lambda: noise(shape))
 
@@ -267,10 +289,12 @@ class _Probe(SchedulerDrive):
         calls: list[Call] = []
         targets: list[tuple[float, float]] = []
         pointer, variables, coefficients = [0], [], []
-        with self.mode, one_thread():  # waiting for other threads takes longer than these small arrays do
+        with self.mode:
             for index, timestep in enumerate(self.timesteps):
                 sample, output = self.unit(index), self.unit(self.count + index)
                 call = self.call(sample, timestep, index)
+                if index == 0:
+                    self._check_start()
                 if denoiser == "flow_map":
                     call, target = flow_map_call(self.scheduler, call, index)
                     targets.append(target)
@@ -282,6 +306,10 @@ class _Probe(SchedulerDrive):
                 coefficients.append(row[used])
                 pointer.append(pointer[-1] + len(used))
         signal, noise, on_data, on_noise, on_sample = np.array(calls, dtype=np.float64).T
+        if noise[0] * signal[-1] < 0.999 * noise[-1] * signal[0]:
+            raise InputError(
+                f"scheduler must run from noise to data, got {self.name}, whose last level is noisier than its first."
+            )
         return ProbedSteps(
             self.name,
             self.deviation,
@@ -299,16 +327,27 @@ class _Probe(SchedulerDrive):
             guidance,
         )
 
-    def unit(self, number: int) -> torch.Tensor:
+    def _check_start(self) -> None:
+        """Refuse what would fail in the last step: a scheduler that takes the second of two equal timesteps first."""
+        first, levels = getattr(self.scheduler, "step_index", None), getattr(self.scheduler, "sigmas", None)
+        if first and levels is not None and int(first) + self.count >= len(levels):
+            raise InputError(
+                f"steps must be a number that {self.name} accepts, got {self.count}, whose first timesteps are equal."
+            )
+
+    def unit(self, number: int) -> Any:
         """Return the probe of one sample, output or noise."""
         import torch
 
-        probe = torch.zeros(self.shape, dtype=torch.float64)
+        return torch.from_numpy(self._unit(number))
+
+    def _unit(self, number: int) -> FloatArray:
+        probe = np.zeros(self.shape)
         probe[number] = 1.0
         probe[-1] = self.mixture[number]
         return probe
 
-    def noise(self, shape: Sequence[int]) -> torch.Tensor:
+    def noise(self, shape: Sequence[int]) -> Any:
         """Return the probe of the next noise."""
         number = 2 * self.count + self.draws
         if tuple(shape) != self.shape or number >= self.probes:
@@ -325,6 +364,19 @@ class _Probe(SchedulerDrive):
         if abs(offset) > TOLERANCE * size or abs(mixed - row @ self.mixture) > TOLERANCE * size:
             raise InputError(f"scheduler must make steps that are linear, got {self.name}, whose are not.")
         return row
+
+
+class _QuickProbe(_Probe):
+    """The same with NumPy in place of torch."""
+
+    in_numbers = True
+
+    def run(self, guidance: Guidance | None) -> ProbedSteps:
+        with np.errstate(all="ignore"):
+            return super().run(guidance)
+
+    def unit(self, number: int) -> Numbers:
+        return Numbers(self._unit(number))
 
 
 class _BrownianPath:
@@ -360,39 +412,3 @@ class _BrownianPath:
             near = max(before) if before else min(after)
             values[time] = values[near] + math.sqrt(abs(time - near)) * self.draw()
         return values[time]
-
-
-def _answering_mode() -> Any:
-    """Return the class of the mode that answers for noise and keeps float64."""
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class AnsweringMode(TorchFunctionMode):
-        def __init__(self, draw: Callable[[Sequence[int]], torch.Tensor]) -> None:
-            super().__init__()
-            self.draw = draw
-
-        def __torch_function__(
-            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-        ) -> Any:
-            name = getattr(func, "__name__", "")
-            if name not in ANSWERED:  # tens of thousands of small operations pass here
-                return func(*args, **kwargs) if kwargs else func(*args)
-            options = dict(kwargs or {})
-            if name == "randn":
-                given = options.get("size", args)
-                return self.draw(given[0] if len(given) == 1 and not isinstance(given[0], int) else given)
-            if name == "randn_like":
-                return self.draw(args[0].shape)
-            if name == "float" and args[0].dtype == torch.float64:
-                return args[0]
-            if name == "to" and args[0].dtype == torch.float64:
-                args = tuple(torch.float64 if value is torch.float32 else value for value in args)
-                if options.get("dtype") is torch.float32:
-                    options["dtype"] = torch.float64
-            result = func(*args, **options)
-            if name == "tensor" and options.get("dtype") is None and result.dtype == torch.float32:
-                return func(*args, **{**options, "dtype": torch.float64})
-            return result
-
-    return AnsweringMode

@@ -1,18 +1,23 @@
 r"""How many steps of a sampler are enough: the smallest number, and where more of them do worse again.
 
 The limit is seldom monotone in the number of steps: a sampler that widens directions with few steps and narrows them
-with many is right in a window between.  So deviations d_j(K) of all directions, with their signs, are looked at on a
-grid of K even in the logarithm; between two numbers they are taken as linear in log K,
+with many is right in a window between.  So all directions are looked at on a grid of K even in the logarithm, in
 
-    min_K max_j abs(d_j(K)),
+    u = log(limit / v) - log(beta + (1 - beta) limit / v),      beta about the fresh fraction,
 
-which shows a window that no number of the grid lies in.  Numbers that look good are tried, and the ends of what holds
-are found by bisection.  Every number that is answered was tried.
+which is log V(v)/v where V is linear, and changes slowly where limits run away.  Between two numbers u is taken as
+linear in log K, give or take twice the next term of Newton's interpolation; where that lets all directions be within
+the tolerance, numbers that no grid has are tried.  The ends of what holds are then found to one step: numbers that are
+answered, and those next to them, were tried.  A window that is narrower than these interpolations show can be missed.
+
+Samplers that round the distance T / K of their training steps start lower, or end higher, the less K divides T: limits
+jump where the rounded distance does.  Where the levels of 33 to 35 steps show it, all numbers below are tried and the
+first and last number of every distance, and nothing is interpolated across.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,15 +28,19 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
+from .denoiser import Sampler
 from .mechanism import variances
 from .pipeline import Pipeline
 from .requirements import deviations, is_within
 
-RATIO = 1.5  # of one number of steps to the next
-PROMISING = 3.0  # times the tolerance: what an interpolated deviation may be to be looked at
-LOOKS = 8  # at numbers between two of the grid
-COARSE = 0.04  # relative accuracy of the number from which more steps do worse again
-LARGEST_LOG = 20.0  # of a limit over the data's variance, where it is 0 or infinite
+RATIO, LARGE_RATIO = 1.5, 2.0  # of one number of steps to the next
+LARGE = 200
+LOOKS = 5  # at numbers between two of the grid
+SAFETY = 2.0  # of the error of an interpolation
+TRAINING_STEPS = 1000  # T of nearly all schedulers
+SHOWING = (33, 34, 35)  # numbers that show the rounding: T/K is 30.3, 29.4 and 28.6
+SMALLEST_RATIO, LARGEST_RATIO = 1e-9, 1e9  # of a limit over the data's variance
+SMALLEST_BETA = 0.01
 
 
 class StepsAnswer(NamedTuple):
@@ -42,11 +51,11 @@ class StepsAnswer(NamedTuple):
     first : int or None
         The smallest number that suffices; None if none of those tried does.
     last : int or None
-        The largest up to which all that were tried suffice, to 4 %, where more do worse again; None where more do as
-        well.
+        The largest up to which all that were tried suffice, where the next does not; None where all larger numbers that
+        were tried do as well.
     again : int or None
-        The smallest number above, to 4 %, from which on all that were tried suffice once more; None where the largest
-        number that may be tried does not.
+        The smallest number above from which on all that were tried suffice once more; None where the largest number
+        that may be tried does not.
     nearest : int or None
         The number that was tried whose limits are nearest to the data; None if all were refused.
     deviation : float
@@ -88,7 +97,7 @@ def steps_for(
     Returns
     -------
     StepsAnswer
-        The limits hold at its ends and fail one step before the first.
+        The limits hold at its ends and fail one step beside them.
 
     Examples
     --------
@@ -98,137 +107,207 @@ def steps_for(
     """
     data = np.atleast_1d(variances(v, "v"))
     level, largest = checks.positive(tolerance, "tolerance"), checks.integer(most, "most", minimum=1)
-    search = _Search(build, data, level)
-    before = 0
-    for count in _grid(largest):
-        if not search.holds(count):
-            if before:
-                search.look_between(before, count)
-            before = count
-        if search.holding:
-            break
-    if not search.holding:
-        search.look_around()
-    if not search.holding:
-        return search.answer(None, None)
-    # A number between two of the grid has that of the grid below it as the last that fails.
-    least = min(search.holding)
-    first = search.end(max((k for k in search.tried if k < least), default=0), least)
-    reached = max(search.holding)
-    worse = [count for count in search.tried if count > reached]
-    for count in worse[:1] or _doubled(reached, largest)[1:]:
-        if not search.holds(count):
-            last = search.end(count, reached, accuracy=COARSE)
-            return search.answer(first, last, search.holds_again(count, largest))
-        reached = count
-    return search.answer(first, None)
+    return _Search(build, data, level, largest).run()
 
 
-def _grid(most: int) -> list[int]:
-    """Return numbers of steps from 1 on, even in the logarithm, ending with the largest."""
-    numbers = [1]
-    while numbers[-1] < most:
-        numbers.append(min(max(round(numbers[-1] * RATIO), numbers[-1] + 1), most))
-    return numbers
+class _Trial(NamedTuple):
+    """A number of steps: its largest relative deviation, u of each direction, log noise over signal at both ends."""
+
+    size: float
+    coordinates: FloatArray | None
+    start: float = np.nan
+    end: float = np.nan
 
 
-def _doubled(first: int, most: int) -> list[int]:
-    """Return a number and its doubles, ending with the largest."""
-    numbers = [first]
-    while numbers[-1] < most:
-        numbers.append(min(2 * numbers[-1], most))
-    return numbers
+REFUSED = _Trial(np.inf, None)
+
+
+def _coordinate(ratio: ArrayLike, beta: float) -> FloatArray:
+    """Return u of limits over the data's variances."""
+    limited = np.clip(ratio, SMALLEST_RATIO, LARGEST_RATIO)
+    return np.asarray(np.log(limited / (beta + (1.0 - beta) * limited)))
 
 
 @dataclass
 class _Search:
-    """Numbers of steps that were tried, with log(limit / v) of each direction; None for refused ones."""
+    """Numbers of steps that were tried, and what came of them."""
 
     build: Callable[[int], Pipeline]
     data: FloatArray
     level: float
-    logs: dict[int, FloatArray | None] = field(default_factory=dict)
-    sizes: dict[int, float] = field(default_factory=dict)
+    most: int
+    trials: dict[int, _Trial] = field(default_factory=dict)
+    beta: float = SMALLEST_BETA
+    rounding: float | None = None
 
-    @property
-    def holding(self) -> list[int]:
-        """Numbers that suffice."""
-        return [count for count, size in self.sizes.items() if is_within(size, self.level)]
+    def run(self) -> StepsAnswer:
+        """Return the answer of the search."""
+        self.rounding = self._rounding()
+        grid = self._grid()
+        if not self._has_found(grid):
+            self._look_around()
+        holding = [count for count, trial in self.trials.items() if is_within(trial.size, self.level)]
+        if not holding:
+            return self._answer(None)
+        # A number between two of the grid has that of the grid below it as the last that fails.
+        first = min(holding)
+        first = self._end(max((k for k in self.tried if k < first), default=0), first)
+        reached = first
+        for count in sorted({*self.trials, *grid}):
+            if count > first and not self.holds(count):
+                last = self._end(count, reached)
+                return self._answer(first, last, self._holds_again(last + 1, grid))
+            reached = max(count, first)
+        return self._answer(first)
+
+    def _rounding(self) -> float | None:
+        """Return what is added to T / K before it is rounded down; None where nothing is rounded."""
+        if self.most < SHOWING[-1]:
+            return None
+        for count in SHOWING:
+            self.holds(count)
+        low, middle, high = (self.trials[count] for count in SHOWING)
+        if middle.start < low.start - 1e-6:
+            return 0.0
+        return 0.5 if abs(high.end - middle.end) < 1e-6 < abs(middle.end - low.end) else None
+
+    def _distance(self, count: int) -> int:
+        """Return the rounded distance of training steps."""
+        return 0 if self.rounding is None else int(TRAINING_STEPS / count + self.rounding)
+
+    def _grid(self) -> list[int]:
+        """Return the numbers that are tried, up to the first that suffices."""
+        if self.rounding is not None:
+            distances = [self._distance(count) for count in range(1, self.most + 2)]
+            edges = {k for k in range(1, self.most + 1) if distances[k - 1] != distances[k]}
+            edges |= {k + 1 for k in edges if k < self.most}
+            return sorted({*edges, *range(1, SHOWING[0]), self.most})
+        numbers = [1]
+        while numbers[-1] < self.most:
+            ratio = RATIO if numbers[-1] < LARGE else LARGE_RATIO
+            following = max(round(numbers[-1] * ratio), numbers[-1] + 1)
+            numbers.append(following if following * RATIO < self.most or numbers[-1] < LARGE else self.most)
+        return sorted({min(count, self.most) for count in numbers})
+
+    def _has_found(self, grid: Sequence[int]) -> bool:
+        """Go up to the first number that suffices, and return whether there is one."""
+        if self.holds(grid[0]):
+            return True
+        for before, count in pairwise(sorted({*grid, *self.trials})):
+            if self.holds(count) or self._look_between(before, count):
+                return True
+        return False
 
     @property
     def tried(self) -> list[int]:
-        return sorted(self.logs)
+        """Numbers that were tried, in their order."""
+        return sorted(self.trials)
 
     def holds(self, count: int) -> bool:
         """Return whether a number of steps suffices, trying it if it was not yet."""
-        if count not in self.logs:
-            try:
-                relative = deviations(self.build(count), self.data)
-            except InputError:
-                self.logs[count], self.sizes[count] = None, np.inf
-            else:
-                with np.errstate(divide="ignore"):
-                    logs = np.log1p(np.maximum(relative, -1.0))
-                self.logs[count] = np.clip(logs, -LARGEST_LOG, LARGEST_LOG)
-                self.sizes[count] = float(np.max(np.abs(relative)))
-        return is_within(self.sizes[count], self.level)
+        if count not in self.trials:
+            self.trials[count] = self._trial(count)
+        return is_within(self.trials[count].size, self.level)
 
-    def look_around(self) -> None:
+    def _trial(self, count: int) -> _Trial:
+        try:
+            pipeline = self.build(count)
+            relative = deviations(pipeline, self.data)
+        except InputError:
+            return REFUSED
+        self.beta = max(pipeline.fresh_fraction, SMALLEST_BETA)
+        sampler = next((part for part in pipeline.mechanisms if isinstance(part, Sampler)), None)
+        size, coordinates = float(np.max(np.abs(relative))), _coordinate(1.0 + relative, self.beta)
+        if sampler is None:
+            return _Trial(size, coordinates)
+        with np.errstate(divide="ignore"):
+            start, end = np.log(sampler.noise[[0, -1]] / sampler.signal[[0, -1]])
+        return _Trial(size, coordinates, float(start), float(end))
+
+    def _look_around(self) -> None:
         """Try numbers next to the best one."""
         tried = self.tried
-        index = tried.index(min(tried, key=lambda count: self.sizes[count]))
-        around = tried[max(index - 1, 0) : index + 2]
-        self.look_between(around[0], around[-1], below=self.sizes[tried[index]])
+        index = tried.index(min(tried, key=lambda count: self.trials[count].size))
+        for low, high in pairwise(tried[max(index - 1, 0) : index + 2]):
+            counts, expected, _ = self._between(low, high)
+            if len(counts):
+                self.holds(int(counts[np.argmin(expected)]))
 
-    def look_between(self, low: int, high: int, *, below: float | None = None) -> None:
-        """Try numbers between two that fail, as long as one looks good that was not tried."""
+    def _look_between(self, low: int, high: int) -> bool:
+        """Try numbers between two that fail while one may suffice, and return whether one does."""
         for _ in range(LOOKS):
-            inside = [k for k in self.tried if low <= k <= high]
-            best, size = None, PROMISING * self.level if below is None else below
-            for a, b in pairwise(inside):
-                counts, expected = self._between(a, b)
-                if len(counts) and expected.min() < size:
-                    best, size = int(counts[np.argmin(expected)]), float(expected.min())
-            if best is None or self.holds(best):
-                return
+            best, least = None, 0.0
+            for a, b in pairwise(k for k in self.tried if low <= k <= high):
+                counts, _, hoped = self._between(a, b)
+                if len(counts) and hoped.min() <= least:
+                    best, least = int(counts[np.argmin(hoped)]), float(hoped.min())
+            if best is None:
+                return False
+            if self.holds(best):
+                return True
+        return False
 
-    def _between(self, low: int, high: int) -> tuple[IntArray, FloatArray]:
-        """Return the numbers between two that were tried, and the deviations that interpolation expects there."""
+    def _between(self, low: int, high: int) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return the numbers between two that were tried, and how far directions are beyond the tolerance there.
+
+        As interpolated, and at best; negative where all of them are within.
+        """
         counts: IntArray = np.arange(low + 1, high, dtype=np.int64)
-        first, last = self.logs[low], self.logs[high]
-        if first is None or last is None or len(counts) == 0:
-            return counts[:0], np.empty(0)
-        share = (np.log(counts / low) / np.log(high / low))[:, np.newaxis]
-        return counts, np.asarray(np.abs(np.expm1((1.0 - share) * first + share * last)).max(axis=1))
+        first, last = (self.trials[k].coordinates if k else None for k in (low, high))
+        if first is None or last is None or len(counts) == 0 or not self._is_smooth(low, high):
+            return counts[:0], np.empty(0), np.empty(0)
+        x, a, b = np.log(counts)[:, np.newaxis], np.log(low), np.log(high)
+        slope = (last - first) / (b - a)
+        bends = []
+        tried = self.tried
+        for other in (*tried[: tried.index(low)][-1:], *tried[tried.index(high) + 1 :][:1]):
+            beside = self.trials[other].coordinates
+            if beside is not None and self._is_smooth(min(other, low), max(other, high)):
+                point = np.log(other)
+                bends.append(np.abs(((beside - first) / (point - a) - slope) / (point - b)))
+        bend = np.min(bends, axis=0) if bends else np.zeros_like(slope)
+        values = first + slope * (x - a)
+        most, least = (_coordinate(1.0 + sign * self.level, self.beta) for sign in (1.0, -1.0))
+        beyond = np.maximum(values - most, least - values)
+        return counts, beyond.max(axis=1), (beyond - SAFETY * bend * (x - a) * (b - x)).max(axis=1)
 
-    def end(self, failing: int, holding: int, *, accuracy: float = 0.0) -> int:
-        """Return a number that suffices next to one that fails, or so near relative to it, between these two."""
-        tries = 0
-        while abs(holding - failing) > max(1.0, accuracy * holding):
+    def _is_smooth(self, low: int, high: int) -> bool:
+        """Return whether nothing jumps between two numbers."""
+        return self._distance(low) == self._distance(high)
+
+    def _end(self, failing: int, holding: int) -> int:
+        """Return the number that suffices next to one that fails, between these two."""
+        tries, towards = 0, 1 if holding > failing else -1
+        middle = 0
+        while abs(holding - failing) > 1:
+            counts, expected, _ = self._between(min(failing, holding), max(failing, holding))
+            good = counts[expected <= 0.0]
+            if tries % 3 == 0 and len(good):
+                middle = int(good[0] if towards > 0 else good[-1])
+            elif tries % 3 == 1 and len(counts):  # beside the last one, towards the end
+                distance = towards * max(1, abs(holding - failing) // 16)
+                middle = holding - distance if middle == holding else failing + distance
+            else:
+                middle = (failing + holding) // 2
             tries += 1
-            middle = (failing + holding) // 2
-            if tries % 3 and failing:
-                counts, expected = self._between(min(failing, holding), max(failing, holding))
-                good = counts[expected <= self.level]
-                if len(good):
-                    middle = int(good[0] if failing < holding else good[-1])
             failing, holding = (failing, middle) if self.holds(middle) else (middle, holding)
         return holding
 
-    def holds_again(self, failing: int, most: int) -> int | None:
+    def _holds_again(self, failing: int, grid: Sequence[int]) -> int | None:
         """Return the number from which on those that are tried suffice, above one that fails; None without one."""
         after = None
-        for count in reversed(_doubled(failing, most)[1:]):
+        for count in sorted({*grid, *self.trials}, reverse=True):
+            if count <= failing:
+                break
             if not self.holds(count):
                 failing = count
                 break
             after = count
-        return None if after is None else self.end(failing, after, accuracy=COARSE)
+        return None if after is None else self._end(failing, after)
 
-    def answer(self, first: int | None, last: int | None, again: int | None = None) -> StepsAnswer:
+    def _answer(self, first: int | None, last: int | None = None, again: int | None = None) -> StepsAnswer:
         """Return the answer with the ends of what holds."""
-        tried = tuple(count for count in self.tried if self.logs[count] is not None)
-        nearest = min(tried, key=lambda count: self.sizes[count], default=None)
-        return StepsAnswer(
-            first, last, again, nearest, np.inf if nearest is None else self.sizes[nearest], tried
-        )
+        tried = tuple(count for count in self.tried if self.trials[count] is not REFUSED)
+        nearest = min(tried, key=lambda count: self.trials[count].size, default=None)
+        deviation = np.inf if nearest is None else self.trials[nearest].size
+        return StepsAnswer(first, last, again, nearest, deviation, tried)

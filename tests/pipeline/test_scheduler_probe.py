@@ -18,9 +18,12 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.pipeline.mechanisms import Guidance, SamplerSteps
 from hermite_collapse.pipeline.pipeline import Pipeline
+from hermite_collapse.pipeline.scheduler_classes import quiet
 from hermite_collapse.pipeline.scheduler_conventions import CONVENTIONS, REFUSED
+from hermite_collapse.pipeline.scheduler_probe import SchedulerDrive, _Probe, _QuickProbe, prepared
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
@@ -373,6 +376,45 @@ def test_every_driven_class_is_a_linear_map_with_guidance(name):
     # With class means of no spread, guidance is no guidance.
     guided = SamplerSteps.of_scheduler(made, steps=steps, guidance=Guidance(4.0, 0.0), **options)
     np.testing.assert_allclose(guided.variance(w), sampler.variance(w), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "steps", "settings", "options"), [case[:4] for case in RECORDED])
+def test_numbers_calculate_as_tensors_do(name, steps, settings, options):
+    """The program that is read off with NumPy is that of torch's tensors in float64."""
+    ready = {key: value for key, value in options.items() if key != "step_options"}
+    made, programs = scheduler(f"{name}Scheduler", **settings), []
+    for kind in (_Probe, _QuickProbe):
+        with quiet():
+            programs.append(
+                kind(prepared(made, steps=min(steps, 50), **ready), options.get("step_options", {}), False)
+            )
+    if name == "Piflow":  # asks for operations that the numbers lack
+        with pytest.raises(AttributeError), quiet():
+            programs[1].run(None)
+        return
+    with quiet():
+        tensors, numbers = (program.run(None) for program in programs)
+    assert np.array_equal(numbers.variable, tensors.variable)
+    for field in ("signal", "noise", "on_data", "on_noise", "on_sample", "coefficient"):
+        np.testing.assert_allclose(
+            getattr(numbers, field), getattr(tensors, field), rtol=1e-12, err_msg=field
+        )
+
+
+@pytest.mark.parametrize("name", ["UniPCMultistep", "DPMSolverMultistep", "DEISMultistep", "SASolver"])
+def test_equal_first_timesteps_are_refused_before_the_steps(name):
+    """These take the second of two equal timesteps first, and have no level left for their last step."""
+    flow = {"use_flow_sigmas": True, "flow_shift": 3.0, "prediction_type": "flow_prediction"}
+    with pytest.raises(
+        InputError, match=f"steps must be a number that {name}Scheduler accepts, got 600, whose"
+    ):
+        probe(f"{name}Scheduler", 600, flow)
+    ready = prepared(scheduler(f"{name}Scheduler", **flow), steps=600)
+    drive = SchedulerDrive(ready, {}, (1, 1, 1, 1), torch.zeros)
+    sample = torch.zeros((1, 1, 1, 1), dtype=torch.float64)
+    with quiet(), pytest.raises((AssertionError, IndexError)):
+        for index, timestep in enumerate(drive.timesteps):
+            drive.step(sample, timestep, sample, index)
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
@@ -771,7 +813,19 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         (ddim, {"step_options": {"sample": 1}}, "step_options must be arguments of DDIMScheduler.step"),
         (ddim, {"step_options": {"eta": "x"}}, "scheduler must take its steps on samples"),
         (ddim | {"beta_start": "x"}, {}, "beta_start must be a real number, got 'x'"),
-        (ddim | {"timestep_spacing": "x"}, {}, "steps must be a number that DDIMScheduler accepts"),
+        (ddim | {"timestep_spacing": "x"}, {}, "DDIMScheduler accepts, got 5: x is not supported."),
+        # Levels that lead from the data to noise.
+        (ddim | {"steps_offset": -3}, {}, "scheduler must run from noise to data, got DDIMScheduler"),
+        (
+            {"_class_name": "EDMEulerScheduler", "sigma_min": 80.0, "sigma_max": 0.002},
+            {},
+            "EDMEulerScheduler, whose last level is noisier than its first",
+        ),
+        (
+            {"_class_name": "FlowMatchEulerDiscreteScheduler", "invert_sigmas": True},
+            {},
+            "scheduler must run from noise to data, got FlowMatchEulerDiscreteScheduler",
+        ),
     ):
         with pytest.raises(hc.InputError) as problem:
             SamplerSteps.of_scheduler(source, **({"steps": 4} | options))
