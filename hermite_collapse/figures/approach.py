@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Approach(Value):
-    """Distances d_0, d_1, ... of the rounds to the limit in one metric.
+    """Distances of the rounds 0, 1 and so on to the limit in one metric.
 
     Parameters
     ----------

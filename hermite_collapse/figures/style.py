@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
@@ -83,7 +84,7 @@ _RC: dict[str, object] = {
     "axes.spines.right": False,
     "axes.facecolor": "none",
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=CATEGORIES),
+    "axes.prop_cycle": cycler(color=CATEGORIES),
     "axes.unicode_minus": True,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
