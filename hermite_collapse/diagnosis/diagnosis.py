@@ -192,7 +192,7 @@ def diagnose(
     Notes
     -----
     On factors truncation is exact at every degree, blur and autoencoders to degree 5, with free weights by which lower
-    degrees feed higher ones.  Above degree 2 the others are a closure: exact for linear maps with noise about the origin.
+    degrees feed higher ones.  Above degree 2 the others are a closure: exact for linear maps about the origin.
 
     References
     ----------
@@ -298,11 +298,8 @@ def _of_any_training_size(
 def _remarks(measured: Measured, diagnosis: Diagnosis, fresh: float | None) -> list[str]:
     """Return what a reader should know of the curves that were left out, of copies, and of a rejection's errors."""
     remarks = []
-    moved, combined = left_out(measured, fresh)
-    if moved:
-        remarks.append(f"Left out, since clipping at the ends of the range moved them: {', '.join(moved)}.")
-    if combined:
-        remarks.append(f"Left out, since they follow from the other curves: {', '.join(combined)}.")
+    for reason, names in left_out(measured, fresh, diagnosis.observations.names):
+        remarks.append(f"Left out, since {reason}: {', '.join(names)}.")
     if diagnosis.verdict == REJECTED:
         remarks.append(
             "The measured samples were taken as those that trained the next round, beside all of the data; training "

@@ -6,17 +6,19 @@ taken from a fit of the law of all mechanisms, again and again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..core.errors import InputError
 from ..core.significance import whitened
 from ..core.types import FloatArray
-from .affine_models import ScoreErrorModel
+from .affine_models import ScoreErrorModel, TruncationModel
 from .clipping import LARGEST_BIAS
 from .combinations import independent_curves
-from .fitting import MechanismFit, fit
+from .fitting import REJECTED_BELOW, MechanismFit, fit
 from .gathering import from_measured
-from .measured import Measured
+from .measured import FACTOR, Measured
 from .observations import Observations
 
 _PASSES = 3
@@ -28,9 +30,35 @@ _GENERAL = ScoreErrorModel()
 
 
 def followed(measured: Measured, fresh: float | None) -> Observations:
-    """Return the curves that are fit for use, with a covariance that follows the fit."""
+    """Return the curves that are fit for use, with a covariance that follows the fit.
+
+    Where a round changes the sum of variances of white noise, errors of lower degrees pass to degrees above 2, by inner
+    products that are not measured: these degrees are left out unless truncation, which passes none, describes all.
+    """
+    curves = without_combinations(_without_bias(measured, _guess(fresh)))
+    low = np.flatnonzero((np.array(curves.kinds) != FACTOR) | (curves.numbers <= 2))
+    observations = _followed(curves, fresh)
+    if len(low) in (0, len(curves.names)) or _is_truncation(observations, fresh):
+        return observations
+    return _followed(curves.only(low), fresh)
+
+
+def _is_truncation(observations: Observations, fresh: float | None) -> bool:
+    """Return whether truncation describes the curves as well as a mechanism that contains it."""
+    truncation = fit(TruncationModel(), observations, fresh_fraction=fresh)
+    general = fit(_GENERAL, observations, fresh_fraction=fresh)
+    gained, more = truncation.chi_square - general.chi_square, truncation.freedom - general.freedom
+    if more <= 0:
+        return not truncation.is_rejected
+    from scipy.special import gammaincc
+
+    return bool(
+        not truncation.is_rejected and gammaincc(more / 2.0, max(gained, 0.0) / 2.0) >= REJECTED_BELOW
+    )
+
+
+def _followed(curves: Measured, fresh: float | None) -> Observations:
     guess = _guess(fresh)
-    curves = without_combinations(_without_bias(measured, guess))
     observations = from_measured(curves, guess, 1.0)
     for number in range(_PASSES):
         one = fit(_GENERAL, observations, fresh_fraction=fresh)
@@ -43,14 +71,18 @@ def followed(measured: Measured, fresh: float | None) -> Observations:
     return observations
 
 
-def left_out(measured: Measured, fresh: float | None) -> tuple[list[str], list[str]]:
-    """Return the curves that `followed` leaves out: those that clipping moved, and combinations of others."""
+def left_out(measured: Measured, fresh: float | None, used: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return why `followed` leaves out curves, and which: all but those that are used."""
     unmoved = _without_bias(measured, _guess(fresh))
     remaining = without_combinations(unmoved).names
-    return (
-        [name for name in measured.names if name not in unmoved.names],
-        [name for name in unmoved.names if name not in remaining],
-    )
+    reasons = {
+        "clipping at the ends of the range moved them": set(measured.names) - set(unmoved.names),
+        "they follow from the other curves": set(unmoved.names) - set(remaining),
+        "truncation alone does not describe the curves, and lower degrees pass unknown errors to them otherwise": (
+            set(remaining) - set(used)
+        ),
+    }
+    return [(reason, [n for n in measured.names if n in names]) for reason, names in reasons.items() if names]
 
 
 def _guess(fresh: float | None) -> float:

@@ -43,7 +43,7 @@ def test_truncation_is_identified_by_the_shares_of_degrees():
 
 def test_a_closure_above_degree_two_is_said_where_it_was_used():
     curve, errors = noisy_factors()
-    said = "Above degree 2 blur, refitting to finite samples, an error of the learned score and an autoencoder are"
+    said = "Above degree 2 refitting to finite samples and an error of the learned score are exact only for linear maps"
     assert said in diagnose(curve, degrees=DEGREES, standard_errors=errors).text
     spoilt = curve + 0.2 * np.eye(len(curve), 3)
     assert said in diagnose(spoilt, degrees=DEGREES, standard_errors=errors).text
