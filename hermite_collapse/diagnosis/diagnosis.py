@@ -335,7 +335,10 @@ def _diagnosed(
     for model in models:
         if fits[model.name].is_accepted:
             fits[model.name] = with_limits(fits[model.name], model, observations, fresh)
-    decision = decide(fits, observations)
+    decision, units = decide(fits, observations), observations.units
+    fits = {name: one.in_units(units) for name, one in fits.items()}
+    decision = decision._replace(leading=decision.leading.in_units(units))
+    observations = observations.as_given()
     truncation = fits.get("truncation")
     known: dict[str, Estimate | None] = {}
     concluded = decision.verdict in (IDENTIFIED, RATE_AND_PLATEAU)

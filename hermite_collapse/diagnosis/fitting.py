@@ -77,6 +77,17 @@ class MechanismFit(Value):
     fitted: dict[str, tuple[float, float]]
     limits: dict[str, float] = field(default_factory=dict)
 
+    def in_units(self, units: FloatArray | None) -> MechanismFit:
+        """Return the fit of columns that were divided by units, shape (m,), in terms of those that were given."""
+        if units is None:
+            return self
+        return self.replace(
+            plateau=self.plateau * units,
+            plateau_error=self.plateau_error * units,
+            predicted=self.predicted * units,
+            start=self.start * units,
+        )
+
     @property
     def is_rejected(self) -> bool:
         """Whether the data reject the mechanism at five per cent."""

@@ -22,7 +22,9 @@ UNKNOWN_KIND = "unknown"
 LARGEST_ROUND = 100_000
 HIGHEST_DEGREE = 1000
 _SIZES = (1e-15, 1e15)
-"""Sizes of columns within which a fit is the same in any unit."""
+"""Sizes of columns of factors and variances, and relative sizes of errors, that are fitted."""
+_FREE_SIZES = (1e-130, 1e130)
+"""Sizes of columns whose unit says nothing, such as distances: their squares are doubles."""
 _SMALLEST_SCATTER = 1e-12  # of the size of a curve, where it follows a law to rounding
 
 
@@ -81,7 +83,13 @@ def from_arrays(
         values = values**2
     if kind == "variances" and np.nanmin(values) < 0.0:
         raise InputError(f"curve must hold variances >= 0, got {float(np.nanmin(values))!r}.")
-    _require_size(values, errors, names)
+    limits, units = _SIZES, None
+    if kind in ("distances", UNKNOWN_KIND):
+        limits, units = _FREE_SIZES, own_units(values)
+        values = values / units
+        errors = None if errors is None else errors / units
+        joint = None if joint is None else _rescaled(joint, np.tile(units, len(values)))
+    _require_size(values, errors, names, limits, units)
     observations = _assembled(
         values,
         index,
@@ -90,7 +98,7 @@ def from_arrays(
         _column_degrees(kind, degrees, columns),
         names or tuple(f"column {j + 1}" for j in range(columns)),
         exact_rows=data is not None and data_errors is None,
-    )
+    ).replace(units=units)
     if error_freedom is None or errors is None:
         return observations
     added = len(values) - len(error_freedom.values)
@@ -105,15 +113,34 @@ def from_arrays(
     )
 
 
-def _require_size(values: FloatArray, errors: FloatArray | None, names: tuple[str, ...] | None) -> None:
+def own_units(values: FloatArray) -> FloatArray:
+    """Return powers of two of about the sizes of columns, shape (m,): divided by them, no digit changes."""
+    sizes = np.nanmax(np.abs(values), axis=0, initial=0.0)
+    low, high = _FREE_SIZES
+    is_moderate = (sizes >= low) & (sizes <= high)
+    return np.asarray(np.exp2(np.round(np.log2(np.where(is_moderate, sizes, 1.0)))))
+
+
+def _rescaled(covariance: FloatArray, units: FloatArray) -> FloatArray:
+    return np.asarray(covariance / units / units[:, None])
+
+
+def _require_size(
+    values: FloatArray,
+    errors: FloatArray | None,
+    names: tuple[str, ...] | None,
+    limits: tuple[float, float],
+    units: FloatArray | None,
+) -> None:
     """Refuse columns in whose units fits lose their digits."""
     sizes = np.nanmax(np.abs(values), axis=0, initial=0.0)
-    low, high = _SIZES
-    for j in np.flatnonzero((sizes > high) | ((sizes < low) & (sizes > 0.0))):
+    (low, high), given = limits, sizes if units is None else sizes * units
+    for j in np.flatnonzero((given > high) | ((given < low) & (given > 0.0))):
         name = f"column {j + 1}" if names is None else names[j]
         raise InputError(
-            f"curve must hold largest values within [{low:g}, {high:g}], got {sizes[j]:g} in {name}: change its unit."
+            f"curve must hold largest values within [{low:g}, {high:g}], got {given[j]:g} in {name}: change its unit."
         )
+    low, high = _SIZES
     if errors is not None:
         relative = errors / np.where(sizes > 0.0, sizes, 1.0)
         wrong = (errors > 0.0) & ~((relative >= low) & (relative <= high))

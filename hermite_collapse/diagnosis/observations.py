@@ -52,6 +52,8 @@ class Observations(Value):
         Degrees of freedom behind each error, infinite where it is known; None where all are.
     error_groups : int array, shape (N,), or None
         Entries of one number share one estimate of scatter.
+    units : array, shape (m,), or None
+        By which columns of no unit were divided to be fitted.
     """
 
     values: FloatArray
@@ -66,6 +68,7 @@ class Observations(Value):
     measured: Measured | None = None
     error_freedom: FloatArray | None = None
     error_groups: IntArray | None = None
+    units: FloatArray | None = None
 
     @property
     def are_shapeless(self) -> bool:
@@ -86,6 +89,20 @@ class Observations(Value):
     def last(self) -> int:
         """The last round, a whole number."""
         return round(float(self.rounds.max()))
+
+    def as_given(self) -> Observations:
+        """Return the columns in the units in which they were given."""
+        if self.units is None:
+            return self
+        entries = np.broadcast_to(self.units, self.values.shape)[self.used]
+        is_joint = self.covariance.ndim > 1
+        squares = np.outer(entries, entries) if is_joint else np.square(entries)
+        return self.replace(
+            values=self.values * self.units,
+            starts=self.starts * self.units,
+            covariance=self.covariance * squares,
+            units=None,
+        )
 
     @cached_property
     def start_guesses(self) -> FloatArray:
@@ -150,6 +167,7 @@ class Observations(Value):
             names=tuple(self.names[j] for j in columns),
             error_freedom=None if self.error_freedom is None else self.error_freedom[inside],
             error_groups=None if self.error_groups is None else self.error_groups[inside],
+            units=None if self.units is None else self.units[columns],
             moments=None if self.moments is None else self.moments.leading(columns),
             measured=None if self.measured is None else self.measured.only(columns),
         )
