@@ -35,8 +35,8 @@ def _objects(text: str) -> list[dict[str, object]]:
     except ValueError:
         content = [_parsed(line) for line in text.splitlines() if line.strip()]
     if isinstance(content, dict):
-        columns = list(content.values())
-        if not columns or not all(isinstance(column, list) for column in columns):
+        columns = _columns(content)
+        if columns is None:
             return [_object(content)]
         if len({len(column) for column in columns}) > 1:
             raise ValueError("JSON with lists of different lengths")
@@ -44,6 +44,16 @@ def _objects(text: str) -> list[dict[str, object]]:
     if not isinstance(content, list):
         raise ValueError("JSON that is no table")
     return [_object(item) for item in content]
+
+
+def _columns(content: dict[str, object]) -> list[list[object]] | None:
+    """Return the columns of an object of lists, or of rows by their number as pandas writes them; None for others."""
+    columns = [list(c.values()) if isinstance(c, dict) else c for c in content.values()]
+    keys = [list(c) for c in content.values() if isinstance(c, dict)]
+    if keys and (len(keys) < len(content) or any(key != keys[0] for key in keys)):
+        return None
+    lists = [column for column in columns if isinstance(column, list)]
+    return lists if lists and len(lists) == len(content) else None
 
 
 def _parsed(text: str) -> object:

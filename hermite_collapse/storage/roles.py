@@ -64,6 +64,8 @@ _ERRORS = (
 )
 
 
+_POWER = r"[x×*·] ?(?:10 ?\^? ?-?\d+|1e-?\d+)"
+"""As in "KID x 10^3": nothing for a distance, whose unit says nothing, and unclear for all else."""
 _SIGNS = {"+/-": "±", "+-": "±", "α": "alpha", "λ": "lambda", "σ": "sigma"}
 
 
@@ -90,12 +92,12 @@ def plain_name(name: str) -> str:
     text = "".join(letter for letter in text if not unicodedata.combining(letter))
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
-    text = re.sub(r"[x×*·] ?(?:10 ?\^? ?-?\d+|1e-?\d+)", " ", text)  # KID x 10^3
+    text = re.sub(_POWER, " ", text)
     text = re.sub(r"[(\[{]\s*(%|per ?cent)\s*[)\]}]|%", " ", text)
     text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
-    text = re.sub(r"(?<=[a-z]) ?\d+k\b", "", text)  # FID-50k
-    return re.sub(r"\s+", " ", text.replace("±", " ± ")).strip()
+    text = re.sub(r"\s+", " ", text.replace("±", " ± "))
+    return re.sub(r"(?<=[a-z]) ?\d+k\b", "", text).strip()  # FID-50k
 
 
 def is_interval(name: str) -> bool:
@@ -159,7 +161,18 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
             f"{argument} must have columns that are understood, {UNDERSTOOD}, got {_listed(unknown)}: say what it is "
             f"with --columns {unknown[0].strip() or 'NAME'!s}=ROLE, or leave it out with =ignore."
         )
-    return _placed([role for role in roles if role is not None], names, plain)
+    placed = _placed([role for role in roles if role is not None], names, plain)
+    for name, role in zip(names, placed, strict=True):
+        power = re.search(_POWER, name.casefold().replace("²", "^2").replace("³", "^3"))
+        is_free = role.role in (DISTANCE, VALUE, IGNORE) or (
+            role.role == ERROR and power and power[0] in role.of
+        )
+        if power and not is_free:
+            raise InputError(
+                f"{argument} must have numbers in their own unit, got a power of ten in {name.strip()!r}: multiply, "
+                "and leave it out of the name."
+            )
+    return placed
 
 
 def role_of_name(name: str) -> Role | None:
@@ -174,7 +187,7 @@ def _telling_part(name: str, plain: str) -> str:
     if re.fullmatch(rf".+ (?:mean|avg|average|{_ERRORS})", plain):
         return plain
     bare = re.sub(r"[(\[][^)\]]*[)\]]|[↓↑↗↘]", " ", name)
-    for part in (bare, re.split(r" - ", bare)[-1], re.split(r" - |/", bare)[-1]):
+    for part in (bare, re.split(r" - ", bare)[-1], re.split(r" - |(?<!\d)/", bare)[-1]):
         short = plain_name(part)
         if _own_role(re.sub(r" (?:min|max)$", "", short), []) is not None:
             return short

@@ -38,7 +38,9 @@ def without_empty_columns(cells: Cells) -> Cells:
 def one_row_a_round(cells: Cells) -> Cells:
     """Turn a table with one row a curve, whose columns are "gen 0", "gen 1", ..., to one with a row a round."""
     rounds = [round_in_name(name) for name in cells.names[1:]]
-    if cells.names and round_in_name(f"{cells.names[0]} 0") and all(n.isdigit() for n in cells.names[1:]):
+    heading = cells.names[0].strip().casefold() if cells.names else ""
+    is_rounds = round_in_name(f"{heading} 0") or heading in _NAMELESS  # as pandas writes a turned frame
+    if is_rounds and all(n.isdigit() for n in cells.names[1:]):
         rounds = list(cells.names[1:])  # "generation, 0, 1, 2, ..."
     if len(rounds) < 2 or any(number is None for number in rounds):
         return cells

@@ -223,7 +223,11 @@ def _without_title(body: list[str]) -> list[str]:
         title, names, *rest = written
         for mark in ("\t", ";", ","):
             shared = all(line.count(mark) >= names.count(mark) > 0 for line in rest)
-            if shared and not set(title) & set("\t;,|") and not _starts_with_number(names.split(mark)[0]):
+            if (
+                shared
+                and not set(title) & set("\t;,|")
+                and not any(map(_starts_with_number, names.split(mark)))
+            ):
                 return written[1:]
     return body
 

@@ -114,6 +114,20 @@ READ = {
         "[" + rows('{{"gen": {i}, "variance": {x}}},').rstrip(",") + "]",
         Answer("variances"),
     ),
+    "a size of samples": (
+        "generation,FID (50k),FID (50k) std\n" + rows("{i},{x},.1\n"),
+        Answer("distances", 0.1),
+    ),
+    "errors with the same power": (
+        "generation,KID x10^3,KID x10^3 std\n" + rows("{i},{x},.1\n"),
+        Answer("distances", 0.1),
+    ),
+    "a turned frame": (",0,1,2,3\nFID," + ",".join(map(str, VALUES)) + "\n", Answer("distances")),
+    "blanks and decimal commas": ("round variance\n" + rows("{i} {c}\n"), Answer("variances")),
+    "JSON of pandas": (
+        '{"generation":{"0":0,"1":1,"2":2,"3":3},"fid":{"0":1.0,"1":0.9,"2":0.83,"3":0.79}}',
+        Answer("distances"),
+    ),
     "JSON columns": (f'{{"round": [0, 1, 2, 3],\n"Recall": {VALUES}}}', Answer("distances")),
 }
 
@@ -159,6 +173,9 @@ def test_tables_without_rounds_say_where_they_begin(tmp_path):
         ("generation,variance ratio", "variance ratio"),
         ("generation,run 1", "run 1"),
         ("generation,Streuung", "Streuung"),
+        ("generation,1/variance", "1/variance"),
+        ("generation,1-recall", "1-recall"),
+        ("generation,sqrt(variance)", "sqrt(variance)"),
     ],
 )
 def test_what_may_be_something_else_is_refused_with_its_name(tmp_path, header, column):
@@ -167,3 +184,14 @@ def test_what_may_be_something_else_is_refused_with_its_name(tmp_path, header, c
     with pytest.raises(InputError, match="columns that are understood") as problem:
         read_curve(tmp_path / "c.csv")
     assert f"got '{column}'" in str(problem.value) and "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["variance x10^3", "std ×10³", "degree 2 x100", "fid,fid std x10^2", "variance,variance std *1e3"],
+)
+def test_powers_of_ten_are_refused_where_the_unit_matters(tmp_path, header):
+    count = header.count(",") + 1
+    (tmp_path / "c.csv").write_text(f"generation,{header}\n" + rows("{i}" + ",{x}" * count + "\n"))
+    with pytest.raises(InputError, match="numbers in their own unit, got a power of ten in '"):
+        read_curve(tmp_path / "c.csv")
