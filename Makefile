@@ -38,7 +38,7 @@ lint: $(VENV)/.stamp-all ## Check style and types
 check: $(VENV)/.stamp-all ## Check the statements of the two papers, one file each, and every formula times four constants
 	$(BIN)/python -m paper_checks
 
-mutations: $(VENV)/.stamp-all ## Change the package in some fifty places, one at a time, and list which test notices
+mutations: $(VENV)/.stamp-all ## Change the package in some hundred places, one at a time, and list which test notices
 	$(BIN)/python -m validation.mutations
 
 validate: $(VENV)/.stamp-all ## Hold theory against simulation on every preset; uses a CUDA device if there is one

@@ -7,7 +7,8 @@
     InputError: attenuation must be given arguments it knows, got fresh_fracton (did you mean fresh_fraction?).
 
 A call that fits costs what `floating` says: the signature is looked at only after Python has refused it.  Then a
-keyword of an earlier version is read as its name of today (`EARLIER_NAMES`).
+keyword of an earlier version is read as its name of today (`EARLIER_NAMES`).  Where a call fits and fails all the same,
+an argument of another kind than its annotation is named (`mismatch`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ import numpy as np
 from .arrays import brief
 from .errors import InputError
 from .floating import standing_for
+from .mismatch import sentence_of_mismatch
 
 Target = TypeVar("Target", bound=Callable[..., object])
+
+_FOREIGN = (AttributeError, IndexError, RuntimeError, ValueError)
+"""What libraries raise when they meet an argument of another kind; a TypeError may be a misfit as well."""
 
 EARLIER_NAMES = {"truncation": "truncation_time"}
 """Keywords of earlier versions that calls may still use, and what they are called now."""
@@ -70,7 +75,12 @@ def _guarded(function: Callable[..., object], name: str, *, bound: bool) -> Call
                     return renamed
         raise InputError(sentence) from None
 
-    errstate = np.errstate  # in a cell: see `standing_for`
+    def require_kinds(args: tuple[object, ...], keywords: Mapping[str, object]) -> None:
+        sentence = sentence_of_mismatch(function, args, keywords)
+        if sentence is not None:
+            raise InputError(sentence) from None
+
+    errstate, refusal, foreign = np.errstate, InputError, _FOREIGN  # in cells: see `standing_for`
 
     def call(*args: object, **keywords: object) -> object:
         with errstate(under="ignore"):
@@ -78,8 +88,14 @@ def _guarded(function: Callable[..., object], name: str, *, bound: bool) -> Call
                 return function(*args, **keywords)
             except TypeError:
                 renamed = with_fitting_names(args, keywords)
-                if renamed is None:
-                    raise  # the call fits: the error is another one
+                if renamed is None:  # the call fits: the error is another one
+                    require_kinds(args, keywords)
+                    raise
+            except refusal:
+                raise
+            except foreign:
+                require_kinds(args, keywords)
+                raise
             return function(*args, **renamed)
 
     return standing_for(function, call)
