@@ -49,9 +49,9 @@ def narrowed(figure: Figure) -> Figure:
 
 def _shape(panels: list[Axes]) -> tuple[int, int]:
     """Return rows and columns of the panels' grid; no columns where they stand in more than one grid or in none."""
-    places = [axes.get_subplotspec() for axes in panels]
-    grids = {id(place.get_gridspec()): place.get_gridspec() for place in places if place is not None}
-    if len(grids) != 1 or None in places:
+    cells = [axes.get_subplotspec() for axes in panels]
+    grids = {id(cell.get_gridspec()): cell.get_gridspec() for cell in cells if cell is not None}
+    if len(grids) != 1 or None in cells:
         return (1, 1) if len(panels) == 1 else (0, 0)
     (grid,) = grids.values()
     return grid.nrows, grid.ncols
