@@ -68,7 +68,7 @@ class Requirement(NamedTuple):
     Attributes
     ----------
     quantity : str
-        "steps", "guidance scale", "fresh fraction" or "images".
+        "steps", "guidance scale", "fresh fraction" or "images", which are those of each class under guidance.
     value : float or None
         The least that suffices, the largest for a guidance scale; None if nothing does.
     of_all : bool
@@ -264,7 +264,8 @@ class Audit(Displayed, Value):
             return f"a guidance scale of at most {_shown(value, up=False)}"
         if quantity == "images":
             real = significant(self.ledger.fresh_fraction * value)
-            return f"{grouped(int(value))} images a round, {real} of them real,"
+            of_each = "" if self.pipelines[0].guidance is None else " of each class"
+            return f"{grouped(int(value))} images{of_each} a round, {real} of them real,"
         return f"a fresh fraction of {_shown(value, up=True)}"
 
     def _unknown(self) -> str:

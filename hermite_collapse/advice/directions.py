@@ -4,9 +4,10 @@ With labels the directions are those of the covariance within classes, and along
 
     w = variance within a class,      b = variance of the class means, less what w adds to those of n_c samples.
 
-The variance of few samples along their own principal directions is no estimate of the data's: with as many samples as
-dimensions it lies between 0 and 4 where every direction has variance 1.  There the variances are those of samples that
-were held out along the directions of the others, so that each is that of the data along a direction, without bias.
+The variance of samples along their own principal directions is no estimate of the data's: where every direction has
+variance 1 it lies between (1 - sqrt(d/n))^2 and (1 + sqrt(d/n))^2, from 0 to 4 with as many samples as dimensions, and
+28 % off with 50 times as many.  So the variances are those of samples that were held out along the directions of the
+others, so that each is that of the data along a direction, without bias.
 
 An autoencoder is fitted in the leading principal directions; the rest of its input counts as residual.
 """
@@ -26,7 +27,6 @@ from ..pipeline.interpolant import SMALLEST
 from ..pipeline.matrix_autoencoder import AutoencoderFit, fit_autoencoder
 from .held_out import held_out_variances
 
-FEW = 50  # samples a dimension, below which variances are those of held-out samples
 MOST_FITTED = 64
 SAMPLES_PER_FITTED = 10
 
@@ -38,7 +38,7 @@ class PrincipalDirections(Value):
     Attributes
     ----------
     variances : array, shape (m,)
-        Along each direction; within a class where there are classes.  Of held-out samples where samples are few.
+        Along each direction, of held-out samples; within a class where there are classes.
     vectors : array, shape (m, d)
         The directions.
     between : array, shape (m,), or None
@@ -59,11 +59,6 @@ class PrincipalDirections(Value):
     unseen_share: float = 0.0
 
     @property
-    def is_rough(self) -> bool:
-        """Whether there are so few samples that variances are those of held-out samples."""
-        return is_few(self.count, self.vectors.shape[1])
-
-    @property
     def unseen(self) -> int:
         """Number of directions that the samples do not show."""
         return self.vectors.shape[1] - len(self.variances)
@@ -72,11 +67,6 @@ class PrincipalDirections(Value):
         """Return the indices of at most so many directions, evenly spread over their ranks, both ends among them."""
         last = len(self.variances) - 1
         return np.unique(np.round(np.linspace(0, last, min(number, last + 1))).astype(np.int64))
-
-
-def is_few(count: int, dimension: int) -> bool:
-    """Return whether variances of samples along their own principal directions are no estimate."""
-    return count < FEW * dimension
 
 
 def principal_directions(samples: FloatArray, labels: IntArray | None = None) -> PrincipalDirections:
@@ -108,14 +98,12 @@ def principal_directions(samples: FloatArray, labels: IntArray | None = None) ->
     variances, vectors = variances[variances > SMALLEST], vectors[variances > SMALLEST]
     if len(variances) == 0:
         raise InputError("samples must vary, got all of them equal.")
-    unseen_share = 0.0
-    if is_few(*samples.shape):
-        held_out, unseen_share = held_out_variances(samples, index)
-        shown = np.flatnonzero(held_out > SMALLEST)
-        shown = shown[shown < len(vectors)]
-        if len(shown) == 0:
-            raise InputError(f"samples must be enough to hold some out of each class, got {count}.")
-        variances, vectors = held_out[shown], vectors[shown]
+    held_out, unseen_share = held_out_variances(samples, index)
+    shown = np.flatnonzero(held_out > SMALLEST)
+    shown = shown[shown < len(vectors)]
+    if len(shown) == 0:
+        raise InputError(f"samples must be enough to hold some out of each class, got {count}.")
+    variances, vectors = held_out[shown], vectors[shown]
     between = None
     if means is not None and sizes is not None:
         along = (means - samples.mean(axis=0)) @ vectors.T

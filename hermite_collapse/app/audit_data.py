@@ -67,13 +67,8 @@ def read_directions(
     kind = "principal variances within classes of" if guided else "principal variances of"
     number = len(directions.variances)
     shown = f"{number} of {number + directions.unseen}" if directions.unseen else f"{number}"
-    spectrum = f"{shown} {kind} {len(data.samples)} samples in {samples.name}"
+    spectrum = f"{shown} {kind} {len(data.samples)} samples in {samples.name}, of samples held out"
     notes = []
-    if directions.is_rough:
-        notes.append(
-            f"{directions.count} samples in {directions.vectors.shape[1]} dimensions are few: variances are those of "
-            "held-out samples along the directions of the others."
-        )
     if directions.unseen_share > NOTHING:
         notes.append(
             f"{directions.unseen} of {directions.vectors.shape[1]} directions, with "

@@ -38,6 +38,8 @@ LEAST_MASS = 1e-18  # points that are carried on
 ROUGH = 0.5  # refinement from which down a panel need not be known better than this:
 ROUGH_TOLERANCE = 1e-9
 SMALL_MASS = 1e-13  # points between which gaps may be wide
+NO_NOISE = 1e-4  # of the noise level around it: noise of a step that moves a variance by 1e-8 of that level's
+MOST_POINTS = 20_000_000  # of a grid
 
 Map = Callable[[FloatArray], FloatArray]
 Classify = Callable[[FloatArray], IntArray]
@@ -167,7 +169,7 @@ def _carried(
     refinement: float = 1.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Return points and masses of the law of a sampler's output, no further apart than the finest level."""
-    added = sampler.noise_by_step
+    added = _visible_noise(sampler)
     if added is not None and np.any(added > 0.0):
         return _with_noise(sampler, added, posterior, finest, refinement)
 
@@ -177,9 +179,27 @@ def _carried(
             f"{sampler.describe()}: use particles."
         )
 
-    return _through(
-        lambda u: sampler.carry(sampler.deviation * u, posterior, draw), classify, finest, refinement
-    )
+    def function(u: FloatArray) -> FloatArray:
+        x = sampler.deviation * u
+        if added is None:
+            return sampler.carry(x, posterior, draw)
+        for step in range(sampler.steps):
+            x = sampler.advance(x, step, posterior)
+        return x
+
+    return _through(function, classify, finest, refinement)
+
+
+def _visible_noise(sampler: Sampler) -> FloatArray | None:
+    """Return the variance of the noise of each step, 0 where it is nothing beside the next level's.
+
+    Posterior variances that diffusers keeps from being 0 are 1e-20: a grid finer than that would have no end.
+    """
+    added = sampler.noise_by_step
+    if added is None:
+        return None
+    following = np.append(sampler.noise[1:], sampler.noise[-1])
+    return np.where(added <= (NO_NOISE * following) ** 2, 0.0, added)
 
 
 def _through(
@@ -277,7 +297,13 @@ def _spread(
     """Return a grid and the masses on it of weighted points plus normal noise."""
     width = int(np.ceil(REACH * noise / spacing))
     first = np.floor(points.min() / spacing) - width
-    count = int(np.floor(points.max() / spacing) - first) + width + 2
+    size = np.floor(points.max() / spacing) - first + width + 2.0
+    if size > MOST_POINTS:
+        raise InputError(
+            "sampler must add noise that is no finer than a ten-millionth of the law's width, or none, for its law on "
+            f"a line, got {noise:.3g}."
+        )
+    count = int(size)
     total = np.zeros(count)
     spread_points(np.ascontiguousarray(points), masses, noise, spacing, float(first), width, total)
     return (first + np.arange(count)) * spacing, total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
-from ..core.errors import InputError
+from ..core.errors import InputError, is_out_of_memory
 from .probed_steps import Denoiser
 from .scheduler_classes import quiet, scheduler_class
 from .scheduler_conventions import Convention, SchedulerObject, convention_of
@@ -67,6 +68,8 @@ def made(source: SchedulerSource) -> SchedulerObject:
         words = str(problem).strip().splitlines()[0]
         raise InputError(f"{name} cannot be made here: {words}") from None
     except Exception as problem:  # code of diffusers fails in many ways, all of them for what it was given
+        if is_out_of_memory(problem):
+            raise
         raise InputError(f"config must be one that {name} accepts: {sentence(problem)}") from None
 
 
@@ -203,8 +206,8 @@ def set_levels(
 
 
 def sentence(problem: Exception) -> str:
-    """Return what a library complains about as one short sentence."""
-    words = " ".join(str(problem).split())
+    """Return what a library complains about as one short sentence, the first of several."""
+    words = re.split(r"(?<=\.) (?=[A-Z])", " ".join(str(problem).split()))[0]
     if not words or isinstance(problem, LookupError | AssertionError):
         words = f"its own code fails ({type(problem).__name__}{': ' if words else ''}{words})"
     if len(words) > LONGEST_COMPLAINT:

@@ -205,7 +205,10 @@ def test_principal_variances_from_either_gram_matrix():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((400, 8)) * np.geomspace(1.0, 1e-2, 8)
     tall = principal_directions(x)
-    np.testing.assert_allclose(tall.variances, np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1], rtol=1e-10)
+    covariance = np.cov(x, rowvar=False)
+    along = np.einsum("ad,de,ae->a", tall.vectors, covariance, tall.vectors)
+    np.testing.assert_allclose(along, np.linalg.eigvalsh(covariance)[::-1], rtol=1e-10)
+    np.testing.assert_allclose(tall.variances, along, rtol=0.1)
     centred = x[:6] - x[:6].mean(axis=0)
     values, vectors = principal_axes(centred, 5)
     assert len(values) == 5  # one less than samples
@@ -213,7 +216,7 @@ def test_principal_variances_from_either_gram_matrix():
     wide = principal_directions(x[:6])
     for directions in (tall.vectors, vectors, wide.vectors):
         np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-9)
-    assert wide.is_rough and wide.unseen > 0 and not tall.is_rough and tall.unseen == 0
+    assert wide.unseen > 0 and tall.unseen == 0
     assert tall.quantiles(3).tolist() == [0, 4, 7] and tall.quantiles(99).tolist() == list(range(8))
 
 
@@ -237,7 +240,7 @@ def test_few_samples_of_a_steep_spectrum():
     rng = np.random.default_rng(0)
     variances = np.arange(1, 65) ** -1.5
     ratios, naive = [], []
-    for _ in range(20):
+    for _ in range(80):
         x = rng.standard_normal((100, 64)) * np.sqrt(variances)
         directions = principal_directions(x)
         true = directions.vectors**2 @ variances
@@ -245,6 +248,27 @@ def test_few_samples_of_a_steep_spectrum():
         naive.append(np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1] / true)
     assert np.all(np.abs(np.mean(ratios, axis=0) - 1.0) < 0.2)
     assert np.mean(naive, axis=0)[-1] < 0.3
+
+
+@pytest.mark.parametrize("each", [50, 200])
+def test_many_samples_of_a_flat_spectrum(each):
+    """Of n samples in d dimensions the edges are (1 +- sqrt(d/n))^2 in themselves, and 1 in samples held out."""
+    rng, dimension, sets = np.random.default_rng(each), 16, 12
+    expected = (1.0 + np.array([1.0, -1.0]) / np.sqrt(each)) ** 2 - 1.0
+    held_out, naive, limits = [], [], []
+    pipeline = Pipeline([SamplerSteps.edm(steps=18)], fresh_fraction=0.1)
+    for _ in range(sets):
+        x = np.sqrt(0.05) * rng.standard_normal((dimension * each, dimension))
+        variances = principal_directions(x).variances / 0.05
+        held_out.append(variances)
+        naive.append(np.linalg.eigvalsh(np.cov(x, rowvar=False))[[-1, 0]] / 0.05 - 1.0)
+        limits.append(np.asarray(pipeline.limit(0.05 * variances)) / variances)
+    error = np.sqrt(2.0 / (dimension * each * sets))
+    assert np.all(np.abs(np.mean(held_out, axis=0) - 1.0) < 4.5 * error)
+    assert np.all(np.abs(np.mean(naive, axis=0)) > 0.5 * np.abs(expected)) and np.all(
+        0.5 * np.abs(expected) > 8 * error
+    )
+    np.testing.assert_allclose(np.mean(limits, axis=0), pipeline.limit(0.05), rtol=0.05)
 
 
 def test_variances_within_classes_and_of_their_means():

@@ -126,8 +126,8 @@ def test_directions_of_images_are_principal_variances_in_model_units(tmp_path, c
     x = images(tmp_path / "photos", 160, side=1)
     document = audit("edm", "--samples", tmp_path / "photos", capsys=capsys)
     expected = np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1]
-    np.testing.assert_allclose(document["directions"], expected, rtol=1e-9)
-    assert document["spectrum"] == "3 principal variances of 160 samples in photos"
+    np.testing.assert_allclose(document["directions"], expected, rtol=0.1)
+    assert document["spectrum"] == "3 principal variances of 160 samples in photos, of samples held out"
     assert document["notes"] == []
 
 
@@ -139,10 +139,10 @@ def test_few_samples_in_many_dimensions_are_held_out(capsys):
     document = audit("edm", "--samples", "latents.npy", capsys=capsys)
     directions = np.array(document["directions"])
     assert len(directions) == 31 and document["spectrum"].startswith("31 of 256 principal variances")
+    assert document["spectrum"].endswith("in latents.npy, of samples held out")
     # Each is the mean of 40 squares; all of them together of 1240.
     assert np.all(np.abs(directions - 1.0) < 4.5 * np.sqrt(2 / 40))
     assert abs(directions.mean() - 1.0) < 4 * np.sqrt(2 / 1240)
-    assert any("variances are those of held-out samples" in note for note in document["notes"])
     unseen = next(note for note in document["notes"] if note.startswith("225 of 256 directions"))
     assert abs(float(re.search(r"with (\d+) %", unseen).group(1)) - 100 * 225 / 256) < 5
 
@@ -168,8 +168,10 @@ def test_latents_are_taken_as_they_are(tmp_path, capsys):
     x = np.random.default_rng(0).standard_normal((500, 2, 3, 1))
     np.save("latents.npy", x)
     document = audit("edm", "--samples", "latents.npy", capsys=capsys)
-    expected = np.linalg.eigvalsh(np.cov(x.reshape(500, 6), rowvar=False))[::-1]
-    np.testing.assert_allclose(document["directions"], expected, rtol=1e-9)
+    # All of them together are the total variance, and each is 1.
+    directions, covariance = np.array(document["directions"]), np.cov(x.reshape(500, 6), rowvar=False)
+    assert directions.sum() == pytest.approx(np.trace(covariance), rel=5e-3)
+    assert np.all(np.abs(directions - 1.0) < 4.5 * np.sqrt(2 / 500))
     assert document["notes"] == []
 
 
@@ -187,10 +189,11 @@ def test_guidance_takes_class_means_from_labels_or_folders(tmp_path, capsys):
     # By hand: variances within classes, and of the class means along them.
     within = x - np.array([x[labels == c].mean(axis=0) for c in range(4)])[labels]
     values, vectors = np.linalg.eigh(within.T @ within / (200 - 4))
-    assert np.allclose(document["directions"], values[::-1])
+    variances = np.array(document["directions"])
+    np.testing.assert_allclose(variances, values[::-1], rtol=0.1)
     centres = np.array([x[labels == c].mean(axis=0) for c in range(4)]) @ vectors[:, ::-1]
-    between = np.var(centres, axis=0) - values[::-1] * 3 / 200
-    for j, (w, b) in enumerate(zip(values[::-1], between, strict=True)):
+    between = np.var(centres, axis=0) - variances * 3 / 200
+    for j, (w, b) in enumerate(zip(variances, between, strict=True)):
         sampler = SamplerSteps.edm(steps=25, guidance=Guidance(1.5, float(b)))
         assert document["all_together"]["one_round"][j] == pytest.approx(sampler.variance(w) / w, rel=1e-9)
         limit = Pipeline([sampler], fresh_fraction=0.9).limit(w) / w
@@ -222,7 +225,11 @@ def test_decoded_samples_give_the_autoencoder(tmp_path, capsys):
     np.testing.assert_allclose(np.array(entry["residual"]), 0.0025 * np.eye(3), atol=3e-4)
     assert entry["critical_share"] == 0.0 and entry["spectral_radius"] == pytest.approx(0.9, abs=0.02)
     # The limit of all directions at once, by plain rounds.
-    r, n, data = np.array(entry["regression"]), np.array(entry["residual"]), np.diag(document["directions"])
+    r, n, data = (
+        np.array(entry["regression"]),
+        np.array(entry["residual"]),
+        np.diag(np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1]),
+    )
     state = data
     for _ in range(500):
         state = r @ (0.5 * data + 0.5 * state) @ r.T + n
@@ -283,7 +290,11 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys):
             ["edm", "--guidance", "2", "--samples", "x.npy"],
             r"guidance must come with class means.*without classes",
         ),
-        (["edm", "--guidance", "0.5", "--samples", "classes"], "scale must be >= 1"),
+        (
+            ["edm", "--guidance", "0.5", "--samples", "classes"],
+            r"guidance must be >= 1 \(1 is none\), got 0.5",
+        ),
+        (["edm", "--guidance", "nan", "--samples", "classes"], "guidance must be finite"),
         (["edm", "--labels", "labels.txt", "--samples", "x.npy"], "labels must come with guidance"),
         (
             ["edm", "--guidance", "2", "--samples", "x.npy", "--labels", "few.txt"],

@@ -368,6 +368,8 @@ def test_what_is_not_known_is_not_tested(law, scale, words):
 def test_samplers_with_noise_that_look_back_are_not_followed():
     pytest.importorskip("diffusers")
     config = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}
+    for other in ("SASolverScheduler", "KDPM2AncestralDiscreteScheduler"):
+        assert not can_be_followed(Steps.of_scheduler({"_class_name": other}, steps=6))
     sampler = Steps.of_scheduler(config, steps=6)
     assert not can_be_followed(sampler) and can_be_followed(Steps.ddpm(steps=4))
     assert can_be_followed(Steps.of_scheduler({"_class_name": "DPMSolverMultistepScheduler"}, steps=6))

@@ -180,6 +180,48 @@ def test_probed_schedulers_of_one_and_more_steps(name, options, steps, total, wi
     assert abs(x.var() - float(sampler.variance(0.2125))) > 4.5 * error or name == "HeunDiscreteScheduler"
 
 
+def test_noise_that_is_almost_none_is_none():
+    """Posterior variances of 1e-20, which diffusers keeps from being 0, would need 1e11 points."""
+    diffusers = pytest.importorskip("diffusers")
+    torch = pytest.importorskip("torch")
+    config = {
+        "rescale_betas_zero_snr": True,
+        "timestep_spacing": "trailing",
+        "prediction_type": "v_prediction",
+    }
+    scheduler = diffusers.DDPMScheduler(clip_sample=False, **config)
+    sampler = SamplerSteps.of_scheduler({"_class_name": "DDPMScheduler", **config}, steps=6)
+    assert 0.0 < sampler.noise_by_step.min() < 1e-15 < 1e-3 < np.median(sampler.noise_by_step)
+    law = hc.GaussianMixture([0.3, 0.5, 0.2], [-1.2, 0.4, 1.5], [0.02, 0.1, 0.005])
+    scheduler.set_timesteps(6)
+    generator = torch.Generator().manual_seed(4)
+    x = torch.randn(30_000, 1, generator=generator, dtype=torch.float64)
+    for t in scheduler.timesteps:
+        level = float(scheduler.alphas_cumprod[t])
+        signal, noise = level**0.5, (1.0 - level) ** 0.5
+        data, noises = posterior(law, x[:, 0].numpy(), signal, noise)
+        output = torch.from_numpy(signal * noises - noise * data)[:, None]
+        x = scheduler.step(output, t, x, generator=generator).prev_sample.double()
+    values = hc.EmpiricalLaw(x.numpy(), scale=1.0).hermite_coefficients(6)
+    exact = mixture_round(sampler, law).after.coefficients(6)
+    assert np.all(np.abs(values.values - exact)[1:] < 4.5 * values.standard_error[1:])
+
+
+@pytest.mark.parametrize("eta", [1e-12, 1e-6])
+def test_little_noise_does_little(eta):
+    law = modes(0.45, 0.01)
+    quiet, noisy = (
+        mixture_round(SamplerSteps.ddim(steps=6, eta=size), law).after.coefficients(6) for size in (0.0, eta)
+    )
+    np.testing.assert_allclose(noisy, quiet, atol=1e-7)
+
+
+def test_noise_too_fine_for_a_grid_is_refused():
+    sampler = SamplerSteps.ddim(steps=6, eta=3e-3)
+    with pytest.raises(hc.InputError, match="sampler must add noise that is no finer than"):
+        mixture_round(sampler, hc.GaussianMixture([0.5, 0.5], [-3e4, 3e4], 1.0))
+
+
 def test_noise_that_is_shared_between_steps_needs_particles():
     pytest.importorskip("diffusers")
     scheduler = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}

@@ -121,7 +121,7 @@ def run(
     loop = _Loop(
         checks.fraction(fresh_fraction),
         images,
-        None if guidance is None else Guidance(guidance, 0.0),
+        None if guidance is None else Guidance(_scale_of(guidance), 0.0),
         checks.positive(tolerance, "tolerance"),
         checks.integer(steps, "steps", minimum=1),
     )
@@ -197,6 +197,13 @@ def _check_companions(
         raise InputError(f"decoded must come with samples, got {str(decoded)!r} without them.")
     if decoded_again is not None and decoded is None:
         raise InputError(f"decoded_again must come with decoded, got {str(decoded_again)!r} without it.")
+
+
+def _scale_of(guidance: float) -> float:
+    """Return a guidance scale, refused by the name of its option."""
+    if not checks.real(guidance, "guidance") >= 1.0:
+        raise InputError(f"guidance must be >= 1 (1 is none), got {guidance!r}.")
+    return guidance
 
 
 def _audit(build: Callable[[int], Sampler], sampler: Sampler, data: AuditData, loop: _Loop) -> Audit:
