@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_known_channels_are_read_from_folders(digits, monkeypatch, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(("half", "value_range"), [(3.0, ["--value-range", "85", "170"]), (1.0, [])])
 def test_ten_folders_of_fashion_images_take_less_than_a_minute(half, value_range, tmp_path):
-    """2 000 images of 28 x 28 a generation, from the command line alone, the start of Python included."""
+    """2 000 images of 28 x 28 a generation, from the command line alone: both in a minute of processor time."""
     pytest.importorskip("PIL.Image")
     if not FASHION_MNIST.exists():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
@@ -97,7 +97,6 @@ def test_ten_folders_of_fashion_images_take_less_than_a_minute(half, value_range
     for name, samples in [("real", data), *((f"gen_{i}", x) for i, x in enumerate(generations, start=1))]:
         save(tmp_path / name, samples, half, side=28)
     command = [sys.executable, "-m", "hermite_collapse"]
-    begin = time.perf_counter()
     measure = [
         *command,
         "measure",
@@ -110,18 +109,25 @@ def test_ten_folders_of_fashion_images_take_less_than_a_minute(half, value_range
         "M",
         "--json",
     ]
+    begin = processor_time_of_children()
     document = json.loads(subprocess.run(measure, cwd=tmp_path, check=True, capture_output=True).stdout)
-    assert time.perf_counter() - begin < 60.0
     assert document["clipping"]["is_biased"] == (half == 1.0)
     if half == 1.0:
         assert document["clipping"]["shares"][0][0] > 0.4 > 0.3 > document["clipping"]["shares"][9][0]
+        assert processor_time_of_children() - begin < 60.0
         return
     answer = subprocess.run(
         [*command, "diagnose", "M", "--json"], cwd=tmp_path, check=True, capture_output=True
     )
+    assert processor_time_of_children() - begin < 60.0
     diagnosis = json.loads(answer.stdout)
     for name, truth in (("fresh_fraction", 0.2), ("truncation_time", 0.05)):
         assert abs(diagnosis[name]["value"] - truth) < 3 * diagnosis[name]["error"] < 0.5 * truth
+
+
+def processor_time_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_folders_that_were_cut_are_flagged(digits, monkeypatch, capsys):
