@@ -27,19 +27,14 @@ def enough_steps(config: Config, recursion: Recursion, sampler: Sampler | None) 
         return section.steps
     if min(recursion.schedule.times(config.recursion.rounds)) <= 0.0:
         return None  # the reverse diffusion refuses a round that ends at time 0
-    from ..comparison.step_bound import independent_particles, steps_needed
+    from ..comparison.step_bound import PlannedSteps, independent_particles
     from ..simulation.samplers import ExponentialMultistep
 
     used = ExponentialMultistep() if sampler is None else sampler
     pool = None
     if section.generator == "kernel":
         pool = section.particles if section.pool is None else section.pool
-    needed = steps_needed(
-        recursion,
-        used.describe(),
-        used.default_steps,
-        rounds=config.recursion.rounds,
-        particles=independent_particles(section.particles, section.runs, pool),
-        refined=is_refined(config),
-    )
-    return min(needed, max(MOST, used.default_steps))
+    particles = independent_particles(section.particles, section.runs, pool)
+    rounds, described = config.recursion.rounds, used.describe()
+    planned = PlannedSteps(recursion, described, rounds, particles, is_refined(config))
+    return min(planned.needed(used.default_steps), max(MOST, used.default_steps))

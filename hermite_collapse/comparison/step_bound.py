@@ -12,6 +12,7 @@ from twice the steps, the next order is left, beside the wider error bars of the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,105 +44,79 @@ def gain_of(order: float) -> float:
     return 1.0 / (1.0 - 0.5**order)
 
 
-def step_bound(recursion: Recursion, simulated: SimulatedRecursion, *, refined: bool = False) -> float:
-    """Return how many standard errors the steps of a simulation may move a coefficient by; 0 without steps."""
-    if simulated.steps is None or simulated.sampler is None:
-        return 0.0
-    return steps_bound(
-        recursion,
-        simulated.sampler,
-        simulated.steps,
-        rounds=simulated.rounds,
-        particles=independent_particles(simulated.particles, simulated.runs, simulated.pool),
-        refined=refined,
-    )
-
-
 def independent_particles(particles: int, runs: int, pool: int | None) -> float:
     """Return how many independent particles have error bars as small as those of all runs."""
     return runs / (1.0 / particles + (0.0 if pool is None else 1.0 / pool))
 
 
-def steps_bound(
-    recursion: Recursion,
-    sampler: Mapping[str, object],
-    steps: int,
-    *,
-    rounds: int,
-    particles: float,
-    refined: bool = False,
-) -> float:
-    """Return how many standard errors so many steps may move a coefficient by; 0 for a grid or order not stated.
+@dataclass(frozen=True)
+class PlannedSteps:
+    """A reverse diffusion whose number of steps is still to be chosen.
 
     Parameters
     ----------
     recursion : Recursion
     sampler : mapping
         As in the record: order, grid and horizon.
-    steps : int
     rounds : int
     particles : float
         Independent particles of all runs together.
     refined : bool
         Whether the values are extrapolated from twice the steps.
     """
-    order, grid = order_of(sampler), sampler.get("grid")
-    if order is None or grid not in GRIDS or rounds == 0:
-        return 0.0
-    horizon = sampler.get("horizon")
-    largest = 0.0
-    for time in np.unique(recursion.schedule.times(rounds)):
-        stop, rate = ornstein_uhlenbeck_time(recursion, float(time))
-        start = float(horizon) if isinstance(horizon, int | float) else default_horizon(stop, rate)
-        times = spaced_times(str(grid), steps, start=start, stop=stop, rate=rate)
-        power = order + 1.0 if refined else order
-        effect = -np.diff(_log_sigma(times, rate))
-        largest = max(largest, float(np.max(effect**power * np.exp(-2.0 * rate * times[1:]))))
-    gain = gain_of(order)
-    wider = np.hypot(1.0 - gain, gain) if refined else 1.0
-    return float(np.sqrt(particles) * largest / wider)
 
+    recursion: Recursion
+    sampler: Mapping[str, object]
+    rounds: int
+    particles: float
+    refined: bool = False
 
-def steps_needed(
-    recursion: Recursion,
-    sampler: Mapping[str, object],
-    steps: int,
-    *,
-    rounds: int,
-    particles: float,
-    refined: bool = False,
-) -> int:
-    """Return the least number of steps >= `steps`, to a few per cent, whose effect stays below the error bars."""
+    @classmethod
+    def of_record(
+        cls, recursion: Recursion, simulated: SimulatedRecursion, *, refined: bool = False
+    ) -> PlannedSteps:
+        """Return those of a simulation; without a sampler there is nothing that steps do."""
+        particles = independent_particles(simulated.particles, simulated.runs, simulated.pool)
+        return cls(recursion, simulated.sampler or {}, simulated.rounds, particles, refined)
 
-    def is_enough(count: int) -> bool:
-        bound = steps_bound(recursion, sampler, count, rounds=rounds, particles=particles, refined=refined)
-        return bound <= LARGEST
+    def bound(self, steps: int | None) -> float:
+        """Return how many standard errors so many steps may move a coefficient by; 0 for a grid or order not stated."""
+        order, grid = order_of(self.sampler), self.sampler.get("grid")
+        if steps is None or order is None or grid not in GRIDS or self.rounds == 0:
+            return 0.0
+        horizon = self.sampler.get("horizon")
+        largest = 0.0
+        for time in np.unique(self.recursion.schedule.times(self.rounds)):
+            stop, rate = ornstein_uhlenbeck_time(self.recursion, float(time))
+            start = float(horizon) if isinstance(horizon, int | float) else default_horizon(stop, rate)
+            times = spaced_times(str(grid), steps, start=start, stop=stop, rate=rate)
+            power = order + 1.0 if self.refined else order
+            effect = -np.diff(_log_sigma(times, rate))
+            largest = max(largest, float(np.max(effect**power * np.exp(-2.0 * rate * times[1:]))))
+        gain = gain_of(order)
+        wider = np.hypot(1.0 - gain, gain) if self.refined else 1.0
+        return float(np.sqrt(self.particles) * largest / wider)
 
-    if is_enough(steps):
-        return steps
-    below, above = steps, 2 * steps
-    while not is_enough(above) and above < MOST_STEPS:
-        below, above = above, 2 * above
-    while above - below > max(1, above // 100):
-        middle = (below + above) // 2
-        below, above = (below, middle) if is_enough(middle) else (middle, above)
-    return above
+    def needed(self, steps: int) -> int:
+        """Return the least number of steps >= `steps`, to a few per cent, whose effect stays below the error bars."""
+        if self.bound(steps) <= LARGEST:
+            return steps
+        below, above = steps, 2 * steps
+        while self.bound(above) > LARGEST and above < MOST_STEPS:
+            below, above = above, 2 * above
+        while above - below > max(1, above // 100):
+            middle = (below + above) // 2
+            below, above = (below, middle) if self.bound(middle) <= LARGEST else (middle, above)
+        return above
 
 
 def too_few_steps(recursion: Recursion, simulated: SimulatedRecursion, *, refined: bool) -> str:
     """Return why nothing is tested for the steps of the sampler; nothing where they are enough."""
-    bound = step_bound(recursion, simulated, refined=refined)
-    if bound <= LARGEST or simulated.steps is None or simulated.sampler is None:
+    planned = PlannedSteps.of_record(recursion, simulated, refined=refined)
+    bound = planned.bound(simulated.steps)
+    if bound <= LARGEST or simulated.steps is None:
         return ""
-    particles = independent_particles(simulated.particles, simulated.runs, simulated.pool)
-    needed = steps_needed(
-        recursion,
-        simulated.sampler,
-        simulated.steps,
-        rounds=simulated.rounds,
-        particles=particles,
-        refined=refined,
-    )
+    needed = planned.needed(simulated.steps)
     how = ", extrapolated from twice as many," if refined else ""
     return (
         f"Nothing is tested: {simulated.steps} steps of the sampler{how} may move a coefficient by up to {bound:.2g} "

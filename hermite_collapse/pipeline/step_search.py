@@ -35,7 +35,7 @@ from .requirements import deviations, is_within
 
 RATIO, LARGE_RATIO = 1.5, 2.0  # of one number of steps to the next
 LARGE = 200
-LOOKS = 5  # at numbers between two of the grid
+LOOKS = 8  # at numbers between two of the grid
 SAFETY = 2.0  # of the error of an interpolation
 TRAINING_STEPS = 1000  # T of nearly all schedulers
 SHOWING = (33, 34, 35)  # numbers that show the rounding: T/K is 30.3, 29.4 and 28.6
@@ -234,13 +234,17 @@ class _Search:
                 self.holds(int(counts[np.argmin(expected)]))
 
     def _look_between(self, low: int, high: int) -> bool:
-        """Try numbers between two that fail while one may suffice, and return whether one does."""
-        for _ in range(LOOKS):
+        """Try numbers between two that fail while one may suffice, and return whether one does.
+
+        The most promising one and the middle of its interval by turns: limits that jump at a fold are not linear.
+        """
+        for look in range(LOOKS):
             best, least = None, 0.0
             for a, b in pairwise(k for k in self.tried if low <= k <= high):
                 counts, _, hoped = self._between(a, b)
                 if len(counts) and hoped.min() <= least:
-                    best, least = int(counts[np.argmin(hoped)]), float(hoped.min())
+                    best = (a + b) // 2 if look % 2 else int(counts[np.argmin(hoped)])
+                    least = float(hoped.min())
             if best is None:
                 return False
             if self.holds(best):

@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.comparison.step_bound import (
-    independent_particles,
-    step_bound,
-    steps_bound,
-    steps_needed,
-)
+from hermite_collapse.comparison.step_bound import PlannedSteps, independent_particles
 
 pytest.importorskip("torch")
 
@@ -47,11 +42,13 @@ def test_few_steps_test_nothing_and_are_named(law, time, steps):
     near_normal = comparison.modes.is_testable(comparison.runs)
     largest = np.abs(comparison.z[near_normal]).max()
     assert largest > 4.5  # the steps alone, as the theory is the truth
-    assert largest < step_bound(recursion, record)
+    planned = PlannedSteps.of_record(recursion, record)
+    assert largest < planned.bound(steps)
     assert not comparison.verdict.is_tested and not comparison.verdict.passed and not comparison.tested.any()
     assert not comparison.statistics.tested.any() and comparison.implied_fresh_fraction is None
     assert f"{steps} steps of the sampler may move a coefficient" in comparison.verdict.text
-    needed = steps_needed(recursion, record.sampler, steps, rounds=2, particles=40_000)
+    assert planned == PlannedSteps(recursion, record.sampler, 2, 40_000)
+    needed = planned.needed(steps)
     assert f"steps = {needed} are enough" in comparison.verdict.text
     assert hc.compare(recursion, record_of(recursion, steps=needed)).verdict.passed
 
@@ -68,13 +65,13 @@ def test_the_bound_is_that_of_the_grid_the_simulation_runs(sampler, process):
         signal = np.exp(-rate * times)
         steps = -np.diff(np.log(np.sqrt(1.0 - signal**2) / signal))
         expected = max(expected, np.max(steps**sampler.order * signal[1:] ** 2))
-    assert step_bound(recursion, record) == pytest.approx(10.0 * expected)
+    assert PlannedSteps.of_record(recursion, record).bound(40) == pytest.approx(10.0 * expected)
 
 
 def test_a_first_order_sampler_is_tested_where_it_is_extrapolated():
     recursion, sampler = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.1), EulerMaruyama()
     size = {"particles": 4000, "runs": 1, "sampler": sampler}
-    needed = steps_needed(recursion, sampler.describe(), 50, rounds=2, particles=4000, refined=True)
+    needed = PlannedSteps(recursion, sampler.describe(), 2, 4000, refined=True).needed(50)
     coarse = record_of(recursion, steps=needed, **size)
     fine = record_of(recursion, steps=2 * needed, **{**size, "seed": 12})
     assert "steps of the sampler may move" in hc.compare(recursion, coarse).verdict.text
@@ -99,8 +96,9 @@ def test_unasked_steps_are_enough():
         sampler = EulerMaruyama() if section.sampler else ExponentialMultistep()
         steps = enough_steps(config, recursion, sampler)
         pool = section.particles if section.generator == "kernel" else None
-        size = {"rounds": 12, "particles": independent_particles(section.particles, section.runs, pool)}
-        bound = steps_bound(recursion, sampler.describe(), steps, **size, refined=bool(section.sampler))
+        particles = independent_particles(section.particles, section.runs, pool)
+        planned = PlannedSteps(recursion, sampler.describe(), 12, particles, refined=bool(section.sampler))
+        bound = planned.bound(steps)
         assert steps >= sampler.default_steps and (bound <= 1.0 or steps == MOST)
     asked = Config().updated({"generator": "exact", "steps": 7})
     assert enough_steps(asked, recursion, None) == 7
