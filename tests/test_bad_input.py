@@ -151,6 +151,17 @@ REFUSED = [
         "mechanism must be a round map of hc.mechanisms, got 'blur'",
     ),
     (lambda: hc.compare_learned(LAW, LAW), "recursion must be a Recursion"),
+    (lambda: hc.bounds.collapse_bounds(3), "recursion must be a Recursion, got 3"),
+    (lambda: hc.bounds.divergence_table(RECURSION, rounds=2**62), "rounds = 4611686018427387904 must fit"),
+    (
+        lambda: hc.bounds.mode_defects([[[0.0], [np.nan]], [[0.0], [0.3]]], [1], target=[0.0], **ROUNDS),
+        r"coefficients must be finite, got 1 .* first at \(0, 1, 0\)",
+    ),
+    (
+        lambda: hc.Recursion(LAW, fresh_fraction=np.ma.array([0.1, 0.9], mask=[0, 1]), truncation_time=0.1),
+        "fresh_fraction must have no masked entries, got 1",
+    ),
+    (lambda: hc.read_scheduler(3), "config must be text, a path or a mapping, got 3"),
     (lambda: hc.compare_steps(RECURSION, LAW, DDIM), "simulated must be a SimulatedRecursion"),
     (
         lambda: hc.compare_steps(RECURSION, RECORD, "ddim"),

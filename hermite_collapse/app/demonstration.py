@@ -58,6 +58,8 @@ def demo(*, fresh_fraction: float = 0.3, truncation_time: float = 0.1, particles
     from ..recursion.recursion import Recursion
 
     count = checks.count(particles, "particles", minimum=2)
+    fresh_fraction = checks.fraction(fresh_fraction)
+    truncation_time = checks.nonnegative(truncation_time, "truncation_time")
     recursion = Recursion(
         load("three_modes_1d"), fresh_fraction=fresh_fraction, truncation_time=truncation_time
     )

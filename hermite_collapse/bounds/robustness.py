@@ -332,9 +332,9 @@ def measured_runs(
     coefficients: ArrayLike, degree: ArrayLike, target: ArrayLike
 ) -> tuple[FloatArray, IntArray, FloatArray]:
     """Return measured coefficients (runs, rounds + 1, m), degrees (m,) and the target's coefficients (m,)."""
-    measured = np.asarray(coefficients, dtype=float)
+    measured = checks.real_array(coefficients, "coefficients")
     n = checks.degrees(degree).reshape(-1)
-    data = np.asarray(target, dtype=float)
+    data = checks.real_array(target, "target")
     if measured.ndim != 3 or measured.shape[2] != len(n) or measured.shape[0] < 2 or measured.shape[1] < 2:
         raise InputError(
             f"coefficients must have shape (runs >= 2, rounds + 1 >= 2, {len(n)}), got {measured.shape}."

@@ -52,18 +52,23 @@ def _is_one(value: object, word: str, function: Callable[..., object]) -> bool:
     if word in _TESTS:
         return _TESTS[word](value)
     kind = _class_named(word, function)
-    return kind is None or isinstance(value, kind)
+    if kind is None:
+        return True
+    if not getattr(kind, "_is_protocol", False):
+        return isinstance(value, kind)
+    members = {name for name in (*vars(kind), *kind.__annotations__) if not name.startswith("_")}
+    return all(hasattr(value, name) for name in members)
 
 
 def _class_named(word: str, function: Callable[..., object]) -> type | None:
-    """Return a class of this package by its name; None for anything else, also for protocols."""
+    """Return a class of this package by its name; None for anything else."""
     package = __name__.partition(".")[0]
     modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == package]
     for names in (getattr(function, "__globals__", {}), *(vars(module) for module in modules)):
         kind = names.get(word)
         if inspect.isclass(kind):
             is_ours = kind.__module__.partition(".")[0] == package
-            return kind if is_ours and not getattr(kind, "_is_protocol", False) else None
+            return kind if is_ours else None
     return None
 
 

@@ -70,6 +70,13 @@ def test_a_failure_of_its_own_stays_one(changes):
         everything(**{"recursion": RECURSION, **changes})
 
 
+def test_protocols_are_told_by_their_members():
+    ask = {"degree": 2, "rounds": 2, "fresh_fraction": 0.3}
+    assert hc.plan_schedule(**ask, error=hc.PowerLaw(0.001, 0.5)) is not None
+    with pytest.raises(hc.InputError, match=r"error must be an ErrorModel, got \[0.1, 0.2\]\."):
+        hc.plan_schedule(**ask, error=[0.1, 0.2])
+
+
 def test_calls_that_do_not_bind_are_not_judged():
     assert sentence_of_mismatch(everything, (), {"no": 1}) is None
 

@@ -103,7 +103,7 @@ def divergence_table(
     >>> [row.target_verdict for row in hc.bounds.divergence_table(recursion, rounds=2)]
     ['finite', 'finite', 'infinite']
     """
-    count = checks.integer(rounds, "rounds")
+    count = checks.entries(rounds, "rounds")
     r = checks.positive(ratio, "ratio")
     if r >= 1.0:
         raise InputError(f"ratio must lie in (0, 1), got {ratio!r}.")
@@ -155,7 +155,7 @@ def first_infinite_round(recursion: Recursion, *, rounds: int = 1000) -> int | N
     >>> hc.bounds.first_infinite_round(recursion)
     2
     """
-    count = checks.integer(rounds, "rounds")
+    count = checks.entries(rounds, "rounds")
     target = recursion.target
 
     def infinite(i: int) -> bool:
@@ -204,7 +204,7 @@ def propagation_record(
     >>> {row.verdict for row in hc.bounds.propagation_table(record)} <= {"holds", "vacuous"}
     True
     """
-    count = checks.integer(rounds, "rounds", 1)
+    count = checks.entries(rounds, "rounds", 1)
     alpha = recursion.fresh_fraction
     if isinstance(alpha, tuple) or len(recursion.mixing(2)[1]) != 3 or np.any(recursion.mixing(2)[1][:2]):
         raise InputError(f"recursion must have regime 'replace' and one fresh_fraction, got {recursion!r}.")
