@@ -33,7 +33,7 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from .denoiser import AnySamples, Posterior, Sampler, posterior_means
 from .guidance import Guidance
-from .step_coefficients import ddim_steps, ddpm_steps, edm_steps, flow_steps
+from .step_coefficients import StepCoefficients, ddim_steps, ddpm_steps, edm_steps, flow_steps
 from .training_noise import signal_levels
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SamplerSteps(Sampler):
+class SamplerSteps(StepCoefficients, Sampler):
     """A sampler of K steps with the exact denoiser; made by `edm`, `ddpm`, `ddim`, `flow` or `of_scheduler`.
 
     Parameters
@@ -70,15 +70,6 @@ class SamplerSteps(Sampler):
     1.113551
     """
 
-    name: str
-    start: float
-    signal: FloatArray
-    noise: FloatArray
-    on_sample: FloatArray
-    on_data: FloatArray
-    on_noise: FloatArray
-    added: FloatArray
-    corrector: FloatArray | None = None
     guidance: Guidance | None = None
 
     @property
@@ -187,7 +178,7 @@ class SamplerSteps(Sampler):
         >>> round(float(euler.variance(0.25) / 0.25), 6)
         0.715822
         """
-        return cls(*edm_steps(steps, sigma_min, sigma_max, rho, method, sigmas), guidance=guidance)
+        return cls(**vars(edm_steps(steps, sigma_min, sigma_max, rho, method, sigmas)), guidance=guidance)
 
     @classmethod
     @public
@@ -233,7 +224,7 @@ class SamplerSteps(Sampler):
         (0.927586, 1.015374)
         """
         table = signal_levels(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
-        return cls(*ddpm_steps(steps, table, variance), guidance=guidance)
+        return cls(**vars(ddpm_steps(steps, table, variance)), guidance=guidance)
 
     @classmethod
     @public
@@ -286,7 +277,9 @@ class SamplerSteps(Sampler):
         [0.613933, 0.468655]
         """
         table = signal_levels(alphas_cumprod, train_steps, beta_start, beta_end, schedule)
-        return cls(*ddim_steps(steps, table, eta, spacing, offset, set_alpha_to_one), guidance=guidance)
+        return cls(
+            **vars(ddim_steps(steps, table, eta, spacing, offset, set_alpha_to_one)), guidance=guidance
+        )
 
     @classmethod
     @public
@@ -326,7 +319,7 @@ class SamplerSteps(Sampler):
         >>> [round(float(SamplerSteps.flow(steps=k).variance(0.25)) / 0.25, 6) for k in (1, 10, 100)]
         [0.0, 0.742295, 0.970798]
         """
-        return cls(*flow_steps(steps, shift, sigmas), guidance=guidance)
+        return cls(**vars(flow_steps(steps, shift, sigmas)), guidance=guidance)
 
     @classmethod
     @public

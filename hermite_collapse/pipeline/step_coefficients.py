@@ -6,7 +6,7 @@ N at the level (a, s) of the step.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,8 @@ from .levels import SPACINGS, decreasing, edm_levels, previous_levels, used_time
 VARIANCES = ("posterior", "beta")
 
 
-class StepCoefficients(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class StepCoefficients:
     """A sampler in words, the variance of its start, and arrays of shape (K,); see `SamplerSteps`."""
 
     name: str
