@@ -97,7 +97,5 @@ def _facts(audit: Audit) -> list[tuple[str, str]]:
             f"{part.describe()}: {significant(float(x))}"
             for part, x in zip(first.mechanisms, moved, strict=True)
         ]
-        facts.append(
-            ("growth of the limit, in %, where a mechanism leaves 1 % more", "; ".join(parts))
-        )
+        facts.append(("growth of the limit, in %, where a mechanism leaves 1 % more", "; ".join(parts)))
     return facts
