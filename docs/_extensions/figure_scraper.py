@@ -29,8 +29,7 @@ def scrape(block: object, block_vars: Mapping[str, object], gallery: Mapping[str
             figure.savefig(path, dpi=150, bbox_inches="tight", facecolor="white")
             place = Path(path).relative_to(gallery["src_dir"]).as_posix()
             images.append(
-                f".. image-sg:: /{place}\n   :alt: {words}\n   :srcset: /{place}\n"
-                f"   :class: {shown}\n\n"
+                f".. image-sg:: /{place}\n   :alt: {words}\n   :srcset: /{place}\n   :class: {shown}\n\n"
             )
     return "".join(images)
 
