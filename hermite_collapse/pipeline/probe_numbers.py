@@ -126,8 +126,10 @@ class Numbers:
     def ndim(self) -> int:
         return np.ndim(self.value)
 
-    def to(self, *_: object, **__: object) -> Numbers:
+    def to(self, *given: object, dtype: object = None, device: object = None) -> Numbers:
         """Return the numbers, which keep their precision and their device."""
+        if any(getattr(value, "is_floating_point", True) is False for value in (*given, dtype)):
+            raise TypeError("numbers are not made integers")
         return self
 
     def item(self) -> float:
