@@ -74,10 +74,17 @@ def passed_between(
     own[np.arange(count), np.arange(count), np.arange(count)] = 1.0
     sizes = _sizes(measured, old)
     full = _joint(own, roots, measured.rounds, sizes, old, [step.back for step in steps])
-    alone = _joint(
-        own, roots, measured.rounds, sizes, old, [lambda forms, s=s: s[:, None, None] * forms for s in slopes]
-    )
+    alone = _joint(own, roots, measured.rounds, sizes, old, [_by_direction(slope) for slope in slopes])
     return full - alone
+
+
+def _by_direction(slope: FloatArray) -> _Back:
+    """Return the map of forms that multiplies each by the slope of its direction (c,)."""
+
+    def back(forms: FloatArray) -> FloatArray:
+        return np.asarray(slope[:, None, None] * forms)
+
+    return back
 
 
 def _sizes(measured: Measured, old: float) -> _Sizes:
