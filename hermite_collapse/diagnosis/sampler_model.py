@@ -171,7 +171,7 @@ class SamplerModel(RoundModel):
         wider = other.covariance.copy()
         wider[-len(added) :, -len(added) :] += added
         scale = np.sqrt(np.maximum(np.diagonal(wider), 1e-300))
-        # Noise of other than Gaussian samples may not leave room for what Gaussian ones pass on.
+        # What Gaussian samples pass on may not fit to the noise of others.
         safe = np.linalg.eigvalsh(wider / np.outer(scale, scale))[0] > LEAST_SHRINKAGE / 10.0
         return other.replace(covariance=wider) if safe else other
 
