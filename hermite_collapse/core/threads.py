@@ -7,12 +7,13 @@ small regions beside a spinning pool, or beside another process, take ten times 
     one_thread         small operations of torch in a row run on one thread,
     threads_for        or on as many as their size is worth,
     all_threads        a single large one among them gets all threads for itself,
+    one_product_thread products and decompositions of small matrices run on one thread,
     parallel_region    one kernel at a time, and torch's number of threads survives it,
     load_openmp        torch runs on its own OpenMP library, whichever is loaded first,
     wait_passively     threads of pools that are started later sleep instead of spinning: the command does this; a
                        program that uses the package sets the variables before it imports NumPy or torch.
 
-No library is imported here: what is not loaded has no threads.
+No library of computation is imported here: what is not loaded has no threads.
 """
 
 from __future__ import annotations
@@ -122,6 +123,20 @@ def all_threads() -> Iterator[None]:
         yield
     finally:
         _set_torch_threads(before)
+
+
+@contextmanager
+def one_product_thread() -> Iterator[None]:
+    """Give every product and decomposition of NumPy and SciPy inside one thread.
+
+    Libraries of linear algebra split even a product of a matrix of 100 x 100 and a vector, and wait until the last of
+    their threads has been given a core: fits of curves take twice the processor time, and on a busy machine ten times
+    as long.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 class _ParallelRegion:

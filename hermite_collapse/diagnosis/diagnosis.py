@@ -22,6 +22,7 @@ from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
+from ..core.threads import one_product_thread
 from ..core.types import FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
@@ -123,6 +124,7 @@ class Diagnosis(Displayed, Value):
 
 
 @public
+@one_product_thread()
 def diagnose(
     curve: ArrayLike | Curve | Measured,
     *,
