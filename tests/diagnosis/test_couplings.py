@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb
+from math import comb, perm
 
 import numpy as np
 import pytest
@@ -65,14 +65,16 @@ def test_factors_are_combinations_of_the_basis(degree, rho, s):
     np.testing.assert_allclose(far, [limit, limit], rtol=1e-9)
 
 
-def test_weights_are_inner_products_of_the_data():
-    """On a line phi_1 = (d / 2) n (n - 1) c*_{n-2} / c*_n, as t^n stands for c_n t^n / n!."""
-    rho, s, degree = 0.9, 0.3, 3
+@pytest.mark.parametrize("degree", [3, 4, 5])
+def test_weights_are_inner_products_of_the_data(degree):
+    """On a line phi_j = (d / 2)^j n! / (n - 2 j)! c*_{n - 2 j} / c*_n, as t^n stands for c_n t^n / n!."""
+    rho, s = 0.9, 0.3
     data = moments_of_the_data()
-    c = [herme2poly([0.0] * n + [1.0]) @ data[: n + 1] for n in range(4)]
+    c = [herme2poly([0.0] * n + [1.0]) @ data[: n + 1] for n in range(6)]
     half = 0.5 * (rho**2 + s**2 - 1.0)
+    weights = [half**j * perm(degree, 2 * j) * c[degree - 2 * j] / c[degree] for j in range(degree // 2 + 1)]
     basis = basis_curves(degree, np.array([rho]), np.array([ALPHA]), np.arange(ROUNDS + 1.0))[0]
-    predicted = basis[:, 0] + half * degree * (degree - 1) * c[1] / c[3] * basis[:, 1]
+    predicted = basis[:, : len(weights)] @ weights
     np.testing.assert_allclose(predicted, factors(degree, rho, s), rtol=1e-9, atol=1e-12)
 
 
