@@ -10,6 +10,7 @@ Between the points of a fine grid, cubic Hermite interpolation of log V adds les
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,13 +68,8 @@ class Interpolant(Value):
         negligible = np.log(NEGLIGIBLE * _to_variance(probes))
         error = _error(np.asarray(chebyshev.chebval(probes, series), dtype=np.float64), exact, negligible)
         if error <= TOLERATED:
-            x = np.linspace(-1.0, 1.0, GRID)
-            slopes = chebyshev.chebval(x, chebyshev.chebder(series)) * (2.0 / _SPAN)
-            return cls(
-                np.asarray(chebyshev.chebval(x, series), dtype=np.float64),
-                np.asarray(slopes, dtype=np.float64),
-                error,
-            )
+            slopes = np.append(chebyshev.chebder(series), 0.0) * (2.0 / _SPAN)
+            return cls(_on_the_grid(series), _on_the_grid(slopes), error)
         # A map with a corner: values and divided differences on the grid itself.
         values = _log_variance(mechanism, VARIANCES)
         table = cls(values, np.gradient(values, _GRID), np.inf)
@@ -133,6 +129,19 @@ class Interpolant(Value):
     def is_nondecreasing(self) -> bool:
         """Whether V never falls on the grid, to rounding."""
         return bool(np.all(np.diff(self.values) >= -1e-10))
+
+
+@functools.cache
+def _polynomials() -> tuple[FloatArray, FloatArray]:
+    """Return T_j of even and of odd j < NODES on the upper half of the grid, shape (GRID // 2 + 1, ...)."""
+    angles = np.arccos(np.linspace(0.0, 1.0, GRID // 2 + 1))
+    return np.cos(np.outer(angles, np.arange(0, NODES, 2))), np.cos(np.outer(angles, np.arange(1, NODES, 2)))
+
+
+def _on_the_grid(series: FloatArray) -> FloatArray:
+    """Return the values of a Chebyshev series of NODES terms on the grid, from its even and its odd part."""
+    even, odd = (half @ series[parity::2].copy() for parity, half in enumerate(_polynomials()))
+    return np.concatenate([(even - odd)[:0:-1], even + odd])
 
 
 def in_range(data: FloatArray, name: str) -> FloatArray:
