@@ -69,11 +69,13 @@ class PowerLaw:
         object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
         object.__setattr__(self, "exponent", checks.positive(self.exponent, "exponent"))
 
+    @public
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return sigma(t) for times (r,) and degrees (m,), shape (r, m); infinite at time 0."""
         with np.errstate(divide="ignore"):
             return np.outer(self.scale * time**-self.exponent, np.ones_like(degrees))
 
+    @public
     def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return d sigma / d t, shape (r, m)."""
         return -self.exponent * self.deviation(time, degrees) / time[:, None]
@@ -120,11 +122,13 @@ class FinitePool:
         object.__setattr__(self, "spread", tuple(spread.tolist()))
         object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
 
+    @public
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return sigma_n(t) for times (r,) and degrees (m,), shape (r, m)."""
         spread = np.asarray(self.spread)[degrees.astype(int)]
         return np.exp(-self.rate * np.outer(time, degrees)) * np.sqrt(spread / self.pool)
 
+    @public
     def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return d sigma_n / d t, shape (r, m)."""
         return -self.rate * degrees * self.deviation(time, degrees)

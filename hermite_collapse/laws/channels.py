@@ -79,6 +79,7 @@ class GaussianChannel:
         """Whether the standard normal is its fixed point: variance = 1 - scale^2, to rounding."""
         return abs(self.variance - self.loss) <= 4e-16
 
+    @public
     def after(self, first: GaussianChannel) -> GaussianChannel:
         """Return the channel that applies `first`, then this one: (A B, A^2 w + v)."""
         return GaussianChannel(

@@ -173,6 +173,7 @@ class Pipeline:
             result[i + 1] = state.variance
         return result
 
+    @public
     def step(self, data: FloatArray, state: State) -> State:
         """Return the state of directions after one more round, by the mechanisms themselves."""
         guidance = self.guidance

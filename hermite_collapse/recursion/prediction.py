@@ -115,6 +115,7 @@ class Prediction(Displayed, Value):
     def _to_data(self) -> dict[str, Estimate]:
         return {} if self.limit is None else law_distances(self.limit, self.recursion.target)
 
+    @public
     def approach(self, metrics: Sequence[str] | None = None) -> dict[str, list[Estimate]]:
         """Return the distances of the law after each round to the limit law, by metric; empty without a limit.
 
