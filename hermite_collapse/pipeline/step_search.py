@@ -268,12 +268,14 @@ class _Search:
             beside = self.trials[other].coordinates
             if beside is not None and self._is_smooth(min(other, low), max(other, high)):
                 point = np.log(other)
-                bends.append(np.abs(((beside - first) / (point - a) - slope) / (point - b)))
-        bend = np.min(bends, axis=0) if bends else np.zeros_like(slope)
-        values = first + slope * (x - a)
+                bends.append(((beside - first) / (point - a) - slope) / (point - b))
+        bend = min(bends, key=lambda one: float(np.abs(one).max())) if bends else np.zeros_like(slope)
+        chord, bow = first + slope * (x - a), (x - a) * (x - b)
         most, least = (_coordinate(1.0 + sign * self.level, self.beta) for sign in (1.0, -1.0))
-        beyond = np.maximum(values - most, least - values)
-        return counts, beyond.max(axis=1), (beyond - SAFETY * bend * (x - a) * (b - x)).max(axis=1)
+        expected, at_best = (
+            np.maximum(values - most, least - values) for values in (chord + bend * bow, chord)
+        )
+        return counts, expected.max(axis=1), (at_best + SAFETY * np.abs(bend) * bow).max(axis=1)
 
     def _is_smooth(self, low: int, high: int) -> bool:
         """Return whether nothing jumps between two numbers."""
@@ -282,18 +284,16 @@ class _Search:
     def _end(self, failing: int, holding: int) -> int:
         """Return the number that suffices next to one that fails, between these two."""
         tries, towards = 0, 1 if holding > failing else -1
-        middle = 0
         while abs(holding - failing) > 1:
             counts, expected, _ = self._between(min(failing, holding), max(failing, holding))
             good = counts[expected <= 0.0]
-            if tries % 3 == 0 and len(good):
-                middle = int(good[0] if towards > 0 else good[-1])
-            elif tries % 3 == 1 and len(counts):  # beside the last one, towards the end
-                distance = towards * max(1, abs(holding - failing) // 16)
-                middle = holding - distance if middle == holding else failing + distance
-            else:
-                middle = (failing + holding) // 2
             tries += 1
+            if tries % 3 == 0 or len(counts) == 0:
+                middle = (failing + holding) // 2
+            elif len(good):
+                middle = int(good[0] if towards > 0 else good[-1])
+            else:
+                middle = holding - towards
             failing, holding = (failing, middle) if self.holds(middle) else (middle, holding)
         return holding
 
