@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core import checks
+from ..simulation.words import SAMPLERS
 from .config import Config
 
 if TYPE_CHECKING:
@@ -18,6 +20,27 @@ def is_refined(config: Config) -> bool:
     """Return whether the sampler is of first order: its step-size error is then measured by doubling the steps."""
     section = config.simulation
     return section.generator != "channel" and section.sampler == "euler_maruyama"
+
+
+def planned_steps(config: Config, recursion: Recursion) -> int | None:
+    """Return the steps of the sampler that a run takes; None where they are left to the generator."""
+    if config.simulation.generator not in ("exact", "kernel"):
+        return config.simulation.steps
+    return enough_steps(config, recursion, asked_sampler(config))
+
+
+def asked_sampler(config: Config) -> Sampler | None:
+    """Return the sampler of a reverse diffusion; None where neither it nor its last step is asked for."""
+    section = config.simulation
+    if section.sampler is not None:
+        checks.one_of(section.sampler, SAMPLERS, f"sampler of the generator {section.generator}")
+    if section.sampler is None and section.final_step == "noisy":
+        return None
+    from ..simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
+
+    name = section.sampler or ExponentialMultistep.name
+    samplers = (ExponentialMultistep, EulerMaruyama, ProbabilityFlowHeun)
+    return next(one for one in samplers if one.name == name)(final_step=section.final_step)
 
 
 def enough_steps(config: Config, recursion: Recursion, sampler: Sampler | None) -> int | None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Required, TypedDict
 from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
-from ..simulation.words import SAMPLERS, STEPS
+from ..simulation.words import STEPS
 from ..storage.claims import ASKED, claimed, first_difference, holds_work
 from ..storage.datasets import write_dataset
 from ..storage.folder import read_json
@@ -32,7 +32,7 @@ from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.regular import require_existing
 from .asked import CONFIG, asked_of_run, require_own_config, write_config
 from .config import Config, load_config
-from .enough_steps import enough_steps, is_refined
+from .enough_steps import asked_sampler, enough_steps, is_refined
 from .step_sampler import require_steps, steps_generation
 
 if TYPE_CHECKING:
@@ -382,14 +382,6 @@ def write_outcome(
     return written
 
 
-def planned_steps(config: Config, recursion: Recursion) -> int | None:
-    """Return the steps of the sampler that a run takes; None where they are left to the generator."""
-    section = config.simulation
-    if section.generator not in ("exact", "kernel"):
-        return section.steps
-    return enough_steps(config, recursion, _sampler(section.sampler, section.final_step, section.generator))
-
-
 class _Generation(TypedDict, total=False):
     """The arguments of `simulation.simulate` that say how particles are made."""
 
@@ -412,7 +404,7 @@ def _generation(config: Config, recursion: Recursion) -> _Generation:
         raise InputError(
             f'guidance_scale must come with generator = "steps", got {section.guidance_scale!r}.'
         )
-    sampler = _sampler(section.sampler, section.final_step, section.generator)
+    sampler = asked_sampler(config)
     if section.generator == "channel" and section.final_step != "noisy":
         raise InputError(f"final_step must be noisy with the generator channel, got {section.final_step!r}.")
     if section.generator != "neural":
@@ -444,15 +436,3 @@ def _generation(config: Config, recursion: Recursion) -> _Generation:
         ),
     )
     return {"generator": generation}
-
-
-def _sampler(name: str | None, final_step: str, generator: str) -> Sampler | None:
-    """Return the sampler of that name for a generator; None where neither it nor its last step is asked for."""
-    if name is not None:
-        checks.one_of(name, SAMPLERS, f"sampler of the generator {generator}")
-    if name is None and final_step == "noisy":
-        return None
-    from ..simulation import EulerMaruyama, ExponentialMultistep, ProbabilityFlowHeun
-
-    samplers = (ExponentialMultistep, EulerMaruyama, ProbabilityFlowHeun)
-    return next(s for s in samplers if s.name == (name or ExponentialMultistep.name))(final_step=final_step)

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..core.types import FloatArray
-
-if TYPE_CHECKING:
-    pass
 
 ANSWERED = {"randn", "randn_like", "float", "to", "tensor"}  # functions of torch, for tensors
 

@@ -20,7 +20,7 @@ from hermite_collapse.app.cost import (
     expected_time,
     require_affordable,
 )
-from hermite_collapse.app.run import planned_steps
+from hermite_collapse.app.enough_steps import planned_steps
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage.extents import Extent, extent_of
 

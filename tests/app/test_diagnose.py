@@ -32,7 +32,7 @@ def document(*arguments, capsys, status=0):
     return json.loads(out)
 
 
-def write(values, *, errors=True, name="c.csv", degrees=(1, 4)):
+def write(values, *, errors=True, name="c.csv", degrees=(1, 2)):
     head = [f"degree {n}{e}" for n in degrees for e in ("", " error")[: 1 + errors]]
     rows = [
         ",".join([str(i), *(f"{v!r},0.01" if errors else repr(v) for v in row)])
@@ -42,7 +42,7 @@ def write(values, *, errors=True, name="c.csv", degrees=(1, 4)):
 
 
 def truncated(fresh_fraction=0.2, truncation=0.15):
-    return hc.mode_factors([1, 4], fresh_fraction=fresh_fraction, truncation_time=truncation, rounds=10)
+    return hc.mode_factors([1, 2], fresh_fraction=fresh_fraction, truncation_time=truncation, rounds=10)
 
 
 KEYS = {"fresh_fraction", "truncation_time", "plateau", "plateau_error", "fits", "text"}
@@ -56,12 +56,19 @@ def test_truncation_is_found(capsys):
     np.testing.assert_allclose(found["fresh_fraction"]["value"], 0.2, rtol=1e-6)
     np.testing.assert_allclose(found["truncation_time"]["value"], 0.15, rtol=1e-6)
     assert found["truncation_time"]["error"] > 0
-    assert found["columns"]["degree 4 error"] == "standard error of degree 4"
-    limit = hc.attenuation([1, 4], fresh_fraction=0.2, truncation_time=0.15)
+    assert found["columns"]["degree 2 error"] == "standard error of degree 2"
+    limit = hc.attenuation([1, 2], fresh_fraction=0.2, truncation_time=0.15)
     np.testing.assert_allclose(found["plateau"], limit, rtol=1e-6)
     status, out, _ = call("c.csv", "--truncation-time", "0.15", capsys=capsys)
     assert status == 0 and "fresh fraction 0.2 ±" in out and "'round' as round" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_degrees_that_others_feed_do_not_identify_truncation(capsys):
+    write(hc.mode_factors([1, 4], fresh_fraction=0.2, truncation_time=0.15, rounds=10), degrees=(1, 4))
+    found = document("c.csv", capsys=capsys)
+    # Four rates and plateaus; an autoencoder has five numbers: what degrees 2 and 0 feed degree 4 is not measured.
+    assert found["verdict"] == "rate_and_plateau" and {"truncation", "autoencoder"} <= set(found["accepted"])
 
 
 def test_what_nothing_explains_is_rejected_with_status_1(capsys):

@@ -123,7 +123,7 @@ def print_steps(comparison: StepsComparison, output: Output) -> None:
 def start(config: Config, output: Output, resume: bool) -> Results:
     """Return the folder the run goes to, checked but not written: --out, or one named after the configuration."""
     from ..cost import cost_of_simulation, require_affordable
-    from ..run import planned_steps
+    from ..enough_steps import planned_steps
 
     results = _folder(config, output, resume)
     if not results.is_complete:
