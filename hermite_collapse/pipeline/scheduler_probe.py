@@ -57,6 +57,8 @@ DENOISERS = ("posterior_mean", "flow_map")
 DRAWS_OF_A_STEP = 3
 MIXTURE = 50.0  # size of the random numbers that check the coefficients
 TOLERANCE = 1e-9
+OPERATIONS_WITHOUT_COUNTERPART = (TypeError, AttributeError, ValueError, RuntimeError)
+"""What operations that `probe_numbers` lacks end in."""
 
 
 def probe_scheduler(
@@ -84,19 +86,12 @@ def probe_scheduler(
     name = type(ready.scheduler).__name__
     is_told = checks.one_of(network_level, NETWORK_LEVELS, "network_level") == "timestep"
     options = {} if step_options is None else dict(checks.instance(step_options, Mapping, "step_options"))  # type: ignore[type-abstract]
-    with (
-        taking_steps(name, steps),
-        one_thread(),
-    ):  # waiting for others takes longer than these small arrays do
+    # Waiting for other threads takes longer than these small arrays do.
+    with taking_steps(name, steps), one_thread():
         try:
             driven = copy.deepcopy(ready.scheduler)
             return _QuickProbe(ready._replace(scheduler=driven), options, is_told).run(guidance)
-        except (
-            TypeError,
-            AttributeError,
-            ValueError,
-            RuntimeError,
-        ) as problem:  # as operations without counterpart do
+        except OPERATIONS_WITHOUT_COUNTERPART as problem:
             if is_out_of_memory(problem):
                 raise
         return _Probe(ready, options, is_told).run(guidance)
