@@ -226,9 +226,9 @@ def mixture_degree_energy(law: Mixture, degree: int, *, other: Mixture | None = 
     --------
     About 1e-13 of sum_kl abs(w_k w_l' F_n,kl); means that cancel between components cost digits.
     """
-    degree = checks.integer(degree, "degree")
     first = signed_mixture(law)
     second = first if other is None else signed_mixture(other)
+    degree = checks.entries(degree, "degree", each=24.0 * len(second.weights))
     energy = np.zeros(degree + 1)
     step = max(1, _LARGEST_TABLE // ((degree + 1) * len(second.weights)))
     with np.errstate(over="ignore", invalid="ignore"):

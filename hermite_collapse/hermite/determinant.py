@@ -55,12 +55,12 @@ def signed_mixture(mixture: Mixture) -> SignedMixture:
 
 def pair_coefficients(first: SignedMixture, second: SignedMixture, degree: int) -> FloatArray:
     """Return the coefficients F_n (degree + 1, K, L) of every pair of components."""
-    logs = _log_coefficients(first, second, degree)
-    values = np.zeros_like(logs)
+    slopes = _log_coefficients(first, second, degree)
+    slopes *= np.arange(degree + 1.0)[:, np.newaxis, np.newaxis]  # n L_n, of F' = (log F)' F
+    values = np.zeros_like(slopes)
     values[0] = 1.0
     for n in range(1, degree + 1):
-        for j in range(1, n + 1):
-            values[n] += (j / n) * logs[j] * values[n - j]
+        values[n] = (slopes[1 : n + 1] * values[n - 1 :: -1][:n]).sum(axis=0) / n
     return values
 
 
