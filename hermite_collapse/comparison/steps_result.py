@@ -140,7 +140,7 @@ class StepsComparison(Displayed, Value):
         if self.implied_fresh_fraction is not None:
             fresh = self.implied_fresh_fraction
             parts.append(
-                f"All degrees and rounds imply the fresh fraction {fresh.value:.5f} +- {fresh.error:.5f} "
+                f"All degrees and rounds imply the fresh fraction {fresh.value:.5f} ± {fresh.error:.5f} "
                 f"({self.fresh_fraction:g} was asked)."
                 if is_determined(fresh, upper=1.0)
                 else "All degrees and rounds leave the fresh fraction undetermined "

@@ -53,10 +53,14 @@ def significant(value: float, digits: int = 3) -> str:
 def with_error(estimate: Estimate) -> str:
     """Return a value with as many digits as its error supports, at most five significant ones.
 
+    A value below its standard error ends at the error's second digit, so that a z-score can be read from the two.
+
     Examples
     --------
     >>> with_error(Estimate(0.2937, 0.0067, "standard_error")), with_error(Estimate(1e-18, 3e-15))
     ('0.2937 ± 0.0067', 'at most 3 × 10⁻¹⁵')
+    >>> with_error(Estimate(-0.000624, 0.00084, "standard_error"))
+    '−0.00062 ± 0.00084'
     """
     value, error = float(estimate), float(estimate.error)
     if not math.isfinite(value):
@@ -64,14 +68,29 @@ def with_error(estimate: Estimate) -> str:
     if error <= 1e-5 * abs(value):
         return significant(value, 4)
     if error >= abs(value):
-        # Only a bound of the size is known: a value below its own error has no digits to print.
-        return (
-            f"at most {significant(abs(value) + error, 2)}"
-            if estimate.kind == "bound"
-            else f"0 ± {significant(error, 2)}"
-        )
+        if estimate.kind == "bound":  # only the size is known
+            return f"at most {significant(abs(value) + error, 2)}"
+        if math.isfinite(error):
+            value = round(value, 1 - math.floor(math.log10(error))) + 0.0  # a zero without a sign
+        return f"{significant(value, 2)} ± {significant(error, 2)}"
     digits = int(np.clip(np.ceil(np.log10(abs(value) / error)) + 2, 1, 5)) if value else 1
     return f"{significant(value, digits)} ± {significant(error, 2)}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value of two digits; beside 1, of as many as tell it from 1; one that is too small as a bound.
+
+    Examples
+    --------
+    >>> p_value(0.0363), p_value(0.9963), p_value(1.0), p_value(0.0)
+    ('0.036', '0.996', '1', '< 10⁻³⁰⁰')
+    """
+    if not value > 0.0:
+        return "< 10⁻³⁰⁰" if value == 0.0 else significant(value)
+    digits = 2
+    while value < 1.0 and digits < 6 and float(f"{value:.{digits}g}") == 1.0:
+        digits += 1
+    return "> 0.999999" if value < 1.0 == float(f"{value:.{digits}g}") else significant(value, digits)
 
 
 def grouped(count: int) -> str:

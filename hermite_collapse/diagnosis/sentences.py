@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..core.estimates import Estimate
-from ..core.numbers import significant, with_error
+from ..core.numbers import p_value, significant, with_error
 from ..core.types import FloatArray
 from .fitting import MechanismFit
 from .observations import DISTANCE, Observations
@@ -260,11 +260,7 @@ def _quality(one: MechanismFit) -> str:
 def _p_value(one: MechanismFit) -> str:
     if np.isnan(one.p_value):
         return "not tested"
-    return (
-        f"p = {significant(one.p_value, 2)}"
-        if one.p_value > _SMALLEST_P
-        else f"p < {significant(_SMALLEST_P)}"
-    )
+    return f"p = {p_value(one.p_value)}" if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"
 
 
 def _number(estimate: Estimate) -> str:

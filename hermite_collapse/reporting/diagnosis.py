@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from ..core.numbers import significant
+from ..core.numbers import p_value, significant
 from ..diagnosis.diagnosis import Diagnosis
 from ..diagnosis.sentences import parameters
 from ..diagnosis.verdict import IDENTIFIED, REJECTED
@@ -16,11 +16,6 @@ from ..figures.style import figure_of
 from . import tables
 from .result_page import Page
 from .tables import Row, Table
-
-
-def _p_value(p_value: float) -> str:
-    """Return a p-value of two digits; one that is too small for a number as a bound."""
-    return significant(p_value, 2) if p_value > 0.0 else "< 10⁻³⁰⁰"
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> Table:
@@ -33,7 +28,7 @@ def diagnosis_table(diagnosis: Diagnosis) -> Table:
         cells = (
             one.title,
             f"{significant(one.chi_square)} on {one.freedom}",
-            "–" if np.isnan(one.p_value) else _p_value(one.p_value),
+            p_value(one.p_value),
             verdict,
             means,
         )

@@ -33,6 +33,13 @@ def recursion_in_words(recursion: Recursion) -> str:
     return f"{share}{regime}, with the exact denoiser of the training law"
 
 
+def _predicted(value: float, error: float) -> str:
+    """Return an exact value; what is no more than rounding beside the standard error of its measurement is zero."""
+    if not math.isfinite(value):
+        return "–"
+    return significant(0.0 if abs(value) <= 1e-9 * error else value, 4)
+
+
 def steps_table(comparison: StepsComparison) -> Table:
     """Return predicted and measured values of a few rounds."""
     rounds = spread_rounds(comparison.rounds)
@@ -46,13 +53,13 @@ def steps_table(comparison: StepsComparison) -> Table:
             float(comparison.measured[i, k]), float(comparison.standard_error[i, k]), "standard_error"
         )
         kind = " ".join(["group"] * first + ["untested"] * (not is_tested))
-        predicted = comparison.expected[i, k]
+        predicted = float(comparison.expected[i, k])
         rows.append(
             Row(
                 (
                     str(i) if first else "",
                     comparison.labels[k],
-                    significant(float(predicted), 4) if math.isfinite(predicted) else "–",
+                    _predicted(predicted, measured.error),
                     with_error(measured) if math.isfinite(predicted) else significant(measured.value, 4),
                     f"{comparison.z[i, k]:+.2f}" if is_tested else "untested",
                     significant(float(comparison.closure[i, k]), 4)

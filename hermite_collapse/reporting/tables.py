@@ -127,8 +127,8 @@ def comparison_table(comparison: Comparison) -> Table:
         cells = [
             "" if i == before else str(i),
             statistics.labels[s],
-            f"{statistics.expected[i, s]:.5f}",
-            f"{statistics.measured[i, s]:.5f}",
+            f"{statistics.expected[i, s]:z.5f}",
+            f"{statistics.measured[i, s]:z.5f}",
             f"{statistics.standard_error[i, s]:.5f}",
         ]
         if effect is not None:
