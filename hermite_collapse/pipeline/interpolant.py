@@ -139,8 +139,13 @@ def _polynomials() -> tuple[FloatArray, FloatArray]:
 
 
 def _on_the_grid(series: FloatArray) -> FloatArray:
-    """Return the values of a Chebyshev series of NODES terms on the grid, from its even and its odd part."""
-    even, odd = (half @ series[parity::2].copy() for parity, half in enumerate(_polynomials()))
+    """Return the values of a Chebyshev series of NODES terms on the grid, from its even and its odd part.
+
+    Not by BLAS, whose threads wait for each other where cores are taken: six times the processor time was measured.
+    """
+    even, odd = (
+        np.einsum("ij,j->i", half, series[parity::2].copy()) for parity, half in enumerate(_polynomials())
+    )
     return np.concatenate([(even - odd)[:0:-1], even + odd])
 
 
