@@ -143,6 +143,11 @@ def test_outputs_are_shortened_and_commands_run():
     executed = extension("executed")
     assert executed.shortened("a\nb\nc\nd\n", 2) == "a\nb\n... 2 more lines"
     assert executed.shortened("a\nb\nc\n", 2) == "a\nb\nc"
+    table = "Sentence one.\nSentence two.\n\nTitle\nhead  v\n" + "".join(f"   {i}  1\n" for i in range(9))
+    for cut in (3, 4, 5, 6):  # the title alone, the head, one row, two: too little of a table
+        assert executed.shortened(table, cut) == "Sentence one.\nSentence two.\n... 12 more lines"
+    assert executed.shortened(table, 7).endswith("   0  1\n   1  1\n... 7 more lines")
+    assert executed.shortened("head  v\n" + "   1  1\n" * 5, 1) == "head  v\n... 5 more lines"
     status, output, _ = executed.output_of("hermite-collapse schedule --sigma 0.002 --json")
     assert status == 0 and output.startswith("{")
 

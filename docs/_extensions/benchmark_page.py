@@ -72,6 +72,12 @@ def _page(record: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
         "A ratio is another program's time over ours, or as the row says; a target is what the row was asked to reach, and "
         "rows that miss it say so.  Seconds are by the clock."
     )
+    yield ""
+    yield (
+        "A target that is missed makes no result wrong: the row is slower than was hoped for. Most targets are times beside "
+        "another program, which on other machines is faster or slower than here by its own measure; where a row names a share "
+        "of the measured peak, that share says how near it is to what this machine can do at all."
+    )
     for name, rows in record["benchmarks"].items():
         yield from ("", f"## {name.replace('_', ' ').capitalize()}", "")
         yield from ("| case | seconds | other figures | target |", "|---|---|---|---|")

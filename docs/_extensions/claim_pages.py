@@ -23,6 +23,10 @@ ROLES = {
     "sharpness": "shows that it cannot be improved",
     "vacuity": "shows where it says nothing",
 }
+SCALED = (
+    "Each formula of the claim that is a number is multiplied by 1.01, 0.99, 1.5 and 0.6 as well, and the evidence must "
+    "reject the result unless it is another true statement that says less."
+)
 EMPHASIS = re.compile(r"\$\\mathit\{(\w+)\}\$")
 
 
@@ -133,15 +137,11 @@ def _statement(item: Statement) -> Iterator[str]:
     )
     yield from ("## What the evidence rejects", "", "| change | statement |", "|---|---|")
     yield from (f"| {change.kind} | {_cell(change.text)} |" for change in item.mutations)
-    if item.weaker:
-        yield from (
-            "",
-            "Multiplied by a constant, a formula can turn into something true that says less:",
-            "",
-        )
-        yield from (
-            f"- `{weak.formula}` times a constant {weak.side} one: {prose(weak.text)}" for weak in item.weaker
-        )
+    yield from ("", f"{SCALED}{' Those are:' if item.weaker else ' None does.'}", "")
+    yield from (
+        f"- `{weak.formula}`, as this statement's source calls it, times a constant {weak.side} one: {prose(weak.text)}."
+        for weak in item.weaker
+    )
     yield ""
 
 

@@ -38,11 +38,26 @@ _OUTPUTS: dict[str, tuple[int, str, str]] = {}
 
 
 def shortened(text: str, count: int | None) -> str:
-    """Return the first lines of a text, and how many were left out."""
+    """Return the first lines of a text, and how many were left out; no table is cut within its first three lines.
+
+    What begins a table that would be cut there, its title and its head, is left out with it.
+    """
     lines = text.rstrip().splitlines()
     if count is None or len(lines) <= count + 1:
         return "\n".join(lines)
+    blank = [i for i, line in enumerate(lines) if not line.strip()]
+    begin = max((i + 1 for i in blank if i < count), default=0)  # of the passage that is cut
+    end = min((i for i in blank if i >= count), default=len(lines))
+    kept, left = (sum(map(_is_row, part)) for part in (lines[begin:count], lines[count:end]))
+    if begin > 0 and left and kept < 3:
+        count = begin
+    while count and not lines[count - 1].strip():
+        count -= 1
     return "\n".join([*lines[:count], f"... {len(lines) - count} more lines"])
+
+
+def _is_row(line: str) -> bool:
+    return "  " in line or line.startswith(" ")
 
 
 def output_of(command: str) -> tuple[int, str, str]:
@@ -113,7 +128,7 @@ def passages(text: str, width: int = 0) -> list[tuple[str, bool]]:
     for line in text.splitlines():
         if not line:
             (found[-1][0] if found else []).append("")
-        elif "  " in line or line.startswith(" "):  # a row of a table
+        elif _is_row(line):  # a row of a table
             if not found or found[-1][1]:
                 found.append(([], False))
             found[-1][0].append(line)

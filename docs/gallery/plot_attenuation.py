@@ -16,7 +16,8 @@ axes = hc.plot_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2
 axes.figure
 
 # %%
-# Fresh data move the filter: with ten times as much, about ten times the degree is kept.
+# Fresh data move the filter. Its half-amplitude degree is log(1 + alpha) / (theta t0): from 3 % to 30 % of fresh data it
+# grows from 0.59 to 5.2, a little less than ten times.
 
 figure, grid = figures.panels(1, 3, width=8.4, height=2.6)
 for axes, fresh_fraction in zip(grid[0], (0.03, 0.1, 0.3), strict=True):

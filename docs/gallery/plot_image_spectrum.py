@@ -3,7 +3,7 @@ Images: what a sampler would do to them
 =======================================
 
 The handwritten digits of scikit-learn as data: their energy by Hermite degree, and an audit of DDIM with 50 steps on
-their own principal directions.
+their own principal directions. The script needs scikit-learn, which ``pip install '.[images]'`` brings.
 """
 
 import numpy as np

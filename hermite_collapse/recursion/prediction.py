@@ -10,7 +10,7 @@ recursion (a limit without fresh data at scale 1, one factor for each mode under
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,15 +26,19 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from ..hermite.indices import default_degree, index_count
 from ..laws.aged import AgedLaw
+from ..laws.mixture import GaussianMixture
 from .constant_rounds import ConstantRounds
 from .law_distances import law_distances
 from .recursion import Recursion
+from .repetitions import repetitions_to
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 LARGEST_TABLE = 20_000
 """Number of Hermite coefficients above which they are not listed one by one."""
+_MOST_ROUNDS, _MOST_COMPONENTS = 500, 20
+"""Proved rounds, and components of the data, up to which the exact rounds are searched for: about a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +110,30 @@ class Prediction(Displayed, Value):
             return {}
         kappa = float(self.contraction[m])
         return {name: kappa**2 if name in ("kl", "chi_square") else kappa for name in self.rates}
+
+    @cached_property
+    def exact_rounds(self) -> int | None:
+        """Rounds until the distance of `proved_rounds` is 1 % of its start; None unless on a line of few components."""
+        proved, data = proved_rounds(self.rates), self.recursion.target
+        if proved is None or self.limit is None or self.recursion.initial is not None or data.dimension > 1:
+            return None
+        metric, most = proved
+        few = isinstance(data, GaussianMixture) and data.has_density and len(data.weights) <= _MOST_COMPONENTS
+        start = self._distance_to_limit(0, metric) if few and most <= _MOST_ROUNDS else None
+        if start is None or not start.value > 100.0 * start.error:
+            return None
+        low, high = 0, most  # no distance grows from round to round
+        while high - low > 1:
+            middle = (low + high) // 2
+            distance = self._distance_to_limit(middle, metric)
+            if distance is None:
+                return None
+            low, high = (low, middle) if distance.value <= 0.01 * start.value else (middle, high)
+        return high
+
+    def _distance_to_limit(self, i: int, metric: str) -> Estimate | None:
+        assert self.limit is not None
+        return law_distances(self.recursion.law(i), self.limit, metrics=[metric]).get(metric)
 
     def distances_to_data(self) -> dict[str, Estimate]:
         """Return the distances of the limit law to the data, by metric; empty without a limit."""
@@ -242,6 +270,12 @@ def predict(recursion: Recursion, *, rounds: int, degree: int | None = None) -> 
         rates=_rates(recursion),
         notes=tuple(notes),
     )
+
+
+def proved_rounds(rates: Mapping[str, float]) -> tuple[str, int] | None:
+    """Return which of Wasserstein-2 and total variation has the smaller rate, and its rounds to 1 % by that rate."""
+    best = min(("wasserstein2", "total_variation"), key=lambda name: rates.get(name, 1.0))
+    return None if rates.get(best, 1.0) >= 1.0 else (best, int(repetitions_to(0.01, rates[best])))
 
 
 def _limit(recursion: Recursion) -> tuple[AgedLaw | None, str]:

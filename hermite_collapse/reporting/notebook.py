@@ -78,7 +78,7 @@ def view_recursion(recursion: Recursion) -> str:
 
 def view_prediction(prediction: Prediction) -> str:
     """Return the prediction in sentences and its table of degrees."""
-    sentences = " ".join(words.prediction(prediction.recursion))
+    sentences = " ".join(words.prediction(prediction.recursion, prediction))
     table = tables.prediction_table(prediction)
     return f"<p>{escape(sentences)}</p>" + ("" if table is None else tables.html(table.first(MOST_ROWS)))
 

@@ -140,7 +140,7 @@ def report_text(
         "report.html.j2",
         title=_title(recursion, comparison),
         kicker="hermite_collapse",
-        prediction=words.prediction(recursion),
+        prediction=words.prediction(recursion, prediction),
         question=words.question(recursion, simulated),
         verdict=_verdict(comparison),
         figures=page.captioned(figures),

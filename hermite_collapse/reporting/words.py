@@ -12,18 +12,20 @@ import numpy as np
 from ..comparison.implied import is_determined
 from ..comparison.step_size import largest_step_size_effect
 from ..core.errors import InputError
-from ..core.numbers import grouped, percent, significant, with_error
+from ..core.numbers import counted, grouped, percent, significant, with_error
 from ..distances.finiteness import chi_square_finiteness
 from ..hermite.indices import default_degree
 from ..laws.channels import OrnsteinUhlenbeck
 from ..laws.empirical import EmpiricalLaw
 from ..laws.mixture import GaussianMixture
-from ..recursion.repetitions import repetitions_to
+from ..recursion.law_distances import METRIC_NAMES
+from ..recursion.prediction import proved_rounds
 from ..recursion.schedules import Constant, Explicit
 
 if TYPE_CHECKING:
     from ..comparison.result import Comparison
     from ..laws.mixture import Law
+    from ..recursion.prediction import Prediction
     from ..recursion.recursion import Recursion
     from ..storage.record import SimulatedRecursion
 
@@ -70,8 +72,11 @@ def question(recursion: Recursion, simulated: SimulatedRecursion | None = None) 
     return facts
 
 
-def prediction(recursion: Recursion) -> list[str]:
-    """Return the prediction in two sentences with numbers: what the limit keeps, and how fast it is reached."""
+def prediction(recursion: Recursion, known: Prediction | None = None) -> list[str]:
+    """Return the prediction in two sentences with numbers: what the limit keeps, and how fast it is reached.
+
+    With `known`, its prediction, the exact rounds stand before those of the proved rate where they can be computed.
+    """
     if not recursion.is_diagonal:
         return _mixing_prediction(recursion)
     if _is_standard_normal(recursion.target) and recursion.initial is None:
@@ -108,7 +113,7 @@ def prediction(recursion: Recursion) -> list[str]:
             f"{', '.join(parts[:-1])} and {parts[-1]} of the data’s Hermite modes; half of "
             f"the amplitude is left at degree {significant(half)}, and finer detail fades."
         )
-    return [first, _speed(recursion)]
+    return [first, _speed(recursion, known)]
 
 
 def caveats(
@@ -220,7 +225,7 @@ def _is_standard_normal(law: Law) -> bool:
     return isinstance(law, GaussianMixture) and not np.any(law.means) and bool(np.all(law.variances == 1.0))
 
 
-def _speed(recursion: Recursion) -> str:
+def _speed(recursion: Recursion, known: Prediction | None) -> str:
     alpha = recursion.regime.final_fraction
     if not recursion.has_constant_rounds:
         return "Truncation or fresh data change from round to round, so the approach is not geometric from the start."
@@ -231,20 +236,19 @@ def _speed(recursion: Recursion) -> str:
         )
     if alpha == 1.0:
         return "With fresh data only, the limit is reached after one round."
-    rates = {
-        name: recursion.final_rounds.rate_in(metric)
-        for name, metric in (("Wasserstein-2", "wasserstein2"), ("total variation", "total_variation"))
-    }
-    rates = {name: rate for name, rate in rates.items() if rate < 1.0}
-    if not rates:
+    rates = {metric: recursion.final_rounds.rate_in(metric) for metric in ("wasserstein2", "total_variation")}
+    proved = proved_rounds(rates)
+    if proved is None:
         return "No contraction rate is proved in this case."
-    both = " and ".join(f"{significant(rate)} in {name}" for name, rate in rates.items())
-    best = min(rates, key=lambda name: rates[name])
-    rounds = int(repetitions_to(0.01, rates[best]))
-    return (
-        f"Each round multiplies the distance to the limit by at most {both}, so that {rounds} "
-        f"round{'s' * (rounds > 1)} take{'s' * (rounds == 1)} away 99 % of it in {best}."
+    best, rounds = METRIC_NAMES[proved[0]], proved[1]
+    both = " and ".join(
+        f"{significant(rate)} in {METRIC_NAMES[metric]}" for metric, rate in rates.items() if rate < 1.0
     )
+    said = f"Each round multiplies the distance to the limit by at most {both}; in {best}, 99 % of it are gone after "
+    exact = None if known is None else known.exact_rounds
+    if exact is None:
+        return f"{said}at most {counted(rounds, 'round')}, by the bound."
+    return f"{said}{counted(exact, 'round')} (at most {rounds}, by the bound)."
 
 
 def _square_integrability(recursion: Recursion, target: GaussianMixture) -> list[str]:

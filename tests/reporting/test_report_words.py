@@ -24,7 +24,60 @@ def test_the_prediction_is_two_sentences_with_the_closed_forms() -> None:
     assert f"degree {np.log1p(0.3) / 0.05:.3g}" in first
     assert f"{np.sqrt(0.7) * np.exp(-0.05):.3g} in Wasserstein-2 and 0.7 in total variation" in second
     rounds = next(k for k in range(1, 100) if 0.7**k <= 0.01)
-    assert f"{rounds} rounds take away 99 %" in second
+    assert f"in total variation, 99 % of it are gone after at most {rounds} rounds, by the bound." in second
+
+
+@pytest.mark.parametrize(
+    ("alpha", "time", "metric"), [(0.1, 0.02, "total variation"), (0.02, 0.5, "Wasserstein-2")]
+)
+def test_exact_rounds_stand_before_those_of_the_bound(alpha: float, time: float, metric: str) -> None:
+    """Distances on a fine grid: laws as sums over ages, half the area between densities, and quantile functions."""
+    target = hc.GaussianMixture([0.2, 0.3, 0.5], [-1.7, 0.1, 2.0], [0.12, 0.06, 0.06])
+    r = recursion(target, fresh_fraction=alpha, truncation_time=time)
+    x = np.linspace(-9.0, 9.0, 6001)
+
+    def aged(k: int) -> np.ndarray:
+        a = np.exp(-0.5 * k * time)
+        variance = a**2 * np.array([0.12, 0.06, 0.06]) + 1.0 - a**2
+        bells = np.exp(-0.5 * (x[:, None] - a * np.array([-1.7, 0.1, 2.0])) ** 2 / variance) / np.sqrt(
+            variance
+        )
+        return bells @ [0.2, 0.3, 0.5] / np.sqrt(2.0 * np.pi)
+
+    fresh = [aged(k) for k in range(1, 800)]
+    limit = sum(alpha * (1.0 - alpha) ** k * density for k, density in enumerate(fresh))
+    u = (np.arange(200_000) + 0.5) / 200_000
+
+    def distance(p: np.ndarray) -> float:
+        if metric == "total variation":
+            return 0.5 * np.abs(p - limit).sum() * (x[1] - x[0])
+        q, r = (np.interp(u, np.cumsum(law) / law.sum(), x) for law in (p, limit))
+        return float(np.sqrt(np.mean((q - r) ** 2)))
+
+    start, law, rounds = distance(aged(0)), aged(0), 0
+    while distance(law) > 0.01 * start:
+        rounds += 1
+        law = (
+            sum(alpha * (1 - alpha) ** k * fresh[k] for k in range(rounds))
+            + (1 - alpha) ** rounds * fresh[rounds - 1]
+        )
+    known = predict(r, rounds=2, degree=2)
+    proved = r.rounds_to(0.01, metric=metric.lower().replace(" ", "_").replace("-", ""))
+    assert rounds < proved
+    ending = f"in {metric}, 99 % of it are gone after {rounds} rounds (at most {proved:.0f}, by the bound)."
+    assert words.prediction(r, known)[1].endswith(ending)
+
+
+def test_exact_rounds_are_not_searched_for_where_that_is_dear() -> None:
+    for r in (
+        recursion(fresh_fraction=0.001, truncation_time=0.001),
+        recursion(hc.EmpiricalLaw(np.linspace(-1.0, 1.0, 50))),
+        recursion(hc.presets.load("grid_2d")),
+        recursion(regime="accumulate_with_fresh"),
+    ):
+        known = predict(r, rounds=2, degree=2)
+        assert known.exact_rounds is None
+        assert words.prediction(r, known) == words.prediction(r)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def main() -> None:
         rate = hc.contraction_rate(fresh_fraction=0.2, truncation_time=0.1, metric=metric)
         rounds = recursion.rounds_to(0.01, metric=metric)
         print(
-            f"  {metric}: contracts by {rate:.4f} a round, within 1 % of the start after {rounds:.0f} rounds"
+            f"  {metric}: contracts by {rate:.4f} a round, within 1 % of the start after at most {rounds:.0f} rounds"
         )
 
     # In Hermite modes the limit is a low-pass filter of the data.

@@ -70,7 +70,7 @@ def outcome(results: Results, output: Output, *, all_rows: bool = False) -> int:
             save=output.save_figures,
             progress=advance,
         )
-    sentences = words.prediction(recursion)
+    sentences = words.prediction(recursion, prediction)
     caveats = [
         *prediction.notes,
         *words.caveats(recursion, simulated=results.simulated, comparison=comparison),

@@ -33,7 +33,7 @@ def run(config: Config, output: Output) -> int:
     recursion = config.build_recursion()
     require_affordable(cost_of_prediction(config, recursion.dimension), yes=output.yes)
     prediction = predict(recursion, rounds=config.recursion.rounds, degree=config.analysis.degree)
-    sentences = words.prediction(recursion)
+    sentences = words.prediction(recursion, prediction)
     caveats = [*prediction.notes, *words.caveats(recursion)]
     distances = prediction.distances_to_data()
     if output.folder is not None:
