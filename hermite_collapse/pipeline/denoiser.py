@@ -107,11 +107,14 @@ class Sampler(Value, Mechanism):
     signal, noise : array, shape (K,)
         Levels a and s at which the denoiser is called.
     guidance : Guidance or None
+    training_steps : int or None
+        Number T of levels of which K are used, where there are such.
     """
 
     signal: FloatArray
     noise: FloatArray
     guidance: Guidance | None
+    training_steps: int | None
     exactness: ClassVar[Exactness] = "gaussian"
     is_sampler: ClassVar[bool] = True
 

@@ -58,6 +58,8 @@ class ProbedSteps(Sampler):
         What was assumed about the scheduler.
     guidance : Guidance, optional
         Classifier-free guidance inside the sampler; w is then the variance within a class.
+    training_steps : int, optional
+        Number T of levels that the network was trained on.
     """
 
     name: str
@@ -74,6 +76,7 @@ class ProbedSteps(Sampler):
     target: FloatArray | None = None
     notes: tuple[str, ...] = ()
     guidance: Guidance | None = None
+    training_steps: int | None = None
 
     @property
     def deviation(self) -> float:

@@ -61,6 +61,8 @@ class SamplerSteps(StepCoefficients, Sampler):
     corrector : array, shape (K,), optional
         Coefficient of the second posterior mean of the noise, taken at the level of the next step (Heun); 0 where there
         is none.
+    training_steps : int, optional
+        Number T of levels of which K are used, where there are such.
     guidance : Guidance, optional
         Classifier-free guidance inside the sampler; w is then the variance within a class.
 

@@ -320,6 +320,7 @@ class _Probe(SchedulerDrive):
             np.array(targets) if targets else None,
             self.ready.notes,
             guidance,
+            self.scheduler.config.get("num_train_timesteps"),
         )
 
     def _check_start(self) -> None:

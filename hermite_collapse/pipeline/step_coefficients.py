@@ -32,6 +32,7 @@ class StepCoefficients:
     on_noise: FloatArray
     added: FloatArray
     corrector: FloatArray | None = None
+    training_steps: int | None = None
 
 
 def edm_steps(
@@ -63,7 +64,9 @@ def ddpm_steps(steps: int, table: FloatArray, variance: str) -> StepCoefficients
     name, signal, noise = f"DDPM with {variance} variance", np.sqrt(now), np.sqrt(1.0 - now)
     on_sample = np.sqrt(now / then) * (1.0 - then) / (1.0 - now)
     on_data = np.sqrt(then) * beta / (1.0 - now)
-    return StepCoefficients(name, 1.0, signal, noise, on_sample, on_data, np.zeros_like(now), added)
+    return StepCoefficients(
+        name, 1.0, signal, noise, on_sample, on_data, np.zeros_like(now), added, None, len(table)
+    )
 
 
 def ddim_steps(
@@ -80,7 +83,7 @@ def ddim_steps(
     name, signal, noise = f"DDIM with eta {share:g}", np.sqrt(now), np.sqrt(1.0 - now)
     on_noise = np.sqrt(np.maximum(1.0 - then - added, 0.0))
     zero = np.zeros_like(now)
-    return StepCoefficients(name, 1.0, signal, noise, zero, np.sqrt(then), on_noise, added)
+    return StepCoefficients(name, 1.0, signal, noise, zero, np.sqrt(then), on_noise, added, None, len(table))
 
 
 def flow_steps(steps: int, shift: float, sigmas: ArrayLike | None) -> StepCoefficients:

@@ -11,8 +11,11 @@ the tolerance, numbers that no grid has are tried.  The ends of what holds are t
 answered, and those next to them, were tried.  A window that is narrower than these interpolations show can be missed.
 
 Samplers that round the distance T / K of their training steps start lower, or end higher, the less K divides T: limits
-jump where the rounded distance does.  Where the levels of 33 to 35 steps show it, all numbers below are tried and the
-first and last number of every distance, and nothing is interpolated across.
+jump where the rounded distance does.  Where the levels of three numbers in a row show it, 33 to 35 for T = 1000, all
+numbers below are tried and the first and last number of every distance, and nothing is interpolated across.  Those that
+round each level to the nearest step still go down by T // K at a time, so that both distances count.
+
+Solvers of several steps are irregular where these are few: all numbers up to 20 are tried, and those asked for.
 """
 
 from __future__ import annotations
@@ -37,8 +40,9 @@ RATIO, LARGE_RATIO = 1.5, 2.0  # of one number of steps to the next
 LARGE = 200
 LOOKS = 8  # at numbers between two of the grid
 SAFETY = 2.0  # of the error of an interpolation
-TRAINING_STEPS = 1000  # T of nearly all schedulers
-SHOWING = (33, 34, 35)  # numbers that show the rounding: T/K is 30.3, 29.4 and 28.6
+TRAINING_STEPS = 1000  # T of nearly all schedulers, where a sampler does not say
+SHOWING = 33  # the smallest of the numbers that show the rounding
+FEW = 20  # numbers that are all tried
 SMALLEST_RATIO, LARGEST_RATIO = 1e-9, 1e9  # of a limit over the data's variance
 SMALLEST_BETA = 0.01
 
@@ -62,6 +66,8 @@ class StepsAnswer(NamedTuple):
         Largest relative deviation of the limits there.
     tried : tuple of int
         Numbers of steps that were tried and not refused, in their order.
+    sufficient : tuple of int
+        Those of them that suffice.
     """
 
     first: int | None
@@ -70,16 +76,24 @@ class StepsAnswer(NamedTuple):
     nearest: int | None
     deviation: float
     tried: tuple[int, ...]
+    sufficient: tuple[int, ...]
 
     def includes(self, count: int) -> bool:
-        """Return whether a number of steps lies where those that were tried suffice."""
+        """Return whether a number of steps suffices, or lies where those that were tried do."""
+        if count in self.tried:
+            return count in self.sufficient
         if self.first is None or count < self.first:
             return False
         return self.last is None or count <= self.last or (self.again is not None and count >= self.again)
 
 
 def steps_for(
-    build: Callable[[int], Pipeline], v: ArrayLike, *, tolerance: float, most: int = 1024
+    build: Callable[[int], Pipeline],
+    v: ArrayLike,
+    *,
+    tolerance: float,
+    most: int = 1024,
+    also: Sequence[int] = (),
 ) -> StepsAnswer:
     """Return the numbers of steps with which every limit is within a relative tolerance of the data.
 
@@ -93,6 +107,8 @@ def steps_for(
         > 0.
     most : int
         The largest number that is tried.
+    also : sequence of int
+        Numbers that are tried in any case.
 
     Returns
     -------
@@ -107,7 +123,10 @@ def steps_for(
     """
     data = np.atleast_1d(variances(v, "v"))
     level, largest = checks.positive(tolerance, "tolerance"), checks.integer(most, "most", minimum=1)
-    return _Search(build, data, level, largest).run()
+    search = _Search(build, data, level, largest)
+    for count in also:
+        search.holds(count)
+    return search.run()
 
 
 class _Trial(NamedTuple):
@@ -117,6 +136,7 @@ class _Trial(NamedTuple):
     coordinates: FloatArray | None
     start: float = np.nan
     end: float = np.nan
+    training_steps: int = TRAINING_STEPS
 
 
 REFUSED = _Trial(np.inf, None)
@@ -138,7 +158,8 @@ class _Search:
     most: int
     trials: dict[int, _Trial] = field(default_factory=dict)
     beta: float = SMALLEST_BETA
-    rounding: float | None = None
+    rounding: tuple[float, ...] = ()
+    training_steps: int = TRAINING_STEPS
 
     def run(self) -> StepsAnswer:
         """Return the answer of the search."""
@@ -160,29 +181,43 @@ class _Search:
             reached = max(count, first)
         return self._answer(first)
 
-    def _rounding(self) -> float | None:
-        """Return what is added to T / K before it is rounded down; None where nothing is rounded."""
-        if self.most < SHOWING[-1]:
-            return None
-        for count in SHOWING:
+    def _rounding(self) -> tuple[float, ...]:
+        """Return what is added to T / K before it is rounded down; nothing where nothing is rounded."""
+        if self.most < SHOWING:
+            return ()
+        self.holds(SHOWING)
+        self.training_steps = self.trials[SHOWING].training_steps
+        showing = self._showing()
+        for count in showing:
             self.holds(count)
-        low, middle, high = (self.trials[count] for count in SHOWING)
+        if not showing:
+            return ()
+        low, middle, high = (self.trials[count] for count in showing)
         if middle.start < low.start - 1e-6:
-            return 0.0
-        return 0.5 if abs(high.end - middle.end) < 1e-6 < abs(middle.end - low.end) else None
+            return (0.0,)
+        return (0.5, 0.0) if abs(high.end - middle.end) < 1e-6 < abs(middle.end - low.end) else ()
 
-    def _distance(self, count: int) -> int:
-        """Return the rounded distance of training steps."""
-        return 0 if self.rounding is None else int(TRAINING_STEPS / count + self.rounding)
+    def _showing(self) -> tuple[int, ...]:
+        """Return three numbers in a row that show the rounding: a lower start, or an end that is the same once."""
+        total = self.training_steps
+        for k in range(SHOWING + 1, self.most):
+            below, here, above = (int(total / count + 0.5) for count in (k - 1, k, k + 1))
+            if (k - 2) * (total // (k - 1)) > (k - 1) * (total // k) and below != here == above:
+                return (k - 1, k, k + 1)
+        return ()
+
+    def _distance(self, count: int) -> tuple[int, ...]:
+        """Return the rounded distances of training steps."""
+        return tuple(int(self.training_steps / count + part) for part in self.rounding)
 
     def _grid(self) -> list[int]:
         """Return the numbers that are tried, up to the first that suffices."""
-        if self.rounding is not None:
+        numbers = list(range(1, min(FEW, self.most) + 1))
+        if self.rounding:
             distances = [self._distance(count) for count in range(1, self.most + 2)]
             edges = {k for k in range(1, self.most + 1) if distances[k - 1] != distances[k]}
             edges |= {k + 1 for k in edges if k < self.most}
-            return sorted({*edges, *range(1, SHOWING[0]), self.most})
-        numbers = [1]
+            return sorted({*edges, *range(1, SHOWING), self.most})
         while numbers[-1] < self.most:
             ratio = RATIO if numbers[-1] < LARGE else LARGE_RATIO
             following = max(round(numbers[-1] * ratio), numbers[-1] + 1)
@@ -222,7 +257,7 @@ class _Search:
             return _Trial(size, coordinates)
         with np.errstate(divide="ignore"):
             start, end = np.log(sampler.noise[[0, -1]] / sampler.signal[[0, -1]])
-        return _Trial(size, coordinates, float(start), float(end))
+        return _Trial(size, coordinates, float(start), float(end), sampler.training_steps or TRAINING_STEPS)
 
     def _look_around(self) -> None:
         """Try numbers next to the best one."""
@@ -314,4 +349,5 @@ class _Search:
         tried = tuple(count for count in self.tried if self.trials[count] is not REFUSED)
         nearest = min(tried, key=lambda count: self.trials[count].size, default=None)
         deviation = np.inf if nearest is None else self.trials[nearest].size
-        return StepsAnswer(first, last, again, nearest, deviation, tried)
+        sufficient = tuple(count for count in tried if is_within(self.trials[count].size, self.level))
+        return StepsAnswer(first, last, again, nearest, deviation, tried, sufficient)

@@ -247,6 +247,62 @@ def test_a_second_window_is_named_where_larger_numbers_hold_again():
     assert not answer.includes(500) and answer.includes(700) and not answer.includes(answer.first - 1)
 
 
+def plain_limit(v: np.ndarray, alpha: float, count: int, bar: np.ndarray, trailing: bool) -> np.ndarray:
+    """Limits of DDIM by plain rounds: every level goes down by T // K training steps."""
+    total = len(bar)
+    times = np.round(np.arange(total, 0, -total / count)).astype(int) - 1
+    if not trailing:
+        times = np.arange(count)[::-1] * (total // count)
+    earlier = times - total // count
+    now, then = bar[times][:, np.newaxis], np.where(earlier < 0, 1.0, bar[earlier])[:, np.newaxis]
+    model = v
+    for _ in range(round(60 / alpha)):
+        w = alpha * v + (1 - alpha) * model
+        gain = (np.sqrt(then * now) * w + np.sqrt((1 - then) * (1 - now))) / (now * w + 1 - now)
+        x = np.prod(gain, axis=0) ** 2
+        if np.allclose(x, model, rtol=1e-9):
+            break
+        model = x
+    return model
+
+
+@pytest.mark.parametrize("trailing", [False, True])
+def test_numbers_between_those_where_levels_jump(trailing):
+    """4000 training steps jump elsewhere than 1000, and levels that are rounded one by one jump twice as often."""
+    alpha, tolerance = (0.1, 0.3) if trailing else (0.9, 0.02)
+    if trailing:
+        bar, setting = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000)), {"spacing": "trailing"}
+    else:
+        t = np.cos((np.arange(4001) / 4000 + 0.008) / 1.008 * np.pi / 2) ** 2
+        bar = np.cumprod(1 - np.minimum(1 - t[1:] / t[:-1], 0.999))
+        setting = {"train_steps": 4000, "schedule": "squaredcos_cap_v2"}
+    data = np.array([1.0, 0.1, 0.01])
+
+    def build(count: int) -> Pipeline:
+        return Pipeline([SamplerSteps.ddim(steps=count, **setting)], fresh_fraction=alpha)
+
+    answer = steps_for(build, data, tolerance=tolerance, most=400)
+    numbers = (
+        range(286, 335) if trailing else range(334, 371)
+    )  # from a jump, or two, to one behind the window
+    limits = {k: plain_limit(data, alpha, k, bar, trailing) for k in numbers}
+    good = [k for k in numbers if np.max(np.abs(limits[k] / data - 1)) <= tolerance]
+    assert good == list(range(answer.first, answer.last + 1))
+
+
+def test_irregular_small_numbers_and_those_asked_for():
+    """Gains of 1 but for a few numbers: 12 among the first, and 57, which no grid has."""
+
+    def build(count: int) -> Pipeline:
+        return Pipeline([ScoreError(0.5 if count < 10 or count in (12, 57) else 0.0)], fresh_fraction=0.5)
+
+    answer = steps_for(build, 1.0, tolerance=0.1, most=1000)
+    assert (answer.first, answer.last, answer.again) == (10, 11, 13)
+    assert not answer.includes(12) and answer.includes(57)
+    told = steps_for(build, 1.0, tolerance=0.1, most=1000, also=[57])
+    assert not told.includes(57) and told.includes(1000) and told.again == 58
+
+
 _SCALED = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 SEARCHED: dict[str, Callable[[int], Mechanism]] = {
     "DDIM": lambda k: SamplerSteps.ddim(steps=k),
