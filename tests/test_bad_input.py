@@ -111,6 +111,10 @@ REFUSED = [
     ),
     (lambda: hc.EmpiricalLaw([[1.0], [1.0, 2.0]]), "samples must hold real numbers"),
     (
+        lambda: hc.EmpiricalLaw(np.arange(256, dtype=np.uint8), scale=127.5),
+        r"8 bits must come without a scale, .* got 127\.5: give samples / 127\.5 - 1",
+    ),
+    (
         lambda: hc.attenuation(1, fresh_fraction=np.ma.masked, truncation_time=0.1),
         "fresh_fraction must be a real number",
     ),

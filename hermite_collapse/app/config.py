@@ -65,18 +65,18 @@ class Config(Section):
             document.setdefault(sections[key], {})[key] = value
         return parse_config(document)
 
-    def build_recursion(self) -> Recursion:
-        """Return the recursion described by [target], [initial] and [recursion]."""
+    def build_recursion(self, *, is_recorded: bool = False) -> Recursion:
+        """Return the recursion described by [target], [initial] and [recursion], or that of a record."""
         from ..recursion.recursion import Recursion
 
         return Recursion(
-            self.target.build_law(),
+            self.target.build_law(is_recorded=is_recorded),
             fresh_fraction=self.recursion.fresh_fraction,
             truncation_time=self.recursion.build_schedule(),
             regime=self.recursion.regime,
             blur=self.recursion.blur,
             process=self.recursion.build_process(),
-            initial=None if self.initial is None else self.initial.build_law(),
+            initial=None if self.initial is None else self.initial.build_law(is_recorded=is_recorded),
         )
 
     def as_document(self) -> dict[str, object]:

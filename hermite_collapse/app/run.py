@@ -87,7 +87,8 @@ class Results:
     @cached_property
     def recursion(self) -> Recursion:
         """The recursion as theory knows it."""
-        return self.config.build_recursion()
+        records = (self.folder / ASKED, self.folder / SIMULATION / DOCUMENT)
+        return self.config.build_recursion(is_recorded=any(file.exists() for file in records))
 
     @cached_property
     def simulated(self) -> SimulatedRecursion:

@@ -16,6 +16,7 @@ from ..recursion import regimes, schedules
 from ..recursion.final_steps import FINAL_STEPS
 from ..simulation.learned.settings import ResidualPerceptron, Training
 from ..simulation.words import GENERATORS, KEEPS, SAMPLERS, STEP_SAMPLERS, STEPS
+from ..storage.units import require_units
 from .fields import (
     Array,
     Count,
@@ -33,8 +34,11 @@ from .fields import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike
 
+    from ..core.types import FloatArray
     from ..laws.channels import OrnsteinUhlenbeck, VarianceExploding
     from ..laws.empirical import EmpiricalLaw
     from ..laws.mixture import GaussianMixture
@@ -77,7 +81,16 @@ class TargetSection(Section):
         None, description="File of samples (.npy .npz .csv .txt IDX) or folder of images: no mixture."
     )
     scale: Positive | None = Field(
-        None, description="Samples are divided by this, in the file's units, to reach second moments near 1."
+        None,
+        description="Numbers p of the file become (p - shift) / scale. Unless given, images of 8 and 16 bits become "
+        "[-1, 1] and other numbers stay.",
+    )
+    shift: Annotated[float, number(checks.real)] | None = Field(
+        None,
+        description="As for scale; plain numbers have 0 beside scale, whole numbers such as pixels none.",
+    )
+    value_range: Annotated[tuple[float, ...], numbers(checks.real)] | None = Field(
+        None, description="The two numbers in the file that become -1 and 1, instead of scale and shift."
     )
 
     @property
@@ -99,12 +112,17 @@ class TargetSection(Section):
             raise InputError(
                 f"covariance_type must come with a mixture, got covariance_type = {self.covariance_type!r} without one."
             )
-        if self.scale is not None and self.samples is None:
-            raise InputError(f"scale must come with samples, got scale = {self.scale!r} without them.")
+        for key in ("scale", "shift", "value_range"):
+            if self.samples is None and (value := getattr(self, key)) is not None:
+                raise InputError(f"{key} must come with samples, got {key} = {value!r} without them.")
+        require_units(self.scale, self.shift, self.value_range)
         return "mixture" if mixture else given[0]
 
-    def build_law(self) -> GaussianMixture | EmpiricalLaw:
-        """Return the law that the section describes."""
+    def build_law(self, *, is_recorded: bool = False) -> GaussianMixture | EmpiricalLaw:
+        """Return the law that the section describes, for a run that was recorded already as it was then.
+
+        In records whole numbers with a scale alone are divided by it.
+        """
         kind = self.kind
         if kind == "preset":
             from ..laws import presets
@@ -122,10 +140,21 @@ class TargetSection(Section):
                 covariance_type=self.covariance_type,
             )
         from ..laws.empirical import EmpiricalLaw
+
+        shift = 0.0 if is_recorded and self.scale is not None and self.shift is None else self.shift
+        return EmpiricalLaw(self.read(self.samples, shift), scale=1.0)
+
+    def read(self, path: Path | None, shift: float | None = None) -> FloatArray:
+        """Return samples of a file in the units of those of the section."""
         from ..storage.samples import read_samples
 
-        assert self.samples is not None
-        return EmpiricalLaw(read_samples(self.samples, scale=self.scale), scale=1.0)
+        assert path is not None
+        return read_samples(
+            path,
+            scale=self.scale,
+            shift=self.shift if shift is None else shift,
+            value_range=self.value_range,
+        )
 
     @property
     def label(self) -> str:

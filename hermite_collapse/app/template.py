@@ -17,6 +17,8 @@ def template() -> str:
         "covariance_type": "full",
         "samples": "data.npy",
         "scale": 127.5,
+        "shift": 127.5,
+        "value_range": [0, 255],
         "truncation_times": [0.1, 0.05, 0.02],
         "sampler": "exponential_multistep",
         "steps": 100,

@@ -270,9 +270,11 @@ def diffusion_units(moments: FloatArray, name: str) -> None:
     largest, average = float(moments.max()), float(moments.mean())
     if largest > LARGEST_MOMENT or average < SMALLEST_MOMENT:
         value = f"one of {largest:.4g}" if largest > LARGEST_MOMENT else f"an average of {average:.4g}"
+        pixels = "; pixels p of 0 to 255 become p / 127.5 - 1" if largest > LARGEST_MOMENT else ""
         raise InputError(
             f"{name} must be in the units of the diffusion, second moments within [{SMALLEST_MOMENT:g}, "
-            f"{LARGEST_MOMENT:g}], got {value}: give scale, by which samples are divided (1 if they are meant so)."
+            f"{LARGEST_MOMENT:g}], got {value}: give scale, by which samples are divided (1 if they are meant so)"
+            f"{pixels}."
         )
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.arrays import as_array
+from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray, Seed
 from .aged import AgedLaw
@@ -30,7 +32,8 @@ class EmpiricalLaw(Law):
         Array, torch tensor or data frame of finite numbers, in the units of the diffusion.  Not copied.
     scale : float, optional
         A number > 0 by which the samples are divided first.  Without it a `Recursion` refuses samples that do not look
-        like a diffusion's own coordinates: a second moment above 25, or their average below 0.01.
+        like a diffusion's own coordinates: a second moment above 25, or their average below 0.01.  Refused with pixels
+        (uint8, uint16), which a factor alone does not centre.
 
     Attributes
     ----------
@@ -41,7 +44,7 @@ class EmpiricalLaw(Law):
     Raises
     ------
     InputError
-        If samples are not a non-empty rectangular array of finite numbers.
+        If samples are not a non-empty rectangular array of finite numbers, or pixels with a scale.
 
     Notes
     -----
@@ -62,8 +65,15 @@ class EmpiricalLaw(Law):
     scale: float | None
 
     def __init__(self, samples: ArrayLike, *, scale: float | None = None) -> None:
-        data = checks.samples(samples)
+        stored = as_array(samples, "samples")
+        data = checks.samples(stored)
         factor = None if scale is None else checks.positive(scale, "scale")
+        if factor not in (None, 1.0) and stored.dtype in (np.uint8, np.uint16):
+            half = np.iinfo(stored.dtype).max / 2.0
+            raise InputError(
+                f"samples of {8 * stored.dtype.itemsize} bits must come without a scale, which would not centre them, "
+                f"got {scale!r}: give samples / {half:g} - 1 if they are pixels, samples.astype(float) if counts."
+            )
         self._set("scale", factor)
         if factor is not None and factor != 1.0:
             with np.errstate(over="ignore"):

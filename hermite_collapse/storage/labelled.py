@@ -87,7 +87,7 @@ def read_labelled(
         File with one whole number a sample, in the order of the rows or of the names; or text with the name of an image
         and its class on each line.
     scale : float, optional
-        > 0, by which the numbers in the file are divided.
+        > 0, by which the numbers in the file are divided; nothing is taken from them first.
     name : str
         Argument that gave the samples, for messages.
 
@@ -105,7 +105,7 @@ def read_labelled(
         require_source(labels, f"labels ({labels})")
     classes = class_folders(folder)
     with _called(name):
-        samples = np.asarray(read_samples(path, scale=scale))
+        samples = np.asarray(read_samples(path, scale=scale, shift=None if scale is None else 0.0))
     if classes:
         if labels is not None:
             raise InputError(

@@ -17,7 +17,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from .formats import is_known, read_array, readable
 from .regular import require_existing
-from .units import units_of
+from .units import bits_of, units_of
 
 
 def read_samples(
@@ -35,7 +35,8 @@ def read_samples(
         A .npy, .npz, .csv, .txt or IDX file (the last also gzipped), or a folder of images or of folders of images.
         One array of a .npz file is chosen with a colon: "data.npz:train".
     scale, shift : float, optional
-        x = (p - shift) / scale of the numbers p in the file, scale > 0.
+        x = (p - shift) / scale of the numbers p in the file, scale > 0.  Shift is 0 unless given, but whole numbers,
+        such as pixels, must have it beside a scale other than 1.
     value_range : pair of float, optional
         The numbers that become -1 and 1, instead of scale and shift.
 
@@ -48,7 +49,7 @@ def read_samples(
     ------
     InputError
         If the file is missing, unreadable, truncated, empty, of an unknown kind, holds something that is not a
-        finite real number, or is in other units; the sentence names the file.
+        finite real number, or is in other units, or in whole numbers with a scale alone; the sentence names the file.
 
     Notes
     -----
@@ -56,6 +57,8 @@ def read_samples(
     diffusion's own coordinates: no second moment E x_j^2 above 25, their average not below 0.01.
     """
     array = read_stored(path)
+    if array.dtype.kind in "iu" and scale not in (None, 1.0) and shift is None and value_range is None:
+        raise InputError(_scale_alone(sample_name(path), array, scale))
     images = Path(path).is_dir()
     units = units_of(array, scale=scale, shift=shift, value_range=value_range, images=images)
     return units.applied(array, sample_name(path))
@@ -83,6 +86,16 @@ def require_source(path: str | os.PathLike[str], name: str) -> None:
 def sample_name(path: str | os.PathLike[str]) -> str:
     """Return what messages call the samples of a file."""
     return f"samples ({os.fspath(path)})"
+
+
+def _scale_alone(name: str, array: NDArray[np.generic], scale: float) -> str:
+    """Return the sentence on whole numbers that would be divided without being centred."""
+    bits = bits_of(array)
+    centred = "" if bits is None else f", and {bits} bits become [-1, 1] where both are left out"
+    return (
+        f"{name} of whole numbers must have shift beside scale, x = (p - shift) / scale, got scale = {scale!r} alone: "
+        f"shift = 0 divides them only, shift = scale makes [0, 2 scale] to [-1, 1]{centred}."
+    )
 
 
 def _split(path: Path) -> tuple[Path, str | None]:

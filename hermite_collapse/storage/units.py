@@ -132,13 +132,9 @@ def units_of(
     InputError
         If an argument is outside its range, or both ways to say it are used.
     """
-    bits = _BITS.get(array.dtype.newbyteorder("="))
+    bits = bits_of(array)
+    require_units(scale, shift, value_range)
     if value_range is not None:
-        if scale is not None or shift is not None:
-            raise InputError(
-                f"value_range must come without scale and shift, got {value_range!r} with "
-                f"{'scale' if scale is not None else 'shift'}."
-            )
         low, high = checked_range(value_range)
         return Units(high / 2.0 - low / 2.0, low / 2.0 + high / 2.0, True, bits)
     if scale is not None or shift is not None:
@@ -148,6 +144,29 @@ def units_of(
         half = (2**bits - 1) / 2.0
         return Units(half, half, False, bits)
     return Units(bits=bits)
+
+
+def bits_of(array: NDArray[np.generic]) -> int | None:
+    """Return 8 or 16 for whole numbers of so many bits, as images have; None for others."""
+    return _BITS.get(array.dtype.newbyteorder("="))
+
+
+def require_units(scale: float | None, shift: float | None, value_range: Sequence[float] | None) -> None:
+    """Refuse a range that is none, or that comes with another way to say it.
+
+    Raises
+    ------
+    InputError
+        If value_range is no pair (low, high), or scale or shift is given too.
+    """
+    if value_range is None:
+        return
+    if scale is not None or shift is not None:
+        raise InputError(
+            f"value_range must come without scale and shift, got {value_range!r} with "
+            f"{'scale' if scale is not None else 'shift'}."
+        )
+    checked_range(value_range)
 
 
 def checked_range(value_range: Sequence[float]) -> tuple[float, float]:

@@ -318,6 +318,45 @@ def test_compare_own_samples_with_json(tmp_path, capsys):
     assert status == 0 and json.loads(out)["modes"] == document["modes"]
 
 
+def test_pixels_with_a_scale_alone_are_refused_and_a_folder_that_holds_them_is_read(
+    tmp_path, capsys, monkeypatch
+):
+    """A folder of before the refusal, made by its rule, is read and continued in its units; its data are [0, 2]."""
+    from hermite_collapse.app.run import load
+    from hermite_collapse.app.schema import TargetSection
+
+    pytest.importorskip("torch")
+    pixels = np.random.default_rng(5).integers(0, 256, size=(400, 1), dtype=np.uint8)
+    np.save(tmp_path / "d.npy", pixels)
+    asked = ["--samples", "d.npy", "--scale", "127.5", *SMALL]
+    for command in ("compare", "predict", "spectrum"):
+        words = asked if command == "compare" else asked[:4]
+        assert "whole numbers must have shift beside scale" in refused(
+            command, *words, "--out", "n", capsys=capsys
+        )
+    with monkeypatch.context() as patch:
+        build = TargetSection.build_law
+        patch.setattr(TargetSection, "build_law", lambda self, is_recorded: build(self, is_recorded=True))
+        assert call("simulate", *asked, "--out", "o", capsys=capsys)[0] == 0
+    status, out, err = call("compare", *asked, "--out", "o", "--resume", "--json", capsys=capsys)
+    assert status == 0, err
+    predicted = json.loads(out)["modes"]["predicted"][0][1]
+    np.testing.assert_allclose(predicted, pixels.mean() / 127.5, rtol=1e-12)
+    np.testing.assert_allclose(load("o").recursion.target.mean, pixels.mean() / 127.5, rtol=1e-12)
+
+
+def test_spectrum_reads_both_files_in_the_same_units(tmp_path, capsys):
+    pixels = np.random.default_rng(5).integers(0, 256, size=(400, 2), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", pixels[:200])
+    np.save(tmp_path / "b.npy", pixels[200:].astype(float))
+    units = ("--value-range", "0", "255")
+    words = ("--samples", "a.npy", "--against", "b.npy", *units, "--degree", "2", "--json")
+    status, out, err = call("spectrum", *words, capsys=capsys)
+    assert status == 0, err
+    first, second = (part.mean(axis=0) / 127.5 - 1.0 for part in (pixels[:200], pixels[200:]))
+    np.testing.assert_allclose(json.loads(out)["energy"][1], first @ second, rtol=1e-10)
+
+
 def test_compare_samples_of_many_dimensions_without_a_degree(tmp_path, capsys):
     """784 coordinates, as images have: degree 1 is chosen, and the share of that degree is tested."""
     pytest.importorskip("torch")

@@ -26,7 +26,12 @@ def test_template_with_every_comment_turned_into_a_key_parses_by_sections():
     assert set(document["sweep"]["values"]) == {"fresh_fraction", "truncation_time"}
     target = document["target"]
     document["recursion"]["schedule"] = "explicit"
-    for keys in [("preset",), ("weights", "means", "covariances"), ("samples", "scale")]:
+    for keys in [
+        ("preset",),
+        ("weights", "means", "covariances"),
+        ("samples", "scale", "shift"),
+        ("samples", "value_range"),
+    ]:
         document["target"] = {key: target[key] for key in keys}
         parse_config(document)
 
@@ -49,8 +54,9 @@ def test_numbers_state_their_unit():
         if {int, float} & number_types(field.annotation) and not any(u in field.description for u in units)
     }
     assert unitless == {
-        "target.scale": "Samples are divided by this, in the file's units, to reach second moments near 1.",
-        "initial.scale": "Samples are divided by this, in the file's units, to reach second moments near 1.",
+        f"{name}.{key}": sections()[name].model_fields[key].description
+        for name in ("target", "initial")
+        for key in ("scale", "shift", "value_range")  # in the units of the file
     }
 
 
@@ -115,6 +121,20 @@ BAD = [
     ({"target": {"preset": "a", "samples": "b"}}, "got preset and samples."),
     ({"target": {"weights": [1.0]}}, "a mixture must have weights, means and covariances, got no means."),
     ({"target": {"preset": "a", "scale": 2}}, "scale must come with samples, got scale = 2.0 without them."),
+    ({"target": {"preset": "a", "shift": 0}}, "shift must come with samples, got shift = 0.0 without them."),
+    (
+        {"target": {"preset": "a", "value_range": [0, 1]}},
+        "value_range must come with samples, got value_range =",
+    ),
+    (
+        {"target": {"samples": "a", "value_range": [1, 0]}},
+        "value_range must be (low, high) with low < high, got",
+    ),
+    ({"target": {"samples": "a", "value_range": 3}}, "value_range must be a list of numbers, got 3."),
+    (
+        {"initial": {"samples": "a", "value_range": [0, 1], "shift": 1}},
+        "must come without scale and shift, got",
+    ),
     (
         {"target": {"weights": [1], "means": [[1, 2], [3]], "covariances": 1}},
         "means must be a number or a rectangular",
@@ -181,6 +201,44 @@ def test_samples_are_found_beside_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     law = load_config("sub/my.toml").target.build_law()
     np.testing.assert_allclose(law.samples, values)
+
+
+PIXELS = np.random.default_rng(3).integers(0, 256, size=(30, 4))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, float])
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"value_range": [0, 255]}, PIXELS / 127.5 - 1.0),
+        ({"scale": 100, "shift": 20}, (PIXELS - 20.0) / 100.0),
+        ({"scale": 100, "shift": 0}, PIXELS / 100.0),
+        ({"scale": 1}, 1.0 * PIXELS),
+    ],
+)
+def test_units_of_the_samples(keys, expected, dtype, tmp_path):
+    np.save(tmp_path / "d.npy", PIXELS.astype(dtype))
+    lines = [f"{key} = {value}" for key, value in keys.items()]
+    (tmp_path / "my.toml").write_text("\n".join(["[target]", 'samples = "d.npy"', *lines]))
+    law = load_config(tmp_path / "my.toml").target.build_law()
+    np.testing.assert_allclose(law.samples, expected, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "advice"), [("u1", "8 bits become"), (">u2", "16 bits become"), ("i8", "to [-1, 1].")]
+)
+def test_whole_numbers_with_a_scale_alone_are_refused_and_numbers_with_a_point_divided(
+    dtype, advice, tmp_path
+):
+    file = tmp_path / "d.npy"
+    target = Config.model_validate({"target": {"samples": str(file), "scale": 127.5}}).target
+    np.save(file, PIXELS.astype(dtype))
+    with pytest.raises(InputError, match="whole numbers must have shift beside scale") as problem:
+        target.build_law()
+    assert advice in str(problem.value)
+    np.testing.assert_allclose(target.build_law(is_recorded=True).samples, PIXELS / 127.5, rtol=1e-14)
+    np.save(file, PIXELS.astype(float))
+    np.testing.assert_allclose(target.build_law().samples, PIXELS / 127.5, rtol=1e-14)
 
 
 def test_options_override_the_file_and_a_new_law_replaces_the_old():

@@ -66,7 +66,7 @@ HOSTILE = {
     "other letters": {"LC_ALL": "tr_TR.UTF-8", "PYTHONIOENCODING": "ascii", "TZ": "Nowhere/Land"},
     "a narrow screen": {"COLUMNS": "1", "LINES": "x", "TERM": "", "NO_COLOR": "1"},
     "strict": {"PYTHONWARNINGS": "error", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "7"},
-    "variables of Numba": {"NUMBA_THREADING_LAYER": "x", "NUMBA_BOUNDSCHECK": "x", "NUMBA_OPT": "9"},
+    "variables of Numba": {"NUMBA_BOUNDSCHECK": "x", "NUMBA_OPT": "9"},
 }
 
 

@@ -103,7 +103,7 @@ def test_folder_of_images(tmp_path):
     for i, p in enumerate(pixels):
         image.fromarray(p).save(tmp_path / f"{i}.png")
     (tmp_path / "notes.md").write_text("not an image")
-    np.testing.assert_allclose(read_samples(tmp_path, scale=100.0), pixels.reshape(3, 20) / 100.0)
+    np.testing.assert_allclose(read_samples(tmp_path, scale=100.0, shift=0.0), pixels.reshape(3, 20) / 100.0)
     image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "9.png")
     with pytest.raises(InputError, match=r"9\.png of shape \(4, 4\) where 0\.png has \(5, 4\)"):
         read_samples(tmp_path, scale=1.0)

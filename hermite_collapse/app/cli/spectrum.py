@@ -34,14 +34,13 @@ def run(config: Config, output: Output, *, against: Against = None, most: Most =
     from ... import figures
     from ...figures.style import figure_of
     from ...laws.empirical import EmpiricalLaw
-    from ...storage.samples import read_samples
     from ..cost import cost_of_prediction, require_affordable
 
     count = checks.integer(most, "most", 4)
     law = config.target.build_law()
     degree = config.analysis.degree_in(law.dimension)
     require_affordable(cost_of_prediction(config, law.dimension), yes=output.yes)
-    other = None if against is None else read_samples(against, scale=config.target.scale)
+    other = None if against is None else config.target.read(against)
     if other is not None and not isinstance(law, EmpiricalLaw):
         raise InputError(
             f"against must come with samples as the target, got {str(against)!r} with {config.target.label}."
