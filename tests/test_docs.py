@@ -68,6 +68,7 @@ def test_every_statement_has_a_page_with_derivation_and_evidence():
         assert f"]({item.id}.md)" in index
         assert item.formula in page and f"**{item.expected}**" in page
         assert page.count("*(checked by sympy)*") == sum(step.check is not None for step in item.derivation)
+        assert "multiplied by 1.01, 0.99, 1.5 and 0.6" in page and page.count("\n- `") == len(item.weaker)
         assert page.count("\n| symbolic |") == sum(piece.kind == "symbolic" for piece in item.evidence)
         assert (item.displayed is None) or item.displayed.formula in page
 
@@ -135,6 +136,7 @@ def test_tables_of_records_are_in_words():
     assert table.startswith("| experiment | as predicted | verdict |\n")
     assert "| presets / wide 1d / exact / euler maruyama | yes | " in table
     page = extension("benchmark_page").pages()["benchmarks.md"]
+    assert page.index("A target that is missed makes no result wrong") < page.index("**missed**")
     for name in ("_mib", " mib ", " giga", "gflops", "| what "):
         assert name not in page
 
@@ -172,6 +174,12 @@ def test_scripts_of_the_gallery_teach(path):
     assert len(text.splitlines()) < 80
     imported = re.findall(r"^(?:from|import) (hermite_collapse[\w.]*)", text, flags=re.MULTILINE)
     assert set(imported) == {"hermite_collapse"}, "scripts use public names alone"
+
+
+def test_numbers_in_the_words_of_the_gallery_are_computed():
+    text = " ".join((DOCS / "gallery" / "plot_attenuation.py").read_text("utf-8").replace("# ", "").split())
+    low, high = (hc.half_degree(fresh_fraction=share, truncation_time=0.1) for share in (0.03, 0.3))
+    assert f"from {low:.2g} to {high:.2g}, a little less than ten times" in text and 8.0 < high / low < 10.0
 
 
 def test_the_gallery_is_large_enough():

@@ -74,9 +74,9 @@ def _page(record: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
     )
     yield ""
     yield (
-        "A target that is missed makes no result wrong: the row is slower than was hoped for. Most targets are times beside "
-        "another program, which on other machines is faster or slower than here by its own measure; where a row names a share "
-        "of the measured peak, that share says how near it is to what this machine can do at all."
+        "A target that is missed makes no result wrong: the row is slower than was hoped for. Ratios to other programs, whose "
+        "speed varies with the machine in its own way, can be met on one machine and missed on another, and so can times; "
+        "where a row names a share of the measured peak, that share says how near it is to what this machine can do at all."
     )
     for name, rows in record["benchmarks"].items():
         yield from ("", f"## {name.replace('_', ' ').capitalize()}", "")

@@ -77,5 +77,5 @@ def draw_steps(comparison: StepsComparison, axes: Axes | None = None) -> Axes:
         "steps",
         "What each round keeps of the data's values. Lines: exact laws of the sampler's steps. Points: measured, with "
         "one predicted standard error; hollow ones are not tested. Dashed: the Gaussian closure, where there is one. "
-        f"{comparison.text}",
+        f"{comparison.verdict.head}.",
     )
