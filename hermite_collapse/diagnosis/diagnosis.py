@@ -23,7 +23,7 @@ from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.threads import one_product_thread
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
@@ -32,7 +32,7 @@ from .catalogue import models_to_try
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .gathering import KINDS, UNKNOWN_KIND, estimated_scatter, from_arrays, without_constant
 from .measured import VARIANCE, Measured
-from .observations import UNKNOWN, Observations
+from .observations import SQUARED, UNKNOWN, Observations
 from .profiles import with_limits
 from .reweighting import followed, left_out
 from .round_models import MECHANISMS, AffineModel, RoundModel
@@ -86,23 +86,47 @@ class Diagnosis(Displayed, Value):
 
     @property
     def plateau(self) -> FloatArray:
-        """Values in the long run, by column, shape (m,)."""
-        return self.leading.plateau
+        """Values in the long run, by column, shape (m,); NaN where none is in sight."""
+        return np.where(self._has_plateau, self.leading.plateau, np.nan)
 
     @property
     def plateau_error(self) -> FloatArray:
-        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom."""
-        return self.leading.plateau_error
+        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom.
+
+        Those of distances hold if a single rate is at work.
+        """
+        return np.where(self._has_plateau, self.leading.plateau_error, np.nan)
 
     @property
     def rounds(self) -> FloatArray:
-        """Rounds after which 99 % of the way to the plateau is done, shape (m,)."""
-        return repetitions_to(0.01, np.clip(self.leading.contraction, 0.0, None))
+        """Rounds after which 99 % of the way to the plateau is done, shape (m,); NaN where none is in sight."""
+        contraction = np.clip(self.leading.contraction, 0.0, None)
+        # What grows with the square of a deviation is at 99 % where the deviation is nearer.
+        rounds = np.where(
+            self.observations.degrees == SQUARED,
+            repetitions_to(1.0 - 0.99**0.5, contraction),
+            repetitions_to(0.01, contraction),
+        )
+        return np.where(self._has_plateau, rounds, np.nan)
+
+    @property
+    def _has_plateau(self) -> BoolArray:
+        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,).
+
+        It does where the rate can be told from 1, or where the plateau lies among the fitted values.
+        """
+        one = self.leading
+        span = np.ptp(one.predicted, axis=0)
+        low, high = one.predicted.min(axis=0) - 0.01 * span, one.predicted.max(axis=0) + 0.01 * span
+        is_within = (one.plateau >= low) & (one.plateau <= high)
+        is_short = np.isnan(one.contraction_error)
+        return (is_short | one.settles | is_within) & (not one.is_rejected)
 
     @property
     def long_run(self) -> list[tuple[str, str, float]]:
-        """Name, plateau in words and rounds to 99 % of each curve."""
-        columns = zip(self.observations.names, self.plateau, self.plateau_error, self.rounds, strict=True)
+        """Name, plateau in words and rounds to 99 % of each curve; distances without errors."""
+        errors = np.full_like(self.plateau, np.nan) if self.observations.are_shapeless else self.plateau_error
+        columns = zip(self.observations.names, self.plateau, errors, self.rounds, strict=True)
         return [
             (name, level(float(value), float(error)), float(rounds)) for name, value, error, rounds in columns
         ]
@@ -152,8 +176,9 @@ def diagnose(
         `read_curve`; or the generations that `measure` measured.
     kind : str, optional
         "factors" (f_n(i), 1 for the data), "variances" (of centred directions, in the diffusion's units),
-        "deviations" (standard deviations of the same) or "distances" (to the data, FID, recall: whatever approaches a
-        plateau).  What the table says, or "factors", if None.
+        "deviations" (standard deviations of the same), "distances" (to the data: W1, W2, total variation; recall:
+        whatever approaches a plateau as a deviation does) or "squared_distances" (FID, KID, squared MMD, KL).  What
+        the table says, or "factors", if None; of the distances of a table each is what its name says.
     degrees : array of int, shape (m,), optional
         Hermite degree of each column of factors; 1, 2, ... if None.
     rounds : array of int, shape (r,), optional
@@ -195,6 +220,11 @@ def diagnose(
     -----
     On factors truncation is exact at every degree, blur and autoencoders to degree 5, with free weights by which lower
     degrees feed higher ones.  Above degree 2 the others are a closure: exact for linear maps about the origin.
+    Distances are fitted by their leading order where one rate leads, L - F = C for plain and C^2 for squared ones in
+
+        y_i = F + (L - F) (1 - kappa^i)^p,     p = 1 (plain) or 2 (squared).
+
+    Directions of several rates add up in a distance, so that it rejects nothing: what does not fit is undetermined.
 
     References
     ----------

@@ -11,12 +11,13 @@ from ..core import checks
 from ..core.arrays import as_array
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
+from ..storage.roles import is_squared
 from ..storage.runs import ErrorFreedom
 from .measured import FACTOR, Measured
 from .measured import VARIANCE as DIRECTION
-from .observations import DISTANCE, UNKNOWN, VARIANCE, Observations
+from .observations import DISTANCE, SQUARED, UNKNOWN, VARIANCE, Observations
 
-KINDS = ("factors", "variances", "deviations", "distances")
+KINDS = ("factors", "variances", "deviations", "distances", "squared_distances")
 UNKNOWN_KIND = "unknown"
 """Of columns that do not say what they are: a rate and a plateau are all that can be fitted."""
 LARGEST_ROUND = 100_000
@@ -84,7 +85,7 @@ def from_arrays(
     if kind == "variances" and np.nanmin(values) < 0.0:
         raise InputError(f"curve must hold variances >= 0, got {float(np.nanmin(values))!r}.")
     limits, units = _SIZES, None
-    if kind in ("distances", UNKNOWN_KIND):
+    if kind in ("distances", "squared_distances", UNKNOWN_KIND):
         limits, units = _FREE_SIZES, own_units(values)
         values = values / units
         errors = None if errors is None else errors / units
@@ -95,7 +96,7 @@ def from_arrays(
         index,
         errors,
         joint,
-        _column_degrees(kind, degrees, columns),
+        _column_degrees(kind, degrees, columns, names),
         names or tuple(f"column {j + 1}" for j in range(columns)),
         exact_rows=data is not None and data_errors is None,
     ).replace(units=units)
@@ -333,9 +334,13 @@ def _row(value: ArrayLike, columns: int, name: str) -> FloatArray:
     return np.array(np.broadcast_to(row, (columns,)))
 
 
-def _column_degrees(kind: str, degrees: ArrayLike | None, columns: int) -> IntArray:
+def _column_degrees(
+    kind: str, degrees: ArrayLike | None, columns: int, names: tuple[str, ...] | None
+) -> IntArray:
     if kind == "distances":
-        return np.full(columns, DISTANCE)
+        return np.array([SQUARED if is_squared(name) else DISTANCE for name in names or ("",) * columns])
+    if kind == "squared_distances":
+        return np.full(columns, SQUARED)
     if kind == UNKNOWN_KIND:
         return np.full(columns, UNKNOWN)
     if kind in ("variances", "deviations"):

@@ -21,8 +21,9 @@ from ..core.value import Value
 from .measured import Measured
 from .moments import Moments
 
-VARIANCE, DISTANCE, UNKNOWN = 0, -1, -2
-"""What stands for the degree of a column of variances, of distances, and of a column that does not say what it is."""
+VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
+"""What stands for the degree of a column of variances, of distances, of a column that does not say what it is, and of
+squared distances."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Observations(Value):
     covariance : array, shape (N,) or (N, N)
         Of the N entries that are fitted, in the order of `values[used]`; variances alone where one axis.
     degrees : array of int, shape (m,)
-        Hermite degree of a column of factors, `VARIANCE`, `DISTANCE` or `UNKNOWN`.
+        Hermite degree of a column of factors, `VARIANCE`, `DISTANCE`, `UNKNOWN` or `SQUARED`.
     starts : array, shape (m,)
         Value in round 0 where it is known exactly; NaN where it is fitted.
     names : tuple of str, length m
@@ -72,7 +73,10 @@ class Observations(Value):
 
     @property
     def are_shapeless(self) -> bool:
-        """Whether some column fixes a rate and a plateau at most: a distance, or what does not say what it is."""
+        """Whether some column fixes a rate and a plateau at most: a distance, or what does not say what it is.
+
+        Directions of several rates add up in such a column, so that none of them rejects anything.
+        """
         return bool(np.any(self.degrees <= DISTANCE))
 
     @property

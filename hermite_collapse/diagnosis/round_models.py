@@ -16,7 +16,10 @@ channels x -> rho x + s z to degree 5.  For refits and moved means it is a closu
     sampler         V of K given steps                         no parameter
     affine          every column its own rate kappa and step u:  y_i = y_0 + u G_i
 
-The last is the law of all of them: one column alone fixes its rate and its plateau and nothing else.
+The last is the law of all of them: one column alone fixes its rate and its plateau and nothing else.  Of distances to
+the data it is the leading order, where one rate leads: plain ones grow with a deviation, squared ones with its square,
+
+    y_i = y_0 + u G_i^2.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..core.types import FloatArray
-from .observations import Observations
+from .observations import SQUARED, Observations
 
 LARGEST_RATE = 3.0
 _SMALLEST, _LARGEST_EXPONENT = 1e-300, 100.0
@@ -138,7 +141,7 @@ class AffineModel(RoundModel):
     ) -> FloatArray:
         columns = len(observations.degrees)
         _, sums = geometric(own[:, :columns], observations.rounds)
-        return starts[:, None, :] + own[:, None, columns:] * sums
+        return starts[:, None, :] + own[:, None, columns:] * sums ** _orders(observations)
 
     def long_run(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
@@ -146,7 +149,15 @@ class AffineModel(RoundModel):
         columns = len(observations.degrees)
         kappa, step = own[:, :columns], own[:, columns:]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return LongRun(np.where(kappa < 1.0, starts + step / (1.0 - kappa), np.inf), kappa)
+            sums = 1.0 / (1.0 - kappa)
+            return LongRun(
+                np.where(kappa < 1.0, starts + step * sums ** _orders(observations), np.inf), kappa
+            )
+
+
+def _orders(observations: Observations) -> FloatArray:
+    """Return by which power of a deviation each column grows, shape (m,)."""
+    return np.where(observations.degrees == SQUARED, 2.0, 1.0)
 
 
 CONTAINED_IN: dict[str, tuple[str, ...]] = {

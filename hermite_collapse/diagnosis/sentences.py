@@ -8,11 +8,11 @@ import numpy as np
 
 from ..core.estimates import Estimate
 from ..core.numbers import p_value, significant, with_error
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from .fitting import MechanismFit
-from .observations import DISTANCE, Observations
+from .observations import Observations
 from .round_models import CONTAINED_IN
-from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, Decision, is_overdetermined
+from .verdict import DISTANCES_MIX, IDENTIFIED, RATE_AND_PLATEAU, REJECTED, Decision, is_overdetermined
 
 _NAMES = {
     "fresh_fraction": "fresh fraction",
@@ -43,13 +43,14 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
     if decision.verdict == IDENTIFIED:
         return [
             f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({_quality(leading)}).",
-            _levels(leading),
+            _levels(leading, observations),
             _others(leading, fits),
         ]
     if decision.verdict == RATE_AND_PLATEAU:
+        order = ", to leading order and extrapolated by one rate" if observations.are_shapeless else ""
         return [
-            "Rate and plateau only: the mechanism is not identified.",
-            f"{_levels(leading).removesuffix('.')} ({_quality(leading)}).",
+            f"Rate and plateau only{order}: the mechanism is not identified.",
+            f"{_levels(leading, observations).removesuffix('.')} ({_quality(leading)}).",
             _not_rejected(fits),
             _settling(fits, observations),
         ]
@@ -82,14 +83,14 @@ def of_size(
         return (
             f"Training sets were taken to hold about {samples} samples, fresh ones drawn anew, which the scatter "
             "from round to round does not contradict; were they the measured samples beside all of the data, "
-            f"{before} would be rejected: give --training-samples."
+            f"{before} would be rejected: give measure --training-samples."
         )
     named = _listed(f"{fits[name].title} ({parameters(fits[name])})" for name in rescued if name != "affine")
     left = named or fits["affine"].title
     return (
         "Undetermined: how many samples trained each model is not said, and decides. If they were the measured ones "
         f"beside all of the data, everything is rejected; with training sets of about {samples} samples, fresh ones "
-        f"drawn anew, which the scatter does not contradict, these are not: {left}. Give --training-samples."
+        f"drawn anew, which the scatter does not contradict, these are not: {left}. Give measure --training-samples."
     )
 
 
@@ -197,8 +198,8 @@ def _not_rejected(fits: dict[str, MechanismFit]) -> str:
 
 def _settling(fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return what further measurements would tell the mechanisms apart."""
-    if np.all(observations.degrees == DISTANCE):
-        return "Distances fix a rate and a plateau at most; variances of directions or shares of degrees tell more."
+    if observations.are_shapeless:
+        return f"{_capital(DISTANCES_MIX)}."
     general = fits.get("score_error")
     if general is None or len(fits) < 3:
         return ""
@@ -220,33 +221,67 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
         return (
             f"Not rejected: {_listed(f'{one.title} ({parameters(one)})' for one in accepted)}."
             if accepted
+            else f"One rate and one plateau: {_quality(leading)}."
+            if leading.is_rejected
             else ""
         )
+    levels = _levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and is_overdetermined(leading, fits, observations):
-        return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {_levels(leading)}"
-    levels = _levels(fits.get("affine", leading))
-    return f"Best fit, not tested: {levels[0].lower()}{levels[1:]}"
+        return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {levels}"
+    levels = _levels(fits.get("affine", leading), observations)
+    best = f"Best fit, not tested: {levels[0].lower()}{levels[1:]}"
+    return f"{best} {_capital(DISTANCES_MIX)}." if observations.are_shapeless else best
 
 
-def _levels(one: MechanismFit) -> str:
-    """Return where the curves lead and how fast."""
+def _levels(one: MechanismFit, observations: Observations) -> str:
+    """Return where the curves lead and how fast, those of distances without errors, which one rate alone would have."""
     growing = np.flatnonzero(one.settles & (one.contraction > 1.0))
     settled = np.flatnonzero(one.settles & (one.contraction < 1.0) & np.isfinite(one.plateau))
     if len(growing):
         factor = _number(_estimate(one.contraction, one.contraction_error, int(growing[0])))
-        return f"A deviation grows by a factor of {factor} a round, without a plateau."
+        return f"A deviation grows by a factor of {factor} a round, without a plateau{_of(growing, one, observations)}."
     if not len(settled):
         known = one.plateau[np.isfinite(one.contraction)]
-        still = bool(len(known)) and bool(np.all(np.abs(known - one.predicted[0]) <= 1e-9 * np.abs(known)))
+        moves = np.abs(known - one.predicted[0, np.isfinite(one.contraction)])
+        still = bool(len(known)) and bool(np.all(np.isfinite(known) & (moves <= 1e-9 * np.abs(known))))
         return "The curves stay where they are." if still else "No plateau is in sight."
     shown = settled[:_SHOWN]
     more = ", ..." if len(settled) > _SHOWN else ""
-    plateaus = _listed(_number(_estimate(one.plateau, one.plateau_error, int(j))) for j in shown)
-    rates = _listed(
-        dict.fromkeys(_number(_estimate(one.contraction, one.contraction_error, int(j))) for j in shown)
-    )
-    subject, verb = ("The curve", "levels") if len(settled) == 1 else ("The curves", "level")
-    return f"{subject} {verb} off at {plateaus}{more}, by a factor of {rates}{more} a round."
+    nothing = np.full_like(one.plateau, np.nan)
+    errors = (nothing, nothing) if observations.are_shapeless else (one.plateau_error, one.contraction_error)
+    plateaus = [_number(_estimate(one.plateau, errors[0], int(j))) for j in shown]
+    rates = [_number(_estimate(one.contraction, errors[1], int(j))) for j in shown]
+    is_shared = len(set(rates)) == 1 and len(settled) == len(one.plateau)
+    if len(one.plateau) == 1:
+        return f"The curve levels off at {plateaus[0]}, by a factor of {rates[0]} a round."
+    names = [observations.names[j] for j in shown]
+    if is_shared:
+        ends = _listed(f"{plateau} ({name})" for plateau, name in zip(plateaus, names, strict=True))
+        return f"The curves level off at {ends}{more}, by a factor of {rates[0]} a round."
+    each = zip(names, plateaus, rates, strict=True)
+    listed = _listed(f"{name} at {plateau} (by a factor of {rate} a round)" for name, plateau, rate in each)
+    return f"Curves that level off: {listed}{more}.{_without_plateau(one, settled, observations)}"
+
+
+def _of(columns: IntArray, one: MechanismFit, observations: Observations) -> str:
+    """Return the name of the first of some columns where there are others."""
+    return f" ({observations.names[columns[0]]})" if len(one.plateau) > 1 else ""
+
+
+def _without_plateau(one: MechanismFit, settled: IntArray, observations: Observations) -> str:
+    """Return the curves whose plateau is not in sight, nothing where there are none."""
+    others = [name for j, name in enumerate(observations.names) if j not in settled]
+    if not others:
+        return ""
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    return f" Without a plateau in sight: {', '.join(others[:_SHOWN]) if more else _listed(others)}{more}."
+
+
+def outcome(one: MechanismFit, observations: Observations) -> str:
+    """Return in two words what the curves say of a mechanism."""
+    if one.is_rejected:
+        return "no fit" if observations.are_shapeless else "rejected"
+    return "not rejected" if one.is_accepted else "not tested"
 
 
 def _estimate(values: FloatArray, errors: FloatArray, index: int) -> Estimate:

@@ -5,7 +5,8 @@
     undetermined       no change beyond the errors, no errors, too few values, or a parameter at its border
     rejected           every mechanism that was tried is rejected
 
-A mechanism that contains another as a special case does not compete with it.
+A mechanism that contains another as a special case does not compete with it.  Distances to the data reject nothing:
+directions of several rates, and powers of their deviations, add up in them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
     "rejected",
 )
 _TWO_NUMBERS = ("score_error", "autoencoder", "affine")
+DISTANCES_MIX = (
+    "a distance mixes directions of several rates, so that one rate and one plateau are its leading order alone and "
+    "need not describe it; variances by direction or factors by degree (hermite-collapse measure) decide on mechanisms"
+)
 _DIFFERENT = 0.1
 """Relative difference of starts from which two directions count as of different variance."""
 
@@ -57,6 +62,8 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
             return Decision(UNDETERMINED, general, "nothing changes, and the curve has no standard errors")
         return Decision(UNDETERMINED, best, "the curve has no standard errors, so no mechanism was tested")
     if all(one.is_rejected for one in fits.values()):
+        if observations.are_shapeless:
+            return Decision(UNDETERMINED, general, DISTANCES_MIX)
         return Decision(REJECTED, general)
     if max(one.freedom for one in fits.values()) < LEAST_FREEDOM:
         return Decision(

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
 from ..diagnosis.diagnosis import Diagnosis
-from ..diagnosis.observations import DISTANCE, VARIANCE
+from ..diagnosis.observations import DISTANCE, SQUARED, VARIANCE
 from . import style
 from .labels import label_line_ends, round_axis
 
@@ -60,7 +60,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         variances = covariance if covariance.ndim == 1 else np.diagonal(covariance)
         errors[observed.used] = np.sqrt(variances)
     order = np.argsort(observed.rounds, kind="stable")
-    ends = []
+    ends, triangles = [], 0
     for k, j in enumerate(columns):
         colour = style.CATEGORIES[k % len(style.CATEGORIES)]
         used = observed.used[:, j]
@@ -80,7 +80,8 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
             linewidth=1.3,
             linestyle="-" if one.is_accepted else "--",
         )
-        if np.isfinite(one.plateau[j]) and one.settles[j]:
+        if np.isfinite(diagnosis.plateau[j]):
+            triangles += 1
             axes.plot(
                 1.0,
                 one.plateau[j],
@@ -103,8 +104,8 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     style.describe(
         style.figure_of(axes),
         "diagnosis",
-        f"Points: measured{' with standard errors' if observed.has_errors else ''}. Lines: {one.title}; "
-        f"triangles at the right: where it leads.{which}",
+        f"Points: measured{' with standard errors' if observed.has_errors else ''}. Lines: {one.title}"
+        f"{'; triangles at the right: where it leads' if triangles else ''}.{which}",
     )
     return axes
 
@@ -122,4 +123,4 @@ def _quantity(degrees: IntArray) -> str:
         return "factor"
     if np.all(degrees == VARIANCE):
         return "variance"
-    return "distance to the data" if np.all(degrees == DISTANCE) else "variance or factor"
+    return "distance to the data" if np.all(np.isin(degrees, (DISTANCE, SQUARED))) else "variance or factor"

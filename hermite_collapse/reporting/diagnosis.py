@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-
 from ..core.numbers import p_value, significant
 from ..diagnosis.diagnosis import Diagnosis
-from ..diagnosis.sentences import parameters
+from ..diagnosis.sentences import outcome, parameters
 from ..diagnosis.verdict import IDENTIFIED, REJECTED
 from ..figures.diagnosis import draw_diagnosis
 from ..figures.style import figure_of
@@ -22,8 +20,8 @@ def diagnosis_table(diagnosis: Diagnosis) -> Table:
     """Return every mechanism that was tried, with its fit and what it would mean."""
     rows = []
     for one in diagnosis.fits_by_mechanism.values():
-        kind = "reject" if one.is_rejected else "" if one.is_accepted else "untested"
-        verdict = {"reject": "rejected", "": "not rejected", "untested": "not tested"}[kind]
+        verdict = outcome(one, diagnosis.observations)
+        kind = {"rejected": "reject", "not rejected": ""}.get(verdict, "untested")
         means = "" if one.is_rejected or one.name == "affine" else parameters(one)
         cells = (
             one.title,

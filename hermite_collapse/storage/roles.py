@@ -53,8 +53,14 @@ _DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma|st
 _DISTANCES = (
     "fid|kid|fd|cmmd|mmd|distance|wasserstein|sliced wasserstein|w1|w2|swd|sw2|sliced w2|kl|kl divergence|tv|"
     "total variation|recall|precision|coverage|density|inception|is|accuracy|perplexity|nll|energy distance|"
-    "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+|abstand|rappel"
+    "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+|abstand|rappel|hellinger|hellinger distance|"
+    r"chi ?\^?2|chi squared?|mmd ?\^?2|squared (?:mmd|distance)"
 )
+_SQUARED = (
+    r"fid|kid|fd|cmmd|kl|kl divergence|energy distance|chi ?\^?2|chi squared?|mmd ?\^?2|w2 ?\^?2|"
+    r"squared .+|.+ squared"
+)
+"""Distances that grow with the square of a deviation."""
 _IGNORED = "wall time|timestamp|date|relative time|runtime|datum"
 _VALUES = "value|values|mean|average|y|score|result|wert|mittelwert|valeur|moyenne"
 _ERRORS = (
@@ -98,6 +104,12 @@ def plain_name(name: str) -> str:
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"\s+", " ", text.replace("±", " ± "))
     return re.sub(r"(?<=[a-z]) ?\d+k\b", "", text).strip()  # FID-50k
+
+
+def is_squared(name: str) -> bool:
+    """Return whether a name is of a distance that grows with the square of a deviation, such as FID."""
+    plain = re.sub(r" (?:mean|avg|average|score|seed \d+|\d+)$", "", _telling_part(name, plain_name(name)))
+    return re.fullmatch(_SQUARED, plain) is not None
 
 
 def is_interval(name: str) -> bool:

@@ -29,8 +29,8 @@ CurveFile = Annotated[
 Kind = Annotated[
     str | None,
     Parameter(
-        help="factors (share of a mode, 1 at the start), variances, deviations (standard deviations) or distances "
-        "(FID, recall, ...). What the columns say, without."
+        help="factors (share of a mode, 1 at the start), variances, deviations (standard deviations), distances "
+        "(W2, total variation, recall, ...) or squared_distances (FID, KID, KL, ...). What the columns say, without."
     ),
 ]
 Fresh = Annotated[
@@ -96,7 +96,8 @@ def run(
     """Say which mechanisms curves measured round by round do not contradict, and what the curves determine.
 
     Truncation, blur, refitting, an error of the score, an autoencoder, a given sampler, and the law of all of them: a
-    rate and a plateau. Exit status 1 where everything that was tried is rejected.
+    rate and a plateau. Exit status 1 where everything that was tried is rejected. Distances to the data (FID, W2, ...)
+    mix directions of several rates: they are fitted to leading order, and reject nothing.
     """
     from ...diagnosis.diagnosis import diagnose
     from ...diagnosis.measured import Measured
@@ -138,7 +139,13 @@ def run(
     output.text(diagnosis.text)
     _print_mechanisms(diagnosis, output)
     output.heading("In the long run")
-    output.table(["column", "plateau", "rounds to 99 %"], [list(row) for row in diagnosis.long_run])
+    output.table(
+        ["column", "plateau", "rounds to 99 %"],
+        [
+            [name, plateau, "undetermined" if np.isnan(rounds) else rounds]
+            for name, plateau, rounds in diagnosis.long_run
+        ],
+    )
     document = _document(curve, diagnosis, used, list(measured.notes))
     if output.folder is not None:
         from ...reporting.diagnosis import diagnosis_page
@@ -173,7 +180,7 @@ def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
 
 
 def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
-    from ...diagnosis.sentences import parameters
+    from ...diagnosis.sentences import outcome, parameters
 
     output.heading("Mechanisms")
     output.table(
@@ -184,7 +191,7 @@ def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
                 one.chi_square,
                 one.freedom,
                 None if np.isnan(one.p_value) else one.p_value,
-                "rejected" if one.is_rejected else "not rejected" if one.is_accepted else "not tested",
+                outcome(one, diagnosis.observations),
             ]
             for one in diagnosis.fits_by_mechanism.values()
         ],
