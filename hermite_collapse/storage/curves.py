@@ -23,7 +23,9 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from .formats import TABLES, readable
+from .name_factors import factors_of, require_no_factor
 from .regular import require_existing
+from .repetitions import require_repeated_rows
 from .roles import (
     ERROR,
     FACTOR,
@@ -43,7 +45,7 @@ from .roles import (
     role_of_name,
     roles_of,
 )
-from .runs import ErrorFreedom, errors_of_runs
+from .runs import ErrorFreedom, errors_of_means, mean_of_runs
 from .table_shapes import one_row_a_round, runs_as_rows, without_empty_columns, without_row_numbers
 from .tables import Cells, read_cells, read_number
 
@@ -150,6 +152,7 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         cells, notes = without_row_numbers(one_row_a_round(without_empty_columns(cells)))
         runs = runs_as_rows(cells, dict(columns or {}), argument)
         roles = roles_of(runs.cells.names, runs.asked, argument)
+        require_repeated_rows(runs.cells, roles, set(runs.asked), argument)
         curve = _Table(runs.cells, roles, argument).curve([*marks, *notes])
         return curve.replace(columns=runs.used(curve.columns))
 
@@ -218,6 +221,10 @@ class _Table:
         self.kind = KIND_OF_ROLE.get(kinds.pop())
         if self.is_long and self.kind is None:
             self.kind = self._kind_of_labels()
+        self.factors = factors_of(cells.names, roles, argument)
+        if self.is_long and self.kind != "distances":
+            labels = sorted({row[self._all(NAME)[0]] for row in cells.rows})
+            require_no_factor(labels, argument, is_percent_one=self.kind is not None)
         self.percent = False
         self.plain_errors: list[float] = []
         """Errors beside per cent that do not say what they are."""
@@ -262,19 +269,32 @@ class _Table:
         values, errors = np.full((len(index), len(names)), np.nan), np.full((len(index), len(names)), np.nan)
         for (name, position), measured in entries.items():
             at = rows[position], columns[name]
-            values[at], errors[at] = _mean(measured)
+            values[at], errors[at] = mean_of_runs(measured)
         freedom = None
         if self._all(RUN):
-            errors, freedom = _errors_of_means(entries, index, names, errors)
+            errors, freedom = errors_of_means(entries, index, names, errors)
             notes.append(
                 "Runs were averaged; standard errors are those of their mean, from the scatter of runs in all rounds."
             )
         values, errors = self._from_percent(values, errors, index, notes)
+        notes += [
+            f"{self.cells.names[j].strip()} was multiplied by {self.factors[j]:g}."
+            for j in self.value_columns
+            if self.factors[j] != 1.0
+        ]
         gaps = int(np.isnan(values).sum())
         if gaps:
             notes.append(f"{gaps} missing value{'s' * (gaps > 1)} left out.")
         known = np.isfinite(errors) & np.isfinite(values)
         unknown = np.isfinite(values) & ~known
+        bare = [
+            name for name, has in zip(names, known.any(axis=0) | ~unknown.any(axis=0), strict=True) if not has
+        ]
+        if known.any() and bare and not self._all(RUN):
+            raise InputError(
+                f"{self.argument} must have errors for each of {', '.join(names)} or for none, got none of "
+                f"{', '.join(bare)}: add them, or leave it out."
+            )
         if known.any() and unknown.any():
             values = np.where(unknown, np.nan, values)
             notes.append(
@@ -302,7 +322,7 @@ class _Table:
             number = read_number(row[j], where)
             in_percent = number.percent or is_percent(self.cells.names[j])
             self.percent = self.percent or in_percent
-            scale = 0.01 if in_percent and not number.percent else 1.0
+            scale = (0.01 if in_percent and not number.percent else 1.0) * self.factors[j]
             error = number.error * scale
             if self.cells.names[j] in self.errors:
                 k = self.errors[self.cells.names[j]]
@@ -310,6 +330,7 @@ class _Table:
                 error, _, says = read_number(row[k], beside)
                 if error < 0.0:
                     raise InputError(f"{self.argument} must have errors >= 0, got {row[k]!r} {beside}.")
+                error *= self.factors[k]
                 if is_interval(self.cells.names[k]):
                     error /= _HALF_WIDTH
                 if in_percent and not says and not is_percent_error(self.cells.names[k]):
@@ -420,30 +441,3 @@ class _Table:
             repeated = sum(name.strip() == other.strip() for other in self.cells.names) > 1
             used[f"{name.strip()} (column {len(used) + 1})" if repeated else name.strip()] = text
         return used
-
-
-def _mean(measured: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return the mean of runs, whose error is not that of any one; a single value with its own."""
-    values = np.array([value for value, _ in measured if math.isfinite(value)])
-    if len(measured) == 1 or len(values) == 0:
-        return measured[0]
-    return float(values.mean()), math.nan
-
-
-def _errors_of_means(
-    entries: Mapping[tuple[str, float], list[tuple[float, float]]],
-    index: list[float],
-    names: tuple[str, ...],
-    stated: FloatArray,
-) -> tuple[FloatArray, ErrorFreedom | None]:
-    """Return errors of means over runs and what they rest on; stated ones of curves without two runs in any round."""
-    errors, freedom = np.empty_like(stated), np.empty_like(stated)
-    pooled, has_runs = np.ones(len(names), dtype=bool), False
-    for j, name in enumerate(names):
-        groups = [np.array([v for v, _ in entries.get((name, i), []) if math.isfinite(v)]) for i in index]
-        if max(map(len, groups)) < 2:
-            errors[:, j], freedom[:, j] = stated[:, j], np.inf
-            continue
-        has_runs = True
-        errors[:, j], freedom[:, j], pooled[j] = errors_of_runs(groups)
-    return errors, ErrorFreedom(freedom, pooled) if has_runs else None

@@ -72,6 +72,10 @@ _ERRORS = (
 
 _POWER = r"[x×*·] ?(?:10 ?\^? ?-?\d+|1e-?\d+)"
 """As in "KID x 10^3": nothing for a distance, whose unit says nothing, and unclear for all else."""
+_FACTOR = (
+    r"%|per ?cent|‰|per ?mill?e?|ppm|milli|thousandths|1e[+−-]?\d+|10(?:\^|\*\*)\{?[+−-]?\d+\}?|10[+−-]\d+"
+)
+"""As `name_factors` reads it in brackets."""
 _SIGNS = {"+/-": "±", "+-": "±", "α": "alpha", "λ": "lambda", "σ": "sigma"}
 
 
@@ -99,7 +103,7 @@ def plain_name(name: str) -> str:
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
     text = re.sub(_POWER, " ", text)
-    text = re.sub(r"[(\[{]\s*(%|per ?cent)\s*[)\]}]|%", " ", text)
+    text = re.sub(rf"[(\[{{]\s*(?:in )?(?:{_FACTOR})\s*[)\]}}]|%", " ", text)
     text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"\s+", " ", text.replace("±", " ± "))

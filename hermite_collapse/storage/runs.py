@@ -12,7 +12,8 @@ round; in the other case that of d + d_0 in each round.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -103,6 +104,33 @@ def errors_of_runs(groups: Sequence[FloatArray]) -> RunErrors:
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.where(exact, 0.0, np.sqrt(trend * variance / count))
     return RunErrors(np.where(count > 0, errors, np.nan), np.where(exact, np.inf, known), pooled)
+
+
+def mean_of_runs(measured: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the mean of runs, whose error is not that of any one; a single value with its own."""
+    values = np.array([value for value, _ in measured if math.isfinite(value)])
+    if len(measured) == 1 or len(values) == 0:
+        return measured[0]
+    return float(values.mean()), math.nan
+
+
+def errors_of_means(
+    entries: Mapping[tuple[str, float], list[tuple[float, float]]],
+    index: list[float],
+    names: tuple[str, ...],
+    stated: FloatArray,
+) -> tuple[FloatArray, ErrorFreedom | None]:
+    """Return errors of means over runs and what they rest on; stated ones of curves without two runs in any round."""
+    errors, freedom = np.empty_like(stated), np.empty_like(stated)
+    pooled, has_runs = np.ones(len(names), dtype=bool), False
+    for j, name in enumerate(names):
+        groups = [np.array([v for v, _ in entries.get((name, i), []) if math.isfinite(v)]) for i in index]
+        if max(map(len, groups)) < 2:
+            errors[:, j], freedom[:, j] = stated[:, j], np.inf
+            continue
+        has_runs = True
+        errors[:, j], freedom[:, j], pooled[j] = errors_of_runs(groups)
+    return errors, ErrorFreedom(freedom, pooled) if has_runs else None
 
 
 def _trend(squares: FloatArray, freedom: FloatArray, own: BoolArray) -> FloatArray:

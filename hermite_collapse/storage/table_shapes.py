@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core.errors import InputError
+from .repetitions import NUMBERED, require_repetitions
 from .roles import IGNORE, round_in_name
 from .tables import Cells
 
@@ -20,7 +21,6 @@ _NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
 _RUN = "run"
 _BETWEEN = " - "
 """Between the name of a run and that of what it logged."""
-_NUMBERED = r"(?:seed|run|repetition|repeat|replicate|rep|trial)[ _-]*\d+"
 
 
 def _of_columns(cells: Cells, columns: list[int]) -> Cells:
@@ -99,9 +99,9 @@ def _run_and_logged(name: str) -> tuple[str, str]:
     run, sign, what = name.rpartition(_BETWEEN)
     if sign:
         return run, what
-    if match := re.fullmatch(rf"(?:(.+?)[ _/-]+)?({_NUMBERED})", name, re.IGNORECASE):
+    if match := re.fullmatch(rf"(?:(.+?)[ _/-]+)?({NUMBERED})", name, re.IGNORECASE):
         return match[2], match[1] or "value"
-    if match := re.fullmatch(rf"({_NUMBERED})[ _/-]+(.+)", name, re.IGNORECASE):
+    if match := re.fullmatch(rf"({NUMBERED})[ _/-]+(.+)", name, re.IGNORECASE):
         return match[1], match[2]
     return "", ""
 
@@ -112,7 +112,7 @@ def runs_as_rows(cells: Cells, asked: dict[str, str], argument: str) -> RunColum
     Raises
     ------
     InputError
-        If the names before what was logged are those of groups of runs, which may have different settings.
+        If the names before what was logged do not say that the runs are repetitions of one.
     """
     ignored = {name for name, role in asked.items() if role == IGNORE and name in map(str.strip, cells.names)}
     origins = {name: (name, "") for name in ignored}
@@ -124,11 +124,8 @@ def runs_as_rows(cells: Cells, asked: dict[str, str], argument: str) -> RunColum
     runs = list(dict.fromkeys(run for run, what in parts if what in shared and run))
     if len(runs) < 2:
         return RunColumns(cells, roles, origins)
-    if groups := [run for run in runs if ":" in run or "=" in run]:
-        raise InputError(
-            f"{argument} must have one run or runs of one setting, got columns of groups, "
-            f"{', '.join(map(repr, groups))}: leave all but one out with --columns NAME={IGNORE}."
-        )
+    advice = f"leave all but one out with --columns NAME={IGNORE}, or name the columns so if they are"
+    require_repetitions(runs, argument, advice, in_order=True)
     columns: dict[tuple[str, str], int] = {}
     for j, (name, (run, what)) in enumerate(zip(cells.names, parts, strict=True)):
         if run not in runs or not what:

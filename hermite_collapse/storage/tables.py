@@ -96,6 +96,12 @@ def read_cells(file: Path) -> Cells:
         names = _commented_names(lines, delimiter, len(rows[0]))
     if not rows:
         raise ValueError("a header without numbers")
+    if len(set(names)) < len(names) and not any(map(_starts_with_number, rows[0])):
+        second = next((cell for cell in rows[0] if cell.casefold() not in MISSING), "")
+        if second:
+            raise ValueError(
+                f"two lines of names: join them to one, as in '{names[-1]} {rows[0][-1] or second}'"
+            )
     width = max(len(row) for row in rows)
     if names and len(names) != width and delimiter is None:
         # Names with blanks in them, apart by two or more.

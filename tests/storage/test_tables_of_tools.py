@@ -151,8 +151,15 @@ def test_values_without_an_error_beside_those_with_one_are_left_out(tmp_path):
             "say that its errors are per cent .* got errors up to 0.005",
         ),
         ("Step,train/fid,eval/fid\n0,1,2\n", "'train/fid' and 'eval/fid', which are both 'fid'"),
-        ("Step,a: 1 - fid,a: 2 - fid\n0,1,2\n", "columns of groups, 'a: 1', 'a: 2'"),
-        ("generation,fid,fid\n,mean,std\n0,1,.1\n", "one column of each name, got 'fid' more than once"),
+        (
+            "Step,a: 1 - fid,a: 2 - fid\n0,1,2\n",
+            "repetitions of one, such as seed 1, seed 2, got 'a: 1', 'a: 2'",
+        ),
+        ("generation,fid,fid\n,mean,std\n0,1,.1\n", "two lines of names: join them to one, as in 'fid std'"),
+        (
+            "round,FID,Recall\n0,2 ± .1,.6\n1,2 ± .1,.5\n",
+            "errors for each of FID, Recall or for none, got none of Recall",
+        ),
         ("generation,variance,collapsed\n0,1,True\n", "columns that are understood, .* got 'collapsed'"),
     ],
 )
@@ -164,25 +171,25 @@ def test_what_could_be_misread_is_one_sentence(tmp_path, text, message):
 
 
 WANDB = (
-    '"Step","x-1 - eval/fid","x-1 - eval/fid__MIN","y-2 - eval/fid","y-2 - eval/fid__MIN","z - eval/fid"\n'
+    '"Step","run-1 - eval/fid","run-1 - eval/fid__MIN","run-2 - eval/fid","run-2 - eval/fid__MIN","run-3 - eval/fid"\n'
     '"0","5.0","","5.2","","7"\n"1","6.0","","6.1","",""\n"2","6.5","","6.4","","9"\n'
 )
 
 
 def test_columns_of_several_runs_are_runs_of_one_curve(tmp_path):
     (tmp_path / "c.csv").write_text(WANDB)
-    curve = read_curve(tmp_path / "c.csv", {"z - eval/fid": "ignore"})
+    curve = read_curve(tmp_path / "c.csv", {"run-3 - eval/fid": "ignore"})
     assert curve.names == ("eval/fid",) and curve.rounds.tolist() == [0, 1, 2]
     np.testing.assert_allclose(curve.values[:, 0], [5.1, 6.05, 6.45])
     assert curve.standard_errors is not None and curve.columns == {
         "Step": "round",
-        "x-1 - eval/fid": "distance, run x-1, averaged",
-        "x-1 - eval/fid__MIN": "left out",
-        "y-2 - eval/fid": "distance, run y-2, averaged",
-        "y-2 - eval/fid__MIN": "left out",
-        "z - eval/fid": "left out",
+        "run-1 - eval/fid": "distance, run run-1, averaged",
+        "run-1 - eval/fid__MIN": "left out",
+        "run-2 - eval/fid": "distance, run run-2, averaged",
+        "run-2 - eval/fid__MIN": "left out",
+        "run-3 - eval/fid": "left out",
     }
-    long = "Step,run,eval/fid\n0,x,5\n1,x,6\n2,x,6.5\n0,y,5.2\n1,y,6.1\n2,y,6.4\n0,z,7\n2,z,9\n"
+    long = "Step,seed,eval/fid\n0,x,5\n1,x,6\n2,x,6.5\n0,y,5.2\n1,y,6.1\n2,y,6.4\n0,z,7\n2,z,9\n"
     (tmp_path / "long.csv").write_text(long)
     (tmp_path / "c.csv").write_text(WANDB)
     one, other = read_curve(tmp_path / "long.csv"), read_curve(tmp_path / "c.csv")
