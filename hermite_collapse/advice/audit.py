@@ -19,38 +19,25 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
-from ..core.numbers import grouped, percent, significant
+from ..core.numbers import significant
 from ..core.signature import public
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
-from ..pipeline.denoiser import Sampler
 from ..pipeline.interpolant import in_range
 from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
-from ..pipeline.requirements import guidance_for, images_for, sensitivity, share_for
-from ..pipeline.step_search import StepsAnswer, steps_for
+from ..pipeline.requirements import is_within, sensitivity
+from .enough import TOLERANCE, Requirement, Situation, requirements_of, sampler_in, what_is_enough
 from .fresh_fractions import by_pipeline, limits_by_fraction
 
 DEFAULT_SPECTRUM = np.geomspace(1.0, 1e-4, 65)
 DEFAULT_WORDS = "65 variances from 1 down to 0.0001, even in the logarithm, because none were given"
-MOST_STEPS = 1000
 CURVE = 129
 CLOSURE = (
     "One round is exact for Gaussian directions; limits, and other data, are a Gaussian closure: on mixtures the total "
     "variance moved a quarter of that to all of it in the cases tried (mechanisms.mixture_rounds is exact on a line)."
 )
-_ALONE = {"steps": "the sampler", "guidance scale": "guidance", "images": "finite images"}
-_NEVER = {
-    "guidance scale": "guidance scale",
-    "images": "number of images",
-    "fresh fraction": "fresh fraction",
-}
-_NOW = {
-    "steps": "the number of steps",
-    "guidance scale": "the guidance scale",
-    "images": "the number of images",
-}
 _CHANGES = {STEPS: "the sampler", GUIDANCE: "the guidance scale", IMAGES: "the number of images a round"}
 
 
@@ -60,27 +47,6 @@ class DominantBySize(NamedTuple):
     coarse: str
     median: str
     fine: str
-
-
-class Requirement(NamedTuple):
-    """How much of something is enough.
-
-    Attributes
-    ----------
-    quantity : str
-        "steps", "guidance scale", "fresh fraction" or "images", which are those of each class under guidance.
-    value : float or None
-        The least that suffices, the largest for a guidance scale; None if nothing does.
-    of_all : bool
-        Whether the other mechanisms are at work too; else this one is alone.
-    search : StepsAnswer or None
-        Of steps: where more of them do worse again, what comes nearest, and what was tried.
-    """
-
-    quantity: str
-    value: float | None
-    of_all: bool
-    search: StepsAnswer | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +90,7 @@ class Audit(Displayed, Value):
     def last_step_dominates(self) -> bool:
         """Whether the last of several steps alone moves a median direction more than half as far as all of them."""
         ledger, j = self.ledger, self.ledger.representative.median
-        sampler = _sampler(self.pipelines[0])
+        sampler = sampler_in(self.pipelines[0])
         if sampler is None or sampler.steps == 1 or not np.isfinite(ledger.last_step[0, j]):
             return False
         steps = float(ledger.log_ratios[ledger.names.index(STEPS), j])
@@ -168,23 +134,28 @@ class Audit(Displayed, Value):
         return " ".join((self._first(), self._cost(), self._unknown()))
 
     def _first(self) -> str:
-        ledger, j = self.ledger, self.ledger.representative.median
-        direction = f"a median direction ({significant(float(ledger.data[j]))})"
+        ledger, (j, direction) = self.ledger, self._looked_at
         share = f"At fresh fraction {ledger.fresh_fraction:g}"
         together = _change(float(np.exp(ledger.log_ratio[j])), float(ledger.limit[j]))
-        name = self.dominant.median
-        sizes = np.abs(np.log(np.maximum(ledger.limits[:, j], 1e-300))) if name else np.zeros(1)
-        if not name or (np.all(sizes <= self.tolerance) and _near(float(ledger.limit[j]), self.tolerance)):
+        name = ledger.dominant.in_limit[j]
+        if not name:
             return (
                 f"{share}, nothing has to change: all mechanisms together multiply the variance of {direction} "
                 f"{together}."
             )
         k = ledger.names.index(name)
-        change = _CHANGES.get(name, f"the {name}")
         alone = _change(float(np.exp(ledger.log_ratios[k, j])), float(ledger.limits[k, j]))
+        if self.is_reached:
+            is_small = is_within(abs(float(ledger.limits[k, j]) - 1.0), self.tolerance)
+            though = "" if is_small else f", although {ledger.descriptions[k]}, alone, multiplies it {alone}"
+            return (
+                f"{share}, nothing has to change: all mechanisms together multiply the variance of {direction} "
+                f"{together}{though}."
+            )
+        change = _CHANGES.get(name, f"the {name}")
         others = "" if len(ledger.names) == 1 else f", all mechanisms together {together}"
         why = ""
-        sampler = _sampler(self.pipelines[0])
+        sampler = sampler_in(self.pipelines[0])
         if (
             name == STEPS
             and sampler is not None
@@ -200,73 +171,38 @@ class Audit(Displayed, Value):
             f"{alone}{why}{others}."
         )
 
-    def _cost(self) -> str:
-        wanted = f"limits within {percent(self.tolerance)} of the data, down to the median direction,"
-        takes, fails, suffice = [], [], []
-        for requirement in self.requirements:
-            quantity, value, of_all, _ = requirement
-            alone = "" if of_all or len(self.ledger.names) == 1 else f" ({_ALONE[quantity]} alone)"
-            if value is None:
-                fails.append(_failure(requirement, alone))
-            elif not self._is_met(requirement):
-                takes.append(self._amount(requirement) + alone)
-            elif of_all:
-                return (
-                    f"{_upper(wanted)} are reached already, and would be down to a fresh fraction of "
-                    f"{_shown(value, up=True)}."
-                )
-            else:
-                suffice.append(f"{_NOW[quantity]}{alone}")
-        parts = [f"take {', or '.join(takes)}"] if takes else []
-        parts += [f"{' and '.join(fails)} would do"] if fails else []
-        parts += [f"{' and '.join(suffice)} will do as it is"] if suffice else []
-        if not takes:
-            return f"For {wanted} {'; '.join(parts)}."
-        return f"{_upper(wanted)} {'; '.join(parts)}."
+    @property
+    def _looked_at(self) -> tuple[int, str]:
+        """The median direction, or a coarser one that is beyond the tolerance where the median is not; in words."""
+        data, sizes = self.ledger.data, _sizes(self.ledger)
+        j = self.ledger.representative.median
+        if self.is_reached or not is_within(float(sizes[j]), self.tolerance):
+            return j, f"a median direction ({significant(float(data[j]))})"
+        j = int(np.argmax(np.where(_no_finer_than_median(self.ledger), sizes, -1.0)))
+        return j, f"the direction furthest off ({significant(float(data[j]))})"
 
-    def _is_met(self, requirement: Requirement) -> bool:
-        first, value = self.pipelines[0], requirement.value
-        if value is None:
-            return False
-        guidance = first.guidance
-        if requirement.quantity == "steps":
-            return self._asked is not None and (
-                value <= self._asked
-                if requirement.search is None
-                else requirement.search.includes(self._asked)
-            )
-        if requirement.quantity == "guidance scale":
-            return guidance is not None and guidance.scale <= value
-        if requirement.quantity == "images":
-            return first.images is not None and first.images >= value
-        return first.fresh_fraction >= value
+    def _cost(self) -> str:
+        sampler = sampler_in(self.pipelines[0])
+        now = Situation(
+            self.pipelines[0],
+            self.tolerance,
+            "the median direction",
+            sampler.steps if self.steps is None and sampler is not None else self.steps,
+            self.is_reached,
+            len(self.ledger.names) == 1,
+        )
+        words = what_is_enough(self.requirements, now)
+        if self.is_reached or sampler is None or any(one.quantity == "steps" for one in self.requirements):
+            return words
+        return (
+            f"{words} The number of steps was not searched: build=, a function that takes a number of steps and "
+            "returns the sampler, tells how many are enough."
+        )
 
     @property
-    def _asked(self) -> int | None:
-        """Number of steps that the sampler was asked for."""
-        sampler = _sampler(self.pipelines[0])
-        return sampler.steps if self.steps is None and sampler is not None else self.steps
-
-    def _amount(self, requirement: Requirement) -> str:
-        quantity, value, _, search = requirement
-        assert value is not None
-        if quantity == "steps":
-            last, again = (None, None) if search is None else (search.last, search.again)
-            between = f"{value:.0f}" if last in (None, value) else f"{value:.0f} to {last}"
-            beyond = "" if again is None else f", or {again} and more,"
-            worse = " (numbers just above do worse)" if last is not None and again is None else ""
-            return (
-                f"{between} steps{beyond}"
-                + ("" if self._asked is None else f" in place of {self._asked}")
-                + worse
-            )
-        if quantity == "guidance scale":
-            return f"a guidance scale of at most {_shown(value, up=False)}"
-        if quantity == "images":
-            real = significant(self.ledger.fresh_fraction * value)
-            of_each = "" if self.pipelines[0].guidance is None else " of each class"
-            return f"{grouped(int(value))} images{of_each} a round, {real} of them real,"
-        return f"a fresh fraction of {_shown(value, up=True)}"
+    def is_reached(self) -> bool:
+        """Whether the limits of all directions no finer than the median are within the tolerance."""
+        return is_within(float(_sizes(self.ledger)[_no_finer_than_median(self.ledger)].max()), self.tolerance)
 
     def _unknown(self) -> str:
         return (
@@ -281,7 +217,7 @@ def audit(
     pipeline: Pipeline | Sequence[Pipeline],
     *,
     directions: ArrayLike | None = None,
-    tolerance: float = 0.1,
+    tolerance: float = TOLERANCE,
     build: Callable[[int], Mechanism] | None = None,
     steps: int | None = None,
     spectrum: str = "",
@@ -341,16 +277,29 @@ def audit(
     level = checks.positive(tolerance, "tolerance")
     parts = by_pipeline(pipelines, data)
     ledger = Ledger.joined([one.ledger(v) for one, v in parts])
-    coarse = data >= np.median(data)
+    count = None if steps is None else checks.integer(steps, "steps", minimum=1)
+    sampler = sampler_in(pipelines[0])
+    asked = sampler.steps if count is None and sampler is not None else count
+    coarse = by_pipeline(pipelines, data, _no_finer_than_median(ledger))
     return Audit(
         pipelines,
         ledger,
         level,
-        tuple(_requirements(by_pipeline(pipelines, data, coarse), level, build)),
+        tuple(requirements_of(coarse, level, build, asked)),
         _sensitivity(pipelines, ledger),
         spectrum or (DEFAULT_WORDS if directions is None else "as given"),
-        None if steps is None else checks.integer(steps, "steps", minimum=1),
+        count,
     )
+
+
+def _no_finer_than_median(ledger: Ledger) -> BoolArray:
+    """Return which directions are no finer than the median one that is shown."""
+    return np.asarray(ledger.data >= ledger.data[ledger.representative.median])
+
+
+def _sizes(ledger: Ledger) -> FloatArray:
+    """Return how far the limits of all mechanisms together are off; infinity where there is none."""
+    return np.nan_to_num(np.abs(ledger.limit - 1.0), nan=np.inf, posinf=np.inf)
 
 
 def _sensitivity(pipelines: Sequence[Pipeline], ledger: Ledger) -> FloatArray:
@@ -363,68 +312,6 @@ def _sensitivity(pipelines: Sequence[Pipeline], ledger: Ledger) -> FloatArray:
     return result
 
 
-def _requirements(
-    parts: Sequence[tuple[Pipeline, FloatArray]], tolerance: float, build: Callable[[int], Mechanism] | None
-) -> list[Requirement]:
-    """Return what suffices, each quantity by itself: the strictest answer of all directions."""
-    first = parts[0][0]
-    alpha = first.fresh_fraction
-    result = []
-    if build is not None and _sampler(first) is not None:
-        data = np.concatenate([v for _, v in parts])
-        steps = steps_for(
-            lambda count: Pipeline([build(count)], fresh_fraction=alpha),
-            data,
-            tolerance=tolerance,
-            most=MOST_STEPS,
-        )
-        result.append(Requirement("steps", steps.first, False, steps))
-    if first.guidance is not None:
-        scales = []
-        for pipeline, data in parts:
-            alone = Pipeline([_guidance(pipeline)], fresh_fraction=alpha)
-            scales.append(guidance_for(alone, data, tolerance=tolerance))
-        result.append(Requirement("guidance scale", _strictest(scales, min), False))
-    shares = [share_for(pipeline, data, tolerance=tolerance) for pipeline, data in parts]
-    result.append(Requirement("fresh fraction", _strictest(shares, max), True))
-    if first.images is not None:
-        bare = Pipeline([], fresh_fraction=alpha)
-        counts = [images_for(bare, parts[0][1], tolerance=tolerance)]
-        result.append(Requirement("images", _strictest(counts, max), False))
-    return result
-
-
-def _failure(requirement: Requirement, alone: str) -> str:
-    """Return what does not suffice."""
-    search = requirement.search
-    if search is None:
-        return f"no {_NEVER[requirement.quantity]}{alone}"
-    if search.nearest is None:
-        return f"no number of steps that the sampler takes{alone}"
-    nearest = f"the best of them is {search.nearest}"
-    size = f", {percent(search.deviation)} off" if np.isfinite(search.deviation) else ""
-    return f"none of {len(search.tried)} numbers of steps{alone} up to {search.tried[-1]} tried ({nearest}{size})"
-
-
-def _strictest(values: Sequence[float | None], choose: Callable[[Sequence[float]], float]) -> float | None:
-    known = [value for value in values if value is not None]
-    return choose(known) if len(known) == len(values) else None
-
-
-def _guidance(pipeline: Pipeline) -> Mechanism:
-    guidance = pipeline.guidance
-    assert guidance is not None
-    return guidance
-
-
-def _sampler(pipeline: Pipeline) -> Sampler | None:
-    return next((part for part in pipeline.mechanisms if isinstance(part, Sampler)), None)
-
-
-def _near(ratio: float, tolerance: float) -> bool:
-    return abs(ratio - 1.0) <= tolerance
-
-
 def _change(ratio: float, limit: float) -> str:
     """Return "by 0.61 in one round and by 0.072 in the limit"."""
     if np.isnan(limit):
@@ -434,14 +321,3 @@ def _change(ratio: float, limit: float) -> str:
     else:
         end = f"and by {significant(limit)} in the limit"
     return f"by {significant(ratio)} in one round {end}"
-
-
-def _shown(value: float, *, up: bool) -> str:
-    """Return a bound of three digits, rounded to the side on which it holds."""
-    unit = 10.0 ** (np.floor(np.log10(value)) - 2.0)
-    digits = np.ceil(value / unit - 1e-6) if up else np.floor(value / unit + 1e-6)
-    return f"{digits * unit:.3g}"
-
-
-def _upper(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]

@@ -10,33 +10,35 @@ them: noise is added, or directions die out.  Half a step cancels both to fourth
 exact at any sigma, the limit of the last step's own round map (`recursion.final_steps.limit_variance`).
 
 Truncation is the smaller part of what most samplers do: where the sampler's steps are known, the advice says what they
-do with exact scores, beside the last step alone (`pipeline`).  Defaults of well-known samplers are in `KNOWN_SAMPLERS`;
+do with exact scores, beside the last step alone (`pipeline`).  Whether they are a problem, and how many would be
+enough, is judged as `audit` judges it: limits within 10 % of the data, of directions of variance 1 down to 0.01 in the
+units of the sampler, and of the one that is asked about.  Defaults of well-known samplers are in `KNOWN_SAMPLERS`;
 `read_scheduler` (in `schedulers`) reads those of diffusers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.numbers import cell, percent
+from ..core.numbers import percent
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..laws.channels import sigma_from_time, time_from_alpha_bar, time_from_sigma
 from ..pipeline.denoiser import Sampler
-from ..pipeline.mechanisms import FinalStep
 from ..pipeline.named_samplers import NAMES, named_sampler
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.training_noise import training_betas
 from ..recursion.constant_rounds import ConstantRounds
 from ..recursion.final_steps import FINAL_STEPS, limit_variance
 from ..recursion.repetitions import repetitions_to
-
-NEGLIGIBLE_LOSS = 0.01
+from .enough import TOLERANCE, Situation, requirements_of, what_is_enough
+from .steps_effect import StepsEffect, audited_directions, direction_words
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class SamplerTruncation:
         Standard deviation of the data in the units of the sampler, > 0.
     note : str
         A sentence on what was assumed, or "".
+    steps : int, optional
+        Number of steps that the sampler was asked for, where that is not the number of its calls of the network.
+    build : callable, optional
+        Takes a number of steps and returns the sampler, where that is quick.
 
     Raises
     ------
@@ -70,6 +76,8 @@ class SamplerTruncation:
     sampler: Sampler | None = None
     data_scale: float = 1.0
     note: str = ""
+    steps: int | None = None
+    build: Callable[[int], Sampler] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.truncation_time != np.inf:  # no signal at all
@@ -83,80 +91,6 @@ class SamplerTruncation:
         """The noise level in units of the data's standard deviation."""
         time = self.truncation_time
         return np.inf if time == np.inf else float(sigma_from_time(time))
-
-
-@dataclass(frozen=True)
-class StepsEffect:
-    """What all steps of a sampler do to one direction with exact scores, and what its last step does alone.
-
-    Attributes
-    ----------
-    variance : float
-        Of the direction, in units of the data's variance.
-    in_round, last_step_in_round : float
-        Share of the variance that one round keeps: all steps, and the last step alone.
-    in_limit, last_step_in_limit : float
-        The same in the long run; infinity where it grows without bound, NaN where rounds end in a cycle.
-    """
-
-    variance: float
-    in_round: float
-    last_step_in_round: float
-    in_limit: float
-    last_step_in_limit: float
-
-    @property
-    def dominant(self) -> Literal["steps", "last step"]:
-        """Which does more to the variance in one round."""
-        steps = abs(np.log(self.in_round / self.last_step_in_round))
-        return "steps" if steps > abs(np.log(self.last_step_in_round)) else "last step"
-
-    @property
-    def matters(self) -> bool:
-        """Whether the steps change the variance by more than one per cent in the long run."""
-        return not abs(self.in_limit - 1.0) <= NEGLIGIBLE_LOSS
-
-    @classmethod
-    def of(
-        cls, sampler: Sampler, *, variance: float, data_scale: float, fresh_fraction: float
-    ) -> StepsEffect:
-        """Return the effect on a direction of this variance, both in units of the data."""
-        kind, sigma = sampler.ending
-        last = FinalStep(0.0 if kind == "flow" else sigma, "noisy" if kind == "noisy" else "full")
-        own = variance * data_scale**2
-        limits = [
-            float(Pipeline([part], fresh_fraction=fresh_fraction).limit(own)) / own
-            for part in (sampler, last)
-        ]
-        return cls(
-            variance,
-            float(sampler.variance(own)) / own,
-            float(last.variance(own)) / own,
-            limits[0],
-            limits[1],
-        )
-
-    @property
-    def text(self) -> str:
-        """The effect in a sentence."""
-        return (
-            f"With exact scores all its steps together multiply the variance of {_direction(self.variance)} by "
-            f"{cell(self.in_round)} in one round and {_long_run(self.in_limit)} in the long run; its last step alone "
-            f"by {cell(self.last_step_in_round)} and {_long_run(self.last_step_in_limit)}."
-        )
-
-
-def _direction(variance: float) -> str:
-    """Return a direction of a variance, in units of the data's, in words."""
-    width = "the data's variance" if variance == 1.0 else f"{cell(variance)} of the data's variance"
-    return f"a direction with {width}"
-
-
-def _long_run(factor: float) -> str:
-    """Return a factor of the long run in words."""
-    if np.isnan(factor):
-        return "by factors that alternate"
-    return "without bound" if factor == np.inf else f"by {cell(factor)}"
 
 
 @dataclass(frozen=True)
@@ -187,7 +121,7 @@ class SamplerAdvice:
     rounds : float
         Rounds after which 99 % of the long-run loss of that degree has happened.
     matters : bool
-        Whether loss, or drift, exceeds one per cent.
+        Whether loss, or drift, exceeds ten per cent.
     steps_effect : StepsEffect or None
         What the sampler's steps do, where they are known.
     """
@@ -217,15 +151,18 @@ class SamplerAdvice:
             "rescaled": f"The noise stays in the sample: with fresh fraction {self.fresh_fraction:g} every variance "
             f"grows by {size:.2g}.",
             "half": f"Half a step alone, with fresh fraction {self.fresh_fraction:g}, raises the variance of "
-            f"{_direction(self.smallest_variance)} by {size:.2g} in the long run, a quantity of order sigma^4.",
+            f"{direction_words(self.smallest_variance)} by {size:.2g} in the long run, a quantity of order sigma^4.",
             "full": f"Full denoising alone turns the sign: with fresh fraction {self.fresh_fraction:g} the variance of "
-            f"{_direction(self.smallest_variance)} falls by {size:.2g} of the data's in the long run{self._dying}; "
-            f"with half a step it would rise by {self.drift_of_half_step:.2g}.",
+            f"{direction_words(self.smallest_variance)} falls by {size:.2g} of the data's in the long run{self._dying}"
+            f"; with half a step it would rise by {self.drift_of_half_step:.2g}.",
         }
         effect = effects[t.final_step]
         if t.truncation_time == np.inf:
             effect = "No signal is left there, so that every round forgets its data."
-        steps = "" if self.steps_effect is None else f" {self.steps_effect.text}"
+        sampler = t.sampler
+        steps = ""
+        if self.steps_effect is not None and sampler is not None:
+            steps = f" {self.steps_effect.words(sampler, self.fresh_fraction)}"
         steps += f" {t.note}" if t.note else ""
         return (
             f"{t.name} stops at noise level sigma = {t.sigma:.3g} of the data's standard deviation (OU time "
@@ -246,27 +183,53 @@ class SamplerAdvice:
     @property
     def _conclusion(self) -> str:
         effect = self.steps_effect
-        steps_matter = effect is not None and effect.matters and effect.dominant == "steps"
         others = "guidance, the autoencoder, finite images and errors of the learned score"
+        if effect is None:
+            others = f"the sampler's steps, {others}"
+        beyond = effect is not None and effect.matters
         if self.matters:
             advice = (
                 "Truncation matters here: shorten it, anneal it over the rounds, or end with half a step."
             )
-            return f"{advice} The sampler's steps matter more: take more of them." if steps_matter else advice
-        if effect is None:
+            return f"{advice} The sampler's steps matter as well. {self.enough}" if beyond else advice
+        if beyond:
             return (
-                "Truncation is not your problem: larger causes, which this does not look at, are the sampler's steps, "
-                f"{others}."
+                f"Truncation is not your problem, but the sampler's steps are. {self.enough} Causes that this does not "
+                f"look at are {others}."
             )
-        if steps_matter:
-            return (
-                "Truncation is not your problem, but the sampler's steps are: take more of them, or a sampler of "
-                f"higher order. Causes that this does not look at are {others}."
-            )
+        steps = "" if effect is None else f", nor are the steps: {_within(effect.finest)}"
         return (
-            "Truncation is not your problem, nor are the steps: larger causes, which this does not look at, are "
-            f"{others}."
+            f"Truncation is not your problem{steps}{':' if effect is None else '.'} "
+            f"{'larger' if effect is None else 'Larger'} causes, which this does not look at, are {others}."
         )
+
+    @cached_property
+    def enough(self) -> str:
+        """What limits within the tolerance take, in the words of an audit; "" where the steps are no problem."""
+        effect, truncation = self.steps_effect, self.truncation
+        sampler = truncation.sampler
+        if effect is None or sampler is None or not effect.matters:
+            return ""
+        pipeline = Pipeline([sampler], fresh_fraction=self.fresh_fraction)
+        steps = sampler.steps if truncation.steps is None else truncation.steps
+        own = effect.variance * truncation.data_scale**2
+        parts = [(pipeline, audited_directions(own))]
+        takes_all = sampler.training_steps == steps
+        build = truncation.build
+        now = Situation(
+            pipeline, TOLERANCE, f"a direction of variance {effect.finest:.3g}", steps, False, True
+        )
+        words = what_is_enough(requirements_of(parts, TOLERANCE, build, steps), now)
+        if takes_all:
+            return f"{words} It takes all its {steps} training steps: there are no more."
+        if build is None:
+            return f"{words} How many steps would do, hermite-collapse audit says."
+        return words
+
+
+def _within(finest: float) -> str:
+    """Return where limits are near the data, in words."""
+    return f"limits down to a direction of variance {finest:.3g} are within {percent(TOLERANCE)} of the data"
 
 
 @public
@@ -348,7 +311,7 @@ def advise_sampler(
         variance_drift=drift,
         drift_of_half_step=_drift(floor, truncation.sigma, alpha, "half"),
         rounds=max(float(repetitions_to(0.01, float(rounds.contraction(n)))), 1.0),
-        matters=(noisy and loss > NEGLIGIBLE_LOSS) or abs(drift) > NEGLIGIBLE_LOSS * floor,
+        matters=(noisy and loss > TOLERANCE) or abs(drift) > TOLERANCE * floor,
         steps_effect=None
         if truncation.sampler is None
         else StepsEffect.of(
@@ -382,7 +345,11 @@ def known_sampler(name: str, *, steps: int | None = None) -> SamplerTruncation:
     truncation = KNOWN_SAMPLERS[_STOPS_LIKE.get(name, name)]
     if name not in KNOWN_SAMPLERS:
         truncation = replace(truncation, name=f"{name} (stops like {truncation.name})")
-    return replace(truncation, sampler=sampler)
+    return replace(truncation, sampler=sampler, steps=steps or usual.get("steps"), build=partial(_made, name))
+
+
+def _made(name: str, steps: int) -> Sampler:
+    return named_sampler(name)(steps=steps)
 
 
 _USUAL_STEPS = {name: {"steps": 1000} for name in ("ddpm", "ddpm_beta", "improved_ddpm")}

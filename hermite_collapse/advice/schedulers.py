@@ -113,7 +113,7 @@ def _of_class(source: SchedulerSource, scale: float, step: int | None, steps: in
         training = "for few steps" if few else "distilled with guidance"
         note = f"Its network is taken for a posterior mean here, which networks {training} are not."
     is_known = not note and step is None
-    return SamplerTruncation(name, time, final, sampler if is_known else None, scale, note)
+    return SamplerTruncation(name, time, final, sampler if is_known else None, scale, note, steps)
 
 
 def _of_table(settings: Mapping[str, Any], scale: float, step: int | None) -> SamplerTruncation:

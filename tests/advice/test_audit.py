@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, _shown, audit
+from hermite_collapse.advice.audit import DEFAULT_SPECTRUM, Audit, audit
 from hermite_collapse.advice.directions import decoded_directions, principal_directions
+from hermite_collapse.advice.enough import shown
 from hermite_collapse.advice.fresh_fractions import FRACTIONS
 from hermite_collapse.advice.held_out import held_out_variances
 from hermite_collapse.core.errors import InputError
@@ -120,6 +121,57 @@ def test_words_of_a_window_of_steps_and_of_none_that_suffices():
     )
 
 
+@pytest.mark.parametrize("count", [2, 3, 6, 10, 64])
+def test_the_median_direction_that_is_shown_is_one_of_those_asked_of(count):
+    """V = w + h^2: limit / v = 1 + h^2 / (alpha v), worst at small v."""
+    data, alpha = np.geomspace(1.0, 1e-3, count), 0.5
+    pipeline = Pipeline([Blur(0.01)], fresh_fraction=alpha)
+    median = np.sort(data)[round(0.5 * (count - 1))]
+    size = 1e-4 / (alpha * median)
+    for tolerance, reached in ((0.99 * size, False), (1.01 * size, True)):
+        result = hc.audit(pipeline, directions=data, tolerance=tolerance)
+        assert result.is_reached is reached and ("are reached already" in result.text) is reached
+        share = next(one.value for one in result.requirements if one.quantity == "fresh fraction")
+        assert (share <= alpha) is reached
+
+
+def test_the_number_of_steps_that_is_asked_for_is_tried():
+    """Right from 10 steps on, but for 12 and 57 steps: what the limit of the sampler itself says."""
+
+    def build(count: int) -> Mechanism:
+        return ScoreError(0.5 if count < 10 or count in (12, 57) else 0.0)
+
+    for count in (12, 57):
+        result = hc.audit(EDM, directions=REAL, build=build, steps=count)
+        assert f"in place of {count}" in result.text and "will do as it is" not in result.text
+    assert "10 to 11 steps, or 13 and more, in place of 8" in (
+        hc.audit(EDM, directions=REAL, build=build, steps=8).text
+    )
+
+
+def test_without_a_search_the_number_of_steps_is_said_to_be_open(result):
+    words = "The number of steps was not searched: build=, a function that takes a number of steps"
+    assert words in hc.audit(EDM, directions=REAL).text and words not in result.text
+    fine = Pipeline([SamplerSteps.edm(steps=100)], fresh_fraction=0.5)
+    assert "are reached already" in hc.audit(fine, directions=REAL[:1]).text
+    assert words not in hc.audit(fine, directions=REAL[:1]).text
+    assert words not in hc.audit(Pipeline([ScoreError(-0.2)], fresh_fraction=0.5), directions=[1.0]).text
+
+
+def test_a_coarse_direction_that_is_off_is_shown_where_the_median_is_not():
+    """Guidance of two directions: class means far apart in the coarse one only."""
+    pipelines = [Pipeline([Guidance(1.5, b)], fresh_fraction=0.9) for b in (1e-9, 0.75)]
+    result = hc.audit(pipelines, directions=[0.2, 0.25], tolerance=0.05)
+    assert not result.is_reached
+    assert (
+        "the direction furthest off (0.25)"
+        in hc.audit([*pipelines, pipelines[0]], directions=[0.2, 0.25, 0.1], tolerance=0.05).text
+    )
+    cancelling = Pipeline([ScoreError(-0.2), ScoreError(0.25)], fresh_fraction=0.5)
+    text = hc.audit(cancelling, directions=[1.0]).text
+    assert "nothing has to change" in text and "alone, multiplies it by " in text and "change the" not in text
+
+
 def test_a_single_step_is_told_to_take_more_and_nothing_else():
     single = Pipeline([SamplerSteps.edm(steps=1)], fresh_fraction=0.1)
     text = hc.audit(single, directions=REAL, build=edm).text
@@ -127,11 +179,9 @@ def test_a_single_step_is_told_to_take_more_and_nothing_else():
 
 
 def test_bounds_are_rounded_to_the_side_on_which_they_hold():
-    assert _shown(2.9999, up=False) == "2.99" and _shown(2.9999, up=True) == "3"
-    assert _shown(0.57201, up=True) == "0.573" and _shown(0.572, up=True) == "0.572" == _shown(
-        0.572, up=False
-    )
-    assert _shown(1.0, up=True) == "1" and _shown(1.00001e-5, up=True) == "1.01e-05"
+    assert shown(2.9999, up=False) == "2.99" and shown(2.9999, up=True) == "3"
+    assert shown(0.57201, up=True) == "0.573" and shown(0.572, up=True) == "0.572" == shown(0.572, up=False)
+    assert shown(1.0, up=True) == "1" and shown(1.00001e-5, up=True) == "1.01e-05"
 
 
 def test_the_default_spectrum_is_stated():

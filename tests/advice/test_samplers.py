@@ -126,12 +126,51 @@ def test_a_sampler_that_keeps_no_signal_has_an_answer():
 
 
 def test_which_part_of_a_sampler_does_more():
-    assert StepsEffect(1.0, 0.9, 0.99, 0.5, 0.9).dominant == "steps"
-    assert StepsEffect(1.0, 0.9, 0.91, 0.5, 0.6).dominant == "last step"
-    growing = StepsEffect(1.0, 1.5, 1.0, np.inf, 1.0)
-    assert growing.matters and "without bound in the long run" in growing.text
-    cycling = StepsEffect(0.5, 1.5, 1.0, np.nan, 1.0)
-    assert cycling.matters and "factors that alternate" in cycling.text and "0.5" in cycling.text
+    sampler = SamplerSteps.edm(steps=7)
+    assert StepsEffect(1.0, 0.9, 0.99, 0.5, 0.9, 0.01, 0.5).dominant == "steps"
+    assert StepsEffect(1.0, 0.9, 0.91, 0.5, 0.6, 0.01, 0.5).dominant == "last step"
+    growing = StepsEffect(1.0, 1.5, 1.0, np.inf, 1.0, 0.01, np.inf)
+    words = growing.words(sampler, 0.25)
+    assert growing.matters and "without bound in the long run" in words
+    assert "fresh fraction 0.25, all its steps together (EDM Heun, 7 steps) multiply" in words
+    cycling = StepsEffect(0.5, 1.5, 1.0, np.nan, 1.0, 0.01, np.inf)
+    words = cycling.words(sampler, 0.25)
+    assert cycling.matters and "factors that alternate" in words and "0.5" in words
+    assert not StepsEffect(1.0, 1.0, 1.0, 1.0, 1.0, 0.01, 0.1).matters
+
+
+def made(name: str, steps: int) -> SamplerSteps:
+    return named_sampler(name)(steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "fresh_fraction"),
+    [
+        ("edm", 18, 0.1),
+        ("edm", 100, 0.1),
+        ("edm_euler", 18, 0.9),
+        ("ddpm", 1000, 0.5),
+        ("improved_ddpm", 1000, 0.5),
+    ],
+)
+def test_advice_and_an_audit_say_the_same_of_the_steps(name, steps, fresh_fraction):
+    sampler = made(name, steps)
+    advice = advise_sampler(name, fresh_fraction=fresh_fraction, steps=steps)
+    audit = hc.audit(hc.Pipeline([sampler], fresh_fraction=fresh_fraction), build=lambda k: made(name, k))
+    limits = audit.ledger.limit[:33]  # of variances from 1 down to .01
+    assert advice.steps_effect.deviation == pytest.approx(np.abs(limits - 1.0).max(), rel=1e-9)
+    assert advice.steps_effect.matters is not audit.is_reached
+    assert audit.is_reached is bool(np.all(np.abs(limits - 1.0) <= 0.1))
+    if audit.is_reached:
+        assert advice.enough == "" and "nor are the steps: limits down to" in advice.text
+        assert "nothing has to change" in audit.text and "are reached already" in audit.text
+    else:
+        same = advice.enough.replace("a direction of variance 0.01", "the median direction")
+        assert same.split(" It takes all")[0] in audit.text
+        assert "nothing has to change" not in audit.text and "reached" not in audit.text
+    has_all = steps == 1000 and not audit.is_reached
+    assert ("It takes all its 1000 training steps" in advice.text) is has_all
+    assert "take more of them" not in advice.text
 
 
 def test_known_samplers_that_explode_are_in_units_of_the_data():

@@ -153,6 +153,7 @@ def test_advice_on_a_scheduler_looks_at_its_steps(diffusers, tmp_path):
     diffusers.DDIMScheduler(**SCALED).save_pretrained(folder)
     advice = advise_sampler(read_scheduler(folder, steps=20), fresh_fraction=0.1)
     assert not advice.matters and "but the sampler's steps are" in advice.text
+    assert "How many steps would do, hermite-collapse audit says." in advice.text
     assert advice.truncation.name == "DDIMScheduler, 20 steps"
     assert advice.steps_effect.in_round == pytest.approx(advice.truncation.sampler.variance(1.0))
     multistep = read_scheduler(SCALED | {"_class_name": "DPMSolverMultistepScheduler"}, steps=20)
