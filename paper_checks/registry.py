@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -193,5 +194,9 @@ def select(names: list[str]) -> tuple[Statement, ...]:
     known = {item.id for item in statements()} | set(FOLDERS)
     unknown = [name for name in names if name.rstrip(".") not in known]
     if unknown:
-        raise KeyError(f"no statement is called {unknown[0]!r}; --list names them all")
+        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
+        nearest = f", the nearest is {near[0]!r}" if near else ""
+        raise KeyError(
+            f"no statement is called {unknown[0]!r}{nearest}; {', '.join(FOLDERS)} select all of their kind"
+        )
     return chosen

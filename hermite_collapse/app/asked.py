@@ -8,12 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..storage.claims import digest, first_difference
-from ..storage.folder import write_atomically
+from ..storage.claims import CONFIG, digest, first_difference, write_config_text
 from ..storage.order import matching
 from .config import Config, load_config
 
-CONFIG = "config.toml"
 # A comparison is made again whenever it is asked for: its level is no part of a run.
 _FREE_OF_A_RUN = ("significance",)
 _SCHEDULERS = ("scheduler", "scheduler_file", "sampler")
@@ -83,7 +81,7 @@ def write_config(folder: Path, config: Config) -> None:
     """Leave the configuration as run in a folder; a file there that says the same keeps its comments."""
     file = folder / CONFIG
     if not file.is_file() or load_config(file) != config:
-        write_atomically(file, config.to_toml(folder).encode())
+        write_config_text(folder, config.to_toml(folder))
 
 
 def _with_lost_data(stored: Mapping[str, object], asked: Mapping[str, object]) -> dict[str, object]:

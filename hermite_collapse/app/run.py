@@ -25,12 +25,11 @@ from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
 from ..simulation.words import STEPS
-from ..storage.claims import ASKED, claimed, first_difference, holds_work
+from ..storage.claims import ASKED, CONFIG, claimed, first_difference, holds_work, read_asked
 from ..storage.datasets import write_dataset
-from ..storage.folder import read_json
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.regular import require_existing
-from .asked import CONFIG, asked_of_run, require_own_config, write_config
+from .asked import asked_of_run, require_own_config, write_config
 from .config import Config, load_config
 from .enough_steps import asked_sampler, enough_steps, is_refined
 from .step_sampler import require_steps, steps_generation
@@ -96,7 +95,7 @@ class Results:
         if not self.is_complete:
             raise InputError(f"folder must hold a finished run, got {self}.")
         if (self.folder / ASKED).exists():
-            self._require(read_json(self.folder / ASKED), asked_of_run(self.config))
+            self._require(read_asked(self.folder), asked_of_run(self.config))
         return self._record(SIMULATION)
 
     @cached_property

@@ -66,9 +66,12 @@ class Value:
     ----------
     _fields : tuple of str
         Names of the attributes that make up the value; for a dataclass, its fields.
+    _circumstances : tuple of str
+        Those of them that say how it came about, such as how long it took: equal values may differ in them.
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _circumstances: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Make what cached properties compute as unchangeable as the fields; methods may underflow."""
@@ -120,10 +123,14 @@ class Value:
             return True
         if type(other) is not type(self):
             return NotImplemented
-        return all(_equal(getattr(self, name), getattr(other, name)) for name in self._names())
+        return all(_equal(getattr(self, name), getattr(other, name)) for name in self._compared())
 
     def __hash__(self) -> int:
-        return hash((type(self), *(_key(getattr(self, name)) for name in self._names())))
+        return hash((type(self), *(_key(getattr(self, name)) for name in self._compared())))
+
+    @classmethod
+    def _compared(cls) -> tuple[str, ...]:
+        return tuple(name for name in cls._names() if name not in cls._circumstances)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names()}

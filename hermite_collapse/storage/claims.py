@@ -1,9 +1,11 @@
 """One rule for every folder that is written to: empty, its own and asked for the same, or refused.
 
     asked.json    what was asked: the command, its configuration, digests of the files it read
+    config.toml   its digest is added to asked.json: one that was edited since is not removed
     .lock         held while a process works in the folder; the system releases it when the process dies
 
-A start that was interrupted or refused left no work behind: its folder counts as empty, for any other call too.
+A start that was interrupted or refused left no work behind: its folder counts as empty, for any other call too, unless
+somebody edited its configuration since.
 """
 
 from __future__ import annotations
@@ -19,21 +21,24 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..core.errors import InputError
-from .folder import UNFINISHED, read_json, write_json
+from .folder import UNFINISHED, read_json, write_atomically, write_json
 
 ASKED = "asked.json"
+CONFIG = "config.toml"
 LOCK = ".lock"
 # What a start leaves before the first finished piece of work; particles count with the statistics of their round.
 _TRACES = (
     ASKED,
     LOCK,
-    "config.toml",
+    CONFIG,
     "manifest.json",
     "timings.json",
     "particles-*.npy",
     f"{UNFINISHED}*",
 )
 
+_DIGESTS = "digests"
+"""Key of asked.json beside what was asked: digests of files that the start wrote."""
 _EXCERPT = 40
 """Characters of a value that a refusal shows."""
 
@@ -88,14 +93,45 @@ def holds_work(
         raise InputError(
             f"{name} must be empty or hold what this call asks for, got {str(folder)!r} with other files."
         )
-    if not _has_work(path):
+    if not has_work(path):
+        if _is_edited(path, record):
+            raise InputError(
+                f"{name} must be empty or hold what this call asks for, got {str(folder)!r} with a {CONFIG} that was "
+                "edited since a start left it: move it, or give another folder."
+            )
         return False
-    difference = first_difference(read_json(path / record), json.loads(json.dumps(asked)))
+    difference = first_difference(read_asked(path, record), json.loads(json.dumps(asked)))
     if difference is not None:
         raise InputError(
             f"{name} must be empty or hold what this call asks for, got {str(folder)!r} with {difference}."
         )
     return True
+
+
+def read_asked(folder: str | os.PathLike[str], record: str = ASKED) -> object:
+    """Return what a folder was asked for, without the digests of what was written then."""
+    document = read_json(Path(folder, record))
+    if isinstance(document, dict):
+        document.pop(_DIGESTS, None)
+    return document
+
+
+def write_config_text(folder: Path, text: str) -> None:
+    """Write the configuration of a claimed folder, after its digest."""
+    data = text.encode()
+    if (folder / ASKED).is_file():
+        document = read_json(folder / ASKED)
+        write_json(folder / ASKED, document | {_DIGESTS: {CONFIG: hashlib.sha256(data).hexdigest()}})
+    write_atomically(folder / CONFIG, data)
+
+
+def _is_edited(folder: Path, record: str) -> bool:
+    """Return whether a folder without work holds a configuration that no start left as it is."""
+    if not (folder / CONFIG).exists():
+        return False
+    document = read_json(folder / record) if (folder / record).is_file() else None
+    digests = document.get(_DIGESTS) if isinstance(document, dict) else None
+    return not isinstance(digests, dict) or digests.get(CONFIG) != digest(folder / CONFIG)
 
 
 def first_difference(stored: object, wanted: object) -> str | None:
@@ -131,6 +167,7 @@ class Claim:
         name: str = "out",
     ) -> None:
         self.folder = Path(folder)
+        self._record = record
         holds_work(self.folder, asked, record=record, name=name)
         self._made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -150,8 +187,8 @@ class Claim:
         self._lock.release()
 
     def abandon(self) -> None:
-        """Release the folder, and remove it as far as it was made here if it holds no work."""
-        if _has_work(self.folder):
+        """Release the folder, and remove it as far as it was made here if it holds no work, nor what users edited."""
+        if has_work(self.folder) or _is_edited(self.folder, self._record):
             self.release()
             return
         self._clear()
@@ -249,7 +286,7 @@ def _tidy(folder: Path) -> None:
         _tidy(inner)
 
 
-def _has_work(folder: Path) -> bool:
+def has_work(folder: Path) -> bool:
     """Return whether a folder holds a file that no start leaves."""
     return any(
         not any(fnmatch(entry.name, pattern) for pattern in _TRACES)

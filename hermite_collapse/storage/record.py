@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,15 @@ class SimulatedRecursion(Displayed, Value):
     recursion : mapping
         Fresh fraction, regime, blur, process, and digests of the target and the initial law.
     notes : tuple of str
-        Sentences about the run that a reader should see, such as a change to smaller chunks.
+        Sentences about the run that a reader should see, such as a change to smaller chunks.  Records that differ in
+        these and in `wall_seconds` alone are equal.
     samples : array or None
         Shape (R, n + 1, N, d) with keep="all", (R, 1, N, d) with keep="last".
     products : array, shape (R, n + 1, m, m), or None
         Means of h_j h_k over the particles, if they were asked for.
     """
+
+    _circumstances: ClassVar[tuple[str, ...]] = ("wall_seconds", "notes")
 
     indices: IntArray
     coefficients: FloatArray

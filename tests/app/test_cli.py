@@ -131,7 +131,7 @@ REFUSED = [
     (["schedule", "--error-scale", "-1"], "error_scale must be > 0, got -1.0."),
     (["sweep"], "sweep.values must name at least one key"),
     (["config", "--out", "x"], "out must be left out with config"),
-    (["verify", "--only", "nothing"], "only must name statements, got nothing"),
+    (["verify", "--only", "nothing"], "limit, propagation, additions select all of their kind"),
 ]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.run import load
 from hermite_collapse.core.errors import InputError
+from hermite_collapse.storage.claims import write_config_text
 
 SMALL = ["--particles", "3000", "--rounds", "2", "--degree", "3", "--runs", "2", "--device", "cpu"]
 
@@ -172,7 +173,8 @@ def test_a_start_that_was_killed_blocks_no_corrected_call(command, tmp_path, cap
     (folder / "simulation").mkdir(parents=True)
     for name in ("asked.json", "simulation/manifest.json"):
         (folder / name).write_text('{"seed": 5}')
-    for name in (".lock", "config.toml", ".unfinished-config.toml-ab", "simulation/particles-00000.npy"):
+    write_config_text(folder, "seed = 5")
+    for name in (".lock", ".unfinished-config.toml-ab", "simulation/particles-00000.npy"):
         (folder / name).write_text("half")
     assert run([command, "--out", "a", *(SMALL if command != "predict" else [])]) == 0
     assert not {".lock", ".unfinished-config.toml-ab"} & set(os.listdir(folder))

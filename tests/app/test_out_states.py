@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hermite_collapse.app.cli import again as again_
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.storage.left import marks, require_unedited, written_since
 
@@ -115,6 +116,44 @@ def test_what_was_edited_is_not_written_over(name, copy, capsys):
         said = refused(again(name, folder), folder, capsys)
         assert f"with {relative} edited since: restore or remove it" in said
         file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["interrupted before it wrote", "interrupted", "killed"])
+def test_what_was_edited_after_a_second_call_did_not_end_is_not_written_over(how, copy, monkeypatch, capsys):
+    """Whatever ends the second call, files that it wrote and files that it did not come to are still known."""
+    folder = copy("predict")
+    whole = again_.written_since
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        target = "recursion.prediction.predict" if "before" in how else "storage.datasets.write_dataset"
+        patch.setattr(f"hermite_collapse.{target}", stop)
+        if how == "killed":  # nothing runs after the work
+            patch.setattr(again_, "written_since", lambda *_: {})
+        assert run(again("predict", folder)) not in (0, 1, 2)
+    assert again_.written_since is whole
+    for file in records(folder):
+        content = file.read_bytes()
+        file.write_bytes(content + b"\n")
+        relative = file.relative_to(folder).as_posix()
+        assert f"with {relative} edited since" in refused(again("predict", folder), folder, capsys)
+        file.write_bytes(content)
+    assert run(again("predict", folder)) == 0
+
+
+def test_a_working_directory_that_was_deleted_is_told_before_the_work(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    try:
+        assert run(["predict", "--rounds", "2", "--out", str(tmp_path / "P")]) == 2
+    finally:
+        os.chdir(tmp_path)
+    assert "the working directory must be there" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["spectrum", "schedule"])

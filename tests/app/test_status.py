@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import os
 import subprocess
 import sys
@@ -83,6 +84,25 @@ def test_what_the_machine_lacks_is_one_sentence(error, words, monkeypatch, capsy
     assert app.run(["predict"]) == 2
     err = capsys.readouterr().err
     assert words in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("torch", 2), ("hermite_collapse.recursion.lost", 3), ("hermite_collapse", 3)]
+)
+def test_a_module_of_this_program_that_cannot_be_imported_is_a_defect(name, status, monkeypatch, capsys):
+    """The parser wraps the error of the module of a command; what it lacks decides."""
+    module = "hermite_collapse.app.cli.bounds"
+    monkeypatch.delitem(sys.modules, module, raising=False)
+
+    class Broken(importlib.abc.MetaPathFinder):
+        def find_spec(self, fullname, path=None, target=None):
+            if fullname == module:
+                raise ImportError(f"cannot import {name}", name=name)
+
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    assert app.run(["bounds", "--rounds", "2"]) == status
+    err = capsys.readouterr().err
+    assert f"cannot import {name}" in err and ("defect of the program" in err) == (status == 3)
 
 
 @pytest.mark.parametrize("arguments", [["config"], ["predict", "--json", "--rounds", "2"], ["--help"]])

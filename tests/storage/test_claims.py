@@ -19,6 +19,8 @@ from hermite_collapse.storage.claims import (
     digest,
     first_difference,
     holds_work,
+    read_asked,
+    write_config_text,
 )
 from hermite_collapse.storage.folder import UNFINISHED, write_json
 
@@ -58,7 +60,7 @@ def test_files_of_others_are_left_alone(tmp_path, name):
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, MemoryError])
 def test_a_start_that_fails_leaves_nothing(tmp_path, error):
     with pytest.raises(error), claimed(tmp_path / "a" / "b", ASK) as path:
-        (path / "config.toml").write_text("x")
+        write_config_text(path, "x")
         (path / "simulation").mkdir()
         (path / "simulation" / "manifest.json").write_text("{}")
         raise error
@@ -70,12 +72,40 @@ def test_a_start_that_fails_leaves_nothing(tmp_path, error):
     assert holds_work(tmp_path / "a", ASK)
 
 
+def test_a_configuration_that_was_edited_after_a_start_was_killed_stays(tmp_path):
+    folder, text = tmp_path / "a", "rounds = 3\n"
+    claim = Claim(folder, ASK)
+    write_config_text(folder, text)
+    claim.release()  # as the system does for a process that is killed
+    assert read_asked(folder) == ASK
+    file = folder / "config.toml"
+    for mine in (text + "# my notes\n", ""):
+        file.write_text(mine)
+        for asked in (ASK, OTHER):
+            with pytest.raises(
+                InputError, match=r"config\.toml that was edited since a start left it: move it"
+            ):
+                work_in(folder, asked)
+        assert file.read_text() == mine and sorted(os.listdir(folder)) == [ASKED, "config.toml"]
+    file.write_text(text)
+    work_in(folder, OTHER)
+    assert sorted(os.listdir(folder)) == [ASKED, "results.nc"]
+
+
+def test_a_configuration_that_was_edited_while_a_start_failed_stays(tmp_path):
+    with pytest.raises(KeyboardInterrupt), claimed(tmp_path / "a", ASK) as path:
+        write_config_text(path, "rounds = 3\n")
+        (path / "config.toml").write_text("mine")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a" / "config.toml").read_text() == "mine" and not (tmp_path / "a" / LOCK).exists()
+
+
 @pytest.mark.parametrize("stop", ["os.fsync", "os.replace", "os.mkdir"])
 def test_a_start_killed_at_any_file_blocks_no_other_call(tmp_path, stop):
     """Killed while it writes what was asked, and while it writes the configuration."""
     script = (
         "import os, signal, sys\n"
-        "from hermite_collapse.storage.claims import claimed\n"
+        "from hermite_collapse.storage.claims import claimed, write_config_text\n"
         "from hermite_collapse.storage.folder import write_atomically\n"
         f"whole, left = {stop}, [int(sys.argv[2])]\n"
         "def killed(*a, **k):\n"
@@ -84,7 +114,7 @@ def test_a_start_killed_at_any_file_blocks_no_other_call(tmp_path, stop):
         "    return whole(*a, **k)\n"
         f"{stop} = killed\n"
         "with claimed(sys.argv[1], {'seed': 1}) as path:\n"
-        "    write_atomically(path / 'config.toml', b'x')\n"
+        "    write_config_text(path, 'x')\n"
         "    write_atomically(path / 'work', b'x')\n"
     )
     killed = 0

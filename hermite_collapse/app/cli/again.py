@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import InputError
+from ...storage.claims import has_work
 from ...storage.folder import read_json, write_json
 from ...storage.left import marks, require_unedited, written_since
 
@@ -27,20 +28,36 @@ class KeptCall(NamedTuple):
 def kept(folder: Path, line: Sequence[str]) -> Iterator[None]:
     """Leave the words of a command in its folder once it is done, with digests of the files that it left.
 
-    Files that somebody edited since the last such call are refused; one that is interrupted leaves no digests.
+    Files that somebody edited since the last such call are refused.  One that is interrupted leaves the digests of what
+    it wrote, and of what it did not come to; after one that was killed those of the call before it stand.
     """
-    saved = _read(folder) if (folder / CALL).is_file() else None
-    if saved is not None and saved.files:
-        require_unedited(folder, saved.files)
-        keep_call(folder, line)
+    earlier = _read(folder).files if (folder / CALL).is_file() else {}
+    require_unedited(folder, earlier)
     before = marks(folder)
-    yield
+
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # what interrupted the work is what is said
+            if has_work(folder) and (written := written_since(folder, before)):
+                keep_call(folder, line, files={**earlier, **written})
+        raise
     written = written_since(folder, before)
     written.pop(CALL, None)
-    keep_call(folder, line, files=written)
+    keep_call(folder, line, files={**earlier, **written})
 
 
-def keep_call(folder: Path, line: Sequence[str], *, files: Mapping[str, str | None] | None = None) -> None:
+def require_directory() -> None:
+    """Refuse a working directory that was deleted, before work whose folder has to say where it was called."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError(
+            "the working directory must be there where out is given, got one that was deleted: change to another."
+        ) from None
+
+
+def keep_call(folder: Path, line: Sequence[str], *, files: Mapping[str, object] | None = None) -> None:
     """Leave the words of a command in its folder, and where it was called; nothing where the folder is not there."""
     if folder.is_dir():
         document = {"arguments": list(line), "directory": os.getcwd()}

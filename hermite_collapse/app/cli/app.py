@@ -150,8 +150,10 @@ def _failed(error: Exception) -> int:
         )
     if is_out_of_memory(error):
         return _refuse(f"there must be more memory than this machine has, or less to do, got: {error}")
-    if isinstance(error, ImportError) and not (error.name or "").startswith("hermite_collapse"):
-        return _refuse(str(error))  # an extra that is not installed; the message names it
+    if isinstance(error, ImportError):
+        cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error  # cyclopts wraps it
+        if not (cause.name or "").startswith("hermite_collapse"):
+            return _refuse(str(cause))  # an extra that is not installed; the message names it
     if isinstance(error, ValueError) and "threading layer" in str(error):
         return _refuse(
             f"the variable NUMBA_THREADING_LAYER must name a layer that is there, or be unset, got: {error}"

@@ -25,7 +25,7 @@ from ...storage.samples import require_source
 from ..asked import asked_of_command
 from ..config import Config, load_config, sections
 from ..schema import Section
-from .again import keep_call, kept
+from .again import keep_call, kept, require_directory
 from .output import Output
 
 _COMMON = Group("Every command", sort_key=100)
@@ -88,6 +88,8 @@ def command(
     def call(first: Any = None, /, **given: Any) -> int | None:
         line = _line(name, first, given)
         folder = given.pop("out", None)
+        if folder is not None:
+            require_directory()
         output = Output(
             as_json=given.pop("json", False),
             folder=folder,

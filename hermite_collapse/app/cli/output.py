@@ -24,6 +24,7 @@ from ...core.printable import printable
 from ...core.progress import progress_bar
 from ...figures.formats import FORMATS
 from ...reporting.terminal import WIDTH, table_lines
+from ...storage.claims import write_config_text
 from ...storage.folder import write_atomically
 from .process import drop_output, say
 
@@ -153,7 +154,7 @@ class Output:
     def make_folder(self, config: Config) -> Path:
         """Make the folder, write the configuration as run into it, and return it; results come after that."""
         folder = self._made_folder()
-        write_atomically(folder / "config.toml", config.to_toml(folder).encode())
+        write_config_text(folder, config.to_toml(folder))
         return folder
 
     def keep(self, content: Mapping[str, object], name: str) -> None:
