@@ -18,6 +18,7 @@ from ..storage.labelled import LabelledSamples, read_labelled
 NOT_LINEAR = (
     0.05  # share of the residual, or change of the regression, from which an autoencoder counts as not linear
 )
+UNRELATED = 0.5  # share that a regression explains, below which two files seem not to belong together
 NOTHING = 1e-6  # share of the variance that is not worth a sentence
 
 
@@ -105,6 +106,12 @@ def _notes(decoded: DecodedDirections) -> list[str]:
             "residual."
         )
     fit = decoded.fit
+    if fit.explained < UNRELATED:
+        notes.append(
+            f"A regression on the samples explains {percent(fit.explained)} of the decoded ones: are they in the same "
+            "order? Rows of arrays cannot be compared by name, and of two that do not belong together nothing that is "
+            "said of the autoencoder holds."
+        )
     if fit.refitted is None and fit.curvature > NOT_LINEAR:
         notes.append(
             "The autoencoder is not linear: decode and encode the decoded samples once more, and give them as "

@@ -152,6 +152,13 @@ class AutoencoderFit(Value):
         return self.autoencoder if self.refitted is None else self.refitted
 
     @property
+    def explained(self) -> float:
+        """Share of the variance of what was decoded that the regression explains; 1 where nothing varies."""
+        r = self.autoencoder.regression
+        linear, rest = float(np.trace(r @ self.covariance @ r.T)), float(np.trace(self.autoencoder.residual))
+        return linear / (linear + rest) if linear + rest > 0.0 else 1.0
+
+    @property
     def change(self) -> float:
         """Relative change of R from the samples to the decoded ones, in Frobenius norm; NaN where there is no refit."""
         if self.refitted is None:

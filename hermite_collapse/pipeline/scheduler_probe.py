@@ -111,7 +111,7 @@ def taking_steps(name: str, steps: int) -> Iterator[None]:
             if isinstance(problem, IndexError):  # as an offset that leads beyond the training steps
                 rule = f"steps must be a number that {name} accepts, got {steps}"
             else:
-                rule = f"scheduler must take its steps on samples of numbers, got {name}"
+                rule = f"scheduler must be set up so that its steps run, got {name}"
             raise InputError(f"{rule}: {sentence(problem)}") from None
 
 

@@ -208,7 +208,9 @@ def set_levels(
 def sentence(problem: Exception) -> str:
     """Return what a library complains about as one short sentence, the first of several."""
     words = re.split(r"(?<=\.) (?=[A-Z])", " ".join(str(problem).split()))[0]
-    if not words or isinstance(problem, LookupError | AssertionError):
+    if isinstance(problem, NameError):  # a variable that no branch has set
+        words = f"its own code has no case for these settings ({type(problem).__name__})"
+    elif not words or isinstance(problem, LookupError | AssertionError):
         words = f"its own code fails ({type(problem).__name__}{': ' if words else ''}{words})"
     if len(words) > LONGEST_COMPLAINT:
         words = words[:LONGEST_COMPLAINT].rsplit(" ", 1)[0] + " ..."

@@ -239,6 +239,16 @@ def test_decoded_samples_give_the_autoencoder(tmp_path, capsys):
     assert document["notes"] == []
 
 
+def test_decoded_rows_in_another_order_are_said(capsys):
+    x = np.random.default_rng(0).standard_normal((2000, 3)) * [1.0, 0.5, 0.2]
+    np.save("x.npy", x)
+    np.save("y.npy", 0.9 * x[::-1])
+    notes = audit("flow", "--steps", 40, "--samples", "x.npy", "--decoded", "y.npy", capsys=capsys)["notes"]
+    share = re.search(r"explains ([\d.]+) % of the decoded ones: are they in the same order", " ".join(notes))
+    # Of unrelated rows three fitted directions explain about 3 / 2000.
+    assert 0.0 < float(share.group(1)) < 1.0
+
+
 def test_an_autoencoder_that_is_not_linear_is_said_and_refitted(capsys):
     x = np.random.default_rng(0).standard_normal((4000, 2))
     np.save("x.npy", x)

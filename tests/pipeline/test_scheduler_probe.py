@@ -811,7 +811,18 @@ def test_bad_input_is_answered_in_one_sentence(tmp_path):
         ),
         (ddim, {"step_options": [1]}, "step_options must be"),
         (ddim, {"step_options": {"sample": 1}}, "step_options must be arguments of DDIMScheduler.step"),
-        (ddim, {"step_options": {"eta": "x"}}, "scheduler must take its steps on samples"),
+        (ddim, {"step_options": {"eta": "x"}}, "scheduler must be set up so that its steps run, got DDIM"),
+        (
+            SCALED
+            | {
+                "_class_name": "DPMSolverMultistepScheduler",
+                "algorithm_type": "sde-dpmsolver",
+                "solver_order": 3,
+                "final_sigmas_type": "sigma_min",
+            },
+            {"steps": 8},
+            "its own code has no case for these settings (UnboundLocalError).",
+        ),
         (ddim | {"beta_start": "x"}, {}, "beta_start must be a real number, got 'x'"),
         (ddim | {"timestep_spacing": "x"}, {}, "DDIMScheduler accepts, got 4: x is not supported."),
         # Levels that lead from the data to noise.
