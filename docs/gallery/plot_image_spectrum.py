@@ -28,8 +28,11 @@ axes.figure
 
 variances = np.linalg.eigvalsh(np.cov(images.T))[::-1]
 variances = variances[variances > 1e-4]
+ddim = hc.mechanisms.SamplerSteps.ddim
 audit = hc.audit(
-    hc.Pipeline([hc.mechanisms.SamplerSteps.ddim(steps=50)], fresh_fraction=0.1), directions=variances
+    hc.Pipeline([ddim(steps=50)], fresh_fraction=0.1),
+    directions=variances,
+    build=lambda steps: ddim(steps=steps),
 )
 print(audit.text)
 axes_of_audit = audit.plot()

@@ -234,7 +234,7 @@ def audit(
     tolerance : float
         Relative deviation of the limit from the data that is asked for, > 0.
     build : callable, optional
-        Takes a number of steps and returns the sampler; tells how many steps suffice.
+        Takes a number of steps and returns the sampler; tells how many steps suffice.  Not searched if left out.
     steps : int, optional
         Number of steps that `build` took for the sampler of the pipeline, where that is not the number of its calls of
         the network.
