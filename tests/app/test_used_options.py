@@ -53,6 +53,50 @@ def test_sweeps_of_predictions_take_no_options_of_a_simulation(capsys, tmp_path)
     )
 
 
+WITHOUT_EFFECT = [
+    ("predict --floor .1", 'floor must come with schedule = "geometric", got 0.1 with "constant".'),
+    ("predict --ratio .5 --schedule polynomial", 'with schedule = "geometric", got 0.5 with "polynomial".'),
+    ("predict --exponent 2 --schedule geometric", 'with schedule = "polynomial", got 2.0 with "geometric".'),
+    (
+        "predict --schedule explicit --truncation-times .1 .2 --rounds 2 --truncation-time .3",
+        'truncation_time must come with schedule = "constant" or "polynomial" or "geometric", got 0.3 with "explicit".',
+    ),
+    (
+        "simulate --network-width 8",
+        'network_width must come with generator = "neural", got 8 with "channel".',
+    ),
+    ("compare --generator steps --training-steps 8", 'with generator = "neural", got 8 with "steps".'),
+    (
+        "schedule --known ddpm --truncation-time .3",
+        "truncation_time must be left out with known, which gives it",
+    ),
+    ("schedule --alpha-bar .9 --truncation-time .3", "truncation_time must be left out with alpha_bar"),
+    ("schedule --known ddpm --rate 1", "rate must be left out with known, which gives it, got 1.0."),
+    ("schedule --error-exponent 1", "error_exponent must come with error_scale, got 1.0 without it."),
+    ("schedule --plan-degree 4", "plan_degree must come with error_scale, got [4] without it."),
+    ("schedule --shape constant", "shape must come with error_scale, got 'constant' without it."),
+    ("schedule --significance .1", "significance must be left out with schedule, which does not use it"),
+    ("predict --significance .1", "significance must be left out with predict, which does not use it"),
+    ("spectrum --rounds 3", "rounds must be left out with spectrum, which does not use it, got --rounds."),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WITHOUT_EFFECT)
+def test_options_without_effect(words, message, capsys):
+    assert message in refused(words.split(), capsys)
+
+
+def test_a_file_may_hold_what_options_may_not_say(capsys, tmp_path):
+    (tmp_path / "all.toml").write_text(
+        "[recursion]\nrounds = 2\nratio = 0.5\n[analysis]\nsignificance = 0.1\n[network]\nnetwork_width = 8\n"
+    )
+    for command in ("predict", "spectrum"):
+        assert run([command, "all.toml"]) == 0
+    assert run(["schedule", "--alpha-bar", ".9", "--rate", "1", "--shape", "free"]) == 0
+    (tmp_path / "s.toml").write_text('[sweep.values]\nschedule = ["constant", "geometric"]\n')
+    assert run(["sweep", "s.toml", "--ratio", "0.5", "--rounds", "2", "--out", "s"]) == 0
+
+
 def test_a_shared_file_may_hold_a_device(capsys, tmp_path):
     (tmp_path / "all.toml").write_text('[simulation]\ndevice = "cuda"\n')
     assert run(["predict", "all.toml", "--rounds", "2"]) == 0

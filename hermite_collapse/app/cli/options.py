@@ -25,6 +25,7 @@ from ...storage.samples import require_source
 from ..asked import asked_of_command
 from ..config import Config, load_config, sections
 from ..schema import Section
+from ..used_options import UNUSED, require_used
 from .again import keep_call, kept, require_directory
 from .output import Output
 
@@ -79,11 +80,10 @@ def command(
     # A command about something other than a configuration names it as a third parameter.
     subject = next((p for p in signature[2:] if p.kind is p.POSITIONAL_OR_KEYWORD), None)
     first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-    asked_first = _options(uses, keys)
+    name = run.__module__.rpartition(".")[2]
+    asked_first = _options(uses, keys, UNUSED.get(name, ()))
     listed = [_later(_of_whole_numbers(p)) if p.name in _HOW else _of_whole_numbers(p) for p in own]
     parameters = [first, *listed, *asked_first, *_common_parameters(with_first=bool(asked_first))]
-
-    name = run.__module__.rpartition(".")[2]
 
     def call(first: Any = None, /, **given: Any) -> int | None:
         line = _line(name, first, given)
@@ -111,6 +111,8 @@ def command(
         options = {name: value for name, value in given.items() if value is not None}
         if options:
             config = config.updated(options)
+        changed = {p.name: own_values[p.name] for p in own if own_values.get(p.name, p.default) != p.default}
+        require_used(name, config, options, changed)
         if require is not None:
             require(config, options)
         about = () if subject is None else (first,)
@@ -185,13 +187,15 @@ def _width(given: str | None) -> str | None:
     return None if given is None else checks.one_of(given, tuple(WIDTHS), "width")
 
 
-def _options(uses: tuple[str, ...], keys: tuple[str, ...]) -> list[inspect.Parameter]:
+def _options(
+    uses: tuple[str, ...], keys: tuple[str, ...], unused: tuple[str, ...]
+) -> list[inspect.Parameter]:
     options, models = [], sections()
     for order, name in enumerate((*uses, *(["simulation"] if keys else []))):
         group = Group(name.capitalize(), sort_key=order + 1)
         for key, field in models[name].model_fields.items():
             kind = option_type(field.annotation)
-            is_used = name in uses or key in keys
+            is_used = (name in uses or key in keys) and key not in unused
             if field.json_schema_extra is None and kind is not None and is_used:
                 home = _FIRST if key in _NEEDED_FIRST and name != "initial" else group
                 options.append(_parameter(key, kind, _help(field.description, _default(name, key)), home))
