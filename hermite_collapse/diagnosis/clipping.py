@@ -1,9 +1,10 @@
 r"""Samples at the ends of the range that their files can hold, and what the cut does to measured curves.
 
 A generation y that is stored as clip(y) loses what lies beyond the ends.  With p the share of a coordinate's values at
-an end, p* that of the data and f the density just inside,
+an end, p* that of the data (at the end, not beyond) and f the density just inside,
 
-    q = abs(p - p*)              was beyond the end: half of a spike that noise widened, or what flowed over it
+    q = abs(p - p*)              was beyond the end: half of a spike that noise widened, or what flowed over it;
+                                 less what p and p* differ by chance
     s = q sqrt(2 / pi) / f       scale of the half-normal tail of mass q whose density at the end is f
 
 Values at the end are moved out by draws from that tail; what this changes in a curve estimates what the cut did to it.
@@ -26,6 +27,7 @@ PILE = 1e-3
 """Share of equal values from which the lowest or highest number of a set counts as an end."""
 NOTICED = 1e-4
 """Share of values beyond the ends from which the change of the curves is computed."""
+_SAME_END = 1e-6  # of the range: rounding of numbers of 32 bits
 _WINDOW = 1.0 / 16.0  # of the range: where the density just inside is read
 _LONGEST_TAIL = 0.25  # of the range
 
@@ -70,19 +72,30 @@ class Clipping(Value):
             return counted
         return (
             f"{counted} Generations were cut there, which moves curves by up to {np.abs(self.bias).max():.2g} standard "
-            "errors: a fit to them would be wrong; store what lies beyond the range, with a wider value_range."
+            "errors: a fit to them would be wrong; store samples before they are cut, as .npy files of floating-point "
+            "numbers (or in a wider value_range)."
         )
 
 
-def ends_of(samples: FloatArray, stored: tuple[float, float] | None) -> FloatArray:
-    """Return the ends of the range of samples, (2,): those of the file, or where values pile up; NaN for none."""
+def ends_of(
+    samples: FloatArray, stored: tuple[float, float] | None, of_data: FloatArray | None = None
+) -> FloatArray:
+    """Return the ends of the range of samples, (2,): those of the file, or where values pile up; NaN for none.
+
+    Where the data pile up at an end, a pile of other samples inside of it is no cut, which would leave what the data
+    have there: it is the background of the data, moved.
+    """
     if stored is not None:
         return np.array(stored)
     ends = np.array([samples.min(), samples.max()])
     if ends[0] == ends[1]:
         return np.array([np.nan, np.nan])  # one value is no range
     piles = sum(np.array([np.sum(rows == end) for end in ends]) for rows in blocks(samples)) / samples.size
-    return np.where(piles >= PILE, ends, np.nan)
+    ends = np.where(piles >= PILE, ends, np.nan)
+    if of_data is None:
+        return ends
+    slack = _SAME_END * float(samples.max() - samples.min())
+    return np.where(np.array([1.0, -1.0]) * (ends - of_data) > slack, np.nan, ends)
 
 
 def at_ends(samples: FloatArray, ends: FloatArray) -> tuple[BoolArray, BoolArray]:
@@ -103,8 +116,11 @@ def moved_out(
 ) -> FloatArray | None:
     """Return the samples with values at the ends moved out by draws from the estimated tails; None if none were cut."""
     masses = []
-    for mine, theirs in zip(shares_at_ends(samples, ends), shares_at_ends(data, ends), strict=True):
-        masses.append(np.minimum(np.abs(mine - theirs), mine))
+    slack = _SAME_END * float(samples.max() - samples.min()) * np.array([-1.0, 1.0])
+    of_data = shares_at_ends(data, ends - slack) - shares_at_ends(data, ends + slack)  # at an end, not beyond
+    for mine, theirs in zip(shares_at_ends(samples, ends), of_data, strict=True):
+        by_chance = mine * (1.0 - mine) / len(samples) + theirs * (1.0 - theirs) / len(data)
+        masses.append(np.minimum(np.sqrt(np.maximum((mine - theirs) ** 2 - by_chance, 0.0)), mine))
     if sum(float(mass.mean()) for mass in masses) < NOTICED:
         return None
     length = float(samples.max() - samples.min())

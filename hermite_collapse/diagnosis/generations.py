@@ -67,7 +67,7 @@ class Reader:
         bits = units_of(array).bits
         if bits != self.units.bits:
             self._require_one_unit(array, bits, called)
-        return _many(self.units.applied(array, called), called)
+        return _many(self.units.applied(array, called, may_vanish=True), called)
 
     def _require_one_unit(self, array: NDArray[np.generic], bits: int | None, called: str) -> None:
         """Refuse samples that are stored in another way than the data, unless the units of both are given."""
@@ -241,19 +241,21 @@ class Different:
         InputError
             If nobody gave the units, or no round could do the same.
         """
-        if units.bits is not None and not units.is_given:
-            return []
         stored_spreads = {name: spread.stored(units) for name, spread in self._spreads.items()}
         data = stored_spreads.pop(next(iter(stored_spreads)))
-        other = other_units(data, stored_spreads)
+        other = other_units(data, stored_spreads, units.bits)
         if other is None:
             return []
         text = f"generations must be in the units of the data, got {other.text}"
         if other.is_certain:
             raise InputError(f"{text}: store both in one unit, whatever scale and shift are given.")
-        if not units.is_given:
-            raise InputError(f"{text}: store both in one unit, or give scale=1 (--scale 1) if they are.")
-        return [f"The units are taken as given; they seem to differ: {other.text}."]
+        if units.is_given or other.is_open:
+            taken = "given" if units.is_given else "they are"
+            return [f"The units are taken as {taken}; they seem to differ: {other.text}."]
+        said = "scale=1 (--scale 1)"
+        if units.bits is not None:
+            said = f"scale={units.scale:g}, shift={units.shift:g}"
+        raise InputError(f"{text}: store both in one unit, or give {said} if they are.")
 
 
 def _named(source: Source, name: str) -> str:

@@ -153,14 +153,14 @@ def measure(
     lines, other_half = functionals.directions, independent if unseen else None
     moments = moments_of(reference, functionals.mean, lines, other_half) if len(lines) else None
     rng = np.random.default_rng(0)
+    ends = ends_of(data, reader.units.ends)
     history = [
         _generation(
-            different.require(reader.read(s, name), name), data, functionals, reader.units, rng, truth
+            different.require(reader.read(s, name), name), data, functionals, reader.units, ends, rng, truth
         )
         for name, s in named.items()
     ]
     units_said = different.require_one_unit(reader.units)
-    ends = ends_of(data, reader.units.ends)
     lowest, highest = np.transpose([ends, *(part.ends for part in history)])
     values, samples = (
         np.stack([part.values for part in history]),
@@ -225,12 +225,13 @@ def _generation(
     data: FloatArray,
     functionals: Functionals,
     units: Units,
+    of_data: FloatArray,
     rng: np.random.Generator,
     truth: Sampled,
 ) -> _Generation:
     sampled = functionals.of(samples)
     values, parts, still = _without_motionless(sampled, truth.values, functionals.kinds)
-    ends = ends_of(samples, units.ends)
+    ends = ends_of(samples, units.ends, of_data)
     at = shares_at_ends(samples, ends)
     restored = moved_out(samples, data, ends, rng)
     moved = np.zeros(len(values)) if restored is None else sampled.values - functionals.of(restored).values

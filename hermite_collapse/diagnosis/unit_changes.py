@@ -4,7 +4,8 @@ A change of units is affine and the same for all coordinates, as no mechanism is
 
     p' = a p + b,     mean' = a mean + b,     deviation' = |a| deviation
 
-Only what people do by mistake is looked for: the usual ranges of images, and the factors of well-known autoencoders.
+Only what people do by mistake is looked for: the usual ranges and full scales of images, numbers divided twice, and the
+factors of well-known autoencoders; where the means say nothing, as with latents about 0, a collapse may look the same.
 It must fit the coordinates with the largest deviations, happen from one set to the next, and all other steps between
 sets must be small beside it: a collapse goes on.
 """
@@ -30,6 +31,12 @@ RANGES = {
 }
 LATENTS = {"0.18215": (0.18215, 0.0), "0.13025": (0.13025, 0.0), "0.3611": (0.3611, 0.1159)}
 """Factor and shift of the autoencoders of Stable Diffusion, SDXL and FLUX: (p - shift) factor."""
+FULL_SCALES = {8: (1, 15, 16, 31, 63, 127, 255), 16: (255, 1023, 4095, 16383, 32767, 65535)}
+"""Largest numbers of images that are stored with so many bits."""
+DARKER = 8.0
+"""Factor up to which images that became darker look like those of another full scale."""
+DIVISORS = (127.5, 255.0, 65535.0)
+"""What numbers are divided by once too often."""
 BEYOND_DOUBT = 50.0
 """Factor that no round has."""
 _WIDE = 0.25
@@ -78,6 +85,7 @@ class _Change(NamedTuple):
     factor: float
     shift: float
     text: str
+    is_open: bool = False
 
 
 class OtherUnits(NamedTuple):
@@ -89,26 +97,43 @@ class OtherUnits(NamedTuple):
         Which one, and how, as what was got instead of the units of the data.
     is_certain : bool
         Whether no round could do the same.
+    is_open : bool
+        Whether it may as well be what it looks like, a collapse about 0 or images that became darker.
     """
 
     text: str
     is_certain: bool
+    is_open: bool = False
 
 
-def other_units(data: Spread, sets: Mapping[str, Spread]) -> OtherUnits | None:
-    """Return the first set, in order of rounds, that seems to be in other units than the data; None where none does."""
+def other_units(data: Spread, sets: Mapping[str, Spread], bits: int | None = None) -> OtherUnits | None:
+    """Return the first set, in order of rounds, that seems to be in other units than the data; None where none does.
+
+    Parameters
+    ----------
+    data : Spread
+    sets : mapping of str to Spread
+    bits : int or None
+        Of the stored whole numbers, 8 or 16, all spreads being in their unit; None for other numbers.
+    """
     spreads = [data, *sets.values()]
     wide = data.deviation > _WIDE * float(data.deviation.max())
     steps = [_log_factors(before, after, wide) for before, after in pairwise(spreads)]
-    for change in _changes(data):
+    for change in (*_changes(data), *(_other_scales(data, sets, bits) if bits else ())):
         jumps = [
             bool(np.isfinite(step).all()) and _fits(change, *pair, wide, step)
             for step, pair in zip(steps, pairwise(spreads), strict=True)
         ]
         if any(jumps) and _others_are_small(steps, jumps, change.factor):
-            name = list(sets)[jumps.index(True)]
-            size = max(change.factor, 1.0 / change.factor)
-            return OtherUnits(f"{name} {change.text}", size >= BEYOND_DOUBT)
+            jump = jumps.index(True)
+            name, size = list(sets)[jump], max(change.factor, 1.0 / change.factor)
+            before, after = spreads[jump].mean[wide], spreads[jump + 1].mean[wide]
+            is_open = (
+                change.is_open or _size((after - before) / spreads[jump + 1].deviation[wide]) <= _OTHER_MEAN
+            )
+            ratio = float(np.exp(np.median(steps[jump])))
+            text = change.text.format(ratio=ratio, high=spreads[jump + 1].high, full=data.high)
+            return OtherUnits(f"{name} {text}", size >= BEYOND_DOUBT, is_open)
     return None
 
 
@@ -126,14 +151,28 @@ def _changes(data: Spread) -> Iterator[_Change]:
             if other != name:
                 text = f"with numbers of {other} where those of the data are of {name}"
                 yield _Change(factor, bottom - factor * low, text)
-    for name, (factor, shift) in LATENTS.items() if not is_image else ():
-        after, before = f"after the factor {name} of an autoencoder", "before it"
-        yield _Change(factor, -factor * shift, f"with latents {after} where those of the data are {before}")
+    for divisor in DIVISORS:
         yield _Change(
-            1.0 / factor,
-            shift,
-            f"with latents before the factor {name} of an autoencoder where those of the data are after it",
+            1.0 / divisor, 0.0, f"with numbers {divisor:g} times smaller than those of the set before it"
         )
+        yield _Change(1.0 / divisor, -1.0, f"with numbers made [-1, 1] once more, as p / {divisor:g} - 1")
+    for name, (factor, shift) in LATENTS.items() if not is_image else ():
+        text = (
+            "with deviations {ratio:.3g} times those of the set before it, as latents %s the factor "
+            f"{name} of an autoencoder have beside those %s it"
+        )
+        yield _Change(factor, -factor * shift, text % ("after", "before"))
+        yield _Change(1.0 / factor, shift, text % ("before", "after"))
+
+
+def _other_scales(data: Spread, sets: Mapping[str, Spread], bits: int) -> Iterator[_Change]:
+    """Yield the changes between full scales of images that are stored with the same number of bits."""
+    text = "with values up to {high:g} where those of the data go up to {full:g}, as images of another full scale have"
+    scales = FULL_SCALES[bits]
+    for own in (scale for scale in scales if scale >= data.high):
+        for other in scales:
+            if other != own and any(one.high <= other for one in sets.values()):
+                yield _Change(other / own, 0.0, text, max(own / other, other / own) < DARKER)
 
 
 def _log_factors(before: Spread, after: Spread, wide: BoolArray) -> FloatArray:

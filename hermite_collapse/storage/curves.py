@@ -287,9 +287,7 @@ class _Table:
             notes.append(f"{gaps} missing value{'s' * (gaps > 1)} left out.")
         known = np.isfinite(errors) & np.isfinite(values)
         unknown = np.isfinite(values) & ~known
-        bare = [
-            name for name, has in zip(names, known.any(axis=0) | ~unknown.any(axis=0), strict=True) if not has
-        ]
+        bare = [name for j, name in enumerate(names) if unknown[:, j].any() and not known[:, j].any()]
         if known.any() and bare and not self._all(RUN):
             raise InputError(
                 f"{self.argument} must have errors for each of {', '.join(names)} or for none, got none of "

@@ -72,8 +72,10 @@ class Units(Value):
         """Distance of the numbers that can be stored, in units of the diffusion; 0 where they are not rounded."""
         return 0.0 if self.ends is None else 1.0 / self.scale
 
-    def applied(self, array: NDArray[np.generic], name: str) -> FloatArray:
+    def applied(self, array: NDArray[np.generic], name: str, *, may_vanish: bool = False) -> FloatArray:
         """Return samples (n, d) in units of the diffusion; numbers as they are must be in them already.
+
+        Generations may vanish: that the second moments of the data are large enough says the units of all.
 
         Raises
         ------
@@ -94,7 +96,7 @@ class Units(Value):
                 values = (values - self.shift) / self.scale
         moments = checks.second_moments(values) if values.any() else np.full(1, _REPRESENTABLE[0])
         if not self.is_given and self.scale == 1.0 and self.shift == 0.0 and values.any():
-            checks.diffusion_units(moments, name)
+            checks.diffusion_units(np.maximum(moments, 1.0) if may_vanish else moments, name)
         if not _REPRESENTABLE[0] <= float(moments.max()) <= _REPRESENTABLE[1]:
             raise InputError(
                 f"{name} must have second moments within [{_REPRESENTABLE[0]:g}, {_REPRESENTABLE[1]:g}] after "

@@ -311,6 +311,26 @@ def test_ends_that_the_data_share_are_no_error():
     assert "50" in measured.clipping.text and "cut" not in measured.clipping.text
 
 
+@pytest.mark.parametrize("factor", [0.9, 0.5])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_background_that_moves_or_stays_was_not_cut(factor, shift):
+    """Floats that nobody clipped: a shrinking decoder moves the spike of the data inside, or leaves it at 0."""
+    rng = np.random.default_rng(10)
+    real = spiked(1500, rng) + shift
+    generations = [factor**i * real[rng.permutation(1500)[:800]] for i in (1, 2, 3)]
+    measured = hc.measure(real, generations, directions=4, degrees=0)
+    assert np.all(np.abs(measured.clipping.bias) < 1.0) and "cut" not in measured.clipping.text
+
+
+def test_generations_cut_inside_or_outside_of_data_without_an_end_are_flagged():
+    rng = np.random.default_rng(11)
+    real = rng.standard_normal((1500, 6))
+    cut = [np.clip(rng.standard_normal((800, 6)), -bound, bound) for bound in (1.5, 1.5)]
+    assert hc.measure(real, cut, directions=3, degrees=0).clipping.is_biased
+    wide = [np.clip(2.0 * x, -1.2, 1.2) for x in (spiked(800, rng), spiked(800, rng))]
+    assert hc.measure(spiked(1500, rng), wide, directions=3, degrees=0).clipping.is_biased
+
+
 def test_files_larger_than_a_block_are_measured_as_whole_ones(history, monkeypatch):
     real, generations = history
     images = [x[:, :4].reshape(-1, 1, 2, 2).repeat(2, axis=2).repeat(2, axis=3) for x in (real, *generations)]

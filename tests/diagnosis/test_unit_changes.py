@@ -10,6 +10,7 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.unit_changes import Spread, other_units
+from hermite_collapse.storage.units import Units
 from tests.diagnosis.channel_histories import channel_history
 
 UNITS = {
@@ -19,6 +20,7 @@ UNITS = {
     "[0, 255]": (127.5, 127.5),
     "[0, 65535]": (32767.5, 32767.5),
 }
+BYTES = Units(127.5, 127.5, False, 8)
 RNG = np.random.default_rng(0)
 IMAGES = np.clip(
     np.linspace(-0.8, 0.5, 12) + RNG.standard_normal((400, 1)) * 0.4 + 0.3 * RNG.standard_normal((400, 12)),
@@ -70,15 +72,97 @@ def test_one_generation_among_others():
 def test_latents_on_both_sides_of_a_factor(factor, shift):
     history = channel_history(LATENTS, fresh_fraction=0.2, time=0.05, rounds=3, samples=400, rng=RNG)
     raw = [x / factor + shift for x in (LATENTS, *history)]
-    after = (
-        f"generation 1 with latents after the factor {factor} of an autoencoder where those of the data are"
-    )
-    assert any(after in note for note in measured(raw[0], history, scale=1.0).notes)
-    before = (
-        f"generation 1 with latents before the factor {factor} of an autoencoder where those of the data are"
-    )
-    assert any(before in note for note in measured(LATENTS, raw[1:], scale=1.0).notes)
+    for real, generations, where, beside, ratio in (
+        (raw[0], history, "after", "before", factor),
+        (LATENTS, raw[1:], "before", "after", 1.0 / factor),
+    ):
+        (note,) = (n for n in measured(real, generations, scale=1.0).notes if "differ" in n)
+        assert f"times those of the set before it, as latents {where} the factor {factor} of an" in note
+        assert f"have beside those {beside} it" in note
+        said = float(note.split("with deviations ")[1].split()[0])
+        assert abs(np.log(said / ratio)) < 0.12
     assert not any("differ" in note for note in measured(raw[0], raw[1:], scale=1.0).notes)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.5])
+def test_a_fall_of_the_spread_is_refused_only_where_the_means_say_it_too(mean):
+    """Latents about 0 whose spread falls once by such a factor may be those of a collapse; nobody can tell."""
+    real = LATENTS * 2.5 + mean
+    history = [
+        0.18 * x for x in channel_history(real, fresh_fraction=0.2, time=0.05, rounds=3, samples=400, rng=RNG)
+    ]
+    if mean:
+        with pytest.raises(
+            InputError, match=r"with deviations 0\.1\d+ times those of the set before it, as latents"
+        ):
+            measured(real, history)
+    else:
+        (note,) = (n for n in measured(real, history).notes if "differ" in n)
+        assert note.startswith(
+            "The units are taken as they are; they seem to differ: generation 1 with deviations"
+        )
+
+
+FULL = [
+    (255, 16, 8),
+    (255, 15, 8),
+    (16, 255, 8),
+    (255, 127, 8),
+    (65535, 16383, 16),
+    (65535, 4095, 16),
+    (4095, 65535, 16),
+    (65535, 1023, 16),
+]
+
+
+def pixels(samples, full, bits):
+    """Return rounded images of samples in [-1, 1], which fill a part of the full scale as those of people do."""
+    part = np.clip(0.5 + 0.4 * samples, 0.0, 1.0)
+    return np.rint(part * full).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+@pytest.mark.parametrize(("one", "other", "bits"), FULL)
+def test_images_of_one_depth_and_two_full_scales(one, other, bits):
+    real, *generations = (pixels(x, other if i else one, bits) for i, x in enumerate((IMAGES, *HISTORY)))
+    sets = {f"gen_{i}": spread(x.astype(float)) for i, x in enumerate(generations, start=1)}
+    found = other_units(spread(real.astype(float)), sets, bits)
+    message = f"gen_1 with values up to {generations[0].max()} where those of the data go up to {real.max()}, as images"
+    assert found is not None and found.text.startswith(message)
+    assert found.is_certain == (max(one / other, other / one) > 50)
+    if one != max(one, other):
+        return  # only files say that such numbers are those of images
+    half = (2**bits - 1) / 2
+    assert found.is_open == (one / other < 8)
+    if found.is_open:
+        assert any(message[6:] in note for note in measured(real, generations).notes)
+        return
+    with pytest.raises(InputError) as problem:
+        measured(real, generations)
+    assert message[6:] in str(problem.value)
+    if not found.is_certain:
+        assert f"give scale={half:g}, shift={half:g} if they are" in str(problem.value)
+        notes = measured(real, generations, scale=half, shift=half).notes
+        assert any(message[6:] in note for note in notes)
+
+
+@pytest.mark.parametrize("full", [255, 200])
+def test_images_of_one_full_scale_are_no_others(full):
+    sets = [pixels(x, full, 8) for x in (IMAGES, *HISTORY)]
+    assert not any("unit" in note for note in measured(sets[0], sets[1:]).notes)
+
+
+@pytest.mark.parametrize(("divisor", "shift"), [(255.0, 0.0), (127.5, -1.0), (127.5, 0.0)])
+def test_numbers_that_were_divided_twice(divisor, shift):
+    with pytest.raises(InputError, match="generation 1 with numbers .*: store both in one unit"):
+        measured(IMAGES, [x / divisor + shift for x in HISTORY])
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.5])
+def test_generations_may_vanish(factor):
+    """Second moments of the data say the units, and those of generations may fall below."""
+    sets = [IMAGES * factor**i for i in range(5)]
+    values = measured(sets[0], sets[1:]).values
+    np.testing.assert_allclose(values[1:] / values[:-1], factor**2, rtol=1e-6)
 
 
 def truncation(time):
@@ -119,6 +203,9 @@ def test_fast_collapses_are_no_change_of_units(name, fresh_fraction):
             last = ROUNDS[name](drawn, rng)
             sets[f"generation {i}"] = spread(last)
         assert other_units(spread(data), sets) is None
+        in_bytes = {set_name: one.stored(BYTES) for set_name, one in sets.items()}
+        if data is IMAGES and not name.startswith("scaled"):
+            assert other_units(spread(data).stored(BYTES), in_bytes, 8) is None
 
 
 def spread(samples):
