@@ -60,6 +60,20 @@ def test_a_projection_of_samples_is_in_their_units():
 
 REFUSED = [
     (lambda: hc.Pipeline([], fresh_fraction=0.1).limit(1e300), "v must be 0 or lie in .* got 1e.300"),
+    (lambda: hc.Pipeline([], fresh_fraction=0.1).limit(True), "v must hold variances >= 0, got booleans"),
+    (lambda: hc.Pipeline([], fresh_fraction=0.1).gain([True]), "w must hold variances >= 0, got booleans"),
+    (
+        lambda: hc.advise_sampler("ddpm", fresh_fraction=0.1, smallest_variance=1e-13),
+        "smallest_variance must be 0 or lie in .* got 1e-13",
+    ),
+    (
+        lambda: hc.simulation.simulate_many({1: hc.Recursion(LAW, **ROUNDS)}, rounds=1, particles=10),
+        "recursions must have names that can name a folder, got 1",
+    ),
+    (
+        lambda: hc.simulation.simulate_many([hc.Recursion(LAW, **ROUNDS)], rounds=1, particles=10),
+        "recursions must be a mapping, got",
+    ),
     (lambda: hc.Pipeline(None, fresh_fraction=0.1), "mechanisms must be a sequence, got None"),
     (
         lambda: hc.mechanisms.Blur(1e200),
@@ -274,7 +288,13 @@ def test_several_degrees_of_a_plan_are_read(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--rate 1e300", "--truncation-time 1e300", "--fresh-fraction 3e-308", "--truncation-time 5e-324"],
+    [
+        "--rate 1e300",
+        "--rate 1e308",
+        "--truncation-time 1e300",
+        "--fresh-fraction 3e-308",
+        "--truncation-time 5e-324",
+    ],
 )
 def test_the_ends_of_the_doubles_are_predicted_without_warnings(arguments, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -71,14 +71,16 @@ class PowerLaw:
 
     @public
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
-        """Return sigma(t) for times (r,) and degrees (m,), shape (r, m); infinite at time 0."""
-        with np.errstate(divide="ignore"):
-            return np.outer(self.scale * time**-self.exponent, np.ones_like(degrees))
+        """Return sigma(t) for times (r,) and degrees (m,), shape (r, m); infinite at time 0 and beyond the doubles."""
+        with np.errstate(divide="ignore", over="ignore"):
+            size = np.exp(np.log(self.scale) - self.exponent * np.log(time))
+        return np.outer(size, np.ones_like(degrees))
 
     @public
     def slope(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
         """Return d sigma / d t, shape (r, m)."""
-        return -self.exponent * self.deviation(time, degrees) / time[:, None]
+        with np.errstate(over="ignore"):
+            return -self.exponent * self.deviation(time, degrees) / time[:, None]
 
 
 @public
@@ -169,19 +171,20 @@ def fit_error_model(
     (0.01, 0.5)
     """
     t, s = checks.vector(times, "times"), checks.vector(deviations, "deviations")
-    if t.shape != s.shape or t.min() <= 0.0 or s.min() <= 0.0:
-        raise InputError(
-            f"times and deviations must be > 0 and of one length, got lengths {len(t)} and {len(s)}."
-        )
+    if t.shape != s.shape:
+        raise InputError(f"times and deviations must be of one length, got {len(t)} and {len(s)}.")
+    for name, values in (("times", t), ("deviations", s)):
+        if values.min() <= 0.0:
+            raise InputError(f"{name} must be > 0, got {float(values.min())!r}.")
     if len(np.unique(t)) < 2:
         raise InputError("times must hold at least two different values for a power law, got one.")
     relative = np.ones_like(s)
     if standard_errors is not None:
         errors = checks.vector(standard_errors, "standard_errors")
-        if errors.shape != s.shape or errors.min() <= 0.0:
-            raise InputError(
-                f"standard_errors must be > 0, one a deviation ({len(s)}), got {standard_errors!r}."
-            )
+        if errors.shape != s.shape:
+            raise InputError(f"standard_errors must be one a deviation ({len(s)}), got {len(errors)}.")
+        if errors.min() <= 0.0:
+            raise InputError(f"standard_errors must be > 0, got {float(errors.min())!r}.")
         relative = errors / s
     design = np.stack([np.ones_like(t), -np.log(t)], axis=1) / relative[:, None]
     observed = np.log(s) / relative

@@ -34,7 +34,15 @@ from ..core.types import FloatArray
 from ..core.value import Value
 from ..recursion.schedules import Explicit, Schedule, as_schedule
 from .error_models import ErrorModel, PowerLaw
-from .schedule_problem import LARGEST_TIME, SMALLEST_TIME, ScheduleProblem, jointly, round_by_round
+from .schedule_problem import (
+    LARGEST_ERROR,
+    LARGEST_TIME,
+    SMALLEST_TIME,
+    ScheduleProblem,
+    jointly,
+    moderate_rate,
+    round_by_round,
+)
 
 SHAPES = ("free", "decreasing", "increasing", "constant")
 
@@ -116,8 +124,10 @@ def plan_schedule(
     ------
     InputError
         If an argument is outside its range.
-    ConvergenceError
-        If no joint optimisation found feasible times.
+
+    Notes
+    -----
+    An error of one round above 1e100 counts as 1e100.  No plan is worse than the best constant time found.
 
     References
     ----------
@@ -219,13 +229,14 @@ def best_constant_truncation(
     """
     from scipy.optimize import minimize_scalar
 
-    n = checks.integer(degree, "degree", minimum=1) * checks.positive(rate, "rate")
+    n = checks.integer(degree, "degree", minimum=1) * moderate_rate(rate)
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
 
     def loss(log_time: float) -> float:
         time = np.exp(log_time)
         lost = -np.expm1(-n * time)
-        return float((lost + error.scale * time**-error.exponent) / (alpha + (1.0 - alpha) * lost))
+        added = min(float(error.deviation(np.array([time]), np.ones(1))[0, 0]), LARGEST_ERROR)
+        return float((lost + added) / (alpha + (1.0 - alpha) * lost))
 
     grid = np.linspace(np.log(SMALLEST_TIME / rate), np.log(LARGEST_TIME / rate), 800)
     start = int(np.argmin([loss(x) for x in grid]))

@@ -31,6 +31,7 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..laws.channels import sigma_from_time, time_from_alpha_bar, time_from_sigma
 from ..pipeline.denoiser import Sampler
+from ..pipeline.interpolant import in_range
 from ..pipeline.named_samplers import NAMES, named_sampler
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.training_noise import training_betas
@@ -295,6 +296,8 @@ def advise_sampler(
     alpha = checks.positive(checks.fraction(fresh_fraction), "fresh_fraction")
     n = checks.integer(degree, "degree", minimum=1)
     floor = checks.positive(smallest_variance, "smallest_variance")
+    if truncation.sampler is not None:
+        in_range(np.asarray(floor * truncation.data_scale**2), "smallest_variance")
     time = truncation.truncation_time
     noisy = truncation.final_step == "noisy"
     rounds = ConstantRounds(alpha, 0.5 * time)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
-from ..core.errors import ConvergenceError, InputError
+from ..core.errors import InputError
 from ..core.types import FloatArray
 from .error_models import ErrorModel, PowerLaw
 
@@ -22,6 +22,8 @@ OBJECTIVES = ("absolute", "mean_square")
 SMALLEST_TIME = 1e-12  # of a planned round, in units of 1 / rate
 LARGEST_TIME = 40.0
 SMALLEST_RATE = 1e-100
+LARGEST_ERROR = 1e100  # of a round: what is larger counts as this, whose square is a number
+STEEPEST = 1e150  # of its derivative
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,14 @@ class ScheduleProblem:
             keep=1.0 - checks.fraction(fresh_fraction),
             error=error,
             square=checks.one_of(objective, OBJECTIVES, "objective") == "mean_square",
-            rate=_moderate_rate(rate),
+            rate=moderate_rate(rate),
         )
 
     def propagate(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return bias, variance and absolute error of each round and degree, (rounds + 1, m)."""
         exponent = -self.rate * np.outer(times, self.degrees)
         carried, lost = self.keep * np.exp(exponent), -np.expm1(exponent)
-        sigma = self.error.deviation(times, self.degrees)
+        sigma = np.minimum(self.error.deviation(times, self.degrees), LARGEST_ERROR)
         return _rounds(carried, lost), _rounds(carried**2, sigma**2), _rounds(carried, lost + sigma)
 
     def value_and_gradient(self, times: FloatArray) -> tuple[float, FloatArray]:
@@ -73,7 +75,8 @@ class ScheduleProblem:
         attenuation = np.exp(-self.rate * np.outer(times, self.degrees))
         carried, lost = self.keep * attenuation, -np.expm1(-self.rate * np.outer(times, self.degrees))
         drop = self.rate * self.degrees * attenuation  # -d a^n / dt
-        sigma, slope = self.error.deviation(times, self.degrees), self.error.slope(times, self.degrees)
+        sigma = np.minimum(self.error.deviation(times, self.degrees), LARGEST_ERROR)
+        slope = np.clip(self.error.slope(times, self.degrees), -STEEPEST, STEEPEST)
         # What a change after round i is multiplied by until the last.
         after = np.ones_like(carried)
         np.cumprod(carried[:0:-1], axis=0, out=after[-2::-1])
@@ -100,7 +103,7 @@ def _rounds(factor: FloatArray, term: FloatArray) -> FloatArray:
     return result
 
 
-def _moderate_rate(rate: float) -> float:
+def moderate_rate(rate: float) -> float:
     number = checks.positive(rate, "rate")
     if not SMALLEST_RATE <= number <= 1.0 / SMALLEST_RATE:
         raise InputError(
@@ -120,10 +123,11 @@ def round_by_round(problem: ScheduleProblem, floor: float) -> FloatArray:
     cap = LARGEST_TIME / problem.rate
     times, level = np.zeros(problem.rounds), 0.0
     for i in range(problem.rounds):
-        target = np.log(b * c / (n * (1.0 - problem.keep * level))) if problem.keep * level < 1.0 else np.inf
+        kept = problem.keep * level
+        target = np.log(b) + np.log(c) - np.log(n * (1.0 - kept)) if kept < 1.0 else np.inf
 
         def balance(log_time: float, target: float = target) -> float:
-            return (1.0 + b) * log_time - n * np.exp(log_time) - target
+            return float(log_time - (n * np.exp(log_time) + target) / (1.0 + b))
 
         candidates = [cap]
         if balance(np.log(peak)) > 0.0:
@@ -132,7 +136,10 @@ def round_by_round(problem: ScheduleProblem, floor: float) -> FloatArray:
         candidates = [max(t, floor) for t in candidates]
 
         def outcome(time: float, level: float = level) -> float:
-            return float(-np.expm1(-n * time) + np.exp(-n * time) * problem.keep * level + c * time**-b)
+            added = min(
+                float(problem.error.deviation(np.array([time]), problem.degrees)[0, 0]), LARGEST_ERROR
+            )
+            return float(-np.expm1(-n * time) + np.exp(-n * time) * problem.keep * level + added)
 
         times[i] = min(candidates, key=outcome)
         level = outcome(times[i])
@@ -153,8 +160,15 @@ _BUILDS: dict[str, tuple[_Build, Callable[[FloatArray], FloatArray]]] = {
 """Times from positive steps, and the transposed map for gradients."""
 
 
+def _best_constant(problem: ScheduleProblem, floor: float, cap: float) -> float:
+    """Return which of 100 constant times leaves the least error."""
+    times = np.geomspace(floor, cap, 100)
+    values = [problem.value_and_gradient(np.full(problem.rounds, time))[0] for time in times]
+    return float(times[np.argmin(values)])
+
+
 def jointly(problem: ScheduleProblem, shape: str, floor: float, total_time: float | None) -> FloatArray:
-    """The best of several local optimisations over monotone or free times, with exact gradients.
+    """The best of several local optimisations over monotone or free times, with exact gradients, and of constant times.
 
     Free and constant times are optimised in logarithms; monotone ones as sums of positive steps; a total time is a
     linear constraint.
@@ -166,12 +180,22 @@ def jointly(problem: ScheduleProblem, shape: str, floor: float, total_time: floa
     monotone = shape in ("increasing", "decreasing")
     build, transposed = _BUILDS[shape]
 
+    most = np.inf if total_time is None else total_time / problem.rounds
+    if shape == "constant":
+        constant = max(floor, min(_best_constant(problem, floor, cap), most))
+    else:
+        constant = float(jointly(problem, "constant", floor, total_time)[0])
+    best_times = np.full(problem.rounds, constant)
+    least = problem.value_and_gradient(best_times)[0]
+    # Optimisers stop at changes that are small against 1: errors are counted in units of a constant time's.
+    unit, best = least if least > 0.0 else 1.0, 1.0
+
     def times_of(parameters: FloatArray) -> FloatArray:
         return build(np.exp(parameters), problem.rounds) + (floor if monotone else 0.0)
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = problem.value_and_gradient(times_of(parameters))
-        return value, transposed(gradient) * np.exp(parameters)
+        return value / unit, transposed(gradient) * np.exp(parameters) / unit
 
     lowest = np.log(SMALLEST_TIME / problem.rate) if monotone else np.log(floor)
     bounds = [(lowest, np.log(cap))] * count
@@ -189,21 +213,21 @@ def jointly(problem: ScheduleProblem, shape: str, floor: float, total_time: floa
         if constraints
         else ("L-BFGS-B", {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-12})
     )
-    best: tuple[float, FloatArray] | None = None
-    last = None
-    for start in (1e-4, 1e-3, 1e-2, 0.1, 1.0):
-        level = start / (problem.rate * (problem.rounds if monotone else 1))
-        if total_time is not None:
-            level = min(level, 0.9 * total_time / problem.rounds / (problem.rounds if monotone else 1))
-        first = np.full(count, np.clip(np.log(level), *bounds[0]))
+    share = problem.rounds if monotone else 1
+    starts = [
+        np.full(count, np.log(min(s / problem.rate, 0.9 * most) / share))
+        for s in (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+    ]
+    starts.append(np.full(count, np.log(constant)))
+    if monotone:  # nearly constant: one step holds almost all of it
+        starts[-1] += np.log(1e-3 / problem.rounds)
+        starts[-1][0 if shape == "increasing" else -1] = np.log(constant)
+    for start in starts:
+        first = np.clip(start, *bounds[0])
         last = minimize(
             objective, first, jac=True, bounds=bounds, method=method, constraints=constraints, options=options
         )
         feasible = total_time is None or times_of(last.x).sum() <= total_time * (1.0 + 1e-9)
-        if np.isfinite(last.fun) and feasible and (best is None or last.fun < best[0]):
-            best = (float(last.fun), times_of(last.x))
-    if best is None:
-        raise ConvergenceError(
-            "the joint optimisation of the schedule found no feasible times", value=last, bound=None
-        )
-    return np.maximum(best[1], floor)
+        if np.isfinite(last.fun) and feasible and last.fun < best:
+            best, best_times = float(last.fun), times_of(last.x)
+    return np.maximum(best_times, floor)

@@ -180,7 +180,7 @@ class RecursionSection(Section):
         1.0, description="Polynomial schedule: truncation_time / (1 + round)^exponent, dimensionless."
     )
     ratio: Fraction = Field(
-        0.9, description="Geometric schedule: truncation_time * ratio^round, dimensionless, in [0, 1]."
+        0.9, description="Geometric schedule: truncation_time * ratio^round, dimensionless, in (0, 1)."
     )
     floor: Nonnegative = Field(0.0, description="Geometric schedule: least truncation time, in OU time.")
     truncation_times: Annotated[tuple[float, ...], numbers(checks.nonnegative)] | None = Field(

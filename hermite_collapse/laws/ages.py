@@ -131,7 +131,7 @@ def ornstein_uhlenbeck_ages(fresh_fraction: float, exponent: float, count: int) 
     --------
     Variances and 1 - scale to relative 1e-14, weights to 1e-14 of 1.
     """
-    alpha, x = fresh_fraction, exponent
+    alpha, x = fresh_fraction, min(exponent, 1e4)  # of which exp(-x) is 0 already, and no multiple overflows
     keep = 1.0 - alpha
 
     def e(j: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ the frame and maps l to A^2 l + v, so that all ages of a component share one rot
 
 from __future__ import annotations
 
+import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -278,7 +279,7 @@ class GaussianMixture(DensityLaw):
         samples : array, shape (n, d)
         components : int or sequence of int
             A number from 1 to n, or several among which the Bayesian information criterion chooses; of several, those
-            above n are left out.
+            above n, and those for which a component collapses, are left out.
         seed : int
             In [0, 2^32).
 
@@ -289,14 +290,20 @@ class GaussianMixture(DensityLaw):
         Raises
         ------
         InputError
-            If an argument is outside its range, or scikit-learn is not installed.
+            If an argument is outside its range, a component collapses onto fewer directions than the samples spread in
+            (then the likelihood has no maximum), or scikit-learn is not installed.
+
+        Notes
+        -----
+        Covariances in units of the samples' own spread, with nothing added to them: the fit of c x is c times that of
+        x, from 1e-150 to 1e150.  Directions without spread have the variance 0, and then the law has no density.
         """
-        try:
-            from sklearn.mixture import GaussianMixture as Estimator
-        except ImportError:
+        if importlib.util.find_spec("sklearn") is None:
             raise InputError(
                 "fit needs scikit-learn, which is not installed; pip install 'hermite_collapse[images]'."
-            ) from None
+            )
+        from .mixture_fit import fitted_spectra
+
         data = checks.samples(samples, minimum=2)
         is_one = np.ndim(components) == 0
         asked = [components] if is_one else checks.items(cast("Sequence[int]", components), "components")
@@ -308,8 +315,7 @@ class GaussianMixture(DensityLaw):
         state = checks.integer(seed, "seed")
         if state >= 2**32:
             raise InputError(f"seed must be below 2^32, got {state}.")
-        fits = [Estimator(count, random_state=state).fit(data) for count in fitting]
-        return cls.from_sklearn(min(fits, key=lambda fit: fit.bic(data)))
+        return cls.from_spectra(*fitted_spectra(data, fitting, state))
 
     def __repr__(self) -> str:
         return f"GaussianMixture({len(self.weights)} components in dimension {self.dimension})"

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..core import checks
+from ..core.arrays import brief
 from ..core.errors import InputError
 from ..core.signature import public
 from ..recursion.recursion import Recursion
@@ -65,9 +66,11 @@ def simulate_many(
     >>> list(hc.simulation.simulate_many(recursions, rounds=1, particles=50, degree=2, device="cpu"))
     ['0.1', '0.2']
     """
+    if not isinstance(recursions, Mapping):
+        raise InputError(f"recursions must be a mapping, got {brief(recursions)}.")
     for name, recursion in recursions.items():
         checks.instance(recursion, Recursion, "recursion")
-        if Path(name).name != name or name in ("", ".", ".."):
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
             raise InputError(f"recursions must have names that can name a folder, got {name!r}.")
     batches = iter([[name] for name in recursions]) if folder is not None else _batches(recursions, options)
     records: dict[str, SimulatedRecursion] = {}

@@ -194,3 +194,42 @@ def test_bad_input_is_named(settings, words):
     with pytest.raises(hc.InputError) as problem:
         plan_schedule(**{"degree": 2, "rounds": 4, "fresh_fraction": 0.2, "error": ERROR, **settings})
     assert words in str(problem.value)
+
+
+@pytest.mark.parametrize(("scale", "exponent"), [(0.01, 50.0), (1e-300, 50.0), (0.01, 1e6), (1e300, 0.5)])
+@pytest.mark.parametrize("objective", ["absolute", "mean_square"])
+def test_errors_of_many_dimensions_are_planned(scale, exponent, objective):
+    error = PowerLaw(scale, exponent)
+    setting = {"rounds": 4, "fresh_fraction": 0.3, "error": error, "objective": objective}
+    constant = plan_schedule(3, shape="constant", **setting)
+    for shape in ("free", "decreasing", "increasing"):
+        assert plan_schedule(3, shape=shape, **setting).value <= constant.value * (1.0 + 1e-6)
+    # By the formula at the constant time, with its powers in logarithms.
+    t, kept, x = constant.schedule.values[0], 0.7, 0.0
+    carried, added = kept * np.exp(-1.5 * t), np.exp(min(np.log(scale) - exponent * np.log(t), np.log(1e100)))
+    bias = variance = 0.0
+    for _ in range(4):
+        x = carried * x + (1.0 - np.exp(-1.5 * t)) + added
+        bias = carried * bias + (1.0 - np.exp(-1.5 * t))
+        variance = carried**2 * variance + added**2
+    expected = x if objective == "absolute" else bias**2 + variance
+    np.testing.assert_allclose(constant.value, expected, rtol=1e-9)
+    time, value = best_constant_truncation(3, fresh_fraction=0.3, error=error)
+    others = predicted_errors(np.full(200, time.value), 3, **{**setting, "rounds": 200})
+    np.testing.assert_allclose(others.absolute[-1], value.value, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("times", "deviations", "errors", "words"),
+    [
+        ([0.1, 0.2, 0.3], [0.1, 0.0, 0.05], None, "deviations must be > 0, got 0.0"),
+        ([0.1, -0.2, 0.3], [0.1, 0.1, 0.05], None, "times must be > 0, got -0.2"),
+        ([0.1, 0.2, 0.3], [0.1, 0.05], None, "times and deviations must be of one length, got 3 and 2"),
+        ([0.1, 0.2], [0.1, 0.05], [0.1], "standard_errors must be one a deviation (2), got 1"),
+        ([0.1, 0.2], [0.1, 0.05], [0.1, 0.0], "standard_errors must be > 0, got 0.0"),
+    ],
+)
+def test_a_fit_names_what_it_cannot_use(times, deviations, errors, words):
+    with pytest.raises(hc.InputError) as problem:
+        fit_error_model(times, deviations, errors)
+    assert words in str(problem.value)

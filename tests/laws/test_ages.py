@@ -163,3 +163,8 @@ def test_many_rounds_at_a_tiny_time():
     ).law(10**6)
     lost = -np.expm1(-1e-4)
     assert law.covariance[0, 0] == pytest.approx(lost + (1 - lost) * 1e-10, rel=1e-14)
+
+
+def test_the_ou_rule_at_the_end_of_the_doubles():
+    for one, other in zip(ornstein_uhlenbeck_ages(0.3, 1e308, 32), ornstein_uhlenbeck_ages(0.3, 2e4, 32)):
+        np.testing.assert_array_equal(one, other)
