@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,8 +32,10 @@ from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .gathering import KINDS, UNKNOWN_KIND, estimated_scatter, from_arrays, without_constant
 from .measured import VARIANCE, Measured
 from .observations import SQUARED, UNKNOWN, Observations
+from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
-from .reweighting import followed, left_out
+from .remarks import remarks_on
+from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
 from .sentences import describe, level, of_size
@@ -295,7 +296,10 @@ def diagnose(
         tried = curve if sampler is None else curve.part(VARIANCE)
         if curve.training_samples is None:
             diagnosis = _of_any_training_size(diagnosis, tried, models, fresh, times)
-        return diagnosis.replace(text=" ".join([diagnosis.text, *_remarks(tried, diagnosis, fresh)]))
+        remarks = remarks_on(
+            tried, diagnosis.observations.names, fresh, all_rejected=diagnosis.verdict == REJECTED
+        )
+        return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
     if isinstance(curve, Curve) and _is_of_unknown_kind(curve, kind):
         return diagnosis.replace(text=f"{diagnosis.text} {_unknown_kind(curve)}")
     return diagnosis
@@ -327,33 +331,6 @@ def _of_any_training_size(
     return other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
 
 
-def _remarks(measured: Measured, diagnosis: Diagnosis, fresh: float | None) -> list[str]:
-    """Return what a reader should know of the curves that were left out, of copies, and of a rejection's errors."""
-    remarks = []
-    for reason, names in left_out(measured, fresh, diagnosis.observations.names):
-        remarks.append(f"Left out, since {reason}: {', '.join(names)}.")
-    if diagnosis.verdict == REJECTED:
-        remarks.append(
-            "The measured samples were taken as those that trained the next round, beside all of the data; training "
-            "sets of another size do not describe the curves either, from a sixteenth of a generation to four."
-            if measured.training_samples is None
-            else f"Training sets were taken to hold {measured.training_samples} samples, fresh ones drawn anew: "
-            "smaller sets, or always the same fresh data, scatter otherwise from round to round than these errors "
-            "say, so that a true mechanism is rejected too."
-        )
-    copies = [
-        f"{earlier} and {later}"
-        for (earlier, former), (later, latter) in pairwise(zip(measured.labels, measured.values, strict=True))
-        if np.array_equal(former, latter)
-    ]
-    if copies:
-        remarks.append(
-            f"Generations have the same values to the last digit ({', '.join(copies)}): copies are no rounds, and "
-            "errors and p-values say nothing of them."
-        )
-    return remarks
-
-
 def _diagnosed(
     observations: Observations, models: list[RoundModel], fresh: float | None, times: tuple[float, ...]
 ) -> Diagnosis:
@@ -365,8 +342,8 @@ def _diagnosed(
         observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
     fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
     for model in models:
-        if fits[model.name].is_accepted:
-            fits[model.name] = with_limits(fits[model.name], model, observations, fresh)
+        one, fitted = fit_of_own_rounds(fits[model.name], model, observations, fresh)
+        fits[model.name] = with_limits(one, model, fitted, fresh) if one.is_accepted else one
     decision, units = decide(fits, observations), observations.units
     fits = {name: one.in_units(units) for name, one in fits.items()}
     decision = decision._replace(leading=decision.leading.in_units(units))

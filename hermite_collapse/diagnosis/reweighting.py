@@ -23,7 +23,7 @@ from .observations import Observations
 
 _PASSES = 3
 _KNOWN = 0.1  # standard error of a fresh fraction that the curves say by themselves
-_SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.27, 0.35, 0.45, 0.6, 0.8, 0.95)
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.27, 0.35, 0.45, 0.6, 0.8, 0.95)
 _FARTHEST = 3.0  # ratio of a value and its fit up to which the noise goes with the fit
 _PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
 _GENERAL = ScoreErrorModel()
@@ -96,7 +96,7 @@ def _of_likely_share(curves: Measured, observations: Observations) -> Observatio
     What errors of one round do to later ones says it as well: -2 log likelihood = chi-square + log det C.
     """
     best, least = observations, np.inf
-    for share in _SHARES:
+    for share in SHARES:
         current = observations
         for _ in range(2):
             current = _following(fit(_GENERAL, current, fresh_fraction=share), curves, current)
@@ -148,6 +148,7 @@ def _without_bias(measured: Measured, contraction: float) -> Measured:
     raise InputError(
         "curve must hold curves that clipping left as they were, got most of them moved, by up to "
         f"{worst.max():.3g} standard errors: {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to "
-        f"{shares[1:].max():.3g} % of the generations' lie at the ends of their range; store samples with a wider "
-        "value_range."
+        f"{shares[1:].max():.3g} % of the generations' lie at the ends of their range; store samples before "
+        "they are cut, as .npy files of floating-point numbers (or in a wider value_range), or measure curves that the "
+        "cut leaves alone, such as variances with --degrees 0."
     )

@@ -83,14 +83,14 @@ def of_size(
         return (
             f"Training sets were taken to hold about {samples} samples, fresh ones drawn anew, which the scatter "
             "from round to round does not contradict; were they the measured samples beside all of the data, "
-            f"{before} would be rejected: give measure --training-samples."
+            f"{before} would be rejected: give --training-samples to measure."
         )
     named = _listed(f"{fits[name].title} ({parameters(fits[name])})" for name in rescued if name != "affine")
     left = named or fits["affine"].title
     return (
         "Undetermined: how many samples trained each model is not said, and decides. If they were the measured ones "
         f"beside all of the data, everything is rejected; with training sets of about {samples} samples, fresh ones "
-        f"drawn anew, which the scatter does not contradict, these are not: {left}. Give measure --training-samples."
+        f"drawn anew, which the scatter does not contradict, these are not: {left}. Give --training-samples to measure."
     )
 
 

@@ -122,6 +122,7 @@ REFUSED = [
     (["schedule", "--alpha-bar", "0.5", "--sigma", "1"], "the truncation must be given once"),
     (["schedule", "--known", "dpm"], "did you mean 'ddpm'"),
     (["schedule", "--scheduler-file", "x.json"], "must name an existing file or folder, got 'x.json'"),
+    (["diagnose", "curves", "--training-samples", "1500"], "--training-samples. It belongs to measure"),
     (["predict", "--alpha", "0.2"], "Unknown option: --alpha. Did you mean --fresh-fraction\\?"),
     (["predict", "--t0", "0.2"], "Unknown option: --t0. Did you mean --truncation-time\\?"),
     (["simulate", "--particles", "1e-3"], 'Invalid value for --particles: unable to convert "1e-3" into int'),

@@ -65,6 +65,9 @@ _OTHER_WORDS = {
 }
 """What others call an option, and its name here; options that a command has under these names come first."""
 
+_OF_MEASURE = ("training-samples", "unseen", "held-out", "value-range", "first-round", "directions")
+"""Options of measure that people look for in diagnose."""
+
 _ABOUT = (
     "Predict, simulate and measure what recursive training does to a diffusion model.\n\n"
     "Every command takes a configuration file (hermite-collapse config > my.toml makes one) and options that "
@@ -180,6 +183,12 @@ def _sentence(error: Exception) -> str:
 
     text = str(error).strip()
     unknown = re.match(r"Unknown option: (--?[a-zA-Z][-_a-zA-Z0-9]*)", text)
+    is_diagnosis = isinstance(error, CycloptsError) and "diagnose" in (error.command_chain or ())
+    if unknown and is_diagnosis and unknown[1].lstrip("-").replace("_", "-") in _OF_MEASURE:
+        return (
+            f"Unknown option: {unknown[1]}. It belongs to measure, which leaves the curves that diagnose reads: give "
+            "it there."
+        )
     meant = _OTHER_WORDS.get(unknown[1].lstrip("-").replace("_", "-").lower()) if unknown else None
     if unknown and meant:
         return f"Unknown option: {unknown[1]}. Did you mean {meant}?"

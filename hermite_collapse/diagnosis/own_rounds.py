@@ -1,0 +1,63 @@
+r"""A mechanism that the common covariance rejects, with the covariance of its own rounds.
+
+What rounds pass on depends on the mechanism and its fresh fraction.  The common covariance is that of the law of all
+mechanisms, at the share which is likeliest under that law: with a share that is far off for the mechanism in question,
+its chi-square says nothing.  Its own is that of its own fit at the likeliest share, the smallest of
+
+    -2 log likelihood = chi-square + log det C.
+
+A mechanism is rejected by both, or it is not rejected.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .fitting import MechanismFit, fit
+from .gathering import from_measured
+from .observations import Observations
+from .reweighting import SHARES, near_measured
+from .round_models import RoundModel
+from .sampler_model import SamplerModel
+
+_PASSES = 2
+
+
+def fit_of_own_rounds(
+    one: MechanismFit, model: RoundModel, observations: Observations, fresh_fraction: float | None
+) -> tuple[MechanismFit, Observations]:
+    """Return the better of a rejected fit and that with the covariance of the mechanism's own rounds, and what it fits.
+
+    Parameters
+    ----------
+    one : MechanismFit
+        With the common covariance.
+    model : RoundModel
+    observations : Observations
+        Of measured generations; others have the errors they have, and a sampler has those of its rounds already.
+    fresh_fraction : float, optional
+        If held.
+    """
+    if not one.is_rejected or observations.measured is None or isinstance(model, SamplerModel):
+        return one, observations
+    least, likeliest = np.inf, observations
+    for share in SHARES if fresh_fraction is None else (fresh_fraction,):
+        current = observations
+        for _ in range(_PASSES):
+            held = fit(model, current, fresh_fraction=share)
+            current = _following(held, share, current)
+        value = fit(model, current, fresh_fraction=share).chi_square + current.log_determinant
+        if value < least:
+            least, likeliest = value, current
+    other = fit(model, likeliest, fresh_fraction=fresh_fraction)
+    return (other, likeliest) if other.p_value > one.p_value else (one, observations)
+
+
+def _following(one: MechanismFit, share: float, observations: Observations) -> Observations:
+    """Return the curves with the covariance that a fit with a fresh fraction implies."""
+    measured = observations.measured
+    if measured is None:
+        return observations
+    slope = one.contraction / (1.0 - share) if share < 1.0 else np.ones_like(one.contraction)
+    near = near_measured(one.predicted, measured)
+    return from_measured(measured, one.contraction, slope, near, one.start)
