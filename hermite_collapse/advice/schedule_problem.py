@@ -104,6 +104,7 @@ def _rounds(factor: FloatArray, term: FloatArray) -> FloatArray:
 
 
 def moderate_rate(rate: float) -> float:
+    """Return a rate whose times are numbers."""
     number = checks.positive(rate, "rate")
     if not SMALLEST_RATE <= number <= 1.0 / SMALLEST_RATE:
         raise InputError(
@@ -123,8 +124,8 @@ def round_by_round(problem: ScheduleProblem, floor: float) -> FloatArray:
     cap = LARGEST_TIME / problem.rate
     times, level = np.zeros(problem.rounds), 0.0
     for i in range(problem.rounds):
-        kept = problem.keep * level
-        target = np.log(b) + np.log(c) - np.log(n * (1.0 - kept)) if kept < 1.0 else np.inf
+        inherited = problem.keep * level
+        target = np.log(b) + np.log(c) - np.log(n * (1.0 - inherited)) if inherited < 1.0 else np.inf
 
         def balance(log_time: float, target: float = target) -> float:
             return float(log_time - (n * np.exp(log_time) + target) / (1.0 + b))

@@ -60,10 +60,10 @@ class Standardised(NamedTuple):
         basis, triangle = np.linalg.qr(relative / share)
         left, singular, right = np.linalg.svd(triangle / np.sqrt(count), full_matrices=False)
         rounding = ROUNDING * (1.0 + float(np.max(size[varying] / scale[varying], initial=0.0)))
-        seen = singular > rounding * np.sqrt(max(1, len(unit)))
-        factor = np.zeros((dimension, int(seen.sum())))
-        factor[varying] = scale[varying, None] * (right[seen].T * singular[seen])
-        return cls(np.sqrt(count) * (basis @ left[:, seen]), centre, factor, rounding, common)
+        resolved = singular > rounding * np.sqrt(max(1, len(unit)))
+        factor = np.zeros((dimension, int(resolved.sum())))
+        factor[varying] = scale[varying, None] * (right[resolved].T * singular[resolved])
+        return cls(np.sqrt(count) * (basis @ left[:, resolved]), centre, factor, rounding, common)
 
 
 class _Fit(NamedTuple):

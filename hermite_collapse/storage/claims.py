@@ -86,7 +86,8 @@ def holds_work(
     """
     path = Path(folder)
     if (path.exists() or path.is_symlink()) and not path.is_dir():
-        raise InputError(f"{name} must be a folder, got the file {str(folder)!r}.")
+        what = "file" if path.exists() else "link to nothing"
+        raise InputError(f"{name} must be a folder, got the {what} {str(folder)!r}.")
     if not path.exists() or all(fnmatch(e.name, f"{UNFINISHED}*") or e.name == LOCK for e in path.iterdir()):
         return False
     if not (path / record).is_file():

@@ -57,6 +57,12 @@ def test_files_of_others_are_left_alone(tmp_path, name):
         work_in(tmp_path / name)
 
 
+def test_a_link_to_nothing_is_called_so(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="out must be a folder, got the link to nothing '.*link'"):
+        holds_work(tmp_path / "link", {"a": 1}, name="out")
+
+
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, MemoryError])
 def test_a_start_that_fails_leaves_nothing(tmp_path, error):
     with pytest.raises(error), claimed(tmp_path / "a" / "b", ASK) as path:
