@@ -120,8 +120,7 @@ class Diagnosis(Displayed, Value):
         span = np.ptp(one.predicted, axis=0)
         low, high = one.predicted.min(axis=0) - 0.01 * span, one.predicted.max(axis=0) + 0.01 * span
         is_within = (one.plateau >= low) & (one.plateau <= high)
-        is_short = np.isnan(one.contraction_error)
-        return (is_short | one.settles | is_within) & (not one.is_rejected)
+        return (one.settles | is_within) & (not one.is_rejected)
 
     @property
     def long_run(self) -> list[tuple[str, str, float]]:

@@ -137,3 +137,8 @@ def test_plateaus_are_named_where_some_curves_have_none():
         r"Curves that level off: column 2 at 0\.(79|80)\d+ ± .* and column 3 at 0\.(29|30)\d+ ±", text
     )
     assert "Without a plateau in sight: column 1 (chi-square" in text
+
+
+def test_three_values_show_no_plateau_in_text_and_table():
+    result = hc.diagnose([2.1, 5.4, 11.2], kind="squared_distances")
+    assert "no plateau is in sight" in result.text and result.long_run[0][1] == "undetermined"
