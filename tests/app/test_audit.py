@@ -175,6 +175,11 @@ def test_latents_are_taken_as_they_are(tmp_path, capsys):
     assert document["notes"] == []
 
 
+def test_guidance_of_scale_one_is_none(capsys):
+    options = ("--steps", 4)
+    assert audit("edm", *options, "--guidance", 1, capsys=capsys) == audit("edm", *options, capsys=capsys)
+
+
 def test_guidance_takes_class_means_from_labels_or_folders(tmp_path, capsys):
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2, 3], 50)

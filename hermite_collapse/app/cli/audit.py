@@ -117,6 +117,8 @@ def run(
         raise InputError(
             f"audit must be given a scheduler, a pipeline's folder or one of {', '.join(CLOSED_FORMS)}, got none."
         )
+    if guidance == 1.0 and labels is None:  # none, for which no class means are needed
+        guidance = None
     _check_companions(guidance, labels, samples, scale, decoded, decoded_again)
     loop = _Loop(
         checks.fraction(fresh_fraction),
