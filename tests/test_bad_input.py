@@ -60,8 +60,8 @@ def test_a_projection_of_samples_is_in_their_units():
 
 REFUSED = [
     (lambda: hc.Pipeline([], fresh_fraction=0.1).limit(1e300), "v must be 0 or lie in .* got 1e.300"),
-    (lambda: hc.Pipeline([], fresh_fraction=0.1).limit(True), "v must hold variances >= 0, got booleans"),
-    (lambda: hc.Pipeline([], fresh_fraction=0.1).gain([True]), "w must hold variances >= 0, got booleans"),
+    (lambda: hc.Pipeline([], fresh_fraction=0.1).limit(True), "v must hold numbers, got booleans"),
+    (lambda: hc.Pipeline([], fresh_fraction=0.1).gain([True]), "w must hold numbers, got booleans"),
     (
         lambda: hc.advise_sampler("ddpm", fresh_fraction=0.1, smallest_variance=1e-13),
         "smallest_variance must be 0 or lie in .* got 1e-13",

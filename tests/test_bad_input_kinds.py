@@ -136,10 +136,10 @@ def objects(*last: object) -> Make:
 ARRAYS: dict[str, tuple[Make, object]] = {
     **{
         f"NumPy {t}": (of_type(t), WHOLE)
-        for t in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", ">u2"]
+        for t in ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", ">u2"]
     },
     **{f"NumPy {t}": (of_type(t), NUMBERS) for t in ["f2", "f4", "f8", "longdouble", ">f2", ">f4", ">f8"]},
-    **{f"NumPy {t}": (of_type(t), REFUSED) for t in ["c8", "c16", "clongdouble", ">c16", "U8", "S8"]},
+    **{f"NumPy {t}": (of_type(t), REFUSED) for t in ["?", "c8", "c16", "clongdouble", ">c16", "U8", "S8"]},
     "durations": (lambda _, v: np.array([1] * len(v), "m8[s]"), REFUSED),
     "raw": (lambda _, v: np.zeros(len(v), "V8"), REFUSED),
     "dates": (lambda _, v: np.array(["2020-01-01"] * len(v), "M8[D]"), REFUSED),
@@ -227,11 +227,11 @@ ARRAYS: dict[str, tuple[Make, object]] = {
     },
     **{
         f"torch:{t}": (lambda torch, v, t=t: torch.tensor(v).to(getattr(torch, t)), WHOLE)
-        for t in ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"]
+        for t in ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"]
     },
     **{
         f"torch:{t}": (lambda torch, v, t=t: torch.tensor(v).to(getattr(torch, t)), REFUSED)
-        for t in ["complex32", "complex64", "complex128"]
+        for t in ["bool", "complex32", "complex64", "complex128"]
     },
     "torch:with gradients": (lambda torch, v: torch.tensor(v, requires_grad=True), NUMBERS),
     "torch:parameter": (lambda torch, v: torch.nn.Parameter(torch.tensor(v)), NUMBERS),

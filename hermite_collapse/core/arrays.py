@@ -64,7 +64,8 @@ def as_array(value: object, name: str) -> NDArray[Any]:
         array = _numbers(_array(value))
     except Exception:  # objects of other libraries refuse in many ways
         raise not_real(value, name) from None
-    if array.dtype.kind not in "biuf":
+    refuse_booleans(array, name)
+    if array.dtype.kind not in "iuf":
         raise not_real(value, name)
     if isinstance(array, np.ma.MaskedArray) and np.ma.count_masked(array):
         raise InputError(
@@ -81,6 +82,14 @@ def rounding(array: FloatArray, double: float) -> float:
     with np.errstate(over="ignore"):
         is_single = np.array_equal(array, array.astype(np.float32))
     return max(double, array.shape[-1] * float(np.finfo(np.float32).eps)) if is_single else double
+
+
+def refuse_booleans(array: NDArray[Any], name: str) -> None:
+    """Refuse an array of booleans, which may be a mask by mistake."""
+    if array.dtype.kind == "b":
+        raise InputError(
+            f"{name} must hold numbers, got booleans: give them .astype(float) if 0 and 1 are meant."
+        )
 
 
 def not_real(value: object, name: str) -> InputError:

@@ -61,7 +61,7 @@ def _number(value: object, name: str) -> float:
     if isinstance(value, int | float) or not isinstance(value, Arrays):
         return float(value)
     array = as_array(value, name)
-    if array.ndim or array.dtype.kind == "b":
+    if array.ndim:
         raise TypeError
     with np.errstate(over="ignore"):
         return float(array)
@@ -140,8 +140,8 @@ def _index(value: object) -> int:
     """Return an integer; any exception says that it is none."""
     if isinstance(value, bool | np.bool_ | np.timedelta64):
         raise TypeError
-    if isinstance(value, Arrays) and as_array(value, "").dtype.kind == "b":
-        raise TypeError
+    if isinstance(value, Arrays):
+        as_array(value, "")  # which refuses booleans
     return operator.index(value)  # type: ignore[arg-type]
 
 

@@ -30,7 +30,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
-from ..core.arrays import as_array
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import plain
@@ -96,9 +95,7 @@ def deviation(value: object, name: str, *, smallest: float = 0.0) -> float:
 
 
 def variances(w: ArrayLike, name: str = "w") -> FloatArray:
-    """Return an array of variances >= 0 as float64; booleans are refused."""
-    if as_array(w, name).dtype.kind == "b":
-        raise InputError(f"{name} must hold variances >= 0, got booleans.")
+    """Return an array of variances >= 0 as float64."""
     array = checks.real_array(w, name)
     if array.size and array.min() < 0.0:
         raise InputError(f"{name} must hold variances >= 0, got {float(array.min())!r}.")

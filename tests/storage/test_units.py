@@ -51,7 +51,7 @@ def test_dark_images_are_images_and_small_counts_are_not(tmp_path):
 def test_booleans_are_refused_and_images_of_one_bit_are_not(tmp_path):
     mask = np.arange(80).reshape(20, 4) % 3 == 0
     np.save(tmp_path / "mask.npy", mask)
-    advice = r"must hold numbers, got booleans: give them \.astype\(float\) if they are binary images"
+    advice = r"must hold numbers, got booleans: give them \.astype\(float\) if 0 and 1 are meant"
     for options in ({}, {"scale": 1.0}, {"value_range": (0, 1)}):
         with pytest.raises(InputError, match=rf"mask\.npy\) {advice}"):
             read_samples(tmp_path / "mask.npy", **options)
