@@ -867,12 +867,12 @@ LATELY_WRITTEN = (
     ),
     _in(
         "core",
-        "checks",
-        'if array.ndim or array.dtype.kind == "b":',
-        "if array.ndim:",
+        "arrays",
+        'NUMBERS = "iuf"',
+        'NUMBERS = "biuf"',
         "booleans in arrays are numbers",
         "tests/test_bad_input_kinds.py",
-        name="core.checks, booleans",
+        name="core.arrays, booleans",
     ),
     _in(
         "reporting",

@@ -41,6 +41,10 @@ class Delayed(Protocol):
     def compute(self) -> object: ...
 
 
+NUMBERS = "iuf"
+"""Kinds of NumPy's numbers that are real: integers with and without a sign, and floats."""
+
+
 def as_array(value: object, name: str) -> NDArray[Any]:
     """Return numbers as they are stored, of any real type and shape.
 
@@ -64,9 +68,8 @@ def as_array(value: object, name: str) -> NDArray[Any]:
         array = _numbers(_array(value))
     except Exception:  # objects of other libraries refuse in many ways
         raise not_real(value, name) from None
-    refuse_booleans(array, name)
-    if array.dtype.kind not in "iuf":
-        raise not_real(value, name)
+    if array.dtype.kind not in NUMBERS:
+        raise _booleans(name) if array.dtype.kind == "b" else not_real(value, name)
     if isinstance(array, np.ma.MaskedArray) and np.ma.count_masked(array):
         raise InputError(
             f"{name} must have no masked entries, got {int(np.ma.count_masked(array))}: leave them out first."
@@ -84,12 +87,11 @@ def rounding(array: FloatArray, double: float) -> float:
     return max(double, array.shape[-1] * float(np.finfo(np.float32).eps)) if is_single else double
 
 
-def refuse_booleans(array: NDArray[Any], name: str) -> None:
-    """Refuse an array of booleans, which may be a mask by mistake."""
-    if array.dtype.kind == "b":
-        raise InputError(
-            f"{name} must hold numbers, got booleans: give them .astype(float) if 0 and 1 are meant."
-        )
+def _booleans(name: str) -> InputError:
+    """Return the error for an array of booleans, which may be a mask by mistake."""
+    return InputError(
+        f"{name} must hold numbers, got booleans: give them .astype(float) if 0 and 1 are meant."
+    )
 
 
 def not_real(value: object, name: str) -> InputError:

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import checks
-from ..core.arrays import refuse_booleans
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
@@ -83,7 +82,6 @@ class Units(Value):
         InputError
             If they are not, hold booleans, which may be a mask by mistake, or no finite numbers.
         """
-        refuse_booleans(array, name)
         flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size else array
         is_other = flat.dtype != np.float64 or self.scale != 1.0 or self.shift != 0.0
         if is_other and flat.ndim == 2 and flat.size and flat.dtype.kind in "iuf":
