@@ -61,10 +61,9 @@ class Interpolant(Value):
             If the map is too rough in log w to be interpolated.
         """
         probes = np.cos(np.pi * (np.arange(97) + 0.5) / 97)
-        exact = _log_variance(mechanism, _to_variance(probes))
-        series = _series(
-            _log_variance(mechanism, _to_variance(np.cos(np.pi * np.arange(NODES) / (NODES - 1))))
-        )
+        nodes = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
+        both = _log_variance(mechanism, _to_variance(np.concatenate([probes, nodes])))
+        exact, series = both[: len(probes)], _series(both[len(probes) :])
         negligible = np.log(NEGLIGIBLE * _to_variance(probes))
         error = _error(np.asarray(chebyshev.chebval(probes, series), dtype=np.float64), exact, negligible)
         if error <= TOLERATED:

@@ -323,7 +323,9 @@ class _Search:
             counts, expected, _ = self._between(min(failing, holding), max(failing, holding))
             good = counts[expected <= 0.0]
             tries += 1
-            if tries % 3 == 0 or len(counts) == 0:
+            if failing in self.trials and self.trials[failing] is REFUSED:  # which costs next to nothing
+                middle = failing + (int((holding - failing) / 4) or towards)
+            elif tries % 3 == 0 or len(counts) == 0:
                 middle = (failing + holding) // 2
             elif len(good):
                 middle = int(good[0] if towards > 0 else good[-1])

@@ -435,3 +435,14 @@ def test_bad_input_is_one_sentence(call, words):
     with pytest.raises(InputError, match=words) as caught:
         call()
     assert str(caught.value).count("\n") == 0 and str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("most", [2, 3, 21, 22, 47, 333, 334, 999])
+def test_the_last_number_before_those_that_are_refused(most):
+    def build(count):
+        if count > most:
+            raise InputError(f"steps must be <= {most}, got {count}.")
+        return Pipeline([], fresh_fraction=0.1)
+
+    answer = steps_for(build, 0.25, tolerance=0.1, most=1000)
+    assert (answer.first, answer.last, answer.again) == (1, most, None)
