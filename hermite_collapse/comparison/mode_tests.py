@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.significance import Test, normal_test, whitened
+from ..core.significance import Test, chi_square_p_value, normal_test, whitened
 from ..core.types import BoolArray, FloatArray
 from ..recursion.sampling_error import SamplingError
 
@@ -20,8 +20,6 @@ def tested_statistics(error: SamplingError, runs: int) -> BoolArray:
 
 def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str], runs: int) -> list[Test]:
     """Return the tests of each statistic in each round, and over all its rounds."""
-    from scipy.special import gammaincc
-
     tests, tested = [], tested_statistics(error, runs)
     deviation, standard_error = measured - error.expected, error.standard_error / np.sqrt(runs)
     for s, label in enumerate(labels):
@@ -32,7 +30,7 @@ def statistic_tests(error: SamplingError, measured: FloatArray, labels: list[str
             covariance = error.covariance[np.ix_(rounds, rounds, np.array([s]))][:, :, 0] / runs
             white = whitened(covariance, deviation[rounds, s])
             chi_square, freedom = float(white @ white), len(white)
-            p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0))
+            p_value = chi_square_p_value(chi_square, freedom)
             tests.append(
                 Test(
                     f"{label} over all rounds (chi-square {chi_square:.1f} on {freedom})", chi_square, p_value

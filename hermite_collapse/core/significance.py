@@ -130,6 +130,13 @@ def normal_test(name: str, z: float) -> Test:
     return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))), is_z=True)
 
 
+def chi_square_p_value(chi_square: float, freedom: float) -> float:
+    """Return the probability of a chi-square at least as large on so many degrees of freedom; 1 below 0."""
+    from scipy.special import gammaincc
+
+    return float(gammaincc(freedom / 2.0, max(chi_square, 0.0) / 2.0))
+
+
 def holm(tests: list[Test], level: float, untested: int, reason: str = "") -> Verdict:
     """Return the verdict of weighted Holm.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.estimates import Estimate
-from ..core.significance import SMALLEST_EIGENVALUE
+from ..core.significance import SMALLEST_EIGENVALUE, chi_square_p_value
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from .estimated_errors import chi_square_of_estimates, spread_of_estimates
@@ -87,6 +87,11 @@ class MechanismFit(Value):
             predicted=self.predicted * units,
             start=self.start * units,
         )
+
+    def gain_p_value(self, general: MechanismFit) -> float:
+        """Return how likely one that contains this mechanism gains so much on chi-square by its further parameters."""
+        gained, more = self.chi_square - general.chi_square, self.freedom - general.freedom
+        return chi_square_p_value(gained, more) if more > 0 else 1.0
 
     @property
     def is_rejected(self) -> bool:
@@ -304,12 +309,10 @@ def _marginal(covariance: FloatArray) -> FloatArray:
 def _described(
     problem: _Problem, x: FloatArray, covariance: FloatArray, rank: int, chi_square: float
 ) -> MechanismFit:
-    from scipy.special import gammaincc
-
     observations, model = problem.observations, problem.model
     freedom = observations.count - rank
     tested = observations.has_errors and freedom > 0
-    p_value = float(gammaincc(freedom / 2.0, chi_square / 2.0)) if tested else np.nan
+    p_value = chi_square_p_value(chi_square, freedom) if tested else np.nan
     if not observations.has_errors and freedom > 0:
         covariance = covariance * max(chi_square / freedom, 1e-300)
     errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))

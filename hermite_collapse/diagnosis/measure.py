@@ -21,7 +21,7 @@ import numpy as np
 from ..core import checks
 from ..core.errors import InputError
 from ..core.signature import public
-from ..core.significance import whitened
+from ..core.significance import chi_square_p_value, whitened
 from ..core.types import FloatArray, IntArray
 from ..storage.units import Units
 from .choice import choose_curves
@@ -291,10 +291,8 @@ def _rounds(
     rounds = rounds_of(names, first_round)
     added = ""
     if first_round is None and rounds[0] == 0:
-        from scipy.special import gammaincc
-
         columns = whitened(covariance, difference[:, None])
-        if gammaincc(len(columns) / 2.0, float(np.sum(columns**2)) / 2.0) > SAME:
+        if chi_square_p_value(float(np.sum(columns**2)), len(columns)) > SAME:
             added = ", which its samples do not contradict; give first_round=1 if it is a model"
         else:
             rounds = [number + 1 for number in rounds]

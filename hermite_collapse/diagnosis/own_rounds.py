@@ -11,16 +11,11 @@ A mechanism is rejected by both, or it is not rejected.
 
 from __future__ import annotations
 
-import numpy as np
-
 from .fitting import MechanismFit, fit
-from .gathering import from_measured
 from .observations import Observations
-from .reweighting import SHARES, near_measured
+from .reweighting import SHARES, of_likeliest_share
 from .round_models import RoundModel
 from .sampler_model import SamplerModel
-
-_PASSES = 2
 
 
 def fit_of_own_rounds(
@@ -40,24 +35,7 @@ def fit_of_own_rounds(
     """
     if not one.is_rejected or observations.measured is None or isinstance(model, SamplerModel):
         return one, observations
-    least, likeliest = np.inf, observations
-    for share in SHARES if fresh_fraction is None else (fresh_fraction,):
-        current = observations
-        for _ in range(_PASSES):
-            held = fit(model, current, fresh_fraction=share)
-            current = _following(held, share, current)
-        value = fit(model, current, fresh_fraction=share).chi_square + current.log_determinant
-        if value < least:
-            least, likeliest = value, current
+    shares = SHARES if fresh_fraction is None else (fresh_fraction,)
+    likeliest = of_likeliest_share(model, observations, shares)
     other = fit(model, likeliest, fresh_fraction=fresh_fraction)
     return (other, likeliest) if other.p_value > one.p_value else (one, observations)
-
-
-def _following(one: MechanismFit, share: float, observations: Observations) -> Observations:
-    """Return the curves with the covariance that a fit with a fresh fraction implies."""
-    measured = observations.measured
-    if measured is None:
-        return observations
-    slope = one.contraction / (1.0 - share) if share < 1.0 else np.ones_like(one.contraction)
-    near = near_measured(one.predicted, measured)
-    return from_measured(measured, one.contraction, slope, near, one.start)

@@ -20,6 +20,7 @@ from .fitting import REJECTED_BELOW, MechanismFit, fit
 from .gathering import from_measured
 from .measured import FACTOR, Measured
 from .observations import Observations
+from .round_models import RoundModel
 
 _PASSES = 3
 _KNOWN = 0.1  # standard error of a fresh fraction that the curves say by themselves
@@ -47,14 +48,7 @@ def _is_truncation(observations: Observations, fresh: float | None) -> bool:
     """Return whether truncation describes the curves as well as a mechanism that contains it."""
     truncation = fit(TruncationModel(), observations, fresh_fraction=fresh)
     general = fit(_GENERAL, observations, fresh_fraction=fresh)
-    gained, more = truncation.chi_square - general.chi_square, truncation.freedom - general.freedom
-    if more <= 0:
-        return not truncation.is_rejected
-    from scipy.special import gammaincc
-
-    return bool(
-        not truncation.is_rejected and gammaincc(more / 2.0, max(gained, 0.0) / 2.0) >= REJECTED_BELOW
-    )
+    return not truncation.is_rejected and truncation.gain_p_value(general) >= REJECTED_BELOW
 
 
 def _followed(curves: Measured, fresh: float | None) -> Observations:
@@ -63,7 +57,7 @@ def _followed(curves: Measured, fresh: float | None) -> Observations:
     for number in range(_PASSES):
         one = fit(_GENERAL, observations, fresh_fraction=fresh)
         if number == 0 and fresh is None and not one.fitted["fresh_fraction"][1] < _KNOWN:
-            return _of_likely_share(curves, observations)
+            return of_likeliest_share(_GENERAL, observations, SHARES)
         observations = _following(one, curves, observations)
     one = fit(_GENERAL, observations, fresh_fraction=fresh)
     if one.p_value < _PLAUSIBLE:
@@ -90,20 +84,32 @@ def _guess(fresh: float | None) -> float:
     return 0.7 if fresh is None else 1.0 - fresh
 
 
-def _of_likely_share(curves: Measured, observations: Observations) -> Observations:
-    """Return the curves with the covariance of the likeliest fresh fraction, where the curves alone do not say it.
+def of_likeliest_share(
+    model: RoundModel, observations: Observations, shares: Sequence[float]
+) -> Observations:
+    """Return measured curves with the covariance of a mechanism's own rounds, at the likeliest of some fresh fractions.
 
     What errors of one round do to later ones says it as well: -2 log likelihood = chi-square + log det C.
     """
     best, least = observations, np.inf
-    for share in SHARES:
+    for share in shares:
         current = observations
         for _ in range(2):
-            current = _following(fit(_GENERAL, current, fresh_fraction=share), curves, current)
-        value = fit(_GENERAL, current, fresh_fraction=share).chi_square + current.log_determinant
+            current = _of_rounds(fit(model, current, fresh_fraction=share), share, current)
+        value = fit(model, current, fresh_fraction=share).chi_square + current.log_determinant
         if value < least:
             best, least = current, value
     return best
+
+
+def _of_rounds(one: MechanismFit, share: float, observations: Observations) -> Observations:
+    """Return the curves with the covariance that a fit with a fresh fraction implies."""
+    measured = observations.measured
+    if measured is None:
+        return observations
+    slope = one.contraction / (1.0 - share) if share < 1.0 else np.ones_like(one.contraction)
+    near = near_measured(one.predicted, measured)
+    return from_measured(measured, one.contraction, slope, near, one.start)
 
 
 def _following(one: MechanismFit, curves: Measured, observations: Observations) -> Observations:

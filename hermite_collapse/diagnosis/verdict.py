@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.significance import chi_square_p_value
 from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
 from .observations import Observations
 from .round_models import CONTAINED_IN, AffineModel
@@ -112,13 +113,10 @@ def _criterion(observations: Observations) -> Callable[[MechanismFit], float]:
 
 def _is_constant(general: MechanismFit, observations: Observations) -> bool:
     """Return whether columns that stay where they start describe the curves as well."""
-    from scipy.special import gammaincc
-
     columns = range(len(observations.degrees))
     still = {f"rate {j}": 0.5 for j in columns} | {f"step {j}": 0.0 for j in columns}
     constant = fit(AffineModel(), observations, fixed=still)
-    gained = max(constant.chi_square - general.chi_square, 0.0)
-    p_gained = float(gammaincc(len(observations.degrees), gained / 2.0))
+    p_gained = chi_square_p_value(constant.chi_square - general.chi_square, 2 * len(observations.degrees))
     return bool(not constant.p_value < REJECTED_BELOW and p_gained >= REJECTED_BELOW)
 
 
@@ -139,16 +137,10 @@ def _only_candidate(fits: dict[str, MechanismFit], observations: Observations) -
 
 def _is_worse(one: MechanismFit, fits: dict[str, MechanismFit]) -> bool:
     """Return whether a mechanism that contains this one describes the curves significantly better."""
-    from scipy.special import gammaincc
-
-    for name in CONTAINED_IN[one.name]:
-        other = fits.get(name)
-        more = one.freedom - other.freedom if other is not None else 0
-        if other is not None and more > 0:
-            gained = max(one.chi_square - other.chi_square, 0.0)
-            if gammaincc(more / 2.0, gained / 2.0) < REJECTED_BELOW / len(CONTAINED_IN[one.name]):
-                return True
-    return False
+    general = CONTAINED_IN[one.name]
+    return any(
+        one.gain_p_value(fits[name]) < REJECTED_BELOW / len(general) for name in general if name in fits
+    )
 
 
 def is_overdetermined(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.significance import chi_square_p_value
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 
@@ -152,8 +153,6 @@ def _trend(squares: FloatArray, freedom: FloatArray, own: BoolArray) -> FloatArr
 
 def _are_homogeneous(squares: FloatArray, freedom: FloatArray, own: BoolArray) -> bool:
     """Return whether rounds do not contradict one scatter, by Bartlett's test."""
-    from scipy.special import gammaincc
-
     rounds = int(own.sum())
     if rounds < 2:
         return True
@@ -161,7 +160,7 @@ def _are_homogeneous(squares: FloatArray, freedom: FloatArray, own: BoolArray) -
     total = d.sum()
     statistic = total * np.log(squares[own].sum() / total) - float(d @ np.log(variance))
     correction = 1.0 + (float((1.0 / d).sum()) - 1.0 / total) / (3.0 * (rounds - 1))
-    return bool(gammaincc((rounds - 1) / 2.0, max(statistic / correction, 0.0) / 2.0) >= _HOMOGENEOUS)
+    return chi_square_p_value(statistic / correction, rounds - 1) >= _HOMOGENEOUS
 
 
 def _prior(variance: FloatArray, freedom: FloatArray) -> tuple[float, float]:
