@@ -28,7 +28,15 @@ from ..pipeline.ledger import GUIDANCE, IMAGES, STEPS, Ledger
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.requirements import is_within, sensitivity
-from .enough import TOLERANCE, Requirement, Situation, requirements_of, sampler_in, what_is_enough
+from .enough import (
+    TOLERANCE,
+    Requirement,
+    Situation,
+    asked_steps,
+    requirements_of,
+    sampler_in,
+    what_is_enough,
+)
 from .fresh_fractions import by_pipeline, limits_by_fraction
 
 DEFAULT_SPECTRUM = np.geomspace(1.0, 1e-4, 65)
@@ -137,21 +145,17 @@ class Audit(Displayed, Value):
         ledger, (j, direction) = self.ledger, self._looked_at
         share = f"At fresh fraction {ledger.fresh_fraction:g}"
         together = _change(float(np.exp(ledger.log_ratio[j])), float(ledger.limit[j]))
+        effect = f"all mechanisms together multiply the variance of {direction} {together}"
+        nothing = f"{share}, nothing has to change: {effect}"
         name = ledger.dominant.in_limit[j]
         if not name:
-            return (
-                f"{share}, nothing has to change: all mechanisms together multiply the variance of {direction} "
-                f"{together}."
-            )
+            return f"{nothing}."
         k = ledger.names.index(name)
         alone = _change(float(np.exp(ledger.log_ratios[k, j])), float(ledger.limits[k, j]))
         if self.is_reached:
             is_small = is_within(abs(float(ledger.limits[k, j]) - 1.0), self.tolerance)
             though = "" if is_small else f", although {ledger.descriptions[k]}, alone, multiplies it {alone}"
-            return (
-                f"{share}, nothing has to change: all mechanisms together multiply the variance of {direction} "
-                f"{together}{though}."
-            )
+            return f"{nothing}{though}."
         change = _CHANGES.get(name, f"the {name}")
         others = "" if len(ledger.names) == 1 else f", all mechanisms together {together}"
         why = ""
@@ -187,7 +191,7 @@ class Audit(Displayed, Value):
             self.pipelines[0],
             self.tolerance,
             "the median direction",
-            sampler.steps if self.steps is None and sampler is not None else self.steps,
+            asked_steps(sampler, self.steps),
             self.is_reached,
             len(self.ledger.names) == 1,
         )
@@ -278,8 +282,7 @@ def audit(
     parts = by_pipeline(pipelines, data)
     ledger = Ledger.joined([one.ledger(v) for one, v in parts])
     count = None if steps is None else checks.integer(steps, "steps", minimum=1)
-    sampler = sampler_in(pipelines[0])
-    asked = sampler.steps if count is None and sampler is not None else count
+    asked = asked_steps(sampler_in(pipelines[0]), count)
     coarse = by_pipeline(pipelines, data, _no_finer_than_median(ledger))
     return Audit(
         pipelines,

@@ -131,6 +131,11 @@ def sampler_in(pipeline: Pipeline) -> Sampler | None:
     return next((part for part in pipeline.mechanisms if isinstance(part, Sampler)), None)
 
 
+def asked_steps(sampler: Sampler | None, steps: int | None) -> int | None:
+    """Return the number of steps that a sampler was asked for: its own, unless another is said."""
+    return sampler.steps if steps is None and sampler is not None else steps
+
+
 def what_is_enough(requirements: Sequence[Requirement], now: Situation) -> str:
     """Return in a sentence what limits within the tolerance take."""
     wanted = f"limits within {percent(now.tolerance)} of the data, down to {now.finest},"

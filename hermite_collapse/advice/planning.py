@@ -35,11 +35,11 @@ from ..core.value import Value
 from ..recursion.schedules import Explicit, Schedule, as_schedule
 from .error_models import ErrorModel, PowerLaw
 from .schedule_problem import (
-    LARGEST_ERROR,
     LARGEST_TIME,
     SMALLEST_TIME,
     ScheduleProblem,
     jointly,
+    limited_deviation,
     moderate_rate,
     round_by_round,
 )
@@ -235,7 +235,7 @@ def best_constant_truncation(
     def loss(log_time: float) -> float:
         time = np.exp(log_time)
         lost = -np.expm1(-n * time)
-        added = min(float(error.deviation(np.array([time]), np.ones(1))[0, 0]), LARGEST_ERROR)
+        added = limited_deviation(error, np.array([time]), np.ones(1))[0, 0]
         return float((lost + added) / (alpha + (1.0 - alpha) * lost))
 
     grid = np.linspace(np.log(SMALLEST_TIME / rate), np.log(LARGEST_TIME / rate), 800)

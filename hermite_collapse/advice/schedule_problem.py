@@ -67,7 +67,7 @@ class ScheduleProblem:
         """Return bias, variance and absolute error of each round and degree, (rounds + 1, m)."""
         exponent = -self.rate * np.outer(times, self.degrees)
         carried, lost = self.keep * np.exp(exponent), -np.expm1(exponent)
-        sigma = np.minimum(self.error.deviation(times, self.degrees), LARGEST_ERROR)
+        sigma = limited_deviation(self.error, times, self.degrees)
         return _rounds(carried, lost), _rounds(carried**2, sigma**2), _rounds(carried, lost + sigma)
 
     def value_and_gradient(self, times: FloatArray) -> tuple[float, FloatArray]:
@@ -75,7 +75,7 @@ class ScheduleProblem:
         attenuation = np.exp(-self.rate * np.outer(times, self.degrees))
         carried, lost = self.keep * attenuation, -np.expm1(-self.rate * np.outer(times, self.degrees))
         drop = self.rate * self.degrees * attenuation  # -d a^n / dt
-        sigma = np.minimum(self.error.deviation(times, self.degrees), LARGEST_ERROR)
+        sigma = limited_deviation(self.error, times, self.degrees)
         slope = np.clip(self.error.slope(times, self.degrees), -STEEPEST, STEEPEST)
         # What a change after round i is multiplied by until the last.
         after = np.ones_like(carried)
@@ -101,6 +101,11 @@ def _rounds(factor: FloatArray, term: FloatArray) -> FloatArray:
         band[1, :-1] = -factor[1:, j]
         result[1:, j] = solve_banded((1, 0), band, term[:, j], check_finite=False)
     return result
+
+
+def limited_deviation(error: ErrorModel, times: FloatArray, degrees: FloatArray) -> FloatArray:
+    """Return the errors of rounds, (r, m), whose squares are numbers."""
+    return np.asarray(np.minimum(error.deviation(times, degrees), LARGEST_ERROR))
 
 
 def moderate_rate(rate: float) -> float:
@@ -137,9 +142,7 @@ def round_by_round(problem: ScheduleProblem, floor: float) -> FloatArray:
         candidates = [max(t, floor) for t in candidates]
 
         def outcome(time: float, level: float = level) -> float:
-            added = min(
-                float(problem.error.deviation(np.array([time]), problem.degrees)[0, 0]), LARGEST_ERROR
-            )
+            added = limited_deviation(problem.error, np.array([time]), problem.degrees)[0, 0]
             return float(-np.expm1(-n * time) + np.exp(-n * time) * problem.keep * level + added)
 
         times[i] = min(candidates, key=outcome)
