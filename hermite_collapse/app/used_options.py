@@ -49,6 +49,12 @@ def require_used(command: str, config: Config, keys: Mapping[str, object], own: 
     own : mapping
         Options of the command itself that differ from their defaults.
     """
+    if command == "sweep" and config.sweep.task == "predict":
+        for key, value in keys.items():
+            if key_sections()[key] == "simulation":
+                raise InputError(
+                    f'{key} must come with task = "compare" in [sweep], got {value!r} for predictions.'
+                )
     varied, schedule, generator = config.sweep.values, config.recursion.schedule, config.simulation.generator
     for key, value in keys.items():
         schedules = _OF_SCHEDULES.get(key)

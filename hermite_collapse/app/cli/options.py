@@ -20,7 +20,7 @@ from cyclopts import CoercionError, Group, Parameter, Token
 from ...core import checks
 from ...core.errors import InputError
 from ...figures.formats import FORMATS, WIDTHS
-from ...storage.claims import claimed
+from ...storage.claims import CONFIG, claimed
 from ...storage.samples import require_source
 from ..asked import asked_of_command
 from ..config import Config, load_config, sections
@@ -33,7 +33,6 @@ _COMMON = Group("Every command", sort_key=100)
 _FIRST = Group("What is needed first", sort_key=0)
 _LAST = Group("This run", sort_key=90)
 _NEEDED_FIRST = ("samples", "fresh_fraction", "truncation_time", "rounds")
-_CONFIG = "config.toml"
 _FOLDERS = {
     "schedule": "a sampler's folder is given as --scheduler-file {}, or to audit",
     "measure": "folders of samples are given as --data {} --generations FOLDERS",
@@ -56,7 +55,6 @@ def command(
     uses: tuple[str, ...],
     keys: tuple[str, ...] = (),
     leaves: bool = False,
-    require: Callable[[Config, Mapping[str, object]], None] | None = None,
 ) -> Callable[..., int | None]:
     """Return the function that cyclopts parses arguments for.
 
@@ -72,8 +70,6 @@ def command(
     leaves : bool
         Whether --out is a folder for this very call: it is claimed before work begins.  Other commands have rules of
         their own for it.
-    require : callable, optional
-        Takes the configuration and the keys that were given as options; refuses those without effect.
     """
     signature = list(inspect.signature(run, eval_str=True).parameters.values())
     own = [p for p in signature if p.kind is p.KEYWORD_ONLY]
@@ -113,8 +109,6 @@ def command(
             config = config.updated(options)
         changed = {p.name: own_values[p.name] for p in own if own_values.get(p.name, p.default) != p.default}
         require_used(name, config, options, changed)
-        if require is not None:
-            require(config, options)
         about = () if subject is None else (first,)
         if not leaves or output.folder is None:
             status = run(config, output, *about, **own_values)
@@ -171,9 +165,9 @@ _HOW = ("out", "json", "yes", "figure_format", "width", "resume", "all_rows")
 
 def _resumed(folder: Path | None) -> Config:
     """Return the configuration that a run in the folder was given; the defaults where there is none."""
-    if folder is None or not (folder / _CONFIG).is_file():
+    if folder is None or not (folder / CONFIG).is_file():
         return Config()
-    return load_config(folder / _CONFIG)
+    return load_config(folder / CONFIG)
 
 
 def _formats(given: Sequence[str] | None) -> tuple[str, ...]:

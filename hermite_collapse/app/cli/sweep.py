@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from ...core.errors import InputError
-from ..config import Config, key_sections
+from ..config import Config
 from .options import command as _command
 from .output import UNTESTED, Output
 
@@ -72,15 +71,6 @@ def run(config: Config, output: Output, *, resume: Resume = False) -> int:
         return 1
     is_tested = "largest_z" not in dataset or bool(dataset["largest_z"].notnull().any())
     return 0 if is_tested else UNTESTED
-
-
-def _require_simulations(config: Config, given: Mapping[str, object]) -> None:
-    """Refuse options of a simulation where points are predictions alone."""
-    unused = [key for key in given if key_sections()[key] == "simulation"]
-    if unused and config.sweep.task == "predict":
-        raise InputError(
-            f'{unused[0]} must come with task = "compare" in [sweep], got {given[unused[0]]!r} for predictions.'
-        )
 
 
 def _print(sweep: Sweep, dataset: Dataset, output: Output) -> None:
@@ -162,6 +152,4 @@ def _heat_map(sweep: Sweep, dataset: Dataset) -> dict[str, Figure]:
     return {"half_degree": figures.describe(figure_of(axes), "half_degree", words)}
 
 
-command = _command(
-    run, uses=("target", "recursion", "analysis", "simulation", "sweep"), require=_require_simulations
-)
+command = _command(run, uses=("target", "recursion", "analysis", "simulation", "sweep"))
