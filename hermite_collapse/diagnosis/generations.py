@@ -77,7 +77,7 @@ class Reader:
                 f"{called} must be stored like the data, {stored_as}: store both in one way, or give scale, shift or "
                 "value_range of the numbers that both then hold."
             )
-        span = float(array.max()) - float(array.min()) if array.size else 0.0
+        span = _span(array)
         if not span >= _SMALLEST_SPAN * self.span:
             raise InputError(
                 f"{called} must be in the units of the data, whose numbers span {self.span:g}, {stored_as} that span "
@@ -97,7 +97,7 @@ def read_data(
     images = is_path(real) and Path(real).is_dir()
     units = units_of(array, scale=scale, shift=shift, value_range=value_range, images=images)
     name = _named(real, "real")
-    span = float(array.max()) - float(array.min()) if array.size and units.is_given else 0.0
+    span = _span(array) if units.is_given else 0.0
     data = _many(units.applied(array, name), name)
     if np.all(data == data[0]):
         raise InputError(f"{name} must hold samples that differ, got {len(data)} equal ones.")
@@ -112,10 +112,15 @@ def is_path(source: Source) -> TypeGuard[str | os.PathLike[str]]:
 def stored(source: Source, name: str) -> NDArray[np.generic]:
     """Return an array of shape (n, ...), n samples, as it is given or stored."""
     called = _named(source, name)
-    array = read_stored(source) if is_path(source) else as_array(source, called)
-    if array.dtype.kind not in "biuf" or array.ndim == 0:
+    array = as_array(read_stored(source) if is_path(source) else source, called)
+    if array.ndim == 0:
         raise not_real(array, called)
     return array if array.ndim > 1 else array[:, None]
+
+
+def _span(array: NDArray[np.generic]) -> float:
+    """Return the difference of the largest and the smallest number."""
+    return float(array.max()) - float(array.min()) if array.size else 0.0  # type: ignore[attr-defined]
 
 
 def named_generations(

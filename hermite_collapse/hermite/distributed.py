@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.arrays import NUMBERS
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import writable
@@ -201,7 +202,7 @@ def _dask_samples(samples: object, name: str, minimum: int) -> DaskArray:
         raise InputError(
             f"{name} must be a Dask array (dask.array.from_array makes one), got {type(samples).__name__}."
         )
-    if samples.dtype.kind not in "biuf":
+    if samples.dtype.kind not in NUMBERS:
         raise InputError(f"{name} must hold real numbers, got an array of {samples.dtype}.")
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] == 0):
         raise InputError(f"{name} must have shape (n,) or (n, d), got {samples.shape}.")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
+from ..core.arrays import NUMBERS
 from ..core.errors import InputError
 from ..core.sum_tree import SumTree
 from ..core.threads import parallel_region
@@ -326,7 +327,7 @@ def as_source(samples: Samples) -> Source:
         raise InputError(
             "samples must hold real numbers in a rectangular array, got rows of unequal length."
         ) from None
-    if np.dtype(source.dtype).kind not in "biuf":
+    if np.dtype(source.dtype).kind not in NUMBERS:
         raise InputError(f"samples must hold real numbers, got an array of {source.dtype}.")
     if len(source.shape) not in (1, 2) or (len(source.shape) == 2 and source.shape[1] == 0):
         raise InputError(f"samples must have shape (n,) or (n, d), got {tuple(source.shape)}.")

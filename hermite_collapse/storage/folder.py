@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from .regular import read_text, require_regular
+from .regular import read_text, reason_of, require_regular
 
 UNFINISHED = ".unfinished-"
 
@@ -74,16 +74,6 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         raise InputError(
             f"folder must hold a readable {Path(path).name}, got {os.fspath(path)!r}: {reason_of(problem)}."
         ) from None
-
-
-def reason_of(problem: BaseException) -> str:
-    """Return what a library says of a file that it cannot read, on one line."""
-    text = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
-    if (
-        "pickle" in text
-    ):  # NumPy says so of anything that is neither array nor archive, and advises to load it
-        return "it holds no arrays of numbers"
-    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def _sync_directory(path: Path) -> None:

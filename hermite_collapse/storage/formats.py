@@ -30,7 +30,7 @@ from ..core.errors import InputError
 from ..core.memory import require_memory
 from .matrices import read_matrix
 from .pictures import read_images
-from .regular import require_existing, require_regular
+from .regular import reason_of, require_existing, require_regular
 
 TEXT = {".csv", ".txt", ".dat", ".tsv"}
 TABLES = TEXT | {".md", ".json", ".jsonl"}
@@ -79,7 +79,8 @@ def readable(file: Path, name: str) -> Iterator[None]:
             'pip install "hermite-collapse[images]".'
         ) from None
     except Exception as error:  # parsers of foreign bytes fail in many ways; all of them are the file's fault
-        raise InputError(f"{name} must be a readable {_kind(file)}, got: {_one_line(error)}.") from None
+        reason = reason_of(error, first_line=True)
+        raise InputError(f"{name} must be a readable {_kind(file)}, got: {reason}.") from None
 
 
 def _read_npy(file: Path) -> NDArray[np.generic]:
@@ -172,11 +173,3 @@ def _kind(file: Path) -> str:
         return "folder of images"
     suffix = file.suffix.lower()
     return f"{suffix} file" if suffix in {".npy", ".npz", ".nc"} | TABLES else "IDX file"
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    if lines and "allow_pickle" in lines[0]:  # NumPy's advice for whatever is neither array nor archive
-        return "it holds no arrays of numbers"
-    text = lines[0] if lines else type(error).__name__
-    return (text if len(text) <= 160 else text[:157] + "...").rstrip(".")

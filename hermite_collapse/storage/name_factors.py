@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from ..core.errors import InputError
-from .roles import DISTANCE, ERROR, VALUE, VALUES, Role
+from .roles import DISTANCE, ERROR, IGNORE, POWER, VALUE, VALUES, Role
 
 _WORDS = {
     r"‰|per ?mill?e?|promille|per thousand|thousandths?|milli|tausendstel": 1e-3,
@@ -41,6 +41,8 @@ def factors_of(names: Sequence[str], roles: Sequence[Role], argument: str) -> li
     InputError
         If a name may be meant in two ways, or the errors of values with a factor do not say theirs.
     """
+    for name, role in zip(names, roles, strict=True):
+        _require_no_power(name, role, argument)
     said = [_factor(name, role.role, role.of, argument) for name, role in zip(names, roles, strict=True)]
     of_value = dict(zip(names, said, strict=True))
     for j, role in enumerate(roles):
@@ -64,6 +66,17 @@ def require_no_factor(labels: Sequence[str], argument: str, *, is_percent_one: b
                 f"{argument} must have numbers in their own unit, got a factor in the name {label!r}: multiply, and "
                 "leave it out of the name."
             )
+
+
+def _require_no_power(name: str, role: Role, argument: str) -> None:
+    """Refuse "variance x 10^3", with brackets or without."""
+    power = re.search(POWER, name.casefold().replace("²", "^2").replace("³", "^3"))
+    is_free = role.role in (DISTANCE, VALUE, IGNORE) or (role.role == ERROR and power and power[0] in role.of)
+    if power and not is_free:
+        raise InputError(
+            f"{argument} must have numbers in their own unit, got a power of ten in {name.strip()!r}: multiply, and "
+            "leave it out of the name."
+        )
 
 
 def _factor(name: str, role: str, of: str, argument: str) -> float | None:

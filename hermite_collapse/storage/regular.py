@@ -78,3 +78,12 @@ def read_text(path: str | os.PathLike[str], name: str, *, encoding: str = "utf-8
     """
     require_regular(path, name, largest=LARGEST_TEXT)
     return Path(path).read_text(encoding)
+
+
+def reason_of(problem: BaseException, *, first_line: bool = False) -> str:
+    """Return what a library says of a file that it cannot read, on one line: of all its lines, or the first."""
+    said = str(problem).strip()
+    text = " ".join((said.partition("\n")[0] if first_line else said).split()) or type(problem).__name__
+    if "allow_pickle" in text:  # NumPy's advice for whatever is neither array nor archive
+        return "it holds no arrays of numbers"
+    return (text if len(text) <= 160 else text[:157] + "...").rstrip(".")

@@ -70,7 +70,7 @@ _ERRORS = (
 )
 
 
-_POWER = r"[x×*·] ?(?:10 ?\^? ?-?\d+|1e-?\d+)"
+POWER = r"[x×*·] ?(?:10 ?\^? ?-?\d+|1e-?\d+)"
 """As in "KID x 10^3": nothing for a distance, whose unit says nothing, and unclear for all else."""
 _FACTOR = (
     r"%|per ?cent|‰|per ?mill?e?|ppm|milli|thousandths|1e[+−-]?\d+|10(?:\^|\*\*)\{?[+−-]?\d+\}?|10[+−-]\d+"
@@ -102,7 +102,7 @@ def plain_name(name: str) -> str:
     text = "".join(letter for letter in text if not unicodedata.combining(letter))
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
-    text = re.sub(_POWER, " ", text)
+    text = re.sub(POWER, " ", text)
     text = re.sub(rf"[(\[{{]\s*(?:in )?(?:{_FACTOR})\s*[)\]}}]|%", " ", text)
     text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
@@ -177,18 +177,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
             f"{argument} must have columns that are understood, {UNDERSTOOD}, got {_listed(unknown)}: say what it is "
             f"with --columns {unknown[0].strip() or 'NAME'!s}=ROLE, or leave it out with =ignore."
         )
-    placed = _placed([role for role in roles if role is not None], names, plain)
-    for name, role in zip(names, placed, strict=True):
-        power = re.search(_POWER, name.casefold().replace("²", "^2").replace("³", "^3"))
-        is_free = role.role in (DISTANCE, VALUE, IGNORE) or (
-            role.role == ERROR and power and power[0] in role.of
-        )
-        if power and not is_free:
-            raise InputError(
-                f"{argument} must have numbers in their own unit, got a power of ten in {name.strip()!r}: multiply, "
-                "and leave it out of the name."
-            )
-    return placed
+    return _placed([role for role in roles if role is not None], names, plain)
 
 
 def role_of_name(name: str) -> Role | None:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .claims import Claim
-from .folder import read_arrays, read_json, reason_of, write_arrays, write_atomically, write_json
-from .regular import require_regular
+from .folder import read_arrays, read_json, write_arrays, write_atomically, write_json
+from .regular import reason_of, require_regular
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import checks
+from ..core.arrays import NUMBERS
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..core.value import Value
@@ -84,7 +85,7 @@ class Units(Value):
         """
         flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size else array
         is_other = flat.dtype != np.float64 or self.scale != 1.0 or self.shift != 0.0
-        if is_other and flat.ndim == 2 and flat.size and flat.dtype.kind in "iuf":
+        if is_other and flat.ndim == 2 and flat.size and flat.dtype.kind in NUMBERS:
             values = as_doubles(flat, self.scale, self.shift, name)
         else:
             values = checks.samples(flat, name)
