@@ -949,7 +949,7 @@ LATELY_WRITTEN = (
     _in(
         "advice",
         "error_models",
-        'object.__setattr__(self, "exponent", checks.positive(self.exponent, "exponent"))',
+        'checks.keep(self, checks.positive, "scale", "exponent")',
         'checks.positive(self.exponent, "exponent")',
         "a number is kept as it was given, not as it was checked",
         "tests/test_kinds_everywhere.py",

@@ -66,8 +66,7 @@ class PowerLaw:
     exponent: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
-        object.__setattr__(self, "exponent", checks.positive(self.exponent, "exponent"))
+        checks.keep(self, checks.positive, "scale", "exponent")
 
     @public
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:
@@ -117,12 +116,12 @@ class FinitePool:
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pool", checks.integer(self.pool, "pool", minimum=1))
+        checks.keep(self, checks.integer, "pool", minimum=1)
         spread = checks.vector(self.spread, "spread")
         if spread.min() < 0.0:
             raise InputError(f"spread must be >= 0, got {float(spread.min())!r}.")
         object.__setattr__(self, "spread", tuple(spread.tolist()))
-        object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
+        checks.keep(self, checks.positive, "rate")
 
     @public
     def deviation(self, time: FloatArray, degrees: FloatArray) -> FloatArray:

@@ -38,7 +38,7 @@ from ..pipeline.training_noise import training_betas
 from ..recursion.constant_rounds import ConstantRounds
 from ..recursion.final_steps import FINAL_STEPS, limit_variance
 from ..recursion.repetitions import repetitions_to
-from .enough import TOLERANCE, Situation, requirements_of, what_is_enough
+from .enough import TOLERANCE, Situation, asked_steps, requirements_of, what_is_enough
 from .steps_effect import StepsEffect, audited_directions, direction_words
 
 
@@ -84,7 +84,7 @@ class SamplerTruncation:
         if self.truncation_time != np.inf:  # no signal at all
             time = checks.nonnegative(self.truncation_time, "truncation_time")
             object.__setattr__(self, "truncation_time", time)
-        object.__setattr__(self, "data_scale", checks.positive(self.data_scale, "data_scale"))
+        checks.keep(self, checks.positive, "data_scale")
         checks.one_of(self.final_step, FINAL_STEPS, "final_step")
 
     @property
@@ -212,7 +212,7 @@ class SamplerAdvice:
         if effect is None or sampler is None or not effect.matters:
             return ""
         pipeline = Pipeline([sampler], fresh_fraction=self.fresh_fraction)
-        steps = sampler.steps if truncation.steps is None else truncation.steps
+        steps = asked_steps(sampler, truncation.steps)
         own = effect.variance * truncation.data_scale**2
         parts = [(pipeline, audited_directions(own))]
         takes_all = sampler.training_steps == steps

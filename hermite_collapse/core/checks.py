@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import operator
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
@@ -65,6 +65,13 @@ def _number(value: object, name: str) -> float:
         raise TypeError
     with np.errstate(over="ignore"):
         return float(array)
+
+
+def keep(value: object, rule: Callable[..., object], *names: str, minimum: int | None = None) -> None:
+    """Put what a rule of this module returns in the place of attributes, also of a value that is frozen."""
+    bounds = {} if minimum is None else {"minimum": minimum}
+    for name in names:
+        object.__setattr__(value, name, rule(getattr(value, name), name, **bounds))
 
 
 def share(value: object, name: str) -> float:

@@ -54,8 +54,8 @@ class GaussianChannel:
     decay: float = field(default=float("nan"), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", checks.share(self.scale, "scale"))
-        object.__setattr__(self, "variance", checks.nonnegative(self.variance, "variance"))
+        checks.keep(self, checks.share, "scale")
+        checks.keep(self, checks.nonnegative, "variance")
         if np.isnan(self.decay):
             with np.errstate(divide="ignore"):
                 object.__setattr__(self, "decay", float(-np.log(self.scale)) + 0.0)
@@ -151,7 +151,7 @@ class OrnsteinUhlenbeck(Process):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
+        checks.keep(self, checks.positive, "rate")
 
     def channel(self, time: float) -> GaussianChannel:
         """Return the channel of one truncation time (dimensionless, >= 0)."""

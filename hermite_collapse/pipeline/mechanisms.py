@@ -98,8 +98,8 @@ class Truncation(_Affine):
     exactness: ClassVar[Exactness] = "channel"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "time", checks.nonnegative(self.time, "time"))
-        object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
+        checks.keep(self, checks.nonnegative, "time")
+        checks.keep(self, checks.positive, "rate")
 
     @property
     def channel(self) -> GaussianChannel:
@@ -206,7 +206,7 @@ class Refit(_Affine):
     exactness: ClassVar[Exactness] = "first_order"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", checks.integer(self.samples, "samples", minimum=2))
+        checks.keep(self, checks.integer, "samples", minimum=2)
 
     def _affine(self) -> tuple[float, float, float]:
         return 1.0 - 1.0 / self.samples, 0.0, 1.0
@@ -242,7 +242,7 @@ class ScoreError(_Affine):
         if slope <= -1.0:
             raise InputError(f"slope must be > -1, got {slope!r}.")
         object.__setattr__(self, "slope", slope)
-        object.__setattr__(self, "energy", checks.nonnegative(self.energy, "energy"))
+        checks.keep(self, checks.nonnegative, "energy")
 
     def _affine(self) -> tuple[float, float, float]:
         return 1.0 + self.slope, self.energy, 1.0
@@ -339,7 +339,7 @@ class FlowStop(_Affine):
     exactness: ClassVar[Exactness] = "channel"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", checks.share(self.stop, "stop"))
+        checks.keep(self, checks.share, "stop")
 
     def _affine(self) -> tuple[float, float, float]:
         keep = 1.0 - self.stop

@@ -146,7 +146,7 @@ class AttenuationOperator(DiagonalOperator):
         object.__setattr__(self, "fresh_fraction", checks.fraction(self.fresh_fraction))
         time = checks.nonnegative(self.truncation_time, "truncation_time")
         object.__setattr__(self, "truncation_time", time)
-        object.__setattr__(self, "rate", checks.positive(self.rate, "rate"))
+        checks.keep(self, checks.positive, "rate")
 
     def _eigenvalue(self, degree: IntArray) -> FloatArray:
         return self.rounds.attenuation(degree)

@@ -97,8 +97,8 @@ class Polynomial(Schedule):
     exponent: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "time", checks.nonnegative(self.time, "time"))
-        object.__setattr__(self, "exponent", checks.positive(self.exponent, "exponent"))
+        checks.keep(self, checks.nonnegative, "time")
+        checks.keep(self, checks.positive, "exponent")
 
     @property
     def final(self) -> float:
@@ -143,8 +143,7 @@ class Geometric(Schedule):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "time", checks.nonnegative(self.time, "time"))
-        object.__setattr__(self, "floor", checks.nonnegative(self.floor, "floor"))
+        checks.keep(self, checks.nonnegative, "time", "floor")
         ratio = checks.positive(self.ratio, "ratio")
         if ratio >= 1.0:
             raise InputError(f"ratio must lie in (0, 1), got {ratio!r}.")

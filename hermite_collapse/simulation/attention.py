@@ -247,7 +247,7 @@ class KernelGeneration(Generation):
     def __post_init__(self) -> None:
         checks.one_of(self.precision, PRECISIONS, "precision")
         if self.pool is not None:
-            object.__setattr__(self, "pool", checks.integer(self.pool, "pool", minimum=1))
+            checks.keep(self, checks.integer, "pool", minimum=1)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -63,10 +63,10 @@ class ReverseDiffusion:
                 f"sampler must be a sampler such as ExponentialMultistep(), got {self.sampler!r}."
             )
         if self.steps is not None:
-            object.__setattr__(self, "steps", checks.integer(self.steps, "steps", minimum=1))
+            checks.keep(self, checks.integer, "steps", minimum=1)
         checks.one_of(self.start, STARTS, "start")
         if self.horizon is not None:
-            object.__setattr__(self, "horizon", checks.positive(self.horizon, "horizon"))
+            checks.keep(self, checks.positive, "horizon")
 
     @property
     def step_count(self) -> int:

@@ -87,9 +87,9 @@ class SolvableFamily(Value):
 
     def __post_init__(self) -> None:
         _require_line(self.start, "start")
-        object.__setattr__(self, "integrated_share", checks.share(self.integrated_share, "integrated_share"))
-        object.__setattr__(self, "diffusion", checks.positive(self.diffusion, "diffusion"))
-        object.__setattr__(self, "amplitude", checks.real(self.amplitude, "amplitude"))
+        checks.keep(self, checks.share, "integrated_share")
+        checks.keep(self, checks.positive, "diffusion")
+        checks.keep(self, checks.real, "amplitude")
         super().__post_init__()
 
     @cached_property

@@ -64,15 +64,14 @@ class Training:
 
     def __post_init__(self) -> None:
         for key, least in (("samples", 4), ("steps", 1), ("batch", 1), ("check", 1), ("patience", 1)):
-            object.__setattr__(self, key, checks.integer(getattr(self, key), key, minimum=least))
-        for key in ("learning_rate", "averaging", "width"):
-            object.__setattr__(self, key, checks.positive(getattr(self, key), key))
+            checks.keep(self, checks.integer, key, minimum=least)
+        checks.keep(self, checks.positive, "learning_rate", "averaging", "width")
         for key in ("held_out", "warmup"):
-            object.__setattr__(self, key, checks.fraction(getattr(self, key), key))
+            checks.keep(self, checks.fraction, key)
             if not 0.0 < getattr(self, key) < 1.0:
                 raise InputError(f"{key} must be in (0, 1), got {getattr(self, key)!r}.")
-        object.__setattr__(self, "location", checks.real(self.location, "location"))
-        object.__setattr__(self, "weight_decay", checks.nonnegative(self.weight_decay, "weight_decay"))
+        checks.keep(self, checks.real, "location")
+        checks.keep(self, checks.nonnegative, "weight_decay")
         if not 1 <= self.held_out_count < self.samples:
             raise InputError(
                 f"held_out must leave points on both sides, got {self.held_out!r} of {self.samples}."
@@ -131,8 +130,7 @@ class ResidualPerceptron:
     name: ClassVar[str] = "residual_perceptron"
 
     def __post_init__(self) -> None:
-        for key in ("width", "blocks", "frequencies"):
-            object.__setattr__(self, key, checks.integer(getattr(self, key), key, minimum=1))
+        checks.keep(self, checks.integer, "width", "blocks", "frequencies", minimum=1)
 
     def describe(self) -> dict[str, Any]:
         """Return the architecture as JSON values."""
@@ -188,11 +186,10 @@ class ImageUNet:
     name: ClassVar[str] = "image_unet"
 
     def __post_init__(self) -> None:
-        for key in ("layers", "groups", "rows"):
-            object.__setattr__(self, key, checks.integer(getattr(self, key), key, minimum=1))
+        checks.keep(self, checks.integer, "layers", "groups", "rows", minimum=1)
         checks.one_of(self.precision, ("auto", "float32", "bfloat16"), "precision")
         checks.one_of(self.compiled, ("auto", "yes", "no"), "compiled")
-        object.__setattr__(self, "dropout", checks.share(self.dropout, "dropout"))
+        checks.keep(self, checks.share, "dropout")
         if self.dropout == 1.0:
             raise InputError(f"dropout must be in [0, 1), got {self.dropout!r}.")
         if any(width % self.groups for width in self.widths):
