@@ -16,19 +16,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
+from tests.test_bad_input_kinds import Subclass
 from tests.test_extremes import CALLS, numbers_in
-
-
-class Subclass(np.ndarray):
-    """An array that is more than one."""
-
-
-class WithArray:
-    def __init__(self, values):
-        self.values = np.asarray(values)
-
-    def __array__(self, dtype=None, copy=None):
-        return self.values
 
 
 def gradient(values):
