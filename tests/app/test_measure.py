@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ from hermite_collapse.app.cli.app import run
 from hermite_collapse.diagnosis.measured import Measured
 from hermite_collapse.storage.images import FASHION_MNIST, load_images
 from tests.diagnosis.channel_histories import channel_history
+from tests.processor_time import seconds_of_children
 
 IMAGE = pytest.importorskip("PIL.Image")
 
@@ -109,25 +109,20 @@ def test_ten_folders_of_fashion_images_take_less_than_a_minute(half, value_range
         "M",
         "--json",
     ]
-    begin = processor_time_of_children()
+    begin = seconds_of_children()
     document = json.loads(subprocess.run(measure, cwd=tmp_path, check=True, capture_output=True).stdout)
     assert document["clipping"]["is_biased"] == (half == 1.0)
     if half == 1.0:
         assert document["clipping"]["shares"][0][0] > 0.4 > 0.3 > document["clipping"]["shares"][9][0]
-        assert processor_time_of_children() - begin < 60.0
+        assert seconds_of_children() - begin < 60.0
         return
     answer = subprocess.run(
         [*command, "diagnose", "M", "--json"], cwd=tmp_path, check=True, capture_output=True
     )
-    assert processor_time_of_children() - begin < 60.0
+    assert seconds_of_children() - begin < 60.0
     diagnosis = json.loads(answer.stdout)
     for name, truth in (("fresh_fraction", 0.2), ("truncation_time", 0.05)):
         assert abs(diagnosis[name]["value"] - truth) < 3 * diagnosis[name]["error"] < 0.5 * truth
-
-
-def processor_time_of_children():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def test_folders_that_were_cut_are_flagged(digits, monkeypatch, capsys):

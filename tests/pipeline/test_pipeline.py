@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from hermite_collapse.pipeline.mechanisms import (
     mixture_rounds,
 )
 from hermite_collapse.pipeline.pipeline import Pipeline
+from tests.processor_time import is_kept, seconds_of
 
 EDM = SamplerSteps.edm()
 
@@ -79,12 +79,10 @@ def test_a_million_directions_take_a_second_or_two():
     pipeline = Pipeline([EDM], fresh_fraction=0.1)
     pipeline.limit(0.25)  # compiles
     v = np.exp(np.random.default_rng(0).uniform(np.log(1e-7), np.log(10.0), 10**6))
-    start = time.process_time()
+    assert is_kept(lambda: seconds_of(lambda: pipeline.limit(v)) < 8.0)
     limit = pipeline.limit(v)
-    seconds = time.process_time() - start
     w = 0.1 * v + 0.9 * limit
     np.testing.assert_allclose(pipeline.variance(w[::1000]), limit[::1000], rtol=1e-10)
-    assert seconds < 8.0  # of processor time on all threads
 
 
 def test_the_identity_at_a_fixed_point():
