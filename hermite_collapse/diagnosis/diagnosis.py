@@ -92,11 +92,12 @@ class Diagnosis(Displayed, Value):
 
     @property
     def plateau_error(self) -> FloatArray:
-        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom.
+        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom, and of distances.
 
-        Those of distances hold if a single rate is at work.
+        Several rates add up in a distance: the error that one rate alone would have says too little.
         """
-        return np.where(self._has_plateau, self.leading.plateau_error, np.nan)
+        is_known = self._has_plateau & (not self.observations.are_shapeless)
+        return np.where(is_known, self.leading.plateau_error, np.nan)
 
     @property
     def rounds(self) -> FloatArray:
@@ -125,8 +126,7 @@ class Diagnosis(Displayed, Value):
     @property
     def long_run(self) -> list[tuple[str, str, float]]:
         """Name, plateau in words and rounds to 99 % of each curve; distances without errors."""
-        errors = np.full_like(self.plateau, np.nan) if self.observations.are_shapeless else self.plateau_error
-        columns = zip(self.observations.names, self.plateau, errors, self.rounds, strict=True)
+        columns = zip(self.observations.names, self.plateau, self.plateau_error, self.rounds, strict=True)
         return [
             (name, level(float(value), float(error)), float(rounds)) for name, value, error, rounds in columns
         ]
