@@ -9,18 +9,19 @@ scores and samplers: a wrong sign or a coarse grid shows.  Only `channel` may us
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
 from .fused.diffusion import LOOP, Diffusion, engine_for
-from .generations import Generation, RoundContext, RoundGenerator, TrainingMixture
+from .fused.together import Carried, DiffusionsTogether
+from .generations import Generation, MadeTogether, RoundContext, RoundGenerator, TrainingMixture
 from .laws import components_of
-from .noise import Chunk
+from .noise import Chunk, NoiseStream
 from .reverse import ReverseDiffusion, Truncation
 from .scores import Denoiser, MixtureDenoiser
 from .stages import Stage
@@ -61,6 +62,11 @@ class _ChannelRound(RoundGenerator):
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
         return self._training.draw(chunk, "channel", self._channel)
+
+    @classmethod
+    def together(cls, rounds: Sequence[Self]) -> MadeTogether | None:
+        mixtures = [coming._training for coming in rounds]
+        return TrainingMixture.drawn_together(mixtures, "channel", [coming._channel for coming in rounds])
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,17 @@ class _ExactRound(RoundGenerator):
         return self._diffusion.bytes_per_row
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        return self._diffusion.particles(
-            self._context.noise(chunk, "start"), self._context.noise(chunk, "path")
+        return self._diffusion.particles(*self._streams(chunk))
+
+    @classmethod
+    def together(cls, rounds: Sequence[Self]) -> MadeTogether | None:
+        made = DiffusionsTogether.of([coming._diffusion for coming in rounds])
+        if made is None:
+            return None
+        return lambda parts: made.particles(
+            [Carried(index, *rounds[index]._streams(chunk)) for index, chunk in parts]
         )
+
+    def _streams(self, chunk: Chunk) -> tuple[NoiseStream, NoiseStream]:
+        """The random numbers of the start and of the steps."""
+        return self._context.noise(chunk, "start"), self._context.noise(chunk, "path")

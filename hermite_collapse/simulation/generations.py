@@ -9,10 +9,10 @@ TrainingMixture  draws from a round's training set, for particles or (`draw_pool
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from ..core.types import IntArray
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
 from . import devices
+from .fused.starts import sampled, sampled_together
 from .fused.triton_use import usable
 from .laws import components_of
 from .noise import BLOCK, Chunk, NoiseStream, member_of, plan_chunks
@@ -31,6 +32,8 @@ from .reverse import ReverseDiffusion, Truncation
 if TYPE_CHECKING:
     from .channel_numba import Components
     from .fused.triton_channel import TrainingTables
+
+MadeTogether = Callable[[Sequence[tuple[int, Chunk]]], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,14 @@ class RoundGenerator(ABC):
     def particles(self, chunk: Chunk) -> torch.Tensor:
         """Return the particles of a chunk, (rows, d), in float64."""
 
+    @classmethod
+    def together(cls, rounds: Sequence[Self]) -> MadeTogether | None:
+        """Return what makes particles of several such rounds at once, to the same bytes; None where each makes its own.
+
+        It takes pairs of the number of a round and a chunk of its particles, and returns those of all laid end to end.
+        """
+        return None
+
 
 class Generation(ABC):
     """A generator of particles; one's own inherits this, states `name`, and gives `describe` and `prepare`.
@@ -178,10 +189,19 @@ class InitialRound(RoundGenerator):
         return 8 * 10 * self._law.dimension
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        noise = NoiseStream(
+        return sampled(self._law, self._noise(chunk), piece=self._piece)
+
+    @classmethod
+    def together(cls, rounds: Sequence[Self]) -> MadeTogether | None:
+        drawn = sampled_together([coming._law for coming in rounds])
+        if drawn is None:
+            return None
+        return lambda parts: drawn([(index, rounds[index]._noise(chunk)) for index, chunk in parts])
+
+    def _noise(self, chunk: Chunk) -> NoiseStream:
+        return NoiseStream(
             chunk.pieces, seed=self._seed, round_index=0, purpose="initial", device=self._device
         )
-        return self._law.sample(noise, piece=self._piece)
 
 
 class TrainingMixture:
@@ -207,13 +227,12 @@ class TrainingMixture:
     def draw(self, chunk: Chunk, purpose: str, channel: GaussianChannel) -> torch.Tensor:
         """Return scale X + sqrt(variance) Z, X in the training set, for each row of the chunk, shape (rows, d)."""
         stream = self._context.noise(chunk, purpose)
-        if stream.device.type == "cpu":
-            return self._draw_compiled(stream, channel)
         if usable("triton_channel", stream.device):
             from .fused.triton_channel import training_through_channel
 
-            root = channel.variance**0.5
-            return training_through_channel(self.tables, stream.pieces, stream.key, channel.scale, root)
+            return training_through_channel(self.tables(channel), stream.pieces, stream.key)
+        if stream.device.type == "cpu":
+            return self._draw_compiled(stream, channel)
         return self.draw_readable(stream, channel)
 
     def draw_readable(self, stream: NoiseStream, channel: GaussianChannel) -> torch.Tensor:
@@ -229,26 +248,49 @@ class TrainingMixture:
             result = torch.where((source == number)[:, None], rows[member], result)
         return channel.scale * result + channel.variance**0.5 * stream.normal(dimension)
 
-    @cached_property
-    def tables(self) -> TrainingTables:
-        """What the Triton kernel draws from."""
+    @staticmethod
+    def drawn_together(
+        mixtures: Sequence[TrainingMixture], purpose: str, channels: Sequence[GaussianChannel]
+    ) -> MadeTogether | None:
+        """Return what draws from several training sets by one launch; None where there is no such kernel."""
+        if not usable("triton_channel", mixtures[0]._context.device):
+            return None
+        from .fused.triton_channel import together
+        from .fused.triton_random import Part
+
+        made = together([one.tables(channel) for one, channel in zip(mixtures, channels, strict=True)])
+        if made is None:
+            return None
+
+        def drawn(parts: Sequence[tuple[int, Chunk]]) -> torch.Tensor:
+            streams = [mixtures[index]._context.noise(chunk, purpose) for index, chunk in parts]
+            return made.particles(
+                [
+                    Part(index, stream.pieces, stream.key)
+                    for (index, _), stream in zip(parts, streams, strict=True)
+                ]
+            )
+
+        return drawn
+
+    def tables(self, channel: GaussianChannel) -> TrainingTables:
+        """Return what the Triton kernel draws from."""
         from .fused.triton_channel import TrainingTables
 
-        device, law = self._context.device, self._target
+        steps, parents = self._steps_and_parents
+        through = torch.tensor([channel.scale, channel.variance**0.5], dtype=torch.float64)
+        device = self._context.device
+        return TrainingTables(self._target, steps, parents, self._context.particles, through.to(device))
+
+    @cached_property
+    def _steps_and_parents(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distribution function of the source, and where particles of each run and source begin, on the device."""
+        device = self._context.device
         parents = [
-            [law.means.data_ptr(), *(earlier[run].data_ptr() for earlier in self._sources)]
+            [self._target.means.data_ptr(), *(earlier[run].data_ptr() for earlier in self._sources)]
             for run in range(self._context.runs)
         ]
-        return TrainingTables(
-            torch.as_tensor(self._steps, device=device),
-            torch.tensor(parents, device=device),
-            law.cumulative,
-            law.means,
-            law.variances.sqrt(),
-            self._context.particles,
-            law.frames,
-            law.frame_of,
-        )
+        return torch.as_tensor(self._steps, device=device), torch.tensor(parents, device=device)
 
     @cached_property
     def _components(self) -> Components:

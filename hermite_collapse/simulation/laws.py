@@ -60,6 +60,11 @@ class TorchMixture:
         steps[-1] = np.inf
         return torch.as_tensor(steps, device=self.weights.device)
 
+    @cached_property
+    def roots(self) -> torch.Tensor:
+        """Roots of the variances, shape (K, d) or (K, 1)."""
+        return self.variances.sqrt()
+
     def through(self, channel: GaussianChannel) -> TorchMixture:
         """Return the components after X -> A X + sqrt(v) Z."""
         return replace(
@@ -76,7 +81,7 @@ class TorchMixture:
     def draw(self, uniforms: torch.Tensor, normals: torch.Tensor, *, piece: int = BLOCK) -> torch.Tensor:
         """Return points of the law from uniforms (n,) for the component and normals (n, d) within it."""
         component = torch.searchsorted(self.cumulative, uniforms.contiguous(), right=True)
-        spread = self.variances.sqrt()[component] * normals
+        spread = self.roots[component] * normals
         if self.frames is not None:
             assert self.frame_of is not None
             frame = self.frame_of[component]

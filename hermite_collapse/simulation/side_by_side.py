@@ -27,7 +27,8 @@ def side_by_side(rounds: Sequence[RoundGenerator], *, runs: int, particles: int)
 class SideBySide(RoundGenerator):
     """Rounds in preparation side by side.
 
-    Chunks go to threads whole: there are as many of them as recursions, or more.
+    Chunks go to threads whole: there are as many of them as recursions, or more.  Where the rounds have a kernel for
+    all of them, as on a CUDA device, the particles of a chunk are one launch.
     """
 
     def __init__(self, rounds: Sequence[RoundGenerator], *, runs: int, particles: int) -> None:
@@ -35,13 +36,18 @@ class SideBySide(RoundGenerator):
         large = runs * particles >= _LARGE
         self.splits_work = large and all(coming.splits_work for coming in rounds)
         self.mixes_pieces = all(coming.mixes_pieces for coming in rounds)
+        kinds = {type(coming) for coming in rounds}
+        self._together = kinds.pop().together(rounds) if len(kinds) == 1 else None
 
     @property
     def bytes_per_row(self) -> int:
         return max(coming.bytes_per_row for coming in self._rounds)
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        made = [self._rounds[index].particles(own) for index, own in self._by_recursion(chunk)]
+        parts = list(self._by_recursion(chunk))
+        if self._together is not None and len(parts) > 1:
+            return self._together(parts)
+        made = [self._rounds[index].particles(own) for index, own in parts]
         return made[0] if len(made) == 1 else torch.cat(made)
 
     def _by_recursion(self, chunk: Chunk) -> Iterator[tuple[int, Chunk]]:

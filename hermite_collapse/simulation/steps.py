@@ -13,11 +13,13 @@ Classifier-free guidance takes the components of the data as classes: each parti
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -29,7 +31,8 @@ from ..pipeline.named_samplers import named_sampler
 from ..pipeline.sampler_steps import SamplerSteps
 from ..recursion.recursion import Recursion
 from .fused.diffusion import LOOP, Diffusion, engine_for
-from .generations import Generation, RoundContext, RoundGenerator
+from .fused.together import Carried, DiffusionsTogether
+from .generations import Generation, MadeTogether, RoundContext, RoundGenerator
 from .guided import ClassGuidance
 from .laws import TorchMixture, components_of, normal_law
 from .noise import Chunk
@@ -164,23 +167,52 @@ class _KStepRound(RoundGenerator):
         return 8 * (8 * min(count, 2048) + 40 * recursion.dimension)
 
     def particles(self, chunk: Chunk) -> torch.Tensor:
-        if len(self._diffusions) == 1:
-            return self._made(chunk, self._diffusions[0])
-        rows = []
-        for run in dict.fromkeys(piece.run for piece in chunk.pieces):
-            pieces = tuple(piece for piece in chunk.pieces if piece.run == run)
-            part = Chunk(0, sum(piece.rows for piece in pieces), pieces)
-            rows.append(self._made(part, self._diffusions[run]))
-        return torch.cat(rows)
+        if self._runs_together is not None:
+            return self._runs_together.particles(self._carried(chunk, 0))
+        made = [self._made(part) for part in self._carried(chunk, 0)]
+        return made[0] if len(made) == 1 else torch.cat(made)
 
-    def _made(self, chunk: Chunk, diffusion: Diffusion) -> torch.Tensor:
-        context = self._context
-        start, path = context.noise(chunk, "start"), context.noise(chunk, "path")
-        labels = draw_labels(context, self._target, chunk) if self._guided else None
+    @classmethod
+    def together(cls, rounds: Sequence[Self]) -> MadeTogether | None:
+        if not all(coming._has_stages for coming in rounds):
+            return None
+        made = DiffusionsTogether.of([one for coming in rounds for one in coming._diffusions])
+        if made is None:
+            return None
+        first = np.cumsum([0, *(len(coming._diffusions) for coming in rounds)])
+
+        def particles(parts: Sequence[tuple[int, Chunk]]) -> torch.Tensor:
+            return made.particles(
+                [part for index, chunk in parts for part in rounds[index]._carried(chunk, int(first[index]))]
+            )
+
+        return particles
+
+    @cached_property
+    def _runs_together(self) -> DiffusionsTogether | None:
+        """The diffusions of all runs as one, where there are several and the kernel of a CUDA device takes them."""
+        several = self._has_stages and len(self._diffusions) > 1
+        return DiffusionsTogether.of(self._diffusions) if several else None
+
+    def _carried(self, chunk: Chunk, first: int) -> list[Carried]:
+        """What the diffusions make of a chunk, the first of them counted as number `first`."""
+        context, parts = self._context, []
+        several = len(self._diffusions) > 1
+        for run, group in itertools.groupby(chunk.pieces, key=lambda piece: piece.run if several else 0):
+            pieces = tuple(group)
+            own = Chunk(0, sum(piece.rows for piece in pieces), pieces)
+            labels = draw_labels(context, self._target, own) if self._guided else None
+            start, path = context.noise(own, "start"), context.noise(own, "path")
+            parts.append(Carried(first + run, start, path, labels))
+        return parts
+
+    def _made(self, part: Carried) -> torch.Tensor:
+        number, start, path, labels = part
+        diffusion = self._diffusions[number]
         if self._has_stages:
             return diffusion.particles(start, path, labels)
         denoiser = diffusion.denoiser_for(labels)
-        dimension = context.recursion.dimension
+        dimension = self._context.recursion.dimension
 
         def posterior(y: torch.Tensor, signal: float, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
             return posterior_means(denoiser, y, signal, noise)

@@ -154,7 +154,8 @@ def simulate_together(
     -----
     Every record is that of `simulate` alone with the seed it names, to the byte on a CPU.  A round of all recursions is
     one batch: chunks and threads are those of one simulation with all runs, and small recursions share a chunk.
-    On a GPU the statistics of all recursions are one batch, and the particles of each.
+    On a GPU the statistics of all recursions are one batch; so are their particles by exact channels and exact scores,
+    one launch for all that are compiled alike, and particles of other generators for each recursion.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import hermite_collapse as hc
@@ -20,6 +21,7 @@ from hermite_collapse.simulation import (
 )
 from hermite_collapse.simulation.generations import TrainingMixture
 from hermite_collapse.simulation.noise import BLOCK, Piece, plan_chunks
+from hermite_collapse.simulation.statistics import HermiteStatistics
 
 RECURSION = hc.Recursion(hc.presets.load("tilted_2d"), fresh_fraction=0.3, truncation_time=0.2)
 REVERSE = ReverseDiffusion(steps=3)
@@ -98,6 +100,21 @@ def test_operations_of_a_round_do_not_grow_with_the_particles(name, products, de
 def test_operations_of_a_round_do_not_grow_with_the_runs(name, particles, device_route):
     few, many = (_counted(GENERATIONS[name], particles, runs)[0] for runs in (2, 12))
     assert many.count == few.count
+
+
+def test_operations_of_the_statistics_do_not_grow_with_the_recursions(device_route):
+    counts = []
+    for recursions in (2, 9):
+        statistics = HermiteStatistics(
+            2, 3, runs=recursions, particles=40, products=True, device=torch.device("cpu"), centred_together=1
+        )
+        (chunk,) = plan_chunks(recursions, 40, 1 << 30, whole=True)
+        rows = torch.linspace(-1.0, 1.0, 2 * chunk.rows, dtype=torch.float64).view(-1, 2)
+        with Operations() as operations:
+            statistics.add(rows, chunk)
+            statistics.result()
+        counts.append(operations.count)
+    assert counts[1] == counts[0]
 
 
 @pytest.mark.parametrize("name", GENERATIONS)

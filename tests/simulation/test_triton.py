@@ -6,10 +6,8 @@ which `test_in_the_interpreter` starts; the slow ones in another.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,12 +36,17 @@ import triton.language as tl
 
 from hermite_collapse.simulation.fused import triton_attention, triton_channel, triton_random, triton_reverse
 from hermite_collapse.simulation.fused.triton_random import Rows, draw_pair, normals_of
-from hermite_collapse.simulation.fused.triton_stages import power_of_minus, reverse
+from hermite_collapse.simulation.fused.triton_stages import power_of_minus
+from tests.triton_processes import (
+    channel_for_hopper,
+    compile_for_hopper,
+    compiled,
+    interpreted,
+    reverse_for_hopper,
+    run_in_the_interpreter,
+)
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 CPU = torch.device("cpu")
-interpreted = pytest.mark.skipif(not INTERPRETED, reason="runs in test_in_the_interpreter")
-compiled = pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
 
 PIECES = (Piece(0, 0, 45), Piece(3, 2, 45), Piece(3, 3, 17))  # two launches
 ALIKE = PIECES[:2]  # one launch
@@ -56,15 +59,8 @@ def case(*values: object, slow: bool = False) -> object:
 @compiled
 @pytest.mark.parametrize("which", [case("not slow"), case("slow", slow=True)])
 def test_in_the_interpreter(which):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, __file__]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-8000:]
+    """These tests and those of several recursions: one process, as its imports take longer than most tests."""
+    run_in_the_interpreter(which, [__file__, str(Path(__file__).with_name("test_triton_together.py"))])
 
 
 def stream(purpose: str, pieces=PIECES) -> NoiseStream:
@@ -382,7 +378,8 @@ def test_particles_of_the_channel(name, regime, fresh):
     training = TrainingMixture(context)
     for part in plan_chunks(2, 300, 300):
         path = context.noise(part, "channel")
-        made = triton_channel.training_through_channel(training.tables, path.pieces, path.key, 0.9, 0.4)
+        tables = training.tables(GaussianChannel(0.9, 0.16))
+        made = triton_channel.training_through_channel(tables, path.pieces, path.key)
         expected = training.draw_readable(path, GaussianChannel(0.9, 0.16))
         assert made.shape == expected.shape
         assert float((made - expected).abs().max()) < 1e-14 * float(expected.abs().max())
@@ -418,7 +415,9 @@ def test_checks_see_a_wrong_kernel(monkeypatch):
     monkeypatch.setattr(triton_random, "first_word", lambda draw, kind: philox.first_word(draw + 2, kind))
     assert triton_random.check_on_device(CPU) > triton_random.LARGEST_DIFFERENCE
     monkeypatch.setattr(
-        triton_channel, "key_of", lambda words: triton_random.key_of((words[0] + 1, words[1]))
+        triton_channel,
+        "key_arguments",
+        lambda key, rows: (triton_random.key_of(key) + 1, rows.runs, rows.runs),
     )
     assert triton_channel.check_on_device(CPU) > triton_channel.LARGEST_DIFFERENCE
     monkeypatch.setattr(triton_attention, "_LOG2_E", 1.4437)
@@ -464,44 +463,11 @@ def test_kernels_agree_on_the_device(kernel):
     assert triton_use.usable(kernel, torch.device("cuda"))
 
 
-def compile_for_hopper(kernel, signature: dict[str, str], constants: dict[str, int], **options: int) -> str:
-    """The PTX of a kernel; ptxas has taken it."""
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    types = {name: signature.get(name, "constexpr") for name in kernel.arg_names}
-    source = ASTSource(kernel, types, constexprs=constants)
-    built = triton.compile(
-        source, target=GPUTarget("cuda", 90, 32), options={"enable_fp_fusion": True, **options}
-    )
-    assert len(built.asm["cubin"]) > 1000
-    return built.asm["ptx"]
-
-
 @compiled
 @pytest.mark.parametrize(("form", "guided"), [("matrices", False), ("lanes", False), ("matrices", True)])
 def test_the_reverse_diffusion_compiles_for_a_card(form, guided):
-    tables = ["points", "shift", "constant", "linear", "quadratic", "mean", "value", "gain", "frames", "step"]
-    signature = dict.fromkeys((*tables, "guidance"), "*fp64") | {"key": "i64", "labels": "*i64"}
-    signature |= dict.fromkeys(("run_of", "first_of", "frame_of", "class_of", "draw"), "*i32")
-    signature |= dict.fromkeys(("offset", "rows", "size", "stages", "tiles"), "i32")
     width = 16 if form == "matrices" else 2
-    constants = {
-        "D": width - 1,
-        "WIDTH": width,
-        "RIGHT": 2,
-        "TILE": width,
-        "AXIS": 1 if form == "matrices" else 0,
-        "SEVERAL": True,
-        "ISOTROPIC": False,
-        "FRAMES": False,
-        "GUIDED": guided,
-        "EARLIER": False,
-        "EARLIER_DATA": True,
-        "NOISE": True,
-        "BLOCK": 64,
-    }
-    code = compile_for_hopper(reverse, signature, constants, num_warps=4, num_stages=1)
+    code = reverse_for_hopper(width - 1, width, tile=width, GUIDED=guided).asm["ptx"]
     assert (".f64.f64.f64.f64" in code) == (form == "matrices")  # the tensor units
 
 
@@ -511,23 +477,20 @@ def test_the_means_compile_for_a_card():
     signature = dict.fromkeys(halves, "*fp16") | dict.fromkeys(("bias", "unit", "result"), "*fp32")
     signature |= {"count": "i32", "tiles": "i32"}
     constants = {"D": 10, "WIDTH": 16, "QUERIES": 128, "POINTS": 128}
-    code = compile_for_hopper(triton_attention._means, signature, constants, num_warps=8, num_stages=3)
-    assert "f32.f16.f16" in code
+    built = compile_for_hopper(triton_attention._means, signature, constants, num_warps=8, num_stages=3)
+    assert "f32.f16.f16" in built.asm["ptx"]
 
 
 @compiled
 def test_the_channel_compiles_for_a_card():
-    signature = dict.fromkeys(("result", "source_steps", "steps", "means", "roots", "channel"), "*fp64")
-    signature |= dict.fromkeys(("run_of", "first_of"), "*i32") | {"parents": "*i64", "key": "i64"}
-    signature |= dict.fromkeys(("offset", "count", "size", "sources", "components", "members"), "i32")
-    constants = {"COLUMNS": 3, "ROOTS": 3, "SOURCE_BITS": 1, "COMPONENT_BITS": 5, "BLOCK": 512}
-    assert "call.uni" not in compile_for_hopper(triton_channel._draw, signature, constants, num_warps=4)
+    assert "call.uni" not in channel_for_hopper().asm["ptx"]
 
 
 @compiled
 def test_normals_compile_for_a_card():
     signature = dict.fromkeys(("even", "odd"), "*fp64") | dict.fromkeys(("run_of", "first_of"), "*i32")
     signature |= dict.fromkeys(("offset", "count", "size", "word0"), "i32") | {"key": "i64"}
-    constants = {"COLUMNS": 3, "NORMAL": True, "BLOCK": 512}
-    code = compile_for_hopper(triton_random._fill, signature, constants, num_warps=4)
+    signature |= {"shares": "*i32", "keys": "*i64"}
+    constants = {"COLUMNS": 3, "NORMAL": True, "MANY": False, "BLOCK": 512}
+    code = compile_for_hopper(triton_random._fill, signature, constants, num_warps=4).asm["ptx"]
     assert "call.uni" not in code  # no function of a library, and none of its slow branches

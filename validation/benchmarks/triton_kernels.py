@@ -79,7 +79,7 @@ def normals(device: torch.device, rows: int = 1 << 24) -> Iterator[dict[str, Any
 
 def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
     """Particle steps and flops a second, the launch shapes of the standard problem first."""
-    from hermite_collapse.simulation.fused.triton_reverse import Launch, ReverseKernel
+    from hermite_collapse.simulation.fused.triton_reverse import Launch, Prepared, ReverseKernel
 
     stages = ExponentialMultistep().stages(steps=STEPS, start=8.0, stop=0.1, rate=0.5)
     for components, dimension, particles, isotropic, shapes in (
@@ -105,7 +105,7 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
             "particles": particles,
         }
         for shape in shapes:
-            kernel = ReverseKernel.of(plan, device, Launch(*shape))
+            kernel = ReverseKernel.of([Prepared.of(plan, Launch(*shape))], device)
             quiet = replace(kernel, options={**kernel.options, "NOISE": False})
             for noise, own in ((True, kernel), (False, quiet)) if shape == shapes[0] else ((True, kernel),):
                 name = {"kernel": "reverse diffusion" if noise else "without noise", **common}

@@ -23,10 +23,11 @@ from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .cpu import CompiledKernel
 from .plan import LARGEST_BYTES, Plan, bytes_of_plan, plan_of
+from .starts import sampled
 from .triton_use import WIDEST, usable
 
 if TYPE_CHECKING:
-    from .triton_reverse import ReverseKernel
+    from .triton_reverse import Prepared, ReverseKernel
 
 COMPILED = "compiled kernel"
 TRITON = "Triton kernel"
@@ -91,7 +92,7 @@ class Diffusion:
             dimension=self.start.dimension,
             framed=any(frame is not None for frame in self.denoiser.group_frames),
         )
-        if word == TRITON and not usable("triton_reverse", device, self.kernel.variant, self._difference):
+        if word == TRITON and not usable("triton_reverse", device, self.prepared.variant, self._difference):
             return LOOP
         return word
 
@@ -116,11 +117,18 @@ class Diffusion:
         return CompiledKernel.of(self.plan)
 
     @cached_property
+    def prepared(self) -> Prepared:
+        """The plan as the Triton kernel reads it."""
+        from .triton_reverse import Prepared
+
+        return Prepared.of(self.plan)
+
+    @cached_property
     def kernel(self) -> ReverseKernel:
         """The plan on a CUDA device."""
         from .triton_reverse import ReverseKernel
 
-        return ReverseKernel.of(self.plan, self.start.means.device)
+        return ReverseKernel.of([self.prepared], self.start.means.device)
 
     @property
     def splits_work(self) -> bool:
@@ -144,10 +152,11 @@ class Diffusion:
         """
         if self.engine == COMPILED:
             return self.compiled.particles(start, path, labels)
-        x = self.start.sample(start, piece=self.piece)
         if self.engine == TRITON:
+            x = sampled(self.start, start, piece=self.piece)
             self.kernel.carry(x, path.pieces, path.key, labels)
             return x
+        x = self.start.sample(start, piece=self.piece)
         return carry(x, self.denoiser_for(labels), self.stages, path)
 
     def denoiser_for(self, labels: torch.Tensor | None) -> Denoiser:

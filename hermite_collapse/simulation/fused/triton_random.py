@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import triton
@@ -55,6 +55,8 @@ LARGEST_DIFFERENCE = 1e-13
 # Elements of one program, and the most elements of one launch: their numbers fit 32 bits.
 _BLOCK = 512
 LARGEST_ELEMENTS = 1 << 30
+# The second axis of a grid is no longer than this.
+_MOST_PARTS = 65535
 
 
 @triton.jit
@@ -183,13 +185,32 @@ def addresses(row, run_of, first_of, size, mask):
     return run, tl.load(first_of + piece, mask=mask, other=0) + (row - piece * size)
 
 
+@triton.jit
+def own_rows(shares, part):
+    """The number of the owner of a part, its first row, and the row after its last (`Shares`)."""
+    return tl.load(shares + 3 * part), tl.load(shares + 3 * part + 1), tl.load(shares + 3 * part + 2)
+
+
+@triton.jit
+def rows_from(shares, part, offset, count, COLUMNS: tl.constexpr):
+    """The row of a launch that row `offset` of a part is, and how many of `count` numbers from there are the part's."""
+    _, begin, end = own_rows(shares, part)
+    left = (end - begin - offset).to(tl.int64) * COLUMNS
+    return begin + offset, tl.minimum(left, count).to(tl.int32)
+
+
 @triton.jit(do_not_specialize=["offset", "count", "size", "word0", "key"])
 def _fill(
-    even, odd, run_of, first_of, offset, count, size, word0, key,
-    COLUMNS: tl.constexpr, NORMAL: tl.constexpr, BLOCK: tl.constexpr,
+    even, odd, run_of, first_of, offset, count, size, word0, key, shares, keys,
+    COLUMNS: tl.constexpr, NORMAL: tl.constexpr, MANY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Two successive draws of numbers `offset` to `offset + count` of a stream, row after row."""
+    """Two successive draws of numbers `offset` to `offset + count` of a stream, row after row, or of every part."""
     index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    if MANY:
+        offset, count = rows_from(shares, tl.program_id(1), offset, count, COLUMNS)
+        key = tl.load(keys + tl.program_id(1))
+        even += offset.to(tl.int64) * COLUMNS
+        odd += offset.to(tl.int64) * COLUMNS
     mask = index < count
     row = index // COLUMNS
     run, particle = addresses(row + offset, run_of, first_of, size, mask)
@@ -229,6 +250,38 @@ class Rows:
         return len(self.runs) * self.size
 
 
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """The parts that consecutive rows of a launch are, each with an owner and the key of its stream.
+
+    Attributes
+    ----------
+    table : tensor of int32, shape (parts, 3)
+        Number of the owner's tables, the first row, and the row after the last.
+    keys : tensor of int64, shape (parts,)
+    largest : int
+        Rows of the largest part.
+    """
+
+    table: torch.Tensor
+    keys: torch.Tensor
+    largest: int
+
+    @classmethod
+    def of(
+        cls, parts: Sequence[tuple[int, int, int]], keys: Sequence[tuple[int, int]], device: torch.device
+    ) -> Shares:
+        """Return the shares of parts (owner, first row, row after the last) with their keys."""
+        table = torch.tensor(parts, dtype=torch.int32).to(device)
+        largest = max(end - begin for _, begin, end in parts)
+        return cls(table, torch.tensor([key_of(key) for key in keys]).to(device), largest)
+
+    @property
+    def count(self) -> int:
+        """The number of parts."""
+        return len(self.keys)
+
+
 class Piece(Protocol):
     """Consecutive particles of one run."""
 
@@ -240,10 +293,56 @@ class Piece(Protocol):
     def rows(self) -> int: ...
 
 
+class Part(NamedTuple):
+    """What one owner of tables makes in a launch for several: pieces laid end to end, and the key of their stream."""
+
+    owner: int
+    pieces: Sequence[Piece]
+    key: tuple[int, int]
+
+
+class Launched(NamedTuple):
+    """Parts that one launch makes: rows of all parts laid end to end, their addresses, and whose they are."""
+
+    variant: Hashable
+    span: slice
+    rows: Rows
+    shares: Shares
+
+
+def launches_of(
+    parts: Sequence[Part], variants: Sequence[Hashable], numbers: Sequence[int], device: torch.device
+) -> Iterator[Launched]:
+    """Yield the launches for parts, one for all whose owners have equal variants and whose pieces have one size.
+
+    `numbers` are where the tables of each owner lie among those of its variant.
+    """
+    pieces = [(number, piece) for number, part in enumerate(parts) for piece in part.pieces]
+    start = 0
+    for size, group in itertools.groupby(pieces, key=lambda entry: entry[1].rows):
+        entries = list(group)
+        rows = Rows.of([piece for _, piece in entries], device)
+        alike: dict[Hashable, list[tuple[int, int, int]]] = {}
+        keys: dict[Hashable, list[tuple[int, int]]] = {}
+        begin = 0
+        for number, own in itertools.groupby(entries, key=lambda entry: entry[0]):
+            end = begin + size * len(list(own))
+            owner = parts[number].owner
+            alike.setdefault(variants[owner], []).append((numbers[owner], begin, end))
+            keys.setdefault(variants[owner], []).append(parts[number].key)
+            begin = end
+        for variant, spans in alike.items():
+            for first in range(0, len(spans), _MOST_PARTS):
+                some = slice(first, first + _MOST_PARTS)
+                shares = Shares.of(spans[some], keys[variant][some], device)
+                yield Launched(variant, slice(start, start + rows.count), rows, shares)
+        start += rows.count
+
+
 def draw_pair(
-    kind: str, draw: int, columns: int, rows: Rows, key: tuple[int, int]
+    kind: str, draw: int, columns: int, rows: Rows, key: tuple[int, int] | Shares
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the numbers of an even draw and of the one after it.
+    """Return the numbers of an even draw and of the one after it; of rows in nobody's share, anything.
 
     Parameters
     ----------
@@ -254,8 +353,8 @@ def draw_pair(
     columns : int
         Numbers of each particle.
     rows : Rows
-    key : tuple of int
-        Words of `philox.stream_key`.
+    key : tuple of int, or Shares
+        Words of `philox.stream_key`, of all rows or of each part.
 
     Returns
     -------
@@ -265,22 +364,25 @@ def draw_pair(
     even, odd = (
         torch.empty((rows.count, columns), dtype=torch.float64, device=rows.runs.device) for _ in range(2)
     )
+    many = isinstance(key, Shares)
+    most, parts = (key.largest, key.count) if isinstance(key, Shares) else (rows.count, 1)
     step = max(1, LARGEST_ELEMENTS // columns)
     with on_the_device_of(even):
-        for start in range(0, rows.count, step):
-            count = min(step, rows.count - start) * columns
-            _fill[(triton.cdiv(count, _BLOCK),)](
-                even[start:],
-                odd[start:],
+        for start in range(0, most, step):
+            count = min(step, most - start) * columns
+            _fill[(triton.cdiv(count, _BLOCK), parts)](
+                even if many else even[start:],
+                odd if many else odd[start:],
                 rows.runs,
                 rows.first,
                 start,
                 count,
                 rows.size,
                 signed(first_word(draw, kind), 32),
-                key_of(key),
+                *key_arguments(key, rows),
                 COLUMNS=columns,
                 NORMAL=kind == "normal",
+                MANY=many,
                 BLOCK=_BLOCK,
                 num_warps=4,
                 enable_fp_fusion=True,
@@ -291,6 +393,11 @@ def draw_pair(
 def key_of(words: tuple[int, int]) -> int:
     """Return the words of a stream's key as one argument of a kernel."""
     return signed(words[0] + (words[1] << 32), 64)
+
+
+def key_arguments(key: tuple[int, int] | Shares, rows: Rows) -> tuple[int, torch.Tensor, torch.Tensor]:
+    """Return the key of all rows, and the table and the keys of shares: what is not there is not read."""
+    return (0, key.table, key.keys) if isinstance(key, Shares) else (key_of(key), rows.runs, rows.runs)
 
 
 def groups_of(pieces: Sequence[Piece]) -> list[list[Piece]]:

@@ -20,13 +20,14 @@ from ..samplers import ExponentialMultistep
 from ..scores import Denoiser, MixtureDenoiser
 from ..stages import Stage, carry
 from .plan import Plan, plan_of
-from .triton_random import Rows, groups_of, key_of, on_the_device_of
+from .triton_random import Rows, Shares, groups_of, key_arguments, on_the_device_of
 from .triton_stages import NEVER, reverse
 
 _LOG2_E = 1.4426950408889634
 # What rounding may make of a particle, amplified by the dynamics.
 LARGEST_DIFFERENCE = 1e-7
 _WIDEST_LANE = 8  # the largest dimension of the form with a particle in each thread
+_ALIGNED = 16  # entries
 _CHECKED = (Piece(0, 0, 100), Piece(3, 1, 100))
 
 
@@ -66,13 +67,13 @@ LAUNCHES = {
 
 
 @dataclass(frozen=True, eq=False)
-class ReverseKernel:
-    """A plan on a device, ready to carry particles.
+class Prepared:
+    """A plan as the kernel reads it, still on the host.
 
     Attributes
     ----------
-    tables : tuple of tensor
-        What the kernel reads, in its order.
+    numbers, integers : tuple of array
+        Tables in float64, then in int32, in the order of the kernel.
     options : dict of str to int
         What it is compiled for.
     stages, tiles : int
@@ -81,15 +82,16 @@ class ReverseKernel:
         How it is cut into programs.
     """
 
-    tables: tuple[torch.Tensor, ...]
+    numbers: tuple[FloatArray, ...]
+    integers: tuple[IntArray, ...]
     options: dict[str, int]
     stages: int
     tiles: int
     launch: Launch
 
     @classmethod
-    def of(cls, plan: Plan, device: torch.device, launch: Launch | None = None) -> ReverseKernel:
-        """Return the kernel of a plan, d at most 64, cut as `LAUNCHES` says unless another way is given."""
+    def of(cls, plan: Plan, launch: Launch | None = None) -> Prepared:
+        """Return the tables of a plan, d at most 64, cut as `LAUNCHES` says unless another way is given."""
         in_lanes = plan.dimension <= _WIDEST_LANE
         least = 1 if in_lanes else 16
         width = max(least, triton.next_power_of_2(plan.dimension))
@@ -97,7 +99,6 @@ class ReverseKernel:
         cut = LAUNCHES[width] if launch is None else launch
         tile = max(least, min(triton.next_power_of_2(int(sizes.max())), cut.tile))
         members, frame_of = _tiles(plan, tile)
-        arrays = _tables(plan, members, width, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
         frames[:, range(plan.dimension, width), range(plan.dimension, width)] = 1.0
         guided = len(plan.class_of) > 0
@@ -105,11 +106,6 @@ class ReverseKernel:
         for number, values in enumerate(members if guided else []):
             class_of[number, : values.stop - values.start] = plan.class_of[values]
         scale = np.array([plan.guidance_scale])
-        small = np.append(plan.draw, -1).astype(np.int32)
-        tables = [
-            torch.tensor(array, device=device)
-            for array in (*arrays, frames, frame_of, class_of, scale, plan.step, small)
-        ]
         options = {
             "D": plan.dimension,
             "WIDTH": width,
@@ -124,12 +120,52 @@ class ReverseKernel:
             "EARLIER_DATA": bool(np.any(plan.step[:, 3])),
             "NOISE": bool(np.any(plan.draw >= 0)),
         }
-        return cls(tuple(tables), options, plan.stages, len(members), cut)
+        return cls(
+            numbers=(*_tables(plan, members, width, tile), frames, scale, plan.step),
+            integers=(frame_of, class_of, np.append(plan.draw, -1).astype(np.int32)),
+            options=options,
+            stages=plan.stages,
+            tiles=len(members),
+            launch=cut,
+        )
 
     @property
     def variant(self) -> tuple[int, ...]:
         """What it is compiled for, as a key."""
         return tuple(self.options.values())
+
+
+@dataclass(frozen=True, eq=False)
+class ReverseKernel:
+    """Plans of one variant on a device, ready to carry particles by one launch.
+
+    Attributes
+    ----------
+    tables : tuple of tensor
+        What the kernel reads of the first plan, in its order; of the others, as far behind as `strides` says.
+    strides : tuple of int
+        Numbers, and integers, from the tables of one plan to those of the next.
+    extents : tensor of int32, shape (plans, 2)
+        Stages of each plan, and tiles of components of each stage.
+    prepared : Prepared
+        The first plan.
+    options : dict of str to int
+        What it is compiled for.
+    """
+
+    tables: tuple[torch.Tensor, ...]
+    strides: tuple[int, int]
+    extents: torch.Tensor
+    prepared: Prepared
+    options: dict[str, int]
+
+    @classmethod
+    def of(cls, plans: Sequence[Prepared], device: torch.device) -> ReverseKernel:
+        """Return the kernel of plans that are compiled alike."""
+        numbers, stride = _behind_each_other([plan.numbers for plan in plans], device)
+        integers, small_stride = _behind_each_other([plan.integers for plan in plans], device)
+        extents = torch.tensor([(plan.stages, plan.tiles) for plan in plans], dtype=torch.int32).to(device)
+        return cls((*numbers, *integers), (stride, small_stride), extents, plans[0], plans[0].options)
 
     def carry(
         self,
@@ -138,39 +174,68 @@ class ReverseKernel:
         key: tuple[int, int],
         labels: torch.Tensor | None = None,
     ) -> None:
-        """Carry the particles (n, d) of pieces through all stages, in their own entries; contiguous and in float64.
+        """Carry the particles (n, d) of pieces through all stages of the first plan; contiguous and in float64.
 
-        The stream with that key is the noise's, of which nothing was drawn.  Under guidance, `labels` (n,) are the
-        classes that the particles are asked for.
+        They are replaced by what they become.  The stream with that key is the noise's, of which nothing was drawn.
+        Under guidance, `labels` (n,) are the classes that the particles are asked for.
         """
         start = 0
-        with on_the_device_of(x):
-            for group in groups_of(pieces):
-                rows = Rows.of(group, x.device)
-                part = slice(start, start + rows.count)
-                self._launch(x[part], x if labels is None else labels[part], rows, key)
-                start += rows.count
+        for group in groups_of(pieces):
+            rows = Rows.of(group, x.device)
+            part = slice(start, start + rows.count)
+            self.launch(x[part], x if labels is None else labels[part], rows, key)
+            start += rows.count
 
-    def _launch(self, x: torch.Tensor, labels: torch.Tensor, rows: Rows, key: tuple[int, int]) -> None:
-        reverse[(triton.cdiv(len(x), self.launch.particles),)](
-            x,
-            labels,
-            rows.runs,
-            rows.first,
-            0,
-            len(x),
-            rows.size,
-            self.stages,
-            self.tiles,
-            key_of(key),
-            *self.tables,
-            **self.options,
-            BLOCK=self.launch.particles,
-            num_warps=self.launch.warps,
-            num_stages=self.launch.ahead,
-            maxnreg=self.launch.registers,
-            enable_fp_fusion=True,
-        )
+    def launch(
+        self, x: torch.Tensor, labels: torch.Tensor, rows: Rows, key: tuple[int, int] | Shares
+    ) -> None:
+        """Carry rows of one size of pieces: all through the first plan, or those of shares each through its own."""
+        many, plan, cut = isinstance(key, Shares), self.prepared, self.prepared.launch
+        most, parts = (key.largest, key.count) if isinstance(key, Shares) else (len(x), 1)
+        word, table, keys = key_arguments(key, rows)
+        with on_the_device_of(x):
+            reverse[(triton.cdiv(most, cut.particles), parts)](
+                x,
+                labels,
+                rows.runs,
+                rows.first,
+                len(x),
+                rows.size,
+                plan.stages,
+                plan.tiles,
+                word,
+                table,
+                keys,
+                self.extents,
+                *self.strides,
+                *self.tables,
+                **self.options,
+                MANY=many,
+                BLOCK=cut.particles,
+                num_warps=cut.warps,
+                num_stages=cut.ahead,
+                maxnreg=cut.registers,
+                enable_fp_fusion=True,
+            )
+
+
+def _behind_each_other(
+    tables: Sequence[Sequence[FloatArray | IntArray]], device: torch.device
+) -> tuple[list[torch.Tensor], int]:
+    """Return the tables of the first of several owners on a device, those of the others so many entries behind them.
+
+    A table takes as much as the largest of its kind, in whole steps of `_ALIGNED` entries.
+    """
+    sizes = [
+        _ALIGNED * -(-max(table.size for table in alike) // _ALIGNED) for alike in zip(*tables, strict=True)
+    ]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+    buffer = np.zeros((len(tables), starts[-1]), dtype=tables[0][0].dtype)
+    for row, own in zip(buffer, tables, strict=True):
+        for start, table in zip(starts, own, strict=False):
+            row[start : start + table.size] = table.ravel()
+    laid = torch.from_numpy(buffer).to(device).view(-1)
+    return [laid[start:] for start in starts[:-1]], starts[-1]
 
 
 def _tiles(plan: Plan, tile: int) -> tuple[list[slice], IntArray]:
@@ -235,7 +300,7 @@ def check_on_device(device: torch.device) -> float:
     )
     stages = ExponentialMultistep(final_step="half").stages(steps=4, start=8.0, stop=0.1, rate=0.5)
     denoiser = MixtureDenoiser(law)
-    kernel = ReverseKernel.of(plan_of(denoiser, stages, law), device)
+    kernel = ReverseKernel.of([Prepared.of(plan_of(denoiser, stages, law))], device)
     return difference_from_loop(kernel, denoiser, stages, law)
 
 

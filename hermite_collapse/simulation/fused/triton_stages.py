@@ -15,7 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .triton_random import addresses, high_word, normal_pair, with_high_word
+from .triton_random import addresses, high_word, normal_pair, own_rows, with_high_word
 
 NEVER = -1e300  # the logit of a padded component
 _NEVER = tl.constexpr(NEVER)
@@ -115,20 +115,38 @@ def _coefficients(step):
     return tl.load(step), tl.load(step + 1), tl.load(step + 2), tl.load(step + 3), tl.load(step + 4)
 
 
-@triton.jit(do_not_specialize=["offset", "rows", "size", "stages", "tiles", "key"])
+@triton.jit(do_not_specialize=["rows", "size", "stages", "tiles", "key"])
 def reverse(
-    points, labels, run_of, first_of, offset, rows, size, stages, tiles, key,
-    shift, constant, linear, quadratic, mean, value, gain, frames, frame_of, class_of, guidance, step, draw,
+    points, labels, run_of, first_of, rows, size, stages, tiles, key, shares, keys, extents, stride, small_stride,
+    shift, constant, linear, quadratic, mean, value, gain, frames, guidance, step, frame_of, class_of, draw,
     D: tl.constexpr, WIDTH: tl.constexpr, RIGHT: tl.constexpr, TILE: tl.constexpr, AXIS: tl.constexpr,
     SEVERAL: tl.constexpr, ISOTROPIC: tl.constexpr, FRAMES: tl.constexpr, GUIDED: tl.constexpr,
-    EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr, NOISE: tl.constexpr, BLOCK: tl.constexpr,
+    EARLIER: tl.constexpr, EARLIER_DATA: tl.constexpr, NOISE: tl.constexpr, MANY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Carry rows `offset` to `offset + rows` of the points through all stages, BLOCK rows a program."""
+    """Carry the rows of the points, or of every part, through all stages, BLOCK rows a program.
+
+    The tables of an owner of parts lie `stride` numbers, `small_stride` integers, behind those of the one before.
+    """
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    if MANY:
+        owner, begin, rows = own_rows(shares, tl.program_id(1))
+        row += begin
+        key = tl.load(keys + tl.program_id(1))
+        stages, tiles = tl.load(extents + 2 * owner), tl.load(extents + 2 * owner + 1)
+        numbers, integers = owner.to(tl.int64) * stride, owner.to(tl.int64) * small_stride
+        shift, constant, linear, quadratic = (
+            shift + numbers,
+            constant + numbers,
+            linear + numbers,
+            quadratic + numbers,
+        )
+        mean, value, gain, frames = mean + numbers, value + numbers, gain + numbers, frames + numbers
+        guidance, step = guidance + numbers, step + numbers
+        frame_of, class_of, draw = frame_of + integers, class_of + integers, draw + integers
     column = tl.arange(0, WIDTH)
     component = tl.arange(0, TILE)
     inside = row < rows
-    run, particle = addresses(row + offset, run_of, first_of, size, inside)
+    run, particle = addresses(row, run_of, first_of, size, inside)
     used = tl.expand_dims(column < D, 1 - AXIS)
     entries = tl.expand_dims(row.to(tl.int64), AXIS) * D + tl.expand_dims(column, 1 - AXIS)
     mask = tl.expand_dims(inside, AXIS) & used
