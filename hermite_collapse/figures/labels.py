@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 
 from ..core.types import FloatArray
@@ -110,13 +110,28 @@ def round_axis(axes: Axes, name: str = "round $i$") -> None:
     axes.set_xlabel(name)
 
 
+def decimal_or_power(value: float, _: object = None) -> str:
+    """Return a tick's number as it is, or as a power of ten where zeros would have to be counted.
+
+    Examples
+    --------
+    >>> decimal_or_power(0.01), decimal_or_power(1e-6), decimal_or_power(1e5)
+    ('0.01', '$10^{-6}$', '$10^{5}$')
+    """
+    if 1e-4 < abs(value) < 1e5 or value == 0.0:
+        return f"{value:g}"
+    factor, power = f"{value:e}".split("e")
+    times = "" if float(factor) == 1.0 else rf"{float(factor):g}\times"
+    return f"${times}10^{{{int(power)}}}$"
+
+
 def log_ticks(axes: Axes) -> None:
     """Label a logarithmic vertical axis of less than a decade or two at more than powers of ten."""
     low, high = axes.get_ylim()
     if high / low < LARGEST_TICK_RATIO:
         step = (1.0, 2.0, 5.0) if high / low > 8.0 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
         axes.yaxis.set_major_locator(LogLocator(subs=step))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     if high / low < 1.5:
         axes.set_yscale("linear")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from . import style
 from .labels import legend_above
@@ -16,19 +17,20 @@ _BAR = "<colorbar>"
 _SHAPE = 0.75
 """Height over width of one panel, at least."""
 _COLUMNS = 3
-"""Columns of a legend above a narrow panel."""
+"""Columns of a legend above a narrow panel, at most."""
+_SHARE_OF_LEGEND = 0.87
+"""Of the figure's width, at most."""
 
 
 def narrowed(figure: Figure) -> Figure:
-    """Return the figure itself, made narrow: panels of one row are stacked, those of wide grids stand in two columns.
+    """Return the figure itself, made narrow: panels of one row are stacked, those of grids stand in two columns.
 
-    Two columns and panels that share a colour bar stay as they are.
+    A colour bar that panels share stays at their right.  A figure of another layout stays as it is.
     """
     width, height = (float(side) for side in figure.get_size_inches())
     panels = [axes for axes in figure.axes if axes.get_label() != _BAR]
     rows, columns = _shape(panels)
-    has_bar = len(panels) < len(figure.axes)
-    if width <= WIDTH or columns == 0 or (columns > 1 and (has_bar or (columns == 2 and rows > 1))):
+    if width <= (WIDTH if rows == 1 or columns == 1 else _PAIR) or columns == 0:
         return figure
     tall = max(_SHAPE * WIDTH, 0.9 * height / rows)
     with style.style():
@@ -43,8 +45,37 @@ def narrowed(figure: Figure) -> Figure:
         for axes in panels:
             legend = axes.get_legend()
             if legend is not None and legend.get_bbox_to_anchor().y0 >= axes.bbox.y1 - 1.0:
-                legend_above(axes, _COLUMNS)
+                _fit_legend(axes, float(figure.bbox.width))
+        for key in list(figure.legends):
+            _fit_key(figure, key)
     return figure
+
+
+def _fit_legend(axes: Axes, width: float) -> None:
+    """Put the legend above the panel in as many columns as leave room for the numbers at its left."""
+    for columns in range(_COLUMNS, 0, -1):
+        legend_above(axes, columns)
+        legend = axes.get_legend()
+        if legend is not None and legend.get_window_extent().width <= _SHARE_OF_LEGEND * width:
+            return
+
+
+def _fit_key(figure: Figure, key: Legend) -> None:
+    """Put the key of all panels, which stands below or above them, in as many columns as fit."""
+    below = key.get_window_extent().y1 < 0.5 * figure.bbox.height
+    artists, texts = list(key.legend_handles), key.get_texts()
+    for columns in range(_COLUMNS, 0, -1):
+        key.remove()
+        key = figure.legend(
+            [artist for artist in artists if artist is not None],
+            [text.get_text() for text in texts],
+            loc="outside lower center" if below else "outside upper left",
+            ncols=columns,
+            fontsize=texts[0].get_fontsize(),
+            columnspacing=1.2,
+        )
+        if key.get_window_extent().width <= figure.bbox.width:
+            return
 
 
 def _shape(panels: list[Axes]) -> tuple[int, int]:
@@ -58,8 +89,12 @@ def _shape(panels: list[Axes]) -> tuple[int, int]:
 
 
 def _place(figure: Figure, panels: list[Axes], columns: int) -> None:
-    """Put the panels into a grid of so many columns, row by row."""
+    """Put panels into a grid of so many columns, row by row; labels that the panel at the left had stand again."""
     grid = figure.add_gridspec(-(-len(panels) // columns), columns)
+    label = ""
     for index, axes in enumerate(panels):
         axes.set_subplotspec(grid[index // columns, index % columns])
+        label = axes.get_ylabel() or label
+        if index % columns == 0:
+            axes.set_ylabel(label)
         axes.tick_params(labelbottom=True, labelleft=True)

@@ -14,6 +14,7 @@ from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 from . import style
+from .labels import decimal_or_power
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def draw_parameter_map(
         line = np.array([start, end])
         axes.plot(line, level * rate * line, color=style.LIMIT, linewidth=0.9, zorder=3.0)
         axes.annotate(
-            rf"$\lambda={level:g}$",
+            rf"$\lambda={level:g}$" if level == min(levels) else f"{level:g}",  # one name, so that they fit
             (end, level * rate * end),
             xytext=(3.0, 1.0) if end == right else (0.0, 3.0),
             textcoords="offset points",
@@ -127,10 +128,10 @@ def draw_parameter_map(
     axes.set_ylim(bottom, top)
     _mark_times(axes, {name: t for name, t in (marks or {}).items() if left <= t <= right})
     bar = style.figure_of(axes).colorbar(shade, ax=axes, pad=0.1, aspect=26)
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(decimal_or_power))
     within_a_decade = not logarithmic or float(finite.max()) < 10.0 * float(finite.min())
     if within_a_decade:  # else the powers of ten are enough, and numbers between them would overlap
-        bar.ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        bar.ax.yaxis.set_minor_formatter(FuncFormatter(decimal_or_power))
     else:
         bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.set_label(label)
@@ -177,5 +178,5 @@ def _cell_edges(centres: FloatArray) -> FloatArray:
 
 def _decimal_ticks(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+        axis.set_major_formatter(FuncFormatter(decimal_or_power))
+        axis.set_minor_formatter(NullFormatter())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ..core import checks
 from ..storage.folder import write_atomically
 from . import style
 from .formats import FORMATS, WIDTHS
+from .narrow import narrowed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +26,7 @@ SMALLEST_TEXT = 7.0
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A finished figure whose SVG text is drawn once, for its file and for a page.
+    """A finished figure whose SVG text is drawn once, for its file and for a page, and once more for narrow screens.
 
     Attributes
     ----------
@@ -38,6 +40,19 @@ class Drawing:
     def svg(self) -> str:
         """The figure as one SVG document in its own width."""
         return svg_text(self.figure)
+
+    @cached_property
+    def narrow_svg(self) -> str | None:
+        """The figure made narrow for telephones, as one SVG document.
+
+        None where it is narrow already, and for a figure that cannot be copied, such as one with functions as labels.
+        """
+        try:
+            copied = pickle.loads(pickle.dumps(self.figure))
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return None
+        before = tuple(copied.get_size_inches())
+        return None if tuple(narrowed(copied).get_size_inches()) == before else svg_text(copied)
 
 
 def drawing(figure: Figure | Drawing) -> Drawing:

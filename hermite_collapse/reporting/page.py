@@ -22,7 +22,7 @@ from markupsafe import Markup
 from ..core.numbers import significant
 from ..core.printable import printable_lines
 from ..figures import style
-from ..figures.saving import Drawing, drawing
+from ..figures.saving import Drawing, drawing, drawings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -108,9 +108,9 @@ def external_references(text: str) -> list[str]:
 
 
 def inline_svg(
-    figure: Figure | Drawing, *, name: str | None = None, description: str | None = None
+    figure: Figure | Drawing, *, name: str | None = None, description: str | None = None, narrow: bool = False
 ) -> Markup:
-    """Return the figure as an SVG element for a page.
+    """Return the figure as an SVG element for a page, an empty one where it has no narrow form and that is asked for.
 
     Parameters
     ----------
@@ -119,6 +119,8 @@ def inline_svg(
         Put before identifiers, so that several figures can share a page; else the figure's own name.
     description : str, optional
         Alternative text; else the figure's label.
+    narrow : bool
+        The figure made narrow for telephones.
 
     Returns
     -------
@@ -132,7 +134,11 @@ def inline_svg(
     drawn = drawing(figure)
     name = re.sub(r"[^a-z0-9]+", "-", (name or drawn.figure.get_gid() or "figure").lower()).strip("-")
     words = description if description is not None else str(drawn.figure.get_label() or name)
-    text = drawn.svg[drawn.svg.index("<svg") :]
+    document = drawn.narrow_svg if narrow else drawn.svg
+    if document is None:
+        return Markup()
+    name = f"{name}-narrow" if narrow else name
+    text = document[document.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     # A style element inside an inlined figure would apply to the whole page; the style sheet has its rule.
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
@@ -152,10 +158,14 @@ def inline_svg(
 
 
 def captioned(figures: Mapping[str, Figure | Drawing]) -> list[dict[str, object]]:
-    """Return figures by name as what the templates show: each as SVG, under its label."""
+    """Return figures by name as what the templates show: each as SVG, wide and narrow, under its label."""
     return [
-        {"svg": inline_svg(figure, name=name), "caption": drawing(figure).figure.get_label()}
-        for name, figure in figures.items()
+        {
+            "svg": inline_svg(figure, name=name),
+            "narrow": inline_svg(figure, name=name, narrow=True),
+            "caption": figure.figure.get_label(),
+        }
+        for name, figure in drawings(figures).items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every figure of a command is drawn once in each format: its file and the page share one drawing."""
+"""Every figure of a command is drawn once in each format, and once narrow: its file and the page share a drawing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def test_a_figure_is_drawn_once_in_each_format(command, drawn, tmp_path):
     if command == "compare":
         pytest.importorskip("torch")
     assert run([*arguments, "--out", str(tmp_path / "o")]) in (0, 1)
-    assert drawn == {(name, kind): 1 for name in names for kind in ("svg", "png")}
+    # The page holds the figure of the file, and the same made narrow for telephones.
+    assert drawn == {(name, kind): count for name in names for kind, count in (("svg", 2), ("png", 1))}
     page = set(paths((tmp_path / "o" / "report.html").read_text()))
     for name in names:
         inside = paths((tmp_path / "o" / "figures" / f"{name}.svg").read_text())
@@ -57,6 +58,6 @@ def test_a_figure_is_drawn_once_in_each_format(command, drawn, tmp_path):
 def test_another_width_of_the_files_is_another_drawing(drawn, tmp_path):
     formats = ["--figure-format", "svg", "--width", "single"]
     assert run(["audit", "edm", "--steps", "5", *formats, "--out", str(tmp_path / "o")]) == 0
-    assert drawn == {("audit", "svg"): 2}
+    assert drawn == {("audit", "svg"): 3}
     inside = set(paths((tmp_path / "o" / "figures" / "audit.svg").read_text()))
     assert inside and not inside.issubset(paths((tmp_path / "o" / "report.html").read_text()))

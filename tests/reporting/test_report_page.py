@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 from matplotlib.figure import Figure
 
 from hermite_collapse.figures import describe, draw_attenuation, style
+from hermite_collapse.figures.narrow import WIDTH
 from hermite_collapse.reporting import page
 
 
@@ -50,6 +51,39 @@ def test_two_figures_on_a_page_share_no_identifier() -> None:
     used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)
     assert used and {a or b for a, b in used} <= set(names)
     assert not page.external_references(text)
+
+
+def test_a_page_shows_a_figure_narrow_on_narrow_screens_and_wide_elsewhere() -> None:
+    (shown,) = page.captioned({"one": figure("one")})
+    wide, narrow = str(shown["svg"]), str(shown["narrow"])
+    widths = [float(re.findall(r'viewBox="0 0 ([0-9.]+)', text)[0]) for text in (wide, narrow)]
+    assert widths[1] == pytest.approx(72.0 * WIDTH) and widths[0] > 1.2 * widths[1]
+    names = [re.findall(r'\bid="([^"]+)"', text) for text in (wide, narrow)]
+    assert min(map(len, names)) > 20 and not set(names[0]) & set(names[1])
+    text = page.render(
+        "result.html.j2",
+        title="x",
+        lead="",
+        tone="",
+        facts=(),
+        figures=[shown],
+        tables=(),
+        sections=(),
+        notes=(),
+        command="",
+        config_text="",
+    )
+    assert text.count('class="plate wide-screen"') == text.count('class="plate narrow-screen"') == 1
+    screens = re.findall(r"@media screen and \(max-width: 36rem\) \{(.*?)\n\}", text, flags=re.DOTALL)
+    assert len(screens) == 1 and ".wide-screen { display: none; }" in screens[0]
+
+
+def test_a_figure_that_is_narrow_or_cannot_be_copied_has_one_form() -> None:
+    small = style.new_figure(width=WIDTH, height=3.0)
+    assert not page.inline_svg(small, narrow=True) and page.inline_svg(small)
+    fixed = figure("fixed")
+    fixed.axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    assert not page.inline_svg(fixed, narrow=True) and page.inline_svg(fixed)
 
 
 def test_colours_with_a_role_become_properties_that_the_style_sheet_defines() -> None:
