@@ -42,6 +42,7 @@ from tests.triton_processes import (
     compile_for_hopper,
     compiled,
     interpreted,
+    registers_of,
     reverse_for_hopper,
     run_in_the_interpreter,
 )
@@ -264,6 +265,9 @@ def guidance_of(mixture: TorchMixture, scale: float) -> ClassGuidance:
         case(6, 3, "rotated", slow=True),
         case(40, 20, "diagonal", slow=True),
         case(35, 10, "isotropic", slow=True),
+        case(7, 4, "diagonal", slow=True),
+        case(5, 7, "isotropic", slow=True),
+        case(4, 40, "diagonal", slow=True),
     ],
 )
 def test_guided_particles_are_those_of_the_loop(components, dimension, kind):
@@ -469,6 +473,22 @@ def test_the_reverse_diffusion_compiles_for_a_card(form, guided):
     width = 16 if form == "matrices" else 2
     code = reverse_for_hopper(width - 1, width, tile=width, GUIDED=guided).asm["ptx"]
     assert (".f64.f64.f64.f64" in code) == (form == "matrices")  # the tensor units
+
+
+@compiled
+@pytest.mark.parametrize("width", [case(width, slow=width != 4) for width in triton_reverse.GUIDED_LAUNCHES])
+def test_guided_particles_stay_in_registers(width):
+    """All but 72 bytes of a thread in wide ones; cut as without guidance, more do not from four dimensions on."""
+    stacks = []
+    for launches in (triton_reverse.GUIDED_LAUNCHES, triton_reverse.LAUNCHES):
+        cut = launches[width]
+        dimension = max(1, width - 5) if width >= 16 else width
+        built = reverse_for_hopper(
+            dimension, width, tile=cut.tile, particles=cut.particles, ahead=cut.ahead, GUIDED=True
+        )
+        stacks.append(registers_of(built)[1])
+    assert stacks[0] <= (72 if width >= 32 else 0)
+    assert width < 4 or stacks[1] >= stacks[0] + 64
 
 
 @compiled

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STEPS = 100
 # Particles, warps, stages of loading ahead, and the widest tile of components.
-SHAPES = [(64, 4, 2, 32), (64, 4, 2, 16), (32, 2, 2, 32), (32, 2, 2, 16), (64, 4, 1, 16)]
+SHAPES = [(64, 4, 2, 32), (64, 4, 2, 16), (32, 2, 2, 32), (32, 2, 2, 16), (64, 4, 1, 16), (32, 4, 2, 32)]
 LANE_SHAPES = [(128, 4, 1, 8), (256, 4, 1, 8)]
 # Queries, points, warps, stages of loading ahead.
 ATTENTION_SHAPES = [(64, 128, 4, 3), (64, 64, 4, 3), (64, 128, 4, 2), (64, 256, 4, 2), (128, 128, 8, 3)]
@@ -88,8 +88,8 @@ def reverse_diffusions(device: torch.device) -> Iterator[dict[str, Any]]:
         (3, 1, 1 << 23, True, LANE_SHAPES),
         (8, 2, 1 << 22, False, LANE_SHAPES[:1]),
         (16, 8, 1 << 20, False, LANE_SHAPES[:1]),
-        (64, 32, 1 << 18, False, [(64, 4, 1, 32)]),
-        (64, 64, 1 << 17, False, [(64, 4, 1, 32)]),
+        (64, 32, 1 << 18, False, [(64, 4, 1, 32), (32, 4, 1, 32)]),
+        (64, 64, 1 << 17, False, [(64, 4, 1, 32), (16, 4, 1, 16)]),
     ):
         law = mixture(components, dimension, isotropic, device)
         denoiser = MixtureDenoiser(law)

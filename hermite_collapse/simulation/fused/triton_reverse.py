@@ -64,6 +64,17 @@ LAUNCHES = {
     32: Launch(64, 4, 1, 32),
     64: Launch(64, 4, 1, 32),
 }
+# Under guidance a particle has two sets of sums: fewer at once, so that none of its numbers has to lie in memory (as
+# ptxas counts them; up to 72 bytes of a thread do from 24 dimensions on, and 312 where eight have frames).
+GUIDED_LAUNCHES = {
+    1: Launch(256, 4, 1, 8),
+    2: Launch(128, 4, 1, 8),
+    4: Launch(128, 4, 1, 4),
+    8: Launch(128, 4, 1, 2),
+    16: Launch(32, 4, 2, 32),
+    32: Launch(32, 4, 1, 16),
+    64: Launch(16, 4, 1, 16),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +102,17 @@ class Prepared:
 
     @classmethod
     def of(cls, plan: Plan, launch: Launch | None = None) -> Prepared:
-        """Return the tables of a plan, d at most 64, cut as `LAUNCHES` says unless another way is given."""
+        """Return the tables of a plan, d at most 64, cut as the module says unless another way is given."""
         in_lanes = plan.dimension <= _WIDEST_LANE
         least = 1 if in_lanes else 16
         width = max(least, triton.next_power_of_2(plan.dimension))
         sizes = np.diff(plan.group_start)
-        cut = LAUNCHES[width] if launch is None else launch
+        guided = len(plan.class_of) > 0
+        cut = (GUIDED_LAUNCHES if guided else LAUNCHES)[width] if launch is None else launch
         tile = max(least, min(triton.next_power_of_2(int(sizes.max())), cut.tile))
         members, frame_of = _tiles(plan, tile)
         frames = _padded(plan.frames if len(plan.frames) else np.zeros((1, 1, 1)), (width, width))
         frames[:, range(plan.dimension, width), range(plan.dimension, width)] = 1.0
-        guided = len(plan.class_of) > 0
         class_of = np.full((len(members), tile), -1, dtype=np.int32)
         for number, values in enumerate(members if guided else []):
             class_of[number, : values.stop - values.start] = plan.class_of[values]
