@@ -29,6 +29,7 @@ from ..storage.claims import ASKED, CONFIG, claimed, first_difference, holds_wor
 from ..storage.datasets import write_dataset
 from ..storage.record import DOCUMENT, SimulatedRecursion
 from ..storage.regular import require_existing
+from ..storage.written import WrittenFiles
 from .asked import asked_of_run, require_own_config, write_config
 from .config import Config, load_config
 from .enough_steps import asked_sampler, enough_steps, is_refined
@@ -111,6 +112,7 @@ class Results:
         from ..laws.empirical import EmpiricalLaw
         from ..recursion.description import describe_recursion
 
+        self._require_unedited(name, "folder")
         record, recursion = SimulatedRecursion.load(self.folder / name), self.recursion
         section, rounds = self.config.simulation, self.config.recursion.rounds
         wanted = describe_recursion(recursion, rounds) | {
@@ -134,6 +136,9 @@ class Results:
                 wanted.pop(law, None)
         self._require(recorded, wanted)
         return record
+
+    def _require_unedited(self, name: str, argument: str) -> None:
+        WrittenFiles(self.folder / name).require_unedited(argument)
 
     def _require(self, recorded: object, wanted: object) -> None:
         difference = first_difference(recorded, wanted)
@@ -243,6 +248,8 @@ def open_folder(folder: str | os.PathLike[str], config: Config, *, resume: bool)
         if not resume:
             raise InputError(f"out must be empty unless --resume is given, got {results}.")
         require_own_config(folder, config, asked_of_run)
+        for name in (SIMULATION, REFINED):
+            results._require_unedited(name, "out")
     return results
 
 

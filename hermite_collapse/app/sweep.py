@@ -27,7 +27,8 @@ from ..core.types import FloatArray
 from ..simulation.words import STEPS
 from ..storage.claims import claimed
 from ..storage.datasets import write_dataset
-from ..storage.folder import read_arrays, write_arrays
+from ..storage.folder import array_bytes, read_arrays
+from ..storage.written import WrittenFiles
 from .asked import asked_of_sweep, require_own_config, write_config
 from .config import Config, key_sections, parse_config, unknown_key
 from .cost import Cost, cost_of_prediction, cost_of_simulation
@@ -181,10 +182,13 @@ def run_sweep(
     Raises
     ------
     InputError
-        If the folder holds something else; if every point failed, or, without `failures`, any.
+        If the folder holds something else, or a point that was edited since; if every point failed, or, without
+        `failures`, any.
     """
     total = len(sweep.configs)
     with claimed(folder, asked_of_sweep(sweep.config), name="folder") as path:
+        files = WrittenFiles(path)
+        files.require_unedited()
         open_points = [i for i in range(total) if not _file(path, i).exists()]
         if len(open_points) < total:
             require_own_config(path, sweep.config, asked_of_sweep)
@@ -197,7 +201,7 @@ def run_sweep(
             if isinstance(point, Failure):
                 failed[index] = point.reason
             else:
-                write_arrays(_file(path, index), point)
+                files.write(_file(path, index).name, array_bytes(point))
                 done += 1
             if progress is not None:
                 progress(done, total)

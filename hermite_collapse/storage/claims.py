@@ -32,6 +32,7 @@ _TRACES = (
     LOCK,
     CONFIG,
     "manifest.json",
+    "digests.txt",
     "timings.json",
     "particles-*.npy",
     f"{UNFINISHED}*",

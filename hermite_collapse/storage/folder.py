@@ -40,14 +40,24 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 def write_json(path: str | os.PathLike[str], document: object) -> None:
     """Write a JSON document, keys sorted, atomically."""
-    write_atomically(path, (json.dumps(document, indent=2, sort_keys=True, allow_nan=True) + "\n").encode())
+    write_atomically(path, json_bytes(document))
+
+
+def json_bytes(document: object) -> bytes:
+    """Return a JSON document as it is written, keys sorted."""
+    return (json.dumps(document, indent=2, sort_keys=True, allow_nan=True) + "\n").encode()
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write an npz file whose bytes depend on the arrays alone, atomically."""
+    write_atomically(path, array_bytes(arrays))
+
+
+def array_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return arrays as an npz file whose bytes depend on them alone."""
     buffer = io.BytesIO()
     np.savez(buffer, **{name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

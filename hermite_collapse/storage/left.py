@@ -6,7 +6,7 @@ Pages and figures are views of the rest: they are drawn again whatever became of
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..core.errors import InputError
@@ -44,9 +44,16 @@ def require_unedited(folder: str | os.PathLike[str], left: Mapping[str, object])
         Naming the first such file.  One that was deleted can be written again.
     """
     for name, content in left.items():
-        file = Path(folder, name)
-        if file.exists() and digest(file) != content:
-            raise InputError(
-                f"out must be empty or hold what this call left there, got {str(folder)!r} with {name} edited since: "
-                "restore or remove it, or give another folder."
-            )
+        require_content(folder, name, {content})
+
+
+def require_content(
+    folder: str | os.PathLike[str], name: str, digests: Collection[object], argument: str = "out"
+) -> None:
+    """Refuse a folder with a file that has none of the digests it was left with; InputError."""
+    file = Path(folder, name)
+    if file.exists() and digest(file) not in digests:
+        raise InputError(
+            f"{argument} must be empty or hold what this call left there, got {str(folder)!r} with {name} edited "
+            "since: restore or remove it, or give another folder."
+        )

@@ -16,8 +16,9 @@ from ..core.errors import InputError
 from ..core.numbers import counted
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from .folder import read_arrays, read_json, write_arrays, write_json
+from .folder import array_bytes, json_bytes, read_arrays, read_json
 from .run_folder import read_timings, write_timings
+from .written import WrittenFiles
 
 ARRAYS = "record.npz"
 DOCUMENT = "record.json"
@@ -158,14 +159,16 @@ class SimulatedRecursion(Displayed, Value):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the record into a folder, which is made if need be; each file atomically, `record.json` last.
 
-        The bytes of `record.npz` and `record.json` depend on the run alone; times and notes are in `timings.json`.
+        The bytes of `record.npz` and `record.json` depend on the run alone; times and notes are in `timings.json`, and
+        digests of both in `digests.txt`.
         """
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         arrays, document = self._parts()
         write_timings(path, dict(enumerate(self.wall_seconds.tolist())), self.notes)
-        write_arrays(path / ARRAYS, arrays)
-        write_json(path / DOCUMENT, document)
+        files = WrittenFiles(path)
+        files.write(ARRAYS, array_bytes(arrays))
+        files.write(DOCUMENT, json_bytes(document))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> SimulatedRecursion:

@@ -3,6 +3,7 @@
     manifest.json         what the run is; a folder is continued only by the run that began it
     particles-00007.npy   the particles after 7 rounds, as long as a later round or the user needs them
     round-00007.npz       the statistics of that round; its presence says that the round is complete
+    digests.txt           digests of the rest, so that a run goes on from no round that was edited since
     timings.json          seconds of each round, notes: the only file that differs between two runs of the same seed
 
 A round's particles come before its statistics and older particles go after them: the complete rounds on the disk
@@ -22,8 +23,9 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .claims import Claim
-from .folder import read_arrays, read_json, write_arrays, write_atomically, write_json
+from .folder import array_bytes, read_arrays, read_json, write_json
 from .regular import reason_of, require_regular
+from .written import WrittenFiles
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
@@ -63,12 +65,18 @@ class RunFolder:
     Raises
     ------
     InputError
-        If the folder holds another run, or files that are not a run's.
+        If the folder holds another run, files that are not a run's, or rounds that were edited since.
     """
 
     def __init__(self, path: str | os.PathLike[str], manifest: Mapping[str, object]) -> None:
         self.path = Path(path)
         self._claim = Claim(self.path, manifest, record=MANIFEST, name="folder")
+        try:
+            self._files = WrittenFiles(self.path)
+            self._files.require_unedited()
+        except BaseException:
+            self._claim.release()
+            raise
 
     def close(self) -> None:
         """Let other processes have the folder."""
@@ -93,8 +101,8 @@ class RunFolder:
         if particles is not None:
             buffer = io.BytesIO()
             np.save(buffer, np.ascontiguousarray(particles))
-            write_atomically(self._particles(index), buffer.getvalue())
-        write_arrays(self._statistics(index), statistics)
+            self._files.write(self._particles(index).name, buffer.getvalue())
+        self._files.write(self._statistics(index).name, array_bytes(statistics))
         self.remove_particles(obsolete)
 
     def remove_particles(self, indices: Iterable[int]) -> None:

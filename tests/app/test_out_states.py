@@ -118,6 +118,21 @@ def test_what_was_edited_is_not_written_over(name, copy, capsys):
         file.write_bytes(content)
 
 
+@pytest.mark.parametrize("name", named(RESUMED))
+def test_work_that_was_edited_is_not_continued(name, copy, capsys):
+    """Rounds, records and points of a folder that goes on: each in turn, and all as they were afterwards."""
+    folder = copy(name)
+    work = [*folder.rglob("*.npz"), *folder.rglob("record.json")]
+    assert len(work) == (1 if name == "sweep" else 5)
+    for file in work:
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        said = refused(again(name, folder), folder, capsys)
+        assert f"with {file.name} edited since: restore or remove it" in said
+        file.write_bytes(content)
+    assert run(again(name, folder)) in (0, 4)
+
+
 @pytest.mark.parametrize("how", ["interrupted before it wrote", "interrupted", "killed"])
 def test_what_was_edited_after_a_second_call_did_not_end_is_not_written_over(how, copy, monkeypatch, capsys):
     """Whatever ends the second call, files that it wrote and files that it did not come to are still known."""
