@@ -372,7 +372,7 @@ OTHERS = (
     ),
     _in(
         "diagnosis",
-        "sampler_model",
+        "matrix_rounds",
         "between = (alpha * old)[:, :, None]",
         "between = (0.0 * old)[:, :, None]",
         "means that drift apart add nothing to a training set",
@@ -401,6 +401,22 @@ OTHERS = (
         "return 0.0 * (full - alone)",
         "what directions that are no eigenvectors pass to each other, left out",
         "tests/diagnosis/test_matrix_errors.py",
+    ),
+    _in(
+        "diagnosis",
+        "data_errors",
+        "of_data[later] += fresh_fraction * image",
+        "of_data[later] += 0.0 * image",
+        "fresh data of later rounds carry no error of the data's moments",
+        "tests/diagnosis/test_data_errors.py",
+    ),
+    _in(
+        "diagnosis",
+        "sampler_errors",
+        "float(left @ left) + current.log_determinant",
+        "float(left @ left)",
+        "the likeliest fresh fraction of a sampler, without the determinant of its covariance",
+        "tests/diagnosis/test_sampler_errors.py",
     ),
     _in(
         "diagnosis",

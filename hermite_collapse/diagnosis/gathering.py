@@ -191,7 +191,8 @@ def _assembled(
     elif joint is not None:
         inside = np.flatnonzero(used.reshape(-1))
         covariance = joint[np.ix_(inside, inside)]
-        if np.linalg.eigvalsh(covariance)[0] <= 0.0:
+        scale = np.sqrt(np.diagonal(covariance))  # columns of very different sizes lose no digits
+        if np.linalg.eigvalsh(covariance / scale / scale[:, None])[0] <= 0.0:
             raise InputError("covariance must be positive definite where it is used, got one that is not.")
     else:
         covariance = np.ones(int(used.sum()))

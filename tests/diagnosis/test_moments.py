@@ -159,27 +159,6 @@ def test_halves_that_choose_directions_are_weighed_so_that_errors_do_not_add():
     assert moments.samples == round(300 / (0.5 + (1 - OWN_WEIGHT) ** 2))
 
 
-def test_errors_of_the_moments_widen_those_of_the_curves():
-    """By the scatter of curves over many draws of the moments."""
-    data = samples()
-    directions = directions_of(data, 3)
-    exact = moments_of(data, data.mean(axis=0), directions)
-    model = SamplerModel.of(SAMPLER)
-    observations = observed(exact, 3)
-    assert model.observed(observations, ALPHA) is observations
-    known = observed(exact.replace(samples=400), 3)
-    added = np.diagonal(model.observed(known, ALPHA).covariance - known.covariance).reshape(ROUNDS, 3)
-    rng = np.random.default_rng(5)
-    root = np.linalg.cholesky(exact.covariance)
-    drawn = []
-    for _ in range(100):
-        normal = rng.normal(size=(400, len(root))) @ root.T
-        moments = exact.replace(covariance=normal.T @ normal / 400)
-        drawn.append(predicted(known.replace(moments=moments))[1:])
-    expected = np.mean((np.array(drawn) - predicted(known)[1:]) ** 2, axis=0)
-    assert np.all(added < 4.0 * expected) and np.all(added > expected / 4.0)
-
-
 def test_a_part_keeps_the_curves_that_it_has():
     data = samples()
     observations = observed(moments_of(data, data.mean(axis=0), directions_of(data, 5)), 5)

@@ -1,0 +1,170 @@
+r"""Measured curves with the errors that the rounds of a sampler themselves give them, at the likeliest fresh fraction.
+
+What errors of one round do to later ones depends on the contraction of the round map and so on the fresh fraction
+alpha: the covariance C speaks of it as the curves do.  With the variances s of the data at their best for each alpha,
+
+    -2 log likelihood = min over s of (y - F(alpha, s))^T C(alpha)^{-1} (y - F(alpha, s)) + log det C(alpha),
+
+F linear in s about the measured values.  C holds the noise of the samples and what it passes on (`history`), what
+directions pass to each other (`matrix_errors`), and the errors of moments of unseen data (`data_errors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.types import FloatArray
+from .data_errors import BackStep, DataErrors, errors_of, forms_of_data
+from .gathering import from_measured
+from .matrix_errors import Step, passed_between
+from .matrix_rounds import MatrixRounds, law_of
+from .measured import Measured
+from .moments import OWN_WEIGHT
+from .observations import Observations
+from .reweighting import near_measured
+from .round_models import FRESH
+from .sampling_noise import LEAST_SHRINKAGE
+
+_ACCURACY = 2e-3  # of the likeliest fresh fraction, far below its error
+
+
+class _Rounds(NamedTuple):
+    """What a fresh fraction makes of variances of the data: curves (k + 1, c), slopes (k, c) and their errors."""
+
+    curves: FloatArray
+    slopes: FloatArray
+    steps: list[Step]
+    last: FloatArray
+    errors: DataErrors
+
+
+class _Hypothesis(NamedTuple):
+    """The curves with the covariance of one fresh fraction, -2 log likelihood, and the best variances of the data."""
+
+    observations: Observations
+    misfit: float
+    starts: FloatArray
+
+
+def with_own_errors(
+    rounds: MatrixRounds, observations: Observations, fresh_fraction: float | None
+) -> Observations:
+    """Return measured curves with the covariance of a sampler's own rounds.
+
+    Parameters
+    ----------
+    rounds : MatrixRounds
+    observations : Observations
+        Others than measured generations stay as they are.
+    fresh_fraction : float, optional
+        If held; the likeliest one otherwise.
+    """
+    if observations.measured is None or observations.covariance.ndim == 1:
+        return observations
+    measured, guesses = observations.measured, np.maximum(observations.start_guesses, 0.0)
+
+    def misfit(share: float) -> float:
+        return _under(rounds, observations, measured, share, guesses).misfit
+
+    share = _smallest(misfit) if fresh_fraction is None else fresh_fraction
+    starts = _under(rounds, observations, measured, share, guesses).starts
+    return _under(rounds, observations, measured, share, starts).observations
+
+
+def _smallest(misfit: Callable[[float], float]) -> float:
+    """Return the fresh fraction of the smallest value: between the neighbours of the best of a grid."""
+    from scipy.optimize import minimize_scalar
+
+    grid = (0.0, *FRESH.grid, 1.0)
+    values = [misfit(share) for share in grid[1:-1]]
+    best = int(np.argmin(values)) + 1
+    between = minimize_scalar(
+        misfit, bounds=(grid[best - 1], grid[best + 1]), method="bounded", options={"xatol": _ACCURACY}
+    )
+    return float(between.x) if between.fun < values[best - 1] else grid[best]
+
+
+def _under(
+    rounds: MatrixRounds, observations: Observations, measured: Measured, share: float, starts: FloatArray
+) -> _Hypothesis:
+    """Return the curves under a fresh fraction and variances of the data."""
+    old = 1.0 - share
+    made = _made(rounds, observations, share, starts)
+    near = near_measured(made.curves[measured.rounds.astype(np.int64)], measured)
+    current = from_measured(measured, old * made.slopes, made.slopes, near, starts).replace(
+        moments=observations.moments
+    )
+    if observations.moments is not None:
+        current = _widened(current, measured, made, old)
+    index = observations.rounds.astype(np.int64)
+    free = observations.free_starts
+    rest = current.whiten((observations.values - made.curves[index])[current.used])
+    design = current.whiten(made.errors.by_starts[index][..., free][current.used].T).T
+    moved = np.linalg.lstsq(design, rest, rcond=None)[0]
+    left = rest - design @ moved
+    best = starts.copy()
+    best[free] = np.clip(best[free] + moved, 0.5 * best[free], 2.0 * best[free])
+    return _Hypothesis(current, float(left @ left) + current.log_determinant, best)
+
+
+def _made(rounds: MatrixRounds, observations: Observations, share: float, starts: FloatArray) -> _Rounds:
+    """Return the curves of a fresh fraction."""
+    count, moments = len(starts), observations.moments
+    if moments is None:
+        curves, slopes, by_starts = [starts], [], [np.ones(count)]
+        for _ in range(observations.last):
+            image, slope = rounds.interpolant.with_slope(share * starts + (1.0 - share) * curves[-1])
+            curves.append(image)
+            slopes.append(slope)
+            by_starts.append(slope * (share + (1.0 - share) * by_starts[-1]))
+        diagonal = np.eye(count) * np.array(by_starts)[:, None, :]
+        nothing = np.empty(0)
+        return _Rounds(
+            np.array(curves), np.array(slopes), [], nothing, DataErrors(diagonal, nothing, nothing)
+        )
+    alpha = np.array([[share]])
+    law = model = law_of(moments, starts[None])
+    curves, slopes, steps, back = [starts], [], [], []
+    for _ in range(observations.last):
+        trained = rounds.trained(alpha, law, model)
+        differences = trained.differences[0]
+        steps.append(Step(model.covariance[0], trained.axes[0], differences))
+        back.append(
+            BackStep(
+                trained.axes[0],
+                differences,
+                rounds.gain_differences(trained)[0],
+                trained.gain[0],
+                trained.mean[0],
+                (law.mean - model.mean)[0],
+            )
+        )
+        slopes.append(trained.slopes(count)[0])
+        model = trained.model
+        curves.append(model.along(count)[0])
+    errors = errors_of(forms_of_data(back, share, count), law.covariance[0])
+    return _Rounds(np.array(curves), np.array(slopes), steps, model.covariance[0], errors)
+
+
+def _widened(observations: Observations, measured: Measured, made: _Rounds, old: float) -> Observations:
+    """Return the curves with what directions pass to each other, and the errors of moments of unseen data."""
+    covariance = observations.covariance.copy()
+    added = passed_between(measured, made.steps, made.last, old, made.slopes)
+    covariance[-len(added) :, -len(added) :] += added
+    moments = observations.moments
+    if moments is not None and moments.samples > 0:
+        index = observations.rounds.astype(np.int64)
+        used = observations.used.reshape(-1)
+        joint = made.errors.joint[index][:, :, index] / moments.samples
+        # The first row is that of the data, whose errors enter their correlations with their weight.
+        with_data = -OWN_WEIGHT * made.errors.with_starts[index] / measured.data_samples
+        joint[:, :, 0] += with_data
+        joint[0] += with_data.transpose(2, 0, 1)
+        covariance += joint.reshape(used.size, used.size)[np.ix_(used, used)]
+    scale = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
+    # What Gaussian samples pass on may not fit to the noise of others.
+    safe = np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] > LEAST_SHRINKAGE / 10.0
+    return observations.replace(covariance=covariance) if safe else observations

@@ -1,0 +1,141 @@
+"""The covariance of a sampler's own rounds: that of the likeliest fresh fraction, and its verdicts on the truth."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import hermite_collapse as hc
+from hermite_collapse.diagnosis.fitting import fit
+from hermite_collapse.diagnosis.reweighting import followed
+from hermite_collapse.diagnosis.sampler_errors import with_own_errors
+from hermite_collapse.diagnosis.sampler_model import SamplerModel
+
+SIGNAL = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+LEVELS = [*SIGNAL[np.arange(0, 1000, 50)[::-1]], 1.0]
+WIDTHS = {"five": np.array([1.2, 0.8, 0.5, 0.3, 0.15]), "four": np.array([1.3, 0.8, 0.5, 0.3])}
+
+
+def ddim(x, mean, w, rng):
+    """The deterministic sampler's own update with the exact denoiser of a Gaussian, along its axes."""
+    for a, b in pairwise(LEVELS):
+        deviation = x - np.sqrt(a) * mean
+        clean = mean + np.sqrt(a) * w / (a * w + 1 - a) * deviation
+        x = np.sqrt(b) * clean + np.sqrt((1 - b) * (1 - a)) / (a * w + 1 - a) * deviation
+    return x
+
+
+def ddpm(x, mean, w, rng):
+    """The ancestral sampler's own update."""
+    for a, b in pairwise(LEVELS):
+        clean = mean + np.sqrt(a) * w / (a * w + 1 - a) * (x - np.sqrt(a) * mean)
+        beta = 1 - a / b
+        x = np.sqrt(b) * beta / (1 - a) * clean + np.sqrt(a / b) * (1 - b) / (1 - a) * x
+        x = x + np.sqrt(beta * (1 - b) / (1 - a)) * rng.standard_normal(x.shape)
+    return x
+
+
+def heun(x, mean, w, rng):
+    """EDM's second-order sampler."""
+    sigmas = (80 ** (1 / 7) + np.arange(18) / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7
+    x = 80.0 * x
+    for a, b in pairwise([*sigmas, 0.0]):
+        slope = (x - mean) * a / (w + a * a)
+        ahead = x + (b - a) * slope
+        if b > 0:
+            ahead = x + (b - a) * 0.5 * (slope + (ahead - mean) * b / (w + b * b))
+        x = ahead
+    return x
+
+
+STEPS = hc.mechanisms.SamplerSteps
+SAMPLERS = {
+    "ddim": (ddim, STEPS.ddim(steps=20)),
+    "ddpm": (ddpm, STEPS.ddpm(steps=20)),
+    "heun": (heun, STEPS.edm(steps=18)),
+}
+
+
+def unseen_history(name, widths, *, fresh, real, trained, rounds, seed):
+    """Measured generations of a sampler whose training sets are new samples and a part of the last generation."""
+    rng = np.random.default_rng([31, seed])
+    turn = np.linalg.qr(rng.normal(size=(len(widths),) * 2))[0]
+    centre = 0.7 * rng.normal(size=len(widths))
+
+    def law(count):
+        return centre + (rng.standard_normal((count, len(widths))) * widths) @ turn.T
+
+    data, last, generations = law(real), None, []
+    for _ in range(rounds):
+        new = trained if last is None else round(fresh * trained)
+        drawn = law(new)
+        if last is not None:
+            drawn = np.concatenate([drawn, last[rng.permutation(trained)[: trained - new]]])
+        w, axes = np.linalg.eigh(np.cov(drawn.T, bias=True))
+        start = rng.standard_normal((trained, len(w)))
+        last = SAMPLERS[name][0](start, drawn.mean(axis=0) @ axes, w, rng) @ axes.T
+        generations.append(last)
+    return hc.measure(data, generations, degrees=0, unseen=True, training_samples=trained)
+
+
+def test_the_covariance_is_that_of_the_likeliest_fresh_fraction():
+    """By whole fits at held fractions: -2 log likelihood is smallest where the free fit takes its covariance."""
+    measured = unseen_history("ddim", WIDTHS["five"], fresh=0.5, real=1000, trained=500, rounds=6, seed=2)
+    model, observations = SamplerModel.of(SAMPLERS["ddim"][1]), followed(measured, None)
+    shares = np.linspace(0.05, 0.95, 19)
+    held = [with_own_errors(model.maps, observations, share) for share in shares]
+    misfits = [
+        fit(model, observations, fresh_fraction=share).chi_square + one.log_determinant
+        for share, one in zip(shares, held, strict=True)
+    ]
+    best = int(np.argmin(misfits))
+    free = with_own_errors(model.maps, observations, None)
+    distances = [np.linalg.norm(one.covariance - free.covariance) for one in held]
+    assert abs(int(np.argmin(distances)) - best) <= 1 and 0 < best < len(shares) - 1
+    assert np.ptp(misfits) > 4.0
+
+
+def test_curves_without_a_history_keep_the_errors_that_they_have():
+    model = SamplerModel.of(SAMPLERS["ddim"][1])
+    values = np.linspace(1.0, 0.8, 5)[:, None] * [1.0, 0.5]
+    result = hc.diagnose(
+        values, kind="variances", standard_errors=np.full(values.shape, 0.01), sampler=SAMPLERS["ddim"][1]
+    )
+    assert with_own_errors(model.maps, result.observations, None) is result.observations
+
+
+def test_directions_of_very_different_widths_are_fitted():
+    """Whether a covariance of variances 1 and 1e-24 is positive definite, its correlations say, not its eigenvalues."""
+    values = np.linspace(1.0, 0.8, 6)[:, None] * [1.0, 1e-12]
+    scale = 0.01 * values.ravel()
+    apart = np.abs(np.subtract.outer(np.arange(12) // 2, np.arange(12) // 2))
+    joint = np.outer(scale, scale) * 0.9**apart * (np.arange(12)[:, None] % 2 == np.arange(12) % 2)
+    joint += 0.3 * np.outer(scale, scale)
+    result = hc.diagnose(values, kind="variances", covariance=joint, mechanism="affine")
+    assert result.freedom == 12 - 6
+
+
+SETTINGS = {
+    "ddim, weak curves": ("ddim", "five", 0.5, 1000, 500, 6),
+    "ddpm": ("ddpm", "four", 0.1, 2000, 1000, 8),
+    "heun": ("heun", "four", 0.2, 2000, 1000, 8),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_given_sampler_is_rejected_as_rarely_as_promised(setting):
+    """Over 200 histories of data that no model saw: 5 % within 3.1 deviations, the fresh fraction free and held."""
+    name, widths, fresh, real, trained, rounds = SETTINGS[setting]
+    rejected = np.zeros(2)
+    for seed in range(200):
+        measured = unseen_history(
+            name, WIDTHS[widths], fresh=fresh, real=real, trained=trained, rounds=rounds, seed=seed
+        )
+        for j, held in enumerate((None, fresh)):
+            one = hc.diagnose(measured, sampler=SAMPLERS[name][1], mechanism="sampler", fresh_fraction=held)
+            rejected[j] += one.fits_by_mechanism["sampler"].is_rejected
+    assert np.all(np.abs(rejected / 200 - 0.05) <= 3.1 * np.sqrt(0.05 * 0.95 / 200))
