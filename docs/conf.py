@@ -37,6 +37,7 @@ extensions = [
     "executed",
     "docstrings",
     "generated_pages",
+    "typography",
     "offline",
 ]
 exclude_patterns = [
@@ -76,8 +77,8 @@ html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_style = "a11y-light"
+pygments_dark_style = "a11y-dark"
 
 suppress_warnings = ["config.cache"]  # functions among the gallery's settings cannot be cached
 sphinx_gallery_conf = gallery_settings.SETTINGS

@@ -175,7 +175,7 @@ def _index() -> str:
         "`hc.mechanisms`, `hc.schedules`, `hc.presets`, `hc.repair` and `hc.distributed` are names as well, not files:",
         "`from hermite_collapse import mechanisms` is the way to import them, `import hermite_collapse.mechanisms` is not.",
         "",
-        "| page | |",
+        "| page | what is there |",
         "|---|---|",
     ]
     for page, (_, introduction, _) in TOPICS.items():

@@ -9,6 +9,18 @@ from pathlib import Path
 RECORDS = Path(__file__).parents[2] / "validation" / "records" / "cpu"
 Row = Mapping[str, object]
 LIMITS = {"target": "", "at_least": "at least ", "at_most": "at most "}
+TARGETED = {
+    "ratio_to_normals": "",
+    "attention_faster": "",
+    "over_alone": "",
+    "ratio": "",
+    "gflops": " Gflop/s",
+    "per_second": " a second",
+    "processor seconds": " s",
+    "processor_seconds": " s",
+    "seconds": " s",
+}
+"""Figures that a target is for, the first of a row that is here, and their units."""
 SENTENCES = {"met", "case", "what", *LIMITS}
 FIGURES = {
     "anonymous_mib": "working memory {} MiB",
@@ -117,9 +129,23 @@ def _is_setting(value: object) -> bool:
 def _target(row: Row) -> str:
     if "met" not in row:
         return ""
-    limits = "; ".join(words + _number(row[key]) for key, words in LIMITS.items() if key in row)
+    figure = next((key for key in TARGETED if key in row), "")
+    unit = TARGETED.get(figure, "")
+    limits = "; ".join(
+        (words or _side(row, figure)) + _number(row[key]) + unit
+        for key, words in LIMITS.items()
+        if key in row
+    )
     return ": ".join(part for part in (limits, "met" if row["met"] else "**missed**") if part)
 
 
+def _side(row: Row, figure: str) -> str:
+    """Return on which side of its target the figure of a row should be, which the outcome tells."""
+    return "at most " if (float(row[figure]) <= float(row["target"])) == row["met"] else "at least "
+
+
 def _number(value: object) -> str:
+    if isinstance(value, float) and (value >= 1e4 or 0.0 < value < 1e-4):
+        factor, power = f"{value:.2e}".split("e")
+        return f"{float(factor):g} × 10<sup>{int(power)}</sup>"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

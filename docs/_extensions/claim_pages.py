@@ -52,7 +52,7 @@ def _index() -> Iterator[str]:
         if paper:
             yield from (f"*{paper[0]}*, [arXiv:{paper[1]}](https://arxiv.org/abs/{paper[1]}).", "")
         yield from (
-            ":::{div} claims",
+            ":::{div} claims stacked",
             "",
             _linked(table(group)),
             "",

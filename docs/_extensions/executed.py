@@ -88,7 +88,7 @@ class Command(SphinxDirective):
         if status != self.options.get("status", 0):
             raise ExtensionError(f"{self.env.docname}: status {status} of `{command}`:\n{output}{errors}")
         text = shortened(output, self.options.get("lines"))
-        return [_block(command, "text"), *_output(text, WIDTH)]
+        return [_block(command, "command"), *_output(text, WIDTH)]
 
 
 class Python(SphinxDirective):

@@ -18,7 +18,10 @@ def pages() -> dict[str, str]:
     shown = [names.index(name) for name in ("experiment", "as predicted", "verdict")]
     lines = [f"| {' | '.join(names[index] for index in shown)} |", "|---|---|---|"]
     for row in rows[1:]:
-        cells = [_in_words(row[shown[0]]), *(row[index] for index in shown[1:])]
+        cells = [
+            _in_words(row[shown[0]]),
+            *(row[index].replace(" = ", "\u00a0=\u00a0") for index in shown[1:]),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return {"records_table.md": "\n".join(lines) + "\n"}
 

@@ -16,9 +16,14 @@ figure, grid = figures.panels(1, 1, width=6.4, height=3.5)
 axes = grid[0, 0]
 for fresh_fraction in (0.0, 0.05, 0.3):
     pipeline = hc.Pipeline([trip], fresh_fraction=fresh_fraction)
-    axes.plot(np.arange(61), pipeline.trajectory(1.0, 60), label=f"{fresh_fraction:.0%} fresh data")
+    axes.plot(
+        np.arange(61),
+        pipeline.trajectory(1.0, 60),
+        label=f"{fresh_fraction:.0%} fresh data",
+    )
     print(
-        f"{fresh_fraction:.0%} fresh data: limit {pipeline.limit(1.0):.4f}, rate {pipeline.rate(1.0):.4f} a round"
+        f"{fresh_fraction:.0%} fresh data: limit {pipeline.limit(1.0):.4f},",
+        f"rate {pipeline.rate(1.0):.4f} a round",
     )
 axes.set_xlabel("round")
 axes.set_ylabel("variance of the direction, data 1")
@@ -27,5 +32,5 @@ axes.legend(frameon=False)
 figure
 
 # %%
-# **How to read it.**  Without fresh data the direction ends at residual / (1 - gain^2), whatever the data were.  With
+# **How to read it.**  Without fresh data the direction ends at :math:`\text{residual} / (1 - \text{gain}^2)`, whatever the data were.  With
 # 30 % of fresh data a tenth of the variance is lost, and after a few rounds nothing more happens.

@@ -10,7 +10,9 @@ import hermite_collapse as hc
 
 data = hc.presets.load("three_modes_1d")
 recursion = hc.Recursion(data, fresh_fraction=0.3, truncation_time=0.1)
-simulated = hc.simulation.simulate(recursion, rounds=8, particles=50_000, degree=8, progress=False)
+simulated = hc.simulation.simulate(
+    recursion, rounds=8, particles=50_000, degree=8, progress=False
+)
 
 comparison = hc.compare(recursion, simulated)
 print(comparison.verdict.text)

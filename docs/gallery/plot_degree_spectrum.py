@@ -13,7 +13,9 @@ from hermite_collapse import figures
 
 rng = np.random.default_rng(0)
 means = 0.6 * rng.normal(size=(3, 10))
-data = hc.GaussianMixture([0.5, 0.3, 0.2], means - [0.5, 0.3, 0.2] @ means, [0.7, 0.8, 0.6])
+data = hc.GaussianMixture(
+    [0.5, 0.3, 0.2], means - [0.5, 0.3, 0.2] @ means, [0.7, 0.8, 0.6]
+)
 samples = data.sample(4000, rng)
 spectrum = hc.degree_spectrum(samples, degree=6)
 print("resolved up to degree", spectrum.resolvable_degree)
@@ -29,5 +31,5 @@ axes = figures.draw_spectrum(
 axes.figure
 
 # %%
-# **How to read it.**  Filled points are resolved: they stand out of the shaded noise floor.  Hollow ones are noise, and so
-# is everything that one would conclude from them about what a loop does to fine detail.
+# **How to read it.**  Points are filled up to the highest degree that stands out clearly of its own error.  Hollow ones do
+# not, and what one would conclude from them about fine detail is not to be trusted.  The shade is what noise alone has.

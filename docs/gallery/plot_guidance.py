@@ -16,11 +16,16 @@ figure, grid = figures.panels(1, 2, width=8.4, height=3.2)
 left, right = grid[0]
 for within in (0.25, 0.6):
     pipelines = [
-        hc.Pipeline([hc.mechanisms.Guidance(scale, between=1.0 - within)], fresh_fraction=0.5)
+        hc.Pipeline(
+            [hc.mechanisms.Guidance(scale, between=1.0 - within)], fresh_fraction=0.5
+        )
         for scale in scales
     ]
     left.plot(
-        scales, [pipeline.critical_share(within) for pipeline in pipelines], marker="o", label=f"{within:g}"
+        scales,
+        [pipeline.critical_share(within) for pipeline in pipelines],
+        marker="o",
+        label=f"{within:g}",
     )
 left.set_xlabel("guidance scale")
 left.set_ylabel("critical share of fresh data")
@@ -29,7 +34,9 @@ left.legend(title="variance within a class")
 variance = np.geomspace(0.01, 1.0, 60)
 for scale in (1.5, 3.0, 5.0):
     guidance = hc.mechanisms.Guidance(scale, between=0.75)
-    right.plot(variance, guidance.variance(variance) / variance, label=f"scale {scale:g}")
+    right.plot(
+        variance, guidance.variance(variance) / variance, label=f"scale {scale:g}"
+    )
 right.set_xscale("log")
 right.set_xlabel("variance within a class")
 right.set_ylabel("variance after one round / before")

@@ -15,14 +15,17 @@ sigma = np.geomspace(0.01, 0.5, 40)
 figure, grid = figures.panels(1, 1, width=6.4, height=3.6)
 axes = grid[0, 0]
 for kind in ("noisy", "half", "full"):
-    limit = [hc.Pipeline([hc.mechanisms.FinalStep(s, kind)], fresh_fraction=0.1).limit(1.0) for s in sigma]
+    limit = [
+        hc.Pipeline([hc.mechanisms.FinalStep(s, kind)], fresh_fraction=0.1).limit(1.0)
+        for s in sigma
+    ]
     axes.plot(sigma, np.asarray(limit) - 1.0, label=kind)
 axes.axhline(0.0, color="0.6", linewidth=0.8)
 axes.set_xscale("log")
 axes.set_yscale("symlog", linthresh=1e-3)
 axes.set_xlabel("noise level sigma at the last step")
 axes.set_ylabel("limit of the variance over the data's, minus 1")
-axes.legend(frameon=False, title="last step")
+axes.legend(frameon=False, title="last step", loc="lower left")
 figure
 
 # %%

@@ -17,7 +17,7 @@ axes = figures.draw_density_contours(data=data, law=recursion.limit(), title="li
 axes.figure
 
 # %%
-# The heat maps show c_k of data and limit at k = (k_1, k_2).
+# The heat maps show :math:`c_k` of data and limit at :math:`k = (k_1, k_2)`.
 
 figure = figures.coefficient_figure(
     coefficients=data.hermite_coefficients(12), fresh_fraction=0.3, truncation_time=0.05

@@ -16,7 +16,11 @@ real = rng.normal(size=(4000, 6)) * deviations
 fresh_fraction, truncation_time = 0.2, 0.05
 generations, newest = [], real
 for _ in range(8):
-    pool = np.where(rng.random((4000, 1)) < fresh_fraction, rng.choice(real, 4000), rng.choice(newest, 4000))
+    pool = np.where(
+        rng.random((4000, 1)) < fresh_fraction,
+        rng.choice(real, 4000),
+        rng.choice(newest, 4000),
+    )
     scale = np.exp(-truncation_time / 2)
     newest = scale * pool + np.sqrt(1 - scale**2) * rng.normal(size=pool.shape)
     generations.append(newest)

@@ -13,7 +13,10 @@ import hermite_collapse as hc
 fresh_fraction = np.geomspace(0.01, 1.0, 60)
 truncation_time = np.geomspace(1e-6, 1.0, 60)
 degree = np.array(
-    [[hc.half_degree(fresh_fraction=a, truncation_time=t) for t in truncation_time] for a in fresh_fraction]
+    [
+        [hc.half_degree(fresh_fraction=a, truncation_time=t) for t in truncation_time]
+        for a in fresh_fraction
+    ]
 )
 samplers = {
     "EDM, sigma 0.002": hc.time_from_sigma(0.002),
@@ -33,5 +36,5 @@ axes = hc.plot_parameter_map(
 axes.figure
 
 # %%
-# **How to read it.**  Lines of one ratio alpha/(theta t0) are nearly lines of one result: half the truncation time is
-# worth about twice the fresh data.
+# **How to read it.**  Lines of one ratio :math:`\lambda = \alpha / (\theta t_0)` (orange) are nearly lines of one result:
+# half the truncation time is worth about twice the fresh data.

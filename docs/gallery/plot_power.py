@@ -14,7 +14,13 @@ from hermite_collapse import figures
 counts = (500, 1000, 2000, 5000, 10_000, 20_000)
 variances = np.geomspace(1.5, 0.02, 8)
 powers = [
-    hc.detection_power(hc.mechanisms.Truncation(0.05), variances, fresh_fraction=0.2, images=count, rounds=9)
+    hc.detection_power(
+        hc.mechanisms.Truncation(0.05),
+        variances,
+        fresh_fraction=0.2,
+        images=count,
+        rounds=9,
+    )
     for count in counts
 ]
 
@@ -22,7 +28,10 @@ figure, grid = figures.panels(1, 2, width=8.4, height=3.2)
 left, right = grid[0]
 for parameter in powers[0].smallest:
     left.loglog(
-        counts, [power.smallest[parameter] for power in powers], marker="o", label=parameter.replace("_", " ")
+        counts,
+        [power.smallest[parameter] for power in powers],
+        marker="o",
+        label=parameter.replace("_", " "),
     )
 left.set_ylabel("smallest difference that is seen")
 names = {
@@ -33,7 +42,9 @@ names = {
     "affine": "a rate and a plateau of each curve",
 }
 for mechanism, name in names.items():
-    right.semilogx(counts, [power.rejection[mechanism] for power in powers], marker="o", label=name)
+    right.semilogx(
+        counts, [power.rejection[mechanism] for power in powers], marker="o", label=name
+    )
 right.set_ylabel("probability of being rejected")
 right.set_ylim(0, 1.03)
 for axes in grid[0]:

@@ -9,9 +9,14 @@ settle to.  Both are drawn beside the exact distances of the rounds to the limit
 import hermite_collapse as hc
 from hermite_collapse import figures
 
-recursion = hc.Recursion(hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1)
+recursion = hc.Recursion(
+    hc.presets.load("two_modes_1d"), fresh_fraction=0.3, truncation_time=0.1
+)
 approaches = []
-for metric, name in (("total_variation", "total variation"), ("wasserstein2", "Wasserstein-2")):
+for metric, name in (
+    ("total_variation", "total variation"),
+    ("wasserstein2", "Wasserstein-2"),
+):
     observed = hc.bounds.observed_rates(recursion, metric=metric, rounds=8)
     approaches.append(
         figures.Approach(
@@ -21,7 +26,9 @@ for metric, name in (("total_variation", "total variation"), ("wasserstein2", "W
             asymptotic_rate=observed.final,
         )
     )
-    print(f"{name}: at most {observed.bound:.4f} a round, in the end {observed.final:.4f}")
+    print(
+        f"{name}: at most {observed.bound:.4f} a round, in the end {observed.final:.4f}"
+    )
 
 figure = figures.approach_figure(approaches)
 figure

@@ -18,9 +18,11 @@ axes = ring.plot()
 axes.figure
 
 # %%
-# Refits of a Gaussian to 100 samples: the law is (1 - 1/n)^i, and truncation must not be named.
+# Refits of a Gaussian to 100 samples: the law is :math:`(1 - 1/n)^i`, and truncation must not be named.
 
-refits = hc.diagnose(hc.read_curve(examples / "gaussian_refits_100.csv"), fresh_fraction=0.0)
+refits = hc.diagnose(
+    hc.read_curve(examples / "gaussian_refits_100.csv"), fresh_fraction=0.0
+)
 print(refits.text)
 axes_of_refits = refits.plot()
 axes_of_refits.figure

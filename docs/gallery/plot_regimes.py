@@ -14,13 +14,21 @@ from hermite_collapse import figures
 
 rounds = 200
 kept = {
-    "replace, no fresh data": hc.mode_factors(4, fresh_fraction=0.0, truncation_time=0.05, rounds=rounds),
+    "replace, no fresh data": hc.mode_factors(
+        4, fresh_fraction=0.0, truncation_time=0.05, rounds=rounds
+    ),
     "accumulate, no fresh data": hc.mode_factors(
         4, fresh_fraction=0.0, truncation_time=0.05, rounds=rounds, regime="accumulate"
     ),
-    "replace, 10 % fresh": hc.mode_factors(4, fresh_fraction=0.1, truncation_time=0.05, rounds=rounds),
+    "replace, 10 % fresh": hc.mode_factors(
+        4, fresh_fraction=0.1, truncation_time=0.05, rounds=rounds
+    ),
     "accumulate, 10 % fresh": hc.mode_factors(
-        4, fresh_fraction=0.1, truncation_time=0.05, rounds=rounds, regime="accumulate_with_fresh"
+        4,
+        fresh_fraction=0.1,
+        truncation_time=0.05,
+        rounds=rounds,
+        regime="accumulate_with_fresh",
     ),
 }
 

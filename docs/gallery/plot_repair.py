@@ -41,7 +41,7 @@ axes.errorbar(
 )
 axes.set_xlabel("Hermite degree")
 axes.set_ylabel("coefficient")
-axes.legend(frameon=False)
+axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
 figure
 
 # %%

@@ -9,7 +9,9 @@ directions of the data, and what should be changed first?
 import hermite_collapse as hc
 
 pipeline = hc.Pipeline([hc.mechanisms.SamplerSteps.edm(steps=18)], fresh_fraction=0.1)
-audit = hc.audit(pipeline, build=lambda steps: hc.mechanisms.SamplerSteps.edm(steps=steps))
+audit = hc.audit(
+    pipeline, build=lambda steps: hc.mechanisms.SamplerSteps.edm(steps=steps)
+)
 print(audit.text)
 
 axes = audit.plot()

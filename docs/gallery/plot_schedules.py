@@ -32,5 +32,5 @@ for name, schedule in schedules.items():
     print(f"{name:16s} {law.regime:12s} limited by {law.bottleneck}")
 
 # %%
-# **How to read it.**  A ratio of 0.5 shrinks faster than 1 - alpha = 0.7: a faster schedule would not help, more fresh
+# **How to read it.**  A ratio of 0.5 shrinks faster than :math:`1 - \alpha = 0.7`: a faster schedule would not help, more fresh
 # data would.

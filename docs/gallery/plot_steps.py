@@ -24,7 +24,9 @@ figure, grid = figures.panels(1, 2, width=8.4, height=3.4)
 left, right = grid[0]
 for name, sampler in samplers.items():
     left.plot(variance, sampler.variance(variance) / variance, label=name)
-    right.plot(variance, hc.Pipeline([sampler], fresh_fraction=0.1).limit(variance) / variance)
+    right.plot(
+        variance, hc.Pipeline([sampler], fresh_fraction=0.1).limit(variance) / variance
+    )
 left.set_title("one round", fontsize="medium")
 right.set_title("limit with 10 % of fresh data", fontsize="medium")
 for axes in grid[0]:
@@ -39,6 +41,6 @@ left.legend(frameon=False, fontsize="small")
 figure
 
 # %%
-# **How to read it.**  A deviation of a few per cent in one round becomes about 1/alpha times as much in the limit.  Most
+# **How to read it.**  A deviation of a few per cent in one round becomes about :math:`1 / \alpha` times as much in the limit.  Most
 # samplers of few steps lose fine directions, on the right of each panel, long before coarse ones; EDM's Heun steps widen
 # them instead, and coarse ones too.

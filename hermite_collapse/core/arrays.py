@@ -68,8 +68,10 @@ def as_array(value: object, name: str) -> NDArray[Any]:
         array = _numbers(_array(value))
     except Exception:  # objects of other libraries refuse in many ways
         raise not_real(value, name) from None
+    if array.dtype.kind == "b" or _holds_booleans(value):
+        raise _booleans(name)
     if array.dtype.kind not in NUMBERS:
-        raise _booleans(name) if array.dtype.kind == "b" else not_real(value, name)
+        raise not_real(value, name)
     if isinstance(array, np.ma.MaskedArray) and np.ma.count_masked(array):
         raise InputError(
             f"{name} must have no masked entries, got {int(np.ma.count_masked(array))}: leave them out first."
@@ -140,6 +142,17 @@ def _numbers(array: NDArray[Any]) -> NDArray[Any]:
     if is_added and np.can_cast(array.dtype, np.float64):
         return array.astype(np.float64)
     return array
+
+
+def _holds_booleans(value: object) -> bool:
+    """Whether a list holds booleans beside numbers, which NumPy reads as 0 and 1."""
+    if not isinstance(value, list | tuple):
+        return isinstance(value, np.ndarray) and value.dtype.kind == "b"
+    kinds = set(map(type, value))
+    if kinds & {bool, np.bool_}:
+        return True
+    is_nested = any(issubclass(kind, list | tuple | np.ndarray) for kind in kinds)
+    return is_nested and any(map(_holds_booleans, value))
 
 
 def _is_real(value: object) -> bool:

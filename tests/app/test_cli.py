@@ -129,6 +129,13 @@ REFUSED = [
     (["simulate", "--particles", "2.5"], 'Invalid value for --particles: unable to convert "2.5" into int'),
     (["predict", "--figure-format", "gif"], "figure_format must be one of 'svg', 'png', 'pdf', got 'gif'"),
     (["predict", "--width", "triple"], "width must be one of 'single', 'double', got 'triple'"),
+    (["predict", "--width", "single"], "width must come with out, the folder of the figures, got 'single'"),
+    (
+        ["audit", "edm", "--steps", "4", "--figure-format", "pdf"],
+        r"figure_format must come with out, .* got \['pdf'\]",
+    ),
+    (["verify", "--width", "single"], "Unknown option: --width"),
+    (["config", "--figure-format", "svg"], "Unknown option: --figure-format"),
     (["schedule", "--error-scale", "-1"], "error_scale must be > 0, got -1.0."),
     (["sweep"], "sweep.values must name at least one key"),
     (["config", "--out", "x"], "out must be left out with config"),

@@ -33,6 +33,8 @@ _COMMON = Group("Every command", sort_key=100)
 _FIRST = Group("What is needed first", sort_key=0)
 _LAST = Group("This run", sort_key=90)
 _NEEDED_FIRST = ("samples", "fresh_fraction", "truncation_time", "rounds")
+WITHOUT_FIGURES = ("configure", "simulate", "verify")
+"""Commands that draw nothing, and have no options of figures."""
 _FOLDERS = {
     "schedule": "a sampler's folder is given as --scheduler-file {}, or to audit",
     "measure": "folders of samples are given as --data {} --generations FOLDERS",
@@ -79,13 +81,15 @@ def command(
     name = run.__module__.rpartition(".")[2]
     asked_first = _options(uses, keys, UNUSED.get(name, ()))
     listed = [_later(_of_whole_numbers(p)) if p.name in _HOW else _of_whole_numbers(p) for p in own]
-    parameters = [first, *listed, *asked_first, *_common_parameters(with_first=bool(asked_first))]
+    common = _common_parameters(with_first=bool(asked_first), draws=name not in WITHOUT_FIGURES)
+    parameters = [first, *listed, *asked_first, *common]
 
     def call(first: Any = None, /, **given: Any) -> int | None:
         line = _line(name, first, given)
         folder = given.pop("out", None)
         if folder is not None:
             require_directory()
+        style = {name: given.get(name) for name in ("figure_format", "width")}
         output = Output(
             as_json=given.pop("json", False),
             folder=folder,
@@ -95,6 +99,8 @@ def command(
             line=shlex.join(["hermite-collapse", *line]),
             stops_unread=leaves and folder is None,
         )
+        if leaves and folder is None:
+            _require_no_figures(style)
         own_values = {p.name: given.pop(p.name) for p in own if p.name in given}
         _require_files(own_values if subject is None else {subject.name: first, **own_values})
         if subject is not None:
@@ -129,6 +135,15 @@ def command(
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     return call
+
+
+def _require_no_figures(style: Mapping[str, object]) -> None:
+    """Refuse options of figures where there is no folder for them."""
+    for name, value in style.items():
+        if value:
+            raise InputError(
+                f"{name} must come with out, the folder of the figures, got {value!r} without it."
+            )
 
 
 def _require_configuration(path: Path, name: str) -> None:
@@ -201,8 +216,8 @@ def _later(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(annotation=Annotated[parameter.annotation, Parameter(group=_LAST)])
 
 
-def _common_parameters(*, with_first: bool) -> list[inspect.Parameter]:
-    """Return the options of every command; `out` stands with those needed first, where there are any."""
+def _common_parameters(*, with_first: bool, draws: bool) -> list[inspect.Parameter]:
+    """Return the options of every command, or of all that draw; `out` stands with those needed first, if any are."""
     common = [
         _parameter(
             "json",
@@ -215,22 +230,11 @@ def _common_parameters(*, with_first: bool) -> list[inspect.Parameter]:
     common.append(
         _parameter("yes", bool, "Go ahead even if it needs much memory or time.", _COMMON, default=False)
     )
-    common.append(
-        _parameter(
-            "figure_format",
-            list[str],
-            f"Kinds of files of each figure: {', '.join(FORMATS)}. Default: svg png.",
-            _COMMON,
-        )
-    )
-    common.append(
-        _parameter(
-            "width",
-            str,
-            "Columns of a paper that figures span: single or double. Default: as drawn.",
-            _COMMON,
-        )
-    )
+    if draws:
+        kinds = f"Kinds of files of each figure: {', '.join(FORMATS)}. Default: svg png."
+        columns = "Columns of a paper that figures span: single or double. Default: as drawn."
+        common.append(_parameter("figure_format", list[str], kinds, _COMMON))
+        common.append(_parameter("width", str, columns, _COMMON))
     home = _FIRST if with_first else _COMMON
     common.insert(
         0, _parameter("out", Path, "Folder for what the command leaves; made if it does not exist.", home)

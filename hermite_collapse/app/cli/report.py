@@ -13,6 +13,7 @@ from ...storage.claims import FolderLock
 from ..config import Config
 from .again import KeptCall, kept_call
 from .compare import outcome
+from .options import WITHOUT_FIGURES
 from .options import command as _command
 from .output import Output
 
@@ -55,8 +56,9 @@ def _again(saved: KeptCall, folder: Path, output: Output) -> int:
     words += ["--json"] if output.as_json else []
     words += ["--yes"] if output.yes else []
     words += ["--resume"] if saved.arguments[0] == "sweep" else []
-    words += ["--figure-format", *output.formats]
-    words += ["--width", output.width] if output.width is not None else []
+    if saved.arguments[0] not in WITHOUT_FIGURES:
+        words += ["--figure-format", *output.formats]
+        words += ["--width", output.width] if output.width is not None else []
     with chdir(saved.directory):
         return int(build_app(words[0])(words) or 0)
 
