@@ -1,6 +1,6 @@
 """Figures for papers: each function takes and returns an Axes, `save` writes SVG, PNG and PDF.
 
-    axes = figures.draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 2, 4), highest_degree=20)
+    axes = figures.draw_attenuation(fresh_fraction=0.3, truncation_time=0.1, rounds=(1, 4))
     figures.save(axes.figure, "attenuation")
 
     for name, figure in figures.comparison_figures(comparison, recursion, simulated).items():

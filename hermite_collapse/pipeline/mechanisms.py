@@ -1,20 +1,20 @@
 """The round maps of a pipeline's parts, each a frozen value with `.variance(w)`, `.gain(w)` and `.describe()`.
 
-    Truncation(time)             stopping an Ornstein-Uhlenbeck reverse diffusion early     a^2 w + 1 - a^2
-    FinalStep(sigma, kind)       the last step at noise level sigma, s = sigma^2           (w + (1-c) s)^2 / (w + s)
-    Blur(bandwidth)              a kernel density estimate, a variance-exploding stop       w + h^2
-    Refit(samples)               fitting n samples, mean of the outcome                     (1 - 1/n) w
-    ScoreError(slope, energy)    an error of the learned score                              (1 + c) w + e
-    Autoencoder(gain, residual)  decode and encode                                          rho^2 w + s^2
-    Rounding(step)               8-bit images                                               w + step^2 / 12
-    FlowStop(stop)               a flow-matching path stopped at time eps                   (1 - eps)^2 w + eps^2
-    Guidance(scale, between)     classifier-free guidance, exact ODE                        w^{1+omega} / (w + b)^omega
-    CappedSlope(slope)           a network whose noise output has slope at most k
-    SamplerSteps.edm(...) ...    K steps of a sampler with the exact denoiser
+    Truncation(time)             a diffusion stopped early        a^2 w + 1 - a^2
+    FinalStep(sigma, kind)       last step at noise s = sigma^2   (w + (1-c) s)^2 / (w + s)
+    Blur(bandwidth)              kernel density estimate          w + h^2
+    Refit(samples)               fit to n samples, in the mean    (1 - 1/n) w
+    ScoreError(slope, energy)    error of the learned score       (1 + c) w + e
+    Autoencoder(gain, residual)  decode and encode                rho^2 w + s^2
+    Rounding(step)               8-bit images                     w + step^2 / 12
+    FlowStop(stop)               flow stopped at time eps         (1 - eps)^2 w + eps^2
+    Guidance(scale, between)     classifier-free, exact ODE       w^{1+omega} / (w+b)^omega
+    CappedSlope(slope)           noise output of slope at most k
+    SamplerSteps.edm(...) ...    K steps, exact denoiser
 
 Energies, residuals and step^2 / 12 are variances, in the units of the sampler.
 
-    from hermite_collapse import mechanisms          # as a module: hermite_collapse.pipeline.mechanisms
+    from hermite_collapse import mechanisms  # as a module: hermite_collapse.pipeline.mechanisms
 """
 
 from __future__ import annotations

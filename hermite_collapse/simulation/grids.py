@@ -20,7 +20,7 @@ COARSE, FINE = 1.0, 0.1  # of log sigma in one step
 
 
 def time_grid(name: str, steps: int, *, start: float, stop: float, rate: float = 0.5) -> FloatArray:
-    """Return the times t_0 = start > ... > t_steps = stop of a reverse diffusion.
+    """Return the times of a reverse diffusion, which fall from t_0 = start to t_steps = stop.
 
         log_snr     equal steps of log(a / sqrt(v)): fine near the data, coarse in the noise
         uniform     equal steps of t
