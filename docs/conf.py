@@ -13,7 +13,9 @@ sys.path[:0] = [
     str(ROOT),
 ]  # paper_checks and validation are read from the checkout
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two cores: threads that wait must not spin
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # two cores: threads that wait must not spin
 os.environ["MPLBACKEND"] = "agg"
 
 import gallery_settings  # noqa: E402
@@ -80,5 +82,7 @@ html_theme_options = {"navigation_with_keys": True}
 pygments_style = "a11y-light"
 pygments_dark_style = "a11y-dark"
 
-suppress_warnings = ["config.cache"]  # functions among the gallery's settings cannot be cached
+suppress_warnings = [
+    "config.cache"
+]  # functions among the gallery's settings cannot be cached
 sphinx_gallery_conf = gallery_settings.SETTINGS

@@ -11,6 +11,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -180,6 +181,66 @@ def test_numbers_in_the_words_of_the_gallery_are_computed():
     text = " ".join((DOCS / "gallery" / "plot_attenuation.py").read_text("utf-8").replace("# ", "").split())
     low, high = (hc.half_degree(fresh_fraction=share, truncation_time=0.1) for share in (0.03, 0.3))
     assert f"from {low:.2g} to {high:.2g}, a little less than ten times" in text and 8.0 < high / low < 10.0
+
+
+def test_code_on_the_pages_is_no_wider_than_a_page():
+    blocks = {
+        path.name: "".join(
+            re.findall(r"```(?:\{python\}|python|sh)\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
+        )
+        for path in DOCS.glob("*.md")
+    }
+    assert sum(map(bool, blocks.values())) >= 4
+    for path in (DOCS / "gallery").glob("*.py"):
+        _, _, code = path.read_text("utf-8").partition('"""')
+        lines = code.partition('"""')[2].splitlines()
+        blocks[path.name] = "\n".join(line for line in lines if not line.startswith("#"))
+    wide = {name: [line for line in text.splitlines() if len(line) > 86] for name, text in blocks.items()}
+    assert not {name: lines for name, lines in wide.items() if lines}
+
+
+@pytest.mark.parametrize(
+    ("formula", "mathml"),
+    [
+        (
+            r"\hat p_N",
+            "<msub><mover accent='true'><mi>p</mi><mo stretchy='false'>ˆ</mo></mover><mi>N</mi></msub>",
+        ),
+        (
+            r"\hat p_i^2",
+            "<msubsup><mover accent='true'><mi>p</mi><mo stretchy='false'>ˆ</mo></mover><mi>i</mi><mn>2</mn></msubsup>",
+        ),
+        (
+            r"\|e\|",
+            "{0}<mi>e</mi>{0}".format("<mo lspace='0' rspace='0' stretchy='false'>‖</mo>"),
+        ),
+        (r"\log p", "<mi>log</mi><mspace width='0.167em'/><mi>p</mi>"),
+        (r"1/2", "<mn>1</mn><mo stretchy='false' lspace='0' rspace='0'>/</mo><mn>2</mn>"),
+    ],
+)
+def test_indices_of_accents_bars_and_slashes_are_set_as_tex_sets_them(formula, mathml):
+    made = ET.canonicalize(extension("mathml").converted(formula, False), strip_text=True)
+    wanted = f"<math xmlns='http://www.w3.org/1998/Math/MathML'>{mathml}</math>"
+    assert made == ET.canonicalize(wanted, strip_text=True)
+
+
+def test_what_follows_a_formula_stays_on_its_line_and_short_code_in_one_piece():
+    typography = extension("typography")
+    from docutils import nodes
+    from docutils.frontend import get_default_settings
+    from docutils.parsers.rst import Parser
+    from docutils.utils import new_document
+
+    document = new_document("page", get_default_settings(Parser))
+    document += nodes.paragraph(
+        "", "", nodes.math("x", "x"), nodes.Text("?) It is"), nodes.literal("", "--fresh-fraction 1")
+    )
+    document += nodes.paragraph("", "", nodes.literal("", "a" * 60), nodes.math("y", "y"), nodes.Text(" or"))
+    typography._keep_together(None, document, "page")
+    together = list(document.findall(nodes.inline))
+    assert [part.astext() for part in together] == ["x?)"] and together[0]["classes"] == ["together"]
+    assert document.astext().replace("\n\n", " ") == "x?) It is--fresh-fraction 1 " + "a" * 60 + "y or"
+    assert [literal["classes"] for literal in document.findall(nodes.literal)] == [["short"], []]
 
 
 def test_the_gallery_is_large_enough():

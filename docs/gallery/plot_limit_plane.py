@@ -20,7 +20,9 @@ axes.figure
 # The heat maps show :math:`c_k` of data and limit at :math:`k = (k_1, k_2)`.
 
 figure = figures.coefficient_figure(
-    coefficients=data.hermite_coefficients(12), fresh_fraction=0.3, truncation_time=0.05
+    coefficients=data.hermite_coefficients(12),
+    fresh_fraction=0.3,
+    truncation_time=0.05,
 )
 figure
 

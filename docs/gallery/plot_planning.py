@@ -18,9 +18,15 @@ for fresh_fraction in (0.05, 0.2, 0.5):
     plan = hc.plan_schedule(4, rounds=20, fresh_fraction=fresh_fraction, error=error)
     name = f"{fresh_fraction:.0%} fresh data"
     left.plot(
-        np.arange(1, 21), plan.schedule.times(20), marker="o", markersize=3, label=name
+        np.arange(1, 21),
+        plan.schedule.times(20),
+        marker="o",
+        markersize=3,
+        label=name,
     )
-    right.plot(np.arange(21), plan.absolute[:, 0], marker="o", markersize=3, label=name)
+    right.plot(
+        np.arange(21), plan.absolute[:, 0], marker="o", markersize=3, label=name
+    )
     print(f"{name}: error of degree 4 after 20 rounds {plan.value:.4f}")
 left.set_ylabel("truncation time")
 right.set_ylabel("error of degree 4")

@@ -43,7 +43,10 @@ names = {
 }
 for mechanism, name in names.items():
     right.semilogx(
-        counts, [power.rejection[mechanism] for power in powers], marker="o", label=name
+        counts,
+        [power.rejection[mechanism] for power in powers],
+        marker="o",
+        label=name,
     )
 right.set_ylabel("probability of being rejected")
 right.set_ylim(0, 1.03)

@@ -27,7 +27,8 @@ for metric, name in (
         )
     )
     print(
-        f"{name}: at most {observed.bound:.4f} a round, in the end {observed.final:.4f}"
+        f"{name}: at most {observed.bound:.4f} a round,",
+        f"in the end {observed.final:.4f}",
     )
 
 figure = figures.approach_figure(approaches)

@@ -18,7 +18,11 @@ kept = {
         4, fresh_fraction=0.0, truncation_time=0.05, rounds=rounds
     ),
     "accumulate, no fresh data": hc.mode_factors(
-        4, fresh_fraction=0.0, truncation_time=0.05, rounds=rounds, regime="accumulate"
+        4,
+        fresh_fraction=0.0,
+        truncation_time=0.05,
+        rounds=rounds,
+        regime="accumulate",
     ),
     "replace, 10 % fresh": hc.mode_factors(
         4, fresh_fraction=0.1, truncation_time=0.05, rounds=rounds

@@ -25,7 +25,8 @@ left, right = grid[0]
 for name, sampler in samplers.items():
     left.plot(variance, sampler.variance(variance) / variance, label=name)
     right.plot(
-        variance, hc.Pipeline([sampler], fresh_fraction=0.1).limit(variance) / variance
+        variance,
+        hc.Pipeline([sampler], fresh_fraction=0.1).limit(variance) / variance,
     )
 left.set_title("one round", fontsize="medium")
 right.set_title("limit with 10 % of fresh data", fontsize="medium")

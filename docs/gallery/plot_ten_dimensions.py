@@ -51,6 +51,8 @@ figure
 
 for limit in record["limits"]:
     print(
-        f"{limit['fresh_fraction']:.0%} fresh data: {limit['both']:.3f} in the limit,",
-        f"{limit['truncation']:.3f} by truncation alone, {limit['data']:.2f} in the data",
+        f"{limit['fresh_fraction']:.0%} fresh data:",
+        f"{limit['both']:.3f} in the limit,",
+        f"{limit['truncation']:.3f} by truncation alone,",
+        f"{limit['data']:.2f} in the data",
     )

@@ -14,7 +14,7 @@
 
 Energies, residuals and step^2 / 12 are variances, in the units of the sampler.
 
-    from hermite_collapse import mechanisms  # as a module: hermite_collapse.pipeline.mechanisms
+    from hermite_collapse import mechanisms  # the module hermite_collapse.pipeline.mechanisms
 """
 
 from __future__ import annotations

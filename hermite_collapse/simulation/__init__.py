@@ -1,11 +1,11 @@
 """Recursions run with particles, in PyTorch, on a CPU or a GPU.
 
-    simulate(recursion, rounds=, particles=, generator=)     the recursion as an experiment -> SimulatedRecursion
-    error_budget(recursion, rounds=, particles=, pool=)      where its errors come from -> ErrorBudget
-    simulate_together({name: recursion}, rounds=, ...)       several recursions, learned scores as one batched model
-    learned_energies(recursion, ...)                         path energies of learned scores -> LearnedEnergies
-    follow_paths(ReverseProcess(score), error, ...)          energies, weights and end points of a known score error
-    draw_ideal_paths(...), observability_of(paths)           how much of a score error the end point shows
+    simulate(recursion, ...)                     the recursion as an experiment
+    error_budget(recursion, ...)                 where its errors come from
+    simulate_together({name: recursion}, ...)    several, learned scores as one model
+    learned_energies(recursion, ...)             path energies of learned scores
+    follow_paths(ReverseProcess(score), ...)     path of a known error of the score
+    draw_ideal_paths(...), observability_of(..)  what of an error the end point shows
 
 Samplers, scores and generators are objects and can be replaced by one's own: a class on `Sampler`, or on `Generation`
 with its `RoundGenerator`.  The theory needs none of this.  Names
