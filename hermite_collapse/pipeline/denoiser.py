@@ -74,15 +74,6 @@ def posterior_means(
     )
 
 
-def flow_map(
-    signal: FloatArray, noise: FloatArray, target: tuple[FloatArray, FloatArray], w: FloatArray
-) -> Affine:
-    """Return the probability-flow map F from a level (a, s) to a level (a', s')."""
-    later_signal, later_noise = target
-    slope = np.sqrt((later_signal**2 * w + later_noise**2) / (signal**2 * w + noise**2))
-    return Affine(slope, later_signal - signal * slope)
-
-
 class Ending(NamedTuple):
     """How a sampler ends, read off V at small variances.
 

@@ -1,7 +1,8 @@
 r"""Where guided pipelines lead: the variance within a class together with the gain of the class means.
 
-The pair (v, gamma) is played out from the data.  It settles, or its class means grow without bound, or it wanders: K
-steps at a large guidance scale have gains of either sign, and cycles and chaos occur.
+The pair (v, gamma) is played out from the data, until it is clear where it settles (`stationary`).  Or its class means
+grow without bound, or it wanders: K steps at a large guidance scale have gains of either sign, and cycles and chaos
+occur.
 
 Means begin to grow where the limit meets an unstable one.  Along the stationary states gamma rises while alpha falls
 to that fold and rises again behind it: the critical fresh fraction is the least alpha(gamma), of
@@ -18,8 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.types import BoolArray, FloatArray
+from .stationary import Destination, Loops, State, destination, scales_of
 
-ROUNDS = 1 << 17  # that are played out
+ROUNDS = 1 << 15  # that are played out
+FIRST_LOOK = 32  # rounds after which it is asked where they lead,
+LOOKS = 4  # and again after a quarter more each time
 FIRST_WINDOW = 512  # rounds, at the end of which growth and wandering are looked for
 WANDERING = 1e-3  # change of log v in one round
 JITTER = 1e-6  # change of one round that may be rounding
@@ -36,29 +40,6 @@ DIFFERENCE = 1e-6  # for derivatives
 STRETCH = 1.05  # of gamma from one stationary state to the next
 MOST_STATES = 400
 DRIFT_ROUNDS = 10_000
-
-
-class State(NamedTuple):
-    """A direction after some rounds.
-
-    Attributes
-    ----------
-    variance : array
-        Variance of the model's output, within a class under guidance.
-    drift : array
-        Mean square by which the mean has drifted, with finite images; else 0.
-    spread : array
-        Gain of the class means over the data's, under guidance; else 1.
-    """
-
-    variance: FloatArray
-    drift: FloatArray
-    spread: FloatArray
-
-    @classmethod
-    def of_data(cls, data: FloatArray) -> State:
-        """Return the state before the first round."""
-        return cls(data.copy(), np.zeros_like(data), np.ones_like(data))
 
 
 Advance = Callable[[FloatArray, State, FloatArray, FloatArray], State]
@@ -81,23 +62,36 @@ class GuidedRecursion:
         self, data: FloatArray, alpha: FloatArray, between: FloatArray, *, rounds: int = ROUNDS
     ) -> State:
         """Return the states that rounds from the data lead to: infinite where means grow, NaN where they wander."""
-        shape = data.shape
-        data, alpha, between = (np.ravel(values).astype(np.float64) for values in (data, alpha, between))
-        result = State(*(np.full(data.size, np.nan) for _ in State._fields))
-        active = np.arange(data.size)
-        state, window = State.of_data(data), _Window.empty(data.size)
+        shape = np.broadcast_shapes(data.shape, alpha.shape, between.shape)
+        loops = Loops(
+            self.advance,
+            *(
+                np.ravel(np.broadcast_to(values, shape)).astype(np.float64)
+                for values in (data, alpha, between)
+            ),
+        )
+        size = loops.data.size
+        result = State(*(np.full(size, np.nan) for _ in State._fields))
+        active = np.arange(size)
+        state, window, earlier = State.of_data(loops.data), _Window.empty(size), Destination.none(size)
+        look_before, look = 0, FIRST_LOOK
         for count in range(1, rounds + 1):
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                following = self.advance(data[active], state, alpha[active], between[active])
-                # Classes that share a mean have none to move.
-                following = following._replace(spread=np.where(between[active] > 0.0, following.spread, 1.0))
-                growing = ~(np.abs(following.spread) < GROWN) | ~np.isfinite(following.variance)
-                window.add(
-                    np.log(following.variance / state.variance),
-                    np.log(np.abs(following.spread / state.spread)),
-                )
-            still = _is_close(following.variance, state.variance) & _is_close(following.spread, state.spread)
+            following = loops.following(state)
+            trained, before = loops.trained_on(following), loops.trained_on(state)
+            growing = ~(np.abs(following.spread) < GROWN) | ~np.isfinite(following.variance)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                window.add(np.log(trained / before), np.log(np.abs(following.spread / state.spread)))
+            # What little of the next training set is the model's own may be rounding.
+            still = _is_close(trained, before) & _is_close(following.spread, state.spread)
             still &= _is_close(following.drift, state.drift)
+            if count == look and not np.all(still | growing):
+                aim, apart = destination(loops, following), look - look_before
+                there = aim.is_approached_from(earlier, scales_of(loops, following), apart) & ~growing
+                following = State(
+                    *(np.where(there, new, old) for new, old in zip(aim.state, following, strict=True))
+                )
+                still, earlier = still | there, aim
+                look_before, look = look, look + look // LOOKS
             if count == window.end:
                 still |= window.jitters
                 growing |= window.grows & (np.abs(following.spread) > LARGE)
@@ -109,8 +103,8 @@ class GuidedRecursion:
                 for values, new in zip(result, following, strict=True):
                     values[active[still]] = new[still]
                     values[active[growing & ~still]] = np.inf
-                active, window = active[~over], window.selected(~over)
-                following = State(*(values[~over] for values in following))
+                active, window, earlier = active[~over], window.selected(~over), earlier.selected(~over)
+                loops, following = loops.selected(~over), State(*(values[~over] for values in following))
             if active.size == 0:
                 break
             state = following

@@ -42,11 +42,12 @@ from .denoiser import Sampler
 from .finite_images import SettledRefit
 from .fixed_points import FixedPoint, ScalarRecursion
 from .guidance import Guidance
-from .guided import GuidedRecursion, State
+from .guided import GuidedRecursion
 from .interpolant import Interpolant, in_range
 from .ledger import IMAGES, Ledger, last_step, separated
 from .mechanism import Mechanism, composed, variances
 from .mechanisms import FinalStep, FlowStop, Refit, Truncation
+from .stationary import State
 
 
 @lru_cache(maxsize=64)

@@ -24,7 +24,9 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
-from .denoiser import Affine, AnySamples, Posterior, Sampler, flow_map, posterior_means
+from ..core.value import writable
+from ._program_kernels import run_backwards
+from .denoiser import AnySamples, Posterior, Sampler
 from .guidance import Guidance
 
 Denoiser = Literal["posterior_mean", "flow_map"]
@@ -151,28 +153,27 @@ class ProbedSteps(Sampler):
 
         What the last sample depends on is kept for every sample, output and noise, from the last step to the first.
         """
-        count = self.steps
-        outputs = self._outputs(w, between)
-        noises = max(int(self.variable.max(initial=0)) + 1 - 2 * count, 0)
-        on_end = np.zeros((2 * count + noises, w.size))
-        following = np.ones(w.size)
-        for step in reversed(range(count)):
-            part = slice(self.pointer[step], self.pointer[step + 1])
-            on_end[self.variable[part]] += self.coefficient[part, np.newaxis] * following
-            following = on_end[step] + outputs.slope[step] * on_end[count + step]
-        variance = (self.start * following) ** 2 + np.sum(on_end[2 * count :] ** 2, axis=0)
-        return variance, np.sum(outputs.shift * on_end[count : 2 * count], axis=0)
+        variance, gain = np.empty_like(w), np.empty_like(w)
+        omega = 0.0 if between is None or self.guidance is None else self.guidance.omega
+        run_backwards(
+            *self._program,
+            self.start,
+            omega,
+            np.ascontiguousarray(w),
+            np.zeros_like(w) if between is None else np.ascontiguousarray(between),
+            variance,
+            gain,
+        )
+        return variance, gain
 
-    def _outputs(self, w: FloatArray, between: FloatArray | None) -> Affine:
-        """Return the network's outputs of all calls as functions of the sample and the data's mean."""
-        a, s = self.signal[:, np.newaxis], self.noise[:, np.newaxis]
-        if self.target is None:
-            data, noise = posterior_means(a, s, w, self.guidance, between)
-        else:
-            data = flow_map(a, s, (self.target[:, :1], self.target[:, 1:]), w)
-            noise = Affine((1.0 - a * data.slope) / s, -a * data.shift / s)
-        d, n, e = (values[:, np.newaxis] for values in (self.on_data, self.on_noise, self.on_sample))
-        return Affine(d * data.slope + n * noise.slope + e, d * data.shift + n * noise.shift)
+    @cached_property
+    def _program(self) -> tuple[IntArray | FloatArray, ...]:
+        """Program, levels, outputs and targets as the compiled run takes them."""
+        levels = np.stack([self.signal, self.noise], axis=1)
+        outputs = np.stack([self.on_data, self.on_noise, self.on_sample], axis=1)
+        targets = np.empty((0, 2)) if self.target is None else self.target
+        parts = (self.pointer, self.variable, self.coefficient, levels, outputs, targets)
+        return tuple(writable(part) for part in parts)
 
     @cached_property
     def _last_use(self) -> dict[int, int]:
