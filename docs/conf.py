@@ -36,6 +36,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "mathml",
+    "narrow_pictures",
     "executed",
     "docstrings",
     "generated_pages",

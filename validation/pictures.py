@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ import hermite_collapse as hc
 from hermite_collapse import figures
 from hermite_collapse.figures import style
 from hermite_collapse.figures.labels import legend_above
-from hermite_collapse.figures.narrow import narrowed
-from hermite_collapse.figures.saving import svg_text
+from hermite_collapse.figures.narrow import WIDTH, narrowed
+from hermite_collapse.figures.saving import Drawing, svg_text
 from hermite_collapse.storage.folder import write_atomically
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def write_all() -> list[Path]:
 def write_demo(path: Path) -> list[Path]:
     """Draw the picture of the first page, and beside it the one for telephones, whose panels are stacked."""
     figure = hc.demo()
-    narrow = path.with_stem(f"{path.stem}_narrow")
+    narrow = _narrow(path)
     for place in (path, narrow):
         if place == narrow:
             narrowed(figure)
@@ -70,8 +71,23 @@ def write(path: Path) -> Path | None:
         with np.load(stored) as opened:
             arrays = {name: opened[name] for name in opened.files}
     picture = path.with_suffix(".svg")
-    write_atomically(picture, svg_text(draw({**json.loads(path.read_text()), **arrays})).encode())
+    record = {**json.loads(path.read_text()), **arrays}
+    write_atomically(picture, svg_text(draw(record)).encode())
+    if path.stem in _NARROW:
+        write_atomically(_narrow(picture), svg_text(_NARROW[path.stem](record)).encode())
     return picture
+
+
+def write_both(figure: Figure, path: Path) -> None:
+    """Write a picture, and the same made narrow for telephones as `name_narrow.svg` beside it."""
+    drawn = Drawing(figure)
+    write_atomically(path, drawn.svg.encode())
+    if drawn.narrow_svg is not None:
+        write_atomically(_narrow(path), drawn.narrow_svg.encode())
+
+
+def _narrow(path: Path) -> Path:
+    return path.with_stem(f"{path.stem}_narrow")
 
 
 @style.style()
@@ -193,10 +209,14 @@ def _identity(record: Record) -> Figure:
 
 
 @style.style()
-def _samplers(record: Record) -> Figure:
-    """What well-known samplers keep of a median direction: one round, and limits at three fresh shares."""
+def _samplers(record: Record, *, is_narrow: bool = False) -> Figure:
+    """What well-known samplers keep of a median direction: one round, and limits at three fresh shares.
+
+    On a telephone names stand above their rows instead of beside them.
+    """
     rows = sorted(record["samplers"], key=lambda row: float(row["limits"]["0.1"]["exact"][MEDIAN]))
-    axes = style.own_axes(None, width=7.2, height=0.24 * len(rows) + 1.0)
+    width, line = (WIDTH, 0.37) if is_narrow else (7.2, 0.24)
+    axes = style.own_axes(None, width=width, height=line * len(rows) + 1.0)
     axes.axvline(1.0, color=style.RULE, linewidth=0.8)
     heights = np.arange(len(rows))
     series = {"one round": [row["one_round"]["exact"][MEDIAN] for row in rows]}
@@ -220,10 +240,22 @@ def _samplers(record: Record) -> Figure:
             markeredgewidth=1.6 if marker == "|" else None,
             zorder=front,
         )
-    axes.set_yticks(heights, [f"{row['name']}, {row['steps']}" for row in rows])
+    names = [f"{row['name']}, {row['steps']}" for row in rows]
+    axes.set_yticks(heights, [""] * len(names) if is_narrow else names)
+    for height, name in zip(heights, names, strict=True):
+        if is_narrow:
+            axes.annotate(
+                name,
+                (0.0, height),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 6),
+                textcoords="offset points",
+                fontsize=8.0,
+            )
     axes.set_xscale("log")
-    axes.set_xlabel(f"variance over that of the data, direction of variance {record['widths'][MEDIAN]:g}")
-    legend_above(axes)
+    direction = "" if is_narrow else f", direction of variance {record['widths'][MEDIAN]:g}"
+    axes.set_xlabel(f"variance over that of the data{direction}")
+    legend_above(axes, 2 if is_narrow else None)
     caption = (
         "What samplers at their usual steps keep of a median direction of Fashion-MNIST, with the exact denoiser: one "
         "round, and the limits of training loops with nine tenths, half and a tenth of fresh data. A Gaussian closure."
@@ -241,6 +273,8 @@ _PICTURES: dict[str, Callable[[Record], Figure]] = {
     "joint_identity": _identity,
     "schedulers": _samplers,
 }
+_NARROW = {"schedulers": partial(_samplers, is_narrow=True)}
+"""Pictures on pages that are too dense to be made narrow by themselves."""
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ _PAIR = 5.2
 _BAR = "<colorbar>"
 _SHAPE = 0.75
 """Height over width of one panel, at least."""
+_TITLE = 0.35
+"""Inches of a title above a picture."""
 _COLUMNS = 3
 """Columns of a legend above a narrow panel, at most."""
 _SHARE_OF_LEGEND = 0.87
@@ -32,7 +34,7 @@ def narrowed(figure: Figure) -> Figure:
     rows, columns = _shape(panels)
     if width <= (WIDTH if rows == 1 or columns == 1 else _PAIR) or columns == 0:
         return figure
-    tall = max(_SHAPE * WIDTH, 0.9 * height / rows)
+    tall = _height(panels, max(_SHAPE * WIDTH, 0.9 * height / rows))
     with style.style():
         if columns == 1:
             figure.set_size_inches(WIDTH, max(_SHAPE * WIDTH, 0.9 * height))
@@ -49,6 +51,14 @@ def narrowed(figure: Figure) -> Figure:
         for key in list(figure.legends):
             _fit_key(figure, key)
     return figure
+
+
+def _height(panels: list[Axes], tall: float) -> float:
+    """Return the height of a stacked panel: less where all keep the shape of flat pictures."""
+    flat = [
+        axes.get_data_ratio() * float(axes.get_aspect()) for axes in panels if axes.get_aspect() != "auto"
+    ]
+    return min(tall, WIDTH * max(flat) + _TITLE) if len(flat) == len(panels) else tall
 
 
 def _fit_legend(axes: Axes, width: float) -> None:

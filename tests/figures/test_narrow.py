@@ -39,6 +39,15 @@ def test_panels_stand_one_above_the_other_and_letters_keep_their_size(columns):
         assert box.x1 <= figure.bbox.x1 and axes.get_legend()._ncols == 2
 
 
+def test_flat_pictures_are_stacked_without_gaps():
+    figure, grid = panels(1, 2, width=8.0, height=3.0)
+    for axes in grid[0]:
+        axes.imshow(np.eye(10)[:3])
+    narrowed(figure).draw_without_rendering()
+    upper, lower = (axes.get_window_extent() for axes in grid[0])
+    assert upper.y0 > lower.y1 > upper.y0 - 0.6 * figure.dpi and figure.get_size_inches()[1] < 3.5
+
+
 def test_short_names_stand_in_three_columns():
     figure, grid = panels(1, 1, width=8.0, height=3.0)
     for i in range(6):

@@ -16,9 +16,8 @@ import numpy as np
 
 from hermite_collapse import figures
 from hermite_collapse.figures import images, style
-from hermite_collapse.figures.saving import svg_text
-from hermite_collapse.storage.folder import write_atomically
 
+from ..pictures import write_both
 from .records import Record, read_folder
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def write_pictures(folder: Path) -> list[Path]:
         figure = draw(records, folder)
         if figure is not None:
             path = folder / f"{name}.svg"
-            write_atomically(path, svg_text(figure).encode())
+            write_both(figure, path)
             written.append(path)
     return written
 
