@@ -19,6 +19,7 @@ TOLERANCE = 0.1
 """Relative deviation of a limit from the data from which on something is a problem, where none is asked for."""
 
 MOST_STEPS = 1000
+SHOWN_RANGES = 4  # of numbers of steps, beside the first
 _ALONE = {"steps": "the sampler", "guidance scale": "guidance", "images": "finite images"}
 _NEVER = {
     "guidance scale": "guidance scale",
@@ -188,11 +189,15 @@ def _amount(requirement: Requirement, now: Situation) -> str:
     quantity, value, _, search = requirement
     assert value is not None
     if quantity == "steps":
-        last, again = (None, None) if search is None else (search.last, search.again)
-        between = f"{value:.0f}" if last in (None, value) else f"{value:.0f} to {last}"
-        beyond = "" if again is None else f", or {again} and more,"
-        worse = " (numbers just above do worse)" if last is not None and again is None else ""
-        return f"{between} steps{beyond}" + ("" if now.steps is None else f" in place of {now.steps}") + worse
+        windows = ((round(value), None),) if search is None else search.windows
+        first, *others = (_range(*window) for window in windows)
+        if windows[0][1] is None:
+            first = f"{value:.0f}"
+        if len(others) > SHOWN_RANGES:
+            others = [*others[:1], f"one of {len(others) - 2} other ranges", others[-1]]
+        beyond = "".join(f", or {other}" for other in others) + ("," if others else "")
+        worse = " (numbers just above do worse)" if len(windows) == 1 and windows[0][1] is not None else ""
+        return f"{first} steps{beyond}" + ("" if now.steps is None else f" in place of {now.steps}") + worse
     if quantity == "guidance scale":
         return f"a guidance scale of at most {shown(value, up=False)}"
     if quantity == "images":
@@ -200,6 +205,13 @@ def _amount(requirement: Requirement, now: Situation) -> str:
         of_each = "" if now.pipeline.guidance is None else " of each class"
         return f"{grouped(int(value))} images{of_each} a round, {real} of them real,"
     return f"a fresh fraction of {shown(value, up=True)}"
+
+
+def _range(first: int, last: int | None) -> str:
+    """Return a range of numbers of steps in words."""
+    if last is None:
+        return f"{first} and more"
+    return f"{first}" if last == first else f"{first} to {last}"
 
 
 def _failure(requirement: Requirement, alone: str) -> str:

@@ -15,8 +15,8 @@ def run_backwards(
 ):
     """V and the mean gain for variances w, under guidance of scale 1 + omega with class means of variance `between`.
 
-    Levels (K, 2) are the signal and the noise of each call, outputs (K, 3) the coefficients of D, N and x in it, targets
-    (K, 2) or (0, 2) the levels that flow maps lead to.
+    Levels (K, 2) are the signal and the noise of each call, outputs (K, 3) the coefficients of D, N and x in it,
+    targets (K, 2) or (0, 2) the levels that flow maps lead to.
     """
     count, last = len(levels), 0
     for number in variable:

@@ -13,7 +13,9 @@ answered, and those next to them, were tried.  A window that is narrower than th
 Samplers that round the distance T / K of their training steps start lower, or end higher, the less K divides T: limits
 jump where the rounded distance does.  Where the levels of three numbers in a row show it, 33 to 35 for T = 1000, all
 numbers below are tried and the first and last number of every distance, and nothing is interpolated across.  Those that
-round each level to the nearest step still go down by T // K at a time, so that both distances count.
+round each level to the nearest step still go down by T // K at a time, so that both distances count.  Between two
+distances that are a seventh apart at least all others are left out, where all numbers of both are further from the
+tolerance, on one side of it, than twice what they differ by.
 
 Solvers of several steps are irregular where these are few: all numbers up to 20 are tried, and those asked for.
 """
@@ -40,6 +42,7 @@ RATIO, LARGE_RATIO = 1.5, 2.0  # of one number of steps to the next
 LARGE = 200
 LOOKS = 8  # at numbers between two of the grid
 SAFETY = 2.0  # of the error of an interpolation
+JUMP = 1.15  # from one rounded distance to another, beyond others of which the answer may be clear
 TRAINING_STEPS = 1000  # T of nearly all schedulers, where a sampler does not say
 SHOWING = 33  # the smallest of the numbers that show the rounding
 FEW = 20  # numbers that are all tried
@@ -52,14 +55,9 @@ class StepsAnswer(NamedTuple):
 
     Attributes
     ----------
-    first : int or None
-        The smallest number that suffices; None if none of those tried does.
-    last : int or None
-        The largest up to which all that were tried suffice, where the next does not; None where all larger numbers that
-        were tried do as well.
-    again : int or None
-        The smallest number above from which on all that were tried suffice once more; None where the largest number
-        that may be tried does not.
+    windows : tuple of (int, int or None)
+        First and last number of each range in which all that were tried suffice, where the numbers beside it do not;
+        None where all larger numbers that were tried suffice.  Empty if none does.
     nearest : int or None
         The number that was tried whose limits are nearest to the data; None if all were refused.
     deviation : float
@@ -70,21 +68,22 @@ class StepsAnswer(NamedTuple):
         Those of them that suffice.
     """
 
-    first: int | None
-    last: int | None
-    again: int | None
+    windows: tuple[tuple[int, int | None], ...]
     nearest: int | None
     deviation: float
     tried: tuple[int, ...]
     sufficient: tuple[int, ...]
 
+    @property
+    def first(self) -> int | None:
+        """The smallest number that suffices; None if none of those tried does."""
+        return self.windows[0][0] if self.windows else None
+
     def includes(self, count: int) -> bool:
         """Return whether a number of steps suffices, or lies where those that were tried do."""
         if count in self.tried:
             return count in self.sufficient
-        if self.first is None or count < self.first:
-            return False
-        return self.last is None or count <= self.last or (self.again is not None and count >= self.again)
+        return any(first <= count and (last is None or count <= last) for first, last in self.windows)
 
 
 def steps_for(
@@ -165,21 +164,16 @@ class _Search:
         """Return the answer of the search."""
         self.rounding = self._rounding()
         grid = self._grid()
-        if not self._has_found(grid):
+        if not self._walk(grid, until_found=True):
             self._look_around()
         holding = [count for count, trial in self.trials.items() if is_within(trial.size, self.level)]
-        if not holding:
-            return self._answer(None)
-        # A number between two of the grid has that of the grid below it as the last that fails.
-        first = min(holding)
-        first = self._end(max((k for k in self.tried if k < first), default=0), first)
-        reached = first
-        for count in sorted({*self.trials, *grid}):
-            if count > first and not self.holds(count):
-                last = self._end(count, reached)
-                return self._answer(first, last, self._holds_again(last + 1, grid))
-            reached = max(count, first)
-        return self._answer(first)
+        if holding:
+            # A number between two of the grid has that of the grid below it as the last that fails.
+            first = min(holding)
+            first = self._end(max((k for k in self.tried if k < first), default=0), first)
+            self._walk([first, *(count for count in grid if count > first)])
+            self._find_ends(first)
+        return self._answer()
 
     def _rounding(self) -> tuple[float, ...]:
         """Return what is added to T / K before it is rounded down; nothing where nothing is rounded."""
@@ -224,14 +218,46 @@ class _Search:
             numbers.append(following if following * RATIO < self.most or numbers[-1] < LARGE else self.most)
         return sorted({min(count, self.most) for count in numbers})
 
-    def _has_found(self, grid: Sequence[int]) -> bool:
-        """Go up to the first number that suffices, and return whether there is one."""
-        if self.holds(grid[0]):
-            return True
-        for before, count in pairwise(sorted({*grid, *self.trials})):
-            if self.holds(count) or self._look_between(before, count):
-                return True
-        return False
+    def _walk(self, grid: Sequence[int], *, until_found: bool = False) -> bool:
+        """Try numbers in their order, where the answer is not clear, and return whether one suffices."""
+        numbers = sorted({*grid, *(count for count in self.trials if count >= grid[0])})
+        blocks = [numbers[i : j + 1] for i, j in self._ranges(numbers)]
+        index, before, has_found = 0, None, False
+        while index < len(blocks):
+            for count in blocks[index]:
+                holds = self.holds(count)
+                if not holds and before is not None and not self.holds(before):
+                    holds = self._look_between(before, count)
+                has_found |= holds
+                if has_found and until_found:
+                    return True
+                before = count
+            far = next((j for j in range(index + 2, len(blocks)) if blocks[j][0] >= JUMP * before), 0)
+            index = far if far and self._is_clear([*blocks[index], *blocks[far]]) else index + 1
+        return has_found
+
+    def _ranges(self, numbers: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the first and last index of numbers of one rounded distance; of each one where nothing is rounded."""
+        starts = [
+            i
+            for i, count in enumerate(numbers)
+            if i == 0 or not self.rounding or not self._is_smooth(numbers[i - 1], count)
+        ]
+        return list(zip(starts, [*(i - 1 for i in starts[1:]), len(numbers) - 1], strict=True))
+
+    def _is_clear(self, counts: Sequence[int]) -> bool:
+        """Return whether the numbers, and so those between them, are all far from the tolerance, on one side of it."""
+        if not self.rounding:
+            return False
+        sizes = []
+        for count in counts:
+            self.holds(count)
+            coordinates = self.trials[count].coordinates
+            if coordinates is None:
+                return False
+            sizes.append(float(self._beyond(coordinates).max()))
+        nearest = min(sizes) if min(sizes) > 0.0 else -max(sizes)
+        return nearest > SAFETY * (max(sizes) - min(sizes))
 
     @property
     def tried(self) -> list[int]:
@@ -306,11 +332,13 @@ class _Search:
                 bends.append(((beside - first) / (point - a) - slope) / (point - b))
         bend = min(bends, key=lambda one: float(np.abs(one).max())) if bends else np.zeros_like(slope)
         chord, bow = first + slope * (x - a), (x - a) * (x - b)
-        most, least = (_coordinate(1.0 + sign * self.level, self.beta) for sign in (1.0, -1.0))
-        expected, at_best = (
-            np.maximum(values - most, least - values) for values in (chord + bend * bow, chord)
-        )
+        expected, at_best = (self._beyond(values) for values in (chord + bend * bow, chord))
         return counts, expected.max(axis=1), (at_best + SAFETY * np.abs(bend) * bow).max(axis=1)
+
+    def _beyond(self, coordinates: FloatArray) -> FloatArray:
+        """Return how far u is beyond the tolerance; negative within."""
+        most, least = (_coordinate(1.0 + sign * self.level, self.beta) for sign in (1.0, -1.0))
+        return np.asarray(np.maximum(coordinates - most, least - coordinates))
 
     def _is_smooth(self, low: int, high: int) -> bool:
         """Return whether nothing jumps between two numbers."""
@@ -334,22 +362,32 @@ class _Search:
             failing, holding = (failing, middle) if self.holds(middle) else (middle, holding)
         return holding
 
-    def _holds_again(self, failing: int, grid: Sequence[int]) -> int | None:
-        """Return the number from which on those that are tried suffice, above one that fails; None without one."""
-        after = None
-        for count in sorted({*grid, *self.trials}, reverse=True):
-            if count <= failing:
-                break
-            if not self.holds(count):
-                failing = count
-                break
-            after = count
-        return None if after is None else self._end(failing, after)
+    def _find_ends(self, first: int) -> None:
+        """Try numbers until each that suffices has one that was tried on either side."""
+        changes = True
+        while changes:
+            numbers = [count for count in self.tried if count >= first]
+            changes = False
+            for low, high in pairwise(numbers):
+                if high > low + 1 and self.holds(low) != self.holds(high):
+                    self._end(*((high, low) if self.holds(low) else (low, high)))
+                    changes = True
 
-    def _answer(self, first: int | None, last: int | None = None, again: int | None = None) -> StepsAnswer:
+    def _answer(self) -> StepsAnswer:
         """Return the answer with the ends of what holds."""
+        windows: list[tuple[int, int | None]] = []
+        ends = [0, *self.tried]
+        for before, count in pairwise(ends):
+            if not self.holds(count):
+                continue
+            if windows and windows[-1][1] == before:
+                windows[-1] = (windows[-1][0], count)
+            else:
+                windows.append((count, count))
+        if windows and windows[-1][1] == self.tried[-1]:
+            windows[-1] = (windows[-1][0], None)
         tried = tuple(count for count in self.tried if self.trials[count] is not REFUSED)
         nearest = min(tried, key=lambda count: self.trials[count].size, default=None)
         deviation = np.inf if nearest is None else self.trials[nearest].size
         sufficient = tuple(count for count in tried if is_within(self.trials[count].size, self.level))
-        return StepsAnswer(first, last, again, nearest, deviation, tried, sufficient)
+        return StepsAnswer(tuple(windows), nearest, deviation, tried, sufficient)

@@ -227,7 +227,7 @@ def test_a_window_of_steps_between_too_few_and_too_many():
         limit = np.where((1 - alpha) * r < 1, alpha * r / (1 - (1 - alpha) * r), np.inf)
     good = counts[np.abs(limit - 1) <= tolerance]
     answer = steps_for(build, [1.0, 0.1], tolerance=tolerance, most=1000)
-    assert answer.first == good[0] == 75 and answer.last == good[-1] == 112
+    assert answer.windows == ((75, 112),) and (good[0], good[-1]) == (75, 112)
     assert len(answer.tried) < 40
 
 
@@ -240,11 +240,12 @@ def test_a_second_window_is_named_where_larger_numbers_hold_again():
 
     answer = steps_for(build, data, tolerance=0.1, most=1000)
     good = {k for k in (*range(320, 380, 4), *range(400, 1000, 40), 1000) if holds(build(k), data, 0.1)}
-    assert answer.first is not None and answer.last is not None and answer.again is not None
+    (first, last), (again, none) = answer.windows
+    assert none is None
     assert {k for k in range(320, 1001) if answer.includes(k)} >= good
-    assert not any(k in good for k in range(answer.last + 1, int(answer.again / 1.04)))
+    assert not any(k in good for k in range(last + 1, int(again / 1.04)))
     assert good >= set(range(680, 1000, 40))
-    assert not answer.includes(500) and answer.includes(700) and not answer.includes(answer.first - 1)
+    assert not answer.includes(500) and answer.includes(700) and not answer.includes(first - 1)
 
 
 def plain_limit(v: np.ndarray, alpha: float, count: int, bar: np.ndarray, trailing: bool) -> np.ndarray:
@@ -287,7 +288,8 @@ def test_numbers_between_those_where_levels_jump(trailing):
     )  # from a jump, or two, to one behind the window
     limits = {k: plain_limit(data, alpha, k, bar, trailing) for k in numbers}
     good = [k for k in numbers if np.max(np.abs(limits[k] / data - 1)) <= tolerance]
-    assert good == list(range(answer.first, answer.last + 1))
+    assert (good[0], good[-1]) in answer.windows and good == list(range(good[0], good[-1] + 1))
+    assert answer.first == good[0]
 
 
 def test_irregular_small_numbers_and_those_asked_for():
@@ -297,10 +299,11 @@ def test_irregular_small_numbers_and_those_asked_for():
         return Pipeline([ScoreError(0.5 if count < 10 or count in (12, 57) else 0.0)], fresh_fraction=0.5)
 
     answer = steps_for(build, 1.0, tolerance=0.1, most=1000)
-    assert (answer.first, answer.last, answer.again) == (10, 11, 13)
+    assert answer.windows == ((10, 11), (13, None))
     assert not answer.includes(12) and answer.includes(57)
     told = steps_for(build, 1.0, tolerance=0.1, most=1000, also=[57])
-    assert not told.includes(57) and told.includes(1000) and told.again == 58
+    assert not told.includes(57) and told.includes(1000)
+    assert told.windows == ((10, 11), (13, 56), (58, None))
 
 
 _SCALED = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -320,18 +323,12 @@ SEARCHED: dict[str, Callable[[int], Mechanism]] = {
 }
 
 
-def ends_by_trying_all(
-    sizes: dict[int, float], tolerance: float
-) -> tuple[int | None, int | None, int | None]:
-    """The ends of the first and of the last stretch of numbers that suffice, all of which were tried."""
+def ranges_by_trying_all(sizes: dict[int, float], tolerance: float) -> tuple[tuple[int, int | None], ...]:
+    """The ranges of numbers that suffice, all of which were tried."""
     good, most = {k for k, size in sizes.items() if size <= tolerance}, max(sizes)
-    if not good:
-        return None, None, None
-    first = min(good)
-    last = min(k for k in range(first, most + 2) if k not in good) - 1
-    if last == most:
-        return first, None, None
-    return first, last, max(k for k in range(most + 1) if k not in good) + 1 if most in good else None
+    starts = [k for k in sorted(good) if k - 1 not in good]
+    ends = [k for k in sorted(good) if k + 1 not in good]
+    return tuple((a, None if b == most else b) for a, b in zip(starts, ends, strict=True))
 
 
 @pytest.mark.slow  # 300 samplers of each kind
@@ -346,8 +343,7 @@ def test_ends_against_every_number_of_steps(name):
             sizes = {k: deviation(pipeline, data) for k, pipeline in pipelines.items()}
             for tolerance in (0.03, 0.1, 0.3):
                 answer = steps_for(pipelines.__getitem__, data, tolerance=tolerance, most=300)
-                expected = ends_by_trying_all(sizes, tolerance)
-                assert (answer.first, answer.last, answer.again) == expected, (alpha, tolerance, data)
+                assert answer.windows == ranges_by_trying_all(sizes, tolerance), (alpha, tolerance, data)
 
 
 def test_all_that_is_answered_was_tried_where_levels_are_rounded():
@@ -365,10 +361,10 @@ def test_all_that_is_answered_was_tried_where_levels_are_rounded():
 
     data = np.array([1.0, 0.3, 0.1])
     answer = steps_for(build, data, tolerance=0.1, most=100)
-    assert answer.first is not None and answer.last is not None
-    assert all(holds(build(k), data, 0.1) for k in range(answer.first, answer.last + 1))
-    assert not holds(build(answer.first - 1), data, 0.1) and not holds(build(answer.last + 1), data, 0.1)
-    assert {answer.first - 1, answer.first, answer.last, answer.last + 1} <= set(answer.tried)
+    good = [k for k in range(1, 101) if holds(build(k), data, 0.1)]
+    starts, ends = ([k for k in good if k + step not in good] for step in (-1, 1))
+    assert answer.windows[:-1] == tuple(zip(starts, ends, strict=True))[:-1] and len(starts) > 2
+    assert answer.windows[-1] == (starts[-1], None if ends[-1] == 100 else ends[-1])
 
 
 def test_the_least_fresh_fraction_of_an_affine_map():
@@ -445,4 +441,4 @@ def test_the_last_number_before_those_that_are_refused(most):
         return Pipeline([], fresh_fraction=0.1)
 
     answer = steps_for(build, 0.25, tolerance=0.1, most=1000)
-    assert (answer.first, answer.last, answer.again) == (1, most, None)
+    assert answer.windows == ((1, most),)

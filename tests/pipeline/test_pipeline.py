@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.pipeline.guided import State
 from hermite_collapse.pipeline.interpolant import Interpolant
 from hermite_collapse.pipeline.mechanism import Mechanism
 from hermite_collapse.pipeline.mechanisms import (
@@ -26,6 +25,7 @@ from hermite_collapse.pipeline.mechanisms import (
     mixture_rounds,
 )
 from hermite_collapse.pipeline.pipeline import Pipeline
+from hermite_collapse.pipeline.stationary import State
 from tests.processor_time import is_kept, seconds_of
 
 EDM = SamplerSteps.edm()
