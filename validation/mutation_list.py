@@ -413,8 +413,8 @@ OTHERS = (
     _in(
         "diagnosis",
         "sampler_errors",
-        "float(left @ left) + current.log_determinant",
-        "float(left @ left)",
+        "float(rest @ rest) + current.log_determinant",
+        "float(rest @ rest)",
         "the likeliest fresh fraction of a sampler, without the determinant of its covariance",
         "tests/diagnosis/test_sampler_errors.py",
     ),

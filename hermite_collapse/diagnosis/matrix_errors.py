@@ -23,7 +23,7 @@ import numpy as np
 from ..core.types import FloatArray, IntArray
 from .measured import Measured
 
-_Back = Callable[[FloatArray], FloatArray]
+_AtRound = Callable[[FloatArray, int], FloatArray]
 
 
 class Step(NamedTuple):
@@ -72,19 +72,19 @@ def passed_between(
     roots = (axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ axes.swapaxes(1, 2)
     own = np.zeros((count, size, size))
     own[np.arange(count), np.arange(count), np.arange(count)] = 1.0
-    sizes = _sizes(measured, old)
-    full = _joint(own, roots, measured.rounds, sizes, old, [step.back for step in steps])
-    alone = _joint(own, roots, measured.rounds, sizes, old, [_by_direction(slope) for slope in slopes])
+    squares = np.square(laws[:, :count, :count])
+
+    def rooted(forms: FloatArray, i: int) -> FloatArray:
+        rows = (roots[i] @ forms @ roots[i]).reshape(-1, size * size)
+        return np.asarray((rows @ rows.T).reshape(len(forms), count, -1, count))
+
+    def by_direction(factors: FloatArray, i: int) -> FloatArray:
+        return factors[:, :, None, None] * factors * squares[i][:, None, :]
+
+    sizes, rounds = _sizes(measured, old), measured.rounds.astype(np.int64)
+    full = _joint(own, lambda forms, i: steps[i].back(forms), rooted, rounds, sizes, old)
+    alone = _joint(np.ones(count), lambda factors, i: slopes[i] * factors, by_direction, rounds, sizes, old)
     return full - alone
-
-
-def _by_direction(slope: FloatArray) -> _Back:
-    """Return the map of forms that multiplies each by the slope of its direction (c,)."""
-
-    def back(forms: FloatArray) -> FloatArray:
-        return np.asarray(slope[:, None, None] * forms)
-
-    return back
 
 
 def _sizes(measured: Measured, old: float) -> _Sizes:
@@ -105,33 +105,32 @@ def _sizes(measured: Measured, old: float) -> _Sizes:
 
 
 def _joint(
-    own: FloatArray, roots: FloatArray, rounds: IntArray, sizes: _Sizes, old: float, backs: Sequence[_Back]
+    own: FloatArray, back: _AtRound, products: _AtRound, rounds: IntArray, sizes: _Sizes, old: float
 ) -> FloatArray:
-    """Return the covariance of tr(q q^T S_j) over Gaussian samples, for these maps of forms."""
-    last, count = int(rounds[-1]), len(own)
+    """Return the covariance of tr(q q^T S_j) over Gaussian samples.
+
+    Parameters
+    ----------
+    own : array, shape (c, ...)
+        Forms q q^T.
+    back : callable
+        Of forms (n, c, ...) and i: what they are before the map from round i to i + 1.
+    products : callable
+        Of forms (n, c, ...) and i: tr(G S_i H S_i) of all pairs, shape (n, c, n, c).
+    """
+    count = len(own)
     result = np.zeros((len(rounds), count, len(rounds), count))
-    forms = dict.fromkeys(map(int, rounds), own)  # G_ij at the present i
-    for i in range(last, -1, -1):
-        plain = {}
-        for j in forms:
-            if j > i:
-                plain[j] = backs[i](forms[j])
-                forms[j] = plain[j] * (old if i > 0 else 1.0)
-        here = {j: _rooted(form, roots[i]) for j, form in forms.items() if j >= i}
-        fresh = {j: _rooted(form, roots[0]) for j, form in plain.items()}
-        for row, j in enumerate(map(int, rounds)):
-            for column, k in enumerate(map(int, rounds)):
-                if min(j, k) < i:
-                    continue
-                if min(j, k) > i:
-                    weight = 2.0 / sizes.passed[i]
-                    result[row, :, column] += 2.0 / sizes.fresh[i] * (fresh[j] @ fresh[k].T)
-                else:
-                    weight = 2.0 / sizes.measured[i] * (1.0 if j == k else sizes.shares[i])
-                result[row, :, column] += weight * (here[j] @ here[k].T)
+    forms = np.broadcast_to(own, (len(rounds), *own.shape)).copy()  # G_ij at the present i
+    for i in range(int(rounds[-1]), -1, -1):
+        first, after = int(np.searchsorted(rounds, i)), int(np.searchsorted(rounds, i, side="right"))
+        if after < len(rounds):
+            plain = back(forms[after:], i)
+            forms[after:] = plain * (old if i > 0 else 1.0)
+            if np.isfinite(sizes.fresh[i]):
+                result[after:, :, after:] += 2.0 / sizes.fresh[i] * products(plain, 0)
+        later = np.arange(first, len(rounds)) >= after
+        both, one = later[:, None] & later, later[:, None] ^ later
+        measured = np.where(one, sizes.shares[i], 1.0) / sizes.measured[i]
+        weight = 2.0 * np.where(both, 1.0 / sizes.passed[i], measured)
+        result[first:, :, first:] += weight[:, None, :, None] * products(forms[first:], i)
     return result.reshape(len(rounds) * count, -1)
-
-
-def _rooted(forms: FloatArray, root: FloatArray) -> FloatArray:
-    """Return S^(1/2) G S^(1/2) of forms (c, b, b) as rows (c, b b)."""
-    return np.asarray((root @ forms @ root).reshape(len(forms), -1))

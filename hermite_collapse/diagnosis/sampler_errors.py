@@ -20,15 +20,15 @@ from ..core.types import FloatArray
 from .data_errors import BackStep, DataErrors, errors_of, forms_of_data
 from .gathering import from_measured
 from .matrix_errors import Step, passed_between
-from .matrix_rounds import MatrixRounds, law_of
+from .matrix_rounds import Law, MatrixRounds, Trained, law_of
 from .measured import Measured
 from .moments import OWN_WEIGHT
 from .observations import Observations
 from .reweighting import near_measured
-from .round_models import FRESH
 from .sampling_noise import LEAST_SHRINKAGE
 
-_ACCURACY = 2e-3  # of the likeliest fresh fraction, far below its error
+_SHARES = (0.02, 0.1, 0.25, 0.45, 0.7)
+_ACCURACY = 5e-3  # of the likeliest fresh fraction, below its error
 
 
 class _Rounds(NamedTuple):
@@ -38,7 +38,7 @@ class _Rounds(NamedTuple):
     slopes: FloatArray
     steps: list[Step]
     last: FloatArray
-    errors: DataErrors
+    errors: DataErrors | None
 
 
 class _Hypothesis(NamedTuple):
@@ -70,15 +70,17 @@ def with_own_errors(
         return _under(rounds, observations, measured, share, guesses).misfit
 
     share = _smallest(misfit) if fresh_fraction is None else fresh_fraction
-    starts = _under(rounds, observations, measured, share, guesses).starts
-    return _under(rounds, observations, measured, share, starts).observations
+    one = _under(rounds, observations, measured, share, guesses)
+    if len(observations.free_starts) == 0:
+        return one.observations
+    return _under(rounds, observations, measured, share, one.starts).observations
 
 
 def _smallest(misfit: Callable[[float], float]) -> float:
     """Return the fresh fraction of the smallest value: between the neighbours of the best of a grid."""
     from scipy.optimize import minimize_scalar
 
-    grid = (0.0, *FRESH.grid, 1.0)
+    grid = (0.0, *_SHARES, 1.0)
     values = [misfit(share) for share in grid[1:-1]]
     best = int(np.argmin(values)) + 1
     between = minimize_scalar(
@@ -102,12 +104,13 @@ def _under(
     index = observations.rounds.astype(np.int64)
     free = observations.free_starts
     rest = current.whiten((observations.values - made.curves[index])[current.used])
-    design = current.whiten(made.errors.by_starts[index][..., free][current.used].T).T
-    moved = np.linalg.lstsq(design, rest, rcond=None)[0]
-    left = rest - design @ moved
     best = starts.copy()
-    best[free] = np.clip(best[free] + moved, 0.5 * best[free], 2.0 * best[free])
-    return _Hypothesis(current, float(left @ left) + current.log_determinant, best)
+    if made.errors is not None and len(free):
+        design = current.whiten(made.errors.by_starts[index][..., free][current.used].T).T
+        moved = np.linalg.lstsq(design, rest, rcond=None)[0]
+        rest = rest - design @ moved
+        best[free] = np.clip(best[free] + moved, 0.5 * best[free], 2.0 * best[free])
+    return _Hypothesis(current, float(rest @ rest) + current.log_determinant, best)
 
 
 def _made(rounds: MatrixRounds, observations: Observations, share: float, starts: FloatArray) -> _Rounds:
@@ -127,26 +130,31 @@ def _made(rounds: MatrixRounds, observations: Observations, share: float, starts
         )
     alpha = np.array([[share]])
     law = model = law_of(moments, starts[None])
+    needs_errors = moments.samples > 0 or len(observations.free_starts) > 0
     curves, slopes, steps, back = [starts], [], [], []
     for _ in range(observations.last):
         trained = rounds.trained(alpha, law, model)
         differences = trained.differences[0]
         steps.append(Step(model.covariance[0], trained.axes[0], differences))
-        back.append(
-            BackStep(
-                trained.axes[0],
-                differences,
-                rounds.gain_differences(trained)[0],
-                trained.gain[0],
-                trained.mean[0],
-                (law.mean - model.mean)[0],
-            )
-        )
+        if needs_errors:
+            back.append(_back_step(rounds, trained, law, model))
         slopes.append(trained.slopes(count)[0])
         model = trained.model
         curves.append(model.along(count)[0])
-    errors = errors_of(forms_of_data(back, share, count), law.covariance[0])
+    errors = errors_of(forms_of_data(back, share, count), law.covariance[0]) if needs_errors else None
     return _Rounds(np.array(curves), np.array(slopes), steps, model.covariance[0], errors)
+
+
+def _back_step(rounds: MatrixRounds, trained: Trained, law: Law, model: Law) -> BackStep:
+    """Return the round of a model as forms run through it backwards."""
+    return BackStep(
+        trained.axes[0],
+        trained.differences[0],
+        rounds.gain_differences(trained)[0],
+        trained.gain[0],
+        trained.mean[0],
+        (law.mean - model.mean)[0],
+    )
 
 
 def _widened(observations: Observations, measured: Measured, made: _Rounds, old: float) -> Observations:
@@ -155,7 +163,7 @@ def _widened(observations: Observations, measured: Measured, made: _Rounds, old:
     added = passed_between(measured, made.steps, made.last, old, made.slopes)
     covariance[-len(added) :, -len(added) :] += added
     moments = observations.moments
-    if moments is not None and moments.samples > 0:
+    if moments is not None and moments.samples > 0 and made.errors is not None:
         index = observations.rounds.astype(np.int64)
         used = observations.used.reshape(-1)
         joint = made.errors.joint[index][:, :, index] / moments.samples
