@@ -238,10 +238,12 @@ def from_measured(
         dtype=np.int64,
     )
     table, rounds = measured.values, measured.rounds.astype(np.float64)
+    near = np.where(measured.are_scales & (table > 0.0), table if values is None else values, 0.0)
     joint = measured.covariance(np.clip(contraction, 0.0, 1.0), values, slope=slope)
     # Factors are measured in units of the data's own, whose error is that of the start.
     if not (measured.data_are_exact and np.any(rounds == 0.0)):
         table, rounds = np.concatenate([measured.data[None], table]), np.concatenate([[0.0], rounds])
+        near = np.concatenate([np.zeros((1, count)), near])
         larger = np.zeros((len(joint) + count,) * 2)
         larger[:count, :count] = measured.covariance_of_data(start)
         larger[count:, count:] = joint
@@ -257,7 +259,7 @@ def from_measured(
         factors_start_at_one=measured.data_are_exact,
     )
     moments = measured.moments if set(measured.kinds) == {DIRECTION} else None
-    return observations.replace(moments=moments, measured=measured)
+    return observations.replace(moments=moments, measured=measured, reference=near)
 
 
 def without_constant(observations: Observations) -> tuple[Observations, tuple[str, ...]]:

@@ -31,7 +31,7 @@ from ..core import checks
 from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.signature import public
-from ..core.types import FloatArray, IntArray
+from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from ..storage.datasets import read_dataset, write_dataset
 from .clipping import Clipping
@@ -237,8 +237,8 @@ class Measured(Displayed, Value):
             variance, (1 - alpha) a^n for degree n.  Of rounds 0 -> 1, 1 -> 2, ... where it changes; k is at least the
             last round.
         values : array, shape (r, c), optional
-            Values under the hypothesis: the noise of variances and powers is theirs then, which frees fits of the
-            bias that weights made of the measured values give.
+            Values under the hypothesis: the noise of variances and powers is theirs then, with what the law's own
+            scatter adds, which frees fits of the bias that weights made of the measured values give.
         slope : float or array, shape (c,) or (k, c), optional
             dV/dw, or a^n for degree n, of which the contraction is the part 1 - alpha; the contraction itself, alpha =
             0, unless given.  Asked of curves with `training_samples` alone.
@@ -256,11 +256,13 @@ class Measured(Displayed, Value):
         steps = self._by_round(contraction, "contraction")
         if self.training_samples is None:
             first = self.data_covariance * (self.data_samples / self.samples[0])
-            return passed_on_covariance(self._noise(values), rounds=self.rounds, steps=steps, first=first)
-        if values is not None:
-            # The law itself went astray with its training sets: measured values know it the better, the more there are.
-            known = (self.samples / (self.samples + 10.0 * self.training_samples))[:, None]
-            values = (1.0 - known) * checks.real_array(values, "values") + known * self.values
+            return passed_on_covariance(
+                self._noise(values),
+                rounds=self.rounds,
+                steps=steps,
+                first=first,
+                relative=self._relative(values),
+            )
         return trained_covariance(
             self._noise(values),
             rounds=self.rounds,
@@ -269,7 +271,21 @@ class Measured(Displayed, Value):
             slopes=steps if slope is None else self._by_round(slope, "slope"),
             training_samples=self.training_samples,
             data_scatter=self.data_scatter,
+            relative=self._relative(values),
         )
+
+    def _relative(self, values: ArrayLike | None) -> FloatArray | None:
+        """Return by how much noise grows with each value, in units of the noise, (r, c); None for measured values."""
+        if values is None:
+            return None  # they went astray with the law already
+        expected = np.asarray(values, dtype=np.float64)
+        grows = self.are_scales & (expected > 0.0)
+        return np.divide(1.0, expected, out=np.zeros_like(expected), where=grows)
+
+    @property
+    def are_scales(self) -> BoolArray:
+        """Whether the noise of each curve is proportional to its value, as that of variances and powers is, (c,)."""
+        return np.array([kind != FACTOR for kind in self.kinds])
 
     def _noise(self, values: ArrayLike | None) -> FloatArray:
         """Return M_i, under other values where these are given, (r, c, c)."""
@@ -298,7 +314,7 @@ class Measured(Displayed, Value):
         wanted = checks.real_array(values, "values")
         if wanted.shape != measured.shape:
             raise InputError(f"values must have shape {measured.shape}, got {wanted.shape}.")
-        scaled = np.array([kind != FACTOR for kind in self.kinds]) & (measured > 0.0)
+        scaled = self.are_scales & (measured > 0.0)
         ratio = np.divide(wanted, measured, out=np.ones_like(wanted), where=scaled)
         return np.asarray(ratio[..., :, None] * noise * ratio[..., None, :])
 

@@ -5,7 +5,16 @@ data.  Round 0 is the data.  Values y and their predictions p enter a fit as
 
     residuals = W (y - p),     W^T W = covariance^{-1},
 
-so that their sum of squares is chi-square.  Without standard errors W is filled in from the scatter about the law of
+so that their sum of squares is chi-square.  Variances of generations are multiplied by noise round after round, so that
+their logarithms are the Gaussian ones, with the covariance of y in units of its mean and
+
+    E log y = log p - C_ii / (2 p_i^2)
+
+to second order.  Near a reference m, which is a fit, this is what enters in place of y:
+
+    log p - E log y = (p - y_m) / m,     y_m = m (1 + log(y / m)) + C_ii / (2 m).
+
+Without standard errors W is filled in from the scatter about the law of
 most freedom, and no chi-square is a test.
 """
 
@@ -24,6 +33,7 @@ from .moments import Moments
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
 """What stands for the degree of a column of variances, of distances, of a column that does not say what it is, and of
 squared distances."""
+_LARGEST_SPREAD = 1.0  # C_ii / m^2 up to which the second order is a correction
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +65,8 @@ class Observations(Value):
         Entries of one number share one estimate of scatter.
     units : array, shape (m,), or None
         By which columns of no unit were divided to be fitted.
+    reference : array, shape (r, m), or None
+        m > 0 of the entries that are fitted by their logarithms, 0 of others; None where no entry is.
     """
 
     values: FloatArray
@@ -70,6 +82,7 @@ class Observations(Value):
     error_freedom: FloatArray | None = None
     error_groups: IntArray | None = None
     units: FloatArray | None = None
+    reference: FloatArray | None = None
 
     @property
     def are_shapeless(self) -> bool:
@@ -130,10 +143,30 @@ class Observations(Value):
 
     @property
     def log_determinant(self) -> float:
-        """Logarithm of the determinant of the covariance."""
+        """Logarithm of the determinant of the covariance, in units of the reference where there is one."""
         if self.covariance.ndim == 1:
-            return float(np.log(self.covariance).sum())
-        return float(-2.0 * np.log(np.diagonal(self._whitening)).sum())
+            volume = float(np.log(self.covariance).sum())
+        else:
+            volume = float(-2.0 * np.log(np.diagonal(self._whitening)).sum())
+        if self.reference is None:
+            return volume
+        units = self.reference[self.used]
+        return volume - 2.0 * float(np.log(units[units > 0.0]).sum())
+
+    @cached_property
+    def _entered(self) -> FloatArray:
+        """What enters fits, shape (N,): y_m of logarithms, else y."""
+        values = self.values[self.used]
+        if self.reference is None:
+            return values
+        near = self.reference[self.used]
+        logarithmic = near > 0.0
+        m, y = near[logarithmic], values[logarithmic]
+        own = (self.covariance if self.covariance.ndim == 1 else np.diagonal(self.covariance))[logarithmic]
+        spread = np.minimum(own / m**2, _LARGEST_SPREAD)
+        entered = values.copy()
+        entered[logarithmic] = m * (1.0 + np.log(y / m) + 0.5 * spread)
+        return entered
 
     def whiten(self, vectors: FloatArray) -> FloatArray:
         """Return W v for vectors (..., N)."""
@@ -142,8 +175,8 @@ class Observations(Value):
         return np.asarray(vectors @ self._whitening.T)
 
     def residuals(self, predicted: FloatArray) -> FloatArray:
-        """Return W (p - y) of predictions (..., r, m), shape (..., N)."""
-        return self.whiten((predicted - self.values)[..., self.used])
+        """Return W (p - y), or W (p - y_m), of predictions (..., r, m), shape (..., N)."""
+        return self.whiten(predicted[..., self.used] - self._entered)
 
     def with_scatter(self, deviations: FloatArray) -> Observations:
         """Return the curves with one variance a column, `deviations` squared, shape (m,)."""
@@ -172,6 +205,7 @@ class Observations(Value):
             error_freedom=None if self.error_freedom is None else self.error_freedom[inside],
             error_groups=None if self.error_groups is None else self.error_groups[inside],
             units=None if self.units is None else self.units[columns],
+            reference=None if self.reference is None else self.reference[:, columns],
             moments=None if self.moments is None else self.moments.leading(columns),
             measured=None if self.measured is None else self.measured.only(columns),
         )

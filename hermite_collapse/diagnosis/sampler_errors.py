@@ -103,7 +103,7 @@ def _under(
         current = _widened(current, measured, made, old)
     index = observations.rounds.astype(np.int64)
     free = observations.free_starts
-    rest = current.whiten((observations.values - made.curves[index])[current.used])
+    rest = -current.residuals(made.curves[index])
     best = starts.copy()
     if made.errors is not None and len(free):
         design = current.whiten(made.errors.by_starts[index][..., free][current.used].T).T

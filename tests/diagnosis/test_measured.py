@@ -95,12 +95,35 @@ def test_samples_passed_on_begin_with_those_of_the_data():
     assert joint[0, 0] == pytest.approx(first + 0.02) and joint[1, 0] == pytest.approx(0.5 * joint[0, 0])
 
 
-def test_values_under_a_hypothesis_count_less_the_more_samples_say_what_became_of_the_law():
-    own = made(kinds=("variance",), training_samples=5)
-    scaled = own.covariance(0.0, 2.0 * own.values)
-    known = 50 / (50 + 10 * 5)
-    expected = (2.0 - known) ** 2 * own.noise[:, 0, 0]
-    np.testing.assert_allclose(np.diagonal(scaled), expected, rtol=1e-12)
+@pytest.mark.parametrize("training", [40, None])
+def test_noise_goes_with_the_square_of_the_law_and_not_of_its_mean(training):
+    """Variances of rounds in which each sample passes on the value that its law really has, over many histories."""
+    rng = np.random.default_rng(0)
+    trials, count, share, scale, rounds = 200_000, 30, 0.7, 0.95, 4
+    drawn = lambda number: rng.chisquare(number, trials) / number  # noqa: E731
+    number = count if training is None else round(share * training)
+    law = scale * drawn(training) if training else np.full(trials, scale)
+    curves = []
+    for _ in range(rounds):
+        # Measured samples are those that train, or 2 of 30 do not.
+        passed, apart = drawn(min(number, count)), drawn(max(count - number, 1))
+        curves.append(law * (min(number, count) * passed + max(count - number, 0) * apart) / count)
+        fresh = drawn(training - number) if training else 1.0
+        law = scale * (share * law * passed + (1.0 - share) * fresh)
+    joint, means = np.cov(curves), np.mean(curves, axis=1)
+    own = made(
+        rounds=tuple(range(1, rounds + 1)),
+        kinds=("variance",),
+        values=means[:, None],
+        noise=2.0 / count * np.square(means)[:, None, None],
+        samples=np.full(rounds, count),
+        training_samples=training,
+        data_scatter=np.full((1, 1), 2.0),
+    )
+    predicted = own.covariance(share * scale, means[:, None], slope=scale)
+    error = np.sqrt((predicted**2 + np.outer(*[np.diagonal(predicted)] * 2)) / trials)
+    assert np.all(np.abs(joint - predicted) < 4 * error)
+    assert np.max(np.abs(joint - own.covariance(share * scale, slope=scale)) / error) > 10
 
 
 def test_contraction_may_change_from_round_to_round():

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import chdtrc
 
 import hermite_collapse as hc
+from hermite_collapse.diagnosis.history import trained_covariance
+from hermite_collapse.diagnosis.observations import VARIANCE, Observations
 
 FRESH, TIME, ROUNDS = 0.2, 0.05, 9
 WIDTHS = np.geomspace(2.0, 0.3, 5)
@@ -89,6 +92,67 @@ def test_a_refit_is_no_longer_rejected_for_what_its_training_sets_passed_on():
         assert "give --training-samples" in wrong.text.replace("Give", "give")
         rejected += hc.diagnose(curves, mechanism="refit").verdict == "rejected"
     assert rejected <= 1
+
+
+def test_logarithms_of_variances_are_the_gaussian_ones():
+    """Chi-square at the truth over 1000 histories of three directions, refitted to 100 samples and measured on 300."""
+    rng = np.random.default_rng(5)
+    slope, old, shape = 0.99, 80, (1500, 3)
+    drawn = lambda number: rng.chisquare(number, shape) / number  # noqa: E731
+    law, mean, curves, expected = slope * drawn(100), slope, [], []
+    for _ in range(ROUNDS):
+        trained = drawn(old)
+        curves.append(law * (old * trained + 220 * drawn(220)) / 300)
+        expected.append([mean] * 3)
+        law = slope * (FRESH * drawn(100 - old) + (1 - FRESH) * law * trained)
+        mean = slope * (FRESH + (1 - FRESH) * mean)
+    truth = np.array(expected)
+    covariance = trained_covariance(
+        2 / 300 * np.square(truth)[:, :, None] * np.eye(3),
+        rounds=np.arange(1, ROUNDS + 1),
+        samples=np.full(ROUNDS, 300),
+        contractions=np.full((ROUNDS, 3), (1 - FRESH) * slope),
+        slopes=np.full((ROUNDS, 3), slope),
+        training_samples=100,
+        data_scatter=2 * np.eye(3),
+        relative=1 / truth,
+    )
+    known = Observations(
+        values=truth,
+        rounds=np.arange(1.0, ROUNDS + 1),
+        used=np.ones_like(truth, dtype=bool),
+        covariance=covariance,
+        degrees=np.full(3, VARIANCE),
+        starts=np.ones(3),
+        names=("a", "b", "c"),
+        has_errors=True,
+    )
+
+    def rejected(reference, size=1.0):
+        near = known.replace(reference=reference, covariance=size**2 * covariance)
+        histories = [near.replace(values=one) for one in np.stack(curves, axis=1)]
+        chi_squares = [np.sum(one.residuals(truth) ** 2) for one in histories]
+        return np.mean(chdtrc(truth.size, chi_squares) < 0.05)
+
+    assert abs(rejected(truth) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 1000)
+    # A reference is near enough if it is a tenth off, and values themselves are skew.
+    assert abs(rejected(1.1 * truth, 1.1) - 0.05) < 0.02
+    assert rejected(None) > 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("training", "samples"), [(50, 300), (100, 300), (300, 300)])
+def test_refits_to_few_samples_are_rejected_as_often_as_promised(training, samples):
+    """Within 3.1 deviations of a count of 300 with the fresh fraction held; no more often where it is fitted."""
+    rejected = {FRESH: 0, None: 0}
+    for seed in range(300):
+        measured = measured_history("refit", training, samples, seed)
+        for fresh in (FRESH,) if seed >= 60 else (FRESH, None):
+            one = hc.diagnose(measured, mechanism="refit", fresh_fraction=fresh)
+            rejected[fresh] += one.fits_by_mechanism["refit"].is_rejected
+    assert abs(rejected[FRESH] / 300 - 0.05) <= 3.1 * np.sqrt(0.05 * 0.95 / 300)
+    assert rejected[None] / 60 <= 0.05 + 3.1 * np.sqrt(0.05 * 0.95 / 60)
 
 
 def loop(*, trained, measured, fresh, new, seed):
