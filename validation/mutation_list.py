@@ -396,6 +396,22 @@ OTHERS = (
     ),
     _in(
         "diagnosis",
+        "observations",
+        "0.5 * spread",
+        "0.0 * spread",
+        "logarithms of variances without the second order of their mean",
+        "tests/diagnosis/test_training_sets.py",
+    ),
+    _in(
+        "diagnosis",
+        "history",
+        "wider * self.added[i]",
+        "self.added[i]",
+        "noise of training sets by the mean of the law and not by the law's own value",
+        "tests/diagnosis/test_measured.py",
+    ),
+    _in(
+        "diagnosis",
         "matrix_errors",
         "return full - alone",
         "return 0.0 * (full - alone)",
