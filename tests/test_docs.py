@@ -11,6 +11,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -241,6 +242,27 @@ def test_what_follows_a_formula_stays_on_its_line_and_short_code_in_one_piece():
     assert [part.astext() for part in together] == ["x?)"] and together[0]["classes"] == ["together"]
     assert document.astext().replace("\n\n", " ") == "x?) It is--fresh-fraction 1 " + "a" * 60 + "y or"
     assert [literal["classes"] for literal in document.findall(nodes.literal)] == [["short"], []]
+
+
+def test_every_recorded_picture_on_a_page_has_a_narrow_form(tmp_path):
+    nodes = pytest.importorskip("docutils.nodes")
+    shown = [
+        (path.parent / uri).resolve()
+        for path in DOCS.glob("*.md")
+        for uri in re.findall(r"!\[[^]]*\]\(([^)]+\.svg)\)", path.read_text("utf-8"))
+    ]
+    assert shown and all(path.with_stem(f"{path.stem}_narrow").is_file() for path in shown)
+    images = [nodes.image(uri=name) for name in ("a.svg", "b.svg")]
+    for name in ("a.svg", "a_narrow.svg", "b.svg"):
+        (tmp_path / name).write_text("<svg/>")
+    page = nodes.paragraph("", "", *images)
+    environment = SimpleNamespace(docname="page", doc2path=lambda name: str(tmp_path / f"{name}.md"))
+    extension("narrow_pictures")._add_narrow(SimpleNamespace(env=environment), page)
+    assert [(image["uri"], image["classes"]) for image in page.findall(nodes.image)] == [
+        ("a.svg", ["wide-screen"]),
+        ("a_narrow.svg", ["narrow-screen"]),
+        ("b.svg", []),
+    ]
 
 
 def test_the_gallery_is_large_enough():

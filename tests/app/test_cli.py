@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from hermite_collapse.app.config import Config, key_sections, load_config, parse
 from hermite_collapse.app.run import load
 from hermite_collapse.core.numbers import significant
 from tests.processor_time import is_kept, seconds_of_python
+
+RING = files("hermite_collapse.diagnosis") / "examples" / "ring.csv"
 
 SMALL = ["--particles", "20000", "--rounds", "3", "--degree", "4"]
 
@@ -133,6 +136,16 @@ REFUSED = [
     (
         ["audit", "edm", "--steps", "4", "--figure-format", "pdf"],
         r"figure_format must come with out, .* got \['pdf'\]",
+    ),
+    (["predict", "--out", ""], "Invalid value for --out: a name is needed, got an empty text."),
+    (["predict", ""], "a name is needed, got an empty text."),
+    (
+        ["measure", "--data", "a", "--generations", "b", " "],
+        "for --generations: a name is needed, got an empty text.",
+    ),
+    (
+        ["diagnose", str(RING), "--columns", "round=round", "round=time"],
+        "columns must name a column once, got 'round'",
     ),
     (["verify", "--width", "single"], "Unknown option: --width"),
     (["config", "--figure-format", "svg"], "Unknown option: --figure-format"),

@@ -175,6 +175,10 @@ def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
         name, sign, role = entry.rpartition("=")
         if not sign or not name or not role:
             raise InputError(f"columns must be given as NAME=ROLE, got {entry!r}.")
+        if name in roles:
+            raise InputError(
+                f"columns must name a column once, got {name!r} as {roles[name]!r} and as {role!r}."
+            )
         roles[name] = role
     return read_curve(path, roles)
 

@@ -138,15 +138,16 @@ def _print(measured: Measured, data: Path, output: Output) -> None:
     for note in (*measured.notes, measured.clipping.text):
         output.text(note)
     output.heading("Curves")
-    first, last = (f"round {i}" for i in measured.rounds[[0, -1]])
+    shown = sorted({0, len(measured.rounds) - 1})
     errors = measured.standard_errors
     rows = zip(
         measured.names,
         measured.data.tolist(),
-        *([values[i].tolist() for i in (0, -1) for values in (measured.values, errors)]),
+        *([values[i].tolist() for i in shown for values in (measured.values, errors)]),
         strict=True,
     )
-    output.table(["curve", "data", first, "error", last, "error"], [list(row) for row in rows])
+    heads = [word for i in shown for word in (f"round {measured.rounds[i]}", "error")]
+    output.table(["curve", "data", *heads], [list(row) for row in rows])
 
 
 def _document(measured: Measured, data: Path) -> dict[str, object]:

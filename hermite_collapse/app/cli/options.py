@@ -80,9 +80,9 @@ def command(
     first = _CONFIG_FILE if subject is None else subject.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
     name = run.__module__.rpartition(".")[2]
     asked_first = _options(uses, keys, UNUSED.get(name, ()))
-    listed = [_later(_of_whole_numbers(p)) if p.name in _HOW else _of_whole_numbers(p) for p in own]
+    listed = [_later(_strict(p)) if p.name in _HOW else _strict(p) for p in own]
     common = _common_parameters(with_first=bool(asked_first), draws=name not in WITHOUT_FIGURES)
-    parameters = [first, *listed, *asked_first, *common]
+    parameters = [_strict(first), *listed, *asked_first, *common]
 
     def call(first: Any = None, /, **given: Any) -> int | None:
         line = _line(name, first, given)
@@ -248,16 +248,27 @@ def _parameter(name: str, kind: Any, text: str, group: Group, default: Any = Non
     )
     annotation: Any = Annotated[kind if default is not None else kind | None, settings]  # type: ignore[valid-type]
     made = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-    return _of_whole_numbers(made)
+    return _strict(made)
 
 
-def _of_whole_numbers(parameter: inspect.Parameter) -> inspect.Parameter:
-    """Return the parameter, with integers read strictly: cyclopts would round 2.5 to 2."""
+def _strict(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return the parameter, read strictly: cyclopts would round 2.5 to 2, and take no text as the current folder."""
     kind = get_args(parameter.annotation)[0] if get_origin(parameter.annotation) is Annotated else None
     kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    if int not in kinds and list[int] not in kinds:
-        return parameter
-    return parameter.replace(annotation=Annotated[parameter.annotation, Parameter(converter=_whole_numbers)])
+    for strict, converter in ((int, _whole_numbers), (Path, _named_paths)):
+        if strict in kinds or list[strict] in kinds:  # type: ignore[valid-type]
+            return parameter.replace(
+                annotation=Annotated[parameter.annotation, Parameter(converter=converter)]
+            )
+    return parameter
+
+
+def _named_paths(kind: Any, tokens: Sequence[Token]) -> Any:
+    for token in tokens:
+        if not token.value.strip():
+            raise CoercionError(token=token, msg="a name is needed, got an empty text.")
+    paths = [Path(token.value) for token in tokens]
+    return paths if get_origin(kind) is list else paths[0]
 
 
 def _whole_numbers(kind: Any, tokens: Sequence[Token]) -> Any:
