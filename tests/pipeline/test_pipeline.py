@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
+from hermite_collapse.pipeline.guided import GuidedRecursion
 from hermite_collapse.pipeline.interpolant import Interpolant
 from hermite_collapse.pipeline.mechanism import Mechanism
 from hermite_collapse.pipeline.mechanisms import (
@@ -383,6 +384,47 @@ def test_rounding_is_no_wandering():
     """Strong guidance amplifies rounding: changes of 1e-9 go on for ever around a limit."""
     sampler = SamplerSteps.ddim(steps=50, guidance=Guidance(100.0, 1.0))
     assert Pipeline([sampler], fresh_fraction=0.5).limit(1.0) == pytest.approx(8.73074e-7, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "alpha", "images", "rounds"),
+    [
+        (
+            SamplerSteps.ddim(steps=25, guidance=Guidance(7.5, 0.3)),
+            0.01,
+            None,
+            3000,
+        ),  # to which rounding adds 1e-4
+        (
+            SamplerSteps.flow(steps=28, guidance=Guidance(1.5, 0.1)),
+            0.226,
+            None,
+            3000,
+        ),  # near its critical share
+        (Guidance(1.5, 0.01), 0.5, 200, 3000),
+        (Guidance(2.0, 0.2), 0.45, 2000, 3000),
+    ],
+)
+def test_where_guided_rounds_lead_is_where_plain_rounds_go(mechanism, alpha, images, rounds):
+    """Newton's method takes less than a fifth of the rounds."""
+    pipeline, data = Pipeline([mechanism], fresh_fraction=alpha, images=images), np.array([0.25, 0.2])
+    plain = State.of_data(data)
+    for _ in range(rounds):
+        plain = pipeline.step(data, plain)
+    count = 0
+
+    def advance(*arguments):
+        nonlocal count
+        count += 1
+        return pipeline._step(*arguments)
+
+    between = np.full(2, pipeline.guidance.between)
+    settled = GuidedRecursion(advance).settled(data, np.full(2, alpha), between)
+    trained = alpha * data + (1.0 - alpha) * plain.variance
+    assert np.all(np.abs(settled.variance - plain.variance) < 1e-7 * trained)
+    np.testing.assert_allclose(settled.spread, plain.spread, rtol=1e-7)
+    np.testing.assert_allclose(settled.drift, plain.drift, rtol=1e-6)
+    assert count < rounds / 5
 
 
 def test_rounds_after_the_first_are_a_closure_unless_the_map_is_affine():
