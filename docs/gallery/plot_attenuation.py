@@ -6,9 +6,9 @@ In the limit every mode of degree n keeps the share
 
 .. math:: g_n = \frac{\alpha}{\alpha + e^{n \theta t_0} - 1}
 
-of its amplitude, whatever the data are, with the fresh fraction alpha, the truncation time :math:`t_0` and the rate theta
-(1/2) of the diffusion; after i rounds it keeps :math:`f_n(i)`.  This is a low-pass filter, and its half-amplitude degree says in one
-number which detail survives.
+of its amplitude, whatever the data are, with the fresh fraction :math:`\alpha`, the truncation time :math:`t_0` and the
+rate :math:`\theta` (1/2) of the diffusion; after i rounds it keeps :math:`f_n(i)`.  This is a low-pass filter, and its
+half-amplitude degree says in one number which detail survives.
 """
 
 import hermite_collapse as hc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,7 +143,7 @@ def holm(tests: list[Test], level: float, untested: int, reason: str = "") -> Ve
 
     In the order of p / weight, each p is held against its share of the level among those left.
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtri_exp
 
     ordered = sorted(tests, key=lambda test: test.p_value / test.weight)
     rejected, left = [], sum(test.weight for test in tests)
@@ -152,7 +153,7 @@ def holm(tests: list[Test], level: float, untested: int, reason: str = "") -> Ve
         rejected.append(test)
         left -= test.weight
     total = sum(test.weight for test in tests)
-    critical = -float(ndtri(0.5 * level / total)) if ordered else None
+    critical = -float(ndtri_exp(math.log(level) - math.log(2.0 * total))) if ordered else None
     single = [test for test in tests if test.is_z and test.weight == 1.0]
     return Verdict(
         passed=bool(ordered) and not rejected,

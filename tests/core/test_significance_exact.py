@@ -71,3 +71,9 @@ def test_nothing_tested_is_neither_agreement_nor_disagreement():
     assert (
         verdict.head == "Not tested" and not verdict.passed and not verdict.rejected and not verdict.is_tested
     )
+
+
+@pytest.mark.parametrize("level", [0.05, 1e-10, 5e-324])
+def test_the_size_that_rejects_is_finite_at_every_level(level):
+    critical = holm([Test(str(i), 0.0, 0.5) for i in range(77)], level, 0).critical_z
+    assert norm.logsf(critical) == pytest.approx(np.log(level) - np.log(2 * 77), rel=1e-12)
