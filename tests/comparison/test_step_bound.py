@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.comparison.step_bound import PlannedSteps, independent_particles
+from hermite_collapse.comparison.step_bound import MARGIN, PlannedSteps, independent_particles
 
 pytest.importorskip("torch")
 
@@ -21,6 +21,8 @@ from hermite_collapse.simulation import (
     simulate,
     time_grid,
 )
+from hermite_collapse.simulation.samplers import SAMPLERS
+from tests.followed_steps import defect_of_stages
 
 TWO = hc.presets.load("two_modes_1d")
 NARROW = hc.GaussianMixture([1.0], [0.0], [1e-4])
@@ -57,15 +59,50 @@ def test_few_steps_test_nothing_and_are_named(law, time, steps):
 @pytest.mark.parametrize("process", [hc.OrnsteinUhlenbeck(2.0), hc.VarianceExploding()])
 def test_the_bound_is_that_of_the_grid_the_simulation_runs(sampler, process):
     recursion = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=(0.05, 0.2), process=process)
-    record = record_of(recursion, sampler=sampler, steps=40, particles=50)
+    record = record_of(recursion, sampler=sampler, steps=100, particles=50)
+    largest = max(float(recursion.training_law(i).covariance[0, 0]) for i in range(2))
     expected = 0.0
     for time in (0.05, 0.2):
         stop, rate = (time, 2.0) if isinstance(process, hc.OrnsteinUhlenbeck) else (np.log1p(time), 0.5)
-        times = time_grid(sampler.grid, 40, start=4.0 / rate, stop=stop, rate=rate)
+        times = time_grid(sampler.grid, 100, start=4.0 / rate, stop=stop, rate=rate)
         signal = np.exp(-rate * times)
         steps = -np.diff(np.log(np.sqrt(1.0 - signal**2) / signal))
-        expected = max(expected, np.max(steps**sampler.order * signal[1:] ** 2))
-    assert PlannedSteps.of_record(recursion, record).bound(40) == pytest.approx(10.0 * expected)
+        noise = (1.0 - signal[1:] ** 2) / signal[1:] ** 2
+        stages = sampler.stages(steps=100, start=4.0 / rate, stop=stop, rate=rate)
+        delta = np.abs(defect_of_stages(stages, stop, rate, largest * np.logspace(-10.0, 0.0, 31))).max()
+        steep = min(delta, 0.9)
+        gaussian = delta / steep * np.sqrt(1.0 / np.sqrt(1.0 - steep**2) - 1.0)
+        expected = max(expected, gaussian, np.max(steps**sampler.order * largest / (largest + noise)))
+    assert PlannedSteps.of_record(recursion, record).bound(100) == pytest.approx(MARGIN * 10.0 * expected)
+
+
+def test_samplers_of_ones_own_have_the_estimate_alone():
+    recursion = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.1)
+    known = EulerMaruyama().describe()
+    own, exact = (PlannedSteps(recursion, {**known, "name": name}, 1, 1.0) for name in ("own", known["name"]))
+    assert 0.0 < own.bound(300) <= exact.bound(300)
+
+
+def test_laws_wider_than_one_and_late_stops_need_more_steps():
+    """What is left of wide laws is more, and Euler's rule has a defect where nothing is left of any."""
+    wide = hc.GaussianMixture([1.0], [0.0], [300.0])
+    late, sampler = {"fresh_fraction": 1.0, "truncation_time": 2.0}, ExponentialMultistep()
+    few = PlannedSteps(hc.Recursion(TWO, **late), sampler.describe(), 1, 1e6).bound(50)
+    assert PlannedSteps(hc.Recursion(wide, **late), sampler.describe(), 1, 1e6).bound(50) > 3.0 * few
+    nothing_left = hc.Recursion(NARROW, fresh_fraction=1.0, truncation_time=6.0)
+    stages = EulerMaruyama().stages(steps=50, start=8.0, stop=6.0, rate=0.5)
+    (delta,) = defect_of_stages(stages, 6.0, 0.5, np.array([1e-4]))
+    bound = PlannedSteps(nothing_left, EulerMaruyama().describe(), 1, 1.0).bound(50)
+    assert delta > 5e-3 and bound == pytest.approx(MARGIN * delta / np.sqrt(2.0), rel=0.01)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_more_steps_than_are_followed_go_on_where_these_end(name, monkeypatch):
+    recursion = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.1)
+    planned = PlannedSteps(recursion, {**SAMPLERS[name]().describe(), "grid": "log_snr"}, 1, 1e4)
+    exact = planned.bound(1000)
+    monkeypatch.setattr("hermite_collapse.comparison.step_bound.EXACT_STEPS", 500)
+    assert planned.bound(1000) == pytest.approx(exact, rel=0.02)
 
 
 def test_a_first_order_sampler_is_tested_where_it_is_extrapolated():
@@ -79,7 +116,10 @@ def test_a_first_order_sampler_is_tested_where_it_is_extrapolated():
     other = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=0.4)
     wrong = hc.compare(other, coarse, refined=fine).verdict
     assert wrong.is_tested and not wrong.passed
-    few = [dataclasses.replace(record, steps=record.steps // 8) for record in (coarse, fine)]
+    few = [
+        dataclasses.replace(record, steps=steps)
+        for record, steps in ((coarse, needed // 8), (fine, 2 * (needed // 8)))
+    ]
     assert "extrapolated from twice as many" in hc.compare(recursion, few[0], refined=few[1]).verdict.text
 
 
