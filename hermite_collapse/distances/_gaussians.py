@@ -108,7 +108,7 @@ def hellinger(p: GaussianMixture, q: GaussianMixture) -> Estimate:
     else:
         log_overlap = 0.5 * r.log_determinant - float(np.log(0.5 * (1.0 + r.ratios)).sum())
     exponent = 0.5 * log_overlap - 0.25 * square
-    value = -float(np.expm1(exponent))
+    value = 0.0 - float(np.expm1(exponent))  # of one law and itself 0 without a sign
     # The relative size of 1 + l counts here, not that of l.
     size = min(r.size, 1.0 + abs(exponent)) if not r.is_near else r.size
     left = 0.0 if exponent < -800.0 else (1.0 - value) * size  # what the exponent's rounding moves

@@ -110,3 +110,12 @@ def test_l2_bound_holds_for_correlated_covariances(seed):
     estimate = D.l2(p, q)
     assert abs(estimate.value - right) <= estimate.error
     assert estimate.error < 1e-5 * right
+
+
+@pytest.mark.parametrize(
+    "name", ["bures", "chi_square", "hellinger", "kl", "l2", "total_variation", "wasserstein"]
+)
+def test_a_law_is_at_a_zero_without_a_sign_from_itself(name):
+    law = hc.GaussianMixture([1.0], [0.0], 0.1)
+    value = float(getattr(hc.distances, name)(law, law).value)
+    assert value == 0.0 and np.copysign(1.0, value) == 1.0
