@@ -20,6 +20,10 @@ DOORS = {
     "coupling_bound": lambda x: hc.bounds.coupling_bound(1.0, dimension=x, **ROUND),
     "contraction_rate": lambda x: hc.contraction_rate(metric=x, **ROUND),
     "attenuation": lambda x: hc.attenuation(1, fresh_fraction=x, truncation_time=0.1),
+    "restore_modes": lambda x: hc.repair.restore_modes(x, **ROUND),
+    "save": lambda x: hc.figures.save(x, "nowhere"),
+    "new_figure": lambda x: hc.figures.new_figure(width=x),
+    "panels": lambda x: hc.figures.panels(x, 1),
     "sample": LAW.sample,
     "through": LAW.through,
 }
@@ -45,6 +49,21 @@ def test_one_sentence_on_one_line(door, name):
         DOORS[door](value)
     message = str(caught.value)
     assert "\n" not in message and message.endswith(".") and " must " in message and ", got " in message
+
+
+@pytest.mark.parametrize("axes", ["axes", 1, [], hc.figures.new_figure()])
+def test_what_is_no_axes_is_not_drawn_on(axes):
+    for draw in (hc.plot_attenuation, hc.figures.draw_attenuation):
+        with pytest.raises(hc.InputError, match="axes must be an? Axes, got"):
+            draw(axes, **ROUND)
+
+
+def test_words_in_the_place_of_many_and_effects_that_need_too_many_particles():
+    with pytest.raises(hc.InputError, match="formats must be a sequence, got 'svg'"):
+        hc.figures.save(hc.figures.new_figure(), "nowhere", formats="svg")
+    recursion = hc.Recursion(hc.presets.load("two_modes_1d"), **ROUND)
+    with pytest.raises(hc.InputError, match="effect must be so large .* got 5e-324"):
+        hc.required_particles(4, 5e-324, recursion=recursion, rounds=2)
 
 
 @pytest.mark.parametrize("door", ["fisher_bound", "small_time_distance", "refreshed_divergence"])

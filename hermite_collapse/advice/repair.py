@@ -230,6 +230,7 @@ def restore_modes(
     >>> bool(abs(restored.coefficients.values - data.hermite_coefficients(2).values).max() < 1e-12)
     True
     """
+    checks.instance(coefficients, HermiteCoefficients, "coefficients")
     operator = AttenuationOperator(fresh_fraction=fresh_fraction, truncation_time=truncation_time, rate=rate)
     acting = operator if rounds is None else operator.power(checks.integer(rounds, "rounds"))
     share = np.atleast_1d(acting.eigenvalues(coefficients.degrees))

@@ -81,6 +81,8 @@ def required_particles(
         )
     ratio = max(z, 0.0) / size * float(predicted.standard_error[-1, n])
     kurtosis = float(predicted.kurtosis[-1, n])
+    if np.isinf(ratio) and np.isfinite(predicted.standard_error[-1, n]):
+        raise InputError(f"effect must be so large that the particles are a finite number, got {size!r}.")
     if not (np.isfinite(ratio) and kurtosis < 1e300):
         raise InputError(f"degree must be low enough for its moments to be doubles, got {n}.")
     if ratio > 1e140:

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.figure import Figure
 
 from ..core import checks
 from ..storage.folder import write_atomically
 from . import style
 from .formats import FORMATS, WIDTHS
 from .narrow import narrowed
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SMALLEST_TEXT = 7.0
 """Points of the text on the ticks of a figure made narrow."""
@@ -57,7 +56,7 @@ class Drawing:
 
 def drawing(figure: Figure | Drawing) -> Drawing:
     """Return the drawing of a figure; a drawing is returned as it is."""
-    return figure if isinstance(figure, Drawing) else Drawing(figure)
+    return figure if isinstance(figure, Drawing) else Drawing(checks.instance(figure, Figure, "figure"))
 
 
 def drawings(figures: Mapping[str, Figure | Drawing]) -> dict[str, Drawing]:
@@ -112,7 +111,7 @@ def save(
     ...     [path.name for path in save(new_figure(), f"{folder}/empty", formats=("svg", "pdf"), width="single")]
     ['empty.svg', 'empty.pdf']
     """
-    for name in formats:
+    for name in checks.items(formats, "formats"):
         checks.one_of(name, FORMATS, "formats")
     drawn = drawing(figure)
     inches = _inches(drawn.figure, width)

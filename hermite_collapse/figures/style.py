@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from numpy.typing import NDArray
 
+from ..core import checks
 from ..core.errors import InputError
 
 INK = "#1b1e23"
@@ -186,14 +187,15 @@ def new_figure(width: float = TEXT, height: float = 3.5) -> Figure:
     >>> [float(side) for side in new_figure(4.0, 3.0).get_size_inches()]
     [4.0, 3.0]
     """
+    size = (checks.positive(width, "width"), checks.positive(height, "height"))
     with style():
-        return StyledFigure(figsize=(width, height), layout="constrained")
+        return StyledFigure(figsize=size, layout="constrained")
 
 
 def own_axes(axes: Axes | None, *, width: float = TEXT, height: float = 3.5) -> Axes:
     """Return the axes given, or the only axes of a new figure."""
     if axes is not None:
-        return axes
+        return checks.instance(axes, Axes, "axes")
     with style():
         return new_figure(width, height).add_subplot()
 
@@ -229,8 +231,9 @@ def panels(
     >>> panels(1, 2)[1].shape
     (1, 2)
     """
+    shape = (checks.integer(rows, "rows", minimum=1), checks.integer(columns, "columns", minimum=1))
     figure = new_figure(width, height)
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, figure.subplots(*shape, squeeze=False, **options)
 
 
 def describe(figure: Figure, name: str, caption: str) -> Figure:
