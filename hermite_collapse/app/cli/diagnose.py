@@ -170,7 +170,7 @@ def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
                 "hermite-collapse measure --data REAL --generations FOLDERS --out CURVES makes them."
             )
         return Measured.load(path)
-    roles = {}
+    roles: dict[str, str] = {}
     for entry in columns or ():
         name, sign, role = entry.rpartition("=")
         if not sign or not name or not role:
