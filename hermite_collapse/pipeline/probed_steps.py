@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,17 @@ from .denoiser import AnySamples, Posterior, Sampler
 from .guidance import Guidance
 
 Denoiser = Literal["posterior_mean", "flow_map"]
+
+
+class _Program(NamedTuple):
+    """Terms of the steps; levels (K, 2), outputs (K, 3), and targets (K, 2) of flow maps or (0, 2)."""
+
+    pointer: IntArray
+    variable: IntArray
+    coefficient: FloatArray
+    levels: FloatArray
+    outputs: FloatArray
+    targets: FloatArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,8 +166,14 @@ class ProbedSteps(Sampler):
         """
         variance, gain = np.empty_like(w), np.empty_like(w)
         omega = 0.0 if between is None or self.guidance is None else self.guidance.omega
+        pointer, variable, coefficient, levels, outputs, targets = self._program
         run_backwards(
-            *self._program,
+            pointer,
+            variable,
+            coefficient,
+            levels,
+            outputs,
+            targets,
             self.start,
             omega,
             np.ascontiguousarray(w),
@@ -167,13 +184,13 @@ class ProbedSteps(Sampler):
         return variance, gain
 
     @cached_property
-    def _program(self) -> tuple[IntArray | FloatArray, ...]:
-        """Program, levels, outputs and targets as the compiled run takes them."""
+    def _program(self) -> _Program:
+        """The program as the compiled run takes it."""
         levels = np.stack([self.signal, self.noise], axis=1)
         outputs = np.stack([self.on_data, self.on_noise, self.on_sample], axis=1)
         targets = np.empty((0, 2)) if self.target is None else self.target
-        parts = (self.pointer, self.variable, self.coefficient, levels, outputs, targets)
-        return tuple(writable(part) for part in parts)
+        terms = writable(self.pointer), writable(self.variable), writable(self.coefficient)
+        return _Program(*terms, levels, outputs, writable(targets))
 
     @cached_property
     def _last_use(self) -> dict[int, int]:

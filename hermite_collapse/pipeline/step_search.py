@@ -232,7 +232,9 @@ class _Search:
                 if has_found and until_found:
                     return True
                 before = count
-            far = next((j for j in range(index + 2, len(blocks)) if blocks[j][0] >= JUMP * before), 0)
+            far = next(
+                (j for j in range(index + 2, len(blocks)) if blocks[j][0] >= JUMP * blocks[index][-1]), 0
+            )
             index = far if far and self._is_clear([*blocks[index], *blocks[far]]) else index + 1
         return has_found
 

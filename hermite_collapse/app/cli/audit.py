@@ -290,7 +290,10 @@ def _print_fractions(result: Audit, output: Output) -> None:
     output.table(
         ["fresh fraction", *(f"v = {result.ledger.data[j]:.4g}" for j in result.directions_shown)],
         [
-            [f"{fraction:.0%}", *(f"{x:.4g}" for x in row)]
+            [
+                f"{fraction:.0%}",
+                *("cycle" if np.isnan(x) else "infinite" if np.isinf(x) else f"{x:.4g}" for x in row),
+            ]
             for fraction, row in zip(FRACTIONS, shares, strict=True)
         ],
     )
