@@ -105,7 +105,7 @@ def measure(
     Over 60 histories chi-square of truncation is 1.01 +- 0.01 of its degrees of freedom for 24 curves of 500 images of
     8 x 8, 0.99 +- 0.02 for 15 curves of 200 vectors, and 1.00 +- 0.03 for 6 curves of 5000 latents of 4 numbers; curves
     that follow from the others are left out of fits.  Refits to training sets of 50 to 1000 samples are rejected at 5 %
-    in 3.7 to 7 % of 300 histories with the fresh fraction held, in 2 to 3 % of 200 with it fitted; truncation times of
+    in 5 to 6 % of 300 histories with the fresh fraction held, in 2 to 5 % of 150 with it fitted; truncation times of
     models of such training sets are off by one error within a tenth.  The fresh fraction of a given sampler is off by
     one error within a tenth, with `unseen` data by 1.14 +- 0.07.
 

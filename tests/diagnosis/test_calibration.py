@@ -68,3 +68,12 @@ def test_the_record_is_that_of_a_thousand():
         assert all(0.9 <= value <= 1.1 for value in numbers["z"].values())
         for other, power in numbers["predicted"].items():
             assert numbers["rejected"][other] == pytest.approx(power, abs=0.06)
+
+
+def test_refits_to_few_samples_are_recorded_at_the_level_that_is_promised():
+    record = json.loads(RECORD.with_name("diagnosis.training_sets.json").read_text())
+    assert record["passed"]
+    for training, samples in experiment.TRAINING_SETS:
+        numbers = record[f"{training}, {samples}"]
+        assert numbers["held"] <= 0.05 + 3.1 * np.sqrt(0.05 * 0.95 / experiment.HISTORIES)
+        assert numbers["fitted"] <= 0.05 + 3.1 * np.sqrt(0.05 * 0.95 / experiment.FITTED_HISTORIES)

@@ -4,6 +4,9 @@ Variances of Gaussian directions through a known mechanism, measured on N images
 generations pass on to each other.  Every mechanism is fitted to every data set.  Promised: the true one is rejected in
 five per cent, its p-values are uniform, its parameters are off by one standard error in the mean square, and
 `detection_power` says beforehand how often the others are rejected.
+
+The same promise where models are refitted to few samples, from which variances are multiplied by noise round after round:
+generations are samples, measured and diagnosed as a user would.
 """
 
 from __future__ import annotations
@@ -26,6 +29,11 @@ VARIANCES = np.array([1.6, 0.6, 0.2, 0.05])
 FRESH_FRACTION, ROUNDS, IMAGES = 0.3, 10, 5000
 DATA_SETS = 1000
 SAMPLER = hc.mechanisms.SamplerSteps.ddim(steps=20)
+TRAINING_SETS = ((50, 300), (100, 300), (100, 1000), (300, 300), (1000, 1000))
+"""Samples that train each model, and samples measured."""
+HISTORIES, FITTED_HISTORIES = 300, 150
+"""With the fresh fraction held, and those of them with it fitted as well."""
+REFITTED_FRESH, REFITS, REFITTED_DATA = 0.2, 9, 4000
 
 
 class Case(NamedTuple):
@@ -65,6 +73,39 @@ class Calibration(NamedTuple):
         steps = np.arange(len(p) + 1) / len(p)
         distance = max(float(np.max(steps[1:] - p)), float(np.max(p - steps[:-1])))
         return float(kolmogorov(distance * np.sqrt(len(p))))
+
+
+class Refits(NamedTuple):
+    """p-values of refits to training sets of one size, with the fresh fraction held and fitted."""
+
+    held: NDArray[np.float64]
+    fitted: NDArray[np.float64]
+
+
+def refitted(training: int, samples: int, seed: tuple[int, ...]) -> hc.Measured:
+    """Measure generations of Gaussian models in five dimensions, each fitted to so many samples."""
+    rng = np.random.default_rng([*seed, training, samples])
+    data = rng.standard_normal((REFITTED_DATA, 5)) * np.geomspace(2.0, 0.3, 5)
+    last, generations = data, []
+    for number in range(REFITS):
+        fresh = round(REFITTED_FRESH * training) if number else training
+        drawn = np.concatenate([data[rng.integers(len(data), size=fresh)], last[: training - fresh]])
+        mean = drawn.mean(axis=0)
+        weights = rng.standard_normal((max(samples, training), training)) / np.sqrt(training)
+        last = mean + weights @ (drawn - mean)
+        generations.append(last[:samples])
+    return hc.measure(data, generations, directions=4, degrees=0, training_samples=training)
+
+
+def refits(training: int, samples: int, *, seed: int = 0) -> Refits:
+    """Diagnose histories of refits."""
+    p_values: dict[float | None, list[float]] = {REFITTED_FRESH: [], None: []}
+    for number in range(HISTORIES):
+        measured = refitted(training, samples, (seed, number))
+        for fresh in (REFITTED_FRESH, None)[: 1 + (number < FITTED_HISTORIES)]:
+            diagnosis = hc.diagnose(measured, mechanism="refit", fresh_fraction=fresh)
+            p_values[fresh].append(diagnosis.fits_by_mechanism["refit"].p_value)
+    return Refits(np.array(p_values[REFITTED_FRESH]), np.array(p_values[None]))
 
 
 def calibrate(
@@ -120,8 +161,46 @@ def experiments() -> list[Experiment]:
             "the true mechanism accepted as promised, wrong ones rejected as predicted",
             run,
             is_long=True,
-        )
+        ),
+        Experiment(
+            "diagnosis/training_sets",
+            "refits to few samples rejected no more often than promised",
+            run_training_sets,
+            is_long=True,
+        ),
     ]
+
+
+def run_training_sets(settings: Settings) -> Result:
+    """Rejections of true refits by size of the training sets and number of measured samples."""
+    passed, numbers = True, {}
+    page = [
+        f"Share of histories in which the true refit is rejected at 5 %: {HISTORIES} with the fresh fraction held, "
+        f"{FITTED_HISTORIES} with it fitted.",
+        "",
+        "| samples of a training set | measured | held, per cent | at 1 %, per cent | fitted, per cent |",
+        "|---|---|---|---|---|",
+    ]
+    for training, samples in TRAINING_SETS:
+        found = refits(training, samples, seed=settings.seed)
+        held, below, fitted = (
+            float(np.mean(p < level))
+            for p, level in ((found.held, 0.05), (found.held, 0.01), (found.fitted, 0.05))
+        )
+        limits = [0.05 + 3.1 * np.sqrt(0.05 * 0.95 / count) for count in (HISTORIES, FITTED_HISTORIES)]
+        passed &= held <= limits[0] and fitted <= limits[1]
+        numbers[f"{training}, {samples}"] = {"held": held, "held_at_one_per_cent": below, "fitted": fitted}
+        page.append(f"| {training} | {samples} | {100 * held:.1f} | {100 * below:.1f} | {100 * fitted:.1f} |")
+    shares = [entry["held"] for entry in numbers.values()]
+    return Result(
+        passed=passed,
+        verdict=f"True refits to 50 to 1000 samples are rejected at 5 % in {100 * min(shares):.1f} to "
+        f"{100 * max(shares):.1f} % of {HISTORIES} histories with the fresh fraction held, in "
+        f"{100 * min(entry['fitted'] for entry in numbers.values()):.1f} to "
+        f"{100 * max(entry['fitted'] for entry in numbers.values()):.1f} % of {FITTED_HISTORIES} with it fitted.",
+        numbers=numbers,
+        page="\n".join(page),
+    )
 
 
 def run(settings: Settings) -> Result:
