@@ -78,9 +78,9 @@ def _heun(times: FloatArray, rate: float, variances: FloatArray) -> FloatArray:
 def _euler(times: FloatArray, rate: float, variances: FloatArray) -> FloatArray:
     kappa = -rate * np.diff(times, axis=0)
     law = variances * np.exp(-2.0 * rate * times) - np.expm1(-2.0 * rate * times)
-    kept = (1.0 + kappa - 2.0 * kappa / law[:-1]) ** 2 * law[:-1] / law[1:]
-    left = kept + 2.0 * kappa / law[1:] - 1.0
-    later = np.vstack([np.cumprod(kept[:0:-1], axis=0)[::-1], np.ones_like(variances)])
+    carried = (1.0 + kappa - 2.0 * kappa / law[:-1]) ** 2 * law[:-1] / law[1:]
+    left = carried + 2.0 * kappa / law[1:] - 1.0
+    later = np.vstack([np.cumprod(carried[:0:-1], axis=0)[::-1], np.ones_like(variances)])
     return np.asarray(np.sum(left * later, axis=0))
 
 
