@@ -62,7 +62,7 @@ def _height(panels: list[Axes], tall: float) -> float:
 
 
 def _fit_legend(axes: Axes, width: float) -> None:
-    """Put the legend above the panel in as many columns as leave room for the numbers at its left."""
+    """Put the legend above the panel in as many columns as fit beside the numbers at its left."""
     for columns in range(_COLUMNS, 0, -1):
         legend_above(axes, columns)
         legend = axes.get_legend()
