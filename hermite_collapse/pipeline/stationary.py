@@ -167,7 +167,7 @@ def _differentiated(loops: Loops, point: FloatArray, scales: State) -> tuple[Flo
 
 def _solved(matrices: FloatArray, values: FloatArray) -> FloatArray:
     """Return the solutions (3, n) of n linear systems; NaN where there is none."""
-    finite: BoolArray = np.isfinite(matrices).all(axis=(1, 2)) & np.isfinite(values).all(axis=0)
+    finite = np.asarray(np.isfinite(matrices).all(axis=(1, 2)) & np.isfinite(values).all(axis=0))
     sizes = np.abs(np.linalg.det(np.where(finite[:, np.newaxis, np.newaxis], matrices, 0.0)))
     good: BoolArray = sizes > 1e-14
     result = np.full_like(values, np.nan)
