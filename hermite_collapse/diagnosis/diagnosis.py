@@ -34,7 +34,7 @@ from .measured import VARIANCE, Measured
 from .observations import SQUARED, UNKNOWN, Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
-from .remarks import remarks_on
+from .remarks import left_out_since, remarks_on
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
@@ -258,7 +258,11 @@ def diagnose(
     if isinstance(curve, Measured):
         _none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
-        observations = followed(curve if sampler is None else curve.part(VARIANCE), fresh)
+        tried = curve if sampler is None else curve.part(VARIANCE)
+        observations = followed(tried, fresh)
+        uncertain: dict[str, list[str]] = {}
+        if sampler is not None:
+            tried, observations, uncertain = SamplerModel.of(sampler).certain(tried, observations, fresh)
     elif isinstance(curve, Curve):
         _none_of(given, "a table")
         if not times and curve.truncation_times is not None:
@@ -292,12 +296,14 @@ def diagnose(
     models = _models(observations, asked, speed, times, sampler)
     diagnosis = _diagnosed(observations, models, fresh, times)
     if isinstance(curve, Measured):
-        tried = curve if sampler is None else curve.part(VARIANCE)
         if curve.training_samples is None:
             diagnosis = _of_any_training_size(diagnosis, tried, models, fresh, times)
-        remarks = remarks_on(
-            tried, diagnosis.observations.names, fresh, all_rejected=diagnosis.verdict == REJECTED
-        )
+        remarks = [
+            *(left_out_since(reason, names) for reason, names in uncertain.items()),
+            *remarks_on(
+                tried, diagnosis.observations.names, fresh, all_rejected=diagnosis.verdict == REJECTED
+            ),
+        ]
         return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
     if isinstance(curve, Curve) and _is_of_unknown_kind(curve, kind):
         return diagnosis.replace(text=f"{diagnosis.text} {_unknown_kind(curve)}")

@@ -23,6 +23,8 @@ import numpy as np
 from ..core.types import FloatArray
 from ..pipeline.interpolant import VARIANCES, Interpolant
 from ..pipeline.mechanism import Mechanism
+from .finite_sets import FiniteSets, Scatter
+from .measured import Measured
 from .moments import Moments
 
 _NEAR = 1e-5  # relative distance of variances at which a divided difference is the slope between them
@@ -60,7 +62,10 @@ def law_of(moments: Moments, data: FloatArray) -> Law:
 
 
 class Trained(NamedTuple):
-    """The law of a training set: variances and axes of its covariance, its mean along them, and what a round makes."""
+    """The law of a training set: variances and axes of its covariance, its mean along them, and what a round makes.
+
+    `bias` is what finite training sets add to the image (`finite_sets`).
+    """
 
     variances: FloatArray
     axes: FloatArray
@@ -68,11 +73,12 @@ class Trained(NamedTuple):
     image: FloatArray
     slope: FloatArray
     gain: FloatArray
+    bias: FloatArray
 
     @property
     def model(self) -> Law:
         """The law of the model."""
-        covariance = (self.axes * self.image[:, None, :]) @ self.axes.swapaxes(1, 2)
+        covariance = (self.axes * (self.image + self.bias)[:, None, :]) @ self.axes.swapaxes(1, 2)
         return Law(covariance, np.einsum("sbj,sj->sb", self.axes, self.gain * self.mean))
 
     def slopes(self, count: int) -> FloatArray:
@@ -103,8 +109,13 @@ class MatrixRounds:
     mechanism: Mechanism
     interpolant: Interpolant
 
-    def trained(self, alpha: FloatArray, law: Law, model: Law) -> Trained:
-        """Return what a round trains on and makes of it, of fresh fractions (s, 1)."""
+    def scatter(self, alpha: FloatArray, law: Law, measured: Measured | None) -> Scatter | None:
+        """Return errors of training laws before round 0, None where nothing is known of training sets."""
+        sets = FiniteSets.of(measured)
+        return None if sets is None else Scatter.before(sets, alpha, law.mean.shape[1])
+
+    def trained(self, alpha: FloatArray, law: Law, model: Law, scatter: Scatter | None = None) -> Trained:
+        """Return what a round trains on and makes of it, of fresh fractions (s, 1); errors are carried on."""
         old, drift = 1.0 - alpha, law.mean - model.mean
         between = (alpha * old)[:, :, None] * drift[:, :, None] * drift[:, None, :]
         mixed = alpha[:, :, None] * law.covariance + old[:, :, None] * model.covariance + between
@@ -113,7 +124,11 @@ class MatrixRounds:
         image, slope = self.interpolant.with_slope(variances)
         gain = np.interp(np.log(np.maximum(variances, _GRID[0])), _LOG_GRID, _gains(self.mechanism))
         mean = np.einsum("sbj,sb->sj", axes, alpha * law.mean + old * model.mean)
-        return Trained(variances, axes, mean, image, slope, gain)
+        bias = np.zeros_like(image)
+        if scatter is not None:
+            of_model, of_data = (np.sum(axes * (one.covariance @ axes), axis=1) for one in (model, law))
+            bias = scatter.bias(self.interpolant, variances, of_model, of_data)
+        return Trained(variances, axes, mean, image, slope, gain, bias)
 
     def gain_differences(self, trained: Trained) -> FloatArray:
         """Return divided differences of the gain, (s, b, b)."""

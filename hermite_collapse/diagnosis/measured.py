@@ -7,7 +7,8 @@
     data_scatter     curve, other                 that of a single sample of the data
     data_mean        axis                         mean of the data, and
     data_moments     axis, across                 covariance, in axes the first of which are the directions,
-    moments_samples                               of as many samples, 0 where it is exact
+    moments_samples                               of as many samples, 0 where it is exact, and
+    data_spectrum    component                    all its variances; files without it have those of these axes
     kind, number     curve                        "variance" and rank, "factor" and degree, "power" and frequency
     round, samples   generation                   number of the round, and of samples measured
     share_at_ends    set, end                     of the data and each generation, at the lowest and highest value
@@ -60,6 +61,7 @@ _DIMENSIONS = {
     "bias": ("generation", "curve"),
 }
 _MOMENTS = {"data_mean": ("axis",), "data_moments": ("axis", "across"), "moments_samples": ()}
+_SPECTRUM = {"data_spectrum": ("component",)}
 _SHEET = ("set", "example", "row", "column", "colour")
 
 
@@ -345,6 +347,8 @@ class Measured(Displayed, Value):
                 "data_moments": self.moments.covariance,
                 "moments_samples": np.int64(self.moments.samples),
             }
+            if self.moments.spectrum is not None:
+                variables["data_spectrum"] = self.moments.spectrum
         return xarray.Dataset(
             {name: (_dimensions(name, np.ndim(array)), array) for name, array in variables.items()},
             coords={
@@ -424,6 +428,7 @@ class Measured(Displayed, Value):
                     stored["data_mean"].values,
                     stored["data_moments"].values,
                     int(stored["moments_samples"].values),
+                    stored["data_spectrum"].values if "data_spectrum" in stored else None,
                 )
                 if all(name in stored for name in _MOMENTS)
                 else None
@@ -434,4 +439,4 @@ class Measured(Displayed, Value):
 
 
 def _dimensions(name: str, axes: int) -> tuple[str, ...]:
-    return _SHEET[:axes] if name == "sheet" else (_DIMENSIONS | _MOMENTS)[name]
+    return _SHEET[:axes] if name == "sheet" else (_DIMENSIONS | _MOMENTS | _SPECTRUM)[name]

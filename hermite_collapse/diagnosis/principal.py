@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.types import FloatArray
+from .blocks import scatter_of
 
 NEGLIGIBLE = 1e-10  # of the largest variance: directions below do not vary
 
@@ -30,6 +31,18 @@ def axes_of(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the same of a covariance (d, d)."""
     values, vectors = np.linalg.eigh(covariance)
     return _used(values, vectors.T)
+
+
+def spectrum_of(samples: FloatArray) -> FloatArray:
+    """Return the variances of samples (n, d) that are not 0, from the widest on: at most n - 1."""
+    centre = samples.mean(axis=0)
+    if samples.shape[1] <= len(samples):
+        gram = scatter_of(samples, centre, np.zeros(samples.shape[1]))
+    else:
+        deviations = samples - centre
+        gram = deviations @ deviations.T
+    values = np.linalg.eigvalsh(gram / len(samples))[::-1]
+    return np.asarray(values[values > NEGLIGIBLE * max(float(values[0]), 1e-300)])
 
 
 def _used(values: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,13 +11,16 @@ from .measured import Measured
 from .reweighting import left_out
 
 
+def left_out_since(reason: str, names: Sequence[str]) -> str:
+    """Return which curves are not fitted, and why."""
+    return f"Left out, since {reason}: {', '.join(names)}."
+
+
 def remarks_on(
     measured: Measured, used: Sequence[str], fresh: float | None, *, all_rejected: bool
 ) -> list[str]:
     """Return what a reader should know of the curves that were left out, of copies, and of a rejection's errors."""
-    remarks = []
-    for reason, names in left_out(measured, fresh, used):
-        remarks.append(f"Left out, since {reason}: {', '.join(names)}.")
+    remarks = [left_out_since(reason, names) for reason, names in left_out(measured, fresh, used)]
     if all_rejected:
         remarks.append(
             "The measured samples were taken as those that trained the next round, beside all of the data; training "

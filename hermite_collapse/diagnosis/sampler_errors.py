@@ -130,10 +130,11 @@ def _made(rounds: MatrixRounds, observations: Observations, share: float, starts
         )
     alpha = np.array([[share]])
     law = model = law_of(moments, starts[None])
+    scatter = rounds.scatter(alpha, law, observations.measured)
     needs_errors = moments.samples > 0 or len(observations.free_starts) > 0
     curves, slopes, steps, back = [starts], [], [], []
     for _ in range(observations.last):
-        trained = rounds.trained(alpha, law, model)
+        trained = rounds.trained(alpha, law, model, scatter)
         differences = trained.differences[0]
         steps.append(Step(model.covariance[0], trained.axes[0], differences))
         if needs_errors:

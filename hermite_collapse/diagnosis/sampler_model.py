@@ -22,10 +22,17 @@ from ..core.types import FloatArray
 from ..pipeline.interpolant import Interpolant
 from ..pipeline.mechanism import Mechanism
 from .matrix_rounds import Law, MatrixRounds, law_of
+from .measured import Measured
 from .observations import VARIANCE, Observations
+from .reweighting import SHARES, followed
 from .round_models import LongRun, Parameter, RoundModel
 from .sampler_errors import with_own_errors
 
+LARGEST_BIAS, LARGEST_CHANGE = 1.0 / 3.0, 0.05
+"""Part of a variance that finite training sets, or a quarter of the axes, may add to it."""
+MOVED = "finite training sets move them by more than a third of their variance, more than is known to second order"
+UNRESOLVED = "what was kept of the data's covariance does not fix their curves"
+_FAR = 5.0  # errors above which a value is far from a curve
 _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
 """Rounds after which a recursion is near its limit, and steps of Newton's method that reach it."""
 
@@ -63,23 +70,77 @@ class SamplerModel(RoundModel):
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
     ) -> FloatArray:
         data = np.maximum(starts, 0.0)
+        index = observations.rounds.astype(np.int64)
+        if observations.moments is not None:
+            return self._curves(alpha, data, observations)[:, index]
         curve = [data]
+        for _ in range(observations.last):
+            curve.append(self.maps.interpolant.variance(alpha * data + (1.0 - alpha) * curve[-1]))
+        return np.stack(curve, axis=1)[:, index]
+
+    def certain(
+        self, measured: Measured, observations: Observations, fresh_fraction: float | None
+    ) -> tuple[Measured, Observations, dict[str, list[str]]]:
+        """Return the curves that can be fitted, and the reasons and names of the others; all where none can."""
+        reasons = self.uncertain(observations, fresh_fraction)
+        lost = {name for names in reasons.values() for name in names}
+        remaining = [c for c, name in enumerate(measured.names) if name not in lost]
+        if len(remaining) in (0, len(measured.names)):
+            return measured, observations, {}
+        part = measured.only(np.array(remaining))
+        return part, followed(part, fresh_fraction), reasons
+
+    def uncertain(self, observations: Observations, fresh_fraction: float | None) -> dict[str, list[str]]:
+        """Return why directions are not to be fitted, and their names.
+
+        At the fresh fraction, of a few, whose curves lie nearest.
+        """
+        moments = observations.moments
+        if moments is None or observations.measured is None:
+            return {}
+        shares = np.array(SHARES if fresh_fraction is None else [fresh_fraction])[:, None]
+        starts, index = (
+            np.maximum(observations.start_guesses, 0.0)[None],
+            observations.rounds.astype(np.int64),
+        )
+        curves = self._curves(shares, np.repeat(starts, len(shares), axis=0), observations)[:, index]
+        errors = np.sqrt(np.diagonal(observations.covariance))
+        rest = np.abs((curves - observations.values)[:, observations.used]) / errors
+        nearest = int(np.argmin(np.square(np.minimum(rest, _FAR)).sum(axis=1)))
+
+        def change(other: Observations) -> FloatArray:
+            without = self._curves(shares[[nearest]], starts, other)[0, index]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.nanmax(np.abs(np.log(curves[nearest] / without)), axis=0)
+
+        names, reasons = np.array(observations.names), {}
+        moved = change(observations.replace(measured=None)) > np.log1p(LARGEST_BIAS)
+        few = moments.cut(3 * len(moments.mean) // 4)
+        unresolved = np.zeros_like(moved)
+        if len(moments.variances) > len(moments.mean) and len(few.mean) > len(names):
+            unresolved = ~moved & (change(observations.replace(moments=few)) > np.log1p(LARGEST_CHANGE))
+        reasons[MOVED] = names[moved].tolist()
+        reasons[UNRESOLVED] = names[unresolved].tolist()
+        return {reason: lost for reason, lost in reasons.items() if lost}
+
+    def _curves(self, alpha: FloatArray, data: FloatArray, observations: Observations) -> FloatArray:
+        """Return the variances of all rounds, (s, k + 1, m), of directions that are no eigenvectors."""
         if observations.moments is None:
-            for _ in range(observations.last):
-                curve.append(self.maps.interpolant.variance(alpha * data + (1.0 - alpha) * curve[-1]))
-        else:
-            law = model = law_of(observations.moments, data)
-            for _ in range(observations.last):
-                model = self.maps.trained(alpha, law, model).model
-                curve.append(model.along(data.shape[1]))
-        return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
+            raise ValueError("observations must hold moments")
+        curve = [data]
+        law = model = law_of(observations.moments, data)
+        scatter = self.maps.scatter(alpha, law, observations.measured)
+        for _ in range(observations.last):
+            model = self.maps.trained(alpha, law, model, scatter).model
+            curve.append(model.along(data.shape[1]))
+        return np.stack(curve, axis=1)
 
     def long_run(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
     ) -> LongRun:
         data = np.maximum(starts, 0.0)
         if observations.moments is not None:
-            return self._matrix_limit(alpha, law_of(observations.moments, data), data.shape[1])
+            return self._matrix_limit(alpha, law_of(observations.moments, data), observations)
         value = data
         for _ in range(_ROUNDS_TO_LIMIT):
             value = self.maps.interpolant.variance(alpha * data + (1.0 - alpha) * value)
@@ -91,13 +152,24 @@ class SamplerModel(RoundModel):
             value = np.maximum(value + step, 0.0)
         return LongRun(np.where(rate < 1.0, value, np.inf), rate)
 
-    def _matrix_limit(self, alpha: FloatArray, law: Law, count: int) -> LongRun:
-        """Return plateaus, and the parts of an error along a direction that come back along it after one round."""
-        model, old = law, 1.0 - alpha
+    def _matrix_limit(self, alpha: FloatArray, law: Law, observations: Observations) -> LongRun:
+        """Return plateaus, and the parts of an error along a direction that come back along it after one round.
+
+        Arguments lie close to each other: their Newton steps begin where their mean leads.
+        """
+        count, old = len(observations.names), 1.0 - alpha
+        middle = alpha.mean(axis=0, keepdims=True)
+        data = model = Law(law.covariance.mean(axis=0, keepdims=True), law.mean[:1])
+        scatter = self.maps.scatter(middle, data, observations.measured)
         for _ in range(_ROUNDS_TO_LIMIT):
-            model = self.maps.trained(alpha, law, model).model
+            model = self.maps.trained(middle, data, model, scatter).model
+        model = Law(
+            np.broadcast_to(model.covariance, law.covariance.shape),
+            np.broadcast_to(model.mean, law.mean.shape),
+        )
+        scatter = None if scatter is None else scatter.at(alpha)
         for _ in range(_NEWTON_STEPS):
-            trained = self.maps.trained(alpha, law, model)
+            trained = self.maps.trained(alpha, law, model, scatter)
             axes, rates = trained.axes, old[:, :, None] * trained.differences
             rest = axes.swapaxes(1, 2) @ (trained.model.covariance - model.covariance) @ axes
             step = np.divide(rest, 1.0 - rates, out=np.zeros_like(rest), where=rates < 1.0)

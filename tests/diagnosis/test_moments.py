@@ -118,6 +118,7 @@ def test_a_few_powers_are_a_gauss_rule(monkeypatch):
     data = samples(dimension=12)
     directions = directions_of(data, 2)
     covariance = np.cov(data.T, bias=True)
+    monkeypatch.setattr(module, "LARGEST_MATRIX", 0)
     monkeypatch.setattr(module, "MOST_POWERS", 2)
     moments = moments_of(data, data.mean(axis=0), directions)
     assert len(moments.mean) == 5  # two directions, the mean, and two powers of C on it
@@ -134,6 +135,26 @@ def test_images_need_no_more_axes_than_are_kept():
     assert len(moments.mean) == 25
     exact = along(history(SAMPLER, ALPHA, *whole(data), ROUNDS)[0], directions)
     np.testing.assert_allclose(predicted(observed(moments, 16)), exact, rtol=1e-3)
+
+
+def narrow(monkeypatch, **settings):
+    """Error of a curve of a direction that holds 1e-6 of the widest variance, off by what other samples give."""
+    for name, value in settings.items():
+        monkeypatch.setattr(module, name, value)
+    rng = np.random.default_rng(2)
+    data = rng.normal(size=(1000, 40)) * np.geomspace(1.5, 0.0015, 40)
+    other = rng.normal(size=(1000, 40)) * np.geomspace(1.5, 0.0015, 40)
+    directions = np.linalg.eigh(np.cov(other.T))[1][:, [0, 20, 39]].T
+    moments = moments_of(data, data.mean(axis=0), directions)
+    exact = along(history(SAMPLER, ALPHA, *whole(data), ROUNDS)[0], directions)
+    return len(moments.mean), np.abs(predicted(observed(moments, 3)) / exact - 1.0).max()
+
+
+def test_directions_far_narrower_than_others_need_functions_on_all_scales(monkeypatch):
+    count, error = narrow(monkeypatch, MOST_AXES=20)
+    assert count == 20 and error < 0.02
+    count, of_powers = narrow(monkeypatch, MOST_AXES=20, LARGEST_MATRIX=0)
+    assert count == 20 and of_powers > 5.0 * error
 
 
 def test_halves_that_choose_directions_are_weighed_so_that_errors_do_not_add():
