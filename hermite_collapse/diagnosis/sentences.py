@@ -208,7 +208,8 @@ def _settling(fits: dict[str, MechanismFit], observations: Observations) -> str:
     if fresh is None:
         wanted.append("the fresh fraction, if it is known,")
     if len(observations.degrees) == 1:
-        wanted.append("a second direction of another variance")
+        is_factor = observations.degrees[0] > 0
+        wanted.append("a second degree" if is_factor else "a second direction of another variance")
     if not wanted:
         wanted.append("smaller errors, or means beside variances,")
     return _capital(f"{' or '.join(wanted)} would tell more.".replace(", would", " would"))

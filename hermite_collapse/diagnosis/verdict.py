@@ -147,10 +147,18 @@ def is_overdetermined(one: MechanismFit, fits: dict[str, MechanismFit], observat
     """Return whether the curves fix more numbers than the mechanism has: one curve fixes its rate and its plateau."""
     if one.name == "sampler":
         return True
+    if _is_nameless(one):
+        return False
     fresh = fits["score_error"].parameters.get("fresh_fraction") if "score_error" in fits else None
     if fresh is None:
         return False
     return one.name not in _TWO_NUMBERS or _columns_differ(observations)
+
+
+def _is_nameless(one: MechanismFit) -> bool:
+    """Return whether all that was fitted are weights by which degrees feed others, and no parameter of a mechanism."""
+    own = one.parameters.keys() - {"fresh_fraction"}
+    return not own and one.free > int("fresh_fraction" in one.fitted)
 
 
 def _columns_differ(observations: Observations) -> bool:

@@ -23,7 +23,7 @@ from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
 from .formats import TABLES, readable
-from .name_factors import factors_of, require_no_factor
+from .name_factors import factors_of, require_absolute, require_no_factor
 from .regular import require_existing
 from .repetitions import require_repeated_rows
 from .roles import (
@@ -46,15 +46,10 @@ from .roles import (
     roles_of,
 )
 from .runs import ErrorFreedom, errors_of_means, mean_of_runs
+from .table_rounds import left_for_no_error, rounds_of
 from .table_shapes import one_row_a_round, runs_as_rows, without_empty_columns, without_row_numbers
 from .tables import Cells, read_cells, read_number
 
-_DATA = re.compile(
-    r"(?:real|true|training|original)(?: (?:data|images|samples|set))?|data|reference|ground truth"
-)
-"""What may stand for round 0."""
-_STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
-"""Names of rounds that may count steps of training."""
 _FROM_PERCENT = (30.0, 101.0)
 """Shares of the data, 1, that are between these in round 0 are per cent."""
 NEAR_ONE = 0.1
@@ -152,6 +147,11 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         cells, notes = without_row_numbers(one_row_a_round(without_empty_columns(cells)))
         runs = runs_as_rows(cells, dict(columns or {}), argument)
         roles = roles_of(runs.cells.names, runs.asked, argument)
+        said = [
+            "" if name in runs.asked else role.role
+            for name, role in zip(runs.cells.names, roles, strict=True)
+        ]
+        require_absolute(runs.cells.names, said, argument)
         require_repeated_rows(runs.cells, roles, set(runs.asked), argument)
         curve = _Table(runs.cells, roles, argument).curve([*marks, *notes])
         return curve.replace(columns=runs.used(curve.columns))
@@ -224,6 +224,8 @@ class _Table:
         self.factors = factors_of(cells.names, roles, argument)
         if self.is_long and self.kind != "distances":
             labels = sorted({row[self._all(NAME)[0]] for row in cells.rows})
+            role = next((role for role, kind in KIND_OF_ROLE.items() if kind == self.kind), "")
+            require_absolute(labels, [role] * len(labels), argument)
             require_no_factor(labels, argument, is_percent_one=self.kind is not None)
         self.percent = False
         self.plain_errors: list[float] = []
@@ -247,7 +249,9 @@ class _Table:
 
     def curve(self, notes: list[str]) -> Curve:
         """Return the curves of the table."""
-        rounds = self._rounds(notes)
+        where = self._all(ROUND)
+        rounds, taken = rounds_of(self.cells, where[0] if where else None, self.argument)
+        notes += taken
         runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
         entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
         present: set[tuple[str, float, tuple[str, ...]]] = set()
@@ -298,6 +302,8 @@ class _Table:
             notes.append(
                 f"{int(unknown.sum())} value{'s' * int(unknown.sum() > 1)} without an error left out."
             )
+        if known.any():
+            notes += left_for_no_error((errors == 0.0) & np.isfinite(values), index)
         is_factor = self.kind == "factors"
         return Curve(
             rounds=np.array(index),
@@ -331,9 +337,15 @@ class _Table:
                 error *= self.factors[k]
                 if is_interval(self.cells.names[k]):
                     error /= _HALF_WIDTH
-                if in_percent and not says and not is_percent_error(self.cells.names[k]):
+                in_error = says or is_percent_error(self.cells.names[k])
+                if in_error and not in_percent and error > 0.0:
+                    raise InputError(
+                        f"{self.argument} must have errors in the unit of their values, got {row[k].strip()!r} "
+                        f"{beside}, per cent of something, beside {row[j].strip()!r}: write the errors themselves."
+                    )
+                if in_percent and not in_error:
                     self.plain_errors.append(error)
-                if not says and (in_percent or is_percent_error(self.cells.names[k])):
+                if not says and in_percent:
                     error *= 0.01
             name, order = self.cells.names[j].strip(), self.roles[j].number
             if self.is_long:
@@ -344,33 +356,6 @@ class _Table:
                 order = int(digits.group(1)) if digits else None
             entries.append((name, order, number.value * scale, error))
         return entries
-
-    def _rounds(self, notes: list[str]) -> list[float]:
-        """Return the round of every row; steps of training that come in equal portions are rounds of one each."""
-        where = self._all(ROUND)
-        if not where:
-            notes.append("No column says the rounds: rows were taken for rounds 0 (the data), 1, 2, ...")
-            return [float(i) for i in range(len(self.cells.rows))]
-        rounds = []
-        for i, row in enumerate(self.cells.rows):
-            cell = row[where[0]].strip()
-            digits = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*=?)?(-?\d+(?:\.0*)?)", cell)
-            value = (
-                0.0 if _DATA.fullmatch(cell.casefold()) else float(digits.group(1)) if digits else math.nan
-            )
-            if not value >= 0.0:
-                raise InputError(
-                    f"{self.argument} must have whole numbers >= 0 as {self.cells.names[where[0]].strip()}, got "
-                    f"{cell[:40]!r} in row {i + 1}."
-                )
-            rounds.append(value)
-        name = plain_name(self.cells.names[where[0]])
-        portion = math.gcd(*(int(value) for value in rounds))
-        portions = sorted({int(value) // portion for value in rounds}) if portion > 1 else []
-        if name in _STEPS and portions and portions == list(range(portions[0], portions[0] + len(portions))):
-            notes.append(f"{portion} of {self.cells.names[where[0]].strip()} were taken for one round.")
-            return [value / portion for value in rounds]
-        return rounds
 
     def _times(self, rounds: list[float]) -> tuple[float, ...] | None:
         """Return the truncation times of rounds 1, 2, ..., each given once."""

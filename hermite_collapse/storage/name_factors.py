@@ -4,6 +4,7 @@ variance (10^-3)      also 1e-3, 10⁻³, in words, ‰ and ppm: applied, to the
 variance (x 10^3)     multiplied already, or to be multiplied; also /1000, 0.001 and 1000: refused
 variance (dB)         no multiple of a variance, as are logarithms: refused
 FID (x 10^3)          the unit of a distance says nothing: allowed
+variance (%)          of a variance that is not named, as is "relative", "normalized", "x data": refused
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from ..core.errors import InputError
-from .roles import DISTANCE, ERROR, IGNORE, POWER, VALUE, VALUES, Role
+from .roles import DEVIATION, DISTANCE, ERROR, IGNORE, POWER, VALUE, VALUES, VARIANCE, Role, is_percent
 
 _WORDS = {
     r"‰|per ?mill?e?|promille|per thousand|thousandths?|milli|tausendstel": 1e-3,
@@ -31,6 +32,12 @@ _SIGN = re.compile(r"[x×*·/÷]\s*$")
 _UNCLEAR = re.compile(r"[x×*·/÷]?\s*(?:100+|\d+[.,]\d+|\d+/\d+|10\s?-\s?\d+)|[x×*·/÷]\s*\d+")
 _OTHER = re.compile(r"\b(?:db|decibels?|log(?:2|10|e)?|ln|lg|logarithms?|logarithmic)\b")
 _DIVIDED = re.compile(r"[/÷]\s*100+(?!\w)")
+_RELATIVE = re.compile(
+    r"\b(?:rel(?:ative|\.)?|relativ|normali[sz]ed|normed|norm\.|normiert|ratio|fraction|fold|arb\.? ?(?:units?|u\.?)|"
+    r"a\.u\.|(?:x|vs\.?|to|over|by) (?:the )?(?:data|real|reference|baseline|initial|original|first))(?!\w)|"
+    r"[/÷×]\s*(?:data|real|reference|baseline|initial|original|first)\b"
+)
+"""Words of variances in units of another one; `x` is a sign of times here."""
 
 
 def factors_of(names: Sequence[str], roles: Sequence[Role], argument: str) -> list[float]:
@@ -65,6 +72,17 @@ def require_no_factor(labels: Sequence[str], argument: str, *, is_percent_one: b
             raise InputError(
                 f"{argument} must have numbers in their own unit, got a factor in the name {label!r}: multiply, and "
                 "leave it out of the name."
+            )
+
+
+def require_absolute(names: Sequence[str], roles: Sequence[str], argument: str) -> None:
+    """Refuse variances and deviations that are given relative to others, which mechanisms are no multiples of."""
+    for name, role in zip(names, roles, strict=True):
+        if role in (VARIANCE, DEVIATION) and (is_percent(name) or _RELATIVE.search(name.casefold())):
+            raise InputError(
+                f"{argument} must have {role}s in units of the diffusion, got {name.strip()!r}, relative to one "
+                "that the table does not say: multiply by it, or fit a rate and a plateau alone with "
+                f"--columns '{name.strip()}=value'."
             )
 
 

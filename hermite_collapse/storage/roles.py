@@ -175,7 +175,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
     if unknown:
         raise InputError(
             f"{argument} must have columns that are understood, {UNDERSTOOD}, got {_listed(unknown)}: say what it is "
-            f"with --columns {unknown[0].strip() or 'NAME'!s}=ROLE, or leave it out with =ignore."
+            f"with --columns '{unknown[0].strip() or 'NAME'}=ROLE', or leave it out with =ignore."
         )
     return _placed([role for role in roles if role is not None], names, plain)
 

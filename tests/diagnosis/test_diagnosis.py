@@ -381,3 +381,13 @@ def test_required_particles_off_centre_are_those_of_a_mean():
     recursion = hc.Recursion(hc.GaussianMixture([1.0], [5.0], 0.3), fresh_fraction=1.0, truncation_time=0.0)
     count = hc.required_particles(1, 0.01, recursion=recursion, rounds=1)
     assert count == pytest.approx((2.5758 + 1.2816) ** 2 * 0.3 / 25.0 / 0.01**2, rel=1e-3)
+
+
+def test_a_mechanism_of_weights_alone_is_not_identified():
+    """On degrees above 2 a blur of one curve is a free weight, without a bandwidth."""
+    curve = 0.5 + 0.5 * 0.85 ** np.arange(11)[:, None]
+    result = diagnose(
+        curve, degrees=[4], standard_errors=np.full(curve.shape, 0.01), fresh_fraction=0.15
+    )
+    assert result.verdict == "rate_and_plateau" and "blur" in result.accepted
+    assert "A second degree would tell more" in result.text

@@ -35,7 +35,7 @@ def test_frames_of_pandas(tmp_path, orient):
 )
 def test_labels_that_may_be_rounds_are_asked_for(tmp_path, text):
     (tmp_path / "c.json").write_text(text)
-    with pytest.raises(InputError, match="got 'index': say what it is with --columns index=ROLE"):
+    with pytest.raises(InputError, match="got 'index': say what it is with --columns 'index=ROLE'"):
         read_curve(tmp_path / "c.json")
     curve = read_curve(tmp_path / "c.json", {"index": "round"})
     assert curve.rounds.tolist() == [0, 3, 10] and curve.values.ravel().tolist() == [5, 6, 7]

@@ -1,0 +1,60 @@
+"""The rounds of a table: the number of every row, and rounds that fits leave out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.types import BoolArray
+from .roles import plain_name
+from .tables import Cells
+
+_DATA = re.compile(
+    r"(?:real|true|training|original)(?: (?:data|images|samples|set))?|data|reference|ground truth"
+)
+"""What may stand for round 0."""
+_STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
+"""Names of rounds that may count steps of training."""
+
+
+def rounds_of(cells: Cells, column: int | None, argument: str) -> tuple[list[float], list[str]]:
+    """Return the round of every row, and notes; steps of training in equal portions are rounds of one portion each."""
+    if column is None:
+        note = "No column says the rounds: rows were taken for rounds 0 (the data), 1, 2, ..."
+        return [float(i) for i in range(len(cells.rows))], [note]
+    heading = cells.names[column].strip()
+    rounds = []
+    for i, row in enumerate(cells.rows):
+        cell = row[column].strip()
+        digits = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*=?)?(-?\d+(?:\.0*)?)", cell)
+        value = 0.0 if _DATA.fullmatch(cell.casefold()) else float(digits.group(1)) if digits else math.nan
+        if not value >= 0.0:
+            raise InputError(
+                f"{argument} must have whole numbers >= 0 as {heading}, got {cell[:40]!r} in row {i + 1}."
+            )
+        rounds.append(value)
+    portion = math.gcd(*(int(value) for value in rounds))
+    portions = sorted({int(value) // portion for value in rounds}) if portion > 1 else []
+    is_regular = bool(portions) and portions == list(range(portions[0], portions[0] + len(portions)))
+    if is_regular and plain_name(heading) in _STEPS:
+        return [value / portion for value in rounds], [f"{portion} of {heading} were taken for one round."]
+    return rounds, []
+
+
+def left_for_no_error(exact: BoolArray, rounds: Sequence[float]) -> list[str]:
+    """Return what to say of values (r, m) with an error of 0, which fits leave out but in round 0."""
+    exact = exact & (np.array(rounds) > 0.0)[:, None]
+    if not exact.any():
+        return []
+    first, count = rounds[int(np.flatnonzero(exact.any(axis=1))[0])], int(exact.sum())
+    what = (
+        f"{count} values with errors of 0 left out, the first"
+        if count > 1
+        else "1 value with an error of 0 left out,"
+    )
+    advice = f"; where round {first:g} is the data, give it the number 0" if first == rounds[0] else ""
+    return [f"{what} in round {first:g}: only the data, in round 0, may be known exactly{advice}."]
