@@ -117,7 +117,7 @@ def measure(
     -----
     Directions are orthogonal to the mean of the data, so that the drift of the mean does not enter their variances.
     They are no eigenvectors of the covariance then: for round maps that are not affine, such as samplers of K steps,
-    mean and covariance of the data in the space of the directions are kept beside the curves.
+    mean and covariance of the data in the space of the directions and all its variances are kept beside the curves.
     Errors come from leaving out one sample at a time.
 
     References

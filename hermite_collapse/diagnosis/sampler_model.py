@@ -30,7 +30,9 @@ from .sampler_errors import with_own_errors
 
 LARGEST_BIAS, LARGEST_CHANGE = 1.0 / 3.0, 0.05
 """Part of a variance that finite training sets, or a quarter of the axes, may add to it."""
-MOVED = "finite training sets move them by more than a third of their variance, more than is known to second order"
+MOVED = (
+    "finite training sets may move them by more than a third of their variance, and second order says no more"
+)
 UNRESOLVED = "what was kept of the data's covariance does not fix their curves"
 _FAR = 5.0  # errors above which a value is far from a curve
 _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
@@ -114,7 +116,12 @@ class SamplerModel(RoundModel):
                 return np.nanmax(np.abs(np.log(curves[nearest] / without)), axis=0)
 
         names, reasons = np.array(observations.names), {}
-        moved = change(observations.replace(measured=None)) > np.log1p(LARGEST_BIAS)
+        # What is added goes with fourth moments, Gaussian ones in theory.
+        own, measured = np.diagonal(observations.measured.data_scatter), observations.measured
+        gaussian = 2.0 * np.square(measured.data)
+        tails = np.divide(own, gaussian, out=np.ones_like(own), where=gaussian > 0.0)
+        added = np.maximum(tails, 1.0) * change(observations.replace(measured=None))
+        moved = added > np.log1p(LARGEST_BIAS)
         few = moments.cut(3 * len(moments.mean) // 4)
         unresolved = np.zeros_like(moved)
         if len(moments.variances) > len(moments.mean) and len(few.mean) > len(names):
@@ -158,6 +165,8 @@ class SamplerModel(RoundModel):
         Arguments lie close to each other: their Newton steps begin where their mean leads.
         """
         count, old = len(observations.names), 1.0 - alpha
+        if len(alpha) == 0:
+            return LongRun(np.empty((0, count)), np.empty((0, count)))
         middle = alpha.mean(axis=0, keepdims=True)
         data = model = Law(law.covariance.mean(axis=0, keepdims=True), law.mean[:1])
         scatter = self.maps.scatter(middle, data, observations.measured)
