@@ -115,3 +115,21 @@ def test_the_spectrum_is_kept_in_files_and_files_without_it_are_read(tmp_path):
     older.save(tmp_path / "old.nc")
     assert hc.Measured.load(tmp_path / "old.nc").moments.spectrum is None
     np.testing.assert_allclose(np.sort(older.moments.variances)[::-1], measured.moments.spectrum, rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_true_sampler_is_accepted_whatever_the_widths_of_directions():
+    """Over 20 histories, three directions of which hold 1e-4 to 1e-6 of the largest variance."""
+    found = []
+    for seed in range(20):
+        measured = unseen_history(
+            "heun", np.sqrt(WIDE), fresh=ALPHA, real=1200, trained=800, rounds=6, seed=100 + seed
+        ).only(np.array([0, 4, 8, 12, 14, 15]))
+        result = hc.diagnose(measured, sampler=SAMPLERS["heun"][1], mechanism="sampler")
+        one = result.fits_by_mechanism["sampler"]
+        value, error = one.fitted["fresh_fraction"]
+        found.append((one.p_value, (value - ALPHA) / error))
+    p, z = np.transpose(found)
+    assert np.sum(p < 0.05) <= 4
+    assert 0.6 < np.sqrt(np.mean(z**2)) < 1.5
