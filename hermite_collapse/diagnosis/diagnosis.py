@@ -34,6 +34,7 @@ from .measured import VARIANCE, Measured
 from .observations import SQUARED, UNKNOWN, Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
+from .refit_scatter import held_to_scatter
 from .remarks import left_out_since, remarks_on
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
@@ -348,6 +349,7 @@ def _diagnosed(
     fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
     for model in models:
         one, fitted = fit_of_own_rounds(fits[model.name], model, observations, fresh)
+        one = held_to_scatter(one, model, fitted, fresh)
         fits[model.name] = with_limits(one, model, fitted, fresh) if one.is_accepted else one
     decision, units = decide(fits, observations), observations.units
     fits = {name: one.in_units(units) for name, one in fits.items()}

@@ -59,6 +59,9 @@ class MechanismFit(Value):
         Values and errors of fitted parameters in the fit's own terms, whether determined or not.
     limits : mapping of str to float
         Of parameters at a border: the largest value at 95 %, for `samples` the smallest.
+    scatters_too_little : bool
+        Whether a refit is rejected since its rounds scatter less than so few samples do: chi-square and p-value, the
+        lower tail, are those with that scatter.
     """
 
     name: str
@@ -76,6 +79,7 @@ class MechanismFit(Value):
     free: int
     fitted: dict[str, tuple[float, float]]
     limits: dict[str, float] = field(default_factory=dict)
+    scatters_too_little: bool = False
 
     def in_units(self, units: FloatArray | None) -> MechanismFit:
         """Return the fit of columns that were divided by units, shape (m,), in terms of those that were given."""

@@ -95,14 +95,14 @@ def of_likeliest_share(
     for share in shares:
         current = observations
         for _ in range(2):
-            current = _of_rounds(fit(model, current, fresh_fraction=share), share, current)
+            current = of_rounds(fit(model, current, fresh_fraction=share), share, current)
         value = fit(model, current, fresh_fraction=share).chi_square + current.log_determinant
         if value < least:
             best, least = current, value
     return best
 
 
-def _of_rounds(one: MechanismFit, share: float, observations: Observations) -> Observations:
+def of_rounds(one: MechanismFit, share: float, observations: Observations) -> Observations:
     """Return the curves with the covariance that a fit with a fresh fraction implies."""
     measured = observations.measured
     if measured is None:

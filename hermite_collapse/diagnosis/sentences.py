@@ -12,7 +12,15 @@ from ..core.types import FloatArray, IntArray
 from .fitting import MechanismFit
 from .observations import Observations
 from .round_models import CONTAINED_IN
-from .verdict import DISTANCES_MIX, IDENTIFIED, RATE_AND_PLATEAU, REJECTED, Decision, is_overdetermined
+from .verdict import (
+    DISTANCES_MIX,
+    IDENTIFIED,
+    NEVER_WIDENING,
+    RATE_AND_PLATEAU,
+    REJECTED,
+    Decision,
+    is_overdetermined,
+)
 
 _NAMES = {
     "fresh_fraction": "fresh fraction",
@@ -32,7 +40,14 @@ _SMALLEST_P = 1e-12
 
 def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return the diagnosis in a few sentences."""
-    parts = [*_conclusion(decision, fits, observations), critical_share(fits), _closure(fits, observations)]
+    parts = [
+        *_conclusion(decision, fits, observations),
+        *(_too_steady(one) for one in fits.values() if one.scatters_too_little),
+        ""
+        if decision.verdict == IDENTIFIED and decision.leading.name in NEVER_WIDENING
+        else critical_share(fits),
+        _closure(fits, observations),
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -91,6 +106,17 @@ def of_size(
         "Undetermined: how many samples trained each model is not said, and decides. If they were the measured ones "
         f"beside all of the data, everything is rejected; with training sets of about {samples} samples, fresh ones "
         f"drawn anew, which the scatter does not contradict, these are not: {left}. Give --training-samples to measure."
+    )
+
+
+def _too_steady(one: MechanismFit) -> str:
+    """Return why a refit is rejected whose curves fit."""
+    samples = one.parameters["samples"]
+    assert samples is not None
+    scatter = 100.0 * np.sqrt(2.0 / samples.value)
+    return (
+        f"Refitting is rejected since the rounds are too steady: sets of {significant(samples.value, 2)} samples, "
+        f"which lose so much variance, would scatter it by {significant(scatter, 2)} % a round."
     )
 
 
@@ -176,7 +202,7 @@ def _others(leading: MechanismFit, fits: dict[str, MechanismFit]) -> str:
         f"Rejected: {_listed(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
     )
     left = [one for one in fits.values() if one.is_accepted and one is not leading and one.name != "affine"]
-    wider = [one.title for one in left if one.name in CONTAINED_IN[leading.name]]
+    wider = [f"{one.title} ({parameters(one)})" for one in left if one.name in CONTAINED_IN[leading.name]]
     worse = [one.title for one in left if one.name not in CONTAINED_IN[leading.name]]
     contained = f"A special case of {_listed(wider)}, without which it fits as well." if wider else ""
     behind = f"Not rejected alone, but worse than a law that contains it: {_listed(worse)}." if worse else ""

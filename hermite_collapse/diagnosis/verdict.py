@@ -1,6 +1,6 @@
 """What a careful reader may conclude from the fits of all mechanisms to the same curves.
 
-    identified         one mechanism is not rejected where others with as few parameters are
+    identified         one mechanism is not rejected where others with as few parameters are, by more than one curve
     rate_and_plateau   the curves approach plateaus at rates that are known; several mechanisms do that, or none tried
     undetermined       no change beyond the errors, no errors, too few values, or a parameter at its border
     rejected           every mechanism that was tried is rejected
@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.significance import chi_square_p_value
-from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
-from .observations import Observations
+from .fitting import BORDER_ERRORS, LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
+from .observations import VARIANCE, Observations
 from .round_models import CONTAINED_IN, AffineModel
 
 IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
@@ -28,6 +28,8 @@ IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
     "rejected",
 )
 _TWO_NUMBERS = ("score_error", "autoencoder", "affine")
+NEVER_WIDENING = ("truncation", "blur", "refit")
+"""Mechanisms that multiply variances by 1 at most."""
 DISTANCES_MIX = (
     "a distance mixes directions of several rates, so that one rate and one plateau are its leading order alone and "
     "need not describe it; variances by direction or factors by degree (hermite-collapse measure) decide on mechanisms"
@@ -144,15 +146,42 @@ def _is_worse(one: MechanismFit, fits: dict[str, MechanismFit]) -> bool:
 
 
 def is_overdetermined(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
-    """Return whether the curves fix more numbers than the mechanism has: one curve fixes its rate and its plateau."""
+    """Return whether the curves fix more numbers than the mechanism has.
+
+    One curve fixes its rate and its plateau, and so tests a mechanism of one parameter by a single number: what the
+    mechanism leaves out, which is another number of a score error, must be known to be less than what it does.
+    """
     if one.name == "sampler":
         return True
-    if _is_nameless(one):
+    if _is_nameless(one) or (len(observations.degrees) == 1 and not _dominates(one, fits, observations)):
         return False
     fresh = fits["score_error"].parameters.get("fresh_fraction") if "score_error" in fits else None
     if fresh is None:
         return False
     return one.name not in _TWO_NUMBERS or _columns_differ(observations)
+
+
+def _dominates(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
+    """Return whether a score error of one curve can add less to a round than the mechanism itself does.
+
+    With slope A = 1 + s and offset B at the variance v of the data, a blur leaves out s v beside B, a refit B beside
+    s v, and truncation, where B = -s, what is left of both.
+    """
+    general = fits.get("score_error")
+    if general is None or one.free == 0 or one.name not in NEVER_WIDENING:
+        return True
+    start = 1.0 if observations.degrees[0] != VARIANCE else float(observations.start_guesses[0])
+    offset = next((name for name in general.fitted if name not in ("fresh_fraction", "slope")), "")
+    (slope, slope_error), (added, added_error) = (
+        general.fitted["slope"],
+        general.fitted.get(offset, (0.0, 0.0)),
+    )
+    does, leaves = {
+        "blur": (added, slope_error * start),
+        "refit": (slope * start, added_error),
+        "truncation": (slope * (1.0 - start), slope_error * start + added_error),
+    }[one.name]
+    return bool(BORDER_ERRORS * leaves <= abs(does))
 
 
 def _is_nameless(one: MechanismFit) -> bool:

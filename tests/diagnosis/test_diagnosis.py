@@ -386,8 +386,38 @@ def test_required_particles_off_centre_are_those_of_a_mean():
 def test_a_mechanism_of_weights_alone_is_not_identified():
     """On degrees above 2 a blur of one curve is a free weight, without a bandwidth."""
     curve = 0.5 + 0.5 * 0.85 ** np.arange(11)[:, None]
-    result = diagnose(
-        curve, degrees=[4], standard_errors=np.full(curve.shape, 0.01), fresh_fraction=0.15
-    )
+    result = diagnose(curve, degrees=[4], standard_errors=np.full(curve.shape, 0.01), fresh_fraction=0.15)
     assert result.verdict == "rate_and_plateau" and "blur" in result.accepted
     assert "A second degree would tell more" in result.text
+
+
+def test_a_blur_that_a_score_error_may_replace_is_not_identified_by_one_curve():
+    """With errors of a slope that alone could do what the blur does, one number is no evidence; sharper ones are."""
+    start, rounds, alpha, added = 0.6, np.arange(9), 0.25, 0.15
+    limit = start + added / alpha
+    curve = limit + (start - limit) * 0.75**rounds
+    verdicts = []
+    for error in (0.08, 0.002):
+        errors = error * curve * (rounds > 0)
+        result = diagnose(curve, kind="variances", standard_errors=errors, fresh_fraction=alpha)
+        general = result.fits_by_mechanism["score_error"].fitted["slope"]
+        verdicts.append((result.verdict, 2.0 * general[1] * start <= added))
+    assert verdicts == [("rate_and_plateau", False), ("identified", True)]
+
+
+def test_no_critical_share_beside_a_mechanism_that_never_widens():
+    rng = np.random.default_rng(0)
+    data = np.array([0.2, 0.8])
+    seen = 0
+    for _ in range(40):
+        exact = hc.Pipeline([MECHANISMS.Blur(0.3)], fresh_fraction=0.2)
+        curve = np.stack([exact.trajectory(v, 8) for v in data], axis=1)
+        errors = 0.03 * curve
+        errors[0] = 0.0
+        result = diagnose(
+            curve + errors * rng.normal(size=curve.shape), kind="variances", standard_errors=errors
+        )
+        if result.verdict == "identified" and result.leading.name == "blur":
+            seen += 1
+            assert "critical share" not in result.text and "a special case of" in result.text.casefold()
+    assert seen > 5
