@@ -90,12 +90,22 @@ def ends_of(
     ends = np.array([samples.min(), samples.max()])
     if ends[0] == ends[1]:
         return np.array([np.nan, np.nan])  # one value is no range
-    piles = sum(np.array([np.sum(rows == end) for end in ends]) for rows in blocks(samples)) / samples.size
+    distinct = _without_copies(samples)
+    piles = sum(np.array([np.sum(rows == end) for end in ends]) for rows in blocks(distinct)) / distinct.size
     ends = np.where(piles >= PILE, ends, np.nan)
     if of_data is None:
         return ends
     slack = _SAME_END * float(samples.max() - samples.min())
     return np.where(np.array([1.0, -1.0]) * (ends - of_data) > slack, np.nan, ends)
+
+
+def _without_copies(samples: FloatArray) -> FloatArray:
+    """Return the samples without exact copies, whose equal values are no cut; those of one number as they are."""
+    if samples.shape[1] == 1:
+        return samples
+    direction = np.random.default_rng(0).standard_normal(samples.shape[1])
+    first = np.unique(samples @ direction, return_index=True)[1]
+    return samples if len(first) == len(samples) else samples[np.sort(first)]
 
 
 def at_ends(samples: FloatArray, ends: FloatArray) -> tuple[BoolArray, BoolArray]:

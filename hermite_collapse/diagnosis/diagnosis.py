@@ -39,7 +39,7 @@ from .remarks import left_out_since, remarks_on
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
-from .sentences import describe, level, of_size
+from .sentences import TrainingSets, describe, level, of_training_sets
 from .training_sizes import mildest_size
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
@@ -297,7 +297,7 @@ def diagnose(
     models = _models(observations, asked, speed, times, sampler)
     diagnosis = _diagnosed(observations, models, fresh, times)
     if isinstance(curve, Measured):
-        if curve.training_samples is None:
+        if curve.training_samples is None or curve.apart is None:
             diagnosis = _of_any_training_size(diagnosis, tried, models, fresh, times)
         remarks = [
             *(left_out_since(reason, names) for reason, names in uncertain.items()),
@@ -318,7 +318,7 @@ def _of_any_training_size(
     fresh: float | None,
     times: tuple[float, ...],
 ) -> Diagnosis:
-    """Return the diagnosis with training sets of another size, if what it rejects is a matter of their size."""
+    """Return the diagnosis with other training sets, if what it rejects is a matter of these."""
     fits = diagnosis.fits_by_mechanism
     if not any(one.is_rejected for one in fits.values()):
         return diagnosis
@@ -329,9 +329,8 @@ def _of_any_training_size(
     rescued = [name for name in other.accepted if fits[name].is_rejected]
     if not rescued:
         return diagnosis
-    text = of_size(
-        mildest.samples, other.fits_by_mechanism, fits, rescued, all_rejected=diagnosis.verdict == REJECTED
-    )
+    sets = TrainingSets(mildest.samples, mildest.apart, measured.training_samples is not None)
+    text = of_training_sets(sets, other.fits_by_mechanism, fits, rescued, diagnosis.verdict == REJECTED)
     if diagnosis.verdict != REJECTED:
         return other.replace(text=f"{other.text} {text}")
     return other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)

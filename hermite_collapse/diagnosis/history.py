@@ -20,7 +20,8 @@ first one T of the data.  With S_i = N_i M_i and S_0 the covariances of a single
     L_{i+1}       = Lambda L_i Lambda + s (q S_i + alpha S_0) s / T
     Cov(y_i, y_j) = Lambda^(j - i) (L_i + min(1, N_i / (q T)) M_i)
 
-where the measured samples are among those that trained, or the other way round, as far as the smaller number goes.
+where the measured samples are among those that trained, or the other way round, as far as the smaller number goes, and
+Lambda^(j - i) L_i where they are apart: others of the same models, which trained nothing.
 
 Noise of variances goes with the square of the law's own value, whose mean is that of (v_i)_a (v_i)_b + (L_i)_ab: under
 expected values v the noise of round i is
@@ -78,6 +79,7 @@ def trained_covariance(
     training_samples: int,
     data_scatter: FloatArray,
     relative: FloatArray | None = None,
+    apart: bool = False,
 ) -> FloatArray:
     """Return the covariance of the measured values of all rounds for training sets of T samples, (r c, r c).
 
@@ -93,6 +95,8 @@ def trained_covariance(
         T.
     data_scatter : array, shape (c, c)
         S_0.
+    apart : bool
+        Whether the measured samples trained nothing.
     """
     old = np.divide(contractions, slopes, out=np.zeros_like(slopes), where=slopes > 0.0).clip(0.0, 1.0)
     old[0] = 1.0  # the first training set is drawn from one law, that of the data
@@ -102,7 +106,7 @@ def trained_covariance(
     added, drawn_anew, shares = [], [], [1.0] * len(rounds)
     for i in range(int(rounds[-1])):
         row = _row(rounds, i)
-        share = min(1.0, float(samples[row] / number[i])) if i in measured else 0.0
+        share = min(1.0, float(samples[row] / number[i])) if i in measured and not apart else 0.0
         if i in measured:
             shares[row] = share
         source = data_scatter if i == 0 else samples[row] * noise[row]

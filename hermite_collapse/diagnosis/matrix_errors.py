@@ -101,7 +101,8 @@ def _sizes(measured: Measured, old: float) -> _Sizes:
     passed[0] = trained
     fresh = np.full(last + 1, trained / max(1.0 - old, 1e-12))
     fresh[0] = np.inf
-    return _Sizes(passed, fresh, np.minimum(1.0, of_round / passed), of_round)
+    shares = np.zeros(last + 1) if measured.apart else np.minimum(1.0, of_round / passed)
+    return _Sizes(passed, fresh, shares, of_round)
 
 
 def _joint(

@@ -57,6 +57,7 @@ def measure(
     held_out: Source | None = None,
     unseen: bool = False,
     training_samples: int | None = None,
+    apart: bool | None = None,
     first_round: int | None = None,
 ) -> Measured:
     """Return curves by round of samples of every generation, with their joint covariance.
@@ -87,6 +88,9 @@ def measure(
         anew; the measured samples and all of the data unless given.  Where `diagnose` rejects a mechanism and nobody
         gave it, it tries sizes from a sixteenth of a generation to four, and says undetermined where the verdict rests
         on the size.
+    apart : bool, optional
+        Whether the measured samples are others than those that trained the next model, drawn from the same one; False
+        unless given, where `diagnose` tries it before it rejects.  With `training_samples` alone.
     first_round : int, optional
         Round of the first generation: 0 for the data themselves, 1 for a model trained on them.  By the numbers in
         the names unless given, else 1.
@@ -140,6 +144,8 @@ def measure(
     trained = (
         None if training_samples is None else checks.integer(training_samples, "training_samples", minimum=1)
     )
+    if apart is not None and trained is None:
+        raise InputError(f"training_samples must be given where apart is, got none with apart = {apart!r}.")
     named = named_generations(generations, {"real": real, "held_out": held_out})
     data, reader = read_data(real, scale=scale, shift=shift, value_range=value_range)
     different = Different()
@@ -200,6 +206,7 @@ def measure(
             bias=np.stack([part.bias for part in history]) / errors,
         ),
         training_samples=trained,
+        apart=apart,
         moments=moments,
         notes=(_role(other is not None, unseen), counted, *units_said, *notes, *_few(samples)),
         sheet=None if axes is None else sheet_of([data, *(part.first for part in history)], axes, SHEET),

@@ -15,7 +15,8 @@
     ends, bias       end; generation, curve       these values, and what was cut there did to a curve, in its errors
     sheet            set, example, row, column    first images, bytes
 
-The file's attributes are its format, the units, the notes, and training_samples (-1: as many as were measured).
+The file's attributes are its format, the units, the notes, training_samples (-1: as many as were measured), and apart
+(1, 0, or -1 and absent where it is not said).
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ class Measured(Displayed, Value):
         directions are orthogonal to the mean, not eigenvectors.  None: eigenvectors.
     training_samples : int or None
         T, samples in each round's training set, fresh ones drawn anew; None: those that were measured and all data.
+    apart : bool or None
+        Whether the measured samples are none of these; None, taken as False, where it is not said.
     notes : tuple of str
         Sentences that a reader should see.
     sheet : array of bytes, shape (1 + r, k, height, width) or (1 + r, k, height, width, 3), or None
@@ -141,6 +144,7 @@ class Measured(Displayed, Value):
     units: str
     clipping: Clipping
     training_samples: int | None = None
+    apart: bool | None = None
     moments: Moments | None = None
     notes: tuple[str, ...] = ()
     sheet: NDArray[np.uint8] | None = None
@@ -274,6 +278,7 @@ class Measured(Displayed, Value):
             training_samples=self.training_samples,
             data_scatter=self.data_scatter,
             relative=self._relative(values),
+            apart=bool(self.apart),
         )
 
     def _relative(self, values: ArrayLike | None) -> FloatArray | None:
@@ -362,6 +367,7 @@ class Measured(Displayed, Value):
                 "format": FORMAT,
                 "units": self.units,
                 "training_samples": -1 if self.training_samples is None else self.training_samples,
+                "apart": -1 if self.apart is None else int(self.apart),
                 "notes": "\n".join(self.notes),
             },
         )
@@ -423,6 +429,7 @@ class Measured(Displayed, Value):
             units=str(stored.attrs["units"]),
             clipping=Clipping(stored["ends"].values, stored["share_at_ends"].values, stored["bias"].values),
             training_samples=None if trained < 0 else trained,
+            apart={0: False, 1: True}.get(int(stored.attrs.get("apart", -1))),
             moments=(
                 Moments(
                     stored["data_mean"].values,

@@ -15,8 +15,8 @@ from .reweighting import of_rounds
 from .round_models import RoundModel
 
 _FEWER = 0.5  # share of the training sets' size below which the samples of a refit are held to their scatter
-_TOO_SMALL = 0.01
-"""Lower tail of chi-square below which a refit is rejected: the scatter of few rounds is known to little."""
+_TOO_SMALL = 1e-3
+"""Lower tail of chi-square below which a refit is rejected; what only shrinks is far below."""
 
 
 def held_to_scatter(

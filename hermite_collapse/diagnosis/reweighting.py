@@ -155,6 +155,10 @@ def _without_bias(measured: Measured, contraction: float) -> Measured:
         "curve must hold curves that clipping left as they were, got most of them moved, by up to "
         f"{worst.max():.3g} standard errors: {shares[0]:.3g} % of the data's values and {shares[1:].min():.3g} to "
         f"{shares[1:].max():.3g} % of the generations' lie at the ends of their range; store samples before "
-        "they are cut, as .npy files of floating-point numbers (or in a wider value_range), or measure curves that the "
-        "cut leaves alone, such as variances with --degrees 0."
+        "they are cut, as .npy files of floating-point numbers (or in a wider value_range)"
+        + (
+            ", or measure curves that the cut leaves alone, such as variances with --degrees 0."
+            if FACTOR in measured.kinds
+            else "."
+        )
     )

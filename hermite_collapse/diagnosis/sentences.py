@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,22 +73,53 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
     return [f"Undetermined: {decision.reason}.", _undetermined(decision, fits, observations)]
 
 
-def of_size(
-    samples: int,
+class TrainingSets(NamedTuple):
+    """What was tried: the size of training sets, whether apart from the measured samples, and whether it was given."""
+
+    samples: int
+    apart: bool
+    size_is_given: bool
+
+    @property
+    def assumed(self) -> str:
+        """What they were taken as."""
+        if self.size_is_given:
+            return "training sets without the measured samples"
+        others = ", others than the measured ones" if self.apart else ""
+        return f"training sets of about {self.samples} samples{others}, fresh ones drawn anew"
+
+    @property
+    def otherwise(self) -> str:
+        """What is assumed where nobody says more."""
+        return "among them" if self.size_is_given else "the ones that trained, beside all of the data"
+
+    @property
+    def unsaid(self) -> str:
+        """What decides."""
+        return "whether the measured samples" if self.size_is_given else "how many samples"
+
+    @property
+    def options(self) -> str:
+        """What to give to measure."""
+        if self.size_is_given:
+            return "--apart or --no-apart"
+        return "--training-samples and --apart" if self.apart else "--training-samples"
+
+
+def of_training_sets(
+    sets: TrainingSets,
     fits: dict[str, MechanismFit],
     default: dict[str, MechanismFit],
     rescued: list[str],
-    *,
     all_rejected: bool,
 ) -> str:
-    """Return what a diagnosis with training sets of the likeliest size says of one by the default assumption.
+    """Return what a diagnosis with the likeliest training sets says of one by the default assumption.
 
     Parameters
     ----------
-    samples : int
-        Of a training set.
+    sets : TrainingSets
     fits, default : dict of str to MechanismFit
-        With training sets of that size, and as assumed where nothing is said.
+        With these training sets, and as assumed where nothing is said.
     rescued : list of str
         Mechanisms that are rejected by the second alone.
     all_rejected : bool
@@ -96,16 +128,15 @@ def of_size(
     before = _listed(f"{default[name].title} ({_p_value(default[name])})" for name in rescued)
     if not all_rejected:
         return (
-            f"Training sets were taken to hold about {samples} samples, fresh ones drawn anew, which the scatter "
-            "from round to round does not contradict; were they the measured samples beside all of the data, "
-            f"{before} would be rejected: give --training-samples to measure."
+            f"Models were taken to have had {sets.assumed}, which the scatter from round to round does not contradict; "
+            f"were the measured samples {sets.otherwise}, {before} would be rejected: give {sets.options} to measure."
         )
     named = _listed(f"{fits[name].title} ({parameters(fits[name])})" for name in rescued if name != "affine")
     left = named or fits["affine"].title
     return (
-        "Undetermined: how many samples trained each model is not said, and decides. If they were the measured ones "
-        f"beside all of the data, everything is rejected; with training sets of about {samples} samples, fresh ones "
-        f"drawn anew, which the scatter does not contradict, these are not: {left}. Give --training-samples to measure."
+        f"Undetermined: {sets.unsaid} trained each model is not said, and decides. If the measured samples were "
+        f"{sets.otherwise}, everything is rejected; with {sets.assumed}, which the scatter does not contradict, these "
+        f"are not: {left}. Give {sets.options} to measure."
     )
 
 

@@ -1,9 +1,10 @@
-"""How many samples trained each model, where nobody said so: sizes that the scatter between rounds does not contradict.
+"""Which samples trained each model, where nobody said so: what the scatter between rounds does not contradict.
 
     -2 log likelihood = chi-square + log det C,     C that of training sets of T samples, fresh ones drawn anew
 
 with the price of its parameters, at the mechanism that is best for each T.  Smaller training sets scatter more from
-round to round, so that a rejection holds only if it does not rest on T.
+round to round, so that a rejection holds only if it does not rest on T; nor on whether the measured samples were among
+those that trained, or others of the same models.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from .reweighting import followed
 from .round_models import RoundModel
 
 RELATIVE_SIZES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)
-"""Sizes of training sets that are tried, by that of a generation."""
+"""Sizes of training sets that are tried, by that of a generation,"""
+RELATIVE_SIZES_APART = (1 / 8, 1 / 2, 2.0, 16.0)
+"""and where the measured samples are none of theirs."""
 
 
 class TrainingSize(NamedTuple):
-    """Training sets of one size: how many samples, and the curves with the covariance that follows."""
+    """Training sets of one size, apart from the measured samples or not, and the curves with what follows."""
 
     samples: int
+    apart: bool
     observations: Observations
 
 
@@ -43,30 +47,30 @@ def mildest_size(
     default: Observations,
     fits: dict[str, MechanismFit],
 ) -> TrainingSize | None:
-    """Return the size that rejects fewest mechanisms, of those that the scatter does not contradict.
+    """Return the training sets that reject fewest mechanisms, of those that the scatter does not contradict.
 
     These are within 3.84 of the smallest misfit.  None where no such size rejects fewer than the default assumption.
 
     Parameters
     ----------
     measured : Measured
-        Of unknown training sets.
+        Of unknown training sets, or of those of which it is not said whether they are apart.
     models : sequence of RoundModel
     fresh : float, optional
         Fresh fraction, if held.
     default : Observations
-        The curves where the measured samples trained the next model, beside all data.
+        The curves as they are taken where nothing more is said.
     fits : dict of str to MechanismFit
         Of these.
     """
     tried: list[tuple[float, int, TrainingSize]] = []
     curves = measured.only(np.array([measured.names.index(name) for name in default.names]))
-    for share in RELATIVE_SIZES:
-        size = max(1, round(share * float(np.median(curves.samples))))
-        observations = followed(curves.replace(training_samples=size), fresh)
+    for size, apart in _candidates(curves):
+        observations = followed(curves.replace(training_samples=size, apart=apart), fresh)
         if observations.names == default.names:
             own = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
-            tried.append((misfit(observations, own), _rejections(own), TrainingSize(size, observations)))
+            sets = TrainingSize(size, apart, observations)
+            tried.append((misfit(observations, own), _rejections(own), sets))
     known = misfit(default, fits)
     least = min([known, *(value for value, _, _ in tried)])
     possible = [one for one in tried if one[0] <= least + PROFILE_RISE]
@@ -74,6 +78,15 @@ def mildest_size(
         return None
     _, rejections, mildest = min(possible, key=lambda one: (one[1], one[0]))
     return mildest if rejections < _rejections(fits) else None
+
+
+def _candidates(measured: Measured) -> list[tuple[int, bool]]:
+    """Return sizes of training sets, and whether they are apart from the measured samples."""
+    if measured.training_samples is not None:
+        return [(measured.training_samples, True)]
+    typical = float(np.median(measured.samples))
+    sizes = [(share, False) for share in RELATIVE_SIZES] + [(share, True) for share in RELATIVE_SIZES_APART]
+    return [(max(1, round(share * typical)), apart) for share, apart in sizes]
 
 
 def _rejections(fits: dict[str, MechanismFit]) -> int:

@@ -80,9 +80,9 @@ def fitted_spectra(samples: FloatArray, counts: Sequence[int], state: int) -> Sp
     if not fits:
         shown = counts[0] if len(counts) == 1 else f"{min(counts)} at least"
         raise InputError(
-            f"components must be so few that each spreads in every direction in which the samples do, got {shown} with "
-            "one that collapses onto fewer directions, where the likelihood has no maximum: take fewer, or add noise as "
-            "large as the samples' own resolution."
+            f"components must be so few that each spreads in every direction in which the samples do, got {shown} "
+            "with one that collapses onto fewer directions, where the likelihood has no maximum: take fewer, or add "
+            "noise as large as the samples' own resolution."
         )
     best = min(fits, key=lambda fit: fit.criterion)
     means = data.centre + best.means @ data.factor.T

@@ -356,3 +356,17 @@ def test_tensors_and_data_frames_are_arrays(history):
     assert tensors == plain
     pixels = torch.randint(0, 256, (50, 5, 5), dtype=torch.uint8)
     assert "8 bits" in hc.measure(pixels, [pixels[1:]]).units
+
+
+def test_exact_copies_are_no_cut():
+    """Copies repeat the least and largest number; a cut does so in samples that differ otherwise."""
+    rng = np.random.default_rng(1)
+    real = 0.5 * rng.normal(size=(600, 3))
+    generations = [real[rng.integers(0, 600, 300)]]
+    for _ in range(4):
+        kept = generations[-1][rng.integers(0, 300, 240)]
+        generations.append(np.concatenate([kept, real[rng.integers(0, 600, 60)]]))
+    assert np.mean(generations[-1] == generations[-1].max()) > 1e-3
+    assert not hc.measure(real, generations).clipping.is_biased
+    cut = [np.clip(samples, -0.6, 0.6) for samples in generations]
+    assert hc.measure(real, cut).clipping.is_biased

@@ -47,9 +47,10 @@ def test_particles_passed_on_are_carried_as_in_the_theory():
     )
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("training", [40, 120])
 @pytest.mark.parametrize("rounds", [(2, 4), (1, 3)])
-def test_the_covariance_is_that_of_many_histories(training, rounds):
+def test_the_covariance_is_that_of_many_histories(training, rounds, apart):
     """Means through training sets of T, fresh ones drawn anew; 40 of each generation are measured in some rounds."""
     rng = np.random.default_rng(training + rounds[0])
     trials, count, share, scale, spread = 20_000, 40, 0.7, 0.9, 1.5
@@ -62,7 +63,10 @@ def test_the_covariance_is_that_of_many_histories(training, rounds):
         only_trained = rng.standard_normal((trials, max(old - count, 1))).mean(axis=1)
         if i in rounds:
             both = min(count, old)
-            curves.append(law + (both * part + (count - both) * only_measured) / count)
+            measured = (both * part + (count - both) * only_measured) / count
+            if apart:
+                measured = rng.standard_normal((trials, count)).mean(axis=1)
+            curves.append(law + measured)
         drawn = (min(count, old) * part + max(old - count, 0) * only_trained) / old
         fresh = spread * rng.standard_normal(trials) / np.sqrt(training - old)
         law = scale * (share * (law + drawn) + (1 - share) * fresh)
@@ -73,6 +77,7 @@ def test_the_covariance_is_that_of_many_histories(training, rounds):
         noise=np.full((2, 1, 1), 1.0 / count),
         samples=np.full(2, count),
         training_samples=training,
+        apart=apart,
         data_scatter=np.full((1, 1), spread**2),
     )
     predicted = own.covariance(share * scale, slope=scale)
@@ -83,6 +88,7 @@ def test_the_covariance_is_that_of_many_histories(training, rounds):
         own.covariance(0.0, slope=scale),
         own.replace(training_samples=2 * training).covariance(share * scale, slope=scale),
         own.replace(training_samples=None).covariance(share * scale),
+        own.replace(apart=not apart).covariance(share * scale, slope=scale),
     ):
         assert np.any(np.abs(expected - wrong) > 4 * error)
 
@@ -164,7 +170,8 @@ def test_a_part_has_the_covariance_of_its_curves():
 @pytest.mark.parametrize("sheet", [None, np.arange(4 * 2 * 3 * 3, dtype=np.uint8).reshape(4, 2, 3, 3)])
 def test_what_is_saved_is_loaded(tmp_path, sheet):
     moments = None if sheet is None else Moments(np.arange(3.0), np.diag([3.0, 2.0, 1.0]), 40)
-    measured = made(sheet=sheet, training_samples=None if sheet is None else 70, moments=moments)
+    trained = {} if sheet is None else {"training_samples": 70, "apart": True}
+    measured = made(sheet=sheet, moments=moments, **trained)
     measured.save(tmp_path / "m.nc")
     assert Measured.load(tmp_path / "m.nc") == measured == Measured.load(tmp_path)
     dataset = measured.to_dataset()

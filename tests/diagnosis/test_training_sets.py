@@ -7,6 +7,7 @@ import pytest
 from scipy.special import chdtrc
 
 import hermite_collapse as hc
+from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.history import trained_covariance
 from hermite_collapse.diagnosis.observations import VARIANCE, Observations
 
@@ -232,3 +233,33 @@ def test_a_fresh_fraction_that_is_not_said_rejects_no_more_than_the_true_one():
     assert np.sum(np.array(free) < 0.05) <= 2
     # One more parameter, and another covariance: the free fit is not worse by more than that may cost.
     assert np.all(np.array(free) > 0.3 * np.array(held))
+
+
+def test_a_rejection_that_rests_on_whether_measured_samples_trained_is_undetermined():
+    """Models of 100 samples of their predecessor, measured on 300 others."""
+    verdicts = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        real = rng.standard_normal((1200, 3)) * [1.0, 0.5, 0.25]
+        generations, law = [], None
+        for _ in range(6):
+            drawn = rng.standard_normal((100 if law is None else 20, 3)) * [1.0, 0.5, 0.25]
+            if law is not None:
+                drawn = np.concatenate([drawn, rng.multivariate_normal(*law, size=80)])
+            law = drawn.mean(axis=0), np.cov(drawn.T, bias=True)
+            generations.append(rng.multivariate_normal(*law, size=300))
+        said = {"degrees": 0, "unseen": True, "training_samples": 100}
+        joined, open_, apart = (
+            hc.diagnose(hc.measure(real, generations, apart=word, **said), fresh_fraction=0.2)
+            for word in (False, None, True)
+        )
+        verdicts.append((joined.verdict, open_.verdict, apart.verdict))
+        if joined.verdict == "rejected" != open_.verdict:
+            assert "whether the measured samples trained each model is not said" in open_.text
+            assert "Give --apart or --no-apart to measure" in open_.text
+    assert any(joined == "rejected" != other for joined, other, _ in verdicts)
+    assert all(verdict != "rejected" for _, *others in verdicts for verdict in others)
+    with pytest.raises(
+        InputError, match="training_samples must be given where apart is, got none with apart = True"
+    ):
+        hc.measure(real, generations, apart=True)

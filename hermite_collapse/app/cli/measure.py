@@ -61,6 +61,13 @@ TrainingSamples = Annotated[
         "rejects, it tries other sizes, and says undetermined where all depends on the size."
     ),
 ]
+Apart = Annotated[
+    bool | None,
+    Parameter(
+        help="The generations' samples are others than those that trained the next model (--no-apart: the same); with "
+        "--training-samples. Default: the same, and diagnose tries both before it rejects."
+    ),
+]
 FirstRound = Annotated[
     int | None,
     Parameter(
@@ -83,6 +90,7 @@ def run(
     held_out: HeldOut = None,
     unseen: Unseen = False,
     training_samples: TrainingSamples = None,
+    apart: Apart = None,
     first_round: FirstRound = None,
 ) -> int:
     """Measure samples of every generation: variances by direction, shares by Hermite degree, power by frequency.
@@ -117,6 +125,7 @@ def run(
         held_out=held_out,
         unseen=unseen,
         training_samples=training_samples,
+        apart=apart,
         first_round=first_round,
     )
     _print(measured, data, output)
