@@ -121,7 +121,8 @@ def test_the_page_is_well_formed_and_refers_to_nothing_outside(text: str) -> Non
 def test_every_section_is_there(text: str, result: dict) -> None:
     for name in ("asked", "figures", "comparison", "distances", "budget", "caveats", "explore", "repeat"):
         assert f'id="{name}"' in text
-    assert text.count('<div class="plate"><svg viewBox') == 3
+    for screen in ("wide", "narrow"):
+        assert text.count(f'<div class="plate {screen}-screen"><svg viewBox') == 3
     assert "&lt;kept&gt; &amp; escaped" in text and "--seed 2" in text
     assert result["comparison"].verdict.text.replace("= -", "= −") in text.replace("&#39;", "'")
     assert "0.002 ± 0.0003" in text

@@ -36,7 +36,10 @@ def test_a_page_holds_what_it_was_given_and_refers_to_nothing_else(tmp_path):
     assert external_references(text) == []
     for words in ('class="verdict good"', "It agrees.", "What is kept.", "a &lt; b", "0.5 ± 0.01", "A note."):
         assert words in text
-    assert "run &lt;it&gt;" in text and "x = 1" in text and text.count("<svg") == 1
+    assert "run &lt;it&gt;" in text and "x = 1" in text
+    for screen in ("wide", "narrow"):
+        assert text.count(f'<div class="plate {screen}-screen"><svg') == 1
+    assert text.count("<svg") == 2
 
 
 def test_a_page_without_a_verdict_has_a_lead():
