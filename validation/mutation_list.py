@@ -449,6 +449,7 @@ OTHERS = (
         "if i in measured else 0.0",
         "measured samples that trained nothing pass errors on",
         "tests/diagnosis/test_measured.py",
+        name="diagnosis.history, apart",
     ),
     _in(
         "diagnosis",
