@@ -44,10 +44,11 @@ def held_to_scatter(
     ):
         return one
     size = measured.training_samples or float(np.median(measured.samples))
-    most = samples.value + BORDER_ERRORS * samples.error
-    if not most < _FEWER * size:
+    loss, error = one.fitted["samples"]  # 1/n, whose errors are symmetric
+    least = loss - BORDER_ERRORS * error
+    if not least * _FEWER * size > 1.0:
         return one
-    scattered = observations.replace(measured=measured.replace(training_samples=max(1, round(most))))
+    scattered = observations.replace(measured=measured.replace(training_samples=max(1, round(1.0 / least))))
     again = fit(model, of_rounds(one, fresh.value, scattered), fresh_fraction=fresh_fraction)
     below = 1.0 - chi_square_p_value(again.chi_square, again.freedom)
     if below >= _TOO_SMALL:
