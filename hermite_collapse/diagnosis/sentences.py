@@ -44,9 +44,7 @@ def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Ob
     parts = [
         *_conclusion(decision, fits, observations),
         *(_too_steady(one) for one in fits.values() if one.scatters_too_little),
-        ""
-        if decision.verdict == IDENTIFIED and decision.leading.name in NEVER_WIDENING
-        else critical_share(fits),
+        _critical_share(fits, decision.verdict, decision.leading),
         _closure(fits, observations),
     ]
     return " ".join(part for part in parts if part)
@@ -193,9 +191,9 @@ def _with_parameters(one: MechanismFit) -> str:
     return "" if is_held else f": {parameters(one)}"
 
 
-def critical_share(fits: dict[str, MechanismFit]) -> str:
+def _critical_share(fits: dict[str, MechanismFit], verdict: str, leading: MechanismFit) -> str:
     """Return the fresh fraction below which the variances have no limit, where a round widens them; else nothing."""
-    slope = critical_slope(fits)
+    slope = critical_slope(fits, verdict, leading)
     if slope is None:
         return ""
     share = 1.0 - 1.0 / slope.value
@@ -206,8 +204,13 @@ def critical_share(fits: dict[str, MechanismFit]) -> str:
     )
 
 
-def critical_slope(fits: dict[str, MechanismFit]) -> Estimate | None:
-    """Return the slope A of a round where it is above 1 by more than two errors, and the law is not rejected."""
+def critical_slope(fits: dict[str, MechanismFit], verdict: str, leading: MechanismFit) -> Estimate | None:
+    """Return the slope A of a round where it is above 1 by more than two errors, and the law is not rejected.
+
+    None beside an identified mechanism that never widens.
+    """
+    if verdict == IDENTIFIED and leading.name in NEVER_WIDENING:
+        return None
     one = fits.get("score_error")
     slope = None if one is None or not one.is_accepted else one.parameters.get("slope")
     if slope is not None and slope.value > 2.0 * slope.error:

@@ -11,6 +11,7 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.diagnosis import diagnosis as module
 from hermite_collapse.diagnosis.diagnosis import diagnose
+from hermite_collapse.diagnosis.sentences import critical_slope
 
 DEGREES = np.array([1, 2, 4])
 VARIANCES = np.array([1.5, 0.5, 0.1])
@@ -420,4 +421,5 @@ def test_no_critical_share_beside_a_mechanism_that_never_widens():
         if result.verdict == "identified" and result.leading.name == "blur":
             seen += 1
             assert "critical share" not in result.text and "a special case of" in result.text.casefold()
+            assert critical_slope(result.fits_by_mechanism, result.verdict, result.leading) is None
     assert seen > 5

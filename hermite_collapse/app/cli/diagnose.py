@@ -210,7 +210,7 @@ def _document(
 ) -> dict[str, object]:
     from ...diagnosis.sentences import critical_slope
 
-    slope = critical_slope(diagnosis.fits_by_mechanism)
+    slope = critical_slope(diagnosis.fits_by_mechanism, diagnosis.verdict, diagnosis.leading)
     is_tested = diagnosis.observations.has_errors  # else chi-square has no unit
     return {
         "command": "diagnose",
