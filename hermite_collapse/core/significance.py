@@ -131,6 +131,12 @@ def normal_test(name: str, z: float) -> Test:
     return Test(f"{name} (z = {z:.2f})", float(z), float(erfc(abs(z) / np.sqrt(2.0))), is_z=True)
 
 
+def least_eigenvalue(covariance: FloatArray) -> float:
+    """Return the smallest eigenvalue of the correlations of a covariance, whatever the units of its entries are."""
+    scale = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
+    return float(np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0])
+
+
 def chi_square_p_value(chi_square: float, freedom: float) -> float:
     """Return the probability of a chi-square at least as large on so many degrees of freedom; 1 below 0."""
     from scipy.special import gammaincc

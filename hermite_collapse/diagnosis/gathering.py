@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from ..core import checks
 from ..core.arrays import as_array
 from ..core.errors import InputError
+from ..core.significance import least_eigenvalue
 from ..core.types import FloatArray, IntArray
 from ..storage.roles import is_squared
 from ..storage.runs import ErrorFreedom
@@ -191,8 +192,7 @@ def _assembled(
     elif joint is not None:
         inside = np.flatnonzero(used.reshape(-1))
         covariance = joint[np.ix_(inside, inside)]
-        scale = np.sqrt(np.diagonal(covariance))  # columns of very different sizes lose no digits
-        if np.linalg.eigvalsh(covariance / scale / scale[:, None])[0] <= 0.0:
+        if least_eigenvalue(covariance) <= 0.0:
             raise InputError("covariance must be positive definite where it is used, got one that is not.")
     else:
         covariance = np.ones(int(used.sum()))

@@ -18,7 +18,6 @@ degree 2 p + 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,15 +92,6 @@ class Moments(Value):
         if self.spectrum is not None:
             return self.spectrum
         return np.maximum(np.linalg.eigvalsh(self.covariance), 0.0)
-
-    def drawn(self, count: int) -> Iterator[Moments]:
-        """Yield moments as other samples would have given them, of Gaussian data, always the same ones."""
-        rng = np.random.default_rng(0)
-        values, axes = np.linalg.eigh(self.covariance)
-        root = axes * np.sqrt(np.maximum(values, 0.0))
-        for _ in range(count):
-            normal = rng.standard_normal((self.samples, len(values))) @ root.T
-            yield self.replace(covariance=normal.T @ normal / self.samples)
 
     def of_variances(self, variances: FloatArray) -> FloatArray:
         """Return covariances (s, b, b) with other variances (s, k) of the first axes, correlations as they are."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.significance import least_eigenvalue
 from ..core.types import FloatArray
 from .data_errors import BackStep, DataErrors, errors_of, forms_of_data
 from .gathering import from_measured
@@ -173,7 +174,6 @@ def _widened(observations: Observations, measured: Measured, made: _Rounds, old:
         joint[:, :, 0] += with_data
         joint[0] += with_data.transpose(2, 0, 1)
         covariance += joint.reshape(used.size, used.size)[np.ix_(used, used)]
-    scale = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
     # What Gaussian samples pass on may not fit to the noise of others.
-    safe = np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] > LEAST_SHRINKAGE / 10.0
+    safe = least_eigenvalue(covariance) > LEAST_SHRINKAGE / 10.0
     return observations.replace(covariance=covariance) if safe else observations
