@@ -10,7 +10,7 @@ References: arXiv:2606.13796, Theorem 3.1, Corollary 3.2, Proposition 3.3, Theor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -379,10 +379,7 @@ class Recursion(Displayed, Value):
         )
 
     def _law_ages(self, rounds: int) -> Ages:
-        known: dict[int, Ages] = self.__dict__.setdefault("_known_ages", {})
-        if rounds not in known:
-            known[rounds] = self._new_law_ages(rounds)
-        return known[rounds]
+        return self._known("law", rounds, self._new_law_ages)
 
     def _new_law_ages(self, rounds: int) -> Ages:
         root = 0 if self.initial is None else 1
@@ -396,6 +393,16 @@ class Recursion(Displayed, Value):
         return replacement_ages(channels, [self.regime.fresh_fraction(i) for i in range(rounds)], root)
 
     def _training_ages(self, round_index: int) -> Ages:
+        return self._known("training", round_index, self._new_training_ages)
+
+    def _known(self, name: str, number: int, make: Callable[[int], Ages]) -> Ages:
+        """Return ages that were made before, or new ones."""
+        known: dict[tuple[str, int], Ages] = self.__dict__.setdefault("_known_ages", {})
+        if (name, number) not in known:
+            known[name, number] = make(number)
+        return known[name, number]
+
+    def _new_training_ages(self, round_index: int) -> Ages:
         fresh, earlier = self.mixing(round_index)
         parts = [Ages.youngest(0, fresh)]
         parts += [self._law_ages(int(j)).weighted(earlier[j]) for j in np.flatnonzero(earlier)]

@@ -9,14 +9,16 @@ scores and samplers: a wrong sign or a coarse grid shows.  Only `channel` may us
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import torch
 
 from ..laws.channels import GaussianChannel
 from ..recursion.recursion import Recursion
+from .devices import HOST
 from .fused.diffusion import LOOP, Diffusion, engine_for
 from .fused.together import Carried, DiffusionsTogether
 from .generations import Generation, MadeTogether, RoundContext, RoundGenerator, TrainingMixture
@@ -119,12 +121,22 @@ class ExactGeneration(Generation):
             )
         return engines
 
-    def stages(self, stop: Truncation) -> list[Stage]:
+    def stages(self, stop: Truncation) -> Sequence[Stage]:
         """Return what is done from the horizon to where a round stops."""
-        return self.reverse.stages(stop.time, stop.rate) + stop.unscaling()
+        if not isinstance(self.reverse.sampler, Hashable):
+            return _stages(self.reverse, stop)
+        return _known_stages(self.reverse, stop)
 
     def prepare(self, context: RoundContext) -> RoundGenerator:
         return _ExactRound(self, context)
+
+
+def _stages(reverse: ReverseDiffusion, stop: Truncation) -> tuple[Stage, ...]:
+    return (*reverse.stages(stop.time, stop.rate), *stop.unscaling())
+
+
+# Rounds of one truncation time have the same, of one recursion and of several.
+_known_stages = lru_cache(maxsize=32)(_stages)
 
 
 class _ExactRound(RoundGenerator):
@@ -134,13 +146,16 @@ class _ExactRound(RoundGenerator):
         recursion, i = context.recursion, context.round_index
         self._context = context
         stop = Truncation.of(recursion, i)
-        law = components_of(recursion.training_law(i), context.device)
+        # A denoiser of one's own gets a law on the device to work with.
+        where = HOST if generation.wrap is None else context.device
+        law = components_of(recursion.training_law(i), where)
         law = law.through(GaussianChannel(1.0, recursion.blur**2))
         denoiser: Denoiser = MixtureDenoiser(law, rate=stop.rate, piece=context.piece)
         self._diffusion = Diffusion(
             denoiser if generation.wrap is None else generation.wrap(denoiser),
             generation.stages(stop),
             generation.reverse.start_law(law, stop.time, stop.rate),
+            context.device,
             piece=context.piece,
             readable=generation.wrap is not None,
         )

@@ -12,6 +12,7 @@ import torch
 from ..core.errors import InputError
 from ..core.version import __version__
 
+HOST = torch.device("cpu")
 # Share of the free memory that the temporaries of one chunk may take; the allocator needs some besides.
 _SHARE = 0.25
 # Bytes of one core's cache that a chunk may take.

@@ -6,12 +6,12 @@ D = (1 + omega) D_class - omega D_all,     guidance_scale = 1 + omega
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..core.types import IntArray
-from .scores import Denoiser
+from .scores import Denoiser, MixtureDenoiser
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,17 @@ class ClassGuidance:
 
     Attributes
     ----------
-    classes : sequence of Denoiser
+    classes : sequence of MixtureDenoiser
     class_of : array of int, shape (K,)
         The class of each component.
     scale : float
         1 + omega.
     """
 
-    classes: Sequence[Denoiser]
+    classes: Sequence[MixtureDenoiser]
     class_of: IntArray
     scale: float
+
+    def to(self, device: torch.device) -> ClassGuidance:
+        """Return the guidance by denoisers on a device."""
+        return replace(self, classes=[denoiser.to(device) for denoiser in self.classes])

@@ -65,6 +65,19 @@ class TorchMixture:
         """Roots of the variances, shape (K, d) or (K, 1)."""
         return self.variances.sqrt()
 
+    def to(self, device: torch.device) -> TorchMixture:
+        """Return the components on a device."""
+        if self.means.device == device:
+            return self
+        return replace(
+            self,
+            weights=self.weights.to(device),
+            means=self.means.to(device),
+            variances=self.variances.to(device),
+            frames=None if self.frames is None else self.frames.to(device),
+            frame_of=None if self.frame_of is None else self.frame_of.to(device),
+        )
+
     def through(self, channel: GaussianChannel) -> TorchMixture:
         """Return the components after X -> A X + sqrt(v) Z."""
         return replace(

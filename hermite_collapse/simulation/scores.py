@@ -186,11 +186,19 @@ class MixtureDenoiser:
     def __init__(self, components: TorchMixture, *, rate: float = 0.5, piece: int = BLOCK) -> None:
         self.rate = rate
         self.piece = piece
+        self._components = components
         self._mean = components.weights @ components.means
         self._groups = _groups(components, self._mean)
         self._dimension = components.dimension
         self._bytes_per_time = 32 * components.count * components.dimension
         self._cache: dict[float, list[Coefficients]] = {}
+
+    def to(self, device: torch.device) -> MixtureDenoiser:
+        """Return the denoiser on a device."""
+        components = self._components.to(device)
+        if components is self._components:
+            return self
+        return MixtureDenoiser(components, rate=self.rate, piece=self.piece)
 
     def denoise(self, x: torch.Tensor, time: float) -> torch.Tensor:
         """Return E[X_0 | X_t = x], shape (n, d)."""

@@ -25,6 +25,8 @@ from . import devices
 from .device_sums import HalvedBasis, centred_sums, padded
 from .noise import BLOCK, Chunk
 
+# Blocks that a batch holds at least, where there is memory: few recursions and many cost as many operations.
+_BLOCKS = 32
 # Bytes that the temporaries of one batch of blocks may take.
 _GROUP_BYTES = 1 << 31
 # Dimension from which a product of matrices is faster than the compiled kernel.
@@ -90,12 +92,15 @@ class HermiteStatistics:
         self._centres = self._totals.new_zeros((groups, runs // groups, dimension))
 
     def _blocks_together(self, rows: int) -> int:
-        """Return the number of blocks of one batch, made of settings alone: shapes decide the last bits of products."""
+        """Return the number of blocks of one batch, as shapes decide the last bits of products.
+
+        It is made of the settings of a group of runs, whose sums are the same alone and beside others.
+        """
         values = 4 * self.dimension + sum(self._widths) // rows
         if self._basis is not None:
             values += 4 * self._basis.rows + (self._width if self._products else 0)
-        blocks = self.runs * max(1, self.particles // BLOCK if rows == BLOCK else 1)
-        return max(1, min(blocks, _GROUP_BYTES // (8 * rows * values)))
+        blocks = self._centres.shape[1] * max(1, self.particles // BLOCK if rows == BLOCK else 1)
+        return max(1, min(max(blocks, _BLOCKS), _GROUP_BYTES // (8 * rows * values)))
 
     def reset(self) -> None:
         """Forget everything added."""

@@ -30,6 +30,7 @@ from ..pipeline.denoiser import Sampler as StepSampler
 from ..pipeline.named_samplers import named_sampler
 from ..pipeline.sampler_steps import SamplerSteps
 from ..recursion.recursion import Recursion
+from .devices import HOST
 from .fused.diffusion import LOOP, Diffusion, engine_for
 from .fused.together import Carried, DiffusionsTogether
 from .generations import Generation, MadeTogether, RoundContext, RoundGenerator
@@ -141,16 +142,17 @@ class _KStepRound(RoundGenerator):
         context = self._context
         guidance = None
         if self._guided:
-            parts = [components_of(part, context.device) for part in law.classes]
+            parts = [components_of(part, HOST) for part in law.classes]
             guidance = ClassGuidance(
                 [self._denoiser(part) for part in parts],
                 np.repeat(np.arange(len(parts)), [part.count for part in parts]),
                 self._generation.scale,
             )
         return Diffusion(
-            self._denoiser(components_of(law.whole(), context.device)),
+            self._denoiser(components_of(law.whole(), HOST)),
             stages,
-            normal_law(context.recursion.dimension, self._generation.deviation, context.device),
+            normal_law(context.recursion.dimension, self._generation.deviation, HOST),
+            context.device,
             piece=context.piece,
             guidance=guidance,
         )

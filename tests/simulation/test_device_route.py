@@ -117,6 +117,25 @@ def test_operations_of_the_statistics_do_not_grow_with_the_recursions(device_rou
     assert counts[1] == counts[0]
 
 
+@pytest.mark.parametrize("rows", [40, BLOCK])
+@pytest.mark.parametrize("runs", [1, 50])
+def test_batches_of_the_statistics_are_those_of_each_recursion_alone(rows, runs, device_route):
+    """Shapes decide the last bits of a device's products: those of many recursions are those of one."""
+    batches = {
+        HermiteStatistics(
+            2,
+            3,
+            runs=runs * recursions,
+            particles=5 * BLOCK + 40,
+            products=False,
+            device=torch.device("cpu"),
+            centred_together=runs,
+        )._blocks_together(rows)
+        for recursions in (1, 7, 100)
+    }
+    assert len(batches) == 1 and batches.pop() >= 32
+
+
 @pytest.mark.parametrize("name", GENERATIONS)
 def test_operations_block_by_block_would_be_noticed(name):
     few, many = (_counted(GENERATIONS[name], n * BLOCK, chunk=BLOCK)[0] for n in (2, 8))

@@ -124,6 +124,7 @@ def built_for(law, sampler, *, start="marginal", steps=24, rate=0.5):
         MixtureDenoiser(components, rate=rate),
         reverse.stages(STOP, rate),
         reverse.start_law(components, STOP, rate),
+        CPU,
     )
 
 
@@ -168,7 +169,7 @@ def test_any_table_of_stages(kind):
             level = Level.at(rng.uniform(0.1, 3.0), 0.5)
             stages.append(Stage(level, *factors.tolist()))
         stages.append(Stage(Level.at(0.1, 0.5), x=0.5, data_before=rng.uniform(-1.0, 1.0)))
-        assert_kernel_follows_loop(Diffusion(MixtureDenoiser(components), stages, components))
+        assert_kernel_follows_loop(Diffusion(MixtureDenoiser(components), stages, components, CPU))
 
 
 STEPS = {
@@ -196,6 +197,7 @@ def built_for_steps(law, sampler, scale=1.0):
         MixtureDenoiser(components_of(law, CPU), rate=RATE),
         stages_of(sampler),
         normal_law(law.dimension, sampler.deviation, CPU),
+        CPU,
         guidance=None if scale == 1.0 else guidance,
     )
 
@@ -230,6 +232,7 @@ def test_a_class_far_from_the_particle_keeps_its_own_weights():
         MixtureDenoiser(components_of(law, CPU), rate=RATE),
         [Stage(Level.of(1.0, 0.1, RATE), x=0.0, data=1.0)],
         normal_law(1, 1.0, CPU),
+        CPU,
         guidance=ClassGuidance(
             [
                 MixtureDenoiser(components_of(part, CPU), rate=RATE)
@@ -300,7 +303,7 @@ def test_the_law_of_the_particles(kind):
 def test_what_is_run_by_the_loop(monkeypatch):
     law = mixture("diagonal", 3, 2)
     built = built_for(law, ExponentialMultistep())
-    options = {"start": built.start, "stages": built.stages}
+    options = {"start": built.start, "stages": built.stages, "device": CPU}
     assert Diffusion(Disturbed(built.denoiser, 0.0), **options).engine == LOOP
     assert Diffusion(built.denoiser, readable=True, **options).engine == LOOP
     with monkeypatch.context() as patch:

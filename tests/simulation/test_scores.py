@@ -99,3 +99,13 @@ def test_components_draw_their_law(name):
     exact = law.hermite_coefficients(4).values
     z = (found.values - exact)[1:] / found.standard_error[1:]
     assert np.abs(z).max() < 4.0
+
+
+def test_a_denoiser_is_carried_to_a_device():
+    """The host stands for itself; a device without memory shows that everything goes there."""
+    law = hc.GaussianMixture([0.5, 0.5], [[0.0, 1.0], [2.0, 0.0]], [[[1.0, 0.5], [0.5, 1.0]], np.eye(2)])
+    denoiser = MixtureDenoiser(components_of(law, CPU), rate=0.7, piece=100)
+    assert denoiser.to(CPU) is denoiser
+    components = components_of(law, CPU).to(torch.device("meta"))
+    tensors = [value for value in vars(components).values() if value is not None]
+    assert len(tensors) == 5 and {tensor.device.type for tensor in tensors} == {"meta"}

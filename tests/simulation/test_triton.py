@@ -193,7 +193,7 @@ def largest_difference(
     mixture: TorchMixture, stages, guidance: ClassGuidance | None = None
 ) -> tuple[float, float]:
     """Between kernel and loop, and the largest coordinate."""
-    made = Diffusion(MixtureDenoiser(mixture), stages, mixture, guidance=guidance)
+    made = Diffusion(MixtureDenoiser(mixture), stages, mixture, CPU, guidance=guidance)
     x, path = mixture.sample(stream("start", ALIKE)), stream("path", ALIKE)
     labels = None if guidance is None else torch.arange(len(x)) % len(guidance.classes)
     expected = carry(x, made.denoiser_for(labels), stages, stream("path", ALIKE))
@@ -299,7 +299,7 @@ def test_every_sampler(sampler, dimension):
 @interpreted
 def test_particles_are_those_of_the_compiled_kernel():
     mixture, stages = law(9, 5, "diagonal"), stages_of(ExponentialMultistep(), 2)
-    made = Diffusion(MixtureDenoiser(mixture), stages, mixture)
+    made = Diffusion(MixtureDenoiser(mixture), stages, mixture, CPU)
     expected = made.particles(stream("start"), stream("path"))
     x, path = mixture.sample(stream("start")), stream("path")
     made.kernel.carry(x, path.pieces, path.key)
@@ -332,7 +332,7 @@ def test_a_simulation_by_the_kernel(name, monkeypatch):
 @interpreted
 def test_particles_do_not_depend_on_what_is_carried_with_them():
     mixture, stages = law(5, 10, "diagonal"), stages_of(ExponentialMultistep(), 2)
-    kernel = Diffusion(MixtureDenoiser(mixture), stages, mixture).kernel
+    kernel = Diffusion(MixtureDenoiser(mixture), stages, mixture, CPU).kernel
     start = mixture.sample(stream("start"))
     together, alone = start.clone(), start[90:].clone()
     kernel.carry(together, PIECES, (1, 2))

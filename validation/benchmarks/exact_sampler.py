@@ -136,6 +136,7 @@ def _diffusion(size: Size, device: torch.device, *, readable: bool = False) -> D
         MixtureDenoiser(law, rate=RATE),
         reverse.stages(STOP, RATE),
         reverse.start_law(law, STOP, RATE),
+        device,
         readable=readable,
     )
 

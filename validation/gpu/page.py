@@ -18,6 +18,7 @@ NAMES = {
     "limits": "limits of the card",
     "exact": "reverse diffusion with exact scores",
     "channel": "exact channel",
+    "recursions": "many recursions as one batch",
     "kernel_score": "score of a pool of points",
     "kernels": "kernels written in Triton",
     "ddpm": "DDPM, posterior variance",
@@ -92,8 +93,12 @@ def _opening(records: Records) -> str:
         "",
     ]
     lines += ["    python -m validation.gpu --minutes 8", ""]
-    for device in sorted({record["device"] for record in records.values()}):
-        own = [record for record in records.values() if record["device"] == device]
+    by_device: dict[str, list[Record]] = {}
+    for record in records.values():
+        by_device.setdefault(record["device"], []).append(record)
+    for number, device in enumerate(sorted(by_device, key=lambda name: -len(by_device[name]))):
+        own = by_device[device]
+        lines += [""] if number > 0 else []
         versions = ", ".join(f"{name} {version}" for name, version in own[0]["versions"].items())
         seconds = sum(record["seconds"] for record in own)
         counts = Counter(_word(record) for record in own)
@@ -102,6 +107,9 @@ def _opening(records: Records) -> str:
             f"{counts['agrees']} agree with theory, {counts['DISAGREES']} disagree, {counts['failed']} failed; "
             f"{counts['measured']} are times of the card, about which theory says nothing."
         )
+        if number > 0:
+            names = ", ".join(f"`{record['piece']}`" for record in own)
+            lines.append(f"These are {names}.")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ on the tensor units are twice as fast and no limit of this computation as it sta
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from hermite_collapse.simulation import (
     attention_means,
     plain_means,
     simulate,
+    simulate_many,
 )
 from hermite_collapse.storage.record import SimulatedRecursion
 
@@ -66,6 +68,17 @@ def pieces() -> list[Piece]:
                 for stage, count in ((1, 100_000_000), (1, 10_000_000), (0, 20_000))
             ],
             channel,
+        ),
+        Piece(
+            "speed/recursions",
+            "many recursions as one launch a round, beside one after the other",
+            "fixed",
+            sizes(
+                15.0,
+                {"recursions": 100, "particles": 10_000, "rounds": 5},
+                {"recursions": 3, "particles": 200, "rounds": 2},
+            ),
+            recursions,
         ),
         Piece(
             "speed/kernel_score",
@@ -174,6 +187,61 @@ def channel(job: Job) -> Outcome:
             # A parent is read, a particle written and read once for its statistics.
             "bytes_per_second": 24.0 * count / seconds,
         },
+    )
+
+
+def recursions(job: Job) -> Outcome:
+    """Time recursions with shared noise as one batch and one after the other, and compare their bytes."""
+    shares = np.linspace(0.1, 0.9, job["recursions"])
+    options: dict[str, dict[str, Any]] = {"channel": {}, "exact": {"generator": "exact", "steps": STEPS}}
+    rows, words, agree = [], [], True
+    for preset in ("three_modes_1d", "five_modes_10d"):
+        alike = {str(share): recursion_of(preset, fresh_fraction=float(share)) for share in shares}
+        for name, own in options.items():
+            given: dict[str, Any] = {
+                "rounds": job["rounds"],
+                "particles": job["particles"],
+                "degree": 2,
+                "device": job.device,
+                "seed": job.seed,
+                **own,
+            }
+            few = dict(list(alike.items())[:2])
+            simulate_many(few, **given)  # loads, compiles, compares with each alone
+            simulate(alike[str(shares[0])], **given)
+            began = time.perf_counter()
+            together = simulate_many(alike, **given)
+            middle = time.perf_counter()
+            alone = {key: simulate(recursion, **given) for key, recursion in alike.items()}
+            seconds, seconds_alone = middle - began, time.perf_counter() - middle
+            different = [
+                array
+                for array in ("samples", "coefficients", "second_moments", "means", "covariances")
+                if any(
+                    not np.array_equal(getattr(together[key], array), getattr(alone[key], array))
+                    for key in alike
+                )
+            ]
+            agree &= not different
+            rows.append(
+                {
+                    "preset": preset,
+                    "generator": name,
+                    "seconds": seconds,
+                    "seconds_alone": seconds_alone,
+                    "times_faster": seconds_alone / seconds,
+                    "different_arrays": different,
+                    "notes": list(together[str(shares[0])].notes),
+                }
+            )
+            words.append(f"{preset} {name} {seconds:.2f} s ({seconds_alone / seconds:.1f} times)")
+            job.check()
+    return Outcome(
+        f"{job['recursions']} recursions of {job['particles']:,} particles, {job['rounds']} rounds, as one batch, and how "
+        f"many times one after the other takes: {', '.join(words)}; the bytes are "
+        f"{'those of each alone' if agree else 'NOT those of each alone'}.",
+        agree,
+        {"rows": rows},
     )
 
 

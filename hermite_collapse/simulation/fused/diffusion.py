@@ -57,13 +57,19 @@ def engine_for(
 class Diffusion:
     """A reverse diffusion, ready to make particles.
 
+    Tables of a kernel are made on the host: a denoiser of a mixture and a start may lie there, and are carried to the
+    device where they are needed on it.
+
     Attributes
     ----------
     denoiser : Denoiser
+        A `MixtureDenoiser`, or one that works on the device.
     stages : sequence of Stage
         At least one.
     start : TorchMixture
         The law of the particles before the first stage.
+    device : torch.device
+        Where the particles are.
     piece : int
         Rows of one matrix product of the loop.
     guidance : ClassGuidance, optional
@@ -75,6 +81,7 @@ class Diffusion:
     denoiser: Denoiser
     stages: Sequence[Stage]
     start: TorchMixture
+    device: torch.device
     piece: int = BLOCK
     guidance: ClassGuidance | None = None
     readable: bool = False
@@ -84,15 +91,16 @@ class Diffusion:
         """The word for the code that runs it."""
         if self.readable or not isinstance(self.denoiser, MixtureDenoiser):
             return LOOP
-        device = self.start.means.device
         word = engine_for(
-            device,
+            self.device,
             stages=len(self.stages),
             components=sum(self.denoiser.group_counts),
             dimension=self.start.dimension,
             framed=any(frame is not None for frame in self.denoiser.group_frames),
         )
-        if word == TRITON and not usable("triton_reverse", device, self.prepared.variant, self._difference):
+        if word == TRITON and not usable(
+            "triton_reverse", self.device, self.prepared.variant, self._difference
+        ):
             return LOOP
         return word
 
@@ -102,8 +110,23 @@ class Diffusion:
 
         labels = None
         if self.guidance is not None:
-            labels = checked_labels(len(self.guidance.classes), self.start.means.device)
-        return difference_from_loop(self.kernel, self.denoiser_for(labels), self.stages, self.start, labels)
+            labels = checked_labels(len(self.guidance.classes), self.device)
+        return difference_from_loop(
+            self.kernel, self.denoiser_for(labels), self.stages, self.start_there, labels
+        )
+
+    @cached_property
+    def start_there(self) -> TorchMixture:
+        """The law of the start on the device."""
+        return self.start.to(self.device)
+
+    @cached_property
+    def _denoiser_there(self) -> Denoiser:
+        return self.denoiser.to(self.device) if isinstance(self.denoiser, MixtureDenoiser) else self.denoiser
+
+    @cached_property
+    def _guidance_there(self) -> ClassGuidance | None:
+        return None if self.guidance is None else self.guidance.to(self.device)
 
     @cached_property
     def plan(self) -> Plan:
@@ -128,7 +151,7 @@ class Diffusion:
         """The plan on a CUDA device."""
         from .triton_reverse import ReverseKernel
 
-        return ReverseKernel.of([self.prepared], self.start.means.device)
+        return ReverseKernel.of([self.prepared], self.device)
 
     @property
     def splits_work(self) -> bool:
@@ -153,14 +176,15 @@ class Diffusion:
         if self.engine == COMPILED:
             return self.compiled.particles(start, path, labels)
         if self.engine == TRITON:
-            x = sampled(self.start, start, piece=self.piece)
+            x = sampled(self.start_there, start, piece=self.piece)
             self.kernel.carry(x, path.pieces, path.key, labels)
             return x
-        x = self.start.sample(start, piece=self.piece)
+        x = self.start_there.sample(start, piece=self.piece)
         return carry(x, self.denoiser_for(labels), self.stages, path)
 
     def denoiser_for(self, labels: torch.Tensor | None) -> Denoiser:
         """Return the denoiser of particles that are asked for classes (n,), if there is guidance."""
-        if self.guidance is None or labels is None:
-            return self.denoiser
-        return GuidedDenoiser(self.denoiser, self.guidance.classes, labels, self.guidance.scale)
+        guidance = self._guidance_there
+        if guidance is None or labels is None:
+            return self._denoiser_there
+        return GuidedDenoiser(self._denoiser_there, guidance.classes, labels, guidance.scale)

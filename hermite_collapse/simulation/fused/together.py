@@ -44,10 +44,10 @@ class DiffusionsTogether:
     def __init__(self, diffusions: Sequence[Diffusion]) -> None:
         from .triton_reverse import ReverseKernel
 
-        self._device = diffusions[0].start.means.device
+        self._device = diffusions[0].device
         self._dimension = diffusions[0].start.dimension
         self._variants = [diffusion.prepared.variant for diffusion in diffusions]
-        self._start = sampled_together([diffusion.start for diffusion in diffusions])
+        self._start = sampled_together([diffusion.start_there for diffusion in diffusions])
         self._each = diffusions
         self._kernels: dict[Hashable, ReverseKernel] = {}
         self._number = [0] * len(diffusions)
@@ -77,7 +77,7 @@ class DiffusionsTogether:
 
     def _started(self, parts: Sequence[Carried]) -> torch.Tensor:
         if self._start is None:
-            return torch.cat([sampled(self._each[part.diffusion].start, part.start) for part in parts])
+            return torch.cat([sampled(self._each[part.diffusion].start_there, part.start) for part in parts])
         return self._start([(part.diffusion, part.start) for part in parts])
 
     def _carry(self, x: torch.Tensor, parts: Sequence[Carried], labels: torch.Tensor | None) -> None:
