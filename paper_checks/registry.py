@@ -194,8 +194,9 @@ def select(names: list[str]) -> tuple[Statement, ...]:
     known = {item.id for item in statements()} | set(FOLDERS)
     unknown = [name for name in names if name.rstrip(".") not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
-        nearest = f", the nearest is {near[0]!r}" if near else ""
+        by_plain = {name.casefold(): name for name in sorted(known)}
+        near = difflib.get_close_matches(unknown[0].casefold(), by_plain, n=1)
+        nearest = f", the nearest is {by_plain[near[0]]!r}" if near else ""
         raise KeyError(
             f"no statement is called {unknown[0]!r}{nearest}; {', '.join(FOLDERS)} select all of their kind"
         )

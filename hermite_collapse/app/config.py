@@ -11,7 +11,6 @@ names the nearest known one.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import Field, ValidationError
 
 from ..core.errors import InputError
+from ..core.near import nearest
 from ..storage.regular import read_text
 from .schema import (
     AnalysisSection,
@@ -181,10 +181,10 @@ def unknown_key(key: str, section: str | None = None) -> str:
     models = sections()
     own = list(models[section].model_fields) if section in models else list(models)
     homes = key_sections()
-    if near := difflib.get_close_matches(key, own, n=1):
-        hint = f"did you mean {near[0] if section else f'[{near[0]}]'}?"
-    elif near := difflib.get_close_matches(key, list(homes), n=1):
-        hint = f"did you mean {near[0]} in [{homes[near[0]]}]?"
+    if near := nearest(key, own):
+        hint = f"did you mean {near if section else f'[{near}]'}?"
+    elif near := nearest(key, homes):
+        hint = f"did you mean {near} in [{homes[near]}]?"
     else:
         hint = "the command hermite-collapse config prints every key."
     return f"unknown key {key}{where}: {hint}"

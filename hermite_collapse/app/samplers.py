@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.near import nearest
 from ..pipeline.denoiser import Sampler
 from ..pipeline.guidance import Guidance
 from ..pipeline.named_samplers import NAMES, named_sampler
@@ -23,8 +24,10 @@ def sampler_of(scheduler: Path, denoiser: str | None = None) -> Callable[[int, G
         make = named_sampler(name, "scheduler")
         return lambda steps, guidance: make(steps=steps, guidance=guidance)
     if not scheduler.exists():
+        near = nearest(name, CLOSED_FORMS)
+        hint = f" (did you mean {near!r}?)" if near else ""
         raise InputError(
-            f"scheduler must be {', '.join(CLOSED_FORMS)}, or an existing file or folder, got {name!r}."
+            f"scheduler must be {', '.join(CLOSED_FORMS)}, or an existing file or folder, got {name!r}{hint}."
         )
     return lambda steps, guidance: SamplerSteps.of_scheduler(
         name, steps=steps, guidance=guidance, denoiser=denoiser

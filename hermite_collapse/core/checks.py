@@ -6,7 +6,6 @@ rule and the value received.  Arrays are returned as C-contiguous float64, so th
 
 from __future__ import annotations
 
-import difflib
 import operator
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import Arrays, as_array, brief, rounding
 from .errors import InputError
 from .memory import require_memory
+from .near import nearest
 from .types import BoolArray, FloatArray, IntArray
 from .value import writable
 
@@ -195,8 +195,8 @@ def one_of(value: str, choices: Iterable[str], name: str) -> str:
     known = list(choices)
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(value if isinstance(value, str) else brief(value), known, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    near = nearest(value if isinstance(value, str) else brief(value), known)
+    hint = f" (did you mean {near!r}?)" if near is not None else ""
     raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, got {brief(value)}{hint}.")
 
 

@@ -13,7 +13,6 @@ an argument of another kind than its annotation is named (`mismatch`).
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -24,6 +23,7 @@ from .arrays import brief
 from .errors import InputError
 from .floating import standing_for
 from .mismatch import sentence_of_mismatch
+from .near import nearest
 
 Target = TypeVar("Target", bound=Callable[..., object])
 
@@ -118,8 +118,8 @@ def _misfit(
     kinds = {p.kind for p in parameters}
     for key in keywords:
         if key not in by_name and inspect.Parameter.VAR_KEYWORD not in kinds:
-            near = difflib.get_close_matches(key, by_name, n=1) or [n for n in by_name if n.startswith(key)]
-            hint = f"did you mean {near[0]}?" if near else f"it takes {_listed(by_name)}"
+            near = nearest(key, by_name)
+            hint = f"did you mean {near}?" if near else f"it takes {_listed(by_name)}"
             return f"{name} must be given arguments it knows, got {key} ({hint})."
     if len(args) > len(by_position) and inspect.Parameter.VAR_POSITIONAL not in kinds:
         value = brief(args[len(by_position)], 40)

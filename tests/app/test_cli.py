@@ -124,6 +124,8 @@ REFUSED = [
     (["schedule", "--alpha-bar", "2"], "alpha_bar must lie in"),
     (["schedule", "--alpha-bar", "0.5", "--sigma", "1"], "the truncation must be given once"),
     (["schedule", "--known", "dpm"], "did you mean 'ddpm'"),
+    (["schedule", "--known", "DDPM"], "did you mean 'ddpm'"),
+    (["audit", "EDM"], "scheduler must be .* or an existing file or folder, got 'EDM' \\(did you mean 'edm'"),
     (["schedule", "--scheduler-file", "x.json"], "must name an existing file or folder, got 'x.json'"),
     (["diagnose", "curves", "--training-samples", "1500"], "--training-samples. It belongs to measure"),
     (["predict", "--alpha", "0.2"], "Unknown option: --alpha. Did you mean --fresh-fraction\\?"),

@@ -110,6 +110,10 @@ BAD = [
         {"recursion": {"particle": 1}},
         "unknown key particle in [recursion]: did you mean particles in [simulation]?",
     ),
+    (
+        {"recursion": {"Fresh-Fraction": 0.1}},
+        "unknown key Fresh-Fraction in [recursion]: did you mean fresh_fraction?",
+    ),
     ({"recursoin": {}}, "unknown key recursoin: did you mean [recursion]?"),
     ({"fresh_fraction": 0.1}, "unknown key fresh_fraction: did you mean fresh_fraction in [recursion]?"),
     ({"initial": {"weigths": [1]}}, "unknown key weigths in [initial]: did you mean weights?"),
