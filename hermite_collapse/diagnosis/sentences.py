@@ -11,6 +11,8 @@ from ..core.estimates import Estimate
 from ..core.numbers import p_value, significant, with_error
 from ..core.types import FloatArray, IntArray
 from .fitting import MechanismFit
+from .neighbour_sentences import bound_sentence, shortfall_sentence
+from .neighbours import separation
 from .observations import Observations
 from .round_models import CONTAINED_IN
 from .verdict import (
@@ -59,6 +61,7 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
             f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({_quality(leading)}).",
             _levels(leading, observations),
             _others(leading, fits),
+            _part_left_out(decision, observations),
         ]
     if decision.verdict == RATE_AND_PLATEAU:
         order = ", to leading order and extrapolated by one rate" if observations.are_shapeless else ""
@@ -66,9 +69,14 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
             f"Rate and plateau only{order}: the mechanism is not identified.",
             f"{_levels(leading, observations).removesuffix('.')} ({_quality(leading)}).",
             _not_rejected(fits),
+            _part_left_out(decision, observations),
             _settling(fits, observations),
         ]
-    return [f"Undetermined: {decision.reason}.", _undetermined(decision, fits, observations)]
+    return [
+        f"Undetermined: {decision.reason}.",
+        _undetermined(decision, fits, observations),
+        _part_left_out(decision, observations),
+    ]
 
 
 class TrainingSets(NamedTuple):
@@ -243,6 +251,16 @@ def _others(leading: MechanismFit, fits: dict[str, MechanismFit]) -> str:
     return " ".join(part for part in (ruled_out, contained, behind) if part)
 
 
+def _part_left_out(decision: Decision, observations: Observations) -> str:
+    """Return how much the mechanism that alone is left leaves out of what it does, nothing where no law contains it."""
+    one, apart = decision.candidate, decision.separation
+    if one is None or apart is None:
+        return ""
+    if decision.verdict == IDENTIFIED:
+        return bound_sentence(apart)
+    return shortfall_sentence(one, apart, observations)
+
+
 def _not_rejected(fits: dict[str, MechanismFit]) -> str:
     accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
     rejected = [one for one in fits.values() if one.is_rejected and one.name != "affine"]
@@ -287,11 +305,19 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
             else ""
         )
     levels = _levels(leading, observations)
-    if leading.name != "affine" and leading.is_determined and is_overdetermined(leading, fits, observations):
+    if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):
         return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {levels}"
     levels = _levels(fits.get("affine", leading), observations)
     best = f"Best fit, not tested: {levels[0].lower()}{levels[1:]}"
     return f"{best} {_capital(DISTANCES_MIX)}." if observations.are_shapeless else best
+
+
+def _is_told(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
+    """Return whether the curves fix more than the mechanism has, and tell it from a law that contains it."""
+    if not is_overdetermined(one, fits, observations):
+        return False
+    apart = separation(one, fits, observations)
+    return apart is None or apart.is_told
 
 
 def _levels(one: MechanismFit, observations: Observations) -> str:

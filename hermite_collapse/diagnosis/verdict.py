@@ -5,8 +5,9 @@
     undetermined       no change beyond the errors, no errors, too few values, or a parameter at its border
     rejected           every mechanism that was tried is rejected
 
-A mechanism that contains another as a special case does not compete with it.  Distances to the data reject nothing:
-directions of several rates, and powers of their deviations, add up in them.
+A mechanism that contains another as a special case does not compete with it, but the curves must tell the two apart:
+what the special case leaves out is known to be less than half of what it does (`neighbours`).  Distances to the data
+reject nothing: directions of several rates, and powers of their deviations, add up in them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.significance import chi_square_p_value
-from .fitting import BORDER_ERRORS, LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
-from .observations import VARIANCE, Observations
+from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
+from .neighbours import Separation, separation
+from .observations import Observations
 from .round_models import CONTAINED_IN, AffineModel
 
 IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
@@ -47,11 +49,17 @@ class Decision(NamedTuple):
     leading : MechanismFit
         The identified mechanism, else the law of rates and plateaus, else the best fit.
     reason : str
+    candidate : MechanismFit or None
+        The mechanism that alone is left, identified or not.
+    separation : Separation or None
+        How well the curves tell it from a law that contains it, where there is one.
     """
 
     verdict: str
     leading: MechanismFit
     reason: str = ""
+    candidate: MechanismFit | None = None
+    separation: Separation | None = None
 
 
 def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decision:
@@ -77,8 +85,21 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     if _is_constant(general, observations):
         return Decision(UNDETERMINED, general, "nothing changes beyond the errors")
     candidate = _only_candidate(fits, observations)
-    if candidate is not None:
-        return Decision(IDENTIFIED, candidate)
+    if candidate is None:
+        return _without_name(fits, general, observations)
+    apart = separation(candidate, fits, observations)
+    decision = (
+        Decision(IDENTIFIED, candidate)
+        if apart is None or apart.is_told
+        else _without_name(fits, general, observations)
+    )
+    return decision._replace(candidate=candidate, separation=apart)
+
+
+def _without_name(
+    fits: dict[str, MechanismFit], general: MechanismFit, observations: Observations
+) -> Decision:
+    """Return what may be concluded of rates and plateaus where no mechanism is identified."""
     settled = general.settles & (general.contraction < 1.0)
     if general.name == "affine" and general.is_accepted and np.any(settled):
         return Decision(RATE_AND_PLATEAU, general)
@@ -146,42 +167,15 @@ def _is_worse(one: MechanismFit, fits: dict[str, MechanismFit]) -> bool:
 
 
 def is_overdetermined(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
-    """Return whether the curves fix more numbers than the mechanism has.
-
-    One curve fixes its rate and its plateau, and so tests a mechanism of one parameter by a single number: what the
-    mechanism leaves out, which is another number of a score error, must be known to be less than what it does.
-    """
+    """Return whether the curves fix more numbers than the mechanism has."""
     if one.name == "sampler":
         return True
-    if _is_nameless(one) or (len(observations.degrees) == 1 and not _dominates(one, fits, observations)):
+    if _is_nameless(one):
         return False
     fresh = fits["score_error"].parameters.get("fresh_fraction") if "score_error" in fits else None
     if fresh is None:
         return False
     return one.name not in _TWO_NUMBERS or _columns_differ(observations)
-
-
-def _dominates(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
-    """Return whether a score error of one curve can add less to a round than the mechanism itself does.
-
-    With slope A = 1 + s and offset B at the variance v of the data, a blur leaves out s v beside B, a refit B beside
-    s v, and truncation, where B = -s, what is left of both.
-    """
-    general = fits.get("score_error")
-    if general is None or one.free == 0 or one.name not in NEVER_WIDENING:
-        return True
-    start = 1.0 if observations.degrees[0] != VARIANCE else float(observations.start_guesses[0])
-    offset = next((name for name in general.fitted if name not in ("fresh_fraction", "slope")), "")
-    (slope, slope_error), (added, added_error) = (
-        general.fitted["slope"],
-        general.fitted.get(offset, (0.0, 0.0)),
-    )
-    does, leaves = {
-        "blur": (added, slope_error * start),
-        "refit": (slope * start, added_error),
-        "truncation": (slope * (1.0 - start), slope_error * start + added_error),
-    }[one.name]
-    return bool(BORDER_ERRORS * leaves <= abs(does))
 
 
 def _is_nameless(one: MechanismFit) -> bool:
