@@ -109,8 +109,8 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     Parameters
     ----------
     path : str or path
-        A .csv, .txt, .dat, .tsv, .md, .json or .jsonl file.  Without names every column is the factor of one degree, by
-        round from 0 on.
+        A .csv, .txt, .dat, .tsv, .md, .tex, .json or .jsonl file.  Without names every column is the factor of one
+        degree, by round from 0 on.
     columns : mapping of str to str, optional
         Roles of columns whose names do not say them: "round", "degree N", "variance", "deviation", "distance",
         "value", "error of NAME", "name", "run", "time" or "ignore".
@@ -137,7 +137,7 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     require_existing(file, argument)
     if file.suffix.lower() not in TABLES:
         raise InputError(
-            f"{argument} must be a .csv, .txt, .dat, .tsv, .md, .json or .jsonl file, got another."
+            f"{argument} must be a .csv, .txt, .dat, .tsv, .md, .tex, .json or .jsonl file, got another."
         )
     with readable(file, argument):
         cells = read_cells(file)

@@ -33,7 +33,7 @@ from .pictures import read_images
 from .regular import reason_of, require_existing, require_regular
 
 TEXT = {".csv", ".txt", ".dat", ".tsv"}
-TABLES = TEXT | {".md", ".json", ".jsonl"}
+TABLES = TEXT | {".md", ".tex", ".json", ".jsonl"}
 """Suffixes of tables of curves."""
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

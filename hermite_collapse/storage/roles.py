@@ -4,7 +4,7 @@ round            round, generation, gen, iteration, epoch, step, ...
 factor           degree 4, mode 4, factor 4, share 4, f_4, f4
 variance         variance, var 3, eigenvalue 2, direction 7, power
 deviation        standard deviation, std 3, sd (without a value column of which it could be the error)
-distance         fid, kid, w2, distance, recall, precision, ...
+distance         fid, kid, w2, distance, recall, precision, ..., as `metric_names` knows them
 value            value, mean: of a kind that is not said
 error            error, err, se, sem, stderr, std, sd, uncertainty, ±, +- before or after the name of a column,
                  or alone to the right of it
@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from ..core import checks
 from ..core.errors import InputError
+from .metric_names import best_of, is_metric, is_squared_metric
 
 ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE = "round", "factor", "variance", "deviation", "distance"
 VALUE, ERROR, NAME, RUN, TIME, IGNORE = "value", "error", "name", "run", "time", "ignore"
@@ -50,18 +51,7 @@ _VARIANCES = (
     "varianz|richtung"
 )
 _DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma|standardabweichung|ecart type"
-_DISTANCES = (
-    "fid|kid|fd|cmmd|mmd|distance|wasserstein|sliced wasserstein|w1|w2|swd|sw2|sliced w2|kl|kl divergence|tv|"
-    "total variation|recall|precision|coverage|density|inception|is|accuracy|perplexity|nll|energy distance|"
-    "lpips|vendi|diversity|prec|rec|distance (?:to|from) .+|abstand|rappel|hellinger|hellinger distance|"
-    r"chi ?\^?2|chi squared?|mmd ?\^?2|squared (?:mmd|distance)"
-)
-_SQUARED = (
-    r"fid|kid|fd|cmmd|kl|kl divergence|energy distance|chi ?\^?2|chi squared?|mmd ?\^?2|w2 ?\^?2|"
-    r"squared .+|.+ squared"
-)
-"""Distances that grow with the square of a deviation."""
-_IGNORED = "wall time|timestamp|date|relative time|runtime|datum"
+_IGNORED = "wall time|timestamp|date|relative time|runtime|datum|total time|total time str|num gpus"
 _VALUES = "value|values|mean|average|y|score|result|wert|mittelwert|valeur|moyenne"
 _ERRORS = (
     "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|"
@@ -96,8 +86,8 @@ class Role(NamedTuple):
     of: str = ""
 
 
-def plain_name(name: str) -> str:
-    """Return a name in lower case, without quotes, units, brackets and other marks."""
+def plain_name(name: str, *, with_counts: bool = False) -> str:
+    """Return a name in lower case, without quotes, units, brackets, other marks, and numbers of samples as in 50k."""
     text = unicodedata.normalize("NFKD", name.strip().strip("\"'").replace("²", "^2").casefold())
     text = "".join(letter for letter in text if not unicodedata.combining(letter))
     for sign, word in _SIGNS.items():
@@ -107,13 +97,12 @@ def plain_name(name: str) -> str:
     text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
     text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"\s+", " ", text.replace("±", " ± "))
-    return re.sub(r"(?<=[a-z]) ?\d+k\b", "", text).strip()  # FID-50k
+    return (text if with_counts else re.sub(r"(?<=[a-z]) ?@? ?\d+k\b", "", text)).strip()  # FID-50k
 
 
 def is_squared(name: str) -> bool:
     """Return whether a name is of a distance that grows with the square of a deviation, such as FID."""
-    plain = re.sub(r" (?:mean|avg|average|score|seed \d+|\d+)$", "", _telling_part(name, plain_name(name)))
-    return re.fullmatch(_SQUARED, plain) is not None
+    return is_squared_metric(_telling_part(name, plain_name(name)))
 
 
 def is_interval(name: str) -> bool:
@@ -150,6 +139,10 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
     """
     plain = [plain_name(name) for name in names]
     plain = [_telling_part(name, p) for name, p in zip(names, plain, strict=True)]
+    plain = [  # fid10k and fid50k are two
+        _telling_part(name, plain_name(name, with_counts=True)) if plain.count(p) > 1 else p
+        for name, p in zip(names, plain, strict=True)
+    ]
     # "fid mean, fid std" are a column and its error.
     plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
@@ -166,11 +159,18 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
             f"{argument} must have one column of each name, got {repeated}{words}: leave out with --columns "
             "NAME=ignore."
         )
-    wanted = {_telling_part(name, plain_name(name)): role for name, role in asked.items()}
+    by_name = dict(zip(names, plain, strict=True))
+    wanted = {by_name.get(name, _telling_part(name, plain_name(name))): role for name, role in asked.items()}
     for name in wanted:
         if name not in plain:
             raise InputError(f"columns must name columns of the table, {_listed(names)}, got {name!r}.")
     roles = [_asked_role(wanted[p], names, plain) if p in wanted else _own_role(p, plain) for p in plain]
+    for name, p, role in zip(names, plain, roles, strict=True):
+        if role is None and best_of(p) is not None:
+            raise InputError(
+                f"{argument} must have columns with the values of each round, got {name.strip()!r}, the best so far: "
+                f"leave it out with --columns '{name.strip()}=ignore'."
+            )
     unknown = [name for name, role in zip(names, roles, strict=True) if role is None]
     if unknown:
         raise InputError(
@@ -187,23 +187,31 @@ def role_of_name(name: str) -> Role | None:
 
 def _telling_part(name: str, plain: str) -> str:
     """Return the plain name, or a part of it where that says a role and the whole does not."""
-    if _own_role(plain, []) is not None or re.fullmatch(_ERRORS, plain):
+    if (_own_role(plain, []) is not None or re.fullmatch(_ERRORS, plain)) and not _is_in_log(name):
         return plain
     if re.fullmatch(rf".+ (?:mean|avg|average|{_ERRORS})", plain):
         return plain
     bare = re.sub(r"[(\[][^)\]]*[)\]]|[↓↑↗↘]", " ", name)
     for part in (bare, re.split(r" - ", bare)[-1], re.split(r" - |(?<!\d)/", bare)[-1]):
         short = plain_name(part)
-        if _own_role(re.sub(r" (?:min|max)$", "", short), []) is not None:
+        if _own_role(re.sub(r" (?:min|max)$", "", short), []) is not None and not _is_in_log(part):
             return short
         if any(re.fullmatch(pattern, short) for pattern in (rf".+ (?:{_ERRORS})", rf"(?:{_ERRORS}) .+")):
             return short
     return plain
 
 
+def _is_in_log(name: str) -> bool:
+    """Return whether a metric's name begins with its place in a log: train/fid and eval/fid are one metric."""
+    parts = re.split(r" - |(?<!\d)/", re.sub(r"_+(?:MIN|MAX)$", "", name.strip()))
+    return len(parts) > 1 and is_metric(plain_name(parts[-1])) and is_metric(plain_name(" ".join(parts[-2:])))
+
+
 def _own_role(name: str, plain: list[str]) -> Role | None:
     """Return the role that a name says by itself."""
     if re.fullmatch(_IGNORED, name) or (re.search(r" (?:min|max)$", name) and name[:-4] in plain):
+        return Role(IGNORE)
+    if best_of(name) in plain:
         return Role(IGNORE)
     if re.fullmatch(_ROUNDS, name):
         return Role(ROUND)
@@ -216,7 +224,10 @@ def _own_role(name: str, plain: list[str]) -> Role | None:
     base = _without_error(name, plain)
     if base is not None:
         return Role(ERROR, of=base)
-    kinds = {FACTOR: _FACTORS, VARIANCE: _VARIANCES, DISTANCE: _DISTANCES, DEVIATION: _DEVIATIONS}
+    is_f_score = re.fullmatch(r"f ?1", name) and any(re.search("precision|recall", p) for p in plain)
+    if is_f_score or is_metric(re.sub(r" (?:degree|mode|direction|component|pc) ?\d*$", "", name)):
+        return Role(DISTANCE)
+    kinds = {FACTOR: _FACTORS, VARIANCE: _VARIANCES, DEVIATION: _DEVIATIONS}
     for role, words in kinds.items():
         match = re.fullmatch(
             rf"(?:mean )?(?:{words})(?: score)?(?: of)?(?: (?:degree|mode|direction|component|pc))? ?(\d+)?",
@@ -225,8 +236,7 @@ def _own_role(name: str, plain: list[str]) -> Role | None:
         if match and (match.group(1) is not None or role != FACTOR):
             if role == VARIANCE and match.group(1) is None and re.fullmatch(_NAMES, name):
                 return Role(NAME)
-            number = int(match.group(1)) if match.group(1) and role != DISTANCE else None
-            return Role(role, number)
+            return Role(role, int(match.group(1)) if match.group(1) else None)
     return Role(NAME) if re.fullmatch(_NAMES, name) else None
 
 

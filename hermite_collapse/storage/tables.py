@@ -32,11 +32,14 @@ _THOUSAND = re.compile(r"^[+-]?[1-9]\d{0,2}([.,])\d{3}$")
 """A number of thousands, or one with three decimals."""
 _RULE = re.compile(r"^[|+\-=: ]*(?:--|==)[|+\-=: ]*$|^\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?$")
 _LATEX = re.compile(
-    r"\\[a-z]*rule(?:\[[^]]*\]|\([^)]*\)|\{[^}]*\})*|\\hline|\\cline\{[^}]*\}|\\(?:begin|end)\{[^}]*\}(?:\{[^}]*\})?"
+    r"\\[a-z]*rule(?:\[[^]]*\]|\([^)]*\)|\{[^}]*\})*|\\hline|\\cline\{[^}]*\}|"
+    r"\\(?:begin|end)\{[^}]*\}(?:\[[^]]*\]|\{(?:[^{}]|\{[^{}]*\})*\})*|\\(?:centering|small|footnotesize)\b|"
+    r"\\multicolumn\{1\}\{[^}]*\}|\\multirow\{[^}]*\}\{[^}]*\}"
 )
 _LATEX_MARKS = re.compile(
-    r"\\(?:textbf|mathbf|bf|emph|underline|uparrow|downarrow)|_(?=\{? *±)|[${}]|\\\\(?:\[[^]]*\])?"
+    r"\\(?:text[a-z]*|math[a-z]*|bf|rm|emph|underline|uparrow|downarrow|num)\b|_(?=\{? *±)|[${}]|\\\\(?:\[[^]]*\])?"
 )
+_TABULAR = r"\{(?:tabular[xy*]?|longtable|tblr)\}"
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 
 
@@ -267,8 +270,10 @@ def _split(line: str, delimiter: str | None) -> list[str]:
 
 def _inside_tabular(body: list[str]) -> list[str]:
     """Leave out what stands around the rows of a LaTeX table, such as its caption."""
-    starts = [i for i, line in enumerate(body) if "\\begin{tabular" in line]
-    ends = [i for i, line in enumerate(body) if "\\end{tabular" in line]
+    starts = [i for i, line in enumerate(body) if re.search(rf"\\begin{_TABULAR}", line)]
+    ends = [i for i, line in enumerate(body) if re.search(rf"\\end{_TABULAR}", line)]
+    if len(starts) > 1 or (not starts and any("\\begin{document}" in line for line in body)):
+        raise ValueError(f"{len(starts) or 'no'} tables: write one in a file of its own")
     if len(starts) == len(ends) == 1 and starts[0] < ends[0]:
         return body[starts[0] : ends[0] + 1]
     return body
@@ -285,8 +290,10 @@ def _inside_bars(body: list[str]) -> list[str]:
 
 def _without_latex(line: str) -> str:
     """Return the cells of a row of a LaTeX table with their delimiters, without commands."""
-    plain = _LATEX.sub("", line).replace("\\pm", "±").replace("\\%", "%").replace("~", " ")
-    return _LATEX_MARKS.sub("", plain).rstrip()
+    plain = re.sub(r"(?<!\\)%.*", "", line) if "&" not in line.partition("%")[2] else line  # a remark
+    plain = re.sub(r"\\(?:text)?pm\b", "±", _LATEX.sub("", plain))
+    plain = plain.replace("\\%", "%").replace("\\_", "_").replace("~", " ")
+    return _LATEX_MARKS.sub("", re.sub(r"(?<!\\)\\[,;:!]", " ", plain)).rstrip()
 
 
 def _starts_with_number(cell: str) -> bool:

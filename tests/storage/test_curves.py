@@ -379,7 +379,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="must name an existing file or folder, got '.*c.xlsx'"):
         read_curve(tmp_path / "c.xlsx")
     (tmp_path / "c.xlsx").touch()
-    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv, .md, .json or .jsonl file"):
+    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv, .md, .tex, .json or .jsonl file"):
         read_curve(tmp_path / "c.xlsx")
 
 

@@ -225,7 +225,7 @@ def test_how_points_were_read_is_said_where_both_are_possible(tmp_path):
 
 def test_other_suffixes_are_named(tmp_path):
     (tmp_path / "c.xlsx").write_text("{}")
-    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv, .md, .json or .jsonl file"):
+    with pytest.raises(InputError, match="must be a .csv, .txt, .dat, .tsv, .md, .tex, .json or .jsonl file"):
         read_curve(tmp_path / "c.xlsx")
     (tmp_path / "c.md").write_text("| gen | fid |\n|---|---|\n| 0 | x |\n")
     with pytest.raises(InputError, match="must be a readable .md file"):

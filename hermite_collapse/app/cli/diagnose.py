@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CurveFile = Annotated[
     Path | None,
     Parameter(
-        help="Table (.csv, .txt, .tsv, .md, .jsonl) with columns such as: round, degree 1, degree 1 error, ...; or "
-        "what measure left."
+        help="Table (.csv, .txt, .tsv, .md, .tex, .jsonl) with columns such as: round, degree 1, degree 1 error, ...; "
+        "or what measure left."
     ),
 ]
 Kind = Annotated[
