@@ -17,10 +17,16 @@ _NUMBERS = {
 _SMALLEST_SHOWN = 0.01
 
 
-def bound_sentence(separation: Separation) -> str:
+def bound_sentence(separation: Separation, observations: Observations) -> str:
     """Return at most how much an identified mechanism leaves out of what it does."""
     part = percent(max(separation.bound, _SMALLEST_SHOWN))
-    return f"What it leaves out is at most {part} of what it does, in every curve."
+    means = ", if nothing else moves the means" if _has_means(separation, observations) else ""
+    return f"What it leaves out is at most {part} of what it does, in every curve{means}."
+
+
+def _has_means(separation: Separation, observations: Observations) -> bool:
+    """Return whether means were taken to stay."""
+    return separation.column >= 0 and bool(np.any(observations.degrees == 1))
 
 
 def shortfall_sentence(one: MechanismFit, separation: Separation, observations: Observations) -> str:
@@ -53,6 +59,6 @@ def _needed_errors(factor: float, observations: Observations) -> str:
     values = np.abs(observations.values[observations.used])
     relative = float(np.median(np.sqrt(variances[values > 0.0]) / values[values > 0.0]))
     return (
-        f"It would take standard errors of {percent(factor * relative)} of the values in place of {percent(relative)} "
-        "(medians), or a direction of another variance."
+        f"A true one would be named in nine cases of ten with standard errors of {percent(factor * relative)} of the "
+        f"values in place of {percent(relative)} (medians)."
     )

@@ -37,7 +37,6 @@ LARGEST_PART = 0.5
 _RISE = 2.705543  # of chi-square, at 95 % on one side
 _WANTED_RISE = 4.0 * _RISE  # at which a true mechanism passes both sides in nine cases of ten
 _AMOUNTS = (1e-5, 0.0005, 0.003, 0.01, 0.03, 0.08, 0.2, 0.4, 0.7)
-_POINTS = 5  # of |r|, between which the bound is looked for
 _LARGEST_AMOUNT = 4.0  # of a blur, in the widest variance
 
 
@@ -148,36 +147,38 @@ def separation(
     lines = [(tie, side * LARGEST_PART) for tie in ties for side in tie.sides]
     at_zero = {tie: chi_square(tie, 0.0) for tie in ties}
     rises = {line: chi_square(*line) - at_zero[line[0]] for line in lines}
-    nearest, part = min(lines, key=rises.__getitem__)
     is_told = all(rise > max(0.0, least + _RISE - at_zero[line[0]]) for line, rise in rises.items())
     exact = observations.replace(values=np.where(observations.used, one.predicted, observations.values))
     power = min(chi_square(*line, exact) - chi_square(line[0], 0.0, exact) for line in lines)
 
-    def excess(size: float) -> float:
-        rise = max(chi_square(nearest, float(np.copysign(size, part))) - least, 0.0)
-        return float(rise**0.5 - _RISE**0.5)  # the root of the rise is nearly straight
+    def bound(tie: Tie, part: float) -> float:
+        def excess(size: float) -> float:
+            rise = chi_square(tie, float(np.copysign(size, part))) - least
+            return float(max(rise, 0.0) ** 0.5 - _RISE**0.5)  # the root of the rise is nearly straight
+
+        return _crossing(excess, LARGEST_PART if is_told else 1.0)
 
     return Separation(
         is_told,
-        _crossing(excess, LARGEST_PART if is_told else 1.0),
-        nearest.column,
+        max(bound(*line) for line in lines),
+        min(lines, key=rises.__getitem__)[0].column,
         float(np.sqrt(max(power, 0.0) / _WANTED_RISE)),
     )
 
 
 def _crossing(excess: Callable[[float], float], last: float) -> float:
-    """Return where a function that falls and rises passes 0 upward, up to `last`; infinite where it does so later."""
-    from scipy.optimize import brentq
+    """Return where a function that may fall and then rises passes 0 upward: 0 before 0, infinite beyond `last`."""
+    from scipy.optimize import brentq, minimize_scalar
 
-    sizes = np.linspace(0.0, last, _POINTS)
-    values = np.array([excess(float(size)) for size in sizes])
-    if values[-1] < 0.0:
+    if excess(last) < 0.0:
         return np.inf
-    below = np.flatnonzero(values < 0.0)
-    if len(below) == 0:
-        return float(sizes[np.argmin(values)])
-    inside = int(below[-1])
-    return float(brentq(excess, float(sizes[inside]), float(sizes[inside + 1]), rtol=0.02, xtol=1e-6))
+    inside = 0.0
+    if excess(0.0) >= 0.0:
+        least = minimize_scalar(excess, bounds=(0.0, last), method="bounded", options={"xatol": 0.01 * last})
+        if least.fun >= 0.0:
+            return 0.0
+        inside = float(least.x)
+    return float(brentq(excess, inside, last, rtol=0.02, xtol=1e-4))
 
 
 def _ties(name: str, observations: Observations) -> list[Tie]:

@@ -70,7 +70,7 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
             f"{_levels(leading, observations).removesuffix('.')} ({_quality(leading)}).",
             _not_rejected(fits),
             _part_left_out(decision, observations),
-            _settling(fits, observations),
+            _settling(decision, fits, observations),
         ]
     return [
         f"Undetermined: {decision.reason}.",
@@ -257,7 +257,7 @@ def _part_left_out(decision: Decision, observations: Observations) -> str:
     if one is None or apart is None:
         return ""
     if decision.verdict == IDENTIFIED:
-        return bound_sentence(apart)
+        return bound_sentence(apart, observations)
     return shortfall_sentence(one, apart, observations)
 
 
@@ -274,7 +274,7 @@ def _not_rejected(fits: dict[str, MechanismFit]) -> str:
     return " ".join(parts)
 
 
-def _settling(fits: dict[str, MechanismFit], observations: Observations) -> str:
+def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return what further measurements would tell the mechanisms apart."""
     if observations.are_shapeless:
         return f"{_capital(DISTANCES_MIX)}."
@@ -288,6 +288,8 @@ def _settling(fits: dict[str, MechanismFit], observations: Observations) -> str:
     if len(observations.degrees) == 1:
         is_factor = observations.degrees[0] > 0
         wanted.append("a second degree" if is_factor else "a second direction of another variance")
+    if not wanted and decision.separation is not None:
+        return ""
     if not wanted:
         wanted.append("smaller errors, or means beside variances,")
     return _capital(f"{' or '.join(wanted)} would tell more.".replace(", would", " would"))

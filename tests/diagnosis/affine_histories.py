@@ -35,7 +35,11 @@ class History(NamedTuple):
             return abs(lost) * self.starts.max() / self.added if self.added > 0.0 else np.inf
         if lost <= 0.0:
             return np.inf
-        return abs(self.added - lost) / lost if self.name == "truncation" else self.added / lost / self.starts.min()
+        return (
+            abs(self.added - lost) / lost
+            if self.name == "truncation"
+            else self.added / lost / self.starts.min()
+        )
 
 
 def curve(start, slope, added, fresh, rounds=ROUNDS):
@@ -79,13 +83,15 @@ def histories(kind, columns, error, count, seed, *, known=True) -> Iterator[Hist
 def shares(kind, columns, error, count, seed, *, known=True) -> dict[str, float]:
     """Return in which shares of histories the true mechanism is named, and one that leaves out little or much.
 
-    Keys: "right"; "near" and "far", of special cases of another law, by what they leave out of it; "beyond", of it half.
+    Keys: "right"; "near" and "far", of special cases of another law, by what they leave out of it; "beyond" half of it.
     """
     found = list(histories(kind, columns, error, count, seed, known=known))
     wrong = [one for one in found if one.name in SPECIAL and one.name != kind]
     return {
-        "right": float(np.mean([one.name == ("score_error" if kind == "widening" else kind) for one in found])),
-        "near": sum(one.part <= FAR for one in wrong) / count,
-        "far": sum(one.part > FAR for one in wrong) / count,
-        "beyond": sum(one.part >= 0.5 for one in wrong) / count,
+        "right": float(
+            np.mean([one.name == ("score_error" if kind == "widening" else kind) for one in found])
+        ),
+        "near": float(np.sum([one.part <= FAR for one in wrong]) / count),
+        "far": float(np.sum([one.part > FAR for one in wrong]) / count),
+        "beyond": float(np.sum([one.part >= 0.5 for one in wrong]) / count),
     }

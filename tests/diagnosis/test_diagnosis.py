@@ -410,7 +410,7 @@ def test_no_critical_share_beside_a_mechanism_that_never_widens():
     rng = np.random.default_rng(0)
     data = np.array([0.2, 0.8])
     seen = 0
-    for _ in range(40):
+    for _ in range(12):
         exact = hc.Pipeline([MECHANISMS.Blur(0.3)], fresh_fraction=0.2)
         curve = np.stack([exact.trajectory(v, 8) for v in data], axis=1)
         errors = 0.03 * curve
@@ -422,4 +422,4 @@ def test_no_critical_share_beside_a_mechanism_that_never_widens():
             seen += 1
             assert "critical share" not in result.text and "a special case of" in result.text.casefold()
             assert critical_slope(result.fits_by_mechanism, result.verdict, result.leading) is None
-    assert seen > 5
+    assert seen > 3
