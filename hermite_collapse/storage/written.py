@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from .folder import write_atomically
@@ -27,12 +28,14 @@ class WrittenFiles:
     ----------
     folder : str or path
         Its earlier digests are read; a last line that was cut off is removed with the next that is written.
+    digests : str
+        Name of the file of digests: one for each of several processes that write other files into the same folder.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], digests: str = DIGESTS) -> None:
         self._folder = Path(folder)
-        file = self._folder / DIGESTS
-        text = read_text(file, f"folder's {DIGESTS}") if file.exists() else ""
+        self._file = self._folder / digests
+        text = read_text(self._file, f"folder's {digests}") if self._file.exists() else ""
         lines = list(_LINE.finditer(text))
         self._digests: dict[str, set[str]] = {}
         for line in lines:
@@ -45,7 +48,7 @@ class WrittenFiles:
         known = self._digests.setdefault(name, set())
         if digest not in known:
             line = f"{digest}  {name}\n".encode()
-            with open(self._folder / DIGESTS, "ab") as stream:
+            with open(self._file, "ab") as stream:
                 stream.truncate(self._size)
                 stream.write(line)
                 stream.flush()
@@ -54,7 +57,11 @@ class WrittenFiles:
             known.add(digest)
         write_atomically(self._folder / name, data)
 
-    def require_unedited(self, argument: str = "folder") -> None:
-        """Refuse a file that has changed since it was written; InputError.  Files without a digest are taken."""
-        for name, known in self._digests.items():
-            require_content(self._folder, name, known, argument)
+    def require_unedited(self, argument: str = "folder", names: Iterable[str] | None = None) -> None:
+        """Refuse a file, any or of these, that has changed since it was written; InputError.
+
+        Files without a digest are taken.
+        """
+        for name in self._digests if names is None else names:
+            if name in self._digests:
+                require_content(self._folder, name, self._digests[name], argument)

@@ -25,7 +25,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from ...core.errors import ConvergenceError, InputError
 from ...core.types import FloatArray, IntArray
-from ...storage.folder import read_arrays, write_arrays
+from ...storage.folder import array_bytes, read_arrays
+from ...storage.written import WrittenFiles
 from ..noise import NoiseStream, member_of, pieces_of_run, seed_from
 from ..scores import Level
 from .denoiser import Preconditioning
@@ -257,8 +258,13 @@ class TrainingJob:
         first = self.addresses[0]
         return Path(checkpoints.folder) / f"training-{first.seed}-{first.run}-{first.round_index:05d}.npz"
 
+    def _written(self, checkpoints: Checkpoints) -> WrittenFiles:
+        """Return the states of this series with their digests; other series may stand in the same folder."""
+        first = self.addresses[0]
+        return WrittenFiles(checkpoints.folder, f"digests-{first.seed}-{first.run}.txt")
+
     def write(self, checkpoints: Checkpoints) -> None:
-        """Write the state atomically; older checkpoints are deleted."""
+        """Write the state atomically, after its digest; older checkpoints are deleted."""
         path = self._file(checkpoints)
         path.parent.mkdir(parents=True, exist_ok=True)
         moments = self._optimizer.state_dict()["state"]
@@ -276,7 +282,7 @@ class TrainingJob:
         }
         arrays["losses"] = np.reshape(self.losses, (-1, len(self.addresses)))
         arrays["step"], arrays["job"] = np.array([self.step]), self._digest()
-        write_arrays(path, arrays)
+        self._written(checkpoints).write(path.name, array_bytes(arrays))
         series = path.name.rpartition("-")[0]
         for other in path.parent.glob(f"{series}-*.npz"):
             if other.name < path.name:
@@ -290,10 +296,11 @@ class TrainingJob:
 
     @torch.no_grad()
     def resume(self, checkpoints: Checkpoints | None) -> None:
-        """Continue from the state that `write` wrote for this round, if there is one."""
+        """Continue from the state that `write` wrote for this round, if there is one; InputError if it was edited."""
         if checkpoints is None or not self._file(checkpoints).exists():
             return
         path = self._file(checkpoints)
+        self._written(checkpoints).require_unedited("folder", (path.name,))
         stored = read_arrays(path)
         if not np.array_equal(stored.get("job", np.empty(0)), self._digest()):
             raise InputError(f"folder must hold the state of this training, got another's in {str(path)!r}.")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hermite_collapse.core.errors import ConvergenceError
+from hermite_collapse.core.errors import ConvergenceError, InputError
 from hermite_collapse.simulation import MixtureDenoiser
 from hermite_collapse.simulation.laws import TorchMixture
 from hermite_collapse.simulation.learned.optimisation import Levels
@@ -96,6 +96,39 @@ def test_training_resumed_after_every_step_gives_the_same_bytes(tmp_path):
     np.testing.assert_array_equal(whole.losses, pieces.losses)
     with pytest.raises(ValueError, match="must hold the state of this training"):
         train(points + 1e-3, training, checkpoints=Checkpoints(tmp_path))
+
+
+def test_a_state_that_was_edited_is_not_continued(tmp_path):
+    points = points_of()
+    training = Training(samples=2000, steps=3, batch=64, check=3)
+    with pytest.raises(TrainingPaused):
+        train(points, training, checkpoints=Checkpoints(tmp_path, deadline=0.0))
+    (file,) = tmp_path.glob("*.npz")
+    content = file.read_bytes()
+    state = dict(np.load(file))
+    state["best-0000"] = state["best-0000"] + 1e-3
+    np.savez(file, **state)
+    with pytest.raises(InputError, match=rf"with {file.name} edited since: restore or remove it"):
+        train(points, training, checkpoints=Checkpoints(tmp_path))
+    file.write_bytes(content)
+    (tmp_path / "training-9-0-00000.npz").write_bytes(b"of another series")
+    whole, resumed = train(points, training), train(points, training, checkpoints=Checkpoints(tmp_path))
+    for a, b in zip(weights(whole), weights(resumed), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_states_of_several_series_in_one_folder_have_their_own_digests(tmp_path):
+    points = points_of()
+    training = Training(samples=2000, steps=3, batch=64, check=3)
+    for seed in (0, 1, 0, 1):
+        with pytest.raises(TrainingPaused):
+            train(points, training, seed=seed, checkpoints=Checkpoints(tmp_path, deadline=0.0))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [
+        *("digests-0-0.txt", "digests-1-0.txt", "training-0-0-00001.npz", "training-1-0-00001.npz"),
+    ]
+    for seed in (0, 1):
+        assert np.isfinite(train(points, training, seed=seed, checkpoints=Checkpoints(tmp_path)).losses).all()
 
 
 def test_seeds_and_rounds_train_apart():
