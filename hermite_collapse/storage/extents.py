@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .pictures import class_folders, image_files
+from .image_folders import image_folder
 
 
 class Extent(NamedTuple):
@@ -30,9 +30,7 @@ def extent_of(path: Path) -> Extent | None:
     """Return the size of a folder of images or a .npy file; None for others, and for what cannot be read."""
     try:
         if path.is_dir():
-            return _of_images(
-                image_files(path) or [file for sub in class_folders(path) for file in image_files(sub)]
-            )
+            return _of_images(image_folder(path).files)
         if path.suffix.lower() != ".npy":
             return None
         shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
@@ -43,7 +41,7 @@ def extent_of(path: Path) -> Extent | None:
     return Extent(shape[0], int(np.prod(shape[1:], dtype=np.float64)))
 
 
-def _of_images(files: list[Path]) -> Extent | None:
+def _of_images(files: tuple[Path, ...]) -> Extent | None:
     from PIL import Image
 
     if not files or not files[0].is_file():

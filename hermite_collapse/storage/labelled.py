@@ -23,7 +23,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .formats import TEXT
-from .pictures import class_folders, image_files
+from .image_folders import class_folders, image_files
 from .samples import read_samples, require_source
 from .tables import decoded
 
@@ -110,6 +110,12 @@ def read_labelled(
         if labels is not None:
             raise InputError(
                 f"labels must be left out where samples ({path}) are in class folders, got {str(labels)!r}."
+            )
+        deep = [sub for sub in classes if sub.parent != folder]
+        if deep:
+            raise InputError(
+                f"{name} must have one folder for each class, got {deep[0].relative_to(folder).as_posix()!r} in "
+                f"{path}: name a folder in which they lie side by side."
             )
         files = [image_files(sub) for sub in classes]
         names = tuple(f"{file.parent.name}/{file.name}" for part in files for file in part)

@@ -12,23 +12,24 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.memory import require_memory
-from .order import natural_key
+from .image_folders import ImageFolder, image_folder
+from .image_forms import Form, form_of
 from .regular import require_regular
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _AS_THEY_ARE = {"L", "RGB", "F", "I"}
 _CONVERTED = {"1": "L", "RGBX": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
@@ -39,28 +40,21 @@ _LARGE = 1 << 16
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the images of a folder in the order of their names, by the numbers in them; hidden files are not asked."""
-    with os.scandir(folder) as entries:
-        names = [
-            entry.name
-            for entry in entries
-            if os.path.splitext(entry.name)[1].lower() in _SUFFIXES
-            and not entry.name.startswith(".")
-            and not entry.is_dir()
-        ]
-    return [folder / name for name in sorted(names, key=natural_key)]
+class Pictures(NamedTuple):
+    """The images of a folder, (n, height, width) or (n, height, width, 3), where they lie, and in which forms."""
 
-
-def class_folders(folder: Path) -> list[Path]:
-    """Return the folders of images in a folder that holds no images itself, in the order of their names."""
-    if not folder.is_dir() or image_files(folder):
-        return []
-    return sorted((sub for sub in folder.iterdir() if sub.is_dir() and image_files(sub)), key=natural_key)
+    images: NDArray[np.generic]
+    folder: ImageFolder
+    forms: dict[Form, int]
 
 
 def read_images(folder: Path) -> NDArray[np.generic]:
-    """Return the images of a folder, or of its folders, shape (n, height, width) or (n, height, width, 3).
+    """Return the images of a folder alone, as `read_pictures` does."""
+    return read_pictures(folder).images
+
+
+def read_pictures(folder: Path) -> Pictures:
+    """Return the images of a folder, or of its folders.
 
     Raises
     ------
@@ -71,22 +65,25 @@ def read_images(folder: Path) -> NDArray[np.generic]:
     """
     from PIL import Image
 
-    files = image_files(folder) or [file for sub in class_folders(folder) for file in image_files(sub)]
+    inside = image_folder(folder)
+    files = inside.files
     if not files:
         raise InputError(f"samples ({folder}) must be a folder with images, got one without any.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow finds odd about harmless entries
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        first = _read(files[0])
+        first, form = _read(files[0])
         require_memory(float(first.nbytes) * len(files), f"samples ({folder})")
         images = np.empty((len(files), *first.shape), first.dtype)
         images[0] = first
+        forms = [form] * len(files)
 
         def read(i: int) -> None:
-            images[i] = _like(_read(files[i]), files[i], first, files[0])
+            pixels, forms[i] = _read(files[i])
+            images[i] = _like(pixels, files[i], first, files[0])
 
         _each(read, range(1, len(files)), _THREADS if first.nbytes >= _LARGE else 1)
-    return images
+    return Pictures(images, inside, dict(Counter(forms)))
 
 
 def _like(
@@ -117,14 +114,15 @@ def _each(read: Callable[[int], None], indices: Iterable[int], threads: int) -> 
                 each.cancel()
 
 
-def _read(file: Path) -> NDArray[np.generic]:
-    """Return the pixels of one image; ValueError that names the file for whatever the decoder says."""
+def _read(file: Path) -> tuple[NDArray[np.generic], Form]:
+    """Return the pixels of one image and its form; ValueError that names the file for whatever the decoder says."""
     from PIL import Image
 
     require_regular(file, f"samples ({file})")
     try:
         with Image.open(file, formats=_FORMATS) as image:
-            return _pixels(image)
+            form = form_of(image, file)  # before the image is turned upright, which forgets it
+            return _pixels(image), form
     except (
         OSError,
         ValueError,

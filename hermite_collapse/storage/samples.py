@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from .formats import is_known, read_array, readable
+from .pictures import Pictures, read_pictures
 from .regular import require_existing
 from .units import bits_of, units_of
 
@@ -76,6 +77,13 @@ def read_stored(path: str | os.PathLike[str]) -> NDArray[np.generic]:
         )
     with readable(file, sample_name(path)):
         return np.asanyarray(read_array(file, member))
+
+
+def read_stored_pictures(path: str | os.PathLike[str]) -> Pictures:
+    """Return the images of a folder as they are stored, and how they are."""
+    folder, name = Path(path), sample_name(path)
+    with readable(folder, name):
+        return read_pictures(folder)
 
 
 def require_source(path: str | os.PathLike[str], name: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.storage import pictures
-from hermite_collapse.storage.pictures import image_files, read_images
+from hermite_collapse.storage.image_folders import image_files
+from hermite_collapse.storage.pictures import read_images
 from hermite_collapse.storage.samples import read_stored
 
 Image = pytest.importorskip("PIL.Image")
