@@ -16,7 +16,8 @@ the first over all variances up to the largest S of a direction of the law, the 
 a step, p the weak order and w = S / (S + sigma^2) where the step ends.  No inequality says so.  On mixtures on a line,
 whose steps are followed on a grid without particles, the largest effect on a coefficient to degree 8 was .05 to 1.0 of
 it; `tests/comparison/test_gaussian_steps.py` tries others.  In more than EXACT_STEPS steps sqrt(chi2) is that of so
-many and falls with the order; for samplers that are not known here it is left out.
+many and falls with the order, and the maximum is over so many of the steps, the last among them; for samplers that are
+not known here sqrt(chi2) is left out.
 
 Extrapolated from twice the steps, both are of one order more, beside the wider error bars of the extrapolation.
 """
@@ -31,7 +32,7 @@ import numpy as np
 
 from ..core.types import FloatArray
 from ..recursion.recursion import Recursion
-from ..simulation.grids import default_horizon, ornstein_uhlenbeck_time, spaced_times
+from ..simulation.grids import default_horizon, ornstein_uhlenbeck_time, spaced_times, times_at
 from ..simulation.words import GRIDS
 from .gaussian_steps import log_sigma, variance_defect
 
@@ -112,34 +113,58 @@ class PlannedSteps:
 
     def _effect(self, time: float, steps: int, order: float, grid: str) -> float:
         """The effect on one particle of a round that stops at a truncation time, in its standard deviations."""
+        start, stop, rate = self._ends(time)
+        power = order + 1.0 if self.refined else order
+        first = np.arange(steps)
+        if steps > EXACT_STEPS:
+            first = np.linspace(0, steps - 1, EXACT_STEPS).round()
+        before, after = (
+            times_at(grid, done / steps, start=start, stop=stop, rate=rate) for done in (first, first + 1.0)
+        )
+        shares = 1.0 / (1.0 + np.expm1(2.0 * rate * after) / self._variance)
+        estimate = float(np.max((log_sigma(before, rate) - log_sigma(after, rate)) ** power * shares))
+        proved = self._proved(time, min(steps, EXACT_STEPS), order, grid)
+        if proved is None:
+            return MARGIN * estimate
+        if steps > EXACT_STEPS:
+            proved = min(proved, 1.0) * (EXACT_STEPS / steps) ** power
+        return MARGIN * max(estimate, proved)
+
+    def _ends(self, time: float) -> tuple[float, float, float]:
+        """The Ornstein-Uhlenbeck times at which a round begins and ends, and the rate."""
         stop, rate = ornstein_uhlenbeck_time(self.recursion, time)
         horizon = self.sampler.get("horizon")
         start = float(horizon) if isinstance(horizon, int | float) else default_horizon(stop, rate)
-        power = order + 1.0 if self.refined else order
+        return start, stop, rate
 
-        def times(count: int) -> FloatArray:
-            return spaced_times(grid, count, start=start, stop=stop, rate=rate)
+    def _proved(self, time: float, steps: int, order: float, grid: str) -> float | None:
+        """The exact effect on one particle of Gaussian directions; None for samplers that are not known."""
+        key = (time, steps)
+        if key not in self._proved_before:
+            self._proved_before[key] = self._largest_deviation(time, steps, order, grid)
+        return self._proved_before[key]
+
+    @cached_property
+    def _proved_before(self) -> dict[tuple[float, int], float | None]:
+        return {}
+
+    def _largest_deviation(self, time: float, steps: int, order: float, grid: str) -> float | None:
+        start, stop, rate = self._ends(time)
 
         def defect(count: int) -> FloatArray | None:
+            times = spaced_times(grid, count, start=start, stop=stop, rate=rate)
             variances = self._variance * _VARIANCES
-            return variance_defect(str(self.sampler.get("name")), order, times(count), rate, variances)
+            return variance_defect(str(self.sampler.get("name")), order, times, rate, variances)
 
-        few = min(steps, EXACT_STEPS)
-        exact = defect(few)
-        if exact is not None and self.refined:
-            finer = defect(2 * few)
+        exact = defect(steps)
+        if exact is None:
+            return None
+        if self.refined:
+            finer = defect(2 * steps)
             assert finer is not None
             with np.errstate(invalid="ignore"):
                 exact = np.nan_to_num(exact + gain_of(order) * (finer - exact), nan=np.inf)
-        ends = times(steps)
-        shares = 1.0 / (1.0 + np.expm1(2.0 * rate * ends[1:]) / self._variance)
-        estimate = float(np.max((-np.diff(log_sigma(ends, rate))) ** power * shares))
-        if exact is None:
-            return MARGIN * estimate
-        proved = _deviations(exact)
-        if few < steps:
-            proved = min(proved, 1.0) * (few / steps) ** power
-        return MARGIN * max(estimate, proved)
+        return _deviations(exact)
 
     @cached_property
     def _times(self) -> FloatArray:
@@ -190,4 +215,5 @@ def _deviations(defect: FloatArray) -> float:
     inside = np.minimum(size, _STEEP)
     # 1 / sqrt(1 - x) - 1 without cancellation.
     root = np.sqrt(np.expm1(-0.5 * np.log1p(-(inside**2))))
-    return float(np.max(root * size / inside, where=inside > 0.0, initial=0.0))
+    effect = np.divide(root * size, inside, out=np.zeros_like(size), where=inside > 0.0)
+    return float(np.max(effect, initial=0.0))

@@ -81,17 +81,20 @@ def ornstein_uhlenbeck_time(recursion: Recursion, time: float) -> tuple[float, f
 
 def spaced_times(name: str, count: int, *, start: float, stop: float, rate: float) -> FloatArray:
     """Return the times of a grid whose arguments are known to be in order."""
-    fractions = np.linspace(0.0, 1.0, count + 1)
-    if name == "uniform":
-        times = start + (stop - start) * fractions
-    elif name == "geometric":
-        times = start * (stop / start) ** fractions
-    else:
-        # log sigma^2 = log expm1(2 rate t) runs linearly; t = log1p(sigma^2) / (2 rate).
-        ends = np.log(np.expm1(2.0 * rate * np.array([start, stop])))
-        times = np.log1p(np.exp(ends[0] + (ends[1] - ends[0]) * fractions)) / (2.0 * rate)
+    times = times_at(name, np.linspace(0.0, 1.0, count + 1), start=start, stop=stop, rate=rate)
     times[0], times[-1] = start, stop
     return times
+
+
+def times_at(name: str, fractions: FloatArray, *, start: float, stop: float, rate: float) -> FloatArray:
+    """Return the times of a grid where those fractions of its steps are done."""
+    if name == "uniform":
+        return np.asarray(start + (stop - start) * fractions)
+    if name == "geometric":
+        return np.asarray(start * (stop / start) ** fractions)
+    # log sigma^2 = log expm1(2 rate t) runs linearly; t = log1p(sigma^2) / (2 rate).
+    ends = np.log(np.expm1(2.0 * rate * np.array([start, stop])))
+    return np.asarray(np.log1p(np.exp(ends[0] + (ends[1] - ends[0]) * fractions)) / (2.0 * rate))
 
 
 def _warn_of_coarse_steps(count: int, start: float, stop: float, rate: float) -> None:

@@ -23,6 +23,7 @@ from hermite_collapse.simulation import (
 )
 from hermite_collapse.simulation.samplers import SAMPLERS
 from tests.followed_steps import defect_of_stages
+from tests.processor_time import is_kept, seconds_of
 
 TWO = hc.presets.load("two_modes_1d")
 NARROW = hc.GaussianMixture([1.0], [0.0], [1e-4])
@@ -103,6 +104,29 @@ def test_more_steps_than_are_followed_go_on_where_these_end(name, monkeypatch):
     exact = planned.bound(1000)
     monkeypatch.setattr("hermite_collapse.comparison.step_bound.EXACT_STEPS", 500)
     assert planned.bound(1000) == pytest.approx(exact, rel=0.02)
+
+
+@pytest.mark.parametrize("grid", ["uniform", "geometric", "log_snr"])
+def test_the_largest_step_is_found_among_some(grid):
+    """A sampler that is not known has the estimate alone: the largest over all steps, here in closed form."""
+    recursion = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=1e-3)
+    known = {**EulerMaruyama().describe(), "name": "own", "grid": grid}
+    largest = float(recursion.training_law(0).covariance[0, 0])
+    times = time_grid(grid, 100_000, start=8.0, stop=1e-3, rate=0.5)
+    steps = -np.diff(0.5 * np.log(np.expm1(times)))
+    expected = np.max(steps * largest / (largest + np.expm1(times[1:])))
+    assert PlannedSteps(recursion, known, 1, 1.0).bound(100_000) == pytest.approx(MARGIN * expected, rel=1e-5)
+
+
+def test_a_need_of_millions_of_steps_is_told_at_once():
+    recursion = hc.Recursion(TWO, fresh_fraction=0.3, truncation_time=1e-6)
+    needs = []
+
+    def ask():
+        needs.append(PlannedSteps(recursion, EulerMaruyama().describe(), 2, 1e6, refined=True).needed(500))
+
+    assert is_kept(lambda: seconds_of(ask) < 3.0)
+    assert needs[0] > 1_000_000
 
 
 def test_a_first_order_sampler_is_tested_where_it_is_extrapolated():
