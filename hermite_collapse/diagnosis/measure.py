@@ -28,10 +28,11 @@ from .choice import choose_curves
 from .clipping import Clipping, ends_of, moved_out, shares_at_ends
 from .combinations import independent_curves
 from .functionals import Functionals, Sampled
-from .generations import Different, Source, named_generations, read_data, rounds_of
+from .generations import Different, named_generations, rounds_of
 from .image_axes import image_axes, sheet_of
 from .measured import FACTOR, Measured
 from .moments import moments_of
+from .reader import Source, read_data
 from .sampling_noise import covariances_of_means, scatter_of_one_sample
 
 SHEET = 8
