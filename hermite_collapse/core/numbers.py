@@ -8,6 +8,7 @@ Pages, notebooks and captions use the typographic forms with a true minus sign; 
 from __future__ import annotations
 
 import math
+import re
 from typing import SupportsFloat, TypeGuard
 
 import numpy as np
@@ -43,11 +44,19 @@ def significant(value: float, digits: int = 3) -> str:
         return "–"
     if math.isinf(number):
         return "∞" if number > 0 else "−∞"
-    text = f"{number:.{digits}g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
-    return true_minus(text)
+    return true_minus(powers_of_ten(f"{number:.{digits}g}"))
+
+
+def powers_of_ten(text: str) -> str:
+    """Return a text in which numbers with an exponent have their power of ten written out.
+
+    Examples
+    --------
+    >>> powers_of_ten("1.58e+09 of 10^14, off by 2.0e-15")
+    '1.58 × 10⁹ of 10¹⁴, off by 2.0 × 10⁻¹⁵'
+    """
+    text = re.sub(r"(?<=\d)e([+-]?\d+)\b", lambda found: f" × 10^{int(found[1])}", text)
+    return re.sub(r"\b10\^(-?\d+)\b", lambda found: f"10{found[1].translate(_RAISED)}", text)
 
 
 def with_error(estimate: Estimate) -> str:

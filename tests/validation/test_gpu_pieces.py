@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from pathlib import Path
 
@@ -285,6 +286,28 @@ def test_the_page_says_what_the_records_say_and_what_is_missing(tmp_path):
     missing = page[page.index("## Not reached") :]
     assert "`noise`" in missing and "`ten_dimensions/alpha_0.5`" in missing and "`speed/exact`" in missing
     assert page_text({}, {}).startswith("# Theory against a GPU\n\nThere are no records.")
+
+
+def test_numbers_of_the_page_have_no_exponents(tmp_path):
+    records = read_folder(Path(command.RECORDS))
+    if not records:
+        pytest.skip("no records of a GPU yet")
+    own = {
+        "presets/exact/grid_2d": {**records["presets/exact/grid_2d"], "particles_of_all_runs": 40_000_000},
+        "presets/channel/grid_2d": records["presets/channel/grid_2d"],
+        "particles/five_modes_10d": records["particles/five_modes_10d"],
+        "speed/exact": records["speed/exact"] | {"verdict": "3.24e+09 particle steps, off by 1.5e-12"},
+    }
+    for page in (page_text(own, {}), page_text(records, {})):
+        assert re.findall(r"\d[eE][+-]?\d+\b", page) == []
+    page = page_text(own, {})
+    assert "3.24 × 10⁹ particle steps, off by 1.5 × 10⁻¹²" in page
+    channel, exact = (
+        page.index("By the exact channel:"),
+        page.index("By reverse diffusion with exact scores:"),
+    )
+    assert channel < page.index("| grid_2d | ", channel) < exact < page.index("| grid_2d | 4 × 10⁷ |")
+    assert "score of a pool" not in page[: page.index("## Not reached")]
 
 
 def test_records_of_the_repository_are_on_the_page():

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hermite_collapse.core.numbers import powers_of_ten, significant
 from hermite_collapse.storage.folder import write_atomically
 
 from .catalog import pieces_in_order
@@ -38,6 +39,12 @@ NAMES = {
     "fashion_mnist": "Fashion-MNIST",
 }
 """Pieces in words."""
+GENERATORS = {
+    "channel": "the exact channel",
+    "exact": "reverse diffusion with exact scores",
+    "kernel": "reverse diffusion with the score of a pool of points",
+}
+"""Generators in words."""
 LIMITS = {
     "product float64": "matrix products: double precision",
     "product float32": "single precision",
@@ -68,11 +75,14 @@ def page_text(records: Records, pictures: Mapping[str, str]) -> str:
         rows = table(records)
         if not rows:
             continue
-        parts += [
-            f"## {title}",
-            words,
-            f":::{{div}} {'pieces' if 'verdict' in rows[0] else 'numbers'}\n{_table(rows)}\n:::",
-        ]
+        parts += [f"## {title}", words]
+        if rows[0][0] == "generator":
+            for generator in dict.fromkeys(row[0] for row in rows[1:]):
+                own = [row[1:] for row in rows if row[0] in ("generator", generator)]
+                parts += [f"By {GENERATORS[generator]}:", f":::{{div}} numbers modes\n{_table(own)}\n:::"]
+        else:
+            kind = "pieces" if "verdict" in rows[0] else "numbers particles"
+            parts += [f":::{{div}} {kind}\n{_table(rows)}\n:::"]
         parts += [f"![{name.replace('_', ' ')}]({pictures[name]})" for name in names if name in pictures]
     missing = [piece.name for piece in pieces_in_order() if not _is_done(records.get(piece.name))]
     if missing:
@@ -131,11 +141,11 @@ def _particles(records: Records) -> Rows:
         rows.append(
             [
                 name,
-                f"{made['channel']['largest_units']:.3g}",
-                f"{exact['largest_units']:.3g}",
-                f"{exact['median_units']:.2g}",
-                f"{exact['kernel_against_loop_on_the_cpu']['largest_units']:.3g}",
-                f"{made['kernel float64']['largest_units']:.3g}",
+                _units(made["channel"]["largest_units"]),
+                _units(exact["largest_units"]),
+                _units(exact["median_units"], 2),
+                _units(exact["kernel_against_loop_on_the_cpu"]["largest_units"]),
+                _units(made["kernel float64"]["largest_units"]),
                 _word(record),
             ]
         )
@@ -165,11 +175,11 @@ def _presets(records: Records) -> Rows:
             [
                 generator,
                 preset,
-                f"{record['particles_of_all_runs']:.0e}",
+                _power_of_ten(record["particles_of_all_runs"]),
                 str(record["tests"]),
                 f"{record['largest_z']:.2f}",
-                f"{record['agreement']['root_mean_square_difference']:.1e}",
-                f"{record['agreement']['root_mean_square_standard_error']:.1e}",
+                significant(record["agreement"]["root_mean_square_difference"], 2),
+                significant(record["agreement"]["root_mean_square_standard_error"], 2),
                 f"{record['adjusted_p_value']:.2g}",
                 *controls,
                 f"{record['seconds']:.1f}",
@@ -195,10 +205,20 @@ def _verdicts(prefix: str) -> Callable[[Records], Rows]:
     return table
 
 
+def _units(value: float, digits: int = 3) -> str:
+    """Return units of rounding, large ones as whole numbers."""
+    return f"{float(f'{value:.{digits}g}'):,.0f}" if value >= 1000.0 else significant(value, digits)
+
+
+def _power_of_ten(count: int) -> str:
+    """Return a count with one digit: 10⁸ and 3 × 10⁶."""
+    return powers_of_ten(f"{count:.0e}").removeprefix("1 × ")
+
+
 def _in_words(verdict: str) -> str:
     for name, words in (LIMITS | {"attention_means": "means by attention"}).items():
         verdict = verdict.replace(name, words)
-    return re.sub(r"\bgeneration(s?)\b", r"round\1", verdict)
+    return re.sub(r"\bgeneration(s?)\b", r"round\1", powers_of_ten(verdict))
 
 
 def _of(records: Records, prefix: str) -> list[tuple[str, Record]]:
