@@ -22,8 +22,9 @@ from ..core.errors import InputError
 from ..core.signature import public
 from ..core.types import FloatArray
 from ..core.value import Value
+from .cell_numbers import read_number
 from .formats import TABLES, readable
-from .name_factors import factors_of, require_absolute, require_no_factor
+from .name_factors import readings_of, require_absolute, require_no_factor
 from .regular import require_existing
 from .repetitions import require_repeated_rows
 from .roles import (
@@ -38,26 +39,18 @@ from .roles import (
     VALUE,
     VALUES,
     Role,
-    is_interval,
-    is_percent,
-    is_percent_error,
     plain_name,
     role_of_name,
     roles_of,
 )
 from .runs import ErrorFreedom, errors_of_means, mean_of_runs
+from .table_numbers import TableNumbers
 from .table_rounds import left_for_no_error, rounds_of
 from .table_shapes import one_row_a_round, runs_as_rows, without_empty_columns, without_row_numbers
-from .tables import Cells, read_cells, read_number
+from .tables import Cells, read_cells
 
-_FROM_PERCENT = (30.0, 101.0)
-"""Shares of the data, 1, that are between these in round 0 are per cent."""
 NEAR_ONE = 0.1
 """About which columns of no stated kind begin if they are factors."""
-_SMALLEST_PERCENT = 0.1
-"""Error beside per cent below which it may be a share."""
-_HALF_WIDTH = 1.959964
-"""Of an interval at 95 %, in standard errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +135,9 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     with readable(file, argument):
         cells = read_cells(file)
         if not cells.names:
-            return _nameless(cells)
+            return _nameless(cells, argument)
         marks = cells.notes
-        cells, notes = without_row_numbers(one_row_a_round(without_empty_columns(cells)))
+        cells, notes = without_row_numbers(one_row_a_round(without_empty_columns(cells)), columns or {})
         runs = runs_as_rows(cells, dict(columns or {}), argument)
         roles = roles_of(runs.cells.names, runs.asked, argument)
         said = [
@@ -153,14 +146,15 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         ]
         require_absolute(runs.cells.names, said, argument)
         require_repeated_rows(runs.cells, roles, set(runs.asked), argument)
-        curve = _Table(runs.cells, roles, argument).curve([*marks, *notes])
+        curve = _Table(runs.cells, roles, argument, set(runs.asked)).curve([*marks, *notes])
         return curve.replace(columns=runs.used(curve.columns))
 
 
-def _nameless(cells: Cells) -> Curve:
-    values = np.array(
-        [[read_number(c, f"in row {i}").value for c in row] for i, row in enumerate(cells.rows, 1)]
-    )
+def _nameless(cells: Cells, argument: str) -> Curve:
+    numbers = [[read_number(c, f"in row {i}") for c in row] for i, row in enumerate(cells.rows, 1)]
+    if any(math.isfinite(number.error) for row in numbers for number in row):
+        raise InputError(f"{argument} must have a line of names where cells hold errors, got none.")
+    values = np.array([[number.value for number in row] for row in numbers])
     rounds, first = np.arange(len(values), dtype=np.float64), 0
     columns: dict[str, str] = {}
     if values.shape[1] > 1 and len(values) > 2 and np.ptp(values[:, 0] - rounds) == 0.0 <= values[0, 0]:
@@ -190,7 +184,7 @@ def _nameless(cells: Cells) -> Curve:
 class _Table:
     """Columns with their roles, on the way to curves."""
 
-    def __init__(self, cells: Cells, roles: list[Role], argument: str) -> None:
+    def __init__(self, cells: Cells, roles: list[Role], argument: str, asked: set[str]) -> None:
         self.cells, self.roles, self.argument = cells, roles, argument
         for role, what in ((ROUND, "rounds"), (NAME, "names of curves"), (TIME, "truncation times")):
             if len(self._all(role)) > 1:
@@ -221,15 +215,13 @@ class _Table:
         self.kind = KIND_OF_ROLE.get(kinds.pop())
         if self.is_long and self.kind is None:
             self.kind = self._kind_of_labels()
-        self.factors = factors_of(cells.names, roles, argument)
-        if self.is_long and self.kind != "distances":
+        self.readings = readings_of(cells.names, roles, argument, asked)
+        if self.is_long:
             labels = sorted({row[self._all(NAME)[0]] for row in cells.rows})
             role = next((role for role, kind in KIND_OF_ROLE.items() if kind == self.kind), "")
             require_absolute(labels, [role] * len(labels), argument)
-            require_no_factor(labels, argument, is_percent_one=self.kind is not None)
-        self.percent = False
-        self.plain_errors: list[float] = []
-        """Errors beside per cent that do not say what they are."""
+            require_no_factor(labels, argument, role)
+        self.numbers = TableNumbers(cells, self.readings, self.errors, argument)
 
     def _kind_of_labels(self) -> str | None:
         """Return the kind that the names of curves in a long table say, if they agree."""
@@ -250,6 +242,12 @@ class _Table:
     def curve(self, notes: list[str]) -> Curve:
         """Return the curves of the table."""
         where = self._all(ROUND)
+        beside = [*self._all(NAME), *self._all(RUN)]
+        if beside and not where:
+            raise InputError(
+                f"{self.argument} must have a column of rounds beside names of curves or runs, got none beside "
+                f"{self.cells.names[beside[0]].strip()!r}."
+            )
         rounds, taken = rounds_of(self.cells, where[0] if where else None, self.argument)
         notes += taken
         runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
@@ -280,12 +278,15 @@ class _Table:
             notes.append(
                 "Runs were averaged; standard errors are those of their mean, from the scatter of runs in all rounds."
             )
-        values, errors = self._from_percent(values, errors, index, notes)
+        begins = self.kind == "factors" and bool(index) and index[0] == 0.0
+        values, errors = self.numbers.from_percent(values, errors, notes, are_factors=begins)
         notes += [
-            f"{self.cells.names[j].strip()} was multiplied by {self.factors[j]:g}."
+            f"{self.cells.names[j].strip()} was multiplied by {self.readings[j].factor:g}"
+            + (", so that images are in [-1, 1]." if self.readings[j].is_unit else ".")
             for j in self.value_columns
-            if self.factors[j] != 1.0
+            if self.readings[j].factor != 1.0
         ]
+        notes += self.numbers.notes()
         gaps = int(np.isnan(values).sum())
         if gaps:
             notes.append(f"{gaps} missing value{'s' * (gaps > 1)} left out.")
@@ -322,39 +323,15 @@ class _Table:
         """Return name, number, value and error of every curve in a row."""
         entries = []
         for j in self.value_columns:
-            where = f"in column {self.cells.names[j]!r}, row {i + 1}"
-            number = read_number(row[j], where)
-            in_percent = number.percent or is_percent(self.cells.names[j])
-            self.percent = self.percent or in_percent
-            scale = (0.01 if in_percent and not number.percent else 1.0) * self.factors[j]
-            error = number.error * scale
-            if self.cells.names[j] in self.errors:
-                k = self.errors[self.cells.names[j]]
-                beside = f"in column {self.cells.names[k]!r}, row {i + 1}"
-                error, _, says = read_number(row[k], beside)
-                if error < 0.0:
-                    raise InputError(f"{self.argument} must have errors >= 0, got {row[k]!r} {beside}.")
-                error *= self.factors[k]
-                if is_interval(self.cells.names[k]):
-                    error /= _HALF_WIDTH
-                in_error = says or is_percent_error(self.cells.names[k])
-                if in_error and not in_percent and error > 0.0:
-                    raise InputError(
-                        f"{self.argument} must have errors in the unit of their values, got {row[k].strip()!r} "
-                        f"{beside}, per cent of something, beside {row[j].strip()!r}: write the errors themselves."
-                    )
-                if in_percent and not in_error:
-                    self.plain_errors.append(error)
-                if not says and in_percent:
-                    error *= 0.01
             name, order = self.cells.names[j].strip(), self.roles[j].number
+            value, error = self.numbers.entry(i, j)
             if self.is_long:
                 label = row[self._all(NAME)[0]].strip()
                 digits = re.search(r"(\d+)(?:\.0)?$", label)
-                heading = self.cells.names[self._all(NAME)[0]].strip()
-                name = f"{heading} {label}" if label.replace(".", "").isdigit() else label
+                title = self.cells.names[self._all(NAME)[0]].strip()
+                name = f"{title} {label}" if label.replace(".", "").isdigit() else label
                 order = int(digits.group(1)) if digits else None
-            entries.append((name, order, number.value * scale, error))
+            entries.append((name, order, value, error))
         return entries
 
     def _times(self, rounds: list[float]) -> tuple[float, ...] | None:
@@ -367,6 +344,7 @@ class _Table:
             value = read_number(
                 row[column[0]], f"in column {self.cells.names[column[0]]!r}, row {i + 1}"
             ).value
+            value *= self.readings[column[0]].factor
             if rounds[i] > 0 and math.isfinite(value):
                 times[int(rounds[i])] = value
         wanted = range(1, int(max(rounds)) + 1)
@@ -377,29 +355,6 @@ class _Table:
                 f"round {missing[0]}."
             )
         return tuple(times[i] for i in wanted)
-
-    def _from_percent(
-        self, values: FloatArray, errors: FloatArray, index: list[float], notes: list[str]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Read factors that begin at about 100 as per cent."""
-        if self.percent:
-            self._require_percent(self.plain_errors)
-            notes.append("Per cent were divided by 100.")
-        elif self.kind == "factors" and index and index[0] == 0.0:
-            low, high = _FROM_PERCENT
-            if np.all((values[0] > low) & (values[0] < high)):
-                self._require_percent(errors[np.isfinite(errors)].tolist())
-                notes.append("Shares that begin near 100 were read as per cent.")
-                return 0.01 * values, 0.01 * errors
-        return values, errors
-
-    def _require_percent(self, errors: list[float]) -> None:
-        """Refuse errors beside per cent that are so small that they may be no per cent."""
-        if errors and 0.0 < max(errors) < _SMALLEST_PERCENT:
-            raise InputError(
-                f"{self.argument} must say that its errors are per cent like its values, as in 'error (%)', or have "
-                f"both as shares, got errors up to {max(errors):g}."
-            )
 
     def _used(self) -> dict[str, str]:
         """Return what every column was used as."""
@@ -412,15 +367,16 @@ class _Table:
             VALUE: "value",
         }
         used: dict[str, str] = {}
-        for name, role in zip(self.cells.names, self.roles, strict=True):
+        for name, role, reading in zip(self.cells.names, self.roles, self.readings, strict=True):
             text = words.get(role.role, role.role)
             if role.role == FACTOR:
                 text = f"factor of degree {role.number}"
             elif role.role == "deviation":
                 text = "standard deviation"
             elif role.role == ERROR:
-                what = "half width of an interval at 95 %" if is_interval(name) else "standard error"
-                text = f"{what} of {role.of.strip()}"
+                text = f"{reading.form.text} of {role.of.strip()}"
+            elif role.role in VALUES and reading.form.is_said:
+                text = f"{text}, with its {reading.form.text}"
             repeated = sum(name.strip() == other.strip() for other in self.cells.names) > 1
             used[f"{name.strip()} (column {len(used) + 1})" if repeated else name.strip()] = text
         return used

@@ -19,7 +19,8 @@ import numpy as np
 
 from ..core.memory import require_memory
 from ..core.types import FloatArray
-from .tables import DECIMAL_COMMA, decoded
+from .cell_numbers import DECIMAL_COMMA
+from .tables import decoded
 
 _TIMES_FILE = 10.0
 """Bytes of memory for a byte of text, at the peak."""

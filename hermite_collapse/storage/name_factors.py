@@ -1,19 +1,37 @@
-"""Factors that the name of a column says its numbers are to be multiplied by.
+"""What the name of a column says of its numbers: factors and units, and the form of errors.
 
 variance (10^-3)      also 1e-3, 10⁻³, in words, ‰ and ppm: applied, to the errors too where their name says the same
+variance (8 bit)      also uint8, 0..255, 16 bit, 0..1: converted to images in [-1, 1], as folders of images are
 variance (x 10^3)     multiplied already, or to be multiplied; also /1000, 0.001 and 1000: refused
 variance (dB)         no multiple of a variance, as are logarithms: refused
 FID (x 10^3)          the unit of a distance says nothing: allowed
-variance (%)          of a variance that is not named, as is "relative", "normalized", "x data": refused
+variance (%)          of a variance that is not named, as is "relative", "normalized", "x data", "data = 1": refused
+variance (smoothed)   whatever `brackets` and `error_forms` do not know either: refused
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from ..core.errors import InputError
-from .roles import DEVIATION, DISTANCE, ERROR, IGNORE, POWER, VALUE, VALUES, VARIANCE, Role, is_percent
+from .brackets import DATA, bracketed, changes_nothing, refuse_unread, unread, written_plainly
+from .error_forms import ErrorForm, error_form
+from .roles import (
+    DEVIATION,
+    DISTANCE,
+    ERROR,
+    IGNORE,
+    POWER,
+    TIME,
+    VALUE,
+    VALUES,
+    VARIANCE,
+    Role,
+    is_percent,
+    plain_name,
+)
 
 _WORDS = {
     r"‰|per ?mill?e?|promille|per thousand|thousandths?|milli|tausendstel": 1e-3,
@@ -25,53 +43,132 @@ _WORDS = {
     r"thousands?|kilo": 1e3,
     r"millions?|mega": 1e6,
 }
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_HALF_RANGES = {
+    r"(?:8[ -]?bits?|uint8|0\.\.255)(?: ?\^?2)?": 127.5,
+    r"(?:16[ -]?bits?|uint16|0\.\.65535)(?: ?\^?2)?": 32767.5,
+    r"0\.\.1(?:\.0)?|-0?\.5\.\.\+?0?\.5": 0.5,
+}
+"""Units of images -> half their range, which becomes 1."""
 _POWER = re.compile(r"(?<![\w.^])(?:1(?:\.0*)?e([+-]?\d+)|10\^([+-]?\d+))(?![\w.])")
-_BRACKETS = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 _SIGN = re.compile(r"[x×*·/÷]\s*$")
 _UNCLEAR = re.compile(r"[x×*·/÷]?\s*(?:100+|\d+[.,]\d+|\d+/\d+|10\s?-\s?\d+)|[x×*·/÷]\s*\d+")
 _OTHER = re.compile(r"\b(?:db|decibels?|log(?:2|10|e)?|ln|lg|logarithms?|logarithmic)\b")
 _DIVIDED = re.compile(r"[/÷]\s*100+(?!\w)")
 _RELATIVE = re.compile(
-    r"\b(?:rel(?:ative|\.)?|relativ|normali[sz]ed|normed|norm\.|normiert|ratio|fraction|fold|arb\.? ?(?:units?|u\.?)|"
-    r"a\.u\.|(?:x|vs\.?|to|over|by) (?:the )?(?:data|real|reference|baseline|initial|original|first))(?!\w)|"
-    r"[/÷×]\s*(?:data|real|reference|baseline|initial|original|first)\b"
+    r"\b(?:rel(?:ative|\.)?|relativ|normali[sz]ed|normed|norm\.|normiert|ratio|fraction|share|fold|"
+    r"arb\.? ?(?:units?|u\.?)|a\.u\.|standardi[sz]ed|"
+    rf"(?:x|vs\.?|to|over|by|per|of) {DATA})(?!\w)|"
+    rf"[/÷×]\s*{DATA}\b|\b{DATA} ?[=:] ?[\d.]+"
 )
 """Words of variances in units of another one; `x` is a sign of times here."""
+_SHIFTED = re.compile("second moment|power")
+"""Names of variances that change with the mean."""
 
 
-def factors_of(names: Sequence[str], roles: Sequence[Role], argument: str) -> list[float]:
-    """Return what the numbers of every column are to be multiplied by, 1 where a name says nothing.
+@dataclass(frozen=True)
+class Reading:
+    """What a name says of the numbers of its column.
+
+    Attributes
+    ----------
+    factor : float
+        By which they are multiplied, first.
+    form : ErrorForm
+        Of the errors in the column, or in its cells beside the values.
+    is_unit : bool
+        Whether the factor is of a unit of images.
+    """
+
+    factor: float
+    form: ErrorForm
+    is_unit: bool = False
+
+
+def readings_of(
+    names: Sequence[str], roles: Sequence[Role], argument: str, asked: Collection[str]
+) -> list[Reading]:
+    """Return what the name of every column says of its numbers.
+
+    Parameters
+    ----------
+    names : sequence of str
+    roles : sequence of Role
+    argument : str
+        What the table is called in a refusal.
+    asked : collection of str
+        Columns whose role the user gave, which settles what is not understood.
 
     Raises
     ------
     InputError
-        If a name may be meant in two ways, or the errors of values with a factor do not say theirs.
+        If a name may be meant in two ways or has brackets that are not understood, or the errors of values with a
+        factor do not say theirs.
     """
     for name, role in zip(names, roles, strict=True):
         _require_no_power(name, role, argument)
-    said = [_factor(name, role.role, role.of, argument) for name, role in zip(names, roles, strict=True)]
-    of_value = dict(zip(names, said, strict=True))
+    of_name = dict(zip(names, roles, strict=True))
+    said: dict[int, float | None] = {}
+    readings: list[Reading] = []
+    for j, (name, role) in enumerate(zip(names, roles, strict=True)):
+        of = of_name.get(role.of) if role.role == ERROR else None
+        said[j], rest, is_unit = _factor(name, role.role, role.of, argument, (of or role).role)
+        form = ErrorForm()
+        if role.role == ERROR:
+            of_values = [*bracketed(role.of), plain_name(role.of)]
+            own = [part for part in _own_parts(name, role.of, rest) if not re.fullmatch("%|per ?cent", part)]
+            form = error_form(name, own)
+            left = [part for part in form.unread if part not in of_values and not _is_argument(part, role.of)]
+            left = [part for part in left if of is None or not changes_nothing(part, of.role)]
+            left += ["squared"] if is_unit and form.is_square else []
+        elif role.role in VALUES:
+            form = error_form(name, rest, in_cells=True)
+            left = [part for part in form.unread if not changes_nothing(part, role.role)]
+        else:
+            left = [part for part in [unread(rest, role.role)] if part is not None]
+        if left and name.strip() not in asked:
+            raise refuse_unread(name, left[0], role, argument)
+        readings.append(Reading(1.0 if said[j] is None else said[j] or 1.0, form, is_unit))
     for j, role in enumerate(roles):
-        of = of_value.get(role.of) if role.role == ERROR else None
-        if of is None or said[j] is not None:
+        k = names.index(role.of) if role.role == ERROR and role.of in of_name else None
+        if k is None or said[k] is None or said[j] is not None or readings[j].form.is_relative:
             continue
         if not re.fullmatch(r"\W*", names[j]):  # "±" alone says nothing else
             raise InputError(
                 f"{argument} must say the factor of errors as that of their values, got {names[j].strip()!r} beside "
                 f"{role.of.strip()!r}."
             )
-        said[j] = of
-    return [1.0 if factor is None else factor for factor in said]
+        readings[j] = Reading(readings[k].factor, readings[j].form)
+    return readings
 
 
-def require_no_factor(labels: Sequence[str], argument: str, *, is_percent_one: bool) -> None:
-    """Refuse names of curves in the rows of a table that say a factor."""
+def _own_parts(name: str, of: str, rest: Sequence[str]) -> list[str]:
+    """Return the parts in brackets in a name of errors that do not belong to the name of the values in it."""
+    if not _says(name, of):
+        return list(rest)
+    own = bracketed(name.strip()[len(of.strip()) :])
+    return [part for part in rest if part in own]
+
+
+def _is_argument(part: str, of: str) -> bool:
+    """Return whether a part names the values, as in se(fid)."""
+    return plain_name(part) == plain_name(of)
+
+
+def require_no_factor(labels: Sequence[str], argument: str, role: str) -> None:
+    """Refuse names of curves in the rows of a table whose brackets change the numbers, or may."""
     for label in labels:
-        if _factor(label, "", "", argument) is not None or (is_percent_one and "%" in label):
+        factor, rest, _ = _factor(label, "", "", argument, role)
+        is_scaled = factor is not None or (role not in ("", VALUE) and "%" in label)
+        if is_scaled and role != DISTANCE:
             raise InputError(
                 f"{argument} must have numbers in their own unit, got a factor in the name {label!r}: multiply, and "
                 "leave it out of the name."
+            )
+        left = [part for part in rest if not changes_nothing(part, role or VALUE)]
+        if left:
+            raise InputError(
+                f"{argument} must have names of curves without brackets that may change the numbers, got {left[0]!r} "
+                f"in {label!r}: convert the numbers, and leave it out of the name."
             )
 
 
@@ -97,29 +194,42 @@ def _require_no_power(name: str, role: Role, argument: str) -> None:
         )
 
 
-def _factor(name: str, role: str, of: str, argument: str) -> float | None:
-    """Return the factor in the name of values or errors, None where it says none."""
-    if role and role not in (*VALUES, ERROR):
-        return None
-    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+", lambda match: "^" + match[0].translate(_SUPERSCRIPTS), name.casefold())
-    text = re.sub(r"\^\{\s*([+-]?\d+)\s*\}", r"^\1", text.replace("−", "-").replace("**", "^"))
-    bracketed = [re.sub(r"^(?:in|units? of)\s+", "", part.strip()) for part in _BRACKETS.findall(text)]
-    if any(_OTHER.search(part) for part in bracketed):
+def _factor(
+    name: str, role: str, of: str, argument: str, unit_role: str
+) -> tuple[float | None, list[str], bool]:
+    """Return the factor in a name, None where it says none, what else is in its brackets, and whether it is a unit."""
+    parts = bracketed(name)
+    if role and role not in (*VALUES, ERROR, TIME):
+        return None, parts, False
+    text = written_plainly(name)
+    if any(_OTHER.search(part) for part in parts):
         raise InputError(
             f"{argument} must have numbers in their own unit, got a logarithm in {name.strip()!r}: write the numbers "
             "themselves."
         )
     factors: list[float] = []
+    rest: list[str] = []
     is_unclear = _DIVIDED.search(text) is not None
-    for part in bracketed:
-        factors += [factor for words, factor in _WORDS.items() if re.fullmatch(words, part)]
-        is_unclear = is_unclear or _UNCLEAR.fullmatch(part) is not None
+    is_unit = False
+    for part in parts:
+        half = next((half for words, half in _HALF_RANGES.items() if re.fullmatch(words, part)), None)
+        if half is not None and unit_role in (VARIANCE, DEVIATION) and not _SHIFTED.search(text):
+            factors.append(half**-2.0 if unit_role == VARIANCE else 1.0 / half)
+            is_unit = True
+            continue
+        worded = [factor for words, factor in _WORDS.items() if re.fullmatch(words, part)]
+        is_unclear_part = _UNCLEAR.fullmatch(part) is not None and half is None
         for match in _POWER.finditer(part):
             if _SIGN.search(part[: match.start()]):
-                is_unclear = True
+                is_unclear_part = True
             else:
-                factors.append(10.0 ** int(match[1] or match[2]))
-    if "%" in text and "95" not in text and factors:
+                worded.append(10.0 ** int(match[1] or match[2]))
+        factors += worded
+        is_unclear = is_unclear or is_unclear_part
+        left = _POWER.sub("", part).strip() if worded or is_unclear_part else part
+        if left and not (worded and left == part) and not is_unclear_part:
+            rest.append(left)
+    if "%" in re.sub(r"\d ?%", "", text) and factors:
         is_unclear = True
     if (is_unclear or len(factors) > 1) and not (
         role in (DISTANCE, VALUE) or (role == ERROR and _says(name, of))
@@ -128,7 +238,7 @@ def _factor(name: str, role: str, of: str, argument: str) -> float | None:
             f"{argument} must have numbers in their own unit, got {name.strip()!r}, which may mean to multiply or to "
             "divide: do so, and leave it out of the name, or write a factor as in 'variance (1e-3)'."
         )
-    return None if is_unclear or len(factors) != 1 else factors[0]
+    return (None if is_unclear or len(factors) != 1 else factors[0]), rest, is_unit
 
 
 def _says(name: str, of: str) -> bool:

@@ -56,7 +56,7 @@ _VALUES = "value|values|mean|average|y|score|result|wert|mittelwert|valeur|moyen
 _ERRORS = (
     "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|"
     "standardfehler|fehler|standardabweichung|unsicherheit|erreur type|erreur|ecart type|incertitude|"
-    "(?:95 ?)?ci(?: ?95)?"
+    r"(?:\d\d ?)?ci(?: ?\d\d)?"
 )
 
 
@@ -105,11 +105,6 @@ def is_squared(name: str) -> bool:
     return is_squared_metric(_telling_part(name, plain_name(name)))
 
 
-def is_interval(name: str) -> bool:
-    """Return whether a name of errors says that they are half widths of intervals at 95 %."""
-    return re.search(r"\bci(95)?\b", plain_name(name)) is not None
-
-
 def round_in_name(name: str) -> str | None:
     """Return the number in a name such as "gen 3", None for other names."""
     match = re.fullmatch(rf"(?:{_ROUNDS}) ?(\d+)", plain_name(name))
@@ -117,13 +112,11 @@ def round_in_name(name: str) -> str | None:
 
 
 def is_percent(name: str) -> bool:
-    """Return whether a name says that its values are per cent."""
-    return "%" in name or "percent" in name.casefold() or "per cent" in name.casefold()
-
-
-def is_percent_error(name: str) -> bool:
-    """Return whether a name of errors says that they are per cent; an interval at 95 % does not."""
-    return is_percent(re.sub(r"95 ?(%|per ?cent)", "", name.casefold()))
+    """Return whether a name says that its numbers are per cent; "95 %" is the level of an interval, or a share."""
+    bare = re.sub(
+        r"(?<![\d.,])[5-9]\d(?:[.,]\d+)? ?(?:%|per ?cent)|(?<=[(\[])[\d.,]+ ?%", " ", name.casefold()
+    )
+    return "%" in bare or "percent" in bare or "per cent" in bare
 
 
 def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> list[Role]:

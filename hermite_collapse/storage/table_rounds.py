@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.types import BoolArray
+from .cell_numbers import plain_float
 from .roles import plain_name
 from .tables import Cells
 
@@ -19,6 +20,8 @@ _DATA = re.compile(
 """What may stand for round 0."""
 _STEPS = {"step", "iteration", "iterations", "iter", "epoch"}
 """Names of rounds that may count steps of training."""
+_LARGEST = 1e15
+"""Numbers of rounds up to which whole numbers are exact."""
 
 
 def rounds_of(cells: Cells, column: int | None, argument: str) -> tuple[list[float], list[str]]:
@@ -30,8 +33,7 @@ def rounds_of(cells: Cells, column: int | None, argument: str) -> tuple[list[flo
     rounds = []
     for i, row in enumerate(cells.rows):
         cell = row[column].strip()
-        digits = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*=?)?(-?\d+(?:\.0*)?)", cell)
-        value = 0.0 if _DATA.fullmatch(cell.casefold()) else float(digits.group(1)) if digits else math.nan
+        value = 0.0 if _DATA.fullmatch(cell.casefold()) else _whole(cell)
         if not value >= 0.0:
             raise InputError(
                 f"{argument} must have whole numbers >= 0 as {heading}, got {cell[:40]!r} in row {i + 1}."
@@ -43,6 +45,16 @@ def rounds_of(cells: Cells, column: int | None, argument: str) -> tuple[list[flo
     if is_regular and plain_name(heading) in _STEPS:
         return [value / portion for value in rounds], [f"{portion} of {heading} were taken for one round."]
     return rounds, []
+
+
+def _whole(cell: str) -> float:
+    """Return the whole number in a cell, in any notation and after a word; NaN for other cells."""
+    match = re.fullmatch(r"(?:[A-Za-z_.#][A-Za-z_ .#-]*=?)?(-?\d.*)", cell)
+    try:
+        value = plain_float(match[1]) if match else math.nan
+    except ValueError:
+        return math.nan
+    return value if abs(value) <= _LARGEST and value == round(value) else math.nan
 
 
 def left_for_no_error(exact: BoolArray, rounds: Sequence[float]) -> list[str]:

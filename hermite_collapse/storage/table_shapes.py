@@ -1,6 +1,7 @@
 """Shapes of tables: rows and columns turned until each row is a round, or a round of a run.
 
 ,round,variance                            a column without a name that counts the rows, as pandas and R write it
+,variance                                  the same column, alone: the rounds
 metric,gen 0,gen 1,gen 2                   one row a curve
 Step,run-1 - fid,run-2 - fid               one column a run, as logs of training runs are exported
 generation,fid seed 1,fid seed 2           the same as people write it; "seed 1, seed 2" are runs of a value
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import InputError
 from .repetitions import NUMBERED, require_repetitions
-from .roles import IGNORE, round_in_name
+from .roles import IGNORE, ROUND, role_of_name, round_in_name
 from .tables import Cells
 
 _NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
@@ -49,19 +50,27 @@ def one_row_a_round(cells: Cells) -> Cells:
     return Cells(("round", *columns[0]), rows)
 
 
-def without_row_numbers(cells: Cells) -> tuple[Cells, list[str]]:
-    """Leave out a column without a name that counts rows, as pandas and R write it."""
-    numbers = [str(i) for i in range(len(cells.rows))]
+def without_row_numbers(cells: Cells, asked: Mapping[str, str]) -> tuple[Cells, list[str]]:
+    """Leave out a column without a name that counts rows, as pandas and R write it, or take it for the rounds.
+
+    Beside a column of rounds it says nothing, from 0 on it says what the rows do, and from 1 on it is the rounds; what
+    other numbers are is asked for.
+    """
+    counts = [str(i) for i in range(len(cells.rows) + 1)]
+    by_name = [role.role for name in cells.names if (role := role_of_name(name)) is not None]
+    has_rounds = ROUND in by_name or ROUND in asked.values()
     for j, name in enumerate(cells.names):
         column = [row[j].strip().removesuffix(".0") for row in cells.rows]
-        if name.strip().casefold() in _NAMELESS and column in (
-            numbers,
-            [str(i + 1) for i in range(len(column))],
-        ):
-            left = Cells(
-                (*cells.names[:j], *cells.names[j + 1 :]), [row[:j] + row[j + 1 :] for row in cells.rows]
-            )
+        is_label = name.strip().casefold() in _NAMELESS and name.strip() not in asked
+        if not is_label or len(set(column)) < len(column) or not all(map(str.isdecimal, column)):
+            continue
+        if has_rounds or column == counts[:-1]:
+            left = _of_columns(cells, [k for k in range(len(cells.names)) if k != j])
             return left, ["A column without a name that counts the rows was left out."]
+        if column == counts[1:]:
+            names = (*cells.names[:j], "round", *cells.names[j + 1 :])
+            note = "A column without a name that counts from 1 was taken for the rounds; the data would have the number 0."
+            return Cells(names, cells.rows), [note]
     return cells, []
 
 

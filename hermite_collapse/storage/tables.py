@@ -2,7 +2,7 @@
 
 encodings     UTF-8 with or without a byte-order mark, UTF-16, else Windows-1252
 delimiters    comma, semicolon (then with decimal commas), tab, the bars of Markdown, the & of LaTeX, else blanks
-cells         quoted or not; 95 %; 0.95 ± 0.02 or 0.95 (0.02); empty, NA, nan, null or - where a value is missing
+cells         quoted or not, as `cell_numbers` reads them; empty, NA, nan, null or - where a value is missing
 thousands     1,200.5 and 1.200,5, and 1 200 or 1'200; 1,200 between quotes and commas is refused, being two numbers
 comments      after # at the beginning of a line or after a blank; one directly above the numbers may hold the names
 JSON          as `json_rows` reads it
@@ -13,20 +13,14 @@ from __future__ import annotations
 
 import codecs
 import csv
-import math
 import re
 from pathlib import Path
 from typing import NamedTuple
 
+from .cell_numbers import MISSING, PLUS_MINUS, numbers_as_written, read_number
 from .json_rows import is_json, json_rows
 
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "–", "missing"}
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
-_PLUS_MINUS = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
-_IN_BRACKETS = re.compile(r"^(\S+)\s*\((\d*[.,]\d+)\)$")
-"""A value and its error in brackets; without a point there, the last digits may be meant."""
-_GROUPED = re.compile(r"^[+-]?\d{1,3}(?:([ '’\u00a0\u202f.,])\d{3})(?:\1\d{3})*(?:(?!\1)[.,]\d+)?$")
-"""Digits in groups of three."""
 _TWO_NUMBERS = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
 _THOUSAND = re.compile(r"^[+-]?[1-9]\d{0,2}([.,])\d{3}$")
 """A number of thousands, or one with three decimals."""
@@ -40,7 +34,6 @@ _LATEX_MARKS = re.compile(
     r"\\(?:text[a-z]*|math[a-z]*|bf|rm|emph|underline|uparrow|downarrow|num)\b|_(?=\{? *±)|[${}]|\\\\(?:\[[^]]*\])?"
 )
 _TABULAR = r"\{(?:tabular[xy*]?|longtable|tblr)\}"
-DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 
 
 class Cells(NamedTuple):
@@ -58,14 +51,6 @@ class Cells(NamedTuple):
     names: tuple[str, ...]
     rows: list[list[str]]
     notes: tuple[str, ...] = ()
-
-
-class Number(NamedTuple):
-    """What a cell holds: a value, its error where it says one, both NaN where missing, and whether per cent."""
-
-    value: float
-    error: float = math.nan
-    percent: bool = False
 
 
 def read_cells(file: Path) -> Cells:
@@ -137,7 +122,7 @@ def _with_one_mark(rows: list[list[str]], delimiter: str | None) -> tuple[list[l
     notes : tuple of str
     """
     notes: list[str] = []
-    numbers = [part for row in rows for cell in row for part in _parts(cell)]
+    numbers = [part for row in rows for cell in row for part in numbers_as_written(cell)]
     is_decimal = {mark: any(_says_decimal(part, mark) for part in numbers) for mark in ".,"}
     for mark, other in (".,", ",."):
         unclear = [part for part in numbers if (match := _THOUSAND.match(part)) and match[1] == mark]
@@ -151,7 +136,10 @@ def _with_one_mark(rows: list[list[str]], delimiter: str | None) -> tuple[list[l
             continue
         if not any(is_decimal.values()) and mark == "." and delimiter != ";":
             continue
-        columns = [[part for cell in column for part in _parts(cell)] for column in zip(*rows, strict=True)]
+        columns = [
+            [part for cell in column for part in numbers_as_written(cell)]
+            for column in zip(*rows, strict=True)
+        ]
         mixed = [set(column) & set(unclear) and not set(column) <= set(unclear) for column in columns]
         if all(is_decimal.values()) or any(mixed):
             raise ValueError(
@@ -163,12 +151,6 @@ def _with_one_mark(rows: list[list[str]], delimiter: str | None) -> tuple[list[l
     return rows, tuple(notes)
 
 
-def _parts(cell: str) -> list[str]:
-    """Return the numbers of a cell as they are written, those of a value and its error."""
-    parts = _PLUS_MINUS.split(_IN_BRACKETS.sub(r"\1 ± \2", cell.strip()).replace("%", "").strip("() "))
-    return [part.strip() for part in parts if re.fullmatch(r"[+-]?[\d.,].*", part.strip())]
-
-
 def _says_decimal(text: str, mark: str) -> bool:
     """Return whether a number shows that a mark is the decimal one."""
     match = re.fullmatch(r"[+-]?[\d '’\u00a0\u202f]*(?:([.,])\d{3})*([.,])\d+(?:[eEdD][+-]?\d+)?", text)
@@ -177,40 +159,9 @@ def _says_decimal(text: str, mark: str) -> bool:
 
 def _without_mark(cell: str, mark: str) -> str:
     """Return a cell whose numbers have no marks of thousands."""
-    if not _parts(cell):
+    if not numbers_as_written(cell):
         return cell
     return re.sub(rf"(?<![\d.,])([1-9]\d{{0,2}}){re.escape(mark)}(\d{{3}})(?![\d.,])", r"\1\2", cell)
-
-
-def read_number(cell: str, where: str) -> Number:
-    """Return what a cell holds; ValueError that names the place of anything else."""
-    text = cell.strip()
-    if text.casefold() in MISSING:
-        return Number(math.nan)
-    percent = text.endswith("%") or "%" in text.split("±")[0]
-    text = _IN_BRACKETS.sub(r"\1 ± \2", text)
-    parts = _PLUS_MINUS.split(text.replace("%", "").strip("() "))
-    try:
-        numbers = [_float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2):
-        raise ValueError(f"{cell.strip()[:40]!r} {where}, which is not a number")
-    scale = 0.01 if percent else 1.0
-    return Number(numbers[0] * scale, numbers[1] * scale if len(numbers) == 2 else math.nan, percent)
-
-
-def _float(text: str) -> float:
-    stripped = re.sub(r"(?<=\d)[dD](?=[+-]?\d+$)", "e", text.strip().replace("−", "-"))  # as Fortran writes
-    if (grouped := _GROUPED.match(stripped)) and (
-        grouped[1] not in ".," or re.search(r"[.,]\d+[.,]", stripped)
-    ):
-        stripped = stripped.replace(grouped[1], "")
-    if DECIMAL_COMMA.match(stripped):
-        stripped = stripped.replace(",", ".")
-    if "_" in stripped:  # Python's literals allow it, files do not
-        raise ValueError
-    return float(stripped)
 
 
 def decoded(data: bytes) -> str:
@@ -253,7 +204,7 @@ def _delimiter(body: list[str]) -> str | None:
 def _split(line: str, delimiter: str | None) -> list[str]:
     """Return the cells of a line."""
     if delimiter is None:
-        joined = _PLUS_MINUS.sub("±", line.strip())
+        joined = PLUS_MINUS.sub("±", line.strip())
         return [cell.strip("\"'") for cell in re.sub(r"(?<=\S)\s+%", "%", joined).split()]
     text = line.strip().strip("|") if delimiter == "|" else line
     cells = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))

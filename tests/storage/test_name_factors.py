@@ -17,7 +17,7 @@ FACTORS = {
     "10**-3": 1e-3,
     "$10^{-3}$": 1e-3,
     "in 10^-3": 1e-3,
-    "10^-3 px^2": 1e-3,
+    "10^-3; first direction": 1e-3,
     "‰": 1e-3,
     "per mille": 1e-3,
     "milli": 1e-3,
@@ -26,7 +26,7 @@ FACTORS = {
     "ppm": 1e-6,
     "10^2": 1e2,
     "thousands": 1e3,
-    "px^2": 1.0,
+    "first direction": 1.0,
     "10": 1.0,  # the tenth one
 }
 
@@ -130,7 +130,7 @@ def test_variances_relative_to_others_are_no_variances_of_the_diffusion(tmp_path
 
 
 def test_names_that_only_look_relative(tmp_path):
-    for name in ("direction 2", "variance (first direction)", "var 2 (px^2)"):
+    for name in ("direction 2", "variance (first direction)", "var 2 (1st direction)"):
         assert curve_of(tmp_path, f"round,{name}").kind == "variances"
 
 

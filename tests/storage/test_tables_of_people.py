@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 READ = {
     "rows without rounds": (",variance\n" + rows("{i},{x}\n"), Answer("variances")),
-    "numbered from 1 without a name": ("#,fid\n" + rows("{i},{x}\n", 1), Answer("distances")),
+    "numbered from 1 without a name": ("#,fid\n" + rows("{i},{x}\n", 1), Answer("distances", first=1)),
     "long by direction": (
         "generation,direction,variance,sem\n" + rows("{i},1,{x},.01\n") + rows("{i},2,{x},.01\n"),
         Answer("variances", 0.01, curves=2),
@@ -74,8 +74,8 @@ READ = {
     ),
     "plus and minus": ("generation,FID\n" + rows("{i},{x} +/- 0.2\n"), Answer("distances", 0.2)),
     "capitals": ("GENERATION,VARIANCE,STDERR\n" + rows("{i},{x},.01\n"), Answer("variances", 0.01)),
-    "units": ("gen,var (px^2),var err (px^2)\n" + rows("{i},{x},.01\n"), Answer("variances", 0.01)),
-    "units with a power": ("gen,var [px²]\n" + rows("{i},{x}\n"), Answer("variances")),
+    "units": ("gen,FID (a.u.),FID err (a.u.)\n" + rows("{i},{x},.01\n"), Answer("distances", 0.01)),
+    "units with a power": ("gen,W2 [px²]\n" + rows("{i},{x}\n"), Answer("distances")),
     "Greek": ("generation,σ²\n" + rows("{i},{x}\n"), Answer("variances")),
     "Greek, not squared": ("generation,σ\n" + rows("{i},{x}\n"), Answer("deviations")),
     "a power of ten": ("generation,KID x10^3\n" + rows("{i},{x}\n"), Answer("distances")),
@@ -151,8 +151,11 @@ def test_what_a_careful_reader_takes_it_for(tmp_path, name):
 
 def test_tables_without_rounds_say_where_they_begin(tmp_path):
     said = "No column says the rounds: rows were taken for rounds 0 (the data), 1, 2, ..."
-    (tmp_path / "c.csv").write_text(",variance\n" + rows("{i},{x}\n", 1))
+    (tmp_path / "c.csv").write_text(",variance\n" + rows("{i},{x}\n", 0))
     assert said in read_curve(tmp_path / "c.csv").notes
+    (tmp_path / "c.csv").write_text(",variance\n" + rows("{i},{x}\n", 1))
+    (note,) = read_curve(tmp_path / "c.csv").notes
+    assert note.startswith("A column without a name that counts from 1 was taken for the rounds")
     (tmp_path / "c.csv").write_text("round,variance\n" + rows("{i},{x}\n", 1))
     assert said not in read_curve(tmp_path / "c.csv").notes
 

@@ -61,7 +61,7 @@ READ = {
     "thousands and commas": ("generation;fid\n" + rows("{i};1.20{i},5\n"), LARGE, None),
     "thousands and blanks": ("generation;fid\n" + rows("{i};1 20{i},5\n"), LARGE, None),
     "thousands as in Zurich": ("generation;fid\n" + rows("{i};1'20{i}.5\n"), LARGE, None),
-    "units": ("generation [-],variance [px^2],std err [px^2]\n" + rows("{i},{x},.01\n"), VALUES, 0.01),
+    "units": ("generation [-],variance [-],std err [-]\n" + rows("{i},{x},.01\n"), VALUES, 0.01),
     "remarks in names": ("generation (#),FID (lower is better)\n" + rows("{i},{x}\n"), VALUES, None),
     "arrows": ("generation,FID ↓\n" + rows("{i},{x}\n"), VALUES, None),
     "comments": ("# made on 3.4.\ngeneration,fid\n" + rows("{i},{x} # note\n"), VALUES, None),

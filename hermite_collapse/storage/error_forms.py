@@ -1,0 +1,147 @@
+"""How the numbers in a column of errors become standard errors.
+
+error (2σ), (k=2), (1.96 se)     e / 2, e / 2, e / 1.96
+error (95 %), 90 % CI            e / z, where an interval of z standard errors on either side holds that share
+std (n=100)                      e / sqrt(100): the scatter of runs becomes the error of their mean
+error (relative)                 e |value|
+error (variance), (squared)      sqrt(e)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from .roles import plain_name
+
+_RELATIVE = (
+    r"(?:% )?rel(?:ative|\.)?(?: (?:to|of) (?:the )?(?:value|mean))?|(?:% )?of (?:the )?value|"
+    r"fraction(?:al)?(?: of (?:the )?value)?"
+)
+_SQUARE = r"variance|var\.?|squared?|sigma ?\^2|s\^2|se\^2|sem\^2|\^2"
+_NAMES = (
+    r"(?:1 ?(?:\*|x|×)? ?)?(?:standard (?:errors?|deviations?)|std\.? ?(?:errors?|err|dev)?|stderrs?|stdev|sem|ses?|"
+    r"s\.?e\.?|sds?|s\.?d\.?|sigma|errors?|err|unc(?:ertainty|\.)?)"
+)
+_SCATTER = (
+    r"std\.?|std\.? dev|stddev|stdev|sd|s\.d\.|sigma|standard deviation|standardabweichung|[ée]cart[ -]type"
+)
+_TIMES = re.compile(rf"(?:k ?= ?(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?) ?(?:\*|x|×)? ?{_NAMES})")
+_INTERVAL = r"ci|hdi|(?:confidence|credible)(?: interval| level)?|conf\.?|interval|level|coverage"
+_LEVEL = re.compile(
+    rf"(?:(?:{_INTERVAL}) )?(\d\d(?:[.,]\d+)?) ?(?:%|per ?cent)? ?(?:(?:{_INTERVAL}) ?)?(?:half[ -]?widths?)?"
+)
+_COUNT = re.compile(
+    r"(?:n|#) ?[=:] ?(\d[\d ']*?)(?: (?:seeds|runs|repetitions|repeats|replicates|trials))?|"
+    r"(?:(?:over|of|across) )?(\d[\d ']*) (?:seeds|runs|repetitions|repeats|replicates|trials)"
+)
+_LOWEST_LEVEL = 50.0
+_RUNS = (2.0, 1000.0)
+"""Numbers of runs whose scatter is one of their mean; more are images or samples of one run."""
+
+
+@dataclass(frozen=True)
+class ErrorForm:
+    """What is stated for errors, as a map to standard errors.
+
+    Attributes
+    ----------
+    divisor : float
+        > 0.
+    is_square, is_relative : bool
+        Whether the squares of errors are stated, or errors divided by their value.
+    has_level : bool
+        Whether it is that of an interval.
+    is_said : bool
+        Whether brackets say anything of it.
+    text : str
+        What is stated, in words, without the name of the values.
+    unread : tuple of str
+        Parts in brackets that say nothing of it.
+    """
+
+    divisor: float = 1.0
+    is_square: bool = False
+    is_relative: bool = False
+    has_level: bool = False
+    is_said: bool = False
+    text: str = "standard error"
+    unread: tuple[str, ...] = ()
+
+    def standard_error(self, error: float, value: float) -> float:
+        """Return the standard error of a value beside which `error` is stated."""
+        linear = math.sqrt(error) if self.is_square else error
+        return linear * (abs(value) if self.is_relative else 1.0) / self.divisor
+
+
+def half_width(level: float) -> float:
+    """Return the half width, in standard errors, of the normal interval that holds `level` per cent."""
+    return round(NormalDist().inv_cdf(0.5 + level / 200.0), 6)
+
+
+def error_form(name: str, parts: Sequence[str], *, in_cells: bool = False) -> ErrorForm:
+    """Return the form of errors that a name says with the parts in its brackets.
+
+    Parameters
+    ----------
+    name : str
+    parts : sequence of str
+        As `brackets.bracketed` returns them.
+    in_cells : bool
+        Whether the name is that of values whose cells hold errors, so that "variance" and "relative" are of those.
+    """
+    outside = plain_name(re.sub(r"[(\[{].*", "", name))
+    is_scatter = re.search(rf"(?<![a-z])(?:{_SCATTER})(?![a-z])", outside) is not None and not in_cells
+    is_scatter = is_scatter and not re.search("err|fehler|mean", outside)
+    plain = plain_name(name)
+    levels = [float(a or b) for a, b in re.findall(r"\bci ?(\d\d)\b|(?<!\d)(\d\d) ?ci\b", plain)]
+    level: float | None = next((one for one in levels if one >= _LOWEST_LEVEL), 95.0)
+    if not re.search(r"\bci(?:\d\d)?\b", plain):
+        level = None
+    times = count = None
+    is_square = is_relative = is_said = False
+    unread = []
+    for part in parts:
+        if (match := _COUNT.fullmatch(part)) is not None:
+            count = float(re.sub(r"[ ']", "", match[1] or match[2]))
+        elif re.fullmatch(_NAMES, part):
+            is_scatter, is_said = is_scatter or re.fullmatch(_SCATTER, part) is not None, True
+        elif (match := _TIMES.fullmatch(part)) is not None and float(
+            (match[1] or match[2]).replace(",", ".")
+        ) > 0.0:
+            times, is_said = float((match[1] or match[2]).replace(",", ".")), True
+        elif (said_level := _level_in(part)) is not None:
+            level, is_said = said_level, True
+        elif re.fullmatch(_INTERVAL, part) or (level and re.fullmatch(r"half[ -]?widths?", part)):
+            level, is_said = level or 95.0, True
+        elif not in_cells and re.fullmatch(_RELATIVE, part):
+            is_relative = is_said = True
+        elif not in_cells and re.fullmatch(_SQUARE, part):
+            is_square = is_said = True
+        else:
+            unread.append(part)
+    divisor, text = 1.0, "standard error"
+    if times is not None:
+        divisor, text = times, "standard error" if times == 1.0 else f"{times:g} standard errors"
+    elif level is not None:
+        divisor, text = half_width(level), f"half width of an interval at {level:g} %"
+    if count is not None and is_scatter:
+        if not _RUNS[0] <= count <= _RUNS[1]:
+            unread.append(f"n={count:g}")
+        text = f"standard deviation of {count:g}" if divisor == 1.0 else f"{text} of one of {count:g}"
+        divisor *= math.sqrt(count) if count > 0.0 else 1.0
+    text = f"relative {text}" if is_relative else text
+    text = f"square of the {text}" if is_square else text
+    return ErrorForm(divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread))
+
+
+def _level_in(part: str) -> float | None:
+    """Return the level of an interval in per cent that a part says, None where it says none."""
+    match = _LEVEL.fullmatch(part)
+    if match is None or not re.search("[a-z%]", part):
+        return None
+    level = float(match[1].replace(",", "."))
+    return level if level >= _LOWEST_LEVEL else None
