@@ -19,7 +19,7 @@ _LOSSES = (1e-5, 0.0005, 0.003, 0.01, 0.03, 0.08, 0.2, 0.4, 0.7)
 """Shares of a variance that a round may lose, where fits begin."""
 
 
-class _AffineMechanism(RoundModel):
+class AffineMechanism(RoundModel):
     """A mechanism of slope A and offset B."""
 
     @abstractmethod
@@ -122,50 +122,43 @@ def _offsets(parameters: FloatArray, observations: Observations, *, means: bool)
     return offsets
 
 
+def truncation_grid(rate: float) -> tuple[float, ...]:
+    """Return the truncation times at which fits begin."""
+    return tuple(float(-np.log1p(-loss) / (2.0 * rate)) for loss in _LOSSES)
+
+
+def truncation_law(
+    time: FloatArray, rate: float, observations: Observations
+) -> tuple[FloatArray, FloatArray]:
+    """Return slopes and offsets of the columns, each (s, m), at truncation times (s, 1)."""
+    exponent = -2.0 * rate * time
+    slope = np.exp(exponent * _powers(observations))
+    return slope, np.where(observations.degrees == VARIANCE, -np.expm1(exponent), 0.0)
+
+
 @dataclass(frozen=True)
-class TruncationModel(_AffineMechanism):
-    """Early stopping at one truncation time, fitted or held, or at held times by round."""
+class TruncationModel(AffineMechanism):
+    """Early stopping at one truncation time, fitted or held."""
 
     rate: float = 0.5
-    times: tuple[float, ...] = ()
+    time: float | None = None
     name: ClassVar[str] = "truncation"
     title: ClassVar[str] = "truncation"
 
     def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
-        if self.times:
+        if self.time is not None:
             return ()
-        grid = tuple(float(-np.log1p(-loss) / (2.0 * self.rate)) for loss in _LOSSES)
-        return (Parameter("truncation_time", 0.0, 20.0 / self.rate, grid, (0.0,)),)
+        return (Parameter("truncation_time", 0.0, 20.0 / self.rate, truncation_grid(self.rate), (0.0,)),)
 
     def law(self, own: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
-        time = own[:, :1] if not self.times else np.full((len(own), 1), self.times[0])
-        return self._law(time, observations)
+        time = own[:, :1] if self.time is None else np.full((len(own), 1), self.time)
+        return truncation_law(time, self.rate, observations)
 
-    def _law(self, time: FloatArray, observations: Observations) -> tuple[FloatArray, FloatArray]:
-        exponent = -2.0 * self.rate * time
-        slope = np.exp(exponent * _powers(observations))
-        return slope, np.where(observations.degrees == VARIANCE, -np.expm1(exponent), 0.0)
-
-    def predict(
-        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
-    ) -> FloatArray:
-        if len(self.times) < 2:
-            return super().predict(alpha, own, starts, observations)
-        laws = [self._law(np.array([[time]]), observations) for time in self.times]
-        curve = [starts]
-        for i in range(observations.last):
-            slope, offset = laws[min(i, len(laws) - 1)]
-            curve.append(slope * (alpha * starts + (1.0 - alpha) * curve[-1]) + offset)
-        return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
-
-    def long_run(
-        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
-    ) -> LongRun:
-        last = TruncationModel(self.rate, self.times[-1:])
-        return super(TruncationModel, last).long_run(alpha, own, starts, observations)
+    def reported(self, own: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        return own if self.time is None else own | {"truncation_time": (self.time, 0.0)}
 
 
-class BlurModel(_AffineMechanism):
+class BlurModel(AffineMechanism):
     """A blur of one bandwidth."""
 
     name: ClassVar[str] = "blur"
@@ -191,7 +184,7 @@ class BlurModel(_AffineMechanism):
         return own | {"bandwidth": (width, squared[1] / (2.0 * width))}
 
 
-class RefitModel(_AffineMechanism):
+class RefitModel(AffineMechanism):
     """A refit that loses the share 1/n of every variance."""
 
     name: ClassVar[str] = "refit"
@@ -212,7 +205,7 @@ class RefitModel(_AffineMechanism):
         return own | {"samples": count}
 
 
-class ScoreErrorModel(_AffineMechanism):
+class ScoreErrorModel(AffineMechanism):
     """An error of the learned score, of one slope and one energy."""
 
     name: ClassVar[str] = "score_error"

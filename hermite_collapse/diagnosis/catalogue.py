@@ -10,21 +10,19 @@ from .sampler_model import SamplerModel
 
 
 def models_to_try(
-    *, rate: float = 0.5, times: tuple[float, ...] = (), sampler: Mechanism | None = None
+    *, truncation: RoundModel | None = None, sampler: Mechanism | None = None
 ) -> list[RoundModel]:
     """Return every mechanism as curves.
 
     Parameters
     ----------
-    rate : float
-        Of the Ornstein-Uhlenbeck process of truncation.
-    times : tuple of float
-        Held truncation times of rounds 1, 2, ...; fitted where there are none.
+    truncation : RoundModel, optional
+        Truncation, with one time to be fitted and rate 1/2 unless given.
     sampler : Mechanism, optional
         Round map to try besides.
     """
     return [
-        TruncationModel(rate, times),
+        truncation or TruncationModel(),
         BlurModel(),
         RefitModel(),
         ScoreErrorModel(),

@@ -10,7 +10,7 @@ it fixes a rate and a plateau.  The fresh fraction, or a second direction of ano
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,14 @@ from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
 from ..recursion.repetitions import repetitions_to
+from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
-from .catalogue import models_to_try
-from .fitting import LEAST_FREEDOM, MechanismFit, fit
-from .gathering import KINDS, UNKNOWN_KIND, estimated_scatter, from_arrays, without_constant
+from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
+from .changing_truncation import scheduled_of
+from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
+from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
 from .measured import VARIANCE, Measured
-from .observations import SQUARED, UNKNOWN, Observations
+from .observations import SQUARED, Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
 from .refit_scatter import held_to_scatter
@@ -39,8 +41,9 @@ from .remarks import left_out_since, remarks_on
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
-from .sentences import TrainingSets, describe, level, of_training_sets
-from .training_sizes import mildest_size
+from .sentences import describe, level, of_training_sets
+from .training_sizes import mildest_size, misfit
+from .trends import Trend, trend_of
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
@@ -161,7 +164,8 @@ def diagnose(
     data: ArrayLike | None = None,
     data_errors: ArrayLike | None = None,
     fresh_fraction: float | None = None,
-    truncation_time: float | Sequence[float] | None = None,
+    truncation_time: float | Sequence[float] | Schedule | None = None,
+    fit_factor: bool = False,
     rate: float = 0.5,
     sampler: Mechanism | None = None,
     mechanism: str | None = None,
@@ -193,9 +197,11 @@ def diagnose(
         Values of the data where the curve has no round 0, and their standard errors, 0 if None.
     fresh_fraction : float, optional
         Held at this value instead of fitted, in [0, 1].
-    truncation_time : float or sequence of float, optional
+    truncation_time : float, sequence of float or schedule, optional
         Held at this value instead of fitted; times of rounds 1, 2, ... if a sequence, the last one for all later
-        rounds.
+        rounds, or if a schedule such as `hc.schedules.Geometric(0.1, 0.9)`.
+    fit_factor : bool
+        Whether these times are known up to a factor, which is fitted (`time_factor`, 1 for the times as given).
     rate : float
         Of the Ornstein-Uhlenbeck process, within [1e-4, 1e4].
     sampler : Mechanism, optional
@@ -240,13 +246,13 @@ def diagnose(
     ('identified', 0.3, 0.1)
     """
     fresh = None if fresh_fraction is None else checks.fraction(fresh_fraction)
-    times = _times(truncation_time)
     speed = checks.positive(rate, "rate")
     if not SLOWEST_RATE <= speed <= FASTEST_RATE:
         raise InputError(
             f"rate must lie within [{SLOWEST_RATE:g}, {FASTEST_RATE:g}] for a fit, got {speed!r}: change the unit of "
             "time."
         )
+    truncation = truncation_of(truncation_time, fit_factor, curve, speed)
     asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
     if sampler is not None and not isinstance(sampler, Mechanism):
         raise InputError(f"sampler must be a round map of hc.mechanisms, got {sampler!r}.")
@@ -257,21 +263,19 @@ def diagnose(
         "covariance": covariance,
     }
     if isinstance(curve, Measured):
-        _none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
+        none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
         tried = curve if sampler is None else curve.part(VARIANCE)
-        observations = followed(tried, fresh)
+        observations = followed(tried, fresh, scheduled_of([truncation]))
         uncertain: dict[str, list[str]] = {}
         if sampler is not None:
             tried, observations, uncertain = SamplerModel.of(sampler).certain(tried, observations, fresh)
     elif isinstance(curve, Curve):
-        _none_of(given, "a table")
-        if not times and curve.truncation_times is not None:
-            times = curve.truncation_times
+        none_of(given, "a table")
         observations = from_arrays(
             curve.values,
-            kind=_kind_of(curve, kind),
-            degrees=curve.degrees if _kind_of(curve, kind) == "factors" else None,
+            kind=kind_of(curve, kind),
+            degrees=curve.degrees if kind_of(curve, kind) == "factors" else None,
             rounds=curve.rounds,
             standard_errors=curve.standard_errors,
             covariance=None,
@@ -294,21 +298,35 @@ def diagnose(
         raise InputError(
             f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
         )
-    models = _models(observations, asked, speed, times, sampler)
-    diagnosis = _diagnosed(observations, models, fresh, times)
+    models = models_of(observations, asked, truncation, sampler)
+    diagnosis = _diagnosed(observations, models, fresh)
+    trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
+    remarks: list[str] = []
     if isinstance(curve, Measured):
         if curve.training_samples is None or curve.apart is None:
-            diagnosis = _of_any_training_size(diagnosis, tried, models, fresh, times)
+            diagnosis, trend = _of_any_training_size(diagnosis, tried, models, fresh, trend)
         remarks = [
             *(left_out_since(reason, names) for reason, names in uncertain.items()),
             *remarks_on(
-                tried, diagnosis.observations.names, fresh, all_rejected=diagnosis.verdict == REJECTED
+                tried,
+                diagnosis.observations.names,
+                fresh,
+                all_rejected=diagnosis.verdict == REJECTED and trend is None,
             ),
         ]
-        return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
-    if isinstance(curve, Curve) and _is_of_unknown_kind(curve, kind):
-        return diagnosis.replace(text=f"{diagnosis.text} {_unknown_kind(curve)}")
-    return diagnosis
+    elif isinstance(curve, Curve) and is_of_unknown_kind(curve, kind):
+        remarks = [unknown_kind(curve)]
+    if trend is not None:
+        diagnosis = _of_a_trend(diagnosis, trend)
+    return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
+
+
+def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
+    """Return the diagnosis that knows of a trend: truncation at one time is not identified then, nor its numbers."""
+    if diagnosis.verdict == IDENTIFIED:
+        text = f"Undetermined: {trend.text[0].lower()}{trend.text[1:]}"
+        return diagnosis.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+    return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
 
 
 def _of_any_training_size(
@@ -316,29 +334,35 @@ def _of_any_training_size(
     measured: Measured,
     models: list[RoundModel],
     fresh: float | None,
-    times: tuple[float, ...],
-) -> Diagnosis:
-    """Return the diagnosis with other training sets, if what it rejects is a matter of these."""
+    trend: Trend | None,
+) -> tuple[Diagnosis, Trend | None]:
+    """Return the diagnosis with other training sets, if what it rejects is a matter of these, and a trend if of that.
+
+    Of both by their likelihoods: what is worse by more than 3.84 is not said.
+    """
     fits = diagnosis.fits_by_mechanism
     if not any(one.is_rejected for one in fits.values()):
-        return diagnosis
+        return diagnosis, trend
     mildest = mildest_size(measured, models, fresh, diagnosis.observations, fits)
     if mildest is None:
-        return diagnosis
-    other = _diagnosed(mildest.observations, models, fresh, times)
+        return diagnosis, trend
+    other = _diagnosed(mildest.observations, models, fresh)
     rescued = [name for name in other.accepted if fits[name].is_rejected]
     if not rescued:
-        return diagnosis
-    sets = TrainingSets(mildest.samples, mildest.apart, measured.training_samples is not None)
-    text = of_training_sets(sets, other.fits_by_mechanism, fits, rescued, diagnosis.verdict == REJECTED)
+        return diagnosis, trend
+    if trend is not None:
+        gain = misfit(mildest.observations, other.fits_by_mechanism) - trend.misfit
+        if gain > PROFILE_RISE:
+            return diagnosis, trend
+        trend = trend if gain >= -PROFILE_RISE else None
+    text = of_training_sets(mildest, other.fits_by_mechanism, fits, rescued, diagnosis.verdict == REJECTED)
     if diagnosis.verdict != REJECTED:
-        return other.replace(text=f"{other.text} {text}")
-    return other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+        return other.replace(text=f"{other.text} {text}"), trend
+    other = other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+    return other, trend
 
 
-def _diagnosed(
-    observations: Observations, models: list[RoundModel], fresh: float | None, times: tuple[float, ...]
-) -> Diagnosis:
+def _diagnosed(observations: Observations, models: list[RoundModel], fresh: float | None) -> Diagnosis:
     still: tuple[str, ...] = ()
     if not observations.has_errors:
         observations, still = without_constant(observations)
@@ -364,8 +388,6 @@ def _diagnosed(
         and truncation.freedom >= LEAST_FREEDOM
     ):
         known = dict(truncation.parameters)
-        if len(times) == 1:
-            known["truncation_time"] = Estimate(times[0], 0.0, "standard_error", "samples")
     return Diagnosis(
         verdict=decision.verdict,
         accepted=tuple(name for name, one in fits.items() if one.is_accepted),
@@ -377,73 +399,3 @@ def _diagnosed(
         text=describe(decision, fits, observations)
         + (f" Left out, since nothing changes in it: {', '.join(still)}." if still else ""),
     )
-
-
-def _models(
-    observations: Observations,
-    asked: str | None,
-    rate: float,
-    times: tuple[float, ...],
-    sampler: Mechanism | None,
-) -> list[RoundModel]:
-    """Return the mechanisms to try: the one that is asked for, or all that say something of such curves."""
-    models = models_to_try(rate=rate, times=times, sampler=sampler)
-    if sampler is not None and not SamplerModel.of(sampler).speaks_of(observations):
-        raise InputError(
-            "sampler must be left out for factors and distances: its steps are a map of variances, got "
-            f"{', '.join(observations.names)}."
-        )
-    if asked is None:
-        return [model for model in models if model.speaks_of(observations)]
-    wanted = [model for model in models if model.name == asked]
-    if not wanted:
-        raise InputError('sampler must be given where mechanism is "sampler", got none.')
-    if not wanted[0].speaks_of(observations):
-        if observations.are_shapeless:
-            what = "columns of unknown kind" if np.any(observations.degrees == UNKNOWN) else "distances"
-            raise InputError(f"mechanism must be 'affine' for {what}, which fix no more, got {asked!r}.")
-        raise InputError(
-            f"mechanism must say something of factors, got {asked!r}, which speaks of variances."
-        )
-    return wanted
-
-
-def _kind_of(curve: Curve, asked: str | None) -> str:
-    """Return the kind of a table's columns: what is asked for, what they say, or that it is unknown."""
-    if asked is not None:
-        return checks.one_of(asked, KINDS, "kind")
-    if curve.kind is not None:
-        return curve.kind
-    return UNKNOWN_KIND if curve.degrees is None else "factors"
-
-
-def _is_of_unknown_kind(curve: Curve, asked: str | None) -> bool:
-    return _kind_of(curve, asked) == UNKNOWN_KIND
-
-
-def _unknown_kind(curve: Curve) -> str:
-    """Return what a table does not say of its columns, and how to say it."""
-    name = curve.names[0]
-    return (
-        f"What {', '.join(curve.names)} is, the table does not say, so that only a rate and a plateau were fitted: say "
-        f"what it is, such as --columns '{name}=degree 2', '{name}=variance' or '{name}=distance', or by kind."
-    )
-
-
-def _times(value: float | Sequence[float] | None) -> tuple[float, ...]:
-    """Return held truncation times by round; none where they are fitted."""
-    if value is None:
-        return ()
-    if np.ndim(value) == 0:
-        return (checks.nonnegative(value, "truncation_time"),)
-    times = checks.vector(np.asarray(value), "truncation_time")
-    if times.min() < 0.0:
-        raise InputError(f"truncation_time must be >= 0, got {float(times.min())!r}.")
-    return tuple(times.tolist())
-
-
-def _none_of(given: Mapping[str, object], what: str) -> None:
-    """Refuse arguments that the curve itself answers."""
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(f"{name} must be left out with {what}, which says so itself, got {value!r}.")

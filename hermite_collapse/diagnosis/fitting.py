@@ -59,9 +59,14 @@ class MechanismFit(Value):
         Values and errors of fitted parameters in the fit's own terms, whether determined or not.
     limits : mapping of str to float
         Of parameters at a border: the largest value at 95 %, for `samples` the smallest.
+    contractions : array, shape (k, m), or None
+        Of rounds 0 -> 1, 1 -> 2, ... where they change from round to round.
     scatters_too_little : bool
         Whether a refit is rejected since its rounds scatter less than so few samples do: chi-square and p-value, the
         lower tail, are those with that scatter.
+    mean_of_runs : float or None
+        Of a refit: of about how many runs such steady curves would be the mean, where that is more than one and nobody
+        says; None otherwise.
     """
 
     name: str
@@ -79,7 +84,9 @@ class MechanismFit(Value):
     free: int
     fitted: dict[str, tuple[float, float]]
     limits: dict[str, float] = field(default_factory=dict)
+    contractions: FloatArray | None = None
     scatters_too_little: bool = False
+    mean_of_runs: float | None = None
 
     def in_units(self, units: FloatArray | None) -> MechanismFit:
         """Return the fit of columns that were divided by units, shape (m,), in terms of those that were given."""
@@ -240,7 +247,7 @@ def _minimise(problem: _Problem) -> tuple[FloatArray, FloatArray, int]:
         max_nfev=200,
     )
     x = np.asarray(solution.x)
-    jacobian = problem.jacobian(x)
+    jacobian = np.array(solution.jac)
     # What changes nothing over its whole range is not there, whatever rounding makes of its derivative.
     span = np.where(np.isfinite(high - low), high - low, np.inf)
     norms = np.linalg.norm(jacobian, axis=0)
@@ -328,6 +335,8 @@ def _described(
     if freedom < LEAST_FREEDOM:
         plateau_error, rate_error = np.full_like(plateau, np.nan), np.full_like(plateau, np.nan)
     parameters, fitted = _parameters(problem, x, errors)
+    alpha, own, start = problem.parts(problem.full(x[None, :]))
+    by_round = model.contractions(alpha, own, observations)
     return MechanismFit(
         name=model.name,
         title=model.title,
@@ -340,9 +349,10 @@ def _described(
         contraction=contraction,
         contraction_error=rate_error,
         predicted=problem.predict(x[None, :])[0],
-        start=problem.parts(problem.full(x[None, :]))[2][0],
+        start=start[0],
         free=sum(k < problem.count for k in problem.free),
         fitted=fitted,
+        contractions=None if by_round is None else by_round[0],
     )
 
 

@@ -30,13 +30,19 @@ _PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured va
 _GENERAL = ScoreErrorModel()
 
 
-def followed(measured: Measured, fresh: float | None) -> Observations:
+def followed(measured: Measured, fresh: float | None, scheduled: RoundModel | None = None) -> Observations:
     """Return the curves that are fit for use, with a covariance that follows the fit.
+
+    That of a mechanism whose rounds differ where one is given and describes the curves.
 
     Where a round changes the sum of variances of white noise, errors of lower degrees pass to degrees above 2, by inner
     products that are not measured: these degrees are left out unless truncation, which passes none, describes all.
     """
     curves = without_combinations(_without_bias(measured, _guess(fresh)))
+    if scheduled is not None:
+        observations = _of_own_rounds(scheduled, curves, fresh)
+        if observations is not None:
+            return observations
     low = np.flatnonzero((np.array(curves.kinds) != FACTOR) | (curves.numbers <= 2))
     observations = _followed(curves, fresh)
     if len(low) in (0, len(curves.names)) or _is_truncation(observations, fresh):
@@ -63,6 +69,17 @@ def _followed(curves: Measured, fresh: float | None) -> Observations:
     if one.p_value < _PLAUSIBLE:
         return from_measured(curves, one.contraction, _slopes(one, observations))
     return observations
+
+
+def _of_own_rounds(model: RoundModel, curves: Measured, fresh: float | None) -> Observations | None:
+    """Return the curves with the covariance of one mechanism's rounds, None where it does not describe them."""
+    observations = from_measured(curves, _guess(fresh), 1.0)
+    observations = of_likeliest_share(model, observations, SHARES if fresh is None else (fresh,))
+    for _ in range(_PASSES):
+        one = fit(model, observations, fresh_fraction=fresh)
+        share = one.fitted["fresh_fraction"][0] if fresh is None else fresh
+        observations = of_rounds(one, share, observations)
+    return None if fit(model, observations, fresh_fraction=fresh).p_value < _PLAUSIBLE else observations
 
 
 def left_out(measured: Measured, fresh: float | None, used: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -107,9 +124,10 @@ def of_rounds(one: MechanismFit, share: float, observations: Observations) -> Ob
     measured = observations.measured
     if measured is None:
         return observations
-    slope = one.contraction / (1.0 - share) if share < 1.0 else np.ones_like(one.contraction)
+    steps = one.contraction if one.contractions is None else one.contractions
+    slope = steps / (1.0 - share) if share < 1.0 else np.ones_like(steps)
     near = near_measured(one.predicted, measured)
-    return from_measured(measured, one.contraction, slope, near, one.start)
+    return from_measured(measured, steps, slope, near, one.start)
 
 
 def _following(one: MechanismFit, curves: Measured, observations: Observations) -> Observations:

@@ -97,6 +97,12 @@ class RoundModel(ABC):
     ) -> LongRun:
         """Return plateaus and contractions (s, m) of the same arguments."""
 
+    def contractions(
+        self, alpha: FloatArray, own: FloatArray, observations: Observations
+    ) -> FloatArray | None:
+        """Return contractions of rounds 0 -> 1, 1 -> 2, ..., (s, k, m), where they change from round to round."""
+        return None
+
     def observed(self, observations: Observations, fresh_fraction: float | None) -> Observations:
         """Return the columns with the errors of what the mechanism's curves rest on besides, if there are any."""
         return observations

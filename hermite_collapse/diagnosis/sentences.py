@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from .neighbour_sentences import bound_sentence, shortfall_sentence
 from .neighbours import separation
 from .observations import Observations
 from .round_models import CONTAINED_IN
+from .steadiness import on_steadiness
+from .training_sizes import TrainingSets
 from .verdict import (
     DISTANCES_MIX,
     IDENTIFIED,
@@ -30,6 +31,7 @@ _NAMES = {
     "truncation_time": "truncation time",
     "bandwidth": "bandwidth",
     "samples": "samples",
+    "time_factor": "factor of the truncation times",
     "slope": "slope",
     "energy": "energy",
     "gain": "gain",
@@ -45,7 +47,7 @@ def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Ob
     """Return the diagnosis in a few sentences."""
     parts = [
         *_conclusion(decision, fits, observations),
-        *(_too_steady(one) for one in fits.values() if one.scatters_too_little),
+        *on_steadiness(fits, observations),
         _critical_share(fits, decision.verdict, decision.leading),
         _closure(fits, observations),
     ]
@@ -79,39 +81,6 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
     ]
 
 
-class TrainingSets(NamedTuple):
-    """What was tried: the size of training sets, whether apart from the measured samples, and whether it was given."""
-
-    samples: int
-    apart: bool
-    size_is_given: bool
-
-    @property
-    def assumed(self) -> str:
-        """What they were taken as."""
-        if self.size_is_given:
-            return "training sets without the measured samples"
-        others = ", others than the measured ones" if self.apart else ""
-        return f"training sets of about {self.samples} samples{others}, fresh ones drawn anew"
-
-    @property
-    def otherwise(self) -> str:
-        """What is assumed where nobody says more."""
-        return "among them" if self.size_is_given else "the ones that trained, beside all of the data"
-
-    @property
-    def unsaid(self) -> str:
-        """What decides."""
-        return "whether the measured samples" if self.size_is_given else "how many samples"
-
-    @property
-    def options(self) -> str:
-        """What to give to measure."""
-        if self.size_is_given:
-            return "--apart or --no-apart"
-        return "--training-samples and --apart" if self.apart else "--training-samples"
-
-
 def of_training_sets(
     sets: TrainingSets,
     fits: dict[str, MechanismFit],
@@ -143,17 +112,6 @@ def of_training_sets(
         f"Undetermined: {sets.unsaid} trained each model is not said, and decides. If the measured samples were "
         f"{sets.otherwise}, everything is rejected; with {sets.assumed}, which the scatter does not contradict, these "
         f"are not: {left}. Give {sets.options} to measure."
-    )
-
-
-def _too_steady(one: MechanismFit) -> str:
-    """Return why a refit is rejected whose curves fit."""
-    samples = one.parameters["samples"]
-    assert samples is not None
-    scatter = 100.0 * np.sqrt(2.0 / samples.value)
-    return (
-        f"Refitting is rejected since the rounds are too steady: sets of {significant(samples.value, 2)} samples, "
-        f"which lose so much variance, would scatter it by {significant(scatter, 2)} % a round."
     )
 
 
@@ -279,7 +237,7 @@ def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: O
     if observations.are_shapeless:
         return f"{_capital(DISTANCES_MIX)}."
     general = fits.get("score_error")
-    if general is None or len(fits) < 3:
+    if general is None or len(fits) < 3 or any(one.mean_of_runs is not None for one in fits.values()):
         return ""
     wanted = []
     fresh = general.parameters.get("fresh_fraction")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .changing_truncation import scheduled_of
 from .fitting import PROFILE_RISE, MechanismFit, fit
 from .measured import Measured
 from .observations import Observations
@@ -26,12 +27,48 @@ RELATIVE_SIZES_APART = (1 / 8, 1 / 2, 2.0, 16.0)
 """and where the measured samples are none of theirs."""
 
 
-class TrainingSize(NamedTuple):
-    """Training sets of one size, apart from the measured samples or not, and the curves with what follows."""
+class TrainingSets(NamedTuple):
+    """What was tried: the size of training sets, whether apart from the measured samples, and what follows.
+
+    Attributes
+    ----------
+    samples : int
+    apart : bool
+    size_is_given : bool
+        Whether the samples were told, and what is tried is whether they are apart.
+    observations : Observations
+        The curves with the errors that follow.
+    """
 
     samples: int
     apart: bool
+    size_is_given: bool
     observations: Observations
+
+    @property
+    def assumed(self) -> str:
+        """What they were taken as."""
+        if self.size_is_given:
+            return "training sets without the measured samples"
+        others = ", others than the measured ones" if self.apart else ""
+        return f"training sets of about {self.samples} samples{others}, fresh ones drawn anew"
+
+    @property
+    def otherwise(self) -> str:
+        """What is assumed where nobody says more."""
+        return "among them" if self.size_is_given else "the ones that trained, beside all of the data"
+
+    @property
+    def unsaid(self) -> str:
+        """What decides."""
+        return "whether the measured samples" if self.size_is_given else "how many samples"
+
+    @property
+    def options(self) -> str:
+        """What to give to measure."""
+        if self.size_is_given:
+            return "--apart or --no-apart"
+        return "--training-samples and --apart" if self.apart else "--training-samples"
 
 
 def misfit(observations: Observations, fits: dict[str, MechanismFit]) -> float:
@@ -46,7 +83,7 @@ def mildest_size(
     fresh: float | None,
     default: Observations,
     fits: dict[str, MechanismFit],
-) -> TrainingSize | None:
+) -> TrainingSets | None:
     """Return the training sets that reject fewest mechanisms, of those that the scatter does not contradict.
 
     These are within 3.84 of the smallest misfit.  None where no such size rejects fewer than the default assumption.
@@ -63,13 +100,15 @@ def mildest_size(
     fits : dict of str to MechanismFit
         Of these.
     """
-    tried: list[tuple[float, int, TrainingSize]] = []
+    tried: list[tuple[float, int, TrainingSets]] = []
     curves = measured.only(np.array([measured.names.index(name) for name in default.names]))
     for size, apart in _candidates(curves):
-        observations = followed(curves.replace(training_samples=size, apart=apart), fresh)
+        observations = followed(
+            curves.replace(training_samples=size, apart=apart), fresh, scheduled_of(models)
+        )
         if observations.names == default.names:
             own = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
-            sets = TrainingSize(size, apart, observations)
+            sets = TrainingSets(size, apart, measured.training_samples is not None, observations)
             tried.append((misfit(observations, own), _rejections(own), sets))
     known = misfit(default, fits)
     least = min([known, *(value for value, _, _ in tried)])

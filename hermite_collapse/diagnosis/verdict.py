@@ -85,7 +85,7 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     if _is_constant(general, observations):
         return Decision(UNDETERMINED, general, "nothing changes beyond the errors")
     candidate = _only_candidate(fits, observations)
-    if candidate is None:
+    if candidate is None or candidate.mean_of_runs is not None:  # refits of one run would not be so steady
         return _without_name(fits, general, observations)
     apart = separation(candidate, fits, observations)
     decision = (
@@ -168,7 +168,7 @@ def _is_worse(one: MechanismFit, fits: dict[str, MechanismFit]) -> bool:
 
 def is_overdetermined(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
     """Return whether the curves fix more numbers than the mechanism has."""
-    if one.name == "sampler":
+    if one.name == "sampler" or one.contractions is not None:  # given steps, and rounds that differ as given
         return True
     if _is_nameless(one):
         return False

@@ -351,7 +351,7 @@ def test_gaussian_refits_are_refits_and_their_plateau_lies_above_no_real_digit()
         ({"curve": np.ones(5), "mechanism": "guidance"}, "mechanism must be one of"),
         ({"curve": np.ones(5), "data": 1.0}, "data must be left out where the curve has a round 0"),
         ({"curve": -np.ones(5), "kind": "variances"}, "curve must hold variances >= 0"),
-        ({"curve": np.ones(5), "truncation_time": [0.1, -0.2]}, "truncation_time must be >= 0"),
+        ({"curve": np.ones(5), "truncation_time": [0.1, -0.2]}, "truncation_time must hold times >= 0, got -0.2"),
         ({"curve": np.ones(3), "covariance": np.ones((3, 3))}, "covariance must be positive definite"),
         (
             {"curve": np.ones(3), "covariance": np.ones((2, 2))},

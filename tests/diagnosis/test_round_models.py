@@ -13,6 +13,7 @@ from hermite_collapse.diagnosis.affine_models import (
     ScoreErrorModel,
     TruncationModel,
 )
+from hermite_collapse.diagnosis.changing_truncation import ScheduledTruncation
 from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.round_models import AffineModel, geometric
 from hermite_collapse.diagnosis.sampler_model import SamplerModel
@@ -61,7 +62,7 @@ def test_a_schedule_of_truncation_times_is_followed_and_its_last_time_kept():
     times = (0.4, 0.1, 0.02)
     exact = hc.mode_factors([1, 3], fresh_fraction=0.2, truncation_time=[*times, 0.02, 0.02], rounds=5)
     observations = observed(exact, "factors", degrees=[1, 3])
-    model = TruncationModel(0.5, times)
+    model = ScheduledTruncation(0.5, hc.schedules.Explicit(times))
     arguments = (np.array([[0.2]]), np.empty((1, 0)), np.ones((1, 2)), observations)
     np.testing.assert_allclose(model.predict(*arguments)[0], exact, rtol=1e-12)
     limit = hc.attenuation([1, 3], fresh_fraction=0.2, truncation_time=0.02)

@@ -44,6 +44,10 @@ Times = Annotated[
         negative=(),
     ),
 ]
+Factor = Annotated[
+    bool,
+    Parameter(help="The truncation times of rounds are known up to a factor, which is fitted.", negative=()),
+]
 Rate = Annotated[float, Parameter(help="theta of the process, per unit of OU time. Default: 0.5.")]
 Mechanism = Annotated[
     str | None,
@@ -86,6 +90,7 @@ def run(
     kind: Kind = None,
     fresh_fraction: Fresh = None,
     truncation_time: Times = None,
+    fit_factor: Factor = False,
     rate: Rate = 0.5,
     mechanism: Mechanism = None,
     columns: Columns = None,
@@ -124,6 +129,7 @@ def run(
         kind=kind,
         fresh_fraction=fresh_fraction,
         truncation_time=times,
+        fit_factor=fit_factor,
         rate=rate,
         mechanism=mechanism,
         data=None if data is None else np.array(data) if len(data) > 1 else data[0],

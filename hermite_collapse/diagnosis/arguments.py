@@ -1,0 +1,104 @@
+"""What `diagnose` is asked: the kind of a table's columns, held truncation times, and the mechanisms to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..core import checks
+from ..core.errors import InputError
+from ..pipeline.mechanism import Mechanism
+from ..recursion.schedules import Constant, Schedule, as_schedule
+from ..storage.curves import Curve
+from .affine_models import TruncationModel
+from .catalogue import models_to_try
+from .changing_truncation import ScheduledTruncation
+from .gathering import KINDS, UNKNOWN_KIND
+from .observations import UNKNOWN, Observations
+from .round_models import RoundModel
+from .sampler_model import SamplerModel
+
+
+def models_of(
+    observations: Observations,
+    asked: str | None,
+    truncation: RoundModel,
+    sampler: Mechanism | None,
+) -> list[RoundModel]:
+    """Return the mechanisms to try: the one that is asked for, or all that say something of such curves."""
+    models = models_to_try(truncation=truncation, sampler=sampler)
+    if sampler is not None and not SamplerModel.of(sampler).speaks_of(observations):
+        raise InputError(
+            "sampler must be left out for factors and distances: its steps are a map of variances, got "
+            f"{', '.join(observations.names)}."
+        )
+    if asked is None:
+        return [model for model in models if model.speaks_of(observations)]
+    wanted = [model for model in models if model.name == asked]
+    if not wanted:
+        raise InputError('sampler must be given where mechanism is "sampler", got none.')
+    if not wanted[0].speaks_of(observations):
+        if observations.are_shapeless:
+            what = "columns of unknown kind" if np.any(observations.degrees == UNKNOWN) else "distances"
+            raise InputError(f"mechanism must be 'affine' for {what}, which fix no more, got {asked!r}.")
+        raise InputError(
+            f"mechanism must say something of factors, got {asked!r}, which speaks of variances."
+        )
+    return wanted
+
+
+def kind_of(curve: Curve, asked: str | None) -> str:
+    """Return the kind of a table's columns: what is asked for, what they say, or that it is unknown."""
+    if asked is not None:
+        return checks.one_of(asked, KINDS, "kind")
+    if curve.kind is not None:
+        return curve.kind
+    return UNKNOWN_KIND if curve.degrees is None else "factors"
+
+
+def is_of_unknown_kind(curve: Curve, asked: str | None) -> bool:
+    """Return whether nobody says what a table's columns are."""
+    return kind_of(curve, asked) == UNKNOWN_KIND
+
+
+def unknown_kind(curve: Curve) -> str:
+    """Return what a table does not say of its columns, and how to say it."""
+    name = curve.names[0]
+    return (
+        f"What {', '.join(curve.names)} is, the table does not say, so that only a rate and a plateau were fitted: say "
+        f"what it is, such as --columns '{name}=degree 2', '{name}=variance' or '{name}=distance', or by kind."
+    )
+
+
+def truncation_of(
+    value: float | Sequence[float] | Schedule | None, fit_factor: bool, curve: object, rate: float
+) -> RoundModel:
+    """Return truncation at given times, at a factor times these, or at one that is fitted.
+
+    Parameters
+    ----------
+    value : float, sequence of float or Schedule, optional
+        A table's own times serve where it is None.
+    fit_factor : bool
+    curve : object
+    rate : float
+    """
+    given = curve.truncation_times if value is None and isinstance(curve, Curve) else value
+    if given is None:
+        if fit_factor:
+            raise InputError("truncation_time must be given where fit_factor is, got none.")
+        return TruncationModel(rate)
+    schedule = as_schedule(given)
+    if isinstance(schedule, Constant):
+        return TruncationModel(rate, None if fit_factor else schedule.time)
+    if fit_factor and schedule.total == 0.0:
+        raise InputError("truncation_time must hold a time > 0 where fit_factor is given, got zeros only.")
+    return ScheduledTruncation(rate, schedule, fit_factor)
+
+
+def none_of(given: Mapping[str, object], what: str) -> None:
+    """Refuse arguments that the curve itself answers."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name} must be left out with {what}, which says so itself, got {value!r}.")

@@ -1,0 +1,109 @@
+"""Whether truncation times that change from round to round describe the curves better than constant mechanisms do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.numbers import p_value, significant
+from .affine_models import TruncationModel
+from .changing_truncation import DriftingTruncation
+from .fitting import PROFILE_RISE, MechanismFit, fit
+from .observations import Observations
+from .own_rounds import fit_of_own_rounds
+from .round_models import AffineModel, RoundModel
+from .training_sizes import misfit
+
+_CLEAR = 1e-3
+"""p-value of a constant time beside a trend, below which residuals by round show one."""
+
+
+class Trend(NamedTuple):
+    """Truncation at a time that grows or shrinks by one factor a round.
+
+    Attributes
+    ----------
+    one : MechanismFit
+    misfit : float
+        -2 log likelihood with the price of its parameters.
+    gain : float
+        p-value of a constant time beside it.
+    first, last : float
+        Times of the first and the last round.
+    rounds : int
+    is_constant_rejected : bool
+        Whether truncation at one time is rejected by itself.
+    """
+
+    one: MechanismFit
+    misfit: float
+    gain: float
+    first: float
+    last: float
+    rounds: int
+    is_constant_rejected: bool
+
+    @property
+    def text(self) -> str:
+        """What a reader may do about it."""
+        way = "grows" if self.last > self.first else "shrinks"
+        begin = (
+            "Truncation at one time is rejected, but one that {} describes the curves (p = {})"
+            if self.is_constant_rejected
+            else "Truncation at one time is not rejected by itself, but one that {} describes the curves clearly "
+            "better (p = {})"
+        )
+        times = (
+            f"{way} from round to round, from about {significant(self.first, 2)} in round 1 to "
+            f"{significant(self.last, 2)} in round {self.rounds},"
+        )
+        p = self.one.p_value if self.is_constant_rejected else self.gain
+        return (
+            f"{begin.format(times, p_value(p))}: if truncation times were scheduled, give them as truncation_time "
+            "(--truncation-time), with fit_factor (--fit-factor) where they are known up to a factor."
+        )
+
+
+def trend_of(
+    fits: Mapping[str, MechanismFit],
+    observations: Observations,
+    models: Sequence[RoundModel],
+    fresh: float | None,
+) -> Trend | None:
+    """Return a trend of truncation times, where residuals by round show one.
+
+        chi-square at a constant time - chi-square >= 10.83,     misfit + 3.84 < misfit of each other mechanism
+
+    The second is asked of mechanisms that are not rejected; a rate and a plateau of each curve are none.
+
+    Parameters
+    ----------
+    fits : mapping of str to MechanismFit
+        Of the models.
+    observations : Observations
+    models : sequence of RoundModel
+    fresh : float, optional
+        If held.
+    """
+    constant = next((model for model in models if isinstance(model, TruncationModel)), None)
+    if constant is None or constant.time is not None or not observations.has_errors:
+        return None
+    accepted = [one for name, one in fits.items() if name != AffineModel.name and one.is_accepted]
+    model, fitted = DriftingTruncation(constant.rate), observations
+    one = fit(model, fitted, fresh_fraction=fresh)
+    if not accepted:
+        one, fitted = fit_of_own_rounds(one, model, fitted, fresh)
+    if not one.is_accepted:
+        return None
+    own_misfit = misfit(fitted, {one.name: one})
+    if any(misfit(fitted, {other.name: other}) <= own_misfit + PROFILE_RISE for other in accepted):
+        return None
+    still = fit(model, fitted, fresh_fraction=fresh, fixed={"drift": 0.0})
+    gain = still.gain_p_value(one)
+    if gain >= _CLEAR:
+        return None
+    own = np.array([[one.fitted["truncation_time"][0], one.fitted["drift"][0]]])
+    times, last = model.times(own, observations.last)[0], observations.last
+    return Trend(one, own_misfit, gain, float(times[0]), float(times[-1]), last, fits[one.name].is_rejected)
