@@ -27,6 +27,11 @@ import numpy as np
 from ..core.types import FloatArray
 
 
+def turned(forms: FloatArray, axes: FloatArray) -> FloatArray:
+    """Return axes^T G axes of forms G (..., b, b)."""
+    return np.asarray(axes.T @ forms @ axes)
+
+
 class BackStep(NamedTuple):
     """One round: axes of its training law, divided differences of V and of the gain, gain, means."""
 
@@ -42,10 +47,11 @@ class BackStep(NamedTuple):
     def back(self, forms: FloatArray, means: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return H and gamma(W) g of forms G (..., b, b) and g (..., b)."""
         along = means @ self.axes
-        product = self.gain_differences * (along[..., :, None] * self.mean)
-        inside = self.differences * (self.axes.T @ forms @ self.axes)
-        inside = inside + 0.5 * (product + product.swapaxes(-1, -2))
-        return self.axes @ inside @ self.axes.T, (along * self.gain) @ self.axes.T
+        inside = self.differences * turned(forms, self.axes)
+        if along.any():
+            product = 0.5 * along[..., :, None] * self.mean
+            inside += self.gain_differences * (product + product.swapaxes(-1, -2))
+        return turned(inside, self.axes.T), (along * self.gain) @ self.axes.T
 
 
 def forms_of_data(steps: list[BackStep], fresh_fraction: float, count: int) -> FloatArray:
@@ -102,7 +108,7 @@ def errors_of(forms: FloatArray, covariance: FloatArray) -> DataErrors:
     rest[..., first, first] -= by_starts
     values, axes = np.linalg.eigh(covariance)
     root = (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T
-    rows = (root @ rest @ root).reshape(rounds * count, size * size)
+    rows = turned(rest, root).reshape(rounds * count, size * size)
     joint = 2.0 * (rows @ rows.T).reshape(rounds, count, rounds, count)
     moved = rows.reshape(rounds, count, size, size)
     with_starts = 2.0 * np.einsum("la,rcab,lb->rcl", root[:count], moved, root[:count], optimize=True)

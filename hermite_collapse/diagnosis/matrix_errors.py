@@ -5,7 +5,8 @@ An error E of the covariance of round i becomes, with the axes u and variances w
     T_i(E) = (1 - alpha) U (V[w, w] * U^T E U) U^T,       V[w_j, w_k] divided differences, * by entries.
 
 The variance of direction q in round j is moved by the errors of all rounds before, tr(G_ij E_i) with G_jj = q q^T and
-G_ij = T_i(G_{i+1, j}), since T_i is symmetric.  For N Gaussian samples of a law S
+G_ij = T_i(G_{i+1, j}), since T_i is symmetric.  The law S_{i+1} is diagonal in the axes U of round i, in which forms of
+round i + 1 are kept.  For N Gaussian samples of a law S
 
     Cov(tr(G E), tr(H E)) = 2 tr(G S H S) / N.
 
@@ -15,28 +16,96 @@ give is what the directions pass to each other; what the measured samples say of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ..core.types import FloatArray, IntArray
+from .data_errors import turned
 from .measured import Measured
-
-_AtRound = Callable[[FloatArray, int], FloatArray]
 
 
 class Step(NamedTuple):
-    """One round: covariance of the law before it (b, b), axes of its training law, and divided differences of V."""
+    """One round: axes of its training law (b, b), divided differences of V, the model's variances along the axes."""
 
-    law: FloatArray
     axes: FloatArray
     differences: FloatArray
+    made: FloatArray
 
-    def back(self, forms: FloatArray) -> FloatArray:
-        """Return U (V[w, w] * U^T G U) U^T of forms G (c, b, b)."""
-        inside = self.differences * (self.axes.T @ forms @ self.axes)
-        return np.asarray(self.axes @ inside @ self.axes.T)
+
+class _Forms(Protocol):
+    """Forms G_ij (n, c, ...) of later rounds j in the frame of round i, and how they run backwards."""
+
+    def own(self, i: int) -> FloatArray:
+        """Return q q^T of all directions, (c, ...)."""
+
+    def back(self, forms: FloatArray, i: int) -> FloatArray:
+        """Return what forms of round i + 1 are before the map from round i."""
+
+    def products(self, forms: FloatArray, i: int) -> FloatArray:
+        """Return tr(G S_i H S_i) of all pairs, (n, c, n, c)."""
+
+    def products_of_data(self, forms: FloatArray, i: int) -> FloatArray:
+        """Return tr(G S_0 H S_0) of all pairs of forms of round i, (n, c, n, c)."""
+
+
+@dataclass(frozen=True)
+class _Matrices:
+    """Forms of matrices: in round i along the axes in which its law is diagonal, those of the training law before."""
+
+    steps: Sequence[Step]
+    frames: Sequence[FloatArray]
+    roots: Sequence[FloatArray]
+    count: int
+
+    @classmethod
+    def of(cls, data: FloatArray, steps: Sequence[Step], count: int) -> _Matrices:
+        values, axes = np.linalg.eigh(data)
+        variances = [values, *(step.made for step in steps)]
+        frames = [axes, *(step.axes for step in steps)]
+        return cls(steps, frames, [np.sqrt(np.maximum(one, 0.0)) for one in variances], count)
+
+    def own(self, i: int) -> FloatArray:
+        rows = self.frames[i][: self.count]
+        return np.asarray(rows[:, :, None] * rows[:, None, :])
+
+    def back(self, forms: FloatArray, i: int) -> FloatArray:
+        step = self.steps[i]
+        return turned(step.differences * forms, step.axes.T @ self.frames[i])
+
+    def products(self, forms: FloatArray, i: int) -> FloatArray:
+        return _traces(forms * (self.roots[i][:, None] * self.roots[i]))
+
+    def products_of_data(self, forms: FloatArray, i: int) -> FloatArray:
+        return _traces(turned(forms, self.frames[i].T @ (self.frames[0] * self.roots[0])))
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Numbers g of forms g q q^T: each direction by itself."""
+
+    slopes: FloatArray
+    squares: Sequence[FloatArray]
+
+    def own(self, i: int) -> FloatArray:
+        return np.ones(self.slopes.shape[1])
+
+    def back(self, forms: FloatArray, i: int) -> FloatArray:
+        return self.slopes[i] * forms
+
+    def products(self, forms: FloatArray, i: int) -> FloatArray:
+        return np.asarray(forms[:, :, None, None] * forms * self.squares[i][:, None, :])
+
+    def products_of_data(self, forms: FloatArray, i: int) -> FloatArray:
+        return self.products(forms, 0)
+
+
+def _traces(forms: FloatArray) -> FloatArray:
+    """Return tr(G H) of all pairs of symmetric forms (n, c, b, b), (n, c, n, c)."""
+    rows = forms.reshape(-1, forms.shape[-1] ** 2)
+    return np.asarray((rows @ rows.T).reshape(forms.shape[:2] * 2))
 
 
 class _Sizes(NamedTuple):
@@ -49,7 +118,7 @@ class _Sizes(NamedTuple):
 
 
 def passed_between(
-    measured: Measured, steps: Sequence[Step], last: FloatArray, old: float, slopes: FloatArray
+    measured: Measured, data: FloatArray, steps: Sequence[Step], old: float, slopes: FloatArray
 ) -> FloatArray:
     """Return what the errors that directions pass to each other add to the joint covariance of the curves, (r c, r c).
 
@@ -57,34 +126,21 @@ def passed_between(
     ----------
     measured : Measured
         Of c directions, the first axes of the matrices.
+    data : array, shape (b, b)
+        Covariance of the data.
     steps : sequence of Step
         From round 0 to 1, 1 to 2, ...
-    last : array, shape (b, b)
-        Covariance of the last law.
     old : float
         1 - alpha.
     slopes : array, shape (k, c)
         By which an error along a direction comes back along it.
     """
-    laws = np.stack([*(step.law for step in steps), last])
-    count, size = slopes.shape[1], laws.shape[1]
-    values, axes = np.linalg.eigh(laws)
-    roots = (axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ axes.swapaxes(1, 2)
-    own = np.zeros((count, size, size))
-    own[np.arange(count), np.arange(count), np.arange(count)] = 1.0
-    squares = np.square(laws[:, :count, :count])
-
-    def rooted(forms: FloatArray, i: int) -> FloatArray:
-        rows = (roots[i] @ forms @ roots[i]).reshape(-1, size * size)
-        return np.asarray((rows @ rows.T).reshape(len(forms), count, -1, count))
-
-    def by_direction(factors: FloatArray, i: int) -> FloatArray:
-        return factors[:, :, None, None] * factors * squares[i][:, None, :]
-
+    count = slopes.shape[1]
+    parts = [(step.axes[:count] * step.made) @ step.axes[:count].T for step in steps]
+    squares = [np.square(law) for law in (data[:count, :count], *parts)]
     sizes, rounds = _sizes(measured, old), measured.rounds.astype(np.int64)
-    full = _joint(own, lambda forms, i: steps[i].back(forms), rooted, rounds, sizes, old)
-    alone = _joint(np.ones(count), lambda factors, i: slopes[i] * factors, by_direction, rounds, sizes, old)
-    return full - alone
+    full = _joint(_Matrices.of(data, steps, count), count, rounds, sizes, old)
+    return full - _joint(_Alone(slopes, squares), count, rounds, sizes, old)
 
 
 def _sizes(measured: Measured, old: float) -> _Sizes:
@@ -105,33 +161,22 @@ def _sizes(measured: Measured, old: float) -> _Sizes:
     return _Sizes(passed, fresh, shares, of_round)
 
 
-def _joint(
-    own: FloatArray, back: _AtRound, products: _AtRound, rounds: IntArray, sizes: _Sizes, old: float
-) -> FloatArray:
-    """Return the covariance of tr(q q^T S_j) over Gaussian samples.
-
-    Parameters
-    ----------
-    own : array, shape (c, ...)
-        Forms q q^T.
-    back : callable
-        Of forms (n, c, ...) and i: what they are before the map from round i to i + 1.
-    products : callable
-        Of forms (n, c, ...) and i: tr(G S_i H S_i) of all pairs, shape (n, c, n, c).
-    """
-    count = len(own)
+def _joint(kind: _Forms, count: int, rounds: IntArray, sizes: _Sizes, old: float) -> FloatArray:
+    """Return the covariance of tr(q q^T S_j) over Gaussian samples of c directions, (r c, r c)."""
     result = np.zeros((len(rounds), count, len(rounds), count))
-    forms = np.broadcast_to(own, (len(rounds), *own.shape)).copy()  # G_ij at the present i
+    forms = np.empty((0, *kind.own(0).shape))  # G_ij at the present i
     for i in range(int(rounds[-1]), -1, -1):
         first, after = int(np.searchsorted(rounds, i)), int(np.searchsorted(rounds, i, side="right"))
         if after < len(rounds):
-            plain = back(forms[after:], i)
-            forms[after:] = plain * (old if i > 0 else 1.0)
+            plain = kind.back(forms, i)
             if np.isfinite(sizes.fresh[i]):
-                result[after:, :, after:] += 2.0 / sizes.fresh[i] * products(plain, 0)
+                result[after:, :, after:] += 2.0 / sizes.fresh[i] * kind.products_of_data(plain, i)
+            forms = plain * (old if i > 0 else 1.0)
+        if first < after:
+            forms = np.concatenate([kind.own(i)[None], forms])
         later = np.arange(first, len(rounds)) >= after
         both, one = later[:, None] & later, later[:, None] ^ later
         measured = np.where(one, sizes.shares[i], 1.0) / sizes.measured[i]
         weight = 2.0 * np.where(both, 1.0 / sizes.passed[i], measured)
-        result[first:, :, first:] += weight[:, None, :, None] * products(forms[first:], i)
+        result[first:, :, first:] += weight[:, None, :, None] * kind.products(forms, i)
     return result.reshape(len(rounds) * count, -1)

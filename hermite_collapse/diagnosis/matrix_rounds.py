@@ -28,6 +28,7 @@ from .measured import Measured
 from .moments import Moments
 
 _NEAR = 1e-5  # relative distance of variances at which a divided difference is the slope between them
+_ROUNDING = 1e-14  # of the largest variance; what is smaller is none, and must not grow over many rounds
 _GRID = VARIANCES[::4]  # of gains, which straight lines in log w follow to 1e-6
 _LOG_GRID = np.log(_GRID)
 
@@ -120,14 +121,15 @@ class MatrixRounds:
         between = (alpha * old)[:, :, None] * drift[:, :, None] * drift[:, None, :]
         mixed = alpha[:, :, None] * law.covariance + old[:, :, None] * model.covariance + between
         values, axes = np.linalg.eigh(mixed)
-        variances = np.maximum(values, 0.0)
+        variances = np.where(values > _ROUNDING * values[:, -1:], values, 0.0)
         image, slope = self.interpolant.with_slope(variances)
         gain = np.interp(np.log(np.maximum(variances, _GRID[0])), _LOG_GRID, _gains(self.mechanism))
         mean = np.einsum("sbj,sb->sj", axes, alpha * law.mean + old * model.mean)
         bias = np.zeros_like(image)
         if scatter is not None:
             of_model, of_data = (np.sum(axes * (one.covariance @ axes), axis=1) for one in (model, law))
-            bias = scatter.bias(self.interpolant, variances, of_model, of_data)
+            added = scatter.bias(self.interpolant, variances, of_model, of_data)
+            bias = np.where(variances > 0.0, added, 0.0)
         return Trained(variances, axes, mean, image, slope, gain, bias)
 
     def gain_differences(self, trained: Trained) -> FloatArray:

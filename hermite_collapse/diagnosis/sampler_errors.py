@@ -12,6 +12,7 @@ directions pass to each other (`matrix_errors`), and the errors of moments of un
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class _Rounds(NamedTuple):
     curves: FloatArray
     slopes: FloatArray
     steps: list[Step]
-    last: FloatArray
+    data: FloatArray
     errors: DataErrors | None
 
 
@@ -67,11 +68,12 @@ def with_own_errors(
         return observations
     measured, guesses = observations.measured, np.maximum(observations.start_guesses, 0.0)
 
-    def misfit(share: float) -> float:
-        return _under(rounds, observations, measured, share, guesses).misfit
+    @cache
+    def under(share: float) -> _Hypothesis:
+        return _under(rounds, observations, measured, share, guesses)
 
-    share = _smallest(misfit) if fresh_fraction is None else fresh_fraction
-    one = _under(rounds, observations, measured, share, guesses)
+    share = _smallest(lambda share: under(share).misfit) if fresh_fraction is None else fresh_fraction
+    one = under(share)
     if len(observations.free_starts) == 0:
         return one.observations
     return _under(rounds, observations, measured, share, one.starts).observations
@@ -136,15 +138,14 @@ def _made(rounds: MatrixRounds, observations: Observations, share: float, starts
     curves, slopes, steps, back = [starts], [], [], []
     for _ in range(observations.last):
         trained = rounds.trained(alpha, law, model, scatter)
-        differences = trained.differences[0]
-        steps.append(Step(model.covariance[0], trained.axes[0], differences))
+        steps.append(Step(trained.axes[0], trained.differences[0], (trained.image + trained.bias)[0]))
         if needs_errors:
             back.append(_back_step(rounds, trained, law, model))
         slopes.append(trained.slopes(count)[0])
         model = trained.model
         curves.append(model.along(count)[0])
     errors = errors_of(forms_of_data(back, share, count), law.covariance[0]) if needs_errors else None
-    return _Rounds(np.array(curves), np.array(slopes), steps, model.covariance[0], errors)
+    return _Rounds(np.array(curves), np.array(slopes), steps, law.covariance[0], errors)
 
 
 def _back_step(rounds: MatrixRounds, trained: Trained, law: Law, model: Law) -> BackStep:
@@ -162,7 +163,7 @@ def _back_step(rounds: MatrixRounds, trained: Trained, law: Law, model: Law) -> 
 def _widened(observations: Observations, measured: Measured, made: _Rounds, old: float) -> Observations:
     """Return the curves with what directions pass to each other, and the errors of moments of unseen data."""
     covariance = observations.covariance.copy()
-    added = passed_between(measured, made.steps, made.last, old, made.slopes)
+    added = passed_between(measured, made.data, made.steps, old, made.slopes)
     covariance[-len(added) :, -len(added) :] += added
     moments = observations.moments
     if moments is not None and moments.samples > 0 and made.errors is not None:

@@ -37,6 +37,7 @@ UNRESOLVED = "what was kept of the data's covariance does not fix their curves"
 _FAR = 5.0  # errors above which a value is far from a curve
 _ROUNDS_TO_LIMIT, _NEWTON_STEPS = 60, 12
 """Rounds after which a recursion is near its limit, and steps of Newton's method that reach it."""
+_SETTLED = 1e-4  # of a variance, moved by the last of them
 
 
 @lru_cache(maxsize=16)
@@ -162,7 +163,8 @@ class SamplerModel(RoundModel):
     def _matrix_limit(self, alpha: FloatArray, law: Law, observations: Observations) -> LongRun:
         """Return plateaus, and the parts of an error along a direction that come back along it after one round.
 
-        Arguments lie close to each other: their Newton steps begin where their mean leads.
+        Arguments lie close to each other: their Newton steps begin where their mean leads.  A direction that the last
+        of them still moves has no plateau in sight.
         """
         count, old = len(observations.names), 1.0 - alpha
         if len(alpha) == 0:
@@ -177,17 +179,23 @@ class SamplerModel(RoundModel):
             np.broadcast_to(model.mean, law.mean.shape),
         )
         scatter = None if scatter is None else scatter.at(alpha)
+        before = model.along(count)
         for _ in range(_NEWTON_STEPS):
             trained = self.maps.trained(alpha, law, model, scatter)
             axes, rates = trained.axes, old[:, :, None] * trained.differences
+            sizes = np.sqrt(trained.variances)
             rest = axes.swapaxes(1, 2) @ (trained.model.covariance - model.covariance) @ axes
             step = np.divide(rest, 1.0 - rates, out=np.zeros_like(rest), where=rates < 1.0)
+            # Narrow directions stay positive, and what does not vary stays so, whatever rounding leaves in them.
+            most = 0.5 * sizes[:, :, None] * sizes[:, None, :]
+            step = np.clip(step, -most, most)
             part = alpha * np.einsum("sbj,sb->sj", axes, law.mean) * trained.gain
             left = 1.0 - old * trained.gain
             mean = np.einsum(
                 "sbj,sj->sb", axes, np.divide(part, left, out=np.zeros_like(part), where=left > 0.0)
             )
+            before = model.along(count)
             model = Law(model.covariance + axes @ step @ axes.swapaxes(1, 2), mean)
-        trained = self.maps.trained(alpha, law, model)
-        rate = old * trained.slopes(count)
-        return LongRun(np.where(rate < 1.0, model.along(count), np.inf), rate)
+        rate, plateau = old * self.maps.trained(alpha, law, model).slopes(count), model.along(count)
+        settled = np.abs(plateau - before) <= _SETTLED * plateau
+        return LongRun(np.where((rate < 1.0) & settled, plateau, np.inf), rate)
