@@ -24,7 +24,7 @@ DATA = r"(?:the )?(?:data|real|reference|baseline|initial|original|first|(?:gen(
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _ENDS = r"([+-]?\d+(?:\.\d+)?)\s*(?:,|;|\bto\b|\.\.+|…|–|—|(?<=\b0)-|(?<=\b0\.0)-)\s*([+-]?\d+(?:\.\d+)?)"
 """Of a range; a hyphen may be a minus in 10-3."""
-_RANGE = re.compile(rf"[(\[{{]\s*[\[(]?\s*(?:in )?{_ENDS}\s*[)\]}}]{{1,2}}")
+_RANGE = re.compile(rf"[(\[{{]\s*(?:in |range |within )?\s*[\[(]?\s*{_ENDS}\s*[)\]}}]{{1,2}}")
 _ARGUMENT = re.compile(r"[a-z](?:[_ ]?[\dnit])?")
 """As x, x_t or x1 in Var(x)."""
 _NUMBER = r"[\d][\d ,.'’]*k?"

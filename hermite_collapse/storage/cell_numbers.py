@@ -85,14 +85,18 @@ def _number(text: str) -> Number:
         return Number(plain_float(match[1]) * power, float(match[2]) * unit * power)
     if match := _UP_AND_DOWN.fullmatch(re.sub(r"[${}]", "", text)):
         value, up, down = (plain_float(part) for part in match.groups())
-        return Number(value, _alike(up, down, "errors up and down"))
+        return Number(value, _alike(up, down, "errors up and down that differ"))
     if (match := _ENDS.fullmatch(text)) and "%" not in text:
         ends = [part for part in _BETWEEN.split(match[2] or match[3]) if part]
         if len(ends) == 2:
             value, low, high = (plain_float(part) for part in (match[1], *ends))
             if not low <= value <= high:
                 raise ValueError("which is no interval about its value")
-            return Number(value, _alike(high - value, value - low, "ends of an interval"), is_interval=True)
+            return Number(
+                value,
+                _alike(high - value, value - low, "an interval that is not centred"),
+                is_interval=True,
+            )
     text = _ERROR_IN_BRACKETS.sub(lambda found: f"{found[1]} ± {found[2] or found[3]}", text)
     parts = [part.strip() for part in PLUS_MINUS.split(text.strip("() "))]
     if len(parts) not in (1, 2):
@@ -109,7 +113,7 @@ def _alike(up: float, down: float, what: str) -> float:
     """Return the mean of two errors; ValueError where they differ too much for one to say both."""
     mean = 0.5 * (up + down)
     if abs(up - down) > _ALIKE * mean:
-        raise ValueError(f"with {what} that differ: write one error")
+        raise ValueError(f"with {what}: write one error")
     return mean
 
 

@@ -79,6 +79,8 @@ class Curve(Value):
         Of rounds 1, 2, ..., where the table has them.
     error_freedom : ErrorFreedom or None
         On how much errors of averaged runs rest; None for errors that the table states.
+    runs : array, shape (r, m), or None
+        Of how many runs each value is the mean; None where the table does not say.
     """
 
     rounds: FloatArray
@@ -91,6 +93,7 @@ class Curve(Value):
     notes: tuple[str, ...] = ()
     truncation_times: tuple[float, ...] | None = None
     error_freedom: ErrorFreedom | None = None
+    runs: FloatArray | None = None
 
 
 @public
@@ -348,11 +351,11 @@ class _Table:
             if rounds[i] > 0 and math.isfinite(value):
                 times[int(rounds[i])] = value
         wanted = range(1, int(max(rounds)) + 1)
-        missing = [i for i in wanted if i not in times]
-        if missing:
+        missing = next((i for i in wanted if i not in times), None)
+        if missing is not None:
             raise InputError(
                 f"{self.argument} must have a truncation time of every round up to {len(wanted)}, got none of "
-                f"round {missing[0]}."
+                f"round {missing}."
             )
         return tuple(times[i] for i in wanted)
 

@@ -130,10 +130,10 @@ def error_form(name: str, parts: Sequence[str], *, in_cells: bool = False) -> Er
         divisor, text = half_width(level), f"half width of an interval at {level:g} %"
     if count is not None and is_scatter:
         if not _RUNS[0] <= count <= _RUNS[1]:
-            unread.append(f"n={count:g}")
+            unread.append(f"a scatter of {count:g}")
         text = f"standard deviation of {count:g}" if divisor == 1.0 else f"{text} of one of {count:g}"
         divisor *= math.sqrt(count) if count > 0.0 else 1.0
-    text = f"relative {text}" if is_relative else text
+    text = f"{text} relative to the value" if is_relative else text
     text = f"square of the {text}" if is_square else text
     return ErrorForm(divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread))
 

@@ -30,6 +30,7 @@ from .roles import (
     VARIANCE,
     Role,
     is_percent,
+    is_squared,
     plain_name,
 )
 
@@ -114,14 +115,12 @@ def readings_of(
         said[j], rest, is_unit = _factor(name, role.role, role.of, argument, (of or role).role)
         form = ErrorForm()
         if role.role == ERROR:
-            of_values = [*bracketed(role.of), plain_name(role.of)]
-            own = [part for part in _own_parts(name, role.of, rest) if not re.fullmatch("%|per ?cent", part)]
-            form = error_form(name, own)
-            left = [part for part in form.unread if part not in of_values and not _is_argument(part, role.of)]
-            left = [part for part in left if of is None or not changes_nothing(part, of.role)]
-            left += ["squared"] if is_unit and form.is_square else []
+            form, left = _form_of_errors(
+                name, role.of, rest, VALUE if of is None else of.role, is_unit=is_unit
+            )
         elif role.role in VALUES:
-            form = error_form(name, rest, in_cells=True)
+            own = [part for part in rest if part[0] != "k" or not changes_nothing(part, role.role)]
+            form = error_form(name, own, in_cells=True)
             left = [part for part in form.unread if not changes_nothing(part, role.role)]
         else:
             left = [part for part in [unread(rest, role.role)] if part is not None]
@@ -141,17 +140,25 @@ def readings_of(
     return readings
 
 
-def _own_parts(name: str, of: str, rest: Sequence[str]) -> list[str]:
-    """Return the parts in brackets in a name of errors that do not belong to the name of the values in it."""
-    if not _says(name, of):
-        return list(rest)
-    own = bracketed(name.strip()[len(of.strip()) :])
-    return [part for part in rest if part in own]
-
-
-def _is_argument(part: str, of: str) -> bool:
-    """Return whether a part names the values, as in se(fid)."""
-    return plain_name(part) == plain_name(of)
+def _form_of_errors(
+    name: str, of: str, rest: Sequence[str], role: str, *, is_unit: bool
+) -> tuple[ErrorForm, list[str]]:
+    """Return the form of errors of values with a name and a role, and what is not understood in their brackets."""
+    own = [part for part in rest if not re.fullmatch("%|per ?cent", part)]
+    if _says(name, of):
+        after = bracketed(name.strip()[len(of.strip()) :])
+        own = [part for part in own if part in after]
+    of_values, bare = bracketed(of), plain_name(re.sub(r"[(\[{].*", "", of))
+    unclear = [part for part in own if plain_name(part) in (bare, plain_name(of))]
+    own = [part for part in own if part not in unclear]
+    if re.search(r"\w[(\[{]", name):  # se(variance), not "error (variance)", which may be the square of one
+        unclear = []
+    form = error_form(name, own)
+    left = [part for part in form.unread if part not in of_values]
+    left = [part for part in left if part[0] == "k" or not changes_nothing(part, role)]
+    if role not in (VARIANCE, DEVIATION) and not is_squared(of):  # of 1, or of the value
+        left += [part for part in own if part.startswith("fraction")]
+    return form, [*unclear, *left, *(["squared"] if is_unit and form.is_square else [])]
 
 
 def require_no_factor(labels: Sequence[str], argument: str, role: str) -> None:

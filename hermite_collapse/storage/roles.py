@@ -136,6 +136,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
         _telling_part(name, plain_name(name, with_counts=True)) if plain.count(p) > 1 else p
         for name, p in zip(names, plain, strict=True)
     ]
+    plain = [_without_brackets(name, p, plain) for name, p in zip(names, plain, strict=True)]
     # "fid mean, fid std" are a column and its error.
     plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
@@ -192,6 +193,15 @@ def _telling_part(name: str, plain: str) -> str:
         if any(re.fullmatch(pattern, short) for pattern in (rf".+ (?:{_ERRORS})", rf"(?:{_ERRORS}) .+")):
             return short
     return plain
+
+
+def _without_brackets(name: str, plain: str, others: list[str]) -> str:
+    """Return what a name says without its brackets, where it says nothing with them: "variance (mean ± std)"."""
+    bare = plain_name(re.sub(r"[(\[{].*", " ", name))
+    if bare == plain or _own_role(plain, others) is not None or not re.search(r"[(\[{]", name):
+        return plain
+    is_value = bare not in others and _own_role(bare, []) is not None
+    return bare if is_value or re.fullmatch(_ERRORS, bare) else plain
 
 
 def _is_in_log(name: str) -> bool:

@@ -53,24 +53,27 @@ def one_row_a_round(cells: Cells) -> Cells:
 def without_row_numbers(cells: Cells, asked: Mapping[str, str]) -> tuple[Cells, list[str]]:
     """Leave out a column without a name that counts rows, as pandas and R write it, or take it for the rounds.
 
-    Beside a column of rounds it says nothing, from 0 on it says what the rows do, and from 1 on it is the rounds; what
-    other numbers are is asked for.
+    Beside a column of rounds it says nothing, and 0, 1, 2, ... says what the rows do; 1, 2, 3, ..., and either in
+    another order, are the rounds; what other numbers are is asked for.
     """
-    counts = [str(i) for i in range(len(cells.rows) + 1)]
+    counts = [str(i) for i in range(len(cells.rows))]
     by_name = [role.role for name in cells.names if (role := role_of_name(name)) is not None]
     has_rounds = ROUND in by_name or ROUND in asked.values()
     for j, name in enumerate(cells.names):
         column = [row[j].strip().removesuffix(".0") for row in cells.rows]
         is_label = name.strip().casefold() in _NAMELESS and name.strip() not in asked
-        if not is_label or len(set(column)) < len(column) or not all(map(str.isdecimal, column)):
+        if not is_label or len(set(column)) < max(len(column), 2) or not all(map(str.isdecimal, column)):
             continue
-        if has_rounds or column == counts[:-1]:
+        if has_rounds or column == counts:
             left = _of_columns(cells, [k for k in range(len(cells.names)) if k != j])
             return left, ["A column without a name that counts the rows was left out."]
-        if column == counts[1:]:
-            names = (*cells.names[:j], "round", *cells.names[j + 1 :])
-            note = "A column without a name that counts from 1 was taken for the rounds; the data would have the number 0."
-            return Cells(names, cells.rows), [note]
+        names = list(cells.names)
+        if sorted(map(int, column)) in (list(range(len(column))), list(range(1, len(column) + 1))):
+            names[j] = "round"
+            note = f"A column without a name was taken for the rounds, {column[0]}, {column[1]}, ...; the data have 0."
+            return Cells(tuple(names), cells.rows), [note]
+        names[j] = name.strip() or "index"  # a name to ask for its role by
+        return Cells(tuple(names), cells.rows), []
     return cells, []
 
 

@@ -155,7 +155,7 @@ def test_tables_without_rounds_say_where_they_begin(tmp_path):
     assert said in read_curve(tmp_path / "c.csv").notes
     (tmp_path / "c.csv").write_text(",variance\n" + rows("{i},{x}\n", 1))
     (note,) = read_curve(tmp_path / "c.csv").notes
-    assert note.startswith("A column without a name that counts from 1 was taken for the rounds")
+    assert note.startswith("A column without a name was taken for the rounds, 1, 2, ...")
     (tmp_path / "c.csv").write_text("round,variance\n" + rows("{i},{x}\n", 1))
     assert said not in read_curve(tmp_path / "c.csv").notes
 
