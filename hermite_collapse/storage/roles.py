@@ -136,9 +136,9 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
         _telling_part(name, plain_name(name, with_counts=True)) if plain.count(p) > 1 else p
         for name, p in zip(names, plain, strict=True)
     ]
-    plain = [_without_brackets(name, p, plain) for name, p in zip(names, plain, strict=True)]
     # "fid mean, fid std" are a column and its error.
     plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
+    plain = [_without_brackets(name, p, plain) for name, p in zip(names, plain, strict=True)]
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
     twice = [
         (n.strip(), p) for n, p in zip(names, plain, strict=True) if plain.count(p) > 1 and p not in alone
