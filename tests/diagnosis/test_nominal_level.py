@@ -10,7 +10,10 @@ import hermite_collapse as hc
 from hermite_collapse.diagnosis.affine_models import AutoencoderModel, TruncationModel
 from hermite_collapse.diagnosis.fitting import fit
 from hermite_collapse.diagnosis.reweighting import followed
+from hermite_collapse.diagnosis.sampler_model import SamplerModel
 from tests.diagnosis.channel_histories import channel_history
+from tests.diagnosis.test_sampler_errors import SAMPLERS, sampler_history
+from tests.diagnosis.test_sampler_errors import WIDTHS as WIDTHS_OF_SAMPLERS
 
 WIDTHS = np.geomspace(1.2, 0.2, 5)
 
@@ -65,10 +68,14 @@ def accepted(model, curves):
     return one.chi_square, one.freedom, one.is_rejected, (value - 0.2) / error
 
 
+def require_nominal_chi_square(chi_square, freedom, rejected):
+    assert chi_square.sum() / freedom.sum() == pytest.approx(1.0, abs=2.6 * np.sqrt(2.0 / freedom.sum()))
+    assert rejected.sum() <= 0.05 * len(rejected) + 3.1 * np.sqrt(0.05 * 0.95 * len(rejected))
+
+
 def require_nominal(found):
     chi_square, freedom, rejected, z = np.array(found).T
-    assert chi_square.sum() / freedom.sum() == pytest.approx(1.0, abs=2.6 * np.sqrt(2.0 / freedom.sum()))
-    assert rejected.sum() <= 0.05 * len(z) + 3.1 * np.sqrt(0.05 * 0.95 * len(z))
+    require_nominal_chi_square(chi_square, freedom, rejected)
     assert np.sqrt(np.mean(z**2)) == pytest.approx(1.0, abs=3.0 / np.sqrt(2.0 * len(z)))
 
 
@@ -97,3 +104,31 @@ def test_autoencoders_of_skewed_data_with_four_degrees():
         history = autoencoder_history(data, gain=0.95, residual=0.08, rounds=8, samples=1000, rng=rng)
         found.append(accepted(AutoencoderModel(), hc.measure(data, history, degrees=4)))
     require_nominal(found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("name", "unseen", "fresh", "real", "trained"),
+    [
+        ("ddpm", True, 0.1, 2000, 1000),
+        ("ddim", True, 0.2, 2000, 1000),
+        ("heun", True, 0.2, 4000, 2000),
+        ("ddim", False, 0.2, 4000, 2000),
+        ("ddpm", False, 0.2, 2000, 1000),
+    ],
+)
+def test_given_samplers_of_latents(name, unseen, fresh, real, trained):
+    """With the fresh fraction fitted, and held."""
+    model, found, held = SamplerModel.of(SAMPLERS[name][1]), [], []
+    for seed in range(80):
+        curves = sampler_history(
+            name, WIDTHS_OF_SAMPLERS["four"], fresh, real, trained, 8, 2000 + seed, unseen=unseen
+        )
+        one = fit(model, followed(curves, None))
+        value, error = one.fitted["fresh_fraction"]
+        found.append((one.chi_square, one.freedom, one.is_rejected, (value - fresh) / error))
+        one = fit(model, followed(curves, fresh), fresh_fraction=fresh)
+        held.append((one.chi_square, one.freedom, one.is_rejected))
+    require_nominal(found)
+    require_nominal_chi_square(*np.array(held).T)

@@ -26,6 +26,17 @@ def ddim(x, mean, w, rng):
     return x
 
 
+def ddpm(x, mean, w, rng):
+    """Ancestral steps with the variance of the posterior, 25 of them."""
+    levels = [*SIGNAL[np.arange(0, 1000, 40)[::-1]], 1.0]
+    for a, b in pairwise(levels):
+        deviation = x - np.sqrt(a) * mean
+        clean = mean + np.sqrt(a) * w / (a * w + 1 - a) * deviation
+        x = np.sqrt(b) * (1 - a / b) / (1 - a) * clean + np.sqrt(a / b) * (1 - b) / (1 - a) * x
+        x = x + np.sqrt((1 - a / b) * (1 - b) / (1 - a)) * rng.standard_normal(x.shape)
+    return x
+
+
 def heun(x, mean, w, rng):
     """EDM's second-order sampler."""
     sigmas = (80 ** (1 / 7) + np.arange(18) / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7
@@ -42,12 +53,18 @@ def heun(x, mean, w, rng):
 STEPS = hc.mechanisms.SamplerSteps
 SAMPLERS = {
     "ddim": (ddim, STEPS.ddim(steps=20)),
+    "ddpm": (ddpm, STEPS.ddpm(steps=25)),
     "heun": (heun, STEPS.edm(steps=18)),
 }
 
 
 def unseen_history(name, widths, *, fresh, real, trained, rounds, seed):
     """Measured generations of a sampler whose training sets are new samples and a part of the last generation."""
+    return sampler_history(name, widths, fresh, real, trained, rounds, seed, unseen=True)
+
+
+def sampler_history(name, widths, fresh, real, trained, rounds, seed, *, unseen):
+    """The same, or with training sets drawn anew from the measured data themselves."""
     rng = np.random.default_rng([31, seed])
     turn = np.linalg.qr(rng.normal(size=(len(widths),) * 2))[0]
     centre = 0.7 * rng.normal(size=len(widths))
@@ -58,14 +75,14 @@ def unseen_history(name, widths, *, fresh, real, trained, rounds, seed):
     data, last, generations = law(real), None, []
     for _ in range(rounds):
         new = trained if last is None else round(fresh * trained)
-        drawn = law(new)
+        drawn = law(new) if unseen else data[rng.integers(real, size=new)]
         if last is not None:
             drawn = np.concatenate([drawn, last[rng.permutation(trained)[: trained - new]]])
         w, axes = np.linalg.eigh(np.cov(drawn.T, bias=True))
         start = rng.standard_normal((trained, len(w)))
         last = SAMPLERS[name][0](start, drawn.mean(axis=0) @ axes, w, rng) @ axes.T
         generations.append(last)
-    return hc.measure(data, generations, degrees=0, unseen=True, training_samples=trained)
+    return hc.measure(data, generations, degrees=0, unseen=unseen, training_samples=trained)
 
 
 def test_the_covariance_is_that_of_the_likeliest_fresh_fraction():
