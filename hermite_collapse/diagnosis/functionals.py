@@ -156,4 +156,4 @@ def noise_powers(axes: ImageAxes, bands: Sequence[IntArray], mean: FloatArray) -
         if square > 0.0
         else np.zeros(axes.height * axes.width)
     )
-    return np.array([1.0 - float(taken[modes].mean()) for modes in bands])
+    return np.array([axes.share - float(taken[modes].mean()) for modes in bands])

@@ -8,23 +8,63 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from ..storage.images import to_pixels
 
 
 class ImageAxes(NamedTuple):
-    """How the numbers of one sample make up an image."""
+    """How the numbers of one sample make up an image.
+
+    Attributes
+    ----------
+    channels, height, width : int
+    channels_last : bool
+    measured : int array or None
+        Positions of the numbers of a sample in the image, where it holds others that are not measured; None: all.
+    """
 
     channels: int
     height: int
     width: int
     channels_last: bool
+    measured: IntArray | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of values of an image."""
+        return self.channels * self.height * self.width
+
+    @property
+    def share(self) -> float:
+        """Share of the values of an image that are measured."""
+        return 1.0 if self.measured is None else len(self.measured) / self.size
 
     def images(self, samples: FloatArray) -> FloatArray:
-        """Return samples (n, d) as (n, channels, height, width)."""
+        """Return samples (n, d) as (n, channels, height, width), with 0 where nothing is measured."""
+        if self.measured is not None:
+            flat = np.zeros((len(samples), self.size))
+            flat[:, self.measured] = samples
+            samples = flat
         if self.channels_last:
             return np.moveaxis(samples.reshape(-1, self.height, self.width, self.channels), 3, 1)
         return samples.reshape(-1, self.channels, self.height, self.width)
+
+    def positions(self) -> IntArray:
+        """Return the position in a sample of each value of a whole image, (channels, height, width)."""
+        order = np.arange(self.size)
+        if self.channels_last:
+            return np.moveaxis(order.reshape(self.height, self.width, self.channels), 2, 0)
+        return order.reshape(self.channels, self.height, self.width)
+
+    def part(self, selected: IntArray) -> ImageAxes:
+        """Return the axes of the values at some increasing positions of an image that is measured whole."""
+        if len(selected) == self.size:
+            return self
+        is_selected = np.isin(self.positions(), selected)
+        channels, rows, columns = (np.flatnonzero(is_selected.any(axis=a)) for a in ((1, 2), (0, 2), (0, 1)))
+        if len(selected) == len(channels) * len(rows) * len(columns):  # an image again
+            return ImageAxes(len(channels), len(rows), len(columns), self.channels_last)
+        return self._replace(measured=selected)
 
 
 def image_axes(shape: Sequence[int]) -> ImageAxes | None:

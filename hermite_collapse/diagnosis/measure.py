@@ -29,11 +29,11 @@ from .clipping import Clipping, ends_of, moved_out, shares_at_ends
 from .combinations import independent_curves
 from .functionals import Functionals, Sampled
 from .generations import Different, named_generations, rounds_of
-from .image_axes import image_axes, sheet_of
 from .measured import FACTOR, Measured
 from .moments import moments_of
 from .reader import Source, read_data
 from .sampling_noise import covariances_of_means, scatter_of_one_sample
+from .sets import Sets
 
 SHEET = 8
 """Images of each set in the sheet of examples."""
@@ -151,9 +151,11 @@ def measure(
     data, reader = read_data(real, scale=scale, shift=shift, value_range=value_range)
     different = Different()
     different.require(data, "real")
+    sets = Sets(data, reader, named, held_out, is_law=not unseen)
+    data, axes = sets.data, sets.coordinates.axes
     other = None if held_out is None else different.require(reader.read(held_out, "held_out"), "held_out")
+    other = None if other is None else sets.of(other, "held_out")
     reference, independent = _halves(data) if unseen else (data, other)
-    axes = image_axes((0, *reader.shape))
     functionals, notes = choose_curves(
         reference, independent, mean=data.mean(axis=0), axes=axes, directions=ranks, degree=degree
     )
@@ -164,7 +166,14 @@ def measure(
     ends = ends_of(data, reader.units.ends)
     history = [
         _generation(
-            different.require(reader.read(s, name), name), data, functionals, reader.units, ends, rng, truth
+            sets.of(different.require(reader.read(s, name), name), name),
+            data,
+            functionals,
+            reader.units,
+            ends,
+            rng,
+            truth,
+            sets.formats.bias(name, functionals),
         )
         for name, s in named.items()
     ]
@@ -209,10 +218,11 @@ def measure(
         training_samples=trained,
         apart=apart,
         moments=moments,
-        notes=(_role(other is not None, unseen), counted, *units_said, *notes, *_few(samples)),
-        sheet=None if axes is None else sheet_of([data, *(part.first for part in history)], axes, SHEET),
+        notes=(_role(other is not None, unseen), counted, *sets.notes, *units_said, *notes, *_few(samples)),
+        sheet=sets.sheet(SHEET),
     )
-    return _above_rounding(measured, np.stack([part.rounding for part in history]) / errors, reader.units)
+    rounding = np.stack([part.rounding for part in history]) / errors
+    return _above_rounding(measured, rounding, reader.units, sets.formats.lossy)
 
 
 class _Generation(NamedTuple):
@@ -226,7 +236,6 @@ class _Generation(NamedTuple):
     samples: int
     ends: FloatArray
     shares: FloatArray
-    first: FloatArray
 
 
 def _generation(
@@ -237,6 +246,7 @@ def _generation(
     of_data: FloatArray,
     rng: np.random.Generator,
     truth: Sampled,
+    lossy: FloatArray,
 ) -> _Generation:
     sampled = functionals.of(samples)
     values, parts, still = _without_motionless(sampled, truth.values, functionals.kinds)
@@ -245,7 +255,7 @@ def _generation(
     restored = moved_out(samples, data, ends, rng)
     moved = np.zeros(len(values)) if restored is None else sampled.values - functionals.of(restored).values
     inside = 1.0 - at.sum(axis=0)
-    rounding = functionals.rounding_bias(inside * units.step**2 / 12.0)
+    rounding = functionals.rounding_bias(inside * units.step**2 / 12.0) + lossy
     return _Generation(
         values,
         parts,
@@ -255,7 +265,6 @@ def _generation(
         len(samples),
         ends,
         at.mean(axis=1),
-        samples[:SHEET].copy(),
     )
 
 
@@ -269,8 +278,9 @@ def _without_motionless(
     return values, parts, still
 
 
-def _above_rounding(measured: Measured, bias: FloatArray, units: Units) -> Measured:
-    """Leave out the curves that rounding to whole numbers could move, by more than an error all together."""
+def _above_rounding(measured: Measured, bias: FloatArray, units: Units, lossy: str) -> Measured:
+    """Leave out the curves that rounding and lossy formats could move, by more than an error all together."""
+    cause = f"rounding to {units.bits} bits{' and ' if lossy else ''}{lossy}"
     size = np.sum(bias**2, axis=0)
     order = np.argsort(size, kind="stable")
     lost = np.sort(order[np.cumsum(size[order]) > 1.0])
@@ -278,10 +288,8 @@ def _above_rounding(measured: Measured, bias: FloatArray, units: Units) -> Measu
         return measured
     names = ", ".join(measured.names[c] for c in lost)
     if len(lost) == len(measured.names):
-        raise InputError(
-            f"real must show a curve that rounding to {units.bits} bits does not hide, got {names}."
-        )
-    note = f"Curves that rounding to {units.bits} bits could move by more than their errors are left out: {names}."
+        raise InputError(f"real must show a curve that {cause} does not hide, got {names}.")
+    note = f"Curves that {cause} could move by more than their errors are left out: {names}."
     return measured.only(np.delete(np.arange(len(measured.names)), lost)).replace(
         notes=(*measured.notes, note)
     )

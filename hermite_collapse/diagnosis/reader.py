@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.arrays import as_array, not_real
 from ..core.errors import InputError
 from ..core.types import FloatArray
-from ..storage.samples import read_stored, sample_name
+from ..storage.image_folders import ImageFolder
+from ..storage.image_forms import Form
+from ..storage.samples import read_stored, read_stored_pictures, sample_name
 from ..storage.units import Units, units_of
 
 Source = str | os.PathLike[str] | ArrayLike
@@ -22,6 +24,8 @@ Source = str | os.PathLike[str] | ArrayLike
 
 FEWEST = 20
 """Samples of one generation, below which its covariance says nothing."""
+_KEPT = 1 << 28
+"""Bytes of images that are kept to be read again."""
 _SMALLEST_SPAN = 0.02
 """Of the span of the data, that a generation has where both are stored in different ways."""
 
@@ -38,14 +42,24 @@ class Reader:
         Of one sample of the data, as stored.
     span : float
         Largest number of the data less the smallest, as stored.
+    shelf : Shelf
+        How folders of images were stored.
     """
 
     units: Units
     shape: tuple[int, ...]
     span: float
+    shelf: Shelf
 
-    def read(self, source: Source, name: str) -> FloatArray:
+    def read(self, source: Source, name: str, *, again: bool = False) -> FloatArray:
         """Return samples (n, d) in units of the diffusion, which those of the data decide.
+
+        Parameters
+        ----------
+        source : array or path
+        name : str
+        again : bool
+            Whether they will be read once more, so that small folders of images are kept until then.
 
         Raises
         ------
@@ -53,7 +67,8 @@ class Reader:
             If they cannot be read, are fewer than 20, have another shape than the data, or are stored in another way
             where nobody says the units of both.
         """
-        array, called = stored(source, name), _named(source, name)
+        array, called = self.shelf.stored(source, name, again=again), _named(source, name)
+        array = _with_channels(array, self.shape)
         if array.shape[1:] != self.shape:
             raise InputError(
                 f"{called} must have samples of the shape of the data, {self.shape}, got {array.shape[1:]}."
@@ -87,7 +102,8 @@ def read_data(
     value_range: Sequence[float] | None,
 ) -> tuple[FloatArray, Reader]:
     """Return the data (n, d) in units of the diffusion, and a reader of other sets like them."""
-    array = stored(real, "real")
+    shelf = Shelf()
+    array = shelf.stored(real, "real")
     images = is_path(real) and Path(real).is_dir()
     units = units_of(array, scale=scale, shift=shift, value_range=value_range, images=images)
     name = _named(real, "real")
@@ -95,7 +111,7 @@ def read_data(
     data = _many(units.applied(array, name), name)
     if np.all(data == data[0]):
         raise InputError(f"{name} must hold samples that differ, got {len(data)} equal ones.")
-    return data, Reader(units, array.shape[1:], span)
+    return data, Reader(units, array.shape[1:], span, shelf)
 
 
 def is_path(source: Source) -> TypeGuard[str | os.PathLike[str]]:
@@ -103,13 +119,49 @@ def is_path(source: Source) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(source, str | os.PathLike)
 
 
-def stored(source: Source, name: str) -> NDArray[np.generic]:
-    """Return an array of shape (n, ...), n samples, as it is given or stored."""
-    called = _named(source, name)
-    array = as_array(read_stored(source) if is_path(source) else source, called)
-    if array.ndim == 0:
-        raise not_real(array, called)
-    return array if array.ndim > 1 else array[:, None]
+class Shelf:
+    """Reads sets as they are stored, and says of folders of images where these lie and in which form.
+
+    Attributes
+    ----------
+    folders : dict of str to ImageFolder
+        By the name under which a folder was read.
+    forms : dict of str to (dict of Form to int)
+        How many images of each form it holds.
+    """
+
+    def __init__(self) -> None:
+        self.folders: dict[str, ImageFolder] = {}
+        self.forms: dict[str, dict[Form, int]] = {}
+        self._images: dict[str, NDArray[np.generic]] = {}
+
+    def stored(self, source: Source, name: str, *, again: bool = False) -> NDArray[np.generic]:
+        """Return an array of shape (n, ...), n samples, as it is given or stored."""
+        called = _named(source, name)
+        array = as_array(self._read(source, name, again) if is_path(source) else source, called)
+        if array.ndim == 0:
+            raise not_real(array, called)
+        return array if array.ndim > 1 else array[:, None]
+
+    def _read(self, path: str | os.PathLike[str], name: str, again: bool) -> NDArray[np.generic]:
+        if not Path(path).is_dir():
+            return read_stored(path)
+        if name in self._images:
+            return self._images[name] if again else self._images.pop(name)
+        pictures = read_stored_pictures(path)
+        self.folders[name], self.forms[name] = pictures.folder, pictures.forms
+        if again and pictures.images.nbytes + sum(part.nbytes for part in self._images.values()) <= _KEPT:
+            self._images[name] = pictures.images
+        return pictures.images
+
+
+def _with_channels(array: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """Return grey images in colour where the data are, and the other way round."""
+    if array.ndim == 3 and len(shape) == 3 and array.shape[1:] == shape[:2] and shape[2] == 3:
+        return np.repeat(array[..., None], 3, axis=3)
+    if array.ndim == 4 and array.shape[1:] == (*shape, 3) and np.all(array == array[..., :1]):
+        return array[..., 0]
+    return array
 
 
 def _span(array: NDArray[np.generic]) -> float:

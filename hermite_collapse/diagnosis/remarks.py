@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .formats import OPENING as FORMATS_OF_IMAGES
 from .measured import Measured
 from .reweighting import left_out
 
@@ -19,8 +20,9 @@ def left_out_since(reason: str, names: Sequence[str]) -> str:
 def remarks_on(
     measured: Measured, used: Sequence[str], fresh: float | None, *, all_rejected: bool
 ) -> list[str]:
-    """Return what a reader should know of the curves that were left out, of copies, and of a rejection's errors."""
-    remarks = [left_out_since(reason, names) for reason, names in left_out(measured, fresh, used)]
+    """Return what a reader should know of formats, curves that were left out, copies, and a rejection's errors."""
+    remarks = [note for note in measured.notes if note.startswith(FORMATS_OF_IMAGES)]
+    remarks += [left_out_since(reason, names) for reason, names in left_out(measured, fresh, used)]
     if all_rejected:
         remarks.append(
             "The measured samples were taken as those that trained the next round, beside all of the data; training "

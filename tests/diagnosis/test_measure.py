@@ -333,7 +333,11 @@ def test_generations_cut_inside_or_outside_of_data_without_an_end_are_flagged():
 
 def test_files_larger_than_a_block_are_measured_as_whole_ones(history, monkeypatch):
     real, generations = history
-    images = [x[:, :4].reshape(-1, 1, 2, 2).repeat(2, axis=2).repeat(2, axis=3) for x in (real, *generations)]
+    weights = np.linspace(0.5, 1.5, 16).reshape(4, 4)  # enlarged images whose pixels all differ
+    images = [
+        x[:, :4].reshape(-1, 1, 2, 2).repeat(2, axis=2).repeat(2, axis=3) * weights
+        for x in (real, *generations)
+    ]
     whole = hc.measure(images[0], images[1:], directions=4, degrees=2)
     monkeypatch.setattr(blocks, "BLOCK", 8 * 16 * 37)
     parts = hc.measure(images[0], images[1:], directions=4, degrees=2)
