@@ -136,6 +136,8 @@ def separation(
     ties = _ties(one.name, observations)
     if general is None or general.is_rejected or not ties:
         return None
+    if one.contractions is not None and general.chi_square - one.chi_square >= _RISE:
+        return None  # a law of equal rounds contains none whose rounds differ
     fresh = general.parameters["fresh_fraction"]
     held = None if fresh is None or "fresh_fraction" in general.fitted else fresh.value
     means = {f"offset of {observations.names[j]}": 0.0 for j in np.flatnonzero(observations.degrees == 1)}
