@@ -13,11 +13,17 @@ round
 
 F what errors of earlier rounds left.  Directions far narrower than others get about d/T of their own variance from all
 d directions, so that the sum needs the data's whole spectrum.  The next order is d/T of this one.
+
+What training sets add scatters about this mean, as the squares of E_jk do: between rounds i and l by
+
+    2 sum_k V[w_j, w_k, w_j]_i V[w_j, w_k, w_j]_l Cov(E_jk in round i, E_jk in round l)^2,
+
+which in narrow directions is more than what the samples scatter along the direction itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +105,15 @@ def grouped(variances: FloatArray) -> tuple[FloatArray, FloatArray]:
     return sums[filled] / counts[filled], counts[filled]
 
 
+class _Second(NamedTuple):
+    """One round: V[w_j, w_k, w_j], Var(E_jk) and V[w_j, w_k], (b, k), and V'(w_j)."""
+
+    second: FloatArray
+    variance: FloatArray
+    first: FloatArray
+    slope: FloatArray
+
+
 @dataclass
 class Scatter:
     """Errors of the training laws, carried from round to round.
@@ -121,6 +136,8 @@ class Scatter:
     between: FloatArray
     own: FloatArray
     round: int = 0
+    past: list[_Second] = field(default_factory=list)
+    """Rounds of a single recursion."""
 
     @classmethod
     def before(cls, sets: FiniteSets, alpha: FloatArray, axes: int) -> Scatter:
@@ -176,8 +193,28 @@ class Scatter:
         first = np.where(touching, 0.5 * (slope[:, :, None] + node_slope[:, None, :]), first)
         second = np.where(near, half[:, :, None], (slope[:, :, None] - first) / apart)
         added = np.einsum("sbk,sbk,k->sb", second, between, counts) + half * own
+        if len(self.alpha) == 1:
+            self.past.append(_Second(second[0], between[0], first[0], slope[0]))
         self.between = first**2 * between
         self.own = slope**2 * own
         self.nodes = node_image
         self.round += 1
         return np.asarray(added)
+
+    def joint(self) -> FloatArray:
+        """Return the covariance between rounds 1, 2, ... of what a single recursion adds, along its axes, (k, k, b)."""
+        count, old = len(self.past), float(1.0 - self.alpha[0, 0])
+        added = np.zeros((count, count, len(self.own[0])))
+        for i, one in enumerate(self.past):
+            shared = one.variance
+            for later in range(i, count):
+                other = self.past[later]
+                weights = one.second * other.second * np.square(shared)
+                added[i, later] = added[later, i] = 2.0 * weights @ self.sets.counts
+                shared = old * other.first * shared
+        passed = np.zeros_like(added)
+        for i in range(count):
+            passed[i, i] = 1.0
+            for later in range(i + 1, count):
+                passed[later, i] = old * self.past[later].slope * passed[later - 1, i]
+        return np.asarray(np.einsum("ija,jla,mla->ima", passed, added, passed, optimize=True))

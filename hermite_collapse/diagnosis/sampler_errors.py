@@ -6,7 +6,8 @@ alpha: the covariance C speaks of it as the curves do.  With the variances s of 
     -2 log likelihood = min over s of (y - F(alpha, s))^T C(alpha)^{-1} (y - F(alpha, s)) + log det C(alpha),
 
 F linear in s about the measured values.  C holds the noise of the samples and what it passes on (`history`), what
-directions pass to each other (`matrix_errors`), and the errors of moments of unseen data (`data_errors`).
+directions pass to each other (`matrix_errors`), the errors of moments of unseen data (`data_errors`), and the scatter of
+what finite training sets add (`finite_sets`).
 """
 
 from __future__ import annotations
@@ -34,13 +35,17 @@ _ACCURACY = 5e-3  # of the likeliest fresh fraction, below its error
 
 
 class _Rounds(NamedTuple):
-    """What a fresh fraction makes of variances of the data: curves (k + 1, c), slopes (k, c) and their errors."""
+    """What a fresh fraction makes of variances of the data: curves (k + 1, c), slopes (k, c) and their errors.
+
+    `by_training` is the covariance (k, c, k) of what finite training sets add to the mean of each curve.
+    """
 
     curves: FloatArray
     slopes: FloatArray
     steps: list[Step]
     data: FloatArray
     errors: DataErrors | None
+    by_training: FloatArray | None
 
 
 class _Hypothesis(NamedTuple):
@@ -129,7 +134,7 @@ def _made(rounds: MatrixRounds, observations: Observations, share: float, starts
         diagonal = np.eye(count) * np.array(by_starts)[:, None, :]
         nothing = np.empty(0)
         return _Rounds(
-            np.array(curves), np.array(slopes), [], nothing, DataErrors(diagonal, nothing, nothing)
+            np.array(curves), np.array(slopes), [], nothing, DataErrors(diagonal, nothing, nothing), None
         )
     alpha = np.array([[share]])
     law = model = law_of(moments, starts[None])
@@ -145,7 +150,13 @@ def _made(rounds: MatrixRounds, observations: Observations, share: float, starts
         model = trained.model
         curves.append(model.along(count)[0])
     errors = errors_of(forms_of_data(back, share, count), law.covariance[0]) if needs_errors else None
-    return _Rounds(np.array(curves), np.array(slopes), steps, law.covariance[0], errors)
+    parts = np.square([step.axes[:count] for step in steps])
+    added = (
+        None
+        if scatter is None
+        else np.einsum("icb,jcb,ijb->icj", parts, parts, scatter.joint(), optimize=True)
+    )
+    return _Rounds(np.array(curves), np.array(slopes), steps, law.covariance[0], errors, added)
 
 
 def _back_step(rounds: MatrixRounds, trained: Trained, law: Law, model: Law) -> BackStep:
@@ -164,6 +175,15 @@ def _widened(observations: Observations, measured: Measured, made: _Rounds, old:
     """Return the curves with what directions pass to each other, and the errors of moments of unseen data."""
     covariance = observations.covariance.copy()
     added = passed_between(measured, made.data, made.steps, old, made.slopes)
+    if made.by_training is not None:
+        models = measured.rounds.astype(np.int64)
+        rows = np.flatnonzero(models > 0)
+        scatter = made.by_training[models[rows] - 1][:, :, models[rows] - 1]
+        columns = np.arange(len(measured.names))
+        view = added.reshape(len(models), len(columns), len(models), -1)
+        view[rows[:, None, None], columns[None, :, None], rows[None, None, :], columns[None, :, None]] += (
+            scatter
+        )
     covariance[-len(added) :, -len(added) :] += added
     moments = observations.moments
     if moments is not None and moments.samples > 0 and made.errors is not None:

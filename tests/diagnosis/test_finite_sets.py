@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from hermite_collapse.diagnosis.reweighting import followed
 from hermite_collapse.diagnosis.sampler_model import MOVED, SamplerModel, interpolant_of
 from tests.diagnosis.test_sampler_errors import SAMPLERS, WIDTHS, unseen_history
 
-ALPHA, ROUNDS, TRAINED = 0.2, 4, 400
+ALPHA, ROUNDS, TRAINED, HISTORIES = 0.2, 4, 400, 250
 WIDE = np.geomspace(2.0, 2e-6, 24)
 
 
@@ -33,6 +35,11 @@ def drawn_mean(sampler, variances, *, histories, trained=TRAINED, seed=0):
             row.append(np.diagonal(model))
         out.append(row)
     return np.mean(out, axis=0), np.std(out, axis=0) / np.sqrt(histories)
+
+
+@cache
+def drawn_of_wide(name):
+    return drawn_mean(SAMPLERS[name][1], WIDE, histories=HISTORIES)
 
 
 def predicted_mean(sampler, variances, *, trained=TRAINED, spectrum=None, counts=None, memory=True):
@@ -56,7 +63,7 @@ def predicted_mean(sampler, variances, *, trained=TRAINED, spectrum=None, counts
 def test_the_mean_over_training_sets_is_that_of_drawn_ones(name):
     """Within three errors and a tenth of what is added, which the next order, d/T = 0.06, may be."""
     sampler = SAMPLERS[name][1]
-    mean, error = drawn_mean(sampler, WIDE, histories=250)
+    mean, error = drawn_of_wide(name)
     plain = predicted_mean(sampler, WIDE, trained=None)
 
     def misses(prediction):
@@ -66,6 +73,26 @@ def test_the_mean_over_training_sets_is_that_of_drawn_ones(name):
     assert misses(plain).max() > 2.0
     assert misses(predicted_mean(sampler, WIDE, trained=TRAINED // 2)).max() > 1.5
     assert misses(predicted_mean(sampler, WIDE, memory=False))[-1].max() > 1.5
+
+
+@pytest.mark.parametrize("name", ["heun", "ddim"])
+def test_what_training_sets_add_scatters_as_drawn_ones_do(name):
+    """Variances over histories, in narrow directions: first order alone is a fraction of them."""
+    sampler, drawn = SAMPLERS[name][1], HISTORIES * np.square(drawn_of_wide(name)[1])
+    maps = MatrixRounds(sampler, interpolant_of(sampler))
+    law = model = Law(np.diag(WIDE)[None], np.zeros((1, len(WIDE))))
+    sets = FiniteSets(WIDE, np.ones(len(WIDE)), TRAINED, np.inf, np.arange(1.0, 5.0), np.full(4, 1e3))
+    alpha, own = np.array([[ALPHA]]), []
+    scatter = Scatter.before(sets, alpha, len(WIDE))
+    for _ in range(ROUNDS):
+        trained = maps.trained(alpha, law, model, scatter)
+        order = np.argmax(np.abs(trained.axes[0]), axis=1)
+        own.append(2.0 * scatter.own[0, order])
+        model = trained.model
+    added = np.einsum("iib->ib", scatter.joint())[:, order]
+    ratio = (np.array(own) + added) / drawn
+    assert np.abs(np.log(ratio)).max() < 0.4 and abs(np.log(ratio).mean()) < 0.1
+    assert np.min(np.array(own) / drawn) < 0.4
 
 
 def test_a_long_spectrum_may_be_grouped():
