@@ -25,9 +25,12 @@ def models_of(
     asked: str | None,
     truncation: RoundModel,
     sampler: Mechanism | None,
+    fresh_fraction: float | None = None,
 ) -> list[RoundModel]:
     """Return the mechanisms to try: the one that is asked for, or all that say something of such curves."""
-    models = models_to_try(truncation=truncation, sampler=sampler)
+    if sampler is not None and asked not in (None, SamplerModel.name):
+        raise InputError(f"sampler must be left out where mechanism is another, got mechanism {asked!r}.")
+    models = models_to_try(truncation=truncation, sampler=sampler, fresh_fraction=fresh_fraction)
     if sampler is not None and not SamplerModel.of(sampler).speaks_of(observations):
         raise InputError(
             "sampler must be left out for factors and distances: its steps are a map of variances, got "

@@ -5,12 +5,15 @@ from __future__ import annotations
 from ..pipeline.mechanism import Mechanism
 from ..pipeline.mechanisms import Autoencoder, Blur, Refit, ScoreError, Truncation
 from .affine_models import AutoencoderModel, BlurModel, RefitModel, ScoreErrorModel, TruncationModel
-from .round_models import AffineModel, RoundModel
+from .round_models import AffineModel, OneStepModel, RoundModel
 from .sampler_model import SamplerModel
 
 
 def models_to_try(
-    *, truncation: RoundModel | None = None, sampler: Mechanism | None = None
+    *,
+    truncation: RoundModel | None = None,
+    sampler: Mechanism | None = None,
+    fresh_fraction: float | None = None,
 ) -> list[RoundModel]:
     """Return every mechanism as curves.
 
@@ -20,6 +23,8 @@ def models_to_try(
         Truncation, with one time to be fitted and rate 1/2 unless given.
     sampler : Mechanism, optional
         Round map to try besides.
+    fresh_fraction : float, optional
+        Where it is known: at 1 every round is one step from the data, and no law has a rate.
     """
     return [
         truncation or TruncationModel(),
@@ -28,7 +33,7 @@ def models_to_try(
         ScoreErrorModel(),
         AutoencoderModel(),
         *([] if sampler is None else [SamplerModel.of(sampler)]),
-        AffineModel(),
+        OneStepModel() if fresh_fraction == 1.0 else AffineModel(),
     ]
 
 

@@ -298,7 +298,7 @@ def diagnose(
         raise InputError(
             f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
         )
-    models = models_of(observations, asked, truncation, sampler)
+    models = models_of(observations, asked, truncation, sampler, fresh)
     diagnosis = _diagnosed(observations, models, fresh)
     trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
     remarks: list[str] = []

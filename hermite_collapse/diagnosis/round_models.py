@@ -14,7 +14,7 @@ channels x -> rho x + s z to degree 5.  For refits and moved means it is a closu
     score_error     A = 1 + c,            B = e >= 0
     autoencoder     A = rho^2 <= 1,       B = s^2 >= 0
     sampler         V of K given steps                         no parameter
-    affine          every column its own rate kappa and step u:  y_i = y_0 + u G_i
+    affine          every column its own rate kappa and step u:  y_i = y_0 + u G_i; at alpha = 1 kappa is 0
 
 The last is the law of all of them: one column alone fixes its rate and its plateau and nothing else.  Of distances to
 the data it is the leading order, where one rate leads: plain ones grow with a deviation, squared ones with its square,
@@ -159,6 +159,29 @@ class AffineModel(RoundModel):
             return LongRun(
                 np.where(kappa < 1.0, starts + step * sums ** _orders(observations), np.inf), kappa
             )
+
+
+class OneStepModel(RoundModel):
+    """The law of rates and plateaus at fresh fraction 1: every round is one step from the data, y_i = y_0 + u."""
+
+    name: ClassVar[str] = AffineModel.name
+    title: ClassVar[str] = "one value of each curve from round 1 on"
+
+    def speaks_of(self, observations: Observations) -> bool:
+        return True
+
+    def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
+        return tuple(Parameter(f"step {j}", -np.inf, np.inf) for j in range(len(observations.degrees)))
+
+    def predict(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> FloatArray:
+        return starts[:, None, :] + own[:, None, :] * (observations.rounds > 0.0)[None, :, None]
+
+    def long_run(
+        self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
+    ) -> LongRun:
+        return LongRun(starts + own, np.zeros_like(own))
 
 
 def _orders(observations: Observations) -> FloatArray:

@@ -13,7 +13,7 @@ from .fitting import MechanismFit
 from .neighbour_sentences import bound_sentence, shortfall_sentence
 from .neighbours import separation
 from .observations import Observations
-from .round_models import CONTAINED_IN
+from .round_models import CONTAINED_IN, OneStepModel
 from .steadiness import on_steadiness
 from .training_sizes import TrainingSets
 from .verdict import (
@@ -191,8 +191,9 @@ def _rejected(fits: dict[str, MechanismFit]) -> str:
     names = _listed(one.title for one in fits.values() if one is not general)
     listed = f"{names}, and not even" if names else "not even"
     return (
-        f"Rejected: {listed} a rate and a plateau of each curve describe these values within their errors "
+        f"Rejected: {listed} {general.title} describe these values within their errors "
         f"({_quality(general)}). Something else is at work, or the errors are larger than stated."
+        + (" With fresh data alone nothing may change after round 1." if _is_one_step(general) else "")
     )
 
 
@@ -299,6 +300,12 @@ def _levels(one: MechanismFit, observations: Observations) -> str:
     plateaus = [_number(_estimate(one.plateau, errors[0], int(j))) for j in shown]
     rates = [_number(_estimate(one.contraction, errors[1], int(j))) for j in shown]
     is_shared = len(set(rates)) == 1 and len(settled) == len(one.plateau)
+    if _is_one_step(one):
+        stay = zip(plateaus, (observations.names[j] for j in shown), strict=True)
+        listed = (
+            plateaus[0] if len(one.plateau) == 1 else _listed(f"{value} ({name})" for value, name in stay)
+        )
+        return f"With fresh data alone there is no rate: from round 1 on the values stay at {listed}{more}."
     if len(one.plateau) == 1:
         return f"The curve levels off at {plateaus[0]}, by a factor of {rates[0]} a round."
     names = [observations.names[j] for j in shown]
@@ -308,6 +315,14 @@ def _levels(one: MechanismFit, observations: Observations) -> str:
     each = zip(names, plateaus, rates, strict=True)
     listed = _listed(f"{name} at {plateau} (by a factor of {rate} a round)" for name, plateau, rate in each)
     return f"Curves that level off: {listed}{more}.{_without_plateau(one, settled, observations)}"
+
+
+def _is_one_step(one: MechanismFit) -> bool:
+    """Return whether the fresh fraction is known to be 1, so that every round is one step from the data."""
+    fresh = one.parameters.get("fresh_fraction")
+    return one.title == OneStepModel.title or (
+        fresh is not None and fresh.value == 1.0 and fresh.error == 0.0
+    )
 
 
 def _of(columns: IntArray, one: MechanismFit, observations: Observations) -> str:

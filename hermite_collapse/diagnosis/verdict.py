@@ -139,7 +139,8 @@ def _is_constant(general: MechanismFit, observations: Observations) -> bool:
     columns = range(len(observations.degrees))
     still = {f"rate {j}": 0.5 for j in columns} | {f"step {j}": 0.0 for j in columns}
     constant = fit(AffineModel(), observations, fixed=still)
-    p_gained = chi_square_p_value(constant.chi_square - general.chi_square, 2 * len(observations.degrees))
+    more = general.free if general.name == AffineModel.name else 2 * len(observations.degrees)
+    p_gained = chi_square_p_value(constant.chi_square - general.chi_square, more)
     return bool(not constant.p_value < REJECTED_BELOW and p_gained >= REJECTED_BELOW)
 
 

@@ -144,6 +144,13 @@ def test_a_figure_is_left(capsys, tmp_path):
     [
         (["c.csv", "--kind", "moments"], "kind must be one of"),
         (["c.csv", "--mechanism", "sampler"], "sampler must be given"),
+        (["c.csv", "--steps", "30"], "steps must be left out without a sampler, got 30"),
+        (["c.csv", "--sampler", "DDIM"], "sampler must be ddim,"),
+        (["c.csv", "--sampler", "c.csv"], "sampler must be a JSON file, got 'c.csv'"),
+        (
+            ["c.csv", "--sampler", "ddim", "--mechanism", "blur"],
+            "sampler must be left out where mechanism is another, got mechanism 'blur'",
+        ),
         (["c.csv", "--columns", "degree 1"], "columns must be given as NAME=ROLE"),
         (["c.csv", "--columns", "x=round"], "columns must name columns of the table"),
         (["c.csv", "--fresh-fraction", "1.5"], "fresh_fraction must lie in [0, 1]"),

@@ -60,7 +60,7 @@ Columns = Annotated[
     list[str] | None,
     Parameter(
         help="Roles of columns, as NAME=ROLE: round, degree N, variance, deviation, distance, value, error of NAME, "
-        "name, run, time or ignore.",
+        "name, run, runs (how many), time or ignore.",
         consume_multiple=True,
         negative=(),
     ),
@@ -79,7 +79,14 @@ Scheduler = Annotated[
         help=f"Sampler to try besides: {', '.join(CLOSED_FORMS)}, or a diffusers scheduler's file or folder."
     ),
 ]
-Steps = Annotated[int, Parameter(help="Its number of steps, a count. Default: 25.")]
+Runs = Annotated[
+    float | None,
+    Parameter(
+        help="Of how many runs each value is the mean, a count, where the table does not say; inf for exact errors."
+    ),
+]
+Steps = Annotated[int | None, Parameter(help="Its number of steps, a count. 25, without.")]
+_STEPS = 25
 
 
 def run(
@@ -95,8 +102,9 @@ def run(
     mechanism: Mechanism = None,
     columns: Columns = None,
     data: Data = None,
+    runs: Runs = None,
     sampler: Scheduler = None,
-    steps: Steps = 25,
+    steps: Steps = None,
 ) -> int:
     """Say which mechanisms curves measured round by round do not contradict, and what the curves determine.
 
@@ -111,6 +119,8 @@ def run(
 
     if curve is None:
         raise InputError("diagnose must be given a table of a curve or what measure left, got none.")
+    if steps is not None and sampler is None:
+        raise InputError(f"steps must be left out without a sampler, got {steps!r}: give one with --sampler.")
     if curve.is_file():
         require_affordable(cost_of_table(curve.stat().st_size), yes=output.yes)
     measured = _read(curve, columns)
@@ -132,8 +142,11 @@ def run(
         fit_factor=fit_factor,
         rate=rate,
         mechanism=mechanism,
+        runs=runs,
         data=None if data is None else np.array(data) if len(data) > 1 else data[0],
-        sampler=None if sampler is None else sampler_of(sampler)(steps, None),
+        sampler=None
+        if sampler is None
+        else sampler_of(sampler, argument="sampler")(_STEPS if steps is None else steps, None),
     )
     used = {} if isinstance(measured, Measured) else dict(measured.columns)
     names = diagnosis.observations.names
