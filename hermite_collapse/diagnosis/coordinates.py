@@ -175,20 +175,18 @@ def constant_in_some(data: FloatArray, generations: dict[str, BoolArray]) -> lis
         Whether each number is constant in a generation, by its name.
     """
     of_data, parts = _constant(data), np.stack(list(generations.values()))
-    names = list(generations)
-    in_all, in_some = parts.all(axis=0), parts.any(axis=0)
     notes = []
-    background = of_data & ~in_some
+    background = of_data & ~parts.any(axis=0)
     if background.any():
         notes.append(f"{_of(background, len(of_data))} constant in the data alone, and measured.")
-    mixed = in_some & ~(in_all & of_data)
+    mixed = parts.any(axis=0) & ~(parts.all(axis=0) & of_data)
     if mixed.any():
-        where = [name for name, part in zip(names, parts, strict=True) if part[mixed].any()]
-        others = ["the data"] if not of_data[mixed].all() else []
-        others += [name for name, part in zip(names, parts, strict=True) if not part[mixed].all()]
+        counts = {"the data": int(of_data[mixed].sum())}
+        counts |= {name: int(part[mixed].sum()) for name, part in zip(generations, parts, strict=True)}
+        where = [f"{count} in {name}" for name, count in counts.items() if count]
         notes.append(
-            f"{_of(mixed, len(of_data))} constant in {_listed(where)} and not in {_listed(others)}, and measured: if "
-            "sets were saved with other borders or backgrounds, that is no round of a model."
+            f"{_of(mixed, len(of_data))} constant in some sets alone: {_listed(where)}; they are measured, but sets "
+            "that were saved with other borders or backgrounds are no rounds of one model."
         )
     return notes
 

@@ -21,6 +21,8 @@ from .blocks import blocks
 Digests = NDArray[np.uint64]
 _LOG_CELLS = np.log(1e4)
 """Of the number of cells for each pair of samples, from which equal ones are no chance."""
+_FEW_VALUES = 4
+"""Of every number of a sample, with which equal samples may be chance however many numbers there are."""
 _LOOKED_AT = 64
 """Numbers of a sample whose values are counted."""
 
@@ -111,8 +113,8 @@ class Copies:
             )
         if self._seen:
             notes.append(
-                f"Generations hold samples of other sets: {_some(self._seen)}: a model that repeats what it was "
-                "trained on, or training samples among the generated ones, which then are no generation."
+                f"Generations hold samples of other sets: {_some(self._seen)}: they are data, or made "
+                "by a model that repeats what it was trained on, or training samples among the generated ones."
             )
         return notes
 
@@ -121,6 +123,8 @@ def _are_by_chance(samples: FloatArray, distinct: int) -> bool:
     """Return whether samples have so few values that some may be equal by chance."""
     columns = np.linspace(0, samples.shape[1] - 1, min(samples.shape[1], _LOOKED_AT)).astype(int)
     values = [len(np.unique(samples[:, j])) for j in columns]
+    if max(values) <= _FEW_VALUES:
+        return True  # black and white, say, in which simple samples meet
     if max(values) == distinct > 1 and samples.shape[1] > 1:
         return False  # one number tells all of them apart, as those with many digits do
     return float(np.sum(np.log(values))) < _LOG_CELLS + 2.0 * np.log(len(samples))
