@@ -162,7 +162,7 @@ def separation(
 
     return Separation(
         is_told,
-        max(bound(*line) for line in lines),
+        max(0.0 if is_told else LARGEST_PART, *(bound(*line) for line in lines)),
         min(lines, key=rises.__getitem__)[0].column,
         float(np.sqrt(max(power, 0.0) / _WANTED_RISE)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,6 +27,12 @@ class History(NamedTuple):
     def name(self) -> str:
         """The identified mechanism, nothing where none is."""
         return self.diagnosis.leading.name if self.diagnosis.verdict == "identified" else ""
+
+    @property
+    def bound(self) -> float:
+        """What the text says that the named special case leaves out at most."""
+        said = re.search(r"What it leaves out is at most ([0-9.]+) %", self.diagnosis.text)
+        return np.inf if said is None else float(said.group(1)) / 100.0
 
     @property
     def part(self) -> float:
@@ -76,6 +83,7 @@ def histories(kind, columns, error, count, seed, *, known=True) -> Iterator[Hist
             kind="variances",
             standard_errors=errors,
             fresh_fraction=fresh if known else None,
+            runs=np.inf,
         )
         yield History(slope, added, starts, diagnosis)
 
@@ -83,7 +91,8 @@ def histories(kind, columns, error, count, seed, *, known=True) -> Iterator[Hist
 def shares(kind, columns, error, count, seed, *, known=True) -> dict[str, float]:
     """Return in which shares of histories the true mechanism is named, and one that leaves out little or much.
 
-    Keys: "right"; "near" and "far", of special cases of another law, by what they leave out of it; "beyond" half of it.
+    Keys: "right"; "near" and "far", of special cases of another law, by what they leave out of it; "beyond" half of it;
+    "outside" the bound that is said.
     """
     found = list(histories(kind, columns, error, count, seed, known=known))
     wrong = [one for one in found if one.name in SPECIAL and one.name != kind]
@@ -93,5 +102,6 @@ def shares(kind, columns, error, count, seed, *, known=True) -> dict[str, float]
         ),
         "near": float(np.sum([one.part <= FAR for one in wrong]) / count),
         "far": float(np.sum([one.part > FAR for one in wrong]) / count),
+        "outside": float(np.sum([one.part > one.bound for one in wrong]) / count),
         "beyond": float(np.sum([one.part >= 0.5 for one in wrong]) / count),
     }
