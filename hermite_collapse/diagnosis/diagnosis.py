@@ -10,7 +10,7 @@ it fixes a rate and a plateau.  The fresh fraction, or a second direction of ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
 from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
 from .changing_truncation import scheduled_of
+from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
 from .measured import VARIANCE, Measured
@@ -169,6 +170,7 @@ def diagnose(
     rate: float = 0.5,
     sampler: Mechanism | None = None,
     mechanism: str | None = None,
+    runs: float | None = None,
 ) -> Diagnosis:
     """Return which mechanisms measured curves do not contradict, and what the curves determine.
 
@@ -209,6 +211,9 @@ def diagnose(
         as those of eigenvectors of the data's covariance; measured generations say how their directions lie to them.
     mechanism : str, optional
         The only mechanism to try: "truncation", "blur", "refit", "score_error", "autoencoder", "sampler" or "affine".
+    runs : float, optional
+        Of how many runs each value is the mean, from whose scatter its error is; infinity for exact errors.  Without it
+        errors that scatter as those of a few runs are taken for such.
 
     Returns
     -------
@@ -263,7 +268,8 @@ def diagnose(
         "covariance": covariance,
     }
     if isinstance(curve, Measured):
-        none_of(given | {"kind": kind, "data": data, "data_errors": data_errors}, "measured generations")
+        alone = given | {"kind": kind, "data": data, "data_errors": data_errors, "runs": runs}
+        none_of(alone, "measured generations")
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
         tried = curve if sampler is None else curve.part(VARIANCE)
         observations = followed(tried, fresh, scheduled_of([truncation]))
@@ -294,12 +300,15 @@ def diagnose(
             error_freedom=None,
             **given,
         )
+    number = number_of_runs(runs, curve)
+    if number is not None:
+        observations = with_runs(observations, number)
     if observations.count < LEAST_VALUES:
         raise InputError(
             f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
         )
     models = models_of(observations, asked, truncation, sampler, fresh)
-    diagnosis = _diagnosed(observations, models, fresh)
+    diagnosis = _of_apparent_runs(_diagnosed(observations, models, fresh), observations, models, fresh)
     trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
     remarks: list[str] = []
     if isinstance(curve, Measured):
@@ -362,7 +371,26 @@ def _of_any_training_size(
     return other, trend
 
 
-def _diagnosed(observations: Observations, models: list[RoundModel], fresh: float | None) -> Diagnosis:
+def _of_apparent_runs(
+    diagnosis: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
+) -> Diagnosis:
+    """Return the diagnosis with errors of a few runs where they scatter so; it rejects what both reject."""
+    runs = apparent_runs(observations)
+    if runs is None:
+        return diagnosis
+    moderated = with_runs(observations, np.array(float(runs))).replace(runs=None)
+    spared = {name: one for name, one in diagnosis.fits_by_mechanism.items() if one.is_accepted}
+    other = _diagnosed(moderated, models, fresh, spared)
+    return other.replace(text=f"{other.text} {on_apparent_runs(runs)}")
+
+
+def _diagnosed(
+    observations: Observations,
+    models: list[RoundModel],
+    fresh: float | None,
+    spared: Mapping[str, MechanismFit] | None = None,
+) -> Diagnosis:
+    """Return what fits to observations say; fits that are spared stand in for rejected ones."""
     still: tuple[str, ...] = ()
     if not observations.has_errors:
         observations, still = without_constant(observations)
@@ -374,6 +402,7 @@ def _diagnosed(observations: Observations, models: list[RoundModel], fresh: floa
         one, fitted = fit_of_own_rounds(fits[model.name], model, observations, fresh)
         one = held_to_scatter(one, model, fitted, fresh)
         fits[model.name] = with_limits(one, model, fitted, fresh) if one.is_accepted else one
+    fits |= {name: one for name, one in (spared or {}).items() if fits[name].is_rejected}
     decision, units = decide(fits, observations), observations.units
     fits = {name: one.in_units(units) for name, one in fits.items()}
     decision = decision._replace(leading=decision.leading.in_units(units))

@@ -67,6 +67,8 @@ class Observations(Value):
         By which columns of no unit were divided to be fitted.
     reference : array, shape (r, m), or None
         m > 0 of the entries that are fitted by their logarithms, 0 of others; None where no entry is.
+    runs : array, shape (m,), or None
+        Of how many runs each curve is the mean, infinite where its errors are exact; None where nobody says.
     """
 
     values: FloatArray
@@ -83,6 +85,7 @@ class Observations(Value):
     error_groups: IntArray | None = None
     units: FloatArray | None = None
     reference: FloatArray | None = None
+    runs: FloatArray | None = None
 
     @property
     def are_shapeless(self) -> bool:
@@ -208,4 +211,5 @@ class Observations(Value):
             reference=None if self.reference is None else self.reference[:, columns],
             moments=None if self.moments is None else self.moments.leading(columns),
             measured=None if self.measured is None else self.measured.only(columns),
+            runs=None if self.runs is None else self.runs[columns],
         )

@@ -35,6 +35,7 @@ from .roles import (
     NAME,
     ROUND,
     RUN,
+    RUNS,
     TIME,
     VALUE,
     VALUES,
@@ -43,6 +44,7 @@ from .roles import (
     role_of_name,
     roles_of,
 )
+from .run_counts import runs_beside, runs_of_curves
 from .runs import ErrorFreedom, errors_of_means, mean_of_runs
 from .table_numbers import TableNumbers
 from .table_rounds import left_for_no_error, rounds_of
@@ -109,7 +111,7 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         degree, by round from 0 on.
     columns : mapping of str to str, optional
         Roles of columns whose names do not say them: "round", "degree N", "variance", "deviation", "distance",
-        "value", "error of NAME", "name", "run", "time" or "ignore".
+        "value", "error of NAME", "name", "run", "runs" (how many), "time" or "ignore".
 
     Returns
     -------
@@ -254,11 +256,13 @@ class _Table:
         rounds, taken = rounds_of(self.cells, where[0] if where else None, self.argument)
         notes += taken
         runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
+        beside_values = runs_beside(self.cells, self.roles, self.readings, self.errors, self.argument)
+        said_runs: dict[tuple[str, float], float] = {}
         entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
         present: set[tuple[str, float, tuple[str, ...]]] = set()
         degrees: dict[str, int | None] = {}
         for i, row in enumerate(self.cells.rows):
-            for name, number, value, error in self._entries(i, row):
+            for j, name, number, value, error in self._entries(i, row):
                 key = (name, rounds[i], runs[i])
                 if key in present:
                     raise InputError(
@@ -268,6 +272,8 @@ class _Table:
                 present.add(key)
                 degrees.setdefault(name, number)
                 entries.setdefault((name, rounds[i]), []).append((value, error))
+                if (i, j) in beside_values:
+                    said_runs[name, rounds[i]] = beside_values[i, j]
         index = sorted({i for _, i in entries})
         names = tuple(degrees)
         rows, columns = ({key: k for k, key in enumerate(keys)} for keys in (index, names))
@@ -278,6 +284,7 @@ class _Table:
         freedom = None
         if self._all(RUN):
             errors, freedom = errors_of_means(entries, index, names, errors)
+            said_runs = {key: float(len(measured)) for key, measured in entries.items()}
             notes.append(
                 "Runs were averaged; standard errors are those of their mean, from the scatter of runs in all rounds."
             )
@@ -320,10 +327,11 @@ class _Table:
             columns=self._used(),
             notes=tuple(notes),
             truncation_times=self._times(rounds),
+            runs=runs_of_curves(said_runs, index, names),
         )
 
-    def _entries(self, i: int, row: list[str]) -> list[tuple[str, int | None, float, float]]:
-        """Return name, number, value and error of every curve in a row."""
+    def _entries(self, i: int, row: list[str]) -> list[tuple[int, str, int | None, float, float]]:
+        """Return column, name, number, value and error of every curve in a row."""
         entries = []
         for j in self.value_columns:
             name, order = self.cells.names[j].strip(), self.roles[j].number
@@ -334,7 +342,7 @@ class _Table:
                 title = self.cells.names[self._all(NAME)[0]].strip()
                 name = f"{title} {label}" if label.replace(".", "").isdigit() else label
                 order = int(digits.group(1)) if digits else None
-            entries.append((name, order, value, error))
+            entries.append((j, name, order, value, error))
         return entries
 
     def _times(self, rounds: list[float]) -> tuple[float, ...] | None:
@@ -365,6 +373,7 @@ class _Table:
             ROUND: "round",
             NAME: "name of the curve",
             RUN: "run, averaged",
+            RUNS: "number of runs",
             TIME: "truncation time",
             IGNORE: "left out",
             VALUE: "value",

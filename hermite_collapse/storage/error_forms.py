@@ -61,6 +61,8 @@ class ErrorForm:
         What is stated, in words, without the name of the values.
     unread : tuple of str
         Parts in brackets that say nothing of it.
+    runs : float or None
+        Of how many runs the value is the mean, where that is said.
     """
 
     divisor: float = 1.0
@@ -70,6 +72,7 @@ class ErrorForm:
     is_said: bool = False
     text: str = "standard error"
     unread: tuple[str, ...] = ()
+    runs: float | None = None
 
     def standard_error(self, error: float, value: float) -> float:
         """Return the standard error of a value beside which `error` is stated."""
@@ -135,7 +138,8 @@ def error_form(name: str, parts: Sequence[str], *, in_cells: bool = False) -> Er
         divisor *= math.sqrt(count) if count > 0.0 else 1.0
     text = f"{text} relative to the value" if is_relative else text
     text = f"square of the {text}" if is_square else text
-    return ErrorForm(divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread))
+    runs = count if count is not None and _RUNS[0] <= count <= _RUNS[1] else None
+    return ErrorForm(divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread), runs)
 
 
 def _level_in(part: str) -> float | None:

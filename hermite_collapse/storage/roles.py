@@ -10,6 +10,7 @@ error            error, err, se, sem, stderr, std, sd, uncertainty, ±, +- befor
                  or alone to the right of it
 name             degree, direction, metric, curve, ... without a number: the curve of each row
 run              seed, run, repetition: averaged, with the standard error of the mean
+runs             runs, seeds, num seeds, n, count: of how many runs each value is the mean
 time             truncation time, t0: of each round
 ignore           wall time, timestamp, date; NAME__MIN and NAME__MAX beside NAME, as logs of training runs have them
 
@@ -28,14 +29,14 @@ from ..core.errors import InputError
 from .metric_names import best_of, is_metric, is_squared_metric
 
 ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE = "round", "factor", "variance", "deviation", "distance"
-VALUE, ERROR, NAME, RUN, TIME, IGNORE = "value", "error", "name", "run", "time", "ignore"
-ROLES = (ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE, ERROR, NAME, RUN, TIME, IGNORE)
+VALUE, ERROR, NAME, RUN, RUNS, TIME, IGNORE = "value", "error", "name", "run", "runs", "time", "ignore"
+ROLES = (ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE, ERROR, NAME, RUN, RUNS, TIME, IGNORE)
 VALUES = (FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE)
 KIND_OF_ROLE = {FACTOR: "factors", VARIANCE: "variances", DEVIATION: "deviations", DISTANCE: "distances"}
 UNDERSTOOD = (
     "round (generation, gen, iteration, epoch, step), degree N, variance, standard deviation, distance (fid, kid, w2, "
-    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, truncation time, and for long tables "
-    "degree, direction, metric or curve"
+    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, runs (num seeds, n, count), truncation "
+    "time, and for long tables degree, direction, metric or curve"
 )
 
 _ROUNDS = (
@@ -43,6 +44,7 @@ _ROUNDS = (
     "ckpt|cycle|loop|i|runde|schritt|epoche|tour|epoque|etape"
 )
 _RUNS = "seed|run|repetition|repeat|replicate|trial"
+_COUNTS = r"(?:(?:num|number of|n|nr|no|#) ?)?(?:runs|seeds|repetitions|repeats|replicates|trials)|n|count|counts"
 _TIMES = "truncation time|truncation times|truncation|t0|stopping time"
 _NAMES = "degree|mode|direction|component|metric|measure|curve|series|quantity|name|variable|column"
 _FACTORS = "degree|mode|factor|share|f|hermite degree"
@@ -220,6 +222,10 @@ def _own_role(name: str, plain: list[str]) -> Role | None:
         return Role(ROUND)
     if re.fullmatch(_RUNS, name):
         return Role(RUN)
+    if re.fullmatch(_COUNTS, name):
+        return Role(RUNS)
+    if (match := re.fullmatch(rf"(.+) (?:{_COUNTS})", name)) and match[1] in plain:
+        return Role(RUNS, of=match[1])
     if re.fullmatch(_TIMES, name):
         return Role(TIME)
     if re.fullmatch(_VALUES, name):
@@ -288,6 +294,8 @@ def _placed(roles: list[Role], names: tuple[str, ...], plain: list[str]) -> list
     by_plain = dict(zip(plain, names, strict=True))
     taken = {role.of for role in roles if role.role == ERROR}
     for k, role in enumerate(roles):
+        if role.role == RUNS and role.of:
+            placed[k] = role._replace(of=by_plain[role.of])
         if role.role != ERROR:
             continue
         if role.of:

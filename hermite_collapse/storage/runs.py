@@ -85,14 +85,32 @@ def errors_of_runs(groups: Sequence[FloatArray]) -> RunErrors:
     exact = np.zeros(len(groups), dtype=bool)
     if len(groups) and freedom[0] > 0 and np.ptp(groups[0]) == 0.0:
         exact[0] = True
+    if not freedom[~exact].any():
+        return RunErrors(np.where(exact, 0.0, np.nan), np.where(exact, np.inf, 0.0), True)
+    variance, known, pooled = moderated(squares, freedom, exact)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.where(exact, 0.0, np.sqrt(variance / count))
+    return RunErrors(np.where(count > 0, errors, np.nan), np.where(exact, np.inf, known), pooled)
+
+
+def moderated(
+    squares: FloatArray, freedom: FloatArray, exact: BoolArray
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Return variances of the runs of each round, on how many degrees of freedom each rests, and if all share one.
+
+    Parameters
+    ----------
+    squares, freedom : array, shape (r,)
+        Sums of squares in each round and their degrees of freedom, > 0 in some round.
+    exact : array of bool, shape (r,)
+        Rounds that say nothing of the others.
+    """
     counted = (freedom > 0) & ~exact
     together = float(freedom[counted].sum())
-    if together == 0.0:
-        return RunErrors(np.where(exact, 0.0, np.nan), np.where(exact, np.inf, 0.0), True)
-    trend = _trend(squares, freedom, counted) if squares.any() else np.ones(len(groups))
+    trend = _trend(squares, freedom, counted) if squares.any() else np.ones(len(squares))
     squares = squares / trend
-    variance = np.full(len(groups), squares[counted].sum() / together)
-    known = np.full(len(groups), together)
+    variance = np.full(len(squares), squares[counted].sum() / together)
+    known = np.full(len(squares), together)
     pooled = together < _LEAST_FREEDOM * counted.sum() or _are_homogeneous(
         squares, freedom, counted & (squares > 0.0)
     )
@@ -102,9 +120,7 @@ def errors_of_runs(groups: Sequence[FloatArray]) -> RunErrors:
         if np.isfinite(prior):
             variance = (squares + prior * common) / (freedom + prior)
             known = np.minimum(freedom + prior, together)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.where(exact, 0.0, np.sqrt(trend * variance / count))
-    return RunErrors(np.where(count > 0, errors, np.nan), np.where(exact, np.inf, known), pooled)
+    return trend * variance, known, pooled
 
 
 def mean_of_runs(measured: list[tuple[float, float]]) -> tuple[float, float]:
@@ -132,6 +148,17 @@ def errors_of_means(
         has_runs = True
         errors[:, j], freedom[:, j], pooled[j] = errors_of_runs(groups)
     return errors, ErrorFreedom(freedom, pooled) if has_runs else None
+
+
+def inverse_trigamma(value: float) -> float:
+    """Return x > 0 of which trigamma(x) is a value > 0."""
+    from scipy.special import polygamma
+
+    x = 0.5 + 1.0 / value  # Newton's steps converge from here
+    for _ in range(_NEWTON_STEPS):
+        now = float(polygamma(1, x))
+        x += now * (1.0 - now / value) / float(polygamma(2, x))
+    return x
 
 
 def _trend(squares: FloatArray, freedom: FloatArray, own: BoolArray) -> FloatArray:
@@ -171,8 +198,5 @@ def _prior(variance: FloatArray, freedom: FloatArray) -> tuple[float, float]:
     spread = float(shifted.var(ddof=1)) - float(polygamma(1, freedom / 2.0).mean())
     if spread <= 0.0:
         return np.inf, float(variance.mean())
-    half = 0.5 + 1.0 / spread  # Newton's steps for trigamma(half) = spread, which converge from here
-    for _ in range(_NEWTON_STEPS):
-        value = float(polygamma(1, half))
-        half += value * (1.0 - value / spread) / float(polygamma(2, half))
+    half = inverse_trigamma(spread)
     return 2.0 * half, float(np.exp(shifted.mean() + digamma(half) - np.log(half)))

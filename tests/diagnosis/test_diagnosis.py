@@ -66,7 +66,10 @@ def test_a_closure_above_degree_two_is_said_where_it_was_used():
 def test_mechanisms_are_identified_by_directions_of_different_variance(name, mechanism):
     curve, errors = noisy_variances(mechanism)
     sampler = mechanism if name == "sampler" else None
-    result = diagnose(curve, kind="variances", standard_errors=errors, sampler=sampler)
+    runs = (
+        np.inf if name == "refit" else None
+    )  # the mean of infinitely many, which scatters no more than its errors
+    result = diagnose(curve, kind="variances", standard_errors=errors, sampler=sampler, runs=runs)
     assert (result.verdict, result.leading.name) == ("identified", name)
     fresh = result.leading.parameters["fresh_fraction"]
     assert abs(fresh.value - 0.3) < 4.5 * fresh.error
@@ -298,11 +301,20 @@ def test_the_shipped_format_is_read_and_truncation_identified():
 
 
 def test_the_ring_rejects_truncation_and_leaves_a_rate_and_a_plateau():
-    result = diagnose(hc.read_curve(EXAMPLES / "ring.csv"), fresh_fraction=0.25)
+    ring = hc.read_curve(EXAMPLES / "ring.csv")
+    result = diagnose(ring, fresh_fraction=0.25, runs=np.inf)
     truncation = result.fits_by_mechanism["truncation"]
     assert truncation.freedom == 14 and truncation.chi_square == pytest.approx(54.6, abs=0.5)
     assert truncation.p_value == pytest.approx(1.1e-6, rel=0.1)
     assert result.accepted == ("score_error", "autoencoder", "affine")
+    # Errors of three runs, which they are, weaken the rejection and leave it one.
+    of_three = diagnose(ring, fresh_fraction=0.25)
+    assert np.all(ring.runs == 3.0) and np.all(of_three.observations.runs == 3.0)
+    assert of_three.fits_by_mechanism["truncation"].p_value == pytest.approx(8.7e-4, rel=0.02)
+    assert of_three.accepted == result.accepted and of_three.leading.p_value > 0.3
+    # Nobody says how many: their scatter does, and the answer asks for the number.
+    unsaid = diagnose(ring.replace(runs=None), fresh_fraction=0.25)
+    assert unsaid.accepted == result.accepted and "as those of means of about 5 runs do" in unsaid.text
 
 
 def test_gaussian_refits_are_refits_and_their_plateau_lies_above_no_real_digit():
@@ -351,7 +363,10 @@ def test_gaussian_refits_are_refits_and_their_plateau_lies_above_no_real_digit()
         ({"curve": np.ones(5), "mechanism": "guidance"}, "mechanism must be one of"),
         ({"curve": np.ones(5), "data": 1.0}, "data must be left out where the curve has a round 0"),
         ({"curve": -np.ones(5), "kind": "variances"}, "curve must hold variances >= 0"),
-        ({"curve": np.ones(5), "truncation_time": [0.1, -0.2]}, "truncation_time must hold times >= 0, got -0.2"),
+        (
+            {"curve": np.ones(5), "truncation_time": [0.1, -0.2]},
+            "truncation_time must hold times >= 0, got -0.2",
+        ),
         ({"curve": np.ones(3), "covariance": np.ones((3, 3))}, "covariance must be positive definite"),
         (
             {"curve": np.ones(3), "covariance": np.ones((2, 2))},

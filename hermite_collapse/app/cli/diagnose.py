@@ -154,7 +154,8 @@ def run(
     if used:
         output.text("Columns: " + ", ".join(f"{name!r} as {role}" for name, role in used.items()) + ".")
     for note in measured.notes:
-        output.text(note)
+        if note not in diagnosis.text:
+            output.text(note)
     output.text(diagnosis.text)
     _print_mechanisms(diagnosis, output)
     output.heading("In the long run")

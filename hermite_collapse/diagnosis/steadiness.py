@@ -1,0 +1,53 @@
+"""What is said of refits whose curves are steadier than sets of so few samples leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..core.numbers import significant
+from .fitting import MechanismFit
+from .observations import Observations
+
+
+def on_steadiness(fits: Mapping[str, MechanismFit], observations: Observations) -> list[str]:
+    """Return why a refit is rejected whose curves fit, or of how many runs such steady ones would be the mean."""
+    return [
+        _rejected(one, observations) if one.scatters_too_little else _mean_of_runs(one, one.mean_of_runs)
+        for one in fits.values()
+        if one.scatters_too_little or one.mean_of_runs is not None
+    ]
+
+
+def _scatter(samples: float, runs: float = 1.0) -> str:
+    return f"{significant(100.0 * float(np.sqrt(2.0 / samples / runs)), 2)} %"
+
+
+def _rounded(count: float) -> str:
+    return f"{float(f'{count:.2g}'):.0f}"
+
+
+def _rejected(one: MechanismFit, observations: Observations) -> str:
+    samples = (
+        1.0 / one.fitted["samples"][0]
+        if one.parameters["samples"] is None
+        else one.parameters["samples"].value
+    )
+    runs = 1.0 if observations.runs is None else float(np.median(observations.runs))
+    scattered = "it" if runs == 1.0 else f"the mean of {runs:g} runs"
+    return (
+        f"Refitting is rejected since the rounds are too steady: sets of {significant(samples, 2)} samples, "
+        f"which lose so much variance, would scatter {scattered} by {_scatter(samples, runs)} a round."
+    )
+
+
+def _mean_of_runs(one: MechanismFit, runs: float | None) -> str:
+    assert runs is not None
+    loss = one.fitted["samples"][0]
+    return (
+        f"Refits to sets of {significant(1.0 / loss, 2)} samples scatter variances by {_scatter(1.0 / loss)} a round: "
+        f"curves as steady as these are the mean of about {_rounded(runs)} runs of them. Whatever else multiplies "
+        f"variances by {significant(1.0 - loss, 3)} gives the same curves; if they are means of runs, give their "
+        "number (runs, --runs)."
+    )
