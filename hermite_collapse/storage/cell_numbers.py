@@ -97,7 +97,7 @@ def _number(text: str) -> Number:
                 _alike(high - value, value - low, "an interval that is not centred"),
                 is_interval=True,
             )
-    text = _ERROR_IN_BRACKETS.sub(lambda found: f"{found[1]} ± {found[2] or found[3]}", text)
+    text = _ERROR_IN_BRACKETS.sub(lambda match: f"{match[1]} ± {match[2] or match[3]}", text)
     parts = [part.strip() for part in PLUS_MINUS.split(text.strip("() "))]
     if len(parts) not in (1, 2):
         raise ValueError
@@ -138,6 +138,6 @@ def plain_float(text: str) -> float:
 
 def numbers_as_written(cell: str) -> list[str]:
     """Return the numbers of a cell as they are written, those of a value and its error."""
-    text = _ERROR_IN_BRACKETS.sub(lambda found: f"{found[1]} ± {found[2] or found[3]}", cell.strip())
+    text = _ERROR_IN_BRACKETS.sub(lambda match: f"{match[1]} ± {match[2] or match[3]}", cell.strip())
     parts = PLUS_MINUS.split(text.replace("%", "").strip("() "))
     return [part.strip() for part in parts if re.fullmatch(r"[+-]?[\d.,].*", part.strip())]
