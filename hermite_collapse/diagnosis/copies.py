@@ -13,12 +13,10 @@ drawn again with the same random numbers; errors of N samples would be too small
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from .blocks import blocks
 
-Digests = NDArray[np.uint64]
 _LOG_CELLS = np.log(1e4)
 """Of the number of cells for each pair of samples, from which equal ones are no chance."""
 _FEW_VALUES = 4
@@ -27,15 +25,12 @@ _LOOKED_AT = 64
 """Numbers of a sample whose values are counted."""
 
 
-def digests_of(samples: FloatArray) -> Digests:
+def digests_of(samples: FloatArray) -> IntArray:
     """Return a number of 64 bits for each sample (n, d), the same for equal ones, and for no others but by chance."""
-    random = np.random.default_rng(0).integers(0, 2**63, size=(2, samples.shape[1]), dtype=np.uint64)
-    parts = []
-    for rows in blocks(samples):
-        bits = np.ascontiguousarray(rows + 0.0).view(np.uint64)  # + 0: both zeros are one
-        mixed = (bits ^ (bits >> np.uint64(32))) * (random[0] | np.uint64(1))
-        parts.append(np.sum((mixed ^ (mixed >> np.uint64(29))) * (random[1] | np.uint64(1)), axis=1))
-    return np.concatenate(parts)
+    return np.array(
+        [hash(row.tobytes()) for rows in blocks(samples) for row in rows + 0.0],  # + 0: both zeros are one
+        dtype=np.int64,
+    )
 
 
 class Copies:
@@ -50,7 +45,7 @@ class Copies:
 
     def __init__(self, real: FloatArray, *, is_law: bool) -> None:
         self.data, digests = real, digests_of(real)
-        self._known: dict[str, Digests] = {}
+        self._known: dict[str, IntArray] = {}
         self._once: list[str] = []
         self._kept: list[str] = []
         self._seen: list[str] = []

@@ -17,19 +17,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.fft import dctn, idctn
 
 from ..core.errors import InputError
 from ..core.types import FloatArray
-from ..storage.image_forms import BLOCKS, LOSSY, PALETTE, Form
+from ..storage.image_forms import BLOCKS, LOSSY, OPENING, PALETTE, Form
 from ..storage.units import Units
 from .coordinates import Coordinates
 from .frequencies import mode_powers
 from .functionals import Functionals, noise_powers
 from .image_axes import ImageAxes
 
-OPENING = "Formats of images: "
-"""How the sentence on formats begins, by which a diagnosis knows it."""
 _BLOCK, _MIDDLE = 8, 128.0
 Forms = Mapping[Form, int]
 
@@ -142,6 +139,8 @@ class Formats:
 
 def _rounded(samples: FloatArray, steps: FloatArray, axes: ImageAxes, units: Units) -> FloatArray:
     """Return grey images (n, d) as a JPEG with this table gives them back, all channels alike."""
+    from scipy.fft import dctn, idctn
+
     levels = axes.images(samples)[:, 0] * units.scale + units.shift - _MIDDLE
     padded = np.pad(levels, [(0, 0), *_padding(axes)], mode="edge")
     shape = (-1, padded.shape[1] // _BLOCK, _BLOCK, padded.shape[2] // _BLOCK, _BLOCK)
@@ -163,6 +162,8 @@ def _of_rounding(
     variances: FloatArray, functionals: Functionals, axes: ImageAxes, coordinates: Coordinates
 ) -> FloatArray:
     """Return what errors of these variances of the coefficients of a block, (8, 8), add to the curves, (c,)."""
+    from scipy.fft import dctn, idctn
+
     vectors = functionals.directions
     if coordinates.measured is not None:
         whole = np.zeros((len(vectors), axes.size))

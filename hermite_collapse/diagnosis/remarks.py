@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .formats import OPENING as FORMATS_OF_IMAGES
+from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
 from .measured import Measured
 from .reweighting import left_out
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LOSSLESS, PALETTE, BLOCKS, LOSSY = "lossless", "palette", "blocks", "lossy"
+OPENING = "Formats of images: "
+"""How the sentence on the forms of sets begins, by which a diagnosis knows it."""
 _COMPRESSED = {"jpeg", "tiff_jpeg", "webp"}
 """Ways in which a TIFF loses something."""
 _BRIGHTNESS = (

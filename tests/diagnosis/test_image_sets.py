@@ -8,8 +8,7 @@ import pytest
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.copies import digests_of
-from hermite_collapse.diagnosis.formats import OPENING
-from hermite_collapse.storage.image_forms import _table
+from hermite_collapse.storage.image_forms import OPENING, _table
 from tests.diagnosis.image_sets import VALUE_RANGE, digits, write, write_sets
 
 Image = pytest.importorskip("PIL.Image")
