@@ -6,8 +6,8 @@ alpha: the covariance C speaks of it as the curves do.  With the variances s of 
     -2 log likelihood = min over s of (y - F(alpha, s))^T C(alpha)^{-1} (y - F(alpha, s)) + log det C(alpha),
 
 F linear in s about the measured values.  C holds the noise of the samples and what it passes on (`history`), what
-directions pass to each other (`matrix_errors`), the errors of moments of unseen data (`data_errors`), and the scatter of
-what finite training sets add (`finite_sets`).
+directions pass to each other (`matrix_errors`), the errors of moments of unseen data (`data_errors`), and the scatter
+of what finite training sets add (`finite_sets`).
 """
 
 from __future__ import annotations
