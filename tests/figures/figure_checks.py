@@ -8,9 +8,12 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import BboxBase
+
+Texts = list[tuple[str, BboxBase]]
 
 
-def visible_texts(figure: Figure) -> list[tuple[str, object]]:
+def visible_texts(figure: Figure) -> Texts:
     """Every text that is drawn, with its box in pixels; tick labels outside their axis are not drawn."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -31,10 +34,10 @@ def visible_texts(figure: Figure) -> list[tuple[str, object]]:
     return matches
 
 
-def overlaps(figure: Figure, *, slack: float = 1.0) -> list[tuple[str, str]]:
+def overlaps(texts: Texts, *, slack: float = 1.0) -> list[tuple[str, str]]:
     """Pairs of texts whose boxes share more than `slack` pixels in both directions."""
     matches = []
-    for (a, first), (b, second) in itertools.combinations(visible_texts(figure), 2):
+    for (a, first), (b, second) in itertools.combinations(texts, 2):
         width = min(first.x1, second.x1) - max(first.x0, second.x0)
         height = min(first.y1, second.y1) - max(first.y0, second.y0)
         if width > slack and height > slack:
@@ -42,12 +45,12 @@ def overlaps(figure: Figure, *, slack: float = 1.0) -> list[tuple[str, str]]:
     return matches
 
 
-def off_the_page(figure: Figure, *, slack: float = 1.5) -> list[str]:
+def off_the_page(figure: Figure, texts: Texts, *, slack: float = 1.5) -> list[str]:
     """Texts that reach beyond the edge of the figure."""
     page = figure.bbox
     return [
         words
-        for words, box in visible_texts(figure)
+        for words, box in texts
         if box.x0 < page.x0 - slack
         or box.x1 > page.x1 + slack
         or box.y0 < page.y0 - slack
@@ -56,5 +59,6 @@ def off_the_page(figure: Figure, *, slack: float = 1.5) -> list[str]:
 
 
 def assert_readable(figure: Figure) -> None:
-    assert not overlaps(figure), overlaps(figure)
-    assert not off_the_page(figure), off_the_page(figure)
+    texts = visible_texts(figure)  # the figure is drawn once
+    assert not overlaps(texts), overlaps(texts)
+    assert not off_the_page(figure, texts), off_the_page(figure, texts)

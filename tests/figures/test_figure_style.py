@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 import hermite_collapse as hc
 from hermite_collapse.figures import draw_attenuation, save, style
 from hermite_collapse.figures.labels import spread_labels
-from tests.figures.figure_checks import off_the_page, overlaps
+from tests.figures.figure_checks import off_the_page, overlaps, visible_texts
 
 SCRIPT = """
 import sys
@@ -91,8 +91,9 @@ def test_the_overlap_check_sees_an_overlap() -> None:
     axes.text(0.5, 0.5, "one text")
     axes.text(0.52, 0.5, "another text")
     axes.text(1.6, 0.5, "gone").set_in_layout(False)
-    assert ("one text", "another text") in overlaps(figure)
-    assert off_the_page(figure) == ["gone"]
+    texts = visible_texts(figure)
+    assert ("one text", "another text") in overlaps(texts)
+    assert off_the_page(figure, texts) == ["gone"]
 
 
 def test_settings_of_the_user_that_need_other_programs_do_not_stop_a_figure(tmp_path) -> None:
