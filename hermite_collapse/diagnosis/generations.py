@@ -62,7 +62,8 @@ def _listed(listed: list[Source], data: Mapping[str, Source | None]) -> dict[str
     if len(paths) < len(listed):
         return {f"generation {i}": source for i, source in enumerate(listed, start=1)}
     if len(set(paths)) < len(paths):
-        raise InputError("generations must be different files or folders, got one of them twice.")
+        twice = next(path for i, path in enumerate(paths) if path in paths[:i])
+        raise InputError(f"generations must name each file or folder once, got {str(twice)!r} twice.")
     _require_others(paths, data)
     short = [path.name for path in paths]
     ways = [

@@ -84,14 +84,15 @@ def _some(names: Sequence[str]) -> str:
 
 
 def matching(patterns: Sequence[Path], name: str) -> list[Path]:
-    """Return the files and folders that are named or match a pattern, in natural order, each once.
+    """Return the files and folders that are named or match a pattern, in natural order; patterns may overlap.
 
     Raises
     ------
     InputError
-        If there are none for one of them.
+        If there are none for one of them, or one is named twice.
     """
     matches: set[Path] = set()
+    named: set[Path] = set()
     for pattern in patterns:
         is_member = ".npz:" in str(pattern)  # one array of an archive
         paths = (
@@ -99,5 +100,8 @@ def matching(patterns: Sequence[Path], name: str) -> list[Path]:
         )
         if not paths:
             raise InputError(f"{name} must name existing files or folders, got {str(pattern)!r}.")
+        if pattern in named:
+            raise InputError(f"{name} must name each file or folder once, got {str(pattern)!r} twice.")
+        named.add(pattern)
         matches.update(paths)
     return sorted(matches, key=natural_key)

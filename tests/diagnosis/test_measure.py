@@ -171,7 +171,7 @@ def test_a_generation_that_went_dark_is_read_like_the_data():
     ("change", "message"),
     [
         ({"generations": []}, "generations must hold at least one generation, got none"),
-        ({"generations": ["a", "a"]}, "generations must be different files or folders"),
+        ({"generations": ["a", "a"]}, "generations must name each file or folder once, got 'a' twice"),
         ({"generations": 3}, "generations must be a sequence, got 3"),
         (
             {"generations": [np.zeros((40, 6, 5), np.uint8)]},

@@ -150,3 +150,9 @@ def test_patterns_are_matched_in_natural_order(tmp_path):
         InputError, match=r"generations must name existing files or folders, got '.*model_\*'"
     ):
         matching([tmp_path / "model_*"], "generations")
+    with pytest.raises(
+        InputError, match="generations must name each file or folder once, got .*gen_1' twice"
+    ):
+        matching(
+            [tmp_path / "gen_1", tmp_path / "gen_10" / ".." / "gen_1", tmp_path / "gen_1"], "generations"
+        )
