@@ -115,7 +115,7 @@ class PlannedSteps:
         """The effect on one particle of a round that stops at a truncation time, in its standard deviations."""
         start, stop, rate = self._ends(time)
         power = order + 1.0 if self.refined else order
-        first = np.arange(steps)
+        first: FloatArray = np.arange(steps, dtype=float)
         if steps > EXACT_STEPS:
             first = np.linspace(0, steps - 1, EXACT_STEPS).round()
         before, after = (
