@@ -142,7 +142,8 @@ def read_curve(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         if not cells.names:
             return _nameless(cells, argument)
         marks = cells.notes
-        cells, notes = without_row_numbers(one_row_a_round(without_empty_columns(cells)), columns or {})
+        cells = one_row_a_round(without_empty_columns(cells))
+        cells, notes = without_row_numbers(cells, columns or {}, argument)
         runs = runs_as_rows(cells, dict(columns or {}), argument)
         roles = roles_of(runs.cells.names, runs.asked, argument)
         said = [
@@ -324,7 +325,7 @@ class _Table:
             degrees=tuple(n for n in degrees.values() if n is not None) if is_factor else None,
             kind=self.kind,
             error_freedom=freedom,
-            columns=self._used(),
+            columns=self._used(freedom),
             notes=tuple(notes),
             truncation_times=self._times(rounds),
             runs=runs_of_curves(said_runs, index, names),
@@ -367,7 +368,7 @@ class _Table:
             )
         return tuple(times[i] for i in wanted)
 
-    def _used(self) -> dict[str, str]:
+    def _used(self, freedom: ErrorFreedom | None) -> dict[str, str]:
         """Return what every column was used as."""
         words = {
             ROUND: "round",
@@ -386,7 +387,9 @@ class _Table:
             elif role.role == "deviation":
                 text = "standard deviation"
             elif role.role == ERROR:
+                is_unused = freedom is not None and bool(np.isfinite(freedom.values).any())
                 text = f"{reading.form.text} of {role.of.strip()}"
+                text = f"left out, as {text}: the scatter of runs says it" if is_unused else text
             elif role.role in VALUES and reading.form.is_said:
                 text = f"{text}, with its {reading.form.text}"
             repeated = sum(name.strip() == other.strip() for other in self.cells.names) > 1

@@ -44,7 +44,9 @@ _ROUNDS = (
     "ckpt|cycle|loop|i|runde|schritt|epoche|tour|epoque|etape"
 )
 _RUNS = "seed|run|repetition|repeat|replicate|trial"
-_COUNTS = r"(?:(?:num|number of|n|nr|no|#) ?)?(?:runs|seeds|repetitions|repeats|replicates|trials)|n|count|counts"
+_COUNTS = (
+    r"(?:(?:num|number of|n|nr|no|#) ?)?(?:runs|seeds|repetitions|repeats|replicates|trials)|n|count|counts"
+)
 _TIMES = "truncation time|truncation times|truncation|t0|stopping time"
 _NAMES = "degree|mode|direction|component|metric|measure|curve|series|quantity|name|variable|column"
 _FACTORS = "degree|mode|factor|share|f|hermite degree"
@@ -54,7 +56,7 @@ _VARIANCES = (
 )
 _DEVIATIONS = "standard deviation|std dev|stddev|stdev|deviation|std|sd|sigma|standardabweichung|ecart type"
 _IGNORED = "wall time|timestamp|date|relative time|runtime|datum|total time|total time str|num gpus"
-_VALUES = "value|values|mean|average|y|score|result|wert|mittelwert|valeur|moyenne"
+_VALUES = "value|values|mean|average|y|score|result|factor|share|wert|mittelwert|valeur|moyenne"
 _ERRORS = (
     "standard error|std error|std err|stderr|error|err|sem|se|std dev|stddev|stdev|std|sd|sigma|uncertainty|±|"
     "standardfehler|fehler|standardabweichung|unsicherheit|erreur type|erreur|ecart type|incertitude|"
@@ -307,6 +309,8 @@ def _placed(roles: list[Role], names: tuple[str, ...], plain: list[str]) -> list
             taken.add(plain[left])
         elif re.fullmatch(_DEVIATIONS, plain[k]):
             placed[k] = Role(DEVIATION)
+        elif len(values := [j for j, one in enumerate(roles) if one.role in VALUES]) == 1:
+            placed[k] = role._replace(of=names[values[0]])
     return placed
 
 

@@ -1,7 +1,7 @@
 """Shapes of tables: rows and columns turned until each row is a round, or a round of a run.
 
 ,round,variance                            a column without a name that counts the rows, as pandas and R write it
-,variance                                  the same column, alone: the rounds
+index,variance                             labels of a frame: the rounds
 metric,gen 0,gen 1,gen 2                   one row a curve
 Step,run-1 - fid,run-2 - fid               one column a run, as logs of training runs are exported
 generation,fid seed 1,fid seed 2           the same as people write it; "seed 1, seed 2" are runs of a value
@@ -18,7 +18,8 @@ from .repetitions import NUMBERED, require_repetitions
 from .roles import IGNORE, ROUND, role_of_name, round_in_name
 from .tables import Cells
 
-_NAMELESS = {"", "unnamed: 0", "index", "unnamed 0"}
+_INDEX = "index"
+_NAMELESS = {"", "unnamed: 0", _INDEX, "unnamed 0"}
 _RUN = "run"
 _BETWEEN = " - "
 """Between the name of a run and that of what it logged."""
@@ -50,29 +51,42 @@ def one_row_a_round(cells: Cells) -> Cells:
     return Cells(("round", *columns[0]), rows)
 
 
-def without_row_numbers(cells: Cells, asked: Mapping[str, str]) -> tuple[Cells, list[str]]:
+def without_row_numbers(cells: Cells, asked: Mapping[str, str], argument: str) -> tuple[Cells, list[str]]:
     """Leave out a column without a name that counts rows, as pandas and R write it, or take it for the rounds.
 
-    Beside a column of rounds it says nothing, and 0, 1, 2, ... says what the rows do; 1, 2, 3, ..., and either in
-    another order, are the rounds; what other numbers are is asked for.
+    Beside a column of rounds it says nothing, and 0, 1, 2, ... says what the rows do.  Labels of frames from 1 on are
+    the rounds, and so are rounds in another order.
+
+    Raises
+    ------
+    InputError
+        If a column that has no name at all counts from 1: the first of its rows may be the data.
     """
-    counts = [str(i) for i in range(len(cells.rows))]
+    counts = [str(i) for i in range(len(cells.rows) + 1)]
     by_name = [role.role for name in cells.names if (role := role_of_name(name)) is not None]
-    has_rounds = ROUND in by_name or ROUND in asked.values()
+    has_rounds = ROUND in by_name or ROUND in [role for name, role in asked.items() if name != _INDEX]
     for j, name in enumerate(cells.names):
         column = [row[j].strip().removesuffix(".0") for row in cells.rows]
         is_label = name.strip().casefold() in _NAMELESS and name.strip() not in asked
         if not is_label or len(set(column)) < max(len(column), 2) or not all(map(str.isdecimal, column)):
             continue
-        if has_rounds or column == counts:
+        names = list(cells.names)
+        names[j] = name.strip() or _INDEX  # a name to ask for its role by
+        if names[j] in asked:
+            return Cells(tuple(names), cells.rows), []
+        if has_rounds or column == counts[:-1]:
             left = _of_columns(cells, [k for k in range(len(cells.names)) if k != j])
             return left, ["A column without a name that counts the rows was left out."]
-        names = list(cells.names)
-        if sorted(map(int, column)) in (list(range(len(column))), list(range(1, len(column) + 1))):
+        is_from_one = sorted(map(int, column)) == list(range(1, len(column) + 1))
+        if is_from_one and name.strip() != _INDEX:
+            raise InputError(
+                f"{argument} must say whether a column without a name counts rows, the first being the data, or "
+                f"rounds, got {column[0]}, {column[1]}, ...: say --columns {_INDEX}=ignore, or {_INDEX}=round."
+            )
+        if is_from_one or sorted(map(int, column)) == list(range(len(column))):
             names[j] = "round"
             note = f"A column without a name was taken for the rounds, {column[0]}, {column[1]}, ...; the data have 0."
             return Cells(tuple(names), cells.rows), [note]
-        names[j] = name.strip() or "index"  # a name to ask for its role by
         return Cells(tuple(names), cells.rows), []
     return cells, []
 

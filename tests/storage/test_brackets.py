@@ -323,11 +323,9 @@ def test_brackets_of_curves_in_rows_are_refused(tmp_path):
 
 
 ROUNDS = {
-    "nameless from 1": (",variance\n1,.1\n2,.2\n3,.3\n", [1, 2, 3]),
     "an index from 1": ("index,variance\n1,.1\n2,.2\n3,.3\n", [1, 2, 3]),
-    "R without rounds": ('"variance"\n"1" .1\n"2" .2\n"3" .3\n', [1, 2, 3]),
     "sorted by value": (",variance\n2,.3\n0,.1\n1,.2\n", [0, 1, 2]),
-    "downwards": (",variance\n3,.3\n2,.2\n1,.1\n", [1, 2, 3]),
+    "downwards": (",variance\n2,.3\n1,.2\n0,.1\n", [0, 1, 2]),
     "rows of a frame beside rounds": (",round,variance\n3,0,.1\n7,1,.2\n9,2,.3\n", [0, 1, 2]),
     "JSON by rows": ('{"1":{"variance":0.1},"2":{"variance":0.2},"3":{"variance":0.3}}', [1, 2, 3]),
     "JSON by columns": ('{"variance":{"1":0.1,"2":0.2,"3":0.3}}', [1, 2, 3]),
@@ -348,6 +346,34 @@ def test_rounds_keep_their_numbers(tmp_path, name):
     curve = read_curve(tmp_path / "c.txt")
     assert curve.rounds.tolist() == rounds
     np.testing.assert_allclose(curve.values[:, 0], [0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("text", [",variance\n1,.1\n2,.2\n3,.3\n", '"variance"\n"1" .1\n"2" .2\n"3" .3\n'])
+def test_rows_that_count_from_1_may_begin_with_the_data(tmp_path, text):
+    (tmp_path / "c.txt").write_text(text)
+    with pytest.raises(
+        InputError, match="counts rows, the first being the data, or rounds, got 1, 2, ...: say"
+    ):
+        read_curve(tmp_path / "c.txt")
+    assert read_curve(tmp_path / "c.txt", {"index": "round"}).rounds.tolist() == [1, 2, 3]
+    assert read_curve(tmp_path / "c.txt", {"index": "ignore"}).rounds.tolist() == [0, 1, 2]
+
+
+def test_an_error_may_stand_before_its_value(tmp_path):
+    (tmp_path / "c.csv").write_text("round,error,fid\n0,.1,1\n1,.2,2\n")
+    assert read_curve(tmp_path / "c.csv").standard_errors[:, 0].tolist() == [0.1, 0.2]
+
+
+def test_runs_with_errors_of_their_own(tmp_path):
+    (tmp_path / "c.csv").write_text("seed,round,fid,error\n0,0,1,.1\n0,1,2,.1\n1,0,1.2,.1\n1,1,2.2,.1\n")
+    curve = read_curve(tmp_path / "c.csv")
+    np.testing.assert_allclose(curve.standard_errors[:, 0], 0.1)
+    assert curve.columns["error"] == "left out, as standard error of fid: the scatter of runs says it"
+
+
+def test_a_long_table_of_factors(tmp_path):
+    (tmp_path / "c.csv").write_text("round,degree,factor\n0,1,1\n0,2,1\n1,1,.9\n1,2,.8\n")
+    assert read_curve(tmp_path / "c.csv").degrees == (1, 2)
 
 
 @pytest.mark.parametrize(

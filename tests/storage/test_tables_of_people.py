@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 READ = {
     "rows without rounds": (",variance\n" + rows("{i},{x}\n"), Answer("variances")),
-    "numbered from 1 without a name": ("#,fid\n" + rows("{i},{x}\n", 1), Answer("distances", first=1)),
+    "labels of a frame from 1 on": ("index,fid\n" + rows("{i},{x}\n", 1), Answer("distances", first=1)),
     "long by direction": (
         "generation,direction,variance,sem\n" + rows("{i},1,{x},.01\n") + rows("{i},2,{x},.01\n"),
         Answer("variances", 0.01, curves=2),
@@ -149,11 +149,17 @@ def test_what_a_careful_reader_takes_it_for(tmp_path, name):
         np.testing.assert_allclose(curve.standard_errors, answer.error, atol=1e-300)
 
 
+def test_counts_of_nothing_are_refused(tmp_path):
+    (tmp_path / "c.csv").write_text("count,mean,std\n" + rows("{i},{x},.1\n"))
+    with pytest.raises(InputError, match="numbers of runs within 1 and 1000 in 'count', got '0' in row 1"):
+        read_curve(tmp_path / "c.csv")
+
+
 def test_tables_without_rounds_say_where_they_begin(tmp_path):
     said = "No column says the rounds: rows were taken for rounds 0 (the data), 1, 2, ..."
     (tmp_path / "c.csv").write_text(",variance\n" + rows("{i},{x}\n", 0))
     assert said in read_curve(tmp_path / "c.csv").notes
-    (tmp_path / "c.csv").write_text(",variance\n" + rows("{i},{x}\n", 1))
+    (tmp_path / "c.csv").write_text("index,variance\n" + rows("{i},{x}\n", 1))
     (note,) = read_curve(tmp_path / "c.csv").notes
     assert note.startswith("A column without a name was taken for the rounds, 1, 2, ...")
     (tmp_path / "c.csv").write_text("round,variance\n" + rows("{i},{x}\n", 1))
@@ -168,7 +174,6 @@ def test_tables_without_rounds_say_where_they_begin(tmp_path):
         ("generation,fid,CI low", "CI low"),
         ("generation,variance,upper", "upper"),
         ("generation,variance,n samples", "n samples"),
-        ("count,mean,std", "count"),  # std is that of runs, not of their mean
         ("generation,alpha,variance", "alpha"),
         ("generation,W2^2", "W2^2"),
         ("generation,total variance", "total variance"),
