@@ -55,8 +55,8 @@ def powers_of_ten(text: str) -> str:
     >>> powers_of_ten("1.58e+09 of 10^14, off by 2.0e-15")
     '1.58 × 10⁹ of 10¹⁴, off by 2.0 × 10⁻¹⁵'
     """
-    text = re.sub(r"(?<=\d)e([+-]?\d+)\b", lambda found: f" × 10^{int(found[1])}", text)
-    return re.sub(r"\b10\^(-?\d+)\b", lambda found: f"10{found[1].translate(_RAISED)}", text)
+    text = re.sub(r"(?<=\d)e([+-]?\d+)\b", lambda match: f" × 10^{int(match[1])}", text)
+    return re.sub(r"\b10\^(-?\d+)\b", lambda match: f"10{match[1].translate(_RAISED)}", text)
 
 
 def with_error(estimate: Estimate) -> str:
