@@ -264,6 +264,9 @@ class _Table:
         degrees: dict[str, int | None] = {}
         for i, row in enumerate(self.cells.rows):
             for j, name, number, value, error in self._entries(i, row):
+                form = self.readings[self.errors.get(self.cells.names[j], j)].form
+                count = beside_values.get((i, j), 1.0)
+                error = error / math.sqrt(count) if form.is_scatter and math.isfinite(count) else error
                 key = (name, rounds[i], runs[i])
                 if key in present:
                     raise InputError(
@@ -388,7 +391,8 @@ class _Table:
                 text = "standard deviation"
             elif role.role == ERROR:
                 is_unused = freedom is not None and bool(np.isfinite(freedom.values).any())
-                text = f"{reading.form.text} of {role.of.strip()}"
+                is_divided = reading.form.is_scatter and bool(self._all(RUNS))
+                text = f"{'standard deviation of runs' if is_divided else reading.form.text} of {role.of.strip()}"
                 text = f"left out, as {text}: the scatter of runs says it" if is_unused else text
             elif role.role in VALUES and reading.form.is_said:
                 text = f"{text}, with its {reading.form.text}"

@@ -63,6 +63,8 @@ class ErrorForm:
         Parts in brackets that say nothing of it.
     runs : float or None
         Of how many runs the value is the mean, where that is said.
+    is_scatter : bool
+        Whether it is the standard deviation of runs, of a number that is not said here.
     """
 
     divisor: float = 1.0
@@ -73,6 +75,7 @@ class ErrorForm:
     text: str = "standard error"
     unread: tuple[str, ...] = ()
     runs: float | None = None
+    is_scatter: bool = False
 
     def standard_error(self, error: float, value: float) -> float:
         """Return the standard error of a value beside which `error` is stated."""
@@ -138,8 +141,11 @@ def error_form(name: str, parts: Sequence[str], *, in_cells: bool = False) -> Er
         divisor *= math.sqrt(count) if count > 0.0 else 1.0
     text = f"{text} relative to the value" if is_relative else text
     text = f"square of the {text}" if is_square else text
+    is_bare = is_scatter and count is None
     runs = count if count is not None and _RUNS[0] <= count <= _RUNS[1] else None
-    return ErrorForm(divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread), runs)
+    return ErrorForm(
+        divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread), runs, is_bare
+    )
 
 
 def _level_in(part: str) -> float | None:
