@@ -15,21 +15,24 @@ FRESH, TIME, ROUNDS = 0.2, 0.05, 9
 WIDTHS = np.geomspace(2.0, 0.3, 5)
 
 
-def trained_history(kind, data, *, training, samples, rng):
-    """Generations of models fitted to training sets: fresh data drawn anew, the rest from the last generation."""
+def trained_history(kind, data, *, training, samples, rng, apart=False):
+    """Generations of models fitted to training sets: fresh data drawn anew, the rest from the last generation.
+
+    The samples returned are the first ones, of which the next set takes its own, or the last ones, which train nothing.
+    """
     last, generations = data, []
     for i in range(ROUNDS):
         fresh = rng.binomial(training, FRESH) if i else training
         drawn = data[rng.integers(len(data), size=fresh)]
         drawn = np.concatenate([drawn, last[: training - fresh]])
-        count = max(samples, training)
+        count = samples + training if apart else max(samples, training)
         if kind == "refit":
             mean = drawn.mean(axis=0)
             last = mean + rng.standard_normal((count, training)) @ (drawn - mean) / np.sqrt(training)
         else:
             last = np.exp(-TIME / 2) * drawn[rng.integers(training, size=count)]
             last = last + np.sqrt(-np.expm1(-TIME)) * rng.standard_normal(last.shape)
-        generations.append(last[:samples])
+        generations.append(last[-samples:] if apart else last[:samples])
     return generations
 
 
@@ -54,11 +57,11 @@ def pull(measured, kind):
     return weighted @ (measured.values - expected).ravel() / np.sqrt(weighted @ direction)
 
 
-def measured_history(kind, training, samples, seed):
+def measured_history(kind, training, samples, seed, apart=False):
     rng = np.random.default_rng([seed, training, samples])
     data = rng.standard_normal((4000, 5)) * WIDTHS
-    generations = trained_history(kind, data, training=training, samples=samples, rng=rng)
-    return hc.measure(data, generations, directions=4, degrees=0, training_samples=training)
+    generations = trained_history(kind, data, training=training, samples=samples, rng=rng, apart=apart)
+    return hc.measure(data, generations, directions=4, degrees=0, training_samples=training, apart=apart)
 
 
 @pytest.mark.slow
@@ -147,12 +150,15 @@ def test_logarithms_of_variances_are_the_gaussian_ones():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("training", "samples"), [(50, 300), (100, 300), (300, 300)])
-def test_refits_to_few_samples_are_rejected_as_often_as_promised(training, samples):
+@pytest.mark.parametrize(
+    ("training", "samples", "apart"),
+    [(50, 300, False), (100, 300, False), (300, 300, False), (50, 300, True), (100, 300, True)],
+)
+def test_refits_to_few_samples_are_rejected_as_often_as_promised(training, samples, apart):
     """Within 3.1 deviations of a count of 300 with the fresh fraction held; no more often where it is fitted."""
     rejected = {FRESH: 0, None: 0}
     for seed in range(300):
-        measured = measured_history("refit", training, samples, seed)
+        measured = measured_history("refit", training, samples, seed, apart)
         for fresh in (FRESH,) if seed >= 60 else (FRESH, None):
             one = hc.diagnose(measured, mechanism="refit", fresh_fraction=fresh)
             rejected[fresh] += one.fits_by_mechanism["refit"].is_rejected
