@@ -71,14 +71,14 @@ def without_row_numbers(cells: Cells, asked: Mapping[str, str], argument: str) -
         if not is_label or len(set(column)) < max(len(column), 2) or not all(map(str.isdecimal, column)):
             continue
         names = list(cells.names)
-        names[j] = name.strip() or _INDEX  # a name to ask for its role by
+        names[j] = _INDEX  # a name to ask for its role by
         if names[j] in asked:
             return Cells(tuple(names), cells.rows), []
         if has_rounds or column == counts[:-1]:
             left = _of_columns(cells, [k for k in range(len(cells.names)) if k != j])
             return left, ["A column without a name that counts the rows was left out."]
         is_from_one = sorted(map(int, column)) == list(range(1, len(column) + 1))
-        if is_from_one and name.strip() != _INDEX:
+        if is_from_one and name.strip().casefold() != _INDEX:
             raise InputError(
                 f"{argument} must say whether a column without a name counts rows, the first being the data, or "
                 f"rounds, got {column[0]}, {column[1]}, ...: say --columns {_INDEX}=ignore, or {_INDEX}=round."

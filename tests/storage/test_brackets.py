@@ -348,7 +348,14 @@ def test_rounds_keep_their_numbers(tmp_path, name):
     np.testing.assert_allclose(curve.values[:, 0], [0.1, 0.2, 0.3])
 
 
-@pytest.mark.parametrize("text", [",variance\n1,.1\n2,.2\n3,.3\n", '"variance"\n"1" .1\n"2" .2\n"3" .3\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",variance\n1,.1\n2,.2\n3,.3\n",
+        "Unnamed: 0,variance\n1,.1\n2,.2\n3,.3\n",
+        '"variance"\n"1" .1\n"2" .2\n"3" .3\n',
+    ],
+)
 def test_rows_that_count_from_1_may_begin_with_the_data(tmp_path, text):
     (tmp_path / "c.txt").write_text(text)
     with pytest.raises(
