@@ -293,7 +293,8 @@ def _above_rounding(measured: Measured, bias: FloatArray, units: Units, lossy: s
         return measured
     names = ", ".join(measured.names[c] for c in lost)
     if len(lost) == len(measured.names):
-        raise InputError(f"real must show a curve that {cause} does not hide, got {names}.")
+        advice = ": store generations without loss, as PNG or .npy files" if lossy else ""
+        raise InputError(f"real must show a curve that {cause} does not hide, got {names}{advice}.")
     note = f"Curves that {cause} could move by more than their errors are left out: {names}."
     return measured.only(np.delete(np.arange(len(measured.names)), lost)).replace(
         notes=(*measured.notes, note)

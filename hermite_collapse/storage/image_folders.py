@@ -106,8 +106,8 @@ def image_folder(folder: Path) -> ImageFolder:
                 "name the folder that is meant, or move the others away."
             )
     others: dict[str, int] = {}
-    for place in (folder, *inside):
-        with os.scandir(place) as entries:
+    for each in (folder, *inside):
+        with os.scandir(each) as entries:
             for entry in entries:
                 suffix = os.path.splitext(entry.name)[1].lower()
                 if suffix in _OTHER_SAMPLES and not entry.name.startswith(".") and entry.is_file():
