@@ -63,6 +63,10 @@ def choose_curves(
         used = np.flatnonzero(noise_powers(axes, bands, mean) > LEAST_NOISE)
         centres, bands = centres[used], [bands[b] for b in used]
     if len(ranks) + len(degrees) + len(bands) == 0:
+        if degree == 0 and reference.shape[1] == 1:
+            raise InputError(
+                "degrees must be > 0 for samples of one number, whose only direction is that of their mean, got 0."
+            )
         raise InputError("real must show a curve above the noise, got none: give more samples or directions.")
     functionals = Functionals(vectors, ranks, partner, degrees, scale, axes, bands, centres, mean)
     return functionals, [*notes, *dropped]

@@ -316,7 +316,10 @@ def _errors(value: ArrayLike, values: FloatArray) -> FloatArray:
             f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."
         )
     if not sigma.any():
-        raise InputError("standard_errors must be > 0 for values that are used, got zeros only.")
+        raise InputError(
+            "standard_errors must be > 0 for values that are used, got zeros only; runs that are copies of one another "
+            "have no scatter: give one of them."
+        )
     return sigma
 
 

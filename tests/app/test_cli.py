@@ -139,11 +139,14 @@ REFUSED = [
         ["audit", "edm", "--steps", "4", "--figure-format", "pdf"],
         r"figure_format must come with out, .* got \['pdf'\]",
     ),
-    (["predict", "--out", ""], "Invalid value for --out: a name is needed, got an empty text."),
-    (["predict", ""], "a name is needed, got an empty text."),
+    (
+        ["predict", "--out", ""],
+        "Invalid value for --out: a file or folder must have a name, got an empty text.",
+    ),
+    (["predict", ""], "a file or folder must have a name, got an empty text."),
     (
         ["measure", "--data", "a", "--generations", "b", " "],
-        "for --generations: a name is needed, got an empty text.",
+        "for --generations: a file or folder must have a name, got an empty text.",
     ),
     (
         ["diagnose", str(RING), "--columns", "round=round", "round=time"],

@@ -130,6 +130,8 @@ def test_a_line_that_is_not_centred_has_no_variance_curve():
     measured = hc.measure(real, [real[1:]])
     assert set(measured.kinds) == {"factor"} and any("On a line" in note for note in measured.notes)
     assert "direction 1" in hc.measure(real - 2.0, [real[1:] - 2.0]).names
+    with pytest.raises(InputError, match=r"^degrees must be > 0 for samples of one number, .* got 0\.$"):
+        hc.measure(real, [real[1:]], degrees=0)
 
 
 def test_bytes_and_words_become_the_units_of_the_diffusion():

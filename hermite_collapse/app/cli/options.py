@@ -266,7 +266,7 @@ def _strict(parameter: inspect.Parameter) -> inspect.Parameter:
 def _named_paths(kind: Any, tokens: Sequence[Token]) -> Any:
     for token in tokens:
         if not token.value.strip():
-            raise CoercionError(token=token, msg="a name is needed, got an empty text.")
+            raise CoercionError(token=token, msg="a file or folder must have a name, got an empty text.")
     paths = [Path(token.value) for token in tokens]
     return paths if get_origin(kind) is list else paths[0]
 
