@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 import hermite_collapse as hc
 
@@ -99,6 +100,23 @@ def test_a_fresh_fraction_that_stands_in_for_a_schedule_is_not_identified():
     assert result.verdict == "undetermined" and result.fresh_fraction is None
     assert "Undetermined: truncation at one time is not rejected by itself" in result.text
     assert "describes the curves clearly better" in result.text
+
+
+@pytest.mark.parametrize(("rise", "is_said"), [(9.5, False), (12.0, True)])
+def test_a_trend_is_said_where_a_constant_time_is_worse_by_what_one_in_a_thousand_has(rise, is_said):
+    """Chi-square of the best constant time, by sums of squares: 10.83 is the quantile at 0.001."""
+    exact, _ = table(0.05 * 1.1 ** np.arange(8), 0, errors=0.0)
+
+    def misfit(time):
+        constant, _ = table(np.full(8, time), 0, errors=0.0)
+        return float(((1.0 - constant[1:] / exact[1:]) ** 2).sum())
+
+    best = minimize_scalar(misfit, bounds=(0.01, 0.5), method="bounded", options={"xatol": 1e-9}).fun
+    errors = np.sqrt(best / rise) * exact
+    errors[0] = 0.0
+    result = hc.diagnose(exact, kind="variances", standard_errors=errors, fresh_fraction=FRESH, runs=np.inf)
+    assert result.fits_by_mechanism["truncation"].chi_square == pytest.approx(rise, rel=1e-4)
+    assert ("if truncation times were scheduled" in result.text) is is_said
 
 
 def test_constant_mechanisms_have_no_trend():
