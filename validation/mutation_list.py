@@ -413,8 +413,8 @@ OTHERS = (
     _in(
         "diagnosis",
         "matrix_errors",
-        "return full - alone",
-        "return 0.0 * (full - alone)",
+        "return full - _joint(_Alone(slopes, squares), count, rounds, sizes, old)",
+        "return 0.0 * full",
         "what directions that are no eigenvectors pass to each other, left out",
         "tests/diagnosis/test_matrix_errors.py",
     ),
@@ -454,8 +454,8 @@ OTHERS = (
     _in(
         "diagnosis",
         "refit_scatter",
-        "if below >= _TOO_SMALL:",
-        "if below >= 0.0:",
+        "if below >= _TOO_SMALL:\n        return one\n    return again",
+        "if below >= 0.0:\n        return one\n    return again",
         "what only shrinks is a refit to a few samples",
         "tests/diagnosis/test_refit_scatter.py",
     ),
@@ -940,8 +940,8 @@ LATELY_WRITTEN = (
     _in(
         "storage",
         "runs",
-        "np.sqrt(trend * variance / count)",
-        "np.sqrt(trend * variance)",
+        "np.sqrt(variance / count)",
+        "np.sqrt(variance)",
         "standard errors of several runs are standard deviations",
         "tests/storage/test_curves.py",
         name="storage.runs, means",
