@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core.types import FloatArray
 from ..recursion.schedules import Schedule
+from .accumulated import training
 from .affine_models import AffineMechanism, truncation_grid, truncation_law
 from .observations import Observations
 from .round_models import Parameter, RoundModel
@@ -51,9 +52,12 @@ class _ChangingTruncation(AffineMechanism):
     ) -> FloatArray:
         times = self.times(own, observations.last)
         curve = [np.broadcast_to(starts, (len(own), starts.shape[1]))]
+        total = np.zeros_like(curve[0])
         for i in range(observations.last):
             slope, offset = truncation_law(times[:, i : i + 1], self.rate, observations)
-            curve.append(slope * (alpha * starts + (1.0 - alpha) * curve[-1]) + offset)
+            mixed = training(observations.regime, alpha, starts, curve[-1], total, i)
+            curve.append(slope * mixed + offset)
+            total = total + curve[-1]
         return np.stack(curve, axis=1)[:, observations.rounds.astype(np.int64)]
 
     def contractions(

@@ -11,21 +11,16 @@ it fixes a rate and a plateau.  The fresh fraction, or a second direction of ano
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
-from ..core.display import Displayed
 from ..core.errors import InputError
 from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.threads import one_product_thread
-from ..core.types import BoolArray, FloatArray
-from ..core.value import Value
 from ..pipeline.mechanism import Mechanism
-from ..recursion.repetitions import repetitions_to
 from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
 from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
@@ -33,16 +28,18 @@ from .changing_truncation import scheduled_of
 from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
+from .histories import REGIMES, on_histories, on_regime, other_histories, require_regime
 from .measured import VARIANCE, Measured
-from .observations import SQUARED, Observations
+from .observations import Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
 from .refit_scatter import held_to_scatter
 from .remarks import left_out_since, remarks_on
+from .result import Diagnosis
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sampler_model import SamplerModel
-from .sentences import describe, level, of_training_sets
+from .sentences import describe, of_training_sets
 from .training_sizes import mildest_size, misfit
 from .trends import Trend, trend_of
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
@@ -51,105 +48,6 @@ VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
 LEAST_VALUES = 3
 SLOWEST_RATE, FASTEST_RATE = 1e-4, 1e4
 """Rates at which fits find the same minimum, in units of the truncation time."""
-
-
-@dataclass(frozen=True, eq=False)
-class Diagnosis(Displayed, Value):
-    """What measured curves say about the mechanism of a recursion.
-
-    Attributes
-    ----------
-    verdict : str
-        "identified", "rate_and_plateau", "undetermined" or "rejected".
-    accepted : tuple of str
-        Mechanisms that were tested and not rejected at five per cent.
-    fits_by_mechanism : dict of str to MechanismFit
-        Every mechanism that was tried.
-    leading : MechanismFit
-        What plateau, rounds and chi-square are of: the identified mechanism, else the law of rates and plateaus.
-    fresh_fraction, truncation_time : Estimate or None
-        Of truncation, with standard errors (0 for a value that was held); None unless truncation is accepted and
-        the curves determine them.
-    observations : Observations
-        What was fitted.
-    text : str
-        The diagnosis in a few sentences.
-    """
-
-    verdict: str
-    accepted: tuple[str, ...]
-    fits_by_mechanism: dict[str, MechanismFit]
-    leading: MechanismFit
-    fresh_fraction: Estimate | None
-    truncation_time: Estimate | None
-    observations: Observations
-    text: str
-
-    @property
-    def fits(self) -> bool | None:
-        """True if something explains the curves, False if everything is rejected, None if undetermined."""
-        return {REJECTED: False, UNDETERMINED: None}.get(self.verdict, True)
-
-    @property
-    def plateau(self) -> FloatArray:
-        """Values in the long run, by column, shape (m,); NaN where none is in sight."""
-        return np.where(self._has_plateau, self.leading.plateau, np.nan)
-
-    @property
-    def plateau_error(self) -> FloatArray:
-        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom, and of distances.
-
-        Several rates add up in a distance: the error that one rate alone would have says too little.
-        """
-        is_known = self._has_plateau & (not self.observations.are_shapeless)
-        return np.where(is_known, self.leading.plateau_error, np.nan)
-
-    @property
-    def rounds(self) -> FloatArray:
-        """Rounds after which 99 % of the way to the plateau is done, shape (m,); NaN where none is in sight."""
-        contraction = np.clip(self.leading.contraction, 0.0, None)
-        # What grows with the square of a deviation is at 99 % where the deviation is nearer.
-        rounds = np.where(
-            self.observations.degrees == SQUARED,
-            repetitions_to(1.0 - 0.99**0.5, contraction),
-            repetitions_to(0.01, contraction),
-        )
-        return np.where(self._has_plateau, rounds, np.nan)
-
-    @property
-    def _has_plateau(self) -> BoolArray:
-        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,).
-
-        It does where the rate can be told from 1, or where the plateau lies among the fitted values.
-        """
-        one = self.leading
-        span = np.ptp(one.predicted, axis=0)
-        low, high = one.predicted.min(axis=0) - 0.01 * span, one.predicted.max(axis=0) + 0.01 * span
-        is_within = (one.plateau >= low) & (one.plateau <= high)
-        return (one.settles | is_within) & (not one.is_rejected)
-
-    @property
-    def long_run(self) -> list[tuple[str, str, float]]:
-        """Name, plateau in words and rounds to 99 % of each curve; distances without errors."""
-        columns = zip(self.observations.names, self.plateau, self.plateau_error, self.rounds, strict=True)
-        return [
-            (name, level(float(value), float(error)), float(rounds)) for name, value, error, rounds in columns
-        ]
-
-    @property
-    def chi_square(self) -> float:
-        """Weighted sum of squared deviations of the leading fit."""
-        return self.leading.chi_square
-
-    @property
-    def freedom(self) -> int:
-        """Its degrees of freedom."""
-        return self.leading.freedom
-
-    @property
-    def p_value(self) -> float:
-        """Its p-value; NaN where no standard errors were given."""
-        return self.leading.p_value
 
 
 @public
@@ -171,6 +69,7 @@ def diagnose(
     sampler: Mechanism | None = None,
     mechanism: str | None = None,
     runs: float | None = None,
+    regime: str | None = None,
 ) -> Diagnosis:
     """Return which mechanisms measured curves do not contradict, and what the curves determine.
 
@@ -214,6 +113,9 @@ def diagnose(
     runs : float, optional
         Of how many runs each value is the mean, from whose scatter its error is; infinity for exact errors.  Without it
         errors that scatter as those of a few runs are taken for such.
+    regime : str, optional
+        What each round trained on, as in `Recursion`: "replace" (fresh data and the last generation), "accumulate" (the
+        data and all generations) or "accumulate_with_fresh".  Without it, and without a fresh fraction, all are tried.
 
     Returns
     -------
@@ -303,6 +205,10 @@ def diagnose(
     number = number_of_runs(runs, curve)
     if number is not None:
         observations = with_runs(observations, number)
+    if regime is not None:
+        history = checks.one_of(regime, REGIMES, "regime")
+        fresh = require_regime(history, observations, fresh, sampler)
+        observations = observations.replace(regime=history)
     if observations.count < LEAST_VALUES:
         raise InputError(
             f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
@@ -327,6 +233,8 @@ def diagnose(
         remarks = [unknown_kind(curve)]
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, trend)
+    if regime is None and fresh is None:
+        diagnosis = _of_other_histories(diagnosis, models)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
 
 
@@ -336,6 +244,26 @@ def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
         text = f"Undetermined: {trend.text[0].lower()}{trend.text[1:]}"
         return diagnosis.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
     return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
+
+
+def _of_other_histories(diagnosis: Diagnosis, models: list[RoundModel]) -> Diagnosis:
+    """Return the diagnosis that knows whether the curves may be those of generations that are all kept."""
+    observations, leading = diagnosis.observations, diagnosis.leading
+    if diagnosis.verdict == UNDETERMINED or observations.measured is not None or observations.are_shapeless:
+        return diagnosis
+    histories = other_histories(leading, observations, models)
+    if not histories:
+        return diagnosis
+    nothing = np.full_like(leading.plateau, np.nan)
+    return diagnosis.replace(
+        verdict=UNDETERMINED,
+        leading=leading.replace(
+            plateau=nothing, plateau_error=nothing, contraction=nothing, contraction_error=nothing
+        ),
+        fresh_fraction=None,
+        truncation_time=None,
+        text=on_histories(histories, diagnosis.text, is_rejected=diagnosis.verdict == REJECTED),
+    )
 
 
 def _of_any_training_size(
@@ -426,5 +354,6 @@ def _diagnosed(
         truncation_time=known.get("truncation_time"),
         observations=observations,
         text=describe(decision, fits, observations)
+        + on_regime(observations.regime)
         + (f" Left out, since nothing changes in it: {', '.join(still)}." if still else ""),
     )

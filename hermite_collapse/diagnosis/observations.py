@@ -69,6 +69,8 @@ class Observations(Value):
         m > 0 of the entries that are fitted by their logarithms, 0 of others; None where no entry is.
     runs : array, shape (m,), or None
         Of how many runs each curve is the mean, infinite where its errors are exact; None where nobody says.
+    regime : str
+        What becomes of earlier generations, as in `accumulated`.
     """
 
     values: FloatArray
@@ -86,6 +88,7 @@ class Observations(Value):
     units: FloatArray | None = None
     reference: FloatArray | None = None
     runs: FloatArray | None = None
+    regime: str = "replace"
 
     @property
     def are_shapeless(self) -> bool:

@@ -5,11 +5,11 @@ with the covariance of training sets of n samples its chi-square is too small, w
 
 Curves of a table are means of S runs, S = 1 where each is of one.  With A = 1 - 1/n and w what a round trains on,
 
-    L_0     = 0
-    L_{i+1} = kappa^2 L_i + 2 (A w_i)^2 / (n S),     Cov(y_i, y_j) = kappa^(j - i) L_i,     i < j,
+    y_{i+1} = A w_i (1 + xi),     Var xi = 2 / (n S),
 
-the least that such refits scatter: w_i is their mean, whose square is at most the mean of squares.  Where S is not
-said, the curves say it: chi-square goes with S, and is the number of its degrees of freedom at the S of true refits.
+of which later rounds pass on what they train on: the least that such refits scatter, since the square of a mean w_i is
+at most the mean of squares.  Where S is not said, the curves say it: chi-square goes with S, and is the number of its
+degrees of freedom at the S of true refits.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
+from .accumulated import training
 from .fitting import BORDER_ERRORS, LEAST_FREEDOM, MechanismFit, fit
 from .observations import VARIANCE, Observations
 from .reweighting import of_rounds
@@ -26,6 +27,7 @@ from .round_models import RoundModel
 _FEWER = 0.5  # share of the training sets' size below which the samples of a refit are held to their scatter
 _TOO_SMALL = 1e-3
 """Lower tail of chi-square below which a refit is rejected; what only shrinks is far below."""
+_LARGEST_ROUND = 2000  # of a table
 
 
 def held_to_scatter(
@@ -72,7 +74,7 @@ def _held_to_runs(
     least: float,
 ) -> MechanismFit:
     """Return a refit of a table's variances, rejected where means of its runs would scatter more."""
-    if np.any(observations.degrees != VARIANCE):
+    if np.any(observations.degrees != VARIANCE) or observations.last > _LARGEST_ROUND:
         return one
     held = one.parameters.get("fresh_fraction") if fresh_fraction is not None else None
     fresh = held.value if held is not None else one.fitted.get("fresh_fraction", (0.0, 0.0))[0]
@@ -108,21 +110,22 @@ def scatter_of_refits(
     observations : Observations
         Whose errors in round 0 are kept.
     """
-    slope, last = 1.0 - 1.0 / samples, observations.last
-    kappa = (1.0 - fresh_fraction) * slope
-    value, law = one.start, np.zeros_like(one.start)
-    laws = [law]
-    for i in range(last):
-        training = one.start if i == 0 else fresh_fraction * one.start + (1.0 - fresh_fraction) * value
-        value = slope * training
-        law = kappa**2 * law + 2.0 * value**2 / samples
-        laws.append(law)
+    slope, alpha, regime = 1.0 - 1.0 / samples, np.array(fresh_fraction), observations.regime
+    value, total, nothing = one.start, np.zeros_like(one.start), np.zeros(observations.last)
+    passed, passed_on = [nothing], nothing
+    noise = []
+    for i in range(observations.last):
+        value = slope * training(regime, alpha, one.start, value, total, i)
+        total = total + value
+        noise.append(2.0 * value**2 / samples)
+        row = slope * training(regime, alpha, nothing, passed[-1], passed_on, i)
+        row[i] = 1.0
+        passed.append(row)
+        passed_on = passed_on + row
     rows, columns = np.nonzero(observations.used)
     rounds = observations.rounds[rows].astype(np.int64)
-    earlier, gap = np.minimum.outer(rounds, rounds), np.abs(np.subtract.outer(rounds, rounds))
-    covariance = np.where(
-        columns[:, None] == columns, kappa**gap * np.stack(laws)[earlier, columns[:, None]], 0.0
-    )
+    response = np.stack(passed)[rounds] * np.sqrt(np.array(noise).T[columns])
+    covariance = np.where(columns[:, None] == columns, response @ response.T, 0.0)
     own = (
         observations.covariance if observations.covariance.ndim == 1 else np.diagonal(observations.covariance)
     )

@@ -30,6 +30,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..core.types import FloatArray
+from .accumulated import REPLACE, accumulated_sums
 from .observations import SQUARED, Observations
 
 LARGEST_RATE = 3.0
@@ -146,7 +147,11 @@ class AffineModel(RoundModel):
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
     ) -> FloatArray:
         columns = len(observations.degrees)
-        _, sums = geometric(own[:, :columns], observations.rounds)
+        kappa = own[:, :columns]
+        if observations.regime == REPLACE:
+            _, sums = geometric(kappa, observations.rounds)
+        else:
+            sums = accumulated_sums(kappa, observations.rounds, observations.regime)
         return starts[:, None, :] + own[:, None, columns:] * sums ** _orders(observations)
 
     def long_run(
@@ -156,9 +161,8 @@ class AffineModel(RoundModel):
         kappa, step = own[:, :columns], own[:, columns:]
         with np.errstate(divide="ignore", invalid="ignore"):
             sums = 1.0 / (1.0 - kappa)
-            return LongRun(
-                np.where(kappa < 1.0, starts + step * sums ** _orders(observations), np.inf), kappa
-            )
+            plateau = np.where(kappa < 1.0, starts + step * sums ** _orders(observations), np.inf)
+        return LongRun(plateau, kappa if observations.regime == REPLACE else np.full_like(kappa, np.nan))
 
 
 class OneStepModel(RoundModel):

@@ -9,6 +9,7 @@ import numpy as np
 from ..core.estimates import Estimate
 from ..core.numbers import p_value, significant, with_error
 from ..core.types import FloatArray, IntArray
+from .accumulated import REPLACE
 from .fitting import MechanismFit
 from .neighbour_sentences import bound_sentence, shortfall_sentence
 from .neighbours import separation
@@ -48,7 +49,7 @@ def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Ob
     parts = [
         *_conclusion(decision, fits, observations),
         *on_steadiness(fits, observations),
-        _critical_share(fits, decision.verdict, decision.leading),
+        _critical_share(fits, decision.verdict, decision.leading) if observations.regime == REPLACE else "",
         _closure(fits, observations),
     ]
     return " ".join(part for part in parts if part)
@@ -100,13 +101,13 @@ def of_training_sets(
     all_rejected : bool
         Whether these are all.
     """
-    before = _listed(f"{default[name].title} ({_p_value(default[name])})" for name in rescued)
+    before = listing(f"{default[name].title} ({_p_value(default[name])})" for name in rescued)
     if not all_rejected:
         return (
             f"Models were taken to have had {sets.assumed}, which the scatter from round to round does not contradict; "
             f"were the measured samples {sets.otherwise}, {before} would be rejected: give {sets.options} to measure."
         )
-    named = _listed(f"{fits[name].title} ({parameters(fits[name])})" for name in rescued if name != "affine")
+    named = listing(f"{fits[name].title} ({parameters(fits[name])})" for name in rescued if name != "affine")
     left = named or fits["affine"].title
     return (
         f"Undetermined: {sets.unsaid} trained each model is not said, and decides. If the measured samples were "
@@ -121,7 +122,7 @@ def _closure(fits: dict[str, MechanismFit], observations: Observations) -> str:
     if not about or not np.any(observations.degrees > 2):
         return ""
     return (
-        f"Above degree 2 {_listed(about)} {'is' if len(about) == 1 else 'are'} exact only for linear maps about the "
+        f"Above degree 2 {listing(about)} {'is' if len(about) == 1 else 'are'} exact only for linear maps about the "
         "origin; truncation, blur and autoencoders are exact there."
     )
 
@@ -139,7 +140,7 @@ def parameters(one: MechanismFit) -> str:
             named.append(f"{_NAMES[name]} {_number(value)}")
     if unknown:
         named.append(f"{' and '.join(unknown) if len(unknown) < 3 else 'all parameters'} undetermined")
-    return _listed(named) if named else "no fitted parameter"
+    return listing(named) if named else "no fitted parameter"
 
 
 def level(value: float, error: float) -> str:
@@ -187,8 +188,8 @@ def critical_slope(fits: dict[str, MechanismFit], verdict: str, leading: Mechani
 def _rejected(fits: dict[str, MechanismFit]) -> str:
     general = fits.get("affine")
     if general is None:
-        return f"Rejected: {_listed(f'{one.title} ({_quality(one)})' for one in fits.values())}."
-    names = _listed(one.title for one in fits.values() if one is not general)
+        return f"Rejected: {listing(f'{one.title} ({_quality(one)})' for one in fits.values())}."
+    names = listing(one.title for one in fits.values() if one is not general)
     listed = f"{names}, and not even" if names else "not even"
     return (
         f"Rejected: {listed} {general.title} describe these values within their errors "
@@ -200,13 +201,13 @@ def _rejected(fits: dict[str, MechanismFit]) -> str:
 def _others(leading: MechanismFit, fits: dict[str, MechanismFit]) -> str:
     rejected = [one for one in fits.values() if one.is_rejected]
     ruled_out = (
-        f"Rejected: {_listed(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
+        f"Rejected: {listing(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
     )
     left = [one for one in fits.values() if one.is_accepted and one is not leading and one.name != "affine"]
     wider = [f"{one.title} ({parameters(one)})" for one in left if one.name in CONTAINED_IN[leading.name]]
     worse = [one.title for one in left if one.name not in CONTAINED_IN[leading.name]]
-    contained = f"A special case of {_listed(wider)}, without which it fits as well." if wider else ""
-    behind = f"Not rejected alone, but worse than a law that contains it: {_listed(worse)}." if worse else ""
+    contained = f"A special case of {listing(wider)}, without which it fits as well." if wider else ""
+    behind = f"Not rejected alone, but worse than a law that contains it: {listing(worse)}." if worse else ""
     return " ".join(part for part in (ruled_out, contained, behind) if part)
 
 
@@ -225,9 +226,9 @@ def _not_rejected(fits: dict[str, MechanismFit]) -> str:
     rejected = [one for one in fits.values() if one.is_rejected and one.name != "affine"]
     parts = []
     if accepted:
-        parts.append(f"Not rejected: {_listed(f'{one.title} ({parameters(one)})' for one in accepted)}.")
+        parts.append(f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}.")
     if rejected:
-        parts.append(f"Rejected: {_listed(f'{one.title} ({_p_value(one)})' for one in rejected)}.")
+        parts.append(f"Rejected: {listing(f'{one.title} ({_p_value(one)})' for one in rejected)}.")
     if len(fits) == 1 and "affine" not in fits:
         parts.append("No other mechanism was tried.")
     return " ".join(parts)
@@ -259,7 +260,7 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
     if observations.has_errors:
         accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
         return (
-            f"Not rejected: {_listed(f'{one.title} ({parameters(one)})' for one in accepted)}."
+            f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}."
             if accepted
             else f"One rate and one plateau: {_quality(leading)}."
             if leading.is_rejected
@@ -303,17 +304,17 @@ def _levels(one: MechanismFit, observations: Observations) -> str:
     if _is_one_step(one):
         stay = zip(plateaus, (observations.names[j] for j in shown), strict=True)
         listed = (
-            plateaus[0] if len(one.plateau) == 1 else _listed(f"{value} ({name})" for value, name in stay)
+            plateaus[0] if len(one.plateau) == 1 else listing(f"{value} ({name})" for value, name in stay)
         )
         return f"With fresh data alone there is no rate: from round 1 on the values stay at {listed}{more}."
     if len(one.plateau) == 1:
         return f"The curve levels off at {plateaus[0]}, by a factor of {rates[0]} a round."
     names = [observations.names[j] for j in shown]
     if is_shared:
-        ends = _listed(f"{plateau} ({name})" for plateau, name in zip(plateaus, names, strict=True))
+        ends = listing(f"{plateau} ({name})" for plateau, name in zip(plateaus, names, strict=True))
         return f"The curves level off at {ends}{more}, by a factor of {rates[0]} a round."
     each = zip(names, plateaus, rates, strict=True)
-    listed = _listed(f"{name} at {plateau} (by a factor of {rate} a round)" for name, plateau, rate in each)
+    listed = listing(f"{name} at {plateau} (by a factor of {rate} a round)" for name, plateau, rate in each)
     return f"Curves that level off: {listed}{more}.{_without_plateau(one, settled, observations)}"
 
 
@@ -336,7 +337,7 @@ def _without_plateau(one: MechanismFit, settled: IntArray, observations: Observa
     if not others:
         return ""
     more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-    return f" Without a plateau in sight: {', '.join(others[:_SHOWN]) if more else _listed(others)}{more}."
+    return f" Without a plateau in sight: {', '.join(others[:_SHOWN]) if more else listing(others)}{more}."
 
 
 def outcome(one: MechanismFit, observations: Observations) -> str:
@@ -367,7 +368,7 @@ def _number(estimate: Estimate) -> str:
     return f"about {significant(estimate.value)}"
 
 
-def _listed(parts: Iterable[str]) -> str:
+def listing(parts: Iterable[str]) -> str:
     words = list(parts)
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.significance import chi_square_p_value
+from .accumulated import REPLACE
 from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
 from .neighbours import Separation, separation
 from .observations import Observations
@@ -100,6 +101,9 @@ def _without_name(
     fits: dict[str, MechanismFit], general: MechanismFit, observations: Observations
 ) -> Decision:
     """Return what may be concluded of rates and plateaus where no mechanism is identified."""
+    if observations.regime != REPLACE:
+        least = min((one for one in fits.values() if one.is_accepted), key=_criterion(observations))
+        return Decision(UNDETERMINED, least, "the curves do not tell mechanisms apart")
     settled = general.settles & (general.contraction < 1.0)
     if general.name == "affine" and general.is_accepted and np.any(settled):
         return Decision(RATE_AND_PLATEAU, general)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..core.numbers import p_value, significant
-from ..diagnosis.diagnosis import Diagnosis
+from ..diagnosis.result import Diagnosis
 from ..diagnosis.sentences import outcome, parameters
 from ..diagnosis.verdict import IDENTIFIED, REJECTED
 from ..figures.diagnosis import draw_diagnosis

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.diagnosis import Diagnosis
+from hermite_collapse.diagnosis.result import Diagnosis
 
 SPECIAL = ("truncation", "blur", "refit")
 ROUNDS = 8

@@ -15,8 +15,8 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
-    from ...diagnosis.diagnosis import Diagnosis
     from ...diagnosis.measured import Measured
+    from ...diagnosis.result import Diagnosis
     from ...storage.curves import Curve
 
 CurveFile = Annotated[
@@ -85,6 +85,13 @@ Runs = Annotated[
         help="Of how many runs each value is the mean, a count, where the table does not say; inf for exact errors."
     ),
 ]
+Regime = Annotated[
+    str | None,
+    Parameter(
+        help="What each round trained on: replace (fresh data and the last generation), accumulate (the data and all "
+        "generations) or accumulate_with_fresh. Without it, and without a fresh fraction, all are tried."
+    ),
+]
 Steps = Annotated[int | None, Parameter(help="Its number of steps, a count. 25, without.")]
 _STEPS = 25
 
@@ -103,6 +110,7 @@ def run(
     columns: Columns = None,
     data: Data = None,
     runs: Runs = None,
+    regime: Regime = None,
     sampler: Scheduler = None,
     steps: Steps = None,
 ) -> int:
@@ -143,6 +151,7 @@ def run(
         rate=rate,
         mechanism=mechanism,
         runs=runs,
+        regime=regime,
         data=None if data is None else np.array(data) if len(data) > 1 else data[0],
         sampler=None
         if sampler is None

@@ -1,0 +1,134 @@
+"""Whether curves tell a constant fresh fraction from data and generations that are all kept.
+
+Where nobody says which it was, mechanisms are fitted under both.  One that describes the curves under another history,
+and no worse than what is concluded of a constant fresh fraction,
+
+    p >= 0.05,     p of what the latter gains by its further parameters >= 0.01,
+                   or chi-square at most 3.84 above its own where it has none,
+
+leaves the fresh fraction undetermined, and with it the plateau.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..core.errors import InputError
+from ..core.numbers import p_value
+from ..pipeline.mechanism import Mechanism
+from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
+from .fitting import PROFILE_RISE, MechanismFit, fit
+from .observations import Observations
+from .round_models import CONTAINED_IN, RoundModel
+from .sampler_model import SamplerModel
+from .sentences import listing, parameters
+
+REGIMES = (REPLACE, ACCUMULATE, WITH_FRESH)
+_LARGEST_ROUND = 10_000
+_CLEAR = 0.01
+"""p-value of a gain on chi-square by further parameters below which a history is worse."""
+_WORDS = {
+    ACCUMULATE: "were the data and all generations kept (regime 'accumulate')",
+    WITH_FRESH: "were all generations kept beside a constant share of fresh data (regime 'accumulate_with_fresh')",
+}
+
+
+class History(NamedTuple):
+    """A regime and the mechanisms that describe the curves in it."""
+
+    regime: str
+    fits: list[MechanismFit]
+
+
+def require_regime(
+    regime: str, observations: Observations, fresh: float | None, sampler: Mechanism | None
+) -> float | None:
+    """Return the fresh fraction that a regime leaves to be held; refuse what does not go together."""
+    if regime == REPLACE:
+        return fresh
+    if observations.measured is not None:
+        raise InputError(
+            f"regime must be 'replace' for measured generations, whose errors the last one passes on, got "
+            f"{regime!r}."
+        )
+    if regime == ACCUMULATE and fresh:
+        raise InputError(
+            f"fresh_fraction must be 0 in the regime 'accumulate', where the data enter once, got {fresh!r}."
+        )
+    if sampler is not None:
+        raise InputError(f"sampler must be left out where regime is not 'replace', got regime {regime!r}.")
+    if observations.last > _LARGEST_ROUND:
+        raise InputError(f"regime must be 'replace' beyond round {_LARGEST_ROUND}, got {regime!r}.")
+    return 0.0 if regime == ACCUMULATE else fresh
+
+
+def other_histories(
+    leading: MechanismFit, observations: Observations, models: Sequence[RoundModel]
+) -> list[History]:
+    """Return the regimes in which mechanisms describe the curves as well as a fit with a constant fresh fraction.
+
+    Parameters
+    ----------
+    leading : MechanismFit
+        What is concluded of a constant fresh fraction, or rejected.
+    observations : Observations
+    models : sequence of RoundModel
+    """
+    histories: list[History] = []
+    if observations.last > _LARGEST_ROUND:
+        return histories
+    for regime in (ACCUMULATE, WITH_FRESH):
+        kept = observations.replace(regime=regime)
+        tried = [
+            fit(model, kept, fresh_fraction=0.0 if regime == ACCUMULATE else None)
+            for model in models
+            if model.name != "affine" and not isinstance(model, SamplerModel) and model.speaks_of(kept)
+        ]
+        as_good = [one for one in tried if one.is_accepted and _is_as_good(one, leading)]
+        if as_good:
+            histories.append(History(regime, as_good))
+    return histories
+
+
+def _is_as_good(one: MechanismFit, leading: MechanismFit) -> bool:
+    if leading.is_rejected:
+        return True
+    if one.freedom > leading.freedom:
+        return one.gain_p_value(leading) >= _CLEAR
+    return one.chi_square <= leading.chi_square + PROFILE_RISE
+
+
+def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool) -> str:
+    """Return the diagnosis of curves that do not tell which data each round trained on.
+
+    Parameters
+    ----------
+    histories : sequence of History
+    text : str
+        The diagnosis with a constant fresh fraction.
+    is_rejected : bool
+        Whether everything is rejected then.
+    """
+    others = "; ".join(f"{_WORDS[one.regime]}, {_described(one.fits)}" for one in histories)
+    what = "" if is_rejected else " as well"
+    return (
+        "Undetermined: which data each round trained on is not said, and decides on fresh fraction, parameters and "
+        f"plateau. These describe the curves{what}: {others}. Deviations then fall by powers of the round, not by a "
+        "factor. Say which it was (regime, --regime), or give the fresh fraction where each generation replaced the "
+        f"last. With a constant fresh fraction: {text}"
+    )
+
+
+def on_regime(regime: str) -> str:
+    """Return what a given regime means for the long run, nothing where generations replace each other."""
+    if regime == REPLACE:
+        return ""
+    return " Generations were kept: deviations fall by powers of the round, not by a factor."
+
+
+def _described(fits: Sequence[MechanismFit]) -> str:
+    """Return mechanisms with parameters, less those that contain another one."""
+    names = {one.name for one in fits}
+    least = [one for one in fits if not any(one.name in CONTAINED_IN[name] for name in names)]
+    return listing(f"{one.title} ({parameters(one)}, p = {p_value(one.p_value)})" for one in least)

@@ -1,0 +1,116 @@
+"""What `diagnose` returns: the verdict, what was fitted, and where the curves lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.display import Displayed
+from ..core.estimates import Estimate
+from ..core.types import BoolArray, FloatArray
+from ..core.value import Value
+from ..recursion.repetitions import repetitions_to
+from .fitting import MechanismFit
+from .observations import SQUARED, Observations
+from .sentences import level
+from .verdict import REJECTED, UNDETERMINED
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis(Displayed, Value):
+    """What measured curves say about the mechanism of a recursion.
+
+    Attributes
+    ----------
+    verdict : str
+        "identified", "rate_and_plateau", "undetermined" or "rejected".
+    accepted : tuple of str
+        Mechanisms that were tested and not rejected at five per cent.
+    fits_by_mechanism : dict of str to MechanismFit
+        Every mechanism that was tried.
+    leading : MechanismFit
+        What plateau, rounds and chi-square are of: the identified mechanism, else the law of rates and plateaus.
+    fresh_fraction, truncation_time : Estimate or None
+        Of truncation, with standard errors (0 for a value that was held); None unless truncation is accepted and
+        the curves determine them.
+    observations : Observations
+        What was fitted.
+    text : str
+        The diagnosis in a few sentences.
+    """
+
+    verdict: str
+    accepted: tuple[str, ...]
+    fits_by_mechanism: dict[str, MechanismFit]
+    leading: MechanismFit
+    fresh_fraction: Estimate | None
+    truncation_time: Estimate | None
+    observations: Observations
+    text: str
+
+    @property
+    def fits(self) -> bool | None:
+        """True if something explains the curves, False if everything is rejected, None if undetermined."""
+        return {REJECTED: False, UNDETERMINED: None}.get(self.verdict, True)
+
+    @property
+    def plateau(self) -> FloatArray:
+        """Values in the long run, by column, shape (m,); NaN where none is in sight."""
+        return np.where(self._has_plateau, self.leading.plateau, np.nan)
+
+    @property
+    def plateau_error(self) -> FloatArray:
+        """Their standard errors, shape (m,); NaN where there are fewer than three degrees of freedom, and of distances.
+
+        Several rates add up in a distance: the error that one rate alone would have says too little.
+        """
+        is_known = self._has_plateau & (not self.observations.are_shapeless)
+        return np.where(is_known, self.leading.plateau_error, np.nan)
+
+    @property
+    def rounds(self) -> FloatArray:
+        """Rounds after which 99 % of the way to the plateau is done, shape (m,); NaN where none is in sight."""
+        contraction = np.clip(self.leading.contraction, 0.0, None)
+        # What grows with the square of a deviation is at 99 % where the deviation is nearer.
+        rounds = np.where(
+            self.observations.degrees == SQUARED,
+            repetitions_to(1.0 - 0.99**0.5, contraction),
+            repetitions_to(0.01, contraction),
+        )
+        return np.where(self._has_plateau, rounds, np.nan)
+
+    @property
+    def _has_plateau(self) -> BoolArray:
+        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,).
+
+        It does where the rate can be told from 1, or where the plateau lies among the fitted values.
+        """
+        one = self.leading
+        span = np.ptp(one.predicted, axis=0)
+        low, high = one.predicted.min(axis=0) - 0.01 * span, one.predicted.max(axis=0) + 0.01 * span
+        is_within = (one.plateau >= low) & (one.plateau <= high)
+        return (one.settles | is_within) & (not one.is_rejected)
+
+    @property
+    def long_run(self) -> list[tuple[str, str, float]]:
+        """Name, plateau in words and rounds to 99 % of each curve; distances without errors."""
+        columns = zip(self.observations.names, self.plateau, self.plateau_error, self.rounds, strict=True)
+        return [
+            (name, level(float(value), float(error)), float(rounds)) for name, value, error, rounds in columns
+        ]
+
+    @property
+    def chi_square(self) -> float:
+        """Weighted sum of squared deviations of the leading fit."""
+        return self.leading.chi_square
+
+    @property
+    def freedom(self) -> int:
+        """Its degrees of freedom."""
+        return self.leading.freedom
+
+    @property
+    def p_value(self) -> float:
+        """Its p-value; NaN where no standard errors were given."""
+        return self.leading.p_value
