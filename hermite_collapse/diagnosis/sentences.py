@@ -369,6 +369,7 @@ def _number(estimate: Estimate) -> str:
 
 
 def listing(parts: Iterable[str]) -> str:
+    """Return parts with commas and a last "and"."""
     words = list(parts)
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
 
