@@ -87,8 +87,8 @@ def measure(
     training_samples : int, optional
         Samples in the training set of each round, the first one all from the data, later ones with fresh ones drawn
         anew; the measured samples and all of the data unless given.  Where `diagnose` rejects a mechanism and nobody
-        gave it, it tries sizes from a sixteenth of a generation to four, and says undetermined where the verdict rests
-        on the size.
+        gave it, it tries sizes from a sixteenth of a generation to four, and from a thirty-second to sixteen of samples
+        others than the measured ones, and says undetermined where the verdict rests on the size.
     apart : bool, optional
         Whether the measured samples are others than those that trained the next model, drawn from the same one; False
         unless given, where `diagnose` tries it before it rejects.  With `training_samples` alone.

@@ -26,7 +26,8 @@ def remarks_on(
     if all_rejected:
         remarks.append(
             "The measured samples were taken as those that trained the next round, beside all of the data; training "
-            "sets of another size do not describe the curves either, from a sixteenth of a generation to four."
+            "sets of another size do not describe the curves either, from a sixteenth of a generation to four, nor do "
+            "others than the measured samples, from a thirty-second to sixteen."
             if measured.training_samples is None
             else f"Training sets were taken to hold {measured.training_samples} samples, fresh ones drawn anew: "
             "smaller sets, or always the same fresh data, scatter otherwise from round to round than these errors "

@@ -23,7 +23,7 @@ from .round_models import RoundModel
 
 RELATIVE_SIZES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)
 """Sizes of training sets that are tried, by that of a generation,"""
-RELATIVE_SIZES_APART = (1 / 8, 1 / 2, 2.0, 16.0)
+RELATIVE_SIZES_APART = (1 / 32, 1 / 8, 1 / 2, 2.0, 16.0)
 """and where the measured samples are none of theirs."""
 
 
