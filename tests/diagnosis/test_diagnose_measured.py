@@ -24,17 +24,19 @@ def measured(seed, *, clip=None):
     return hc.measure(data, generations, directions=5, degrees=2)
 
 
-def test_truth_comes_back_within_errors_that_know_the_history():
-    pulls, rejected, verdicts = [], 0, []
+@pytest.mark.parametrize("verdicts", [4, pytest.param(10, marks=pytest.mark.slow)])
+def test_truth_comes_back_within_errors_that_know_the_history(verdicts):
+    """Ten histories; the dear part, all mechanisms for a verdict, is of as many of them as is said."""
+    pulls, rejected, identified = [], 0, 0
     for seed in range(10):
-        result = hc.diagnose(measured(seed))
+        result = hc.diagnose(measured(seed), mechanism=None if seed < verdicts else "truncation")
         one = result.fits_by_mechanism["truncation"]
         rejected += one.is_rejected
-        verdicts.append(result.verdict)
+        identified += seed < verdicts and result.verdict == "identified"
         for name, truth in (("fresh_fraction", 0.2), ("truncation_time", 0.05)):
             value, error = one.fitted[name]
             pulls.append((value - truth) / error)
-    assert rejected <= 3 and verdicts.count("identified") >= 6
+    assert rejected <= 3 and identified >= 0.6 * verdicts
     # 1.46 to 1.67 where what earlier rounds passed on is left out.
     assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4
 
@@ -99,10 +101,11 @@ def test_a_sampler_is_tried_on_variances_of_directions_alone():
         hc.diagnose(np.ones((5, 1)), sampler=hc.mechanisms.SamplerSteps.ddim(steps=20))
 
 
-def test_factors_of_unseen_data_carry_the_error_of_the_data():
+@pytest.mark.parametrize("histories", [10, pytest.param(24, marks=pytest.mark.slow)])
+def test_factors_of_unseen_data_carry_the_error_of_the_data(histories):
     """z of the parameters has rms 1 over seeds where only factors are fitted, in units of a noisy inner product."""
     pulls, without = [], []
-    for seed in range(24):
+    for seed in range(histories):
         rng = np.random.default_rng(100 + seed)
         law = rng.normal(size=(30_000, 2)) * 0.5 + [1.0, 0.0]
         generations = channel_history(law, fresh_fraction=0.2, time=0.05, rounds=8, samples=3000, rng=rng)
@@ -128,9 +131,9 @@ def test_generations_that_are_copies_are_said_to_be():
     labels = curves.labels
     assert (
         f"{labels[3]} and {labels[4]}): copies are no rounds"
-        in hc.diagnose(curves.replace(values=copied)).text
+        in hc.diagnose(curves.replace(values=copied), mechanism="truncation").text
     )
-    assert "copies" not in hc.diagnose(curves).text
+    assert "copies" not in hc.diagnose(curves, mechanism="truncation").text
 
 
 def test_one_generation_says_nothing_of_the_fresh_fraction():
@@ -143,7 +146,7 @@ def test_one_generation_says_nothing_of_the_fresh_fraction():
 
 def test_a_rejection_says_which_training_sets_its_errors_are_of():
     curves = measured(3)
-    spoilt = curves.values * np.where(np.arange(8) % 2, 1.3, 0.7)[:, None]
-    assert "taken as those that trained the next round" in hc.diagnose(curves.replace(values=spoilt)).text
-    few = curves.replace(values=spoilt, training_samples=1000)
-    assert "Training sets were taken to hold 1000 samples" in hc.diagnose(few).text
+    spoilt = curves.replace(values=curves.values * np.where(np.arange(8) % 2, 1.3, 0.7)[:, None])
+    assert "taken as those that trained the next round" in hc.diagnose(spoilt, mechanism="truncation").text
+    few = spoilt.replace(training_samples=1000)
+    assert "Training sets were taken to hold 1000 samples" in hc.diagnose(few, mechanism="truncation").text
