@@ -79,11 +79,11 @@ def other_histories(
     if observations.last > _LARGEST_ROUND:
         return histories
     for regime in (ACCUMULATE, WITH_FRESH):
-        kept = observations.replace(regime=regime)
+        accumulated = observations.replace(regime=regime)
         tried = [
-            fit(model, kept, fresh_fraction=0.0 if regime == ACCUMULATE else None)
+            fit(model, accumulated, fresh_fraction=0.0 if regime == ACCUMULATE else None)
             for model in models
-            if model.name != "affine" and not isinstance(model, SamplerModel) and model.speaks_of(kept)
+            if model.name != "affine" and not isinstance(model, SamplerModel) and model.speaks_of(accumulated)
         ]
         as_good = [one for one in tried if one.is_accepted and _is_as_good(one, leading)]
         if as_good:
