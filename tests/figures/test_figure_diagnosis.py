@@ -36,7 +36,8 @@ def test_names_stand_outside_the_axes():
 
 def test_marks_of_plateaus_keep_clear_of_the_labels():
     curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
-    axes = hc.figures.draw_diagnosis(hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01)))
+    answer = hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01), regime="replace")
+    axes = hc.figures.draw_diagnosis(answer)
     axes.figure.canvas.draw()
     labels = [text.get_window_extent() for text in axes.texts]
     marks = [line for line in axes.lines if line.get_transform() == axes.get_yaxis_transform()]
