@@ -14,6 +14,7 @@ import pytest
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.app.config import load_config
 from hermite_collapse.reporting.page import external_references
+from tests.app.sketches import sketches
 
 SMALL = ["--particles", "5e4", "--rounds", "6", "--degree", "4", "--runs", "2"]
 
@@ -33,7 +34,7 @@ def call(*arguments: object, capsys) -> tuple[int, str, str]:
 def one_comparison(tmp_path_factory) -> tuple[Path, str]:
     """The folder of one comparison, and what it printed."""
     folder = tmp_path_factory.mktemp("compared")
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed, sketches():
         patch.chdir(folder)
         assert run(["compare", "--out", "c", "--fresh-fraction", "0.2", *SMALL]) == 0
     return folder / "c", printed.getvalue()
@@ -54,7 +55,7 @@ def test_the_verdict_is_first_and_last_with_the_implied_parameters(compared):
     assert max(map(len, compared.splitlines())) <= 80
 
 
-def test_few_rows_are_printed_and_all_of_them_on_request(compared, capsys):
+def test_few_rows_are_printed_and_all_of_them_on_request(compared, sketched, capsys):
     shown = re.search(r"(\d+) of (\d+) rows, of some rounds; --all-rows prints every one", compared)
     assert shown is not None and 0 < int(shown[1]) < int(shown[2])
     _, everything, _ = call("compare", "--out", "c", "--resume", "--all-rows", capsys=capsys)
@@ -69,7 +70,7 @@ def test_an_exact_factor_and_its_z_stand_beside_the_simulated_one(compared):
     assert z == pytest.approx((simulated - exact) / error, abs=0.05)
 
 
-def test_resume_reads_the_configuration_of_the_folder(compared, capsys):
+def test_resume_reads_the_configuration_of_the_folder(compared, sketched, capsys):
     status, out, err = call("compare", "--out", "c", "--resume", capsys=capsys)
     assert status == 0 and "fresh fraction 0.2" in out and "simulated" not in err
     status, out, _ = call("compare", "--out", "c", "--resume", "--rounds", 7, capsys=capsys)
@@ -85,10 +86,11 @@ def test_figures_come_in_the_formats_asked_for(compared, capsys):
     assert box is not None and float(box[1]) == pytest.approx(72 * 3.4, abs=0.5)
 
 
-def test_nothing_tested_is_no_success(capsys):
+def test_nothing_tested_is_no_success(request, capsys):
     tiny = ["--particles", 10, "--runs", 1, "--rounds", 1, "--out", "t"]
     status, out, _ = call("compare", *tiny, capsys=capsys)
     assert status == 4 and "Not tested." in out
+    request.getfixturevalue("sketched")  # the figures were drawn above
     _, out, _ = call("compare", "--out", "t", "--resume", "--json", capsys=capsys)
     verdict = json.loads(out)["verdict"]
     assert verdict["tested"] is False and verdict["passed"] is False
