@@ -180,7 +180,7 @@ def test_verdicts_keep_their_level_over_seeds(name):
 def test_other_regimes_and_starts(regime, initial):
     recursion = recursion_of(TWO, regime=regime, initial=initial)
     sampler = Steps.flow(steps=6)
-    record = record_of(recursion, sampler, rounds=4, particles=6000)
+    record = record_of(recursion, sampler, rounds=3, particles=6000)
     assert compare_steps(recursion, record, sampler).verdict.passed
     assert not compare_steps(recursion_of(TWO), record, sampler).verdict.passed  # control
 
@@ -193,10 +193,12 @@ def test_wrong_theories_are_rejected_and_the_true_one_is_not():
     assert abs(comparison.implied_fresh_fraction.value - 0.3) < 4.0 * comparison.implied_fresh_fraction.error
     assert comparison.largest_grid_error < 1e-6
     assert "fresh fraction" in comparison.text and comparison.reason == ""
+    short = record_of(recursion, sampler, particles=20_000, rounds=2)  # two rounds reject them already
+    assert compare_steps(recursion, short, sampler).verdict.passed
     for other in (Steps.ddim(steps=11), Steps.ddim(steps=12, eta=0.5), Steps.flow(steps=12)):
-        assert not compare_steps(recursion, record, other).verdict.passed
-    assert not compare_steps(recursion_of(THREE, 0.33), record, sampler).verdict.passed
-    assert not compare_steps(recursion, record, sampler, guidance_scale=1.05).verdict.passed
+        assert not compare_steps(recursion, short, other).verdict.passed
+    assert not compare_steps(recursion_of(THREE, 0.33), short, sampler).verdict.passed
+    assert not compare_steps(recursion, short, sampler, guidance_scale=1.05).verdict.passed
 
 
 SIZE = {"rounds": 12, "particles": 100_000, "runs": 4}  # of `compare` without options
@@ -214,19 +216,23 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("sampler", "other", "fresh_fraction"),
-    [pytest.param(*case, marks=() if i in (0, 3, 5) else pytest.mark.slow) for i, case in enumerate(WRONG)],
-    ids=[f"{i}" for i in range(len(WRONG))],
+    ("sampler", "other", "fresh_fraction", "rounds"),
+    [
+        *[pytest.param(*WRONG[i], 5, id=f"{i}-5 rounds") for i in (0, 3, 5)],
+        *[pytest.param(*case, 12, id=f"{i}", marks=pytest.mark.slow) for i, case in enumerate(WRONG)],
+    ],
 )
-def test_small_errors_are_rejected_at_the_default_size(sampler, other, fresh_fraction):
-    """The record is drawn from the predicted law, which the tests above hold against particles."""
-    record = drawn_record(sampler, **SIZE)
+def test_small_errors_are_rejected_at_the_default_size(sampler, other, fresh_fraction, rounds):
+    """Records are drawn from the predicted law, which the tests above hold against particles; five rounds say enough."""
+    record = drawn_record(sampler, **{**SIZE, "rounds": rounds})
     assert not compare_steps(recursion_of(TWO, fresh_fraction), record, other).verdict.passed
 
 
-def test_the_true_sampler_passes_at_the_default_size():
+@pytest.mark.parametrize("rounds", [5, pytest.param(12, marks=pytest.mark.slow)])
+def test_the_true_sampler_passes_at_the_default_size(rounds):
     sampler = WRONG[0][0]
-    assert compare_steps(recursion_of(TWO), drawn_record(sampler, **SIZE), sampler).verdict.passed
+    record = drawn_record(sampler, **{**SIZE, "rounds": rounds})
+    assert compare_steps(recursion_of(TWO), record, sampler).verdict.passed
 
 
 @pytest.mark.slow
