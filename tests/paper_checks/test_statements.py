@@ -30,6 +30,9 @@ LONG = {
     "additions.small_truncation",
     "additions.small_errors",
     "additions.guidance_map",
+    "propagation.upper_bound",
+    "limit.ball",
+    "limit.annealed",
 }
 
 
