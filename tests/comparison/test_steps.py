@@ -223,7 +223,7 @@ WRONG = [
     ],
 )
 def test_small_errors_are_rejected_at_the_default_size(sampler, other, fresh_fraction, rounds):
-    """Records are drawn from the predicted law, which the tests above hold against particles; five rounds say enough."""
+    """Records are drawn from the predicted law, which tests above hold against particles; five rounds say enough."""
     record = drawn_record(sampler, **{**SIZE, "rounds": rounds})
     assert not compare_steps(recursion_of(TWO, fresh_fraction), record, other).verdict.passed
 

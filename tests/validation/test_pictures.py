@@ -56,6 +56,24 @@ def test_other_records_have_no_picture(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture(scope="module")
+def simulated_once():
+    """The simulations of the annealing experiment are the same whatever they are held against."""
+    simulate, records = annealing.simulate, {}
+
+    def remembered(recursion, **options):
+        key = (repr(recursion), *sorted(options.items()))
+        if key not in records:
+            records[key] = simulate(recursion, **options)
+        return records[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annealing, "simulate", remembered)
+        yield
+    assert len(records) == len(annealing.SCHEDULES)
+
+
+@pytest.mark.usefixtures("simulated_once")
 @pytest.mark.parametrize("factor", [1.0, 1.1])
 def test_annealing_in_the_plane_follows_its_laws_and_no_others(factor, monkeypatch):
     honest = annealing.annealing_law
@@ -69,6 +87,7 @@ def test_annealing_in_the_plane_follows_its_laws_and_no_others(factor, monkeypat
     assert outcome.arrays["exact_constant"].shape == (annealing.ROUNDS + 1, annealing.DEGREE + 1)
 
 
+@pytest.mark.usefixtures("simulated_once")
 def test_a_simulation_of_another_recursion_is_seen(monkeypatch):
     honest = annealing.predict_degree_error
 
