@@ -34,7 +34,7 @@ from .observations import Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
 from .refit_scatter import held_to_scatter
-from .remarks import left_out_since, remarks_on
+from .remarks import left_out_since, on_first_values, remarks_on
 from .result import Diagnosis
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
@@ -231,6 +231,8 @@ def diagnose(
         ]
     elif isinstance(curve, Curve) and is_of_unknown_kind(curve, kind):
         remarks = [unknown_kind(curve)]
+    elif diagnosis.verdict == REJECTED:
+        remarks = on_first_values(observations)
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, trend)
     if regime is None and fresh is None:

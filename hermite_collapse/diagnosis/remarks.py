@@ -9,12 +9,29 @@ import numpy as np
 
 from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
 from .measured import Measured
+from .observations import VARIANCE, Observations
 from .reweighting import left_out
+
+_FAR_FROM_ONE = 0.1
 
 
 def left_out_since(reason: str, names: Sequence[str]) -> str:
     """Return which curves are not fitted, and why."""
     return f"Left out, since {reason}: {', '.join(names)}."
+
+
+def on_first_values(observations: Observations) -> list[str]:
+    """Return what to do about factors that are far from 1 in round 0, where everything is rejected."""
+    first = observations.rounds == 0.0
+    distant = np.abs(observations.values[first] - 1.0) > _FAR_FROM_ONE
+    far = (observations.degrees > VARIANCE) & np.any(distant & observations.used[first], axis=0)
+    names = [name for name, is_far in zip(observations.names, far, strict=True) if is_far]
+    if not names:
+        return []
+    return [
+        f"Factors are shares of the data's coefficients, 1 in round 0 ({', '.join(names)} differ by more than "
+        f"{_FAR_FROM_ONE:g}): divide coefficients by those of the data, unless the first model had another law."
+    ]
 
 
 def remarks_on(

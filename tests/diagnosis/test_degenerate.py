@@ -108,3 +108,21 @@ def test_rates_are_units_of_time():
     for rate in (1e-308, 1e-5, 1e5, 1e308):
         with pytest.raises(hc.InputError, match=r"rate must lie within \[0.0001, 10000\] for a fit"):
             hc.diagnose(factors, standard_errors=errors, rate=rate)
+
+
+def test_coefficients_that_are_no_shares_of_the_data_are_noticed():
+    """Rejected, as factors begin at 1, and said; not said of factors that do and are rejected, nor of variances."""
+    factors = hc.mode_factors([1, 2], fresh_fraction=0.25, truncation_time=0.05, rounds=12)
+    errors = np.full(factors.shape, 0.002)
+    said = "divide coefficients by those of the data"
+    scaled = hc.diagnose([0.7, -0.4] * factors, standard_errors=errors, fresh_fraction=0.25)
+    assert (
+        scaled.verdict == "rejected" and said in scaled.text and "(column 1, column 2 differ" in scaled.text
+    )
+    rising = 1.0 + 0.03 * np.arange(13.0)[:, None] * [1.0, 1.0]
+    other = hc.diagnose(rising, standard_errors=errors, fresh_fraction=0.25)
+    assert other.verdict == "rejected" and said not in other.text
+    variances = hc.diagnose(
+        rising[:, :1], kind="variances", standard_errors=errors[:, :1], fresh_fraction=0.9
+    )
+    assert variances.verdict == "rejected" and said not in variances.text
