@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from .core.errors import InputError as InputError
     from .core.estimates import Estimate as Estimate
     from .diagnosis.diagnosis import diagnose as diagnose
-    from .diagnosis.measure import measure as measure
-    from .diagnosis.measured import Measured as Measured
+    from .diagnosis.measuring.measure import measure as measure
+    from .diagnosis.measuring.measured import Measured as Measured
     from .diagnosis.particles import required_particles as required_particles
     from .diagnosis.power import detection_power as detection_power
     from .figures.attenuation import draw_attenuation as plot_attenuation

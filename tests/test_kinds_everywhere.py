@@ -166,8 +166,8 @@ def test_values_keep_what_a_check_returns_and_not_what_was_given():
         str(file.relative_to(package)): unkept(file.read_text("utf-8")) for file in package.rglob("*.py")
     }
     others = {
-        "diagnosis/measured.py",
-        "diagnosis/moments.py",
+        "diagnosis/measuring/measured.py",
+        "diagnosis/measuring/moments.py",
     }  # arrays of data, compared and read as they are
     assert {file for file, lines in wrong.items() if lines} <= others
     text = "class A:\n    def __post_init__(self):\n        checks.positive(self.a, 'a')\n"

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
-from ..diagnosis.principal import principal_axes
+from ..diagnosis.measuring.principal import principal_axes
 from ..pipeline.interpolant import SMALLEST
 from ..pipeline.matrix_autoencoder import AutoencoderFit, fit_autoencoder
 from .held_out import held_out_variances

@@ -16,7 +16,7 @@ import zlib
 import numpy as np
 
 from ..core.types import FloatArray, IntArray
-from ..diagnosis.principal import principal_axes
+from ..diagnosis.measuring.principal import principal_axes
 
 FOLDS, FEW_FOLDS = 5, 2
 LARGE = 512  # size of a matrix from which there are few folds

@@ -17,7 +17,7 @@ from .changing_truncation import ScheduledTruncation
 from .gathering import KINDS, UNKNOWN_KIND
 from .observations import UNKNOWN, Observations
 from .round_models import RoundModel
-from .sampler_model import SamplerModel
+from .samplers.sampler_model import SamplerModel
 
 
 def models_of(

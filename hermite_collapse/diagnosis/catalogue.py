@@ -6,7 +6,7 @@ from ..pipeline.mechanism import Mechanism
 from ..pipeline.mechanisms import Autoencoder, Blur, Refit, ScoreError, Truncation
 from .affine_models import AutoencoderModel, BlurModel, RefitModel, ScoreErrorModel, TruncationModel
 from .round_models import AffineModel, OneStepModel, RoundModel
-from .sampler_model import SamplerModel
+from .samplers.sampler_model import SamplerModel
 
 
 def models_to_try(

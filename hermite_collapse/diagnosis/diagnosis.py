@@ -29,7 +29,7 @@ from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
 from .histories import REGIMES, on_histories, on_regime, other_histories, require_regime
-from .measured import VARIANCE, Measured
+from .measuring.measured import VARIANCE, Measured
 from .observations import Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
@@ -38,7 +38,7 @@ from .remarks import left_out_since, on_first_values, remarks_on
 from .result import Diagnosis
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
-from .sampler_model import SamplerModel
+from .samplers.sampler_model import SamplerModel
 from .sentences import describe, of_training_sets
 from .training_sizes import mildest_size, misfit
 from .trends import Trend, trend_of

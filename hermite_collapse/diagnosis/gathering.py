@@ -14,8 +14,8 @@ from ..core.significance import least_eigenvalue
 from ..core.types import FloatArray, IntArray
 from ..storage.roles import is_squared
 from ..storage.runs import ErrorFreedom
-from .measured import FACTOR, Measured
-from .measured import VARIANCE as DIRECTION
+from .measuring.measured import FACTOR, Measured
+from .measuring.measured import VARIANCE as DIRECTION
 from .observations import DISTANCE, SQUARED, UNKNOWN, VARIANCE, Observations
 
 KINDS = ("factors", "variances", "deviations", "distances", "squared_distances")

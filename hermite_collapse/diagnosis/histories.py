@@ -21,7 +21,7 @@ from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
 from .fitting import PROFILE_RISE, MechanismFit, fit
 from .observations import Observations
 from .round_models import CONTAINED_IN, RoundModel
-from .sampler_model import SamplerModel
+from .samplers.sampler_model import SamplerModel
 from .sentences import listing, parameters
 
 REGIMES = (REPLACE, ACCUMULATE, WITH_FRESH)

@@ -27,8 +27,8 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
-from .measured import Measured
-from .moments import Moments
+from .measuring.measured import Measured
+from .measuring.moments import Moments
 
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
 """What stands for the degree of a column of variances, of distances, of a column that does not say what it is, and of

@@ -15,7 +15,7 @@ from .fitting import MechanismFit, fit
 from .observations import Observations
 from .reweighting import SHARES, of_likeliest_share
 from .round_models import RoundModel
-from .sampler_model import SamplerModel
+from .samplers.sampler_model import SamplerModel
 
 
 def fit_of_own_rounds(

@@ -29,7 +29,7 @@ from ..pipeline.pipeline import Pipeline
 from .catalogue import model_of, models_to_try
 from .fitting import REJECTED_BELOW, MechanismFit, fit
 from .gathering import from_arrays
-from .history import passed_on_covariance
+from .measuring.history import passed_on_covariance
 from .observations import Observations
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
-from .measured import Measured
+from .measuring.measured import Measured
 from .observations import VARIANCE, Observations
 from .reweighting import left_out
 

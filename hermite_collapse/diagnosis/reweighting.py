@@ -14,11 +14,11 @@ from ..core.errors import InputError
 from ..core.significance import whitened
 from ..core.types import FloatArray
 from .affine_models import ScoreErrorModel, TruncationModel
-from .clipping import LARGEST_BIAS
-from .combinations import independent_curves
 from .fitting import REJECTED_BELOW, MechanismFit, fit
 from .gathering import from_measured
-from .measured import FACTOR, Measured
+from .measuring.clipping import LARGEST_BIAS
+from .measuring.combinations import independent_curves
+from .measuring.measured import FACTOR, Measured
 from .observations import Observations
 from .round_models import RoundModel
 

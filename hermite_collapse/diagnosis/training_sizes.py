@@ -16,7 +16,7 @@ import numpy as np
 
 from .changing_truncation import scheduled_of
 from .fitting import PROFILE_RISE, MechanismFit, fit
-from .measured import Measured
+from .measuring.measured import Measured
 from .observations import Observations
 from .reweighting import followed
 from .round_models import RoundModel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.signature import public
-from ..diagnosis.measured import FACTOR, KINDS, POWER, VARIANCE, Measured
+from ..diagnosis.measuring.measured import FACTOR, KINDS, POWER, VARIANCE, Measured
 from . import style
 from .labels import label_line_ends, log_ticks, round_axis
 

@@ -6,7 +6,7 @@ from html import escape
 
 from ..core.estimates import Estimate
 from ..core.numbers import grouped, significant, with_error
-from ..diagnosis.measured import Measured
+from ..diagnosis.measuring.measured import Measured
 from ..figures.images import sample_figure
 from ..figures.measured import draw_measured
 from ..figures.style import describe, figure_of

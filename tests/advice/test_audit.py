@@ -15,7 +15,7 @@ from hermite_collapse.advice.enough import shown
 from hermite_collapse.advice.fresh_fractions import FRACTIONS
 from hermite_collapse.advice.held_out import held_out_variances
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.diagnosis.principal import principal_axes
+from hermite_collapse.diagnosis.measuring.principal import principal_axes
 from hermite_collapse.pipeline.mechanism import Mechanism
 from hermite_collapse.pipeline.mechanisms import (
     Autoencoder,

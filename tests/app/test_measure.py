@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hermite_collapse.app.cli.app import run
-from hermite_collapse.diagnosis.measured import Measured
+from hermite_collapse.diagnosis.measuring.measured import Measured
 from hermite_collapse.storage.images import FASHION_MNIST, load_images
 from tests.diagnosis.channel_histories import channel_history
 from tests.processor_time import seconds_of_children

@@ -10,10 +10,10 @@ import hermite_collapse as hc
 from hermite_collapse.diagnosis.affine_models import AutoencoderModel, TruncationModel
 from hermite_collapse.diagnosis.fitting import fit
 from hermite_collapse.diagnosis.reweighting import followed
-from hermite_collapse.diagnosis.sampler_model import SamplerModel
+from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 from tests.diagnosis.channel_histories import channel_history
-from tests.diagnosis.test_sampler_errors import SAMPLERS, sampler_history
-from tests.diagnosis.test_sampler_errors import WIDTHS as WIDTHS_OF_SAMPLERS
+from tests.diagnosis.samplers.test_sampler_errors import SAMPLERS, sampler_history
+from tests.diagnosis.samplers.test_sampler_errors import WIDTHS as WIDTHS_OF_SAMPLERS
 
 WIDTHS = np.geomspace(1.2, 0.2, 5)
 

@@ -16,7 +16,7 @@ from hermite_collapse.diagnosis.affine_models import (
 from hermite_collapse.diagnosis.changing_truncation import ScheduledTruncation
 from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.round_models import AffineModel, geometric
-from hermite_collapse.diagnosis.sampler_model import SamplerModel
+from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 
 MECHANISMS = hc.mechanisms
 VARIANCES = np.array([1.7, 0.4, 0.03])

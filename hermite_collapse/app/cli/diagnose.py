@@ -15,7 +15,7 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
-    from ...diagnosis.measured import Measured
+    from ...diagnosis.measuring.measured import Measured
     from ...diagnosis.result import Diagnosis
     from ...storage.curves import Curve
 
@@ -121,7 +121,7 @@ def run(
     mix directions of several rates: they are fitted to leading order, and reject nothing.
     """
     from ...diagnosis.diagnosis import diagnose
-    from ...diagnosis.measured import Measured
+    from ...diagnosis.measuring.measured import Measured
     from ..cost import MINUTE, cost_of_diagnosis, cost_of_table, expected_time, require_affordable
     from ..samplers import sampler_of
 
@@ -187,7 +187,7 @@ def run(
 
 def _read(path: Path, columns: list[str] | None) -> Curve | Measured:
     """Return the table or the measured generations in a file or folder."""
-    from ...diagnosis.measured import Measured
+    from ...diagnosis.measuring.measured import Measured
     from ...storage.curves import read_curve
 
     if path.is_dir() or path.suffix.lower() == ".nc":

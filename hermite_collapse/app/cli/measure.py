@@ -14,7 +14,7 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
-    from ...diagnosis.measured import Measured
+    from ...diagnosis.measuring.measured import Measured
 
 FILE = "measured.nc"
 
@@ -97,8 +97,8 @@ def run(
 
     --out M leaves the curves with their joint covariance, for hermite-collapse diagnose M, and a sheet of samples.
     """
-    from ...diagnosis.choice import MOST_PARTNERS
-    from ...diagnosis.measure import measure
+    from ...diagnosis.measuring.choice import MOST_PARTNERS
+    from ...diagnosis.measuring.measure import measure
     from ...storage.extents import extent_of
     from ...storage.order import matching
     from ..cost import cost_of_measurement, require_affordable

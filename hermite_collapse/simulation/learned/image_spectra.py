@@ -32,7 +32,7 @@ from ...core.errors import InputError
 from ...core.estimates import Estimate, standard_error_of_mean
 from ...core.types import FloatArray
 from ...core.value import Value
-from ...diagnosis.frequencies import frequency_bands, mode_powers, radial_frequency
+from ...diagnosis.measuring.frequencies import frequency_bands, mode_powers, radial_frequency
 from ...distances.closed_form import bures
 from ...laws.empirical import EmpiricalLaw
 from ...storage.images import Shape
