@@ -101,16 +101,16 @@ def _without_name(
     fits: dict[str, MechanismFit], general: MechanismFit, observations: Observations
 ) -> Decision:
     """Return what may be concluded of rates and plateaus where no mechanism is identified."""
-    if observations.regime != REPLACE:
-        least = min((one for one in fits.values() if one.is_accepted), key=_criterion(observations))
-        return Decision(UNDETERMINED, least, "the curves do not tell mechanisms apart")
-    settled = general.settles & (general.contraction < 1.0)
-    if general.name == "affine" and general.is_accepted and np.any(settled):
-        return Decision(RATE_AND_PLATEAU, general)
     accepted = [one for one in fits.values() if one.is_accepted]
     if not accepted:
         reason = "what is not rejected has as many parameters as the curves have values"
         return Decision(UNDETERMINED, general, reason)
+    if observations.regime != REPLACE:
+        least = min(accepted, key=_criterion(observations))
+        return Decision(UNDETERMINED, least, "the curves do not tell mechanisms apart")
+    settled = general.settles & (general.contraction < 1.0)
+    if general.name == "affine" and general.is_accepted and np.any(settled):
+        return Decision(RATE_AND_PLATEAU, general)
     # Mechanisms of one parameter say more than a rate and a plateau; the others say as much.
     alone = len(fits) == 1 and general.name != "affine"
     telling = [one for one in accepted if one.is_determined and (one.name not in _TWO_NUMBERS or alone)]
