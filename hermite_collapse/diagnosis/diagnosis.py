@@ -304,13 +304,12 @@ def _of_any_training_size(
 def _of_apparent_runs(
     diagnosis: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
 ) -> Diagnosis:
-    """Return the diagnosis with errors of a few runs where they scatter so; it rejects what both reject."""
+    """Return the diagnosis with errors of a few runs where they scatter so; it rejects what stated ones reject, too."""
     runs = apparent_runs(observations)
     if runs is None:
         return diagnosis
     moderated = with_runs(observations, np.array(float(runs))).replace(runs=None)
-    spared = {name: one for name, one in diagnosis.fits_by_mechanism.items() if one.is_accepted}
-    other = _diagnosed(moderated, models, fresh, spared)
+    other = _diagnosed(moderated, models, fresh, diagnosis.fits_by_mechanism)
     return other.replace(text=f"{other.text} {on_apparent_runs(runs)}")
 
 
@@ -318,9 +317,9 @@ def _diagnosed(
     observations: Observations,
     models: list[RoundModel],
     fresh: float | None,
-    spared: Mapping[str, MechanismFit] | None = None,
+    stated: Mapping[str, MechanismFit] | None = None,
 ) -> Diagnosis:
-    """Return what fits to observations say; fits that are spared stand in for rejected ones."""
+    """Return what fits to observations say; those with stated errors stand in for rejected ones."""
     still: tuple[str, ...] = ()
     if not observations.has_errors:
         observations, still = without_constant(observations)
@@ -332,7 +331,7 @@ def _diagnosed(
         one, fitted = fit_of_own_rounds(fits[model.name], model, observations, fresh)
         one = held_to_scatter(one, model, fitted, fresh)
         fits[model.name] = with_limits(one, model, fitted, fresh) if one.is_accepted else one
-    fits |= {name: one for name, one in (spared or {}).items() if fits[name].is_rejected}
+    fits |= {name: one for name, one in (stated or {}).items() if fits[name].is_rejected}
     decision, units = decide(fits, observations), observations.units
     fits = {name: one.in_units(units) for name, one in fits.items()}
     decision = decision._replace(leading=decision.leading.in_units(units))

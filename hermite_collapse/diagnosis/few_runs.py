@@ -158,8 +158,9 @@ def apparent_runs(observations: Observations) -> int | None:
 def on_apparent_runs(runs: int) -> str:
     """Return what is said of errors that scatter as those of so many runs."""
     return (
-        f"Errors scatter from round to round as those of means of about {runs} runs do, and were taken for such: give "
-        "the number of runs (runs, --runs), or infinity where errors are exact."
+        f"Errors scatter from round to round as those of means of about {runs} runs do, and were taken for such; what is "
+        "rejected is so with the errors as stated, too, of which its p is: give the number of runs (runs, --runs), or "
+        "infinity where errors are exact."
     )
 
 

@@ -310,13 +310,14 @@ def test_the_ring_rejects_truncation_and_leaves_a_rate_and_a_plateau():
     assert truncation.p_value == pytest.approx(1.1e-6, rel=0.1)
     assert result.accepted == ("score_error", "autoencoder", "affine")
     # Errors of three runs, which they are, weaken the rejection and leave it one.
-    of_three = diagnose(ring, fresh_fraction=0.25)
-    assert np.all(ring.runs == 3.0) and np.all(of_three.observations.runs == 3.0)
+    of_three = diagnose(ring, fresh_fraction=0.25, runs=3)
+    assert np.all(of_three.observations.runs == 3.0)
     assert of_three.fits_by_mechanism["truncation"].p_value == pytest.approx(8.7e-4, rel=0.02)
     assert of_three.accepted == result.accepted and of_three.leading.p_value > 0.3
     # Nobody says how many: their scatter does, and the answer asks for the number.
-    unsaid = diagnose(ring.replace(runs=None), fresh_fraction=0.25)
+    unsaid = diagnose(ring, fresh_fraction=0.25)
     assert unsaid.accepted == result.accepted and "as those of means of about 5 runs do" in unsaid.text
+    assert unsaid.fits_by_mechanism["truncation"].p_value == truncation.p_value
 
 
 def test_gaussian_refits_are_refits_and_their_plateau_lies_above_no_real_digit():
