@@ -102,6 +102,18 @@ def p_value(value: float) -> str:
     return "> 0.999999" if value < 1.0 == float(f"{value:.{digits}g}") else significant(value, digits)
 
 
+def p_equals(value: float) -> str:
+    """Return a p-value with its letter and the sign between.
+
+    Examples
+    --------
+    >>> p_equals(0.0363), p_equals(0.9999999), p_equals(0.0)
+    ('p = 0.036', 'p > 0.999999', 'p < 10⁻³⁰⁰')
+    """
+    words = p_value(value)
+    return f"p {words}" if words[0] in "<>" else f"p = {words}"
+
+
 def grouped(count: int) -> str:
     """Return a count with narrow spaces between groups of three digits.
 

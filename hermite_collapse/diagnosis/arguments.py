@@ -87,16 +87,21 @@ def truncation_of(
     curve : object
     rate : float
     """
-    given = curve.truncation_times if value is None and isinstance(curve, Curve) else value
+    own = curve.truncation_times if isinstance(curve, Curve) else None
+    if own is not None and value is not None:
+        raise InputError(
+            f"truncation_time must be left out with a table that has a column of it, got {value!r}."
+        )
+    given = own if value is None else value
     if given is None:
         if fit_factor:
             raise InputError("truncation_time must be given where fit_factor is, got none.")
         return TruncationModel(rate)
     schedule = as_schedule(given)
-    if isinstance(schedule, Constant):
-        return TruncationModel(rate, None if fit_factor else schedule.time)
     if fit_factor and schedule.total == 0.0:
         raise InputError("truncation_time must hold a time > 0 where fit_factor is given, got zeros only.")
+    if isinstance(schedule, Constant):
+        return TruncationModel(rate, None if fit_factor else schedule.time)
     return ScheduledTruncation(rate, schedule, fit_factor)
 
 

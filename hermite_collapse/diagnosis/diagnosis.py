@@ -28,13 +28,13 @@ from .changing_truncation import scheduled_of
 from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
-from .histories import REGIMES, on_histories, on_regime, other_histories, require_regime
+from .histories import REGIMES, beside_held_fraction, on_histories, on_regime, other_histories, require_regime
 from .measuring.measured import VARIANCE, Measured
 from .observations import Observations
 from .own_rounds import fit_of_own_rounds
 from .profiles import with_limits
 from .refit_scatter import held_to_scatter
-from .remarks import left_out_since, on_first_values, remarks_on
+from .remarks import left_out_since, on_first_values, on_independent_rounds, remarks_on
 from .result import Diagnosis
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
@@ -161,6 +161,8 @@ def diagnose(
         )
     truncation = truncation_of(truncation_time, fit_factor, curve, speed)
     asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
+    if truncation_time is not None and asked not in (None, truncation.name):
+        raise InputError(f"truncation_time must be left out where mechanism is another, got {asked!r}.")
     if sampler is not None and not isinstance(sampler, Mechanism):
         raise InputError(f"sampler must be a round map of hc.mechanisms, got {sampler!r}.")
     given = {
@@ -231,31 +233,42 @@ def diagnose(
         ]
     elif isinstance(curve, Curve) and is_of_unknown_kind(curve, kind):
         remarks = [unknown_kind(curve)]
-    elif diagnosis.verdict == REJECTED:
-        remarks = on_first_values(observations)
+    elif diagnosis.verdict == REJECTED and trend is None:
+        remarks = on_first_values(observations) or on_independent_rounds(observations)
+    replaced = diagnosis.verdict
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, trend)
-    if regime is None and fresh is None:
-        diagnosis = _of_other_histories(diagnosis, models)
+    if regime is None and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
+        diagnosis = _of_other_histories(diagnosis, replaced, models, fresh)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
 
 
 def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
-    """Return the diagnosis that knows of a trend: truncation at one time is not identified then, nor its numbers."""
-    if diagnosis.verdict == IDENTIFIED:
+    """Return the diagnosis that knows of a trend: truncation at one time is not identified then, nor its numbers.
+
+    Nor is everything rejected where truncation with a trend describes the curves.
+    """
+    if diagnosis.verdict in (IDENTIFIED, REJECTED):
         text = f"Undetermined: {trend.text[0].lower()}{trend.text[1:]}"
         return diagnosis.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
     return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
 
 
-def _of_other_histories(diagnosis: Diagnosis, models: list[RoundModel]) -> Diagnosis:
-    """Return the diagnosis that knows whether the curves may be those of generations that are all kept."""
+def _of_other_histories(
+    diagnosis: Diagnosis, verdict: str, models: list[RoundModel], fresh: float | None
+) -> Diagnosis:
+    """Return the diagnosis that knows whether the curves may be those of generations that are all kept.
+
+    The verdict is that of truncation at one time, where each generation replaced the last.
+    """
     observations, leading = diagnosis.observations, diagnosis.leading
-    if diagnosis.verdict == UNDETERMINED or observations.measured is not None or observations.are_shapeless:
+    if verdict == UNDETERMINED or observations.measured is not None or observations.are_shapeless:
         return diagnosis
-    histories = other_histories(leading, observations, models)
+    histories = other_histories(leading, observations, models, fresh)
     if not histories:
         return diagnosis
+    if fresh is not None and diagnosis.verdict == RATE_AND_PLATEAU:
+        return diagnosis.replace(text=f"{diagnosis.text} {beside_held_fraction(histories)}")
     nothing = np.full_like(leading.plateau, np.nan)
     return diagnosis.replace(
         verdict=UNDETERMINED,
@@ -264,7 +277,7 @@ def _of_other_histories(diagnosis: Diagnosis, models: list[RoundModel]) -> Diagn
         ),
         fresh_fraction=None,
         truncation_time=None,
-        text=on_histories(histories, diagnosis.text, is_rejected=diagnosis.verdict == REJECTED),
+        text=on_histories(histories, diagnosis.text, is_rejected=verdict == REJECTED),
     )
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core import checks
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..storage.curves import Curve
@@ -47,18 +46,20 @@ def number_of_runs(given: float | None, curve: object) -> FloatArray | None:
     Raises
     ------
     InputError
-        If it is no whole number >= 1 and not infinite, or the table says it itself.
+        If it is neither a whole number >= 1 nor infinite, or the table says it itself.
     """
     if given is None:
         return curve.runs if isinstance(curve, Curve) else None
     if isinstance(curve, Curve) and curve.error_freedom is not None:
         raise InputError(f"runs must be left out with a table of runs, which are counted, got {given!r}.")
-    runs = checks.nonnegative_or_infinite(given, "runs")
-    if runs < 1.0 or (np.isfinite(runs) and runs != round(runs)):
+    if isinstance(curve, Curve) and curve.runs is not None:
+        raise InputError(f"runs must be left out with a table that has a column of them, got {given!r}.")
+    is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
+    if not is_number or not given >= 1.0 or (np.isfinite(given) and given != round(given)):
         raise InputError(
             f"runs must be a whole number >= 1, or infinite where errors are exact, got {given!r}."
         )
-    return np.array(runs)
+    return np.array(float(given))
 
 
 def with_runs(observations: Observations, runs: FloatArray) -> Observations:
@@ -158,9 +159,9 @@ def apparent_runs(observations: Observations) -> int | None:
 def on_apparent_runs(runs: int) -> str:
     """Return what is said of errors that scatter as those of so many runs."""
     return (
-        f"Errors scatter from round to round as those of means of about {runs} runs do, and were taken for such; what is "
-        "rejected is so with the errors as stated, too, of which its p is: give the number of runs (runs, --runs), or "
-        "infinity where errors are exact."
+        f"Errors scatter from round to round as those of means of about {runs} runs do, and were taken for "
+        "such; what is rejected is so with the errors as stated, too, of which its p is: give the number of runs "
+        "(runs, --runs), or infinity where errors are exact."
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..core.errors import InputError
-from ..core.numbers import p_value
+from ..core.numbers import p_equals
 from ..pipeline.mechanism import Mechanism
 from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
 from .fitting import PROFILE_RISE, MechanismFit, fit
@@ -64,7 +64,10 @@ def require_regime(
 
 
 def other_histories(
-    leading: MechanismFit, observations: Observations, models: Sequence[RoundModel]
+    leading: MechanismFit,
+    observations: Observations,
+    models: Sequence[RoundModel],
+    fresh: float | None = None,
 ) -> list[History]:
     """Return the regimes in which mechanisms describe the curves as well as a fit with a constant fresh fraction.
 
@@ -74,14 +77,16 @@ def other_histories(
         What is concluded of a constant fresh fraction, or rejected.
     observations : Observations
     models : sequence of RoundModel
+    fresh : float, optional
+        Fresh fraction, if held: that of kept generations beside fresh data.
     """
     histories: list[History] = []
     if observations.last > _LARGEST_ROUND:
         return histories
-    for regime in (ACCUMULATE, WITH_FRESH):
+    for regime in (ACCUMULATE, WITH_FRESH) if fresh is None else (WITH_FRESH,):
         accumulated = observations.replace(regime=regime)
         tried = [
-            fit(model, accumulated, fresh_fraction=0.0 if regime == ACCUMULATE else None)
+            fit(model, accumulated, fresh_fraction=0.0 if regime == ACCUMULATE else fresh)
             for model in models
             if model.name != "affine" and not isinstance(model, SamplerModel) and model.speaks_of(accumulated)
         ]
@@ -115,8 +120,17 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool) 
     return (
         "Undetermined: which data each round trained on is not said, and decides on fresh fraction, parameters and "
         f"plateau. These describe the curves{what}: {others}. Deviations then fall by powers of the round, not by a "
-        "factor. Say which it was (regime, --regime), or give the fresh fraction where each generation replaced the "
-        f"last. With a constant fresh fraction: {text}"
+        "factor. Say which it was (regime, --regime). Where each generation replaced the last, with a constant fresh "
+        f"fraction: {text}"
+    )
+
+
+def beside_held_fraction(histories: Sequence[History]) -> str:
+    """Return which mechanisms describe curves of a held fresh fraction where earlier generations were kept."""
+    others = "; ".join(f"{_WORDS[one.regime]}, {_described(one.fits)}" for one in histories)
+    return (
+        "This takes each generation to have replaced the last. These describe the curves otherwise, without such a "
+        f"plateau: {others}. Say which it was (regime, --regime)."
     )
 
 
@@ -131,4 +145,4 @@ def _described(fits: Sequence[MechanismFit]) -> str:
     """Return mechanisms with parameters, less those that contain another one."""
     names = {one.name for one in fits}
     least = [one for one in fits if not any(one.name in CONTAINED_IN[name] for name in names)]
-    return listing(f"{one.title} ({parameters(one)}, p = {p_value(one.p_value)})" for one in least)
+    return listing(f"{one.title} ({parameters(one)}, {p_equals(one.p_value)})" for one in least)

@@ -99,6 +99,11 @@ class Observations(Value):
         return bool(np.any(self.degrees <= DISTANCE))
 
     @property
+    def hold_distances(self) -> bool:
+        """Whether some column is a distance."""
+        return bool(np.any((self.degrees == DISTANCE) | (self.degrees == SQUARED)))
+
+    @property
     def count(self) -> int:
         """Number of fitted entries."""
         return int(self.used.sum())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..core.estimates import Estimate
-from ..core.numbers import p_value, significant, with_error
+from ..core.numbers import p_equals, significant, with_error
 from ..core.types import FloatArray, IntArray
 from .accumulated import REPLACE
 from .fitting import MechanismFit
@@ -237,7 +237,7 @@ def _not_rejected(fits: dict[str, MechanismFit]) -> str:
 def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
     """Return what further measurements would tell the mechanisms apart."""
     if observations.are_shapeless:
-        return f"{_capital(DISTANCES_MIX)}."
+        return _on_distances(observations)
     general = fits.get("score_error")
     if general is None or len(fits) < 3 or any(one.mean_of_runs is not None for one in fits.values()):
         return ""
@@ -271,7 +271,12 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
         return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {levels}"
     levels = _levels(fits.get("affine", leading), observations)
     best = f"Best fit, not tested: {levels[0].lower()}{levels[1:]}"
-    return f"{best} {_capital(DISTANCES_MIX)}." if observations.are_shapeless else best
+    return " ".join(filter(None, [best, _on_distances(observations)]))
+
+
+def _on_distances(observations: Observations) -> str:
+    """Return what distances cannot tell, where there are any; columns of unknown kind say what they are first."""
+    return f"{_capital(DISTANCES_MIX)}." if observations.hold_distances else ""
 
 
 def _is_told(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
@@ -358,7 +363,7 @@ def _quality(one: MechanismFit) -> str:
 def _p_value(one: MechanismFit) -> str:
     if np.isnan(one.p_value):
         return "not tested"
-    return f"p = {p_value(one.p_value)}" if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"
+    return p_equals(one.p_value) if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"
 
 
 def _number(estimate: Estimate) -> str:

@@ -13,11 +13,26 @@ from .observations import Observations
 
 def on_steadiness(fits: Mapping[str, MechanismFit], observations: Observations) -> list[str]:
     """Return why a refit is rejected whose curves fit, or of how many runs such steady ones would be the mean."""
-    return [
+    sentences = [
         _rejected(one, observations) if one.scatters_too_little else _mean_of_runs(one, one.mean_of_runs)
         for one in fits.values()
         if one.scatters_too_little or one.mean_of_runs is not None
     ]
+    exact = observations.runs is not None and bool(np.isinf(observations.runs).any())
+    return sentences + [
+        _of_exact_errors(one)
+        for one in fits.values()
+        if exact and one.is_accepted and one.fitted.get("samples", (0.0, 0.0))[0] > 0.0
+    ]
+
+
+def _of_exact_errors(one: MechanismFit) -> str:
+    loss = one.fitted["samples"][0]
+    return (
+        f"One run of refits to sets of {significant(1.0 / loss, 2)} samples scatters variances by "
+        f"{_scatter(1.0 / loss)} a round, so that exact errors are those of very many runs of them. Whatever else "
+        f"multiplies variances by {significant(1.0 - loss, 3)} gives the same curves."
+    )
 
 
 def _scatter(samples: float, runs: float = 1.0) -> str:

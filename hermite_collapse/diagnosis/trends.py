@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.numbers import p_value, significant
+from ..core.numbers import p_equals, significant
 from .affine_models import TruncationModel
 from .changing_truncation import DriftingTruncation
 from .fitting import PROFILE_RISE, MechanismFit, fit
@@ -50,10 +50,10 @@ class Trend(NamedTuple):
         """What a reader may do about it."""
         way = "grows" if self.last > self.first else "shrinks"
         begin = (
-            "Truncation at one time is rejected, but one that {} describes the curves (p = {})"
+            "Truncation at one time is rejected, but one that {} describes the curves ({})"
             if self.is_constant_rejected
             else "Truncation at one time is not rejected by itself, but one that {} describes the curves clearly "
-            "better (p = {})"
+            "better ({})"
         )
         times = (
             f"{way} from round to round, from about {significant(self.first, 2)} in round 1 to "
@@ -61,7 +61,7 @@ class Trend(NamedTuple):
         )
         p = self.one.p_value if self.is_constant_rejected else self.gain
         return (
-            f"{begin.format(times, p_value(p))}: if truncation times were scheduled, give them as truncation_time "
+            f"{begin.format(times, p_equals(p))}: if truncation times were scheduled, give them as truncation_time "
             "(--truncation-time), with fit_factor (--fit-factor) where they are known up to a factor."
         )
 

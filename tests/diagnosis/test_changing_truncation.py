@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
 import hermite_collapse as hc
+from hermite_collapse.core.errors import InputError
 
+EXAMPLES = files("hermite_collapse.diagnosis") / "examples"
 GROWING = 0.05 * 1.25 ** np.arange(8)
 SHRINKING = 0.3 * 0.7 ** np.arange(8)
 FRESH, WIDTHS = 0.2, np.geomspace(1.5, 0.25, 4)
@@ -84,7 +88,7 @@ def test_a_schedule_that_nobody_gave_is_said_to_be_what_is_missing(times, way):
 def test_training_sets_are_not_what_is_missing_of_a_schedule():
     measured = folders(SHRINKING, 2).replace(training_samples=None, apart=None)
     result = hc.diagnose(measured, fresh_fraction=FRESH)
-    assert result.verdict == "rejected" and result.fits_by_mechanism["truncation"].is_rejected
+    assert result.verdict == "undetermined" and result.fits_by_mechanism["truncation"].is_rejected
     assert "if truncation times were scheduled" in result.text
     assert "raining sets" not in result.text and "--training-samples" not in result.text
     known = hc.diagnose(measured, fresh_fraction=FRESH, truncation_time=SHRINKING)
@@ -165,3 +169,27 @@ def test_given_schedules_are_rejected_in_five_per_cent_and_their_factor_is_off_b
         pulls.append((value - 0.5) / error)
     assert rejected <= 5 + 3.1 * np.sqrt(0.05 * 0.95 * 100)
     assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=3.3 / np.sqrt(200))
+
+
+def test_times_are_given_once_and_where_they_are_used():
+    ring = hc.read_curve(EXAMPLES / "ring.csv")
+    with pytest.raises(
+        InputError, match=r"^truncation_time must be left out where mechanism is another, got 'blur'"
+    ):
+        hc.diagnose(ring, truncation_time=0.1, mechanism="blur")
+    with pytest.raises(InputError, match="must hold a time > 0 where fit_factor is given, got zeros only"):
+        hc.diagnose(ring, truncation_time=0.0, fit_factor=True)
+    times = (0.1,) * 15
+    with pytest.raises(
+        InputError, match="^truncation_time must be left out with a table that has a column of it"
+    ):
+        hc.diagnose(ring.replace(truncation_times=times), truncation_time=0.05)
+
+
+def test_everything_is_not_rejected_where_a_trend_describes_the_curves():
+    """One verdict, whether the fresh fraction is held or not, and no word of something else."""
+    curve, errors = table(0.3 * 0.75 ** np.arange(12.0), 3, starts=(1.5, 0.2))
+    for fresh in (FRESH, None):
+        result = hc.diagnose(curve, kind="variances", standard_errors=errors, fresh_fraction=fresh)
+        assert result.verdict == "undetermined" and result.fits is None
+        assert "shrinks from round to round" in result.text and "Something else" not in result.text

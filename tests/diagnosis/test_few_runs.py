@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from scipy.special import polygamma
@@ -10,6 +12,8 @@ import hermite_collapse as hc
 from hermite_collapse.diagnosis.few_runs import apparent_runs
 from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.storage.runs import inverse_trigamma
+
+EXAMPLES = files("hermite_collapse.diagnosis") / "examples"
 
 FRESH, LOSS = 0.25, 1.0 - np.exp(-0.05)
 TIME = 0.05
@@ -207,3 +211,17 @@ def test_true_refits_scatter_enough_whatever_the_number_of_runs(samples):
             told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": FRESH}
             one = hc.diagnose(values, runs=runs, mechanism="refit", **told).fits_by_mechanism["refit"]
             assert not one.scatters_too_little and one.mean_of_runs is None
+
+
+def test_runs_are_said_once_and_are_whole():
+    refits = hc.read_curve(EXAMPLES / "gaussian_refits_100.csv")
+    with pytest.raises(
+        hc.InputError, match="^runs must be left out with a table that has a column of them, got 3"
+    ):
+        hc.diagnose(refits, runs=3)
+    ring = hc.read_curve(EXAMPLES / "ring.csv")
+    for wrong in (0, -1, np.nan, 2.5, True, "3"):
+        with pytest.raises(
+            hc.InputError, match="^runs must be a whole number >= 1, or infinite where errors are"
+        ):
+            hc.diagnose(ring, runs=wrong)
