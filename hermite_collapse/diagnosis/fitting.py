@@ -331,7 +331,8 @@ def _described(
         errors = np.full_like(errors, np.nan)
     with np.errstate(invalid="ignore"):
         plateau, contraction = (values[0] for values in problem.long_run(x[None, :]))
-        plateau_error, rate_error = np.split(_propagated(problem, x, covariance), 2)
+        propagated = _propagated(problem, x, covariance)
+        plateau_error, rate_error = np.split(np.where(np.isinf(propagated), np.nan, propagated), 2)
     if freedom < LEAST_FREEDOM:
         plateau_error, rate_error = np.full_like(plateau, np.nan), np.full_like(plateau, np.nan)
     parameters, fitted = _parameters(problem, x, errors)
@@ -369,9 +370,10 @@ def _parameters(
         parameter = problem.parameters[k]
         if k >= problem.count or parameter.name.startswith(("rate ", "step ", "offset of ")):
             continue
-        fitted[parameter.name] = float(x[j]), float(errors[j])
-        if _is_lost(parameter, *fitted[parameter.name]):
+        value, error = float(x[j]), float(errors[j])
+        if _is_lost(parameter, value, error):
             lost.add(parameter.name)
+        fitted[parameter.name] = value, np.nan if error == np.inf else error
     values |= fitted
     for k, value in problem.fixed.items():
         values[problem.parameters[k].name] = (value, 0.0)

@@ -64,5 +64,6 @@ def test_help_falls_back_without_docstrings(name, monkeypatch):
     class Flags:
         optimize = 2
 
+    build_app(name)[name]  # imports the command, for which the flags have to be whole
     monkeypatch.setattr("hermite_collapse.app.cli.app.sys.flags", Flags)
     assert build_app(name)[name].help == COMMANDS[name]
