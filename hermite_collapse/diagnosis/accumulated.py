@@ -21,8 +21,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.types import FloatArray
+from ..recursion.regimes import NAMES
 
-REPLACE, ACCUMULATE, WITH_FRESH = "replace", "accumulate", "accumulate_with_fresh"
+REPLACE, ACCUMULATE, WITH_FRESH = NAMES
 _NEAR = 1e-5
 """Of kappa to 1, where two terms of a series are exact to 1e-10."""
 

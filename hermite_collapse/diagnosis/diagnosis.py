@@ -21,6 +21,7 @@ from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.threads import one_product_thread
 from ..pipeline.mechanism import Mechanism
+from ..recursion import regimes
 from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
 from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
@@ -28,7 +29,7 @@ from .changing_truncation import scheduled_of
 from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
 from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
-from .histories import REGIMES, beside_held_fraction, on_histories, on_regime, other_histories, require_regime
+from .histories import beside_held_fraction, on_histories, on_regime, other_histories, require_regime
 from .measuring.measured import VARIANCE, Measured
 from .observations import Observations
 from .own_rounds import fit_of_own_rounds
@@ -208,7 +209,7 @@ def diagnose(
     if number is not None:
         observations = with_runs(observations, number)
     if regime is not None:
-        history = checks.one_of(regime, REGIMES, "regime")
+        history = checks.one_of(regime, regimes.NAMES, "regime")
         fresh = require_regime(history, observations, fresh, sampler)
         observations = observations.replace(regime=history)
     if observations.count < LEAST_VALUES:

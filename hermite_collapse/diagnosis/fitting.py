@@ -305,16 +305,12 @@ def _start_by_column(problem: _Problem) -> FloatArray:
     rates, steps, starts = np.empty(columns), np.empty(columns), observations.starts.copy()
     for j in range(columns):
         own = observations.only(np.array([j]))
-        own = own.replace(covariance=_marginal(own.covariance))
+        own = own.replace(covariance=own.variances)
         single = _start(_Problem(problem.model, own, None, {}))
         rates[j], steps[j] = single[:2]
         if len(single) > 2:
             starts[j] = single[2]
     return np.concatenate([rates, steps, starts[observations.free_starts]])[problem.free]
-
-
-def _marginal(covariance: FloatArray) -> FloatArray:
-    return covariance if covariance.ndim == 1 else np.array(np.diagonal(covariance))
 
 
 def _described(

@@ -24,7 +24,6 @@ from .round_models import CONTAINED_IN, RoundModel
 from .samplers.sampler_model import SamplerModel
 from .sentences import listing, parameters
 
-REGIMES = (REPLACE, ACCUMULATE, WITH_FRESH)
 _LARGEST_ROUND = 10_000
 _CLEAR = 0.01
 """p-value of a gain on chi-square by further parameters below which a history is worse."""
@@ -115,22 +114,20 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool) 
     is_rejected : bool
         Whether everything is rejected then.
     """
-    others = "; ".join(f"{_WORDS[one.regime]}, {_described(one.fits)}" for one in histories)
     what = "" if is_rejected else " as well"
     return (
         "Undetermined: which data each round trained on is not said, and decides on fresh fraction, parameters and "
-        f"plateau. These describe the curves{what}: {others}. Deviations then fall by powers of the round, not by a "
-        "factor. Say which it was (regime, --regime). Where each generation replaced the last, with a constant fresh "
+        f"plateau. These describe the curves{what}: {_named(histories)}. Deviations then fall by powers of "
+        "the round, not by a factor. Say which it was (regime, --regime). Where each generation replaced the last, with a constant fresh "
         f"fraction: {text}"
     )
 
 
 def beside_held_fraction(histories: Sequence[History]) -> str:
     """Return which mechanisms describe curves of a held fresh fraction where earlier generations were kept."""
-    others = "; ".join(f"{_WORDS[one.regime]}, {_described(one.fits)}" for one in histories)
     return (
         "This takes each generation to have replaced the last. These describe the curves otherwise, without such a "
-        f"plateau: {others}. Say which it was (regime, --regime)."
+        f"plateau: {_named(histories)}. Say which it was (regime, --regime)."
     )
 
 
@@ -139,6 +136,11 @@ def on_regime(regime: str) -> str:
     if regime == REPLACE:
         return ""
     return " Generations were kept: deviations fall by powers of the round, not by a factor."
+
+
+def _named(histories: Sequence[History]) -> str:
+    """Return histories with the mechanisms that describe the curves in them."""
+    return "; ".join(f"{_WORDS[one.regime]}, {_described(one.fits)}" for one in histories)
 
 
 def _described(fits: Sequence[MechanismFit]) -> str:

@@ -53,11 +53,8 @@ def _needed_errors(factor: float, observations: Observations) -> str:
     """Return the standard errors that would do, nothing where these do by themselves."""
     if not 0.0 < factor < 1.0:
         return ""
-    variances = (
-        observations.covariance if observations.covariance.ndim == 1 else np.diagonal(observations.covariance)
-    )
     values = np.abs(observations.values[observations.used])
-    relative = float(np.median(np.sqrt(variances[values > 0.0]) / values[values > 0.0]))
+    relative = float(np.median(np.sqrt(observations.variances[values > 0.0]) / values[values > 0.0]))
     return (
         f"A true one would be named in nine cases of ten with standard errors of {percent(factor * relative)} of the "
         f"values in place of {percent(relative)} (medians)."

@@ -99,6 +99,11 @@ class Observations(Value):
         return bool(np.any(self.degrees <= DISTANCE))
 
     @property
+    def variances(self) -> FloatArray:
+        """Variances of the fitted entries, shape (N,)."""
+        return self.covariance if self.covariance.ndim == 1 else np.diagonal(self.covariance)
+
+    @property
     def hold_distances(self) -> bool:
         """Whether some column is a distance."""
         return bool(np.any((self.degrees == DISTANCE) | (self.degrees == SQUARED)))
@@ -173,7 +178,7 @@ class Observations(Value):
         near = self.reference[self.used]
         logarithmic = near > 0.0
         m, y = near[logarithmic], values[logarithmic]
-        own = (self.covariance if self.covariance.ndim == 1 else np.diagonal(self.covariance))[logarithmic]
+        own = self.variances[logarithmic]
         spread = np.minimum(own / m**2, _LARGEST_SPREAD)
         entered = values.copy()
         entered[logarithmic] = m * (1.0 + np.log(y / m) + 0.5 * spread)

@@ -126,10 +126,7 @@ def scatter_of_refits(
     rounds = observations.rounds[rows].astype(np.int64)
     response = np.stack(passed)[rounds] * np.sqrt(np.array(noise).T[columns])
     covariance = np.where(columns[:, None] == columns, response @ response.T, 0.0)
-    own = (
-        observations.covariance if observations.covariance.ndim == 1 else np.diagonal(observations.covariance)
-    )
-    covariance[np.diag_indices(len(rows))] += np.where(rounds == 0, own, 0.0)
+    covariance[np.diag_indices(len(rows))] += np.where(rounds == 0, observations.variances, 0.0)
     return covariance
 
 

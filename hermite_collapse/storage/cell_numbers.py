@@ -97,7 +97,7 @@ def _number(text: str) -> Number:
                 _alike(high - value, value - low, "an interval that is not centred"),
                 is_interval=True,
             )
-    text = _ERROR_IN_BRACKETS.sub(lambda match: f"{match[1]} ± {match[2] or match[3]}", text)
+    text = _with_sign(text)
     parts = [part.strip() for part in PLUS_MINUS.split(text.strip("() "))]
     if len(parts) not in (1, 2):
         raise ValueError
@@ -107,6 +107,11 @@ def _number(text: str) -> Number:
     scale = 0.01 if percent else 1.0
     error = numbers[1] * (0.01 if of_value else scale) if len(numbers) == 2 else math.nan
     return Number(numbers[0] * scale, error, percent, of_value)
+
+
+def _with_sign(text: str) -> str:
+    """Return a cell with ± before an error that stands in brackets."""
+    return _ERROR_IN_BRACKETS.sub(lambda match: f"{match[1]} ± {match[2] or match[3]}", text)
 
 
 def _alike(up: float, down: float, what: str) -> float:
@@ -138,6 +143,6 @@ def plain_float(text: str) -> float:
 
 def numbers_as_written(cell: str) -> list[str]:
     """Return the numbers of a cell as they are written, those of a value and its error."""
-    text = _ERROR_IN_BRACKETS.sub(lambda match: f"{match[1]} ± {match[2] or match[3]}", cell.strip())
+    text = _with_sign(cell.strip())
     parts = PLUS_MINUS.split(text.replace("%", "").strip("() "))
     return [part.strip() for part in parts if re.fullmatch(r"[+-]?[\d.,].*", part.strip())]

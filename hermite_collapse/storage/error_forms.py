@@ -39,8 +39,10 @@ _COUNT = re.compile(
     r"(?:(?:over|of|across) )?(\d[\d ']*) (?:seeds|runs|repetitions|repeats|replicates|trials)"
 )
 _LOWEST_LEVEL = 50.0
-_RUNS = (2.0, 1000.0)
-"""Numbers of runs whose scatter is one of their mean; more are images or samples of one run."""
+MOST_RUNS = 1000.0
+"""That values are means of; more are images or samples of one run."""
+_RUNS = (2.0, MOST_RUNS)
+"""Numbers of runs whose scatter is one of their mean."""
 
 
 @dataclass(frozen=True)

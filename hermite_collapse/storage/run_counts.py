@@ -10,12 +10,10 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray
 from .cell_numbers import read_number
+from .error_forms import MOST_RUNS
 from .name_factors import Reading
 from .roles import RUNS, Role
 from .tables import Cells
-
-_MOST = 1000.0
-"""Runs that one makes; more are images or samples of one run."""
 
 
 def runs_beside(
@@ -65,9 +63,9 @@ def _count(cell: str, name: str, row: int, argument: str) -> float:
     value = read_number(cell, f"in column {name!r}, row {row + 1}").value
     if math.isnan(value):
         return math.inf
-    if not (1.0 <= value <= _MOST and value == round(value)):
+    if not (1.0 <= value <= MOST_RUNS and value == round(value)):
         raise InputError(
-            f"{argument} must have numbers of runs within 1 and {_MOST:g} in {name!r}, got {cell.strip()!r} in row "
+            f"{argument} must have numbers of runs within 1 and {MOST_RUNS:g} in {name!r}, got {cell.strip()!r} in row "
             f"{row + 1}: leave it out with --columns '{name}=ignore' if it counts something else."
         )
     return value
