@@ -118,8 +118,8 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool) 
     return (
         "Undetermined: which data each round trained on is not said, and decides on fresh fraction, parameters and "
         f"plateau. These describe the curves{what}: {_named(histories)}. Deviations then fall by powers of "
-        "the round, not by a factor. Say which it was (regime, --regime). Where each generation replaced the last, with a constant fresh "
-        f"fraction: {text}"
+        "the round, not by a factor. Say which it was (regime, --regime). Where each generation replaced the last, "
+        f"with a constant fresh fraction: {text}"
     )
 
 
