@@ -303,8 +303,9 @@ def _start_by_column(problem: _Problem) -> FloatArray:
     observations = problem.observations
     columns = len(observations.degrees)
     rates, steps, starts = np.empty(columns), np.empty(columns), observations.starts.copy()
+    curves = observations.replace(measured=None, moments=None)
     for j in range(columns):
-        own = observations.only(np.array([j]))
+        own = curves.only(np.array([j]))
         own = own.replace(covariance=own.variances)
         single = _start(_Problem(problem.model, own, None, {}))
         rates[j], steps[j] = single[:2]
