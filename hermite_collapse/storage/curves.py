@@ -36,6 +36,7 @@ from .roles import (
     ROUND,
     RUN,
     RUNS,
+    SAMPLES,
     TIME,
     VALUE,
     VALUES,
@@ -44,7 +45,7 @@ from .roles import (
     role_of_name,
     roles_of,
 )
-from .run_counts import runs_beside, runs_of_curves
+from .run_counts import counts_decided, finite_count, runs_beside, runs_in, runs_of_curves
 from .runs import ErrorFreedom, errors_of_means, mean_of_runs
 from .table_numbers import TableNumbers
 from .table_rounds import left_for_no_error, rounds_of
@@ -191,7 +192,8 @@ class _Table:
     """Columns with their roles, on the way to curves."""
 
     def __init__(self, cells: Cells, roles: list[Role], argument: str, asked: set[str]) -> None:
-        self.cells, self.roles, self.argument = cells, roles, argument
+        self.cells, self.argument = cells, argument
+        self.roles, self.count_notes = counts_decided(cells, roles, argument)
         for role, what in ((ROUND, "rounds"), (NAME, "names of curves"), (TIME, "truncation times")):
             if len(self._all(role)) > 1:
                 shown = ", ".join(cells.names[j] for j in self._all(role))
@@ -255,9 +257,10 @@ class _Table:
                 f"{self.cells.names[beside[0]].strip()!r}."
             )
         rounds, taken = rounds_of(self.cells, where[0] if where else None, self.argument)
-        notes += taken
+        notes += [*taken, *self.count_notes]
         runs = [tuple(row[j] for j in self._all(RUN)) for row in self.cells.rows]
         beside_values = runs_beside(self.cells, self.roles, self.readings, self.errors, self.argument)
+        self.counted = {j for _, j in beside_values}
         said_runs: dict[tuple[str, float], float] = {}
         entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
         present: set[tuple[str, float, tuple[str, ...]]] = set()
@@ -265,8 +268,8 @@ class _Table:
         for i, row in enumerate(self.cells.rows):
             for j, name, number, value, error in self._entries(i, row):
                 form = self.readings[self.errors.get(self.cells.names[j], j)].form
-                count = beside_values.get((i, j), 1.0)
-                error = error / math.sqrt(count) if form.is_scatter and math.isfinite(count) else error
+                if form.is_scatter and j in self.counted and error > 0.0:
+                    error /= math.sqrt(finite_count(beside_values.get((i, j)), name, i, self.argument))
                 key = (name, rounds[i], runs[i])
                 if key in present:
                     raise InputError(
@@ -378,6 +381,7 @@ class _Table:
             NAME: "name of the curve",
             RUN: "run, averaged",
             RUNS: "number of runs",
+            SAMPLES: "left out",
             TIME: "truncation time",
             IGNORE: "left out",
             VALUE: "value",
@@ -391,11 +395,13 @@ class _Table:
                 text = "standard deviation"
             elif role.role == ERROR:
                 is_unused = freedom is not None and bool(np.isfinite(freedom.values).any())
-                is_divided = reading.form.is_scatter and bool(self._all(RUNS))
+                is_divided = reading.form.is_scatter and self.cells.names.index(role.of) in self.counted
                 text = f"{'standard deviation of runs' if is_divided else reading.form.text} of {role.of.strip()}"
                 text = f"left out, as {text}: the scatter of runs says it" if is_unused else text
             elif role.role in VALUES and reading.form.is_said:
                 text = f"{text}, with its {reading.form.text}"
+            if role.role in (*VALUES, ERROR) and (number := runs_in(reading, role)) is not None:
+                text = f"{text}, {number:g} run{'s' * (number > 1)}"
             repeated = sum(name.strip() == other.strip() for other in self.cells.names) > 1
             used[f"{name.strip()} (column {len(used) + 1})" if repeated else name.strip()] = text
         return used

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from .roles import plain_name
+from .roles import MANY_RUNS, plain_name
 
 _RELATIVE = (
     r"(?:% )?rel(?:ative|\.)?(?: (?:to|of) (?:the )?(?:value|mean))?|(?:% )?of (?:the )?value|"
@@ -34,13 +34,27 @@ _INTERVAL = r"ci|hdi|(?:confidence|credible)(?: interval| level)?|conf\.?|interv
 _LEVEL = re.compile(
     rf"(?:(?:{_INTERVAL}) )?(\d\d(?:[.,]\d+)?) ?(?:%|per ?cent)? ?(?:(?:{_INTERVAL}) ?)?(?:half[ -]?widths?)?"
 )
-_COUNT = re.compile(
-    r"(?:n|#) ?[=:] ?(\d[\d ']*?)(?: (?:seeds|runs|repetitions|repeats|replicates|trials))?|"
-    r"(?:(?:over|of|across) )?(\d[\d ']*) (?:seeds|runs|repetitions|repeats|replicates|trials)"
+_WORDED = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_COUNTED = rf"(?:\d[\d ']*|{'|'.join(_WORDED)})"
+_ONE_OR_MORE = (
+    rf"(?:(?:independent|random|different|training|separate) )?"
+    rf"(?:{MANY_RUNS}|seed|run|repetition|repeat|replicate|trial)"
+)
+_MEAN = r"(?:mean|averaged?|avg\.?|mittel(?:wert)?|moyenne)"
+_OVER = "(?:over|of|across|from|for|in)"
+_RUNS_IN_NAME = re.compile(
+    rf"(?:(?:n|#) ?[=:] ?|(?P<form>{_NAMES}|{_MEAN}) (?:{_OVER} )?|{_OVER} )?(?P<count>{_COUNTED})[ -]?{_ONE_OR_MORE}"
+    rf"(?: {_MEAN})?"
+)
+_COUNT_IN_NAME = re.compile(rf"(?:(?:n|#) ?[=:] ?|(?P<form>{_NAMES}|{_MEAN}) {_OVER} )(?P<count>{_COUNTED})")
+_SAMPLES_IN_NAME = re.compile(
+    rf"(?:(?:n|#) ?[=:] ?|{_OVER} )?(\d[\d ,.'’]*k?) ?(?:samples|images|imgs|draws|points|particles)"
 )
 _LOWEST_LEVEL = 50.0
 MOST_RUNS = 1000.0
 """That values are means of; more are images or samples of one run."""
+FEW_RUNS = 30.0
+"""Up to which a number that nobody says what it counts is one of runs; more may be images."""
 _RUNS = (2.0, MOST_RUNS)
 """Numbers of runs whose scatter is one of their mean."""
 
@@ -63,8 +77,10 @@ class ErrorForm:
         What is stated, in words, without the name of the values.
     unread : tuple of str
         Parts in brackets that say nothing of it.
-    runs : float or None
-        Of how many runs the value is the mean, where that is said.
+    count : float or None
+        Of how many the value is the mean, runs or samples, where that is said.
+    counts_runs : bool
+        Whether it is said that these are runs.
     is_scatter : bool
         Whether it is the standard deviation of runs, of a number that is not said here.
     """
@@ -76,8 +92,15 @@ class ErrorForm:
     is_said: bool = False
     text: str = "standard error"
     unread: tuple[str, ...] = ()
-    runs: float | None = None
+    count: float | None = None
+    counts_runs: bool = False
     is_scatter: bool = False
+
+    @property
+    def runs(self) -> float | None:
+        """Of how many runs the value is the mean; None where that is not said, or they may be samples."""
+        most = MOST_RUNS if self.counts_runs else FEW_RUNS
+        return self.count if self.count is not None and 1.0 <= self.count <= most else None
 
     def standard_error(self, error: float, value: float) -> float:
         """Return the standard error of a value beside which `error` is stated."""
@@ -110,11 +133,21 @@ def error_form(name: str, parts: Sequence[str], *, in_cells: bool = False) -> Er
     if not re.search(r"\bci(?:\d\d)?\b", plain):
         level = None
     times = count = None
-    is_square = is_relative = is_said = False
+    is_square = is_relative = is_said = counts_runs = False
     unread = []
-    for part in parts:
-        if (match := _COUNT.fullmatch(part)) is not None:
-            count = float(re.sub(r"[ ']", "", match[1] or match[2]))
+    for part in sorted(parts, key=lambda part: _RUNS_IN_NAME.fullmatch(part) is None):
+        if (match := _RUNS_IN_NAME.fullmatch(part) or _COUNT_IN_NAME.fullmatch(part)) is not None:
+            number = _counted(match["count"])
+            if match.re is _COUNT_IN_NAME and counts_runs:
+                continue  # "n = 1000, 3 seeds": samples of each
+            if count not in (None, number):
+                unread.append(f"{part} beside {count:g}")
+            count, counts_runs = number, counts_runs or match.re is _RUNS_IN_NAME
+            form = match["form"] or ""
+            is_scatter = is_scatter or re.fullmatch(_SCATTER, form) is not None
+            is_said = is_said or re.fullmatch(_NAMES, form) is not None
+        elif is_scatter and not in_cells and (match := _SAMPLES_IN_NAME.fullmatch(part)) is not None:
+            unread.append(f"a scatter of {match[0]}")
         elif re.fullmatch(_NAMES, part):
             is_scatter, is_said = is_scatter or re.fullmatch(_SCATTER, part) is not None, True
         elif (match := _TIMES.fullmatch(part)) is not None and float(
@@ -144,10 +177,23 @@ def error_form(name: str, parts: Sequence[str], *, in_cells: bool = False) -> Er
     text = f"{text} relative to the value" if is_relative else text
     text = f"square of the {text}" if is_square else text
     is_bare = is_scatter and count is None
-    runs = count if count is not None and _RUNS[0] <= count <= _RUNS[1] else None
     return ErrorForm(
-        divisor, is_square, is_relative, level is not None, is_said, text, tuple(unread), runs, is_bare
+        divisor,
+        is_square,
+        is_relative,
+        level is not None,
+        is_said,
+        text,
+        tuple(unread),
+        count,
+        counts_runs,
+        is_bare,
     )
+
+
+def _counted(text: str) -> float:
+    """Return a number of runs in digits or as a word."""
+    return float(_WORDED[text]) if text in _WORDED else float(re.sub(r"[ ']", "", text))
 
 
 def _level_in(part: str) -> float | None:

@@ -10,7 +10,9 @@ error            error, err, se, sem, stderr, std, sd, uncertainty, ±, +- befor
                  or alone to the right of it
 name             degree, direction, metric, curve, ... without a number: the curve of each row
 run              seed, run, repetition: averaged, with the standard error of the mean
-runs             runs, seeds, num seeds, n, count: of how many runs each value is the mean
+runs             runs, seeds, num seeds: of how many runs each value is the mean
+count            n, count, sample size: of runs or of samples, which `run_counts` decides
+samples          samples, images, num images: left out
 time             truncation time, t0: of each round
 ignore           wall time, timestamp, date; NAME__MIN and NAME__MAX beside NAME, as logs of training runs have them
 
@@ -30,13 +32,15 @@ from .metric_names import best_of, is_metric, is_squared_metric
 
 ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE = "round", "factor", "variance", "deviation", "distance"
 VALUE, ERROR, NAME, RUN, RUNS, TIME, IGNORE = "value", "error", "name", "run", "runs", "time", "ignore"
+COUNT, SAMPLES = "count", "samples"
+"""Of names alone: who says what a column is, says what it counts."""
 ROLES = (ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE, ERROR, NAME, RUN, RUNS, TIME, IGNORE)
 VALUES = (FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE)
 KIND_OF_ROLE = {FACTOR: "factors", VARIANCE: "variances", DEVIATION: "deviations", DISTANCE: "distances"}
 UNDERSTOOD = (
     "round (generation, gen, iteration, epoch, step), degree N, variance, standard deviation, distance (fid, kid, w2, "
-    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, runs (num seeds, n, count), truncation "
-    "time, and for long tables degree, direction, metric or curve"
+    "recall, ...), value, each with error (std, sem, se, stderr, ±), seed, runs (num seeds), n, count, samples, "
+    "truncation time, and for long tables degree, direction, metric or curve"
 )
 
 _ROUNDS = (
@@ -44,9 +48,22 @@ _ROUNDS = (
     "ckpt|cycle|loop|i|runde|schritt|epoche|tour|epoque|etape"
 )
 _RUNS = "seed|run|repetition|repeat|replicate|trial"
-_COUNTS = (
-    r"(?:(?:num|number of|n|nr|no|#) ?)?(?:runs|seeds|repetitions|repeats|replicates|trials)|n|count|counts"
+MANY_RUNS = "(?:runs|seeds|repetitions|repeats|replicates|replicas|reps|trials|laufe|wiederholungen|essais)"
+_NUMBER_OF = r"(?:(?:num|number|numbers|no|nr|n|#|count|anzahl|nombre)(?: of| de)? ?)"
+_COUNTS = rf"{_NUMBER_OF}?{MANY_RUNS}|(?:num|number of|n) ?(?:{_RUNS})|(?:{_RUNS}) count"
+_UNSAID_COUNTS = "n|count|counts|anzahl|nombre|sample size|n ?obs|num obs|observations"
+_OVER_RUNS = re.compile(
+    rf"(?<=[a-z.]) (?:over|of|across|from) \d+(?:[ -][a-z]+)?(?:[ -]{MANY_RUNS})?(?=\s*[)\]])", re.IGNORECASE
 )
+"""In "FID (mean over 5 seeds), FID (std over 5 seeds)", whose roles are those of "FID (mean), FID (std)"."""
+_OF_SAMPLES = "(?:generated|gen|real|fake|synthetic|reference|ref|training|train|test|val|validation|eval)"
+_SAMPLES = (
+    rf"{_NUMBER_OF}?(?:{_OF_SAMPLES} )?"
+    "(?:samples|images|imgs|pictures|points|particles|draws|examples|bilder|stichproben|echantillons)|"
+    rf"(?:{_OF_SAMPLES} )?(?:sample|image|img) (?:count|number)|n ?{_OF_SAMPLES}|"
+    rf"(?:{_OF_SAMPLES}|batch|data ?set|training set|train set) size"
+)
+_COUNTED = {RUNS: _COUNTS, COUNT: _UNSAID_COUNTS, SAMPLES: _SAMPLES}
 _TIMES = "truncation time|truncation times|truncation|t0|stopping time"
 _NAMES = "degree|mode|direction|component|metric|measure|curve|series|quantity|name|variable|column"
 _FACTORS = "degree|mode|factor|share|f|hermite degree"
@@ -134,6 +151,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
     argument : str
         What the table is called in a refusal.
     """
+    by_file, names = names, tuple(_OVER_RUNS.sub("", name) for name in names)
     plain = [plain_name(name) for name in names]
     plain = [_telling_part(name, p) for name, p in zip(names, plain, strict=True)]
     plain = [  # fid10k and fid50k are two
@@ -143,6 +161,7 @@ def roles_of(names: tuple[str, ...], asked: dict[str, str], argument: str) -> li
     # "fid mean, fid std" are a column and its error.
     plain = [base if (base := re.sub(r" (mean|avg|average)$", "", p)) not in plain else p for p in plain]
     plain = [_without_brackets(name, p, plain) for name, p in zip(names, plain, strict=True)]
+    names = by_file
     alone = {p for p in plain if re.fullmatch(_ERRORS, p)}
     twice = [
         (n.strip(), p) for n, p in zip(names, plain, strict=True) if plain.count(p) > 1 and p not in alone
@@ -224,10 +243,11 @@ def _own_role(name: str, plain: list[str]) -> Role | None:
         return Role(ROUND)
     if re.fullmatch(_RUNS, name):
         return Role(RUN)
-    if re.fullmatch(_COUNTS, name):
-        return Role(RUNS)
-    if (match := re.fullmatch(rf"(.+) (?:{_COUNTS})", name)) and match[1] in plain:
-        return Role(RUNS, of=match[1])
+    for role, words in _COUNTED.items():
+        if re.fullmatch(words, name):
+            return Role(role)
+        if (match := re.fullmatch(rf"(.+?) (?:{words})", name)) and match[1] in plain:
+            return Role(role, of=match[1])
     if re.fullmatch(_TIMES, name):
         return Role(TIME)
     if re.fullmatch(_VALUES, name):
@@ -296,7 +316,7 @@ def _placed(roles: list[Role], names: tuple[str, ...], plain: list[str]) -> list
     by_plain = dict(zip(plain, names, strict=True))
     taken = {role.of for role in roles if role.role == ERROR}
     for k, role in enumerate(roles):
-        if role.role == RUNS and role.of:
+        if role.role in _COUNTED and role.of:
             placed[k] = role._replace(of=by_plain[role.of])
         if role.role != ERROR:
             continue

@@ -378,12 +378,6 @@ def test_runs_with_errors_of_their_own(tmp_path):
     assert curve.columns["error"] == "left out, as standard error of fid: the scatter of runs says it"
 
 
-@pytest.mark.parametrize(("name", "error"), [("std", 0.1), ("sem", 0.2), ("std (n=4)", 0.1), ("error", 0.2)])
-def test_a_scatter_of_counted_runs(tmp_path, name, error):
-    (tmp_path / "c.csv").write_text(f"round,fid,{name},n\n0,1,.2,4\n1,2,.2,4\n")
-    np.testing.assert_allclose(read_curve(tmp_path / "c.csv").standard_errors[:, 0], error)
-
-
 def test_a_long_table_of_factors(tmp_path):
     (tmp_path / "c.csv").write_text("round,degree,factor\n0,1,1\n0,2,1\n1,1,.9\n1,2,.8\n")
     assert read_curve(tmp_path / "c.csv").degrees == (1, 2)

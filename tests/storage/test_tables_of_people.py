@@ -151,8 +151,12 @@ def test_what_a_careful_reader_takes_it_for(tmp_path, name):
 
 def test_counts_of_nothing_are_refused(tmp_path):
     (tmp_path / "c.csv").write_text("count,mean,std\n" + rows("{i},{x},.1\n"))
-    with pytest.raises(InputError, match="numbers of runs within 1 and 1000 in 'count', got '0' in row 1"):
+    with pytest.raises(
+        InputError, match="whether 'count' counts the runs whose mean each value is, got 0, 1, 2, 3"
+    ):
         read_curve(tmp_path / "c.csv")
+    with pytest.raises(InputError, match="numbers of runs within 1 and 1000 in 'count', got '0' in row 1"):
+        read_curve(tmp_path / "c.csv", {"count": "runs"})
 
 
 def test_tables_without_rounds_say_where_they_begin(tmp_path):
@@ -173,7 +177,6 @@ def test_tables_without_rounds_say_where_they_begin(tmp_path):
         ("x,y", "x"),
         ("generation,fid,CI low", "CI low"),
         ("generation,variance,upper", "upper"),
-        ("generation,variance,n samples", "n samples"),
         ("generation,alpha,variance", "alpha"),
         ("generation,W2^2", "W2^2"),
         ("generation,total variance", "total variance"),
