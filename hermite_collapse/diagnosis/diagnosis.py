@@ -241,7 +241,9 @@ def diagnose(
         diagnosis = _of_a_trend(diagnosis, trend)
     if regime is None and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
         diagnosis = _of_other_histories(diagnosis, replaced, models, fresh)
-    return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]))
+    return diagnosis.replace(
+        text=" ".join([diagnosis.text, *remarks]), apparent_runs=apparent_runs(observations)
+    )
 
 
 def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
@@ -279,6 +281,7 @@ def _of_other_histories(
         fresh_fraction=None,
         truncation_time=None,
         text=on_histories(histories, diagnosis.text, is_rejected=verdict == REJECTED),
+        is_regime_open=True,
     )
 
 

@@ -38,6 +38,10 @@ class Diagnosis(Displayed, Value):
         What was fitted.
     text : str
         The diagnosis in a few sentences.
+    is_regime_open : bool
+        Whether curves do not tell what became of earlier generations, and nobody says it.
+    apparent_runs : int or None
+        Of how many runs errors were taken to be by their own scatter.
     """
 
     verdict: str
@@ -48,11 +52,18 @@ class Diagnosis(Displayed, Value):
     truncation_time: Estimate | None
     observations: Observations
     text: str
+    is_regime_open: bool = False
+    apparent_runs: int | None = None
 
     @property
     def fits(self) -> bool | None:
         """True if something explains the curves, False if everything is rejected, None if undetermined."""
         return {REJECTED: False, UNDETERMINED: None}.get(self.verdict, True)
+
+    @property
+    def regime(self) -> str | None:
+        """What became of earlier generations, as `Recursion` names it; None where that is open."""
+        return None if self.is_regime_open else self.observations.regime
 
     @property
     def plateau(self) -> FloatArray:

@@ -64,6 +64,62 @@ def test_truncation_is_found(capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def kept(rounds=10):
+    """Return shares of degrees 1 and 2 where the data and all generations are kept: a product over the rounds."""
+    one_round = np.exp(-0.15 * np.array([1.0, 2.0]) / 2.0)
+    factors, total = [np.ones(2)], np.ones(2)
+    for i in range(1, rounds + 1):
+        factors.append(one_round * total / i)
+        total = total + factors[-1]
+    return np.array(factors)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "regime"),
+    [
+        (truncated, ["--fresh-fraction", "0.2"], "replace"),
+        (truncated, [], "replace"),
+        (kept, [], None),
+        (kept, ["--regime", "accumulate"], "accumulate"),
+        (truncated, ["--regime", "accumulate_with_fresh"], "accumulate_with_fresh"),
+    ],
+)
+def test_the_regime_that_was_taken(values, options, regime, capsys):
+    write(values())
+    assert document("c.csv", *options, capsys=capsys)["regime"] == regime
+
+
+FEW = [0.011, 0.004, 0.017, 0.008, 0.006, 0.013, 0.003, 0.009, 0.021, 0.010, 0.007]
+"""Errors that scatter as those of means of a few runs."""
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "runs", "runs_from"),
+    [
+        ("", [], None, None),
+        ("", ["--runs", "3"], 3, "given"),
+        ("", ["--runs", "inf"], "inf", "given"),
+        ("runs", [], 4, "table"),
+        ("degree 2 runs", [], ["inf", 4], "table"),
+        ("scatter", [], 3, "scatter"),
+    ],
+)
+def test_the_runs_that_were_taken(column, options, runs, runs_from, capsys):
+    values, is_named = truncated(), column not in ("", "scatter")
+    rows = [
+        f"{i},{a!r},{e},{b!r},{e}" + ",4" * is_named
+        for i, ((a, b), e) in enumerate(
+            zip(values.tolist(), FEW if column == "scatter" else [0.01] * 11, strict=True)
+        )
+    ]
+    head = "round,degree 1,degree 1 error,degree 2,degree 2 error" + f",{column}" * is_named
+    Path("c.csv").write_text("\n".join([head, *rows]))
+    found = document("c.csv", *options, capsys=capsys)
+    assert (found["runs"], found["runs_from"]) == (runs, runs_from)
+    if runs_from == "scatter":
+        assert f"means of about {runs} runs" in found["text"]
+
+
 def test_degrees_that_others_feed_do_not_identify_truncation(capsys):
     write(hc.mode_factors([1, 4], fresh_fraction=0.2, truncation_time=0.15, rounds=10), degrees=(1, 4))
     found = document("c.csv", capsys=capsys)

@@ -175,7 +175,7 @@ def run(
             for name, plateau, rounds in diagnosis.long_run
         ],
     )
-    document = _document(curve, diagnosis, used, list(measured.notes))
+    document = _document(curve, diagnosis, used, list(measured.notes), runs)
     if output.folder is not None:
         from ...reporting.diagnosis import diagnosis_page
 
@@ -235,7 +235,7 @@ def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
 
 
 def _document(
-    curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str]
+    curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str], given: float | None
 ) -> dict[str, object]:
     from ...diagnosis.sentences import critical_slope
 
@@ -249,6 +249,8 @@ def _document(
         "accepted": list(diagnosis.accepted),
         "fresh_fraction": diagnosis.fresh_fraction,
         "truncation_time": diagnosis.truncation_time,
+        "regime": diagnosis.regime,
+        **_runs(diagnosis, given),
         "critical_share": None if slope is None else 1.0 - 1.0 / slope.value,
         "mechanisms": {
             name: {
@@ -268,6 +270,20 @@ def _document(
         "fits": diagnosis.fits,
         "notes": notes,
         "text": diagnosis.text,
+    }
+
+
+def _runs(diagnosis: Diagnosis, given: float | None) -> dict[str, object]:
+    """Return of how many runs values were taken to be means, one number or one a column, and who says it."""
+    by_column = diagnosis.observations.runs
+    if diagnosis.apparent_runs is not None:
+        return {"runs": diagnosis.apparent_runs, "runs_from": "scatter"}
+    if by_column is None:
+        return {"runs": None, "runs_from": None}
+    numbers = [int(number) if number % 1.0 == 0.0 else number for number in by_column.tolist()]
+    return {
+        "runs": numbers[0] if len(set(numbers)) == 1 else numbers,
+        "runs_from": "table" if given is None else "given",
     }
 
 
