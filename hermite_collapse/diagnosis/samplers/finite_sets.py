@@ -157,7 +157,12 @@ class Scatter:
         return Scatter(self.sets, alpha, nodes, between, own, self.round)
 
     def bias(
-        self, interpolant: Interpolant, variances: FloatArray, model: FloatArray, data: FloatArray
+        self,
+        interpolant: Interpolant,
+        variances: FloatArray,
+        made: tuple[FloatArray, FloatArray],
+        model: FloatArray,
+        data: FloatArray,
     ) -> FloatArray:
         """Return what the next round adds to V(w_j), and carry the errors on.
 
@@ -167,6 +172,8 @@ class Scatter:
             V.
         variances : array, shape (s, b)
             Of the training law, increasing.
+        made : tuple of two arrays, shape (s, b)
+            V and V' of these.
         model, data : array, shape (s, b)
             Variances of the model and of the data along its axes.
         """
@@ -179,11 +186,15 @@ class Scatter:
         between += (of_data * data)[:, :, None] * spectrum
         own = old**2 * own + of_model * model**2 + of_data * data**2
         nodes = self.alpha * spectrum + old * self.nodes
-        image, slope = interpolant.with_slope(variances)
-        node_image, node_slope = interpolant.with_slope(nodes)
+        image, slope = made
         w = np.maximum(variances, _SMALLEST)
-        rise = interpolant.with_slope(w * (1.0 + _STEP))[1] - interpolant.with_slope(w * (1.0 - _STEP))[1]
-        half = rise / (4.0 * _STEP * w)
+        images, slopes = interpolant.with_slope(
+            np.concatenate([nodes, w * (1.0 - _STEP), w * (1.0 + _STEP)], axis=1)
+        )
+        count = nodes.shape[1]
+        node_image, node_slope = images[:, :count], slopes[:, :count]
+        below, above = np.split(slopes[:, count:], 2, axis=1)
+        half = (above - below) / (4.0 * _STEP * w)
         apart = variances[:, :, None] - nodes[:, None, :]
         size = variances[:, :, None] + nodes[:, None, :]
         distance = np.abs(apart)

@@ -15,7 +15,7 @@ in S', and U (gamma[w, w] * U^T E U) U^T (alpha m + (1 - alpha) n) in n'.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -31,18 +31,6 @@ _NEAR = 1e-5  # relative distance of variances at which a divided difference is 
 _ROUNDING = 1e-14  # of the largest variance; what is smaller is none, and must not grow over many rounds
 _GRID = VARIANCES[::4]  # of gains, which straight lines in log w follow to 1e-6
 _LOG_GRID = np.log(_GRID)
-
-
-@lru_cache(maxsize=16)
-def _gains(mechanism: Mechanism) -> FloatArray:
-    """Return the mean gain at `_GRID`, made once."""
-    return np.asarray(mechanism.gain(_GRID))
-
-
-@lru_cache(maxsize=16)
-def _gain_slopes(mechanism: Mechanism) -> FloatArray:
-    """Return its derivative by log w there."""
-    return np.asarray(np.gradient(_gains(mechanism), _LOG_GRID))
 
 
 class Law(NamedTuple):
@@ -110,6 +98,16 @@ class MatrixRounds:
     mechanism: Mechanism
     interpolant: Interpolant
 
+    @cached_property
+    def _gains(self) -> FloatArray:
+        """The mean gain at `_GRID`."""
+        return np.asarray(self.mechanism.gain(_GRID))
+
+    @cached_property
+    def _gain_slopes(self) -> FloatArray:
+        """Its derivative by log w there."""
+        return np.asarray(np.gradient(self._gains, _LOG_GRID))
+
     def scatter(self, alpha: FloatArray, law: Law, measured: Measured | None) -> Scatter | None:
         """Return errors of training laws before round 0, None where nothing is known of training sets."""
         sets = FiniteSets.of(measured)
@@ -123,17 +121,17 @@ class MatrixRounds:
         values, axes = np.linalg.eigh(mixed)
         variances = np.where(values > _ROUNDING * values[:, -1:], values, 0.0)
         image, slope = self.interpolant.with_slope(variances)
-        gain = np.interp(np.log(np.maximum(variances, _GRID[0])), _LOG_GRID, _gains(self.mechanism))
+        gain = np.interp(np.log(np.maximum(variances, _GRID[0])), _LOG_GRID, self._gains)
         mean = np.einsum("sbj,sb->sj", axes, alpha * law.mean + old * model.mean)
         bias = np.zeros_like(image)
         if scatter is not None:
             of_model, of_data = (np.sum(axes * (one.covariance @ axes), axis=1) for one in (model, law))
-            added = scatter.bias(self.interpolant, variances, of_model, of_data)
+            added = scatter.bias(self.interpolant, variances, (image, slope), of_model, of_data)
             bias = np.where(variances > 0.0, added, 0.0)
         return Trained(variances, axes, mean, image, slope, gain, bias)
 
     def gain_differences(self, trained: Trained) -> FloatArray:
         """Return divided differences of the gain, (s, b, b)."""
         w = np.maximum(trained.variances, _GRID[0])
-        slope = np.interp(np.log(w), _LOG_GRID, _gain_slopes(self.mechanism)) / w
+        slope = np.interp(np.log(w), _LOG_GRID, self._gain_slopes) / w
         return trained.divided(trained.gain, slope)
