@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.rcsetup import cycler
 from numpy.typing import NDArray
 
@@ -136,15 +137,31 @@ class StyledFigure(Figure):
             options.setdefault("axes_class", StyledAxes)
         return super().add_subplot(*args, **options)
 
+    _only_layout_before_saving = False
+
     def draw(self, renderer: Any) -> None:
         """Draw with these settings, not with those of whoever draws."""
+        layout = self.get_layout_engine()
         with style():
-            super().draw(renderer)
+            if self._only_layout_before_saving and self.axes and isinstance(layout, ConstrainedLayoutEngine):
+                layout.execute(self)
+            else:
+                super().draw(renderer)
 
     def savefig(self, *args: Any, **options: Any) -> None:
-        """Save as matplotlib does, with these settings."""
+        """Save as matplotlib does, with these settings.
+
+        Matplotlib draws twice: the first time, whose picture it throws away, for the layout.  The layout alone is
+        three times faster; only a tight bounding box needs that picture.
+        """
         with style():
-            super().savefig(*args, **options)
+            self._only_layout_before_saving = (
+                options.get("bbox_inches") is None and mpl.rcParams["savefig.bbox"] is None
+            )
+            try:
+                super().savefig(*args, **options)
+            finally:
+                self._only_layout_before_saving = False
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """Return the picture that notebooks show, at twice the resolution of the page."""
