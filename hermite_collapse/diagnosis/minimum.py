@@ -142,7 +142,7 @@ class Minimum:
 
     @property
     def fresh_fraction(self) -> float:
-        """Fitted or held."""
+        """Fitted or held; 0 where the mechanism does not contain it."""
         return float(self._parts[0][0, 0])
 
     @property
@@ -150,6 +150,16 @@ class Minimum:
         """Factors of one round, shape (m,)."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.problem.long_run(self.x[None, :]).contraction[0])
+
+    @property
+    def slope(self) -> FloatArray:
+        """Factors of an error that no fresh data dilute, shape (m,), or (k, m) where they change."""
+        alpha, own, start = self._parts
+        model, observations = self.problem.model, self.problem.observations
+        by_round = model.contractions(np.zeros_like(alpha), own, observations)
+        if by_round is not None:
+            return np.asarray(by_round[0])
+        return np.asarray(model.long_run(np.zeros_like(alpha), own, start, observations).contraction[0])
 
     @property
     def contractions(self) -> FloatArray | None:

@@ -19,8 +19,9 @@ from .gathering import from_measured
 from .measuring.clipping import LARGEST_BIAS
 from .measuring.combinations import independent_curves
 from .measuring.measured import FACTOR, Measured
+from .minimum import Minimum, minimum
 from .observations import Observations
-from .round_models import RoundModel
+from .round_models import AffineModel, RoundModel
 
 _PASSES = 3
 _KNOWN = 0.1  # standard error of a fresh fraction that the curves say by themselves
@@ -58,16 +59,12 @@ def _is_truncation(observations: Observations, fresh: float | None) -> bool:
 
 
 def _followed(curves: Measured, fresh: float | None) -> Observations:
-    guess = _guess(fresh)
-    observations = from_measured(curves, guess, 1.0)
-    for number in range(_PASSES):
-        one = fit(_GENERAL, observations, fresh_fraction=fresh)
-        if number == 0 and fresh is None and not one.fitted["fresh_fraction"][1] < _KNOWN:
-            return of_likeliest_share(_GENERAL, observations, SHARES)
-        observations = _following(one, curves, observations)
-    one = fit(_GENERAL, observations, fresh_fraction=fresh)
+    observations = from_measured(curves, _guess(fresh), 1.0)
+    if fresh is None and not fit(_GENERAL, observations).fitted["fresh_fraction"][1] < _KNOWN:
+        return of_likeliest_share(_GENERAL, observations, SHARES)
+    observations, one = _settled(_GENERAL, observations, fresh)
     if one.p_value < _PLAUSIBLE:
-        return from_measured(curves, one.contraction, _slopes(one, observations))
+        return from_measured(curves, *_factors(one, one.fresh_fraction))
     return observations
 
 
@@ -75,11 +72,19 @@ def _of_own_rounds(model: RoundModel, curves: Measured, fresh: float | None) -> 
     """Return the curves with the covariance of one mechanism's rounds, None where it does not describe them."""
     observations = from_measured(curves, _guess(fresh), 1.0)
     observations = of_likeliest_share(model, observations, SHARES if fresh is None else (fresh,))
+    observations, one = _settled(model, observations, fresh)
+    return None if one.p_value < _PLAUSIBLE else observations
+
+
+def _settled(
+    model: RoundModel, observations: Observations, fresh: float | None
+) -> tuple[Observations, Minimum]:
+    """Return measured curves with the covariance that a mechanism's own fit implies, again and again, and that fit."""
+    one = minimum(model, observations, fresh_fraction=fresh)
     for _ in range(_PASSES):
-        one = fit(model, observations, fresh_fraction=fresh)
-        share = one.fitted["fresh_fraction"][0] if fresh is None else fresh
-        observations = of_rounds(one, share, observations)
-    return None if fit(model, observations, fresh_fraction=fresh).p_value < _PLAUSIBLE else observations
+        observations = of_rounds(one, one.fresh_fraction, observations)
+        one = minimum(model, observations, fresh_fraction=fresh, near=one.x)
+    return observations, one
 
 
 def left_out(measured: Measured, fresh: float | None, used: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -109,42 +114,46 @@ def of_likeliest_share(
     What errors of one round do to later ones says it as well: -2 log likelihood = chi-square + log det C.
     """
     best, least = observations, np.inf
-    for share in shares:
+    says_no_share = isinstance(model, AffineModel) and not _has_training_sets(observations)
+    for share in shares[:1] if says_no_share else shares:
         current = observations
+        one = minimum(model, current, fresh_fraction=share)
         for _ in range(2):
-            current = of_rounds(fit(model, current, fresh_fraction=share), share, current)
-        value = fit(model, current, fresh_fraction=share).chi_square + current.log_determinant
+            current = of_rounds(one, share, current)
+            one = minimum(model, current, fresh_fraction=share, near=one.x)
+        value = one.chi_square + current.log_determinant
         if value < least:
             best, least = current, value
     return best
 
 
-def of_rounds(one: MechanismFit, share: float, observations: Observations) -> Observations:
+def _has_training_sets(observations: Observations) -> bool:
+    """Return whether what is passed on depends on the fresh fraction, beside the contraction."""
+    return observations.measured is not None and observations.measured.training_samples is not None
+
+
+def of_rounds(one: MechanismFit | Minimum, share: float, observations: Observations) -> Observations:
     """Return the curves with the covariance that a fit with a fresh fraction implies."""
     measured = observations.measured
     if measured is None:
         return observations
-    steps = one.contraction if one.contractions is None else one.contractions
-    slope = steps / (1.0 - share) if share < 1.0 else np.ones_like(steps)
     near = near_measured(one.predicted, measured)
-    return from_measured(measured, steps, slope, near, one.start)
+    return from_measured(measured, *_factors(one, share), near, one.start)
 
 
-def _following(one: MechanismFit, curves: Measured, observations: Observations) -> Observations:
-    """Return the curves with the covariance that a fit implies."""
-    near = near_measured(one.predicted, curves)
-    return from_measured(curves, one.contraction, _slopes(one, observations), near, one.start)
+def _factors(one: MechanismFit | Minimum, share: float) -> tuple[FloatArray, FloatArray]:
+    """Return by how much an error in each curve is multiplied by a round, and by the round map of undiluted errors."""
+    steps = one.contraction if one.contractions is None else one.contractions
+    if share < 1.0:
+        return steps, steps / (1.0 - share)
+    slope = one.slope if isinstance(one, Minimum) else np.ones_like(steps)
+    return steps, np.where(slope > 0.0, slope, 1.0)
 
 
 def near_measured(predicted: FloatArray, curves: Measured) -> FloatArray:
     """Return what a fit predicts of the generations, no further from the measured values than noise goes with it."""
     size = np.abs(curves.values)
     return np.clip(predicted[-len(curves.rounds) :], size / _FARTHEST, size * _FARTHEST)
-
-
-def _slopes(one: MechanismFit, observations: Observations) -> FloatArray:
-    """Return by how much a round map multiplies an error in each curve, (c,)."""
-    return _GENERAL.slopes(np.array([[one.fitted["slope"][0]]]), observations)[0]
 
 
 def without_combinations(measured: Measured) -> Measured:
