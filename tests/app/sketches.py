@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -11,12 +11,17 @@ SKETCH = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt" vie
 
 
 @contextmanager
-def sketches() -> Iterator[None]:
-    """Figures are built but not rendered, which is most of the cost of a comparison."""
+def sketches(formats: Container[str] = ("svg", "png", "pdf")) -> Iterator[None]:
+    """Figures are built but not rendered in these formats, which is most of the cost of a comparison."""
     from hermite_collapse.figures.style import StyledFigure
 
+    render = StyledFigure.savefig
+
     def savefig(figure, stream, *, format, **options):
-        stream.write(SKETCH if format == "svg" else SKETCH.encode())
+        if format not in formats:
+            render(figure, stream, format=format, **options)
+        else:
+            stream.write(SKETCH if format == "svg" else SKETCH.encode())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StyledFigure, "savefig", savefig)

@@ -232,12 +232,7 @@ def test_predict_into_a_folder(tmp_path, sketched, capsys):
         ["--regime", "accumulate_with_fresh"],
         ["--schedule", "polynomial", "--exponent", "2"],
         ["--schedule", "explicit", "--truncation-times", "0.1", "0.05"],
-        [
-            "--preset",
-            "grid_2d",
-            "--rounds",
-            "1",
-        ],  # distances in the plane cost seconds for each mixture of many
+        ["--preset", "tilted_2d", "--rounds", "1"],  # distances in the plane cost a second for each mixture
         ["--fresh-fraction", "0", "--process", "variance_exploding"],
     ],
     ids=" ".join,

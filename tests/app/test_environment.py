@@ -139,17 +139,7 @@ def test_libraries_that_find_no_memory(error, expected):
 def test_the_c_locale_and_a_backend_that_is_none(tmp_path):
     folder = tmp_path / "F"
     done = command(
-        *(
-            "predict",
-            "--rounds",
-            "2",
-            "--fresh-fraction",
-            "0.3",
-            "--figure-format",
-            "png",
-            "--out",
-            str(folder),
-        ),
+        *("audit", "edm", "--steps", "4", "--figure-format", "png", "--out", str(folder)),
         LC_ALL="C",
         PYTHONUTF8="0",
         PYTHONCOERCECLOCALE="0",

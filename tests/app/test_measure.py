@@ -80,9 +80,6 @@ def test_known_channels_are_read_from_folders(digits, monkeypatch, capsys):
         found = diagnosis[name]
         assert abs(found["value"] - truth) < 3 * found["error"] < 0.3 * truth
 
-    status, out, _ = call(*measured, capsys=capsys)
-    assert status == 0 and "gen_2 is round 1, gen_10 is round 9." in " ".join(out.split())
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("half", "value_range"), [(3.0, ["--value-range", "85", "170"]), (1.0, [])])
@@ -130,7 +127,8 @@ def test_folders_that_were_cut_are_flagged(digits, monkeypatch, capsys):
     arguments = ["measure", "--data", "real", "--generations", "gen_*", "--first-round", 1, "--out", "M"]
     status, out, _ = call(*arguments, capsys=capsys)
     text = " ".join(out.split())
-    assert status == 0 and "Generations were cut there" in text and "a fit to them would be wrong" in text
+    assert status == 0 and "gen_2 is round 1, gen_10 is round 9." in text
+    assert "Generations were cut there" in text and "a fit to them would be wrong" in text
     status, out, err = call("diagnose", "M", "--json", capsys=capsys)
     if status == 0:
         document = json.loads(out)

@@ -144,7 +144,7 @@ def test_an_edited_configuration_is_no_disagreement(tmp_path, capsys):
     assert run(["report", "a"]) == 0
 
 
-def test_a_second_process_on_the_folder_is_refused(tmp_path):
+def test_a_second_process_on_the_folder_is_refused(tmp_path, capsys):
     pytest.importorskip("torch")
     size = ["--particles", "300000", "--rounds", "200", "--degree", "3", "--device", "cpu"]
     command = [sys.executable, "-m", "hermite_collapse", "simulate", "--out", "a", *size]
@@ -154,10 +154,11 @@ def test_a_second_process_on_the_folder_is_refused(tmp_path):
 
         while first.poll() is None and not list(tmp_path.glob("a/simulation/round-*")):
             time.sleep(0.05)
-        for options in (["--seed", "3"], ["--resume"]):
-            second = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60)
-            assert second.returncode == 2 and second.stderr.count("\n") == 1
-        assert "out must be free, got 'a', where another process is at work." in second.stderr
+        for options in (["--seed", "3"], ["--resume"]):  # by this process, which is the second one
+            assert run([*command[3:], *options]) == 2
+            said = capsys.readouterr().err
+            assert said.count("\n") == 1
+        assert "out must be free, got 'a', where another process is at work." in said
         assert first.poll() is None
     finally:
         first.send_signal(signal.SIGINT)

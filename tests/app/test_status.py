@@ -136,7 +136,7 @@ def test_a_full_disk_under_standard_output_is_one_sentence():
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "No space left" in done.stderr
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_narrow_encodings_lose_characters_and_nothing_else(encoding, tmp_path):
     (tmp_path / "Ж.csv").write_text("degree 1,degree 1 error\n1,0.01\n0.9,0.01\n0.85,0.01\n", "utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}

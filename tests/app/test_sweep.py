@@ -45,7 +45,7 @@ def test_grid_is_the_closed_form_everywhere(tmp_path):
 
 
 def test_list_pairs_the_values_and_fills_what_is_shorter(tmp_path):
-    values = {"fresh_fraction": [0.1, 0.5], "degree": [2, 4], "preset": ["two_modes_1d", "grid_2d"]}
+    values = {"fresh_fraction": [0.1, 0.5], "degree": [2, 4], "preset": ["two_modes_1d", "tilted_2d"]}
     data = sweeps.run_sweep(sweeps.plan_sweep(config(values, method="list")), tmp_path / "s")
     assert data["attenuation"].dims == ("point", "degree") and data.sizes["degree"] == 5
     assert (
