@@ -60,3 +60,28 @@ def training(
     if regime == ACCUMULATE:
         return (data + total) / (index + 1.0)
     return alpha * data + (1.0 - alpha) * (total / index if regime == WITH_FRESH else last)
+
+
+def passed_on(regime: str, kappa: FloatArray, last: int) -> FloatArray:
+    """Return what a unit of noise in each round adds to that round and later ones, shape (..., last + 1, last).
+
+    Parameters
+    ----------
+    regime : str
+    kappa : array, shape (...) or (last, ...)
+        By which a round multiplies a deviation of what it trains on, fresh data aside; of each round where it changes.
+    last : int
+        The last round.
+    """
+    if regime == REPLACE and np.ndim(kappa) < 2:
+        behind = np.arange(last + 1)[:, None] - np.arange(1, last + 1)
+        return np.where(behind >= 0, np.asarray(kappa)[..., None, None] ** np.maximum(behind, 0), 0.0)
+    steps = np.asarray(kappa) if np.ndim(kappa) > 1 else np.broadcast_to(kappa, (last, *np.shape(kappa)))
+    nothing = np.zeros((*steps.shape[1:], last))
+    rows, total = [nothing], nothing
+    for i in range(last):
+        row = steps[i][..., None] * training(regime, np.zeros(()), nothing, rows[-1], total, i)
+        row[..., i] = 1.0
+        rows.append(row)
+        total = total + row
+    return np.stack(rows, axis=-2)

@@ -10,14 +10,13 @@ it fixes a rate and a plateau.  The fresh fraction, or a second direction of ano
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import checks
 from ..core.errors import InputError
-from ..core.estimates import Estimate
 from ..core.signature import public
 from ..core.threads import one_product_thread
 from ..pipeline.mechanism import Mechanism
@@ -26,24 +25,25 @@ from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
 from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
 from .changing_truncation import scheduled_of
+from .conclusion import concluded
 from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
-from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
-from .gathering import KINDS, estimated_scatter, from_arrays, without_constant
-from .histories import beside_held_fraction, on_histories, on_regime, other_histories, require_regime
+from .fitting import PROFILE_RISE
+from .gathering import KINDS, from_arrays
+from .histories import beside_held_fraction, on_histories, other_histories, require_regime
 from .measuring.measured import VARIANCE, Measured
-from .observations import Observations
-from .own_rounds import fit_of_own_rounds
-from .profiles import with_limits
-from .refit_scatter import held_to_scatter
-from .remarks import left_out_since, on_first_values, on_independent_rounds, remarks_on
+from .passed_noise import of_noise, require_noise
+from .printed_errors import on_printed_digits, with_printed_digits
+from .remarks import left_out_since, on_first_values, remarks_on
 from .result import Diagnosis
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
+from .round_noise import NOISE
 from .samplers.sampler_model import SamplerModel
-from .sentences import describe, of_training_sets
+from .sentences import of_training_sets
 from .training_sizes import mildest_size, misfit
 from .trends import Trend, trend_of
-from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED, decide
+from .undecided_noise import concluded_with_noise, rejected_by_any_noise
+from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)
 LEAST_VALUES = 3
@@ -71,6 +71,7 @@ def diagnose(
     mechanism: str | None = None,
     runs: float | None = None,
     regime: str | None = None,
+    noise: str | None = None,
 ) -> Diagnosis:
     """Return which mechanisms measured curves do not contradict, and what the curves determine.
 
@@ -117,6 +118,10 @@ def diagnose(
     regime : str, optional
         What each round trained on, as in `Recursion`: "replace" (fresh data and the last generation), "accumulate" (the
         data and all generations) or "accumulate_with_fresh".  Without it, and without a fresh fraction, all are tried.
+    noise : str, optional
+        How errors of different rounds belong together: "independent" (of the evaluation alone), "between_runs" (scatter
+        of runs that pass their noise on), "own_samples" (of samples that train the next round) or "training_sets"
+        (independent beside the noise of training sets).  Without it what the curves do not contradict is said.
 
     Returns
     -------
@@ -173,7 +178,7 @@ def diagnose(
         "covariance": covariance,
     }
     if isinstance(curve, Measured):
-        alone = given | {"kind": kind, "data": data, "data_errors": data_errors, "runs": runs}
+        alone = given | {"kind": kind, "data": data, "data_errors": data_errors, "runs": runs, "noise": noise}
         none_of(alone, "measured generations")
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
         tried = curve if sampler is None else curve.part(VARIANCE)
@@ -205,6 +210,7 @@ def diagnose(
             error_freedom=None,
             **given,
         )
+    stated = observations
     number = number_of_runs(runs, curve)
     if number is not None:
         observations = with_runs(observations, number)
@@ -217,7 +223,23 @@ def diagnose(
             f"curve must hold at least {LEAST_VALUES} usable values for a fit, got {observations.count}."
         )
     models = models_of(observations, asked, truncation, sampler, fresh)
-    diagnosis = _of_apparent_runs(_diagnosed(observations, models, fresh), observations, models, fresh)
+    exact = observations
+    observations = with_printed_digits(exact, stated, curve)
+    if noise is not None:
+        name = checks.one_of(noise, NOISE, "noise")
+        require_noise(name, observations, fresh)
+        observations = of_noise(name, observations, models, fresh)
+    conclude = concluded_with_noise if noise is None else concluded
+    few = apparent_runs(exact) if observations.covariance.ndim == 1 else None
+    if few is None:
+        diagnosis = conclude(observations, models, fresh)
+    else:
+        moderated = with_runs(exact, np.array(float(few))).replace(runs=None)
+        moderated = with_printed_digits(moderated, stated, curve)
+        diagnosis = conclude(
+            moderated, models, fresh, concluded(observations, models, fresh).fits_by_mechanism
+        )
+        diagnosis = diagnosis.replace(text=f"{diagnosis.text} {on_apparent_runs(few)}")
     trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
     remarks: list[str] = []
     if isinstance(curve, Measured):
@@ -235,15 +257,17 @@ def diagnose(
     elif isinstance(curve, Curve) and is_of_unknown_kind(curve, kind):
         remarks = [unknown_kind(curve)]
     elif diagnosis.verdict == REJECTED and trend is None:
-        remarks = on_first_values(observations) or on_independent_rounds(observations)
+        remarks = on_first_values(observations)
     replaced = diagnosis.verdict
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, trend)
     if regime is None and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
         diagnosis = _of_other_histories(diagnosis, replaced, models, fresh)
-    return diagnosis.replace(
-        text=" ".join([diagnosis.text, *remarks]), apparent_runs=apparent_runs(observations)
-    )
+    if noise is None:
+        diagnosis = rejected_by_any_noise(diagnosis, models, fresh)
+    any_rejected = any(one.is_rejected for one in diagnosis.fits_by_mechanism.values())
+    remarks += on_printed_digits(diagnosis.observations, curve, is_anything_rejected=any_rejected)
+    return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=few)
 
 
 def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
@@ -302,7 +326,7 @@ def _of_any_training_size(
     mildest = mildest_size(measured, models, fresh, diagnosis.observations, fits)
     if mildest is None:
         return diagnosis, trend
-    other = _diagnosed(mildest.observations, models, fresh)
+    other = concluded(mildest.observations, models, fresh)
     rescued = [name for name in other.accepted if fits[name].is_rejected]
     if not rescued:
         return diagnosis, trend
@@ -316,62 +340,3 @@ def _of_any_training_size(
         return other.replace(text=f"{other.text} {text}"), trend
     other = other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
     return other, trend
-
-
-def _of_apparent_runs(
-    diagnosis: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
-) -> Diagnosis:
-    """Return the diagnosis with errors of a few runs where they scatter so; it rejects what stated ones reject, too."""
-    runs = apparent_runs(observations)
-    if runs is None:
-        return diagnosis
-    moderated = with_runs(observations, np.array(float(runs))).replace(runs=None)
-    other = _diagnosed(moderated, models, fresh, diagnosis.fits_by_mechanism)
-    return other.replace(text=f"{other.text} {on_apparent_runs(runs)}")
-
-
-def _diagnosed(
-    observations: Observations,
-    models: list[RoundModel],
-    fresh: float | None,
-    stated: Mapping[str, MechanismFit] | None = None,
-) -> Diagnosis:
-    """Return what fits to observations say; those with stated errors stand in for rejected ones."""
-    still: tuple[str, ...] = ()
-    if not observations.has_errors:
-        observations, still = without_constant(observations)
-        general = fit(AffineModel(), observations)
-        free = 2 + len(observations.free_starts) // len(observations.degrees)
-        observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
-    fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
-    for model in models:
-        one, fitted = fit_of_own_rounds(fits[model.name], model, observations, fresh)
-        one = held_to_scatter(one, model, fitted, fresh)
-        fits[model.name] = with_limits(one, model, fitted, fresh) if one.is_accepted else one
-    fits |= {name: one for name, one in (stated or {}).items() if fits[name].is_rejected}
-    decision, units = decide(fits, observations), observations.units
-    fits = {name: one.in_units(units) for name, one in fits.items()}
-    decision = decision._replace(leading=decision.leading.in_units(units))
-    observations = observations.as_given()
-    truncation = fits.get("truncation")
-    known: dict[str, Estimate | None] = {}
-    concluded = decision.verdict in (IDENTIFIED, RATE_AND_PLATEAU)
-    if (
-        concluded
-        and truncation is not None
-        and truncation.is_accepted
-        and truncation.freedom >= LEAST_FREEDOM
-    ):
-        known = dict(truncation.parameters)
-    return Diagnosis(
-        verdict=decision.verdict,
-        accepted=tuple(name for name, one in fits.items() if one.is_accepted),
-        fits_by_mechanism=fits,
-        leading=decision.leading,
-        fresh_fraction=known.get("fresh_fraction"),
-        truncation_time=known.get("truncation_time"),
-        observations=observations,
-        text=describe(decision, fits, observations)
-        + on_regime(observations.regime)
-        + (f" Left out, since nothing changes in it: {', '.join(still)}." if still else ""),
-    )

@@ -20,6 +20,7 @@ from ..pipeline.mechanism import Mechanism
 from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
 from .fitting import PROFILE_RISE, MechanismFit, fit
 from .observations import Observations
+from .passed_noise import renewed
 from .round_models import CONTAINED_IN, RoundModel
 from .samplers.sampler_model import SamplerModel
 from .sentences import listing, parameters
@@ -83,7 +84,7 @@ def other_histories(
     if observations.last > _LARGEST_ROUND:
         return histories
     for regime in (ACCUMULATE, WITH_FRESH) if fresh is None else (WITH_FRESH,):
-        accumulated = observations.replace(regime=regime)
+        accumulated = renewed(observations.replace(regime=regime))
         tried = [
             fit(model, accumulated, fresh_fraction=0.0 if regime == ACCUMULATE else fresh)
             for model in models

@@ -29,6 +29,7 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from .measuring.measured import Measured
 from .measuring.moments import Moments
+from .round_noise import RoundNoise
 
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
 """What stands for the degree of a column of variances, of distances, of a column that does not say what it is, and of
@@ -69,8 +70,12 @@ class Observations(Value):
         m > 0 of the entries that are fitted by their logarithms, 0 of others; None where no entry is.
     runs : array, shape (m,), or None
         Of how many runs each curve is the mean, infinite where its errors are exact; None where nobody says.
+    are_rounded : bool
+        Whether errors are known so far only because they have few digits.
     regime : str
         What becomes of earlier generations, as in `accumulated`.
+    noise : RoundNoise or None
+        Whose covariance it is, by which a mechanism finds that of its own rounds.
     """
 
     values: FloatArray
@@ -88,7 +93,9 @@ class Observations(Value):
     units: FloatArray | None = None
     reference: FloatArray | None = None
     runs: FloatArray | None = None
+    are_rounded: bool = False
     regime: str = "replace"
+    noise: RoundNoise | None = None
 
     @property
     def are_shapeless(self) -> bool:
@@ -198,7 +205,11 @@ class Observations(Value):
         """Return the curves with one variance a column, `deviations` squared, shape (m,)."""
         variances = np.broadcast_to(deviations**2, self.values.shape)[self.used]
         return self.replace(
-            covariance=np.array(variances), has_errors=False, error_freedom=None, error_groups=None
+            covariance=np.array(variances),
+            has_errors=False,
+            error_freedom=None,
+            error_groups=None,
+            noise=None,
         )
 
     def only(self, columns: IntArray) -> Observations:
@@ -225,4 +236,5 @@ class Observations(Value):
             moments=None if self.moments is None else self.moments.leading(columns),
             measured=None if self.measured is None else self.measured.only(columns),
             runs=None if self.runs is None else self.runs[columns],
+            noise=None if self.noise is None else self.noise.only(inside),
         )

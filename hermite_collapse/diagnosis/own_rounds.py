@@ -6,16 +6,19 @@ its chi-square says nothing.  Its own is that of its own fit at the likeliest sh
 
     -2 log likelihood = chi-square + log det C.
 
-A mechanism is rejected by both, or it is not rejected.
+A mechanism is rejected by both, or it is not rejected.  So it is with the noise that rounds of a table pass on.
 """
 
 from __future__ import annotations
 
 from .fitting import MechanismFit, fit
 from .observations import Observations
+from .passed_noise import noise_of_rounds
 from .reweighting import SHARES, of_likeliest_share
 from .round_models import RoundModel
 from .samplers.sampler_model import SamplerModel
+
+_PASSES = 2
 
 
 def fit_of_own_rounds(
@@ -29,11 +32,22 @@ def fit_of_own_rounds(
         With the common covariance.
     model : RoundModel
     observations : Observations
-        Of measured generations; others have the errors they have, and a sampler has those of its rounds already.
+        Of measured generations, or of a table whose rounds pass noise on; others have the errors they have, and a
+        sampler has those of its rounds already.
     fresh_fraction : float, optional
         If held.
     """
-    if not one.is_rejected or observations.measured is None or isinstance(model, SamplerModel):
+    if not one.is_rejected or isinstance(model, SamplerModel):
+        return one, observations
+    if observations.noise is not None:
+        for _ in range(_PASSES):
+            own = noise_of_rounds(one, observations)
+            other = fit(model, own, fresh_fraction=fresh_fraction)
+            if other.p_value <= one.p_value:
+                break
+            one, observations = other, own
+        return one, observations
+    if observations.measured is None:
         return one, observations
     shares = SHARES if fresh_fraction is None else (fresh_fraction,)
     likeliest = of_likeliest_share(model, observations, shares)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
-from .accumulated import training
+from .accumulated import passed_on, training
 from .fitting import BORDER_ERRORS, LEAST_FREEDOM, MechanismFit, fit
 from .observations import VARIANCE, Observations
 from .reweighting import of_rounds
@@ -111,20 +111,16 @@ def scatter_of_refits(
         Whose errors in round 0 are kept.
     """
     slope, alpha, regime = 1.0 - 1.0 / samples, np.array(fresh_fraction), observations.regime
-    value, total, nothing = one.start, np.zeros_like(one.start), np.zeros(observations.last)
-    passed, passed_on = [nothing], nothing
+    value, total = one.start, np.zeros_like(one.start)
     noise = []
     for i in range(observations.last):
         value = slope * training(regime, alpha, one.start, value, total, i)
         total = total + value
         noise.append(2.0 * value**2 / samples)
-        row = slope * training(regime, alpha, nothing, passed[-1], passed_on, i)
-        row[i] = 1.0
-        passed.append(row)
-        passed_on = passed_on + row
+    passed = passed_on(regime, np.array((1.0 - fresh_fraction) * slope), observations.last)
     rows, columns = np.nonzero(observations.used)
     rounds = observations.rounds[rows].astype(np.int64)
-    response = np.stack(passed)[rounds] * np.sqrt(np.array(noise).T[columns])
+    response = passed[rounds] * np.sqrt(np.array(noise).T[columns])
     covariance = np.where(columns[:, None] == columns, response @ response.T, 0.0)
     covariance[np.diag_indices(len(rows))] += np.where(rounds == 0, observations.variances, 0.0)
     return covariance

@@ -34,18 +34,6 @@ def on_first_values(observations: Observations) -> list[str]:
     ]
 
 
-def on_independent_rounds(observations: Observations) -> list[str]:
-    """Return what errors of single runs do not hold, where everything is rejected by errors of rounds alone."""
-    is_single = observations.runs is None or bool(np.any(observations.runs == 1.0))
-    if observations.covariance.ndim > 1 or observations.error_freedom is not None or not is_single:
-        return []
-    return [
-        "Errors of different rounds were taken as independent: where values are of one run, each round passes the "
-        "noise of its training set on to later ones, and a true mechanism is rejected too. Means of several runs with "
-        "their number (runs, --runs), a covariance, or samples given to measure decide."
-    ]
-
-
 def remarks_on(
     measured: Measured, used: Sequence[str], fresh: float | None, *, all_rejected: bool
 ) -> list[str]:

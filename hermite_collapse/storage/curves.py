@@ -25,6 +25,7 @@ from ..core.value import Value
 from .cell_numbers import read_number
 from .formats import TABLES, readable
 from .name_factors import readings_of, require_absolute, require_no_factor
+from .printed_digits import Rounding
 from .regular import require_existing
 from .repetitions import require_repeated_rows
 from .roles import (
@@ -84,6 +85,8 @@ class Curve(Value):
         On how much errors of averaged runs rest; None for errors that the table states.
     runs : array, shape (r, m), or None
         Of how many runs each value is the mean; None where the table does not say.
+    rounding : Rounding or None
+        How far values and standard errors are rounded, by the digits that they have; None of averaged runs.
     """
 
     rounds: FloatArray
@@ -97,6 +100,7 @@ class Curve(Value):
     truncation_times: tuple[float, ...] | None = None
     error_freedom: ErrorFreedom | None = None
     runs: FloatArray | None = None
+    rounding: Rounding | None = None
 
 
 @public
@@ -264,6 +268,7 @@ class _Table:
         said_runs: dict[tuple[str, float], float] = {}
         entries: dict[tuple[str, float], list[tuple[float, float]]] = {}
         present: set[tuple[str, float, tuple[str, ...]]] = set()
+        where_from: dict[tuple[str, float], tuple[int, int]] = {}
         degrees: dict[str, int | None] = {}
         for i, row in enumerate(self.cells.rows):
             for j, name, number, value, error in self._entries(i, row):
@@ -277,6 +282,7 @@ class _Table:
                         "column of seeds or runs, or leave rows out."
                     )
                 present.add(key)
+                where_from[name, rounds[i]] = i, j
                 degrees.setdefault(name, number)
                 entries.setdefault((name, rounds[i]), []).append((value, error))
                 if (i, j) in beside_values:
@@ -288,8 +294,10 @@ class _Table:
         for (name, position), measured in entries.items():
             at = rows[position], columns[name]
             values[at], errors[at] = mean_of_runs(measured)
-        freedom = None
-        if self._all(RUN):
+        freedom, rounding = None, None
+        if not self._all(RUN):
+            rounding = self.numbers.rounding(where_from, index, names, errors)
+        else:
             errors, freedom = errors_of_means(entries, index, names, errors)
             said_runs = {key: float(len(measured)) for key, measured in entries.items()}
             notes.append(
@@ -335,6 +343,7 @@ class _Table:
             notes=tuple(notes),
             truncation_times=self._times(rounds),
             runs=runs_of_curves(said_runs, index, names),
+            rounding=rounding,
         )
 
     def _entries(self, i: int, row: list[str]) -> list[tuple[int, str, int | None, float, float]]:

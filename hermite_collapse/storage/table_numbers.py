@@ -16,6 +16,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from .cell_numbers import Number, read_number
 from .name_factors import Reading
+from .printed_digits import Rounding, have_one_digit, parts_of, rounding_of, units_of
 from .roles import is_percent, is_squared
 from .tables import Cells
 
@@ -126,6 +127,46 @@ class TableNumbers:
         if in_percent and not number.percent:
             error *= 1e-4 if reading.form.is_square else 0.01
         return reading.form.standard_error(error, value)
+
+    def rounding(
+        self,
+        where: Mapping[tuple[str, float], tuple[int, int]],
+        index: Sequence[float],
+        names: Sequence[str],
+        errors: FloatArray,
+    ) -> Rounding | None:
+        """Return how far values and their standard errors (r, m) are rounded, by the digits that they have.
+
+        Parameters
+        ----------
+        where : mapping of (str, float) to (int, int)
+            Curve and round -> row and column of the value.
+        index : sequence of float
+            Rounds.
+        names : sequence of str
+            Curves.
+        errors : array, shape (r, m)
+        """
+        units, written, digits = np.zeros((2, *errors.shape)), np.full(errors.shape, np.nan), []
+        for column, name in enumerate(names):
+            cells = [(r, *where[name, one]) for r, one in enumerate(index) if (name, one) in where]
+            texts = [self.cells.rows[i][j] for _, i, j in cells]
+            beside = [self.errors.get(self.cells.names[j]) for _, _, j in cells]
+            of_errors = [
+                parts_of(text)[1] if k is None else self.cells.rows[i][k]
+                for text, k, (_, i, _) in zip(texts, beside, cells, strict=True)
+            ]
+            digits += of_errors
+            for (r, i, j), k, text, unit in zip(
+                cells, beside, of_errors, units_of(texts, of_errors), strict=True
+            ):
+                number, form = self._number(i, j), self.readings[j if k is None else k].form
+                percent = 0.01 if number.percent or is_percent(self.cells.names[j]) else 1.0
+                is_alike = not (form.is_relative or form.is_square or number.of_value)
+                units[:, r, column] = unit[0] * percent * self.readings[j].factor, unit[1] * is_alike
+                if unit[1] > 0.0:
+                    written[r, column] = abs(read_number(text.rstrip("% )"), "").value)
+        return rounding_of(units, errors, written, has_one_digit=have_one_digit(digits))
 
     def from_percent(
         self, values: FloatArray, errors: FloatArray, notes: list[str], *, are_factors: bool

@@ -81,7 +81,9 @@ def test_weights_are_inner_products_of_the_data(degree):
 def test_an_autoencoder_is_accepted_on_skewed_data():
     curves = np.stack([factors(n, 0.9, 0.2) for n in (1, 2, 3, 4)], axis=1)
     noise = 2e-3 * np.random.default_rng(1).standard_normal(curves.shape)
-    result = hc.diagnose(curves + noise, degrees=[1, 2, 3, 4], standard_errors=np.full(curves.shape, 2e-3))
+    errors = np.full(curves.shape, 2e-3)
+    told = {"degrees": [1, 2, 3, 4], "standard_errors": errors, "noise": "independent"}
+    result = hc.diagnose(curves + noise, **told)
     one = result.fits_by_mechanism["autoencoder"]
     assert one.is_accepted and "truncation" not in result.accepted
     for name, truth in (("fresh_fraction", ALPHA), ("gain", 0.9)):

@@ -120,8 +120,9 @@ def test_coefficients_that_are_no_shares_of_the_data_are_noticed():
         scaled.verdict == "rejected" and said in scaled.text and "(column 1, column 2 differ" in scaled.text
     )
     restless = 1.0 + 0.2 * np.sin(3.0 * np.arange(13.0))[:, None] * [1.0, 1.0]
-    other = hc.diagnose(restless, standard_errors=errors, fresh_fraction=0.25)
+    told = {"fresh_fraction": 0.25, "noise": "independent"}
+    other = hc.diagnose(restless, standard_errors=errors, **told)
     assert other.verdict == "rejected" and said not in other.text
     one, error = 0.6 * restless[:, :1], errors[:, :1]
-    variances = hc.diagnose(one, kind="variances", standard_errors=error, fresh_fraction=0.25)
+    variances = hc.diagnose(one, kind="variances", standard_errors=error, **told)
     assert variances.verdict == "rejected" and said not in variances.text

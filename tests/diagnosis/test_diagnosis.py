@@ -236,7 +236,9 @@ def test_a_known_schedule_of_truncation_times():
     result = diagnose(curve, degrees=[1, 2, 4], standard_errors=errors, truncation_time=times)
     assert "truncation" in result.accepted and result.fresh_fraction.value == pytest.approx(0.2, abs=0.02)
     constant = diagnose(curve, degrees=[1, 2, 4], standard_errors=errors)
-    assert "truncation" not in constant.accepted
+    assert constant.verdict == "undetermined" and "If they are independent, everything is" in constant.text
+    independent = diagnose(curve, degrees=[1, 2, 4], standard_errors=errors, noise="independent")
+    assert "truncation" not in independent.accepted
 
 
 def test_a_joint_covariance_counts():

@@ -158,8 +158,12 @@ def test_tables_say_the_number_of_runs(tmp_path, name):
 
 def test_counts_of_something_else_are_refused(tmp_path):
     (tmp_path / "c.csv").write_text("round,variance,sem,n\n0,1,.1,50000\n1,.9,.1,50000\n2,.8,.1,50000\n")
-    with pytest.raises(hc.InputError, match="numbers of runs within 1 and 1000 in 'n', got '50000' in row 1"):
+    with pytest.raises(
+        hc.InputError, match="whether 'n' counts the runs whose mean each value is, got 50000"
+    ):
         hc.read_curve(tmp_path / "c.csv")
+    with pytest.raises(hc.InputError, match="numbers of runs within 1 and 1000 in 'n', got '50000' in row 1"):
+        hc.read_curve(tmp_path / "c.csv", {"n": "runs"})
 
 
 @pytest.mark.parametrize("runs", [0.0, 2.5, -3.0, np.nan])

@@ -92,6 +92,14 @@ Regime = Annotated[
         "generations) or accumulate_with_fresh. Without it, and without a fresh fraction, all are tried."
     ),
 ]
+Noise = Annotated[
+    str | None,
+    Parameter(
+        help="How errors of different rounds belong together: independent, between_runs (scatter of runs that pass "
+        "their noise on), own_samples (of samples that train the next round) or training_sets (independent beside the "
+        "noise of training sets). What the curves do not contradict, without."
+    ),
+]
 Steps = Annotated[int | None, Parameter(help="Its number of steps, a count. 25, without.")]
 _STEPS = 25
 
@@ -111,6 +119,7 @@ def run(
     data: Data = None,
     runs: Runs = None,
     regime: Regime = None,
+    noise: Noise = None,
     sampler: Scheduler = None,
     steps: Steps = None,
 ) -> int:
@@ -152,6 +161,7 @@ def run(
         mechanism=mechanism,
         runs=runs,
         regime=regime,
+        noise=noise,
         data=None if data is None else np.array(data) if len(data) > 1 else data[0],
         sampler=None
         if sampler is None

@@ -1,0 +1,77 @@
+"""From observations to a diagnosis: every mechanism fitted, and what may be concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..core.estimates import Estimate
+from .fitting import LEAST_FREEDOM, MechanismFit, fit
+from .gathering import estimated_scatter, without_constant
+from .histories import on_regime
+from .observations import Observations
+from .own_rounds import fit_of_own_rounds
+from .profiles import with_limits
+from .refit_scatter import held_to_scatter
+from .result import Diagnosis
+from .round_models import AffineModel, RoundModel
+from .sentences import describe
+from .verdict import IDENTIFIED, RATE_AND_PLATEAU, decide
+
+
+def concluded(
+    observations: Observations,
+    models: list[RoundModel],
+    fresh: float | None,
+    stated: Mapping[str, MechanismFit] | None = None,
+) -> Diagnosis:
+    """Return what fits to observations say.
+
+    Parameters
+    ----------
+    observations : Observations
+    models : list of RoundModel
+        Mechanisms to try.
+    fresh : float, optional
+        Fresh fraction, if held.
+    stated : mapping of str to MechanismFit, optional
+        Fits with errors as stated, which stand in for rejected ones.
+    """
+    still: tuple[str, ...] = ()
+    if not observations.has_errors:
+        observations, still = without_constant(observations)
+        general = fit(AffineModel(), observations)
+        free = 2 + len(observations.free_starts) // len(observations.degrees)
+        observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
+    fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
+    fits = {model.name: judged(fits[model.name], model, observations, fresh) for model in models}
+    fits |= {name: one for name, one in (stated or {}).items() if fits[name].is_rejected}
+    decision, units = decide(fits, observations), observations.units
+    fits = {name: one.in_units(units) for name, one in fits.items()}
+    decision = decision._replace(leading=decision.leading.in_units(units))
+    observations = observations.as_given()
+    truncation = fits.get("truncation")
+    known: dict[str, Estimate | None] = {}
+    if decision.verdict in (IDENTIFIED, RATE_AND_PLATEAU) and truncation is not None:
+        is_known = truncation.is_accepted and truncation.freedom >= LEAST_FREEDOM
+        known = dict(truncation.parameters) if is_known else {}
+    return Diagnosis(
+        verdict=decision.verdict,
+        accepted=tuple(name for name, one in fits.items() if one.is_accepted),
+        fits_by_mechanism=fits,
+        leading=decision.leading,
+        fresh_fraction=known.get("fresh_fraction"),
+        truncation_time=known.get("truncation_time"),
+        observations=observations,
+        text=describe(decision, fits, observations)
+        + on_regime(observations.regime)
+        + (f" Left out, since nothing changes in it: {', '.join(still)}." if still else ""),
+    )
+
+
+def judged(
+    one: MechanismFit, model: RoundModel, observations: Observations, fresh: float | None
+) -> MechanismFit:
+    """Return a fit by the errors of its own rounds where it is rejected, held to their scatter, with limits."""
+    one, fitted = fit_of_own_rounds(one, model, observations, fresh)
+    one = held_to_scatter(one, model, fitted, fresh)
+    return with_limits(one, model, fitted, fresh) if one.is_accepted else one

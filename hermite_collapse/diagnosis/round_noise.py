@@ -1,0 +1,38 @@
+"""Hypotheses about errors of different rounds: how they belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.types import BoolArray, FloatArray
+from ..core.value import Value
+
+NOISE = INDEPENDENT, BETWEEN_RUNS, OWN_SAMPLES, TRAINING_SETS = (
+    "independent",
+    "between_runs",
+    "own_samples",
+    "training_sets",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RoundNoise(Value):
+    """One hypothesis about errors of different rounds, as in `passed_noise`.
+
+    Attributes
+    ----------
+    name : str
+        Of `NOISE`.
+    stated : array, shape (N,)
+        Variances of the fitted entries, as the errors say.
+    ratio : float
+        q of training sets, 0 of the others.
+    """
+
+    name: str
+    stated: FloatArray
+    ratio: float = 0.0
+
+    def only(self, inside: BoolArray) -> RoundNoise:
+        """Return that of some entries, by a mask (N,)."""
+        return self.replace(stated=self.stated[inside])

@@ -1,0 +1,141 @@
+"""What a diagnosis of a table says where nobody says how errors of different rounds belong together.
+
+Independent errors are what a table seems to state.  Where noise that rounds pass on is likelier, it takes their place,
+and what rejects everything holds only if it does so under every noise that is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..core.numbers import p_equals
+from .conclusion import concluded, judged
+from .fitting import MechanismFit, fit
+from .observations import Observations
+from .passed_noise import Likelihood, likelihoods, may_pass_noise, possible, with_followed_noise, words
+from .result import Diagnosis
+from .round_models import RoundModel
+from .round_noise import INDEPENDENT, RoundNoise
+from .sentences import listing, parameters
+from .trends import trend_of
+from .verdict import IDENTIFIED, REJECTED, UNDETERMINED
+
+_DECIDES = "how errors of different rounds belong together is not said, and decides."
+_OPTION = "say which it is (noise, --noise)"
+
+
+def concluded_with_noise(
+    observations: Observations,
+    models: list[RoundModel],
+    fresh: float | None,
+    stated: Mapping[str, MechanismFit] | None = None,
+) -> Diagnosis:
+    """Return what curves say with the likeliest noise of rounds, and what is rejected by every possible one.
+
+    Parameters
+    ----------
+    observations, models, fresh, stated
+        As in `conclusion.concluded`, with independent errors.
+    """
+    diagnosis = concluded(observations, models, fresh, stated)
+    if diagnosis.verdict == REJECTED or not may_pass_noise(observations, fresh):
+        return diagnosis
+    left = possible(likelihoods(observations))
+    others = [one for one in left if one.noise.name != INDEPENDENT]
+    if not others or left[0] is not others[0]:
+        return _with_all(diagnosis, others, observations, models, fresh)
+    # Trends of a mechanism are not noise.
+    if trend_of(diagnosis.fits_by_mechanism, observations, models, fresh) is not None:
+        return diagnosis
+    likeliest = others[0]
+    other = concluded(with_followed_noise(likeliest, observations, models, fresh), models, fresh, stated)
+    if other.verdict == REJECTED:
+        return _with_all(diagnosis, others[1:], observations, models, fresh)
+    what = words(likeliest.noise, observations)
+    if other.verdict == IDENTIFIED and other.leading.name not in diagnosis.accepted:
+        one, held = other.leading, diagnosis.fits_by_mechanism[other.leading.name]
+        other = other.replace(
+            verdict=UNDETERMINED,
+            fresh_fraction=None,
+            truncation_time=None,
+            text=f"Undetermined: {_DECIDES} If they are independent, {one.title} is rejected "
+            f"({p_equals(held.p_value)}); if {what}, which is likelier, it explains the curves ({parameters(one)}, "
+            f"{p_equals(one.p_value)}): {_OPTION}.",
+        )
+    else:
+        other = other.replace(
+            text=f"{other.text} It was assumed that {what}, which is likelier than that errors of rounds are "
+            f"independent: {_OPTION}."
+        )
+    return _with_all(other, [one for one in left if one is not likeliest], observations, models, fresh)
+
+
+def _with_all(
+    diagnosis: Diagnosis,
+    others: list[Likelihood],
+    observations: Observations,
+    models: list[RoundModel],
+    fresh: float | None,
+) -> Diagnosis:
+    for one in others:
+        followed = with_followed_noise(one, observations, models, fresh)
+        diagnosis = _with_rescued(diagnosis, followed, models, fresh)
+    return diagnosis
+
+
+def _with_rescued(
+    base: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
+) -> Diagnosis:
+    """Return a diagnosis that rejects only what another noise rejects, too."""
+    rescued = {}
+    for model in models:
+        if base.fits_by_mechanism[model.name].is_rejected:
+            one = judged(fit(model, observations, fresh_fraction=fresh), model, observations, fresh)
+            if one.is_accepted:
+                rescued[model.name] = one
+    if not rescued:
+        return base
+    noise = observations.noise
+    what = words(noise or RoundNoise(INDEPENDENT, observations.covariance), observations)
+    named = listing(f"{one.title} ({p_equals(one.p_value)})" for one in rescued.values())
+    fits = base.fits_by_mechanism | rescued
+    return base.replace(
+        accepted=tuple(name for name, one in fits.items() if one.is_accepted),
+        fits_by_mechanism=fits,
+        text=f"{base.text} If {what}, which residuals do not contradict, {named} "
+        f"{'is' if len(rescued) == 1 else 'are'} not rejected: {_OPTION}.",
+    )
+
+
+def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh: float | None) -> Diagnosis:
+    """Return a rejection of everything, undetermined where it rests on independent errors."""
+    if diagnosis.verdict != REJECTED or not may_pass_noise(diagnosis.observations, fresh):
+        return diagnosis
+    mildest: tuple[int, Likelihood, Diagnosis] | None = None
+    for one in possible(likelihoods(diagnosis.observations)):
+        if one.noise.name != INDEPENDENT:
+            other = concluded(with_followed_noise(one, diagnosis.observations, models, fresh), models, fresh)
+            if other.accepted and (mildest is None or len(other.accepted) > mildest[0]):
+                mildest = len(other.accepted), one, other
+    if mildest is None:
+        return diagnosis.replace(text=f"{diagnosis.text} {_NOR_WITH_NOISE}")
+    _, likelihood, other = mildest
+    what = words(likelihood.noise, diagnosis.observations)
+    return other.replace(
+        verdict=UNDETERMINED,
+        fresh_fraction=None,
+        truncation_time=None,
+        text=f"Undetermined: {_DECIDES} If they are independent, everything is rejected; if {what}, which the scatter "
+        f"does not contradict, {_described(other)}: {_OPTION}.",
+    )
+
+
+_NOR_WITH_NOISE = "Everything is rejected where rounds pass their noise on to later ones, too."
+
+
+def _described(other: Diagnosis) -> str:
+    """Return what is not rejected, with parameters."""
+    fits = [other.fits_by_mechanism[name] for name in other.accepted if name != "affine"]
+    if not fits:
+        return f"{other.leading.title} describes them"
+    return f"these are not: {listing(f'{one.title} ({parameters(one)})' for one in fits)}"
