@@ -35,7 +35,9 @@ class WrittenFiles:
     def __init__(self, folder: str | os.PathLike[str], digests: str = DIGESTS) -> None:
         self._folder = Path(folder)
         self._file = self._folder / digests
-        text = read_text(self._file, f"folder's {digests}") if self._file.exists() else ""
+        # A byte is a character: lines that were damaged name no file, whatever is in them.
+        said = f"folder's {digests}"
+        text = read_text(self._file, said, encoding="latin-1") if self._file.exists() else ""
         lines = list(_LINE.finditer(text))
         self._digests: dict[str, set[str]] = {}
         for line in lines:

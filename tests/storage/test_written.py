@@ -54,6 +54,19 @@ def test_a_line_that_was_cut_off_is_written_again(cut, tmp_path):
     assert (tmp_path / DIGESTS).read_bytes() == whole
 
 
+def test_a_damaged_line_says_nothing(tmp_path):
+    files = WrittenFiles(tmp_path)
+    files.write("a.txt", b"one")
+    files.write("b.txt", b"two")
+    whole = (tmp_path / DIGESTS).read_bytes()
+    (tmp_path / DIGESTS).write_bytes(bytes([whole[0] ^ 128]) + whole[1:])
+    (tmp_path / "a.txt").write_bytes(b"other")
+    WrittenFiles(tmp_path).require_unedited()
+    (tmp_path / "b.txt").write_bytes(b"other")
+    with pytest.raises(InputError, match="with b.txt edited since"):
+        WrittenFiles(tmp_path).require_unedited()
+
+
 def test_a_file_is_what_it_was_or_what_it_becomes_whenever_the_process_ends(tmp_path, monkeypatch):
     WrittenFiles(tmp_path).write("a.txt", b"one")
 
