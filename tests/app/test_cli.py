@@ -509,7 +509,7 @@ def test_bounds_are_the_library_s(capsys):
     )
 
 
-def test_bounds_show_how_divergences_propagate(tmp_path, capsys):
+def test_bounds_show_how_divergences_propagate(tmp_path, sketched, capsys):
     import hermite_collapse as hc
 
     # On a wide law divergences from the data stay finite for some rounds: every bound is judged there.

@@ -15,8 +15,10 @@ import pytest
 
 from hermite_collapse.app.cli import app, options
 from hermite_collapse.app.run import load
+from tests.app.sketches import sketches
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("sketched")
 
 SMALL = ["--particles", "3000", "--rounds", "2", "--degree", "3", "--runs", "2", "--device", "cpu"]
 TINY = ["--particles", "10", "--runs", "1", "--rounds", "1", "--device", "cpu"]
@@ -85,7 +87,8 @@ def inputs(tmp_path_factory) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+        with quiet[0], quiet[1], sketches():
             app.run(["predict", "--rounds", "2", *ONLY, "--out", "finished"])
             app.run([*SUCCESS["simulate"][:-1], "rejected"])
             record = load("rejected").simulated

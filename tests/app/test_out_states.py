@@ -13,6 +13,8 @@ from hermite_collapse.app.cli import again as again_
 from hermite_collapse.app.cli.app import run
 from hermite_collapse.storage.left import marks, require_unedited, written_since
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 ONLY = ["--figure-format", "svg"]
 TINY = ["--particles", "200", "--rounds", "2", "--degree", "2", "--runs", "1", "--device", "cpu"]
 COMMANDS = {

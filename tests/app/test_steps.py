@@ -34,7 +34,7 @@ def test_a_comparison_leaves_results_a_figure_and_a_page(finished):
     assert results.steps_comparison.verdict.passed
 
 
-def test_a_report_and_a_resumed_run_say_the_same(finished, capsys):
+def test_a_report_and_a_resumed_run_say_the_same(finished, sketched, capsys):
     folder, _ = finished
     capsys.readouterr()
     assert run(["report", str(folder), "--json"]) == 0
@@ -45,7 +45,7 @@ def test_a_report_and_a_resumed_run_say_the_same(finished, capsys):
     assert first["verdict"] == second["verdict"] and first["statistics"][-1] == "variance"
 
 
-def test_a_simulation_alone_is_continued_by_compare(tmp_path, capsys):
+def test_a_simulation_alone_is_continued_by_compare(tmp_path, sketched, capsys):
     folder = str(tmp_path / "run")
     assert run(["simulate", "--out", folder, *LINE, *SMALL]) == 0
     shown = capsys.readouterr().out
@@ -55,7 +55,7 @@ def test_a_simulation_alone_is_continued_by_compare(tmp_path, capsys):
     assert shown.count("Agreement.") == 2 and "closure" in shown
 
 
-def test_what_cannot_be_tested_ends_with_status_4(tmp_path, capsys):
+def test_what_cannot_be_tested_ends_with_status_4(tmp_path, sketched, capsys):
     arguments = ["compare", "--out", str(tmp_path / "run"), "--preset", "tilted_2d", *LINE, *SMALL]
     assert run([*arguments, "--json"]) == 4
     document = json.loads(capsys.readouterr().out)
@@ -73,7 +73,7 @@ def test_refusals_come_before_the_simulation(tmp_path, capsys):
     assert not folder.exists()
 
 
-def test_a_sweep_compares_every_point(tmp_path):
+def test_a_sweep_compares_every_point(tmp_path, sketched):
     config = tmp_path / "sweep.toml"
     config.write_text(
         "[recursion]\ntruncation_time = 0.0\nrounds = 2\n[analysis]\ndegree = 4\n"

@@ -88,7 +88,7 @@ def test_options_without_effect(words, message, capsys):
     assert message in refused(words.split(), capsys)
 
 
-def test_a_file_may_hold_what_options_may_not_say(capsys, tmp_path):
+def test_a_file_may_hold_what_options_may_not_say(sketched, capsys, tmp_path):
     (tmp_path / "all.toml").write_text(
         "[recursion]\nrounds = 2\nratio = 0.5\n[analysis]\nsignificance = 0.1\n[network]\nnetwork_width = 8\n"
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import hermite_collapse as hc
 from hermite_collapse.app.cli.app import run
+from tests.app.sketches import sketches
 from tests.fuzz.damage import EDITS, damaged, examples
 
 pytest.importorskip("torch")
@@ -33,10 +34,17 @@ def quietly(arguments: list[str]) -> tuple[int, str]:
 def finished(tmp_path_factory) -> Path:
     """The folder of a run that agrees with the theory, without its figures."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    status, err = quietly(["compare", "--out", str(folder), "--figure-format", "svg", *SMALL])
+    with sketches():
+        status, err = quietly(["compare", "--out", str(folder), "--figure-format", "svg", *SMALL])
     assert status == 0, err
     shutil.rmtree(folder / "figures", ignore_errors=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def whole(finished) -> str:
+    """The verdict of that folder."""
+    return hc.load(finished).comparison.verdict.head
 
 
 def files_of(folder: Path) -> list[str]:
@@ -45,7 +53,7 @@ def files_of(folder: Path) -> list[str]:
 
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
-def test_a_damaged_folder_is_no_verdict(finished, tmp_path_factory, data):
+def test_a_damaged_folder_is_no_verdict(finished, whole, tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damaged") / "run"
     shutil.copytree(finished, folder)
     inputs = [name for name in files_of(folder) if not name.endswith((".svg", ".html"))]
@@ -66,5 +74,5 @@ def test_a_damaged_folder_is_no_verdict(finished, tmp_path_factory, data):
     except hc.InputError as error:
         assert str(error).endswith((".", "?")) and "\n" not in str(error)
     else:  # damage to what decides nothing, such as times
-        assert verdict.head == hc.load(finished).comparison.verdict.head
+        assert verdict.head == whole
     shutil.rmtree(folder.parent)
