@@ -198,3 +198,14 @@ def spread_rounds(last: int, *, count: int = 4) -> tuple[int, ...]:
     if last <= count:
         return tuple(range(1, last + 1))
     return tuple(int(i) for i in np.unique(np.rint(np.geomspace(1.0, last, count)).astype(int)))
+
+
+def rough_count(count: float) -> str:
+    """Return a count to two digits, without powers of ten.
+
+    Examples
+    --------
+    >>> rough_count(12345.0)
+    '12000'
+    """
+    return f"{float(f'{count:.2g}'):.0f}"

@@ -228,7 +228,7 @@ def diagnose(
     if noise is not None:
         name = checks.one_of(noise, NOISE, "noise")
         require_noise(name, observations, fresh)
-        observations = of_noise(name, observations, models, fresh)
+        observations = of_noise(name, observations, fresh)
     conclude = concluded_with_noise if noise is None else concluded
     few = apparent_runs(exact) if observations.covariance.ndim == 1 else None
     if few is None:

@@ -25,14 +25,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.numbers import significant
+from ..core.numbers import rough_count, significant
 from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .accumulated import REPLACE, accumulated_sums, passed_on
+from .affine_models import ScoreErrorModel
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
 from .observations import VARIANCE, Observations
-from .round_models import RoundModel, geometric
+from .round_models import geometric
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
 
 LARGEST_ROUND = 300
@@ -48,7 +49,7 @@ _TAIL = 0.01
 """p-value of the chi-square of all curves below which, in either tail, noise does not go with them."""
 _RATES = np.concatenate([np.linspace(0.0, 0.9, 19), [0.93, 0.95, 0.97, 0.985, 1.0, 1.03, 1.1, 1.25, 1.5]])
 _ZOOMS = 5
-_GENERAL, _PASSES = "score_error", 2
+_GENERAL, _PASSES = ScoreErrorModel(), 2
 _ZOOM = np.linspace(0.0, 1.0, 9)
 
 
@@ -56,7 +57,7 @@ def words(noise: RoundNoise, observations: Observations) -> str:
     """Return what it takes for a hypothesis to hold, after "if"."""
     if noise.name == TRAINING_SETS:
         samples = _samples(noise, observations)
-        size = "" if samples is None else f" of about {significant(samples, 1)} samples"
+        size = "" if samples is None else f" of about {rough_count(samples)} samples"
         times = f", {significant(noise.ratio**0.5, 2)} times the errors," if samples is None else ""
         return f"rounds pass on the noise of training sets{size}{times} beside independent errors"
     return {
@@ -227,29 +228,50 @@ def _of_runs(observations: Observations) -> tuple[str, ...]:
 
 
 def with_followed_noise(
-    likelihood: Likelihood, observations: Observations, models: Sequence[RoundModel], fresh: float | None
+    likelihood: Likelihood, observations: Observations, fresh: float | None
 ) -> Observations:
     """Return curves with a noise whose rates are those of the law of most mechanisms, if it describes the curves."""
     if likelihood.noise.name == INDEPENDENT:
         return observations
     current = with_noise(likelihood.noise, likelihood.kappa, likelihood.predicted, observations)
-    general = [model for model in models if model.name == _GENERAL]
-    for _ in range(_PASSES * len(general)):
-        one = fit(general[0], current, fresh_fraction=fresh)
+    for _ in range(_PASSES if _GENERAL.speaks_of(observations) else 0):
+        one = fit(_GENERAL, current, fresh_fraction=fresh)
         if one.is_rejected:
             break
         current = noise_of_rounds(one, current)
+        if likelihood.noise.name == TRAINING_SETS:
+            current = noise_of_rounds(one, current.replace(noise=_likeliest_size(one, current, observations)))
     return current
 
 
-def of_noise(
-    name: str, observations: Observations, models: Sequence[RoundModel], fresh: float | None
-) -> Observations:
+def _likeliest_size(one: MechanismFit, current: Observations, stated: Observations) -> RoundNoise:
+    """Return noise of training sets of the likeliest size at the rates of a fit."""
+    from scipy.optimize import minimize_scalar
+
+    noise = current.noise
+    if noise is None or not np.isfinite(one.contraction).all():
+        return RoundNoise(INDEPENDENT, stated.covariance) if noise is None else noise
+
+    def misfit(logarithm: float) -> float:
+        tried = noise.replace(ratio=float(np.exp(logarithm)))
+        columns = range(len(stated.names))
+        rates = one.contraction[:, None]
+        return sum(float(_profile(tried, stated, j, rates[j], one.predicted[:, j])[0][0]) for j in columns)
+
+    middle = np.log(noise.ratio)
+    span = np.log(_RATIOS[1] / _RATIOS[0])
+    found = minimize_scalar(
+        misfit, bounds=(middle - span, middle + span), method="bounded", options={"xatol": 0.02}
+    )
+    return noise.replace(ratio=float(np.exp(found.x)))
+
+
+def of_noise(name: str, observations: Observations, fresh: float | None) -> Observations:
     """Return curves with one noise, the likeliest of its sizes."""
     if name == INDEPENDENT:
         return observations
     likeliest = min(likelihoods(observations, [name]), key=lambda one: one.misfit)
-    return with_followed_noise(likeliest, observations, models, fresh)
+    return with_followed_noise(likeliest, observations, fresh)
 
 
 def renewed(observations: Observations) -> Observations:

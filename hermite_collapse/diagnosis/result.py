@@ -13,6 +13,7 @@ from ..core.value import Value
 from ..recursion.repetitions import repetitions_to
 from .fitting import MechanismFit
 from .observations import SQUARED, Observations
+from .round_noise import INDEPENDENT
 from .sentences import level
 from .verdict import REJECTED, UNDETERMINED
 
@@ -59,6 +60,14 @@ class Diagnosis(Displayed, Value):
     def fits(self) -> bool | None:
         """True if something explains the curves, False if everything is rejected, None if undetermined."""
         return {REJECTED: False, UNDETERMINED: None}.get(self.verdict, True)
+
+    @property
+    def noise(self) -> str | None:
+        """How errors of different rounds were taken to belong together; None where no errors of a table are."""
+        one = self.observations
+        if one.noise is not None:
+            return one.noise.name
+        return INDEPENDENT if one.has_errors and one.covariance.ndim == 1 and one.measured is None else None
 
     @property
     def regime(self) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..core.numbers import significant
+from ..core.numbers import rough_count, significant
 from .fitting import MechanismFit
 from .observations import Observations
 
@@ -39,10 +39,6 @@ def _scatter(samples: float, runs: float = 1.0) -> str:
     return f"{significant(100.0 * float(np.sqrt(2.0 / samples / runs)), 2)} %"
 
 
-def _rounded(count: float) -> str:
-    return f"{float(f'{count:.2g}'):.0f}"
-
-
 def _rejected(one: MechanismFit, observations: Observations) -> str:
     samples = (
         1.0 / one.fitted["samples"][0]
@@ -62,7 +58,7 @@ def _mean_of_runs(one: MechanismFit, runs: float | None) -> str:
     loss = one.fitted["samples"][0]
     return (
         f"Refits to sets of {significant(1.0 / loss, 2)} samples scatter variances by {_scatter(1.0 / loss)} a round: "
-        f"curves as steady as these are the mean of about {_rounded(runs)} runs of them. Whatever else multiplies "
+        f"curves as steady as these are the mean of about {rough_count(runs)} runs of them. Whatever else multiplies "
         f"variances by {significant(1.0 - loss, 3)} gives the same curves; if they are means of runs, give their "
         "number (runs, --runs)."
     )

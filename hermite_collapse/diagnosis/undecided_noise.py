@@ -48,7 +48,7 @@ def concluded_with_noise(
     if trend_of(diagnosis.fits_by_mechanism, observations, models, fresh) is not None:
         return diagnosis
     likeliest = others[0]
-    other = concluded(with_followed_noise(likeliest, observations, models, fresh), models, fresh, stated)
+    other = concluded(with_followed_noise(likeliest, observations, fresh), models, fresh, stated)
     if other.verdict == REJECTED:
         return _with_all(diagnosis, others[1:], observations, models, fresh)
     what = words(likeliest.noise, observations)
@@ -78,7 +78,7 @@ def _with_all(
     fresh: float | None,
 ) -> Diagnosis:
     for one in others:
-        followed = with_followed_noise(one, observations, models, fresh)
+        followed = with_followed_noise(one, observations, fresh)
         diagnosis = _with_rescued(diagnosis, followed, models, fresh)
     return diagnosis
 
@@ -114,7 +114,7 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
     mildest: tuple[int, Likelihood, Diagnosis] | None = None
     for one in possible(likelihoods(diagnosis.observations)):
         if one.noise.name != INDEPENDENT:
-            other = concluded(with_followed_noise(one, diagnosis.observations, models, fresh), models, fresh)
+            other = concluded(with_followed_noise(one, diagnosis.observations, fresh), models, fresh)
             if other.accepted and (mildest is None or len(other.accepted) > mildest[0]):
                 mildest = len(other.accepted), one, other
     if mildest is None:

@@ -261,6 +261,7 @@ def _document(
         "truncation_time": diagnosis.truncation_time,
         "regime": diagnosis.regime,
         **_runs(diagnosis, given),
+        "noise": diagnosis.noise,
         "critical_share": None if slope is None else 1.0 - 1.0 / slope.value,
         "mechanisms": {
             name: {
