@@ -32,6 +32,10 @@ from .matrix_rounds import Law, MatrixRounds, Trained, law_of
 
 _SHARES = (0.02, 0.1, 0.25, 0.45, 0.7)
 _ACCURACY = 5e-3  # of the likeliest fresh fraction, below its error
+_ASIDE, _FARTHEST = (
+    0.02,
+    3.0,
+)  # from a fresh fraction to those beside it, and steps to which their parabola serves
 
 
 class _Rounds(NamedTuple):
@@ -71,17 +75,50 @@ def with_own_errors(
     """
     if observations.measured is None or observations.covariance.ndim == 1:
         return observations
-    measured, guesses = observations.measured, np.maximum(observations.start_guesses, 0.0)
-
-    @cache
-    def under(share: float) -> _Hypothesis:
-        return _under(rounds, observations, measured, share, guesses)
-
+    measured, under = observations.measured, _hypotheses(rounds, observations)
     share = _smallest(lambda share: under(share).misfit) if fresh_fraction is None else fresh_fraction
     one = under(share)
     if len(observations.free_starts) == 0:
         return one.observations
     return _under(rounds, observations, measured, share, one.starts).observations
+
+
+def about_share(
+    rounds: MatrixRounds, observations: Observations, fresh_fraction: float | None, near: float | None
+) -> tuple[float, float]:
+    """Return chi-square at the likeliest fresh fraction without a fit, and that fraction.
+
+    Parameters
+    ----------
+    rounds : MatrixRounds
+    observations : Observations
+        Measured generations.
+    fresh_fraction : float, optional
+        If held.
+    near : float, optional
+        The likeliest one of nearly the same errors, from which a parabola leads on; a search without it.
+    """
+    under = _hypotheses(rounds, observations)
+    if fresh_fraction is not None:
+        best = fresh_fraction
+    elif near is None:
+        best = _smallest(lambda share: under(share).misfit)
+    else:
+        middle = min(max(near, _ASIDE), 1.0 - _ASIDE)
+        low, value, high = (under(middle + k * _ASIDE).misfit for k in (-1, 0, 1))
+        slope, bend = 0.5 * (high - low), low - 2.0 * value + high
+        away = -slope / bend if bend > 0.0 else -np.sign(slope) * _FARTHEST
+        best = float(np.clip(middle + _ASIDE * np.clip(away, -_FARTHEST, _FARTHEST), 0.0, 1.0))
+    one = under(best)
+    return one.misfit - one.observations.log_determinant, best
+
+
+def _hypotheses(rounds: MatrixRounds, observations: Observations) -> Callable[[float], _Hypothesis]:
+    """Return the hypotheses of fresh fractions at the variances that were measured of the data, each made once."""
+    measured, guesses = observations.measured, np.maximum(observations.start_guesses, 0.0)
+    if measured is None:
+        raise ValueError("observations must be those of measured generations")
+    return cache(lambda share: _under(rounds, observations, measured, share, guesses))
 
 
 def _smallest(misfit: Callable[[float], float]) -> float:

@@ -26,7 +26,7 @@ from ..observations import VARIANCE, Observations
 from ..reweighting import SHARES, followed
 from ..round_models import LongRun, Parameter, RoundModel
 from .matrix_rounds import Law, MatrixRounds, law_of
-from .sampler_errors import with_own_errors
+from .sampler_errors import about_share, with_own_errors
 
 LARGEST_BIAS, LARGEST_CHANGE = 1.0 / 3.0, 0.05
 """Part of a variance that finite training sets, or a quarter of the axes, may add to it."""
@@ -68,6 +68,12 @@ class SamplerModel(RoundModel):
 
     def observed(self, observations: Observations, fresh_fraction: float | None) -> Observations:
         return with_own_errors(self.maps, observations, fresh_fraction)
+
+    def roughly(
+        self, observations: Observations, fresh_fraction: float | None, near: float | None
+    ) -> tuple[float, float]:
+        """Return chi-square of measured generations without a fit, and the likeliest fresh fraction."""
+        return about_share(self.maps, observations, fresh_fraction, near)
 
     def predict(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
