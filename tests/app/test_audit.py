@@ -160,7 +160,7 @@ def test_classes_by_the_names_of_images(tmp_path, capsys):
     (tmp_path / "bare.csv").write_text("\n".join(rows))
     (tmp_path / "short.csv").write_text("\n".join(rows[:-1]))
     (tmp_path / "twice.csv").write_text("\n".join([*rows, rows[0]]))
-    options = ("edm", "--steps", 8, "--samples", "photos", "--guidance", 1.5, "--labels")
+    options = ("edm", "--steps", 4, "--samples", "photos", "--guidance", 1.5, "--labels")
     expected = audit(*options, "numbers.txt", capsys=capsys)
     for file in ("named.csv", "bare.csv"):
         assert audit(*options, file, capsys=capsys)["all_together"] == expected["all_together"]
@@ -377,7 +377,7 @@ def test_images_of_a_guided_pipeline_are_those_of_each_class(tmp_path, capsys):
     labels = np.repeat([0, 1, 2, 3], 100)
     np.save("latents.npy", rng.normal(size=(400, 2)) + np.array([[-1.0], [0.0], [0.5], [1.0]])[labels])
     np.save("labels.npy", labels)
-    options = ("edm", "--samples", "latents.npy", "--labels", "labels.npy", "--guidance", 1.5)
+    options = ("edm", "--steps", 4, "--samples", "latents.npy", "--labels", "labels.npy", "--guidance", 1.5)
     document = audit(*options, "--images", 2000, "--fresh-fraction", 0.5, capsys=capsys)
     assert "Of 2000 images a round 500 are of each of 4 classes, as guidance sees." in document["notes"]
     assert any("500 images" in part["description"] for part in document["mechanisms"])
