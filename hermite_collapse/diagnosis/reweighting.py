@@ -27,6 +27,9 @@ _PASSES = 3
 _KNOWN = 0.1  # standard error of a fresh fraction that the curves say by themselves
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.27, 0.35, 0.45, 0.6, 0.8, 0.95)
 _FARTHEST = 3.0  # ratio of a value and its fit up to which the noise goes with the fit
+_NOT_FOLLOWED = (
+    40.0  # -2 log likelihood above the least from which a fresh fraction is not followed any further
+)
 _PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
 _GENERAL = ScoreErrorModel()
 
@@ -113,15 +116,23 @@ def of_likeliest_share(
 
     What errors of one round do to later ones says it as well: -2 log likelihood = chi-square + log det C.
     """
+    is_affine = isinstance(model, AffineModel)
     best, least = observations, np.inf
-    says_no_share = isinstance(model, AffineModel) and not _has_training_sets(observations)
-    for share in shares[:1] if says_no_share else shares:
-        current = observations
-        one = minimum(model, current, fresh_fraction=share)
-        for _ in range(2):
-            current = of_rounds(one, share, current)
-            one = minimum(model, current, fresh_fraction=share, near=one.x)
-        value = one.chi_square + current.log_determinant
+
+    def followed_on(one: Minimum, share: float, current: Observations) -> tuple[float, Observations, Minimum]:
+        current = of_rounds(one, share, current)
+        # Rates of curves that hardly move stay where they are: the grid begins anew.
+        one = minimum(model, current, fresh_fraction=share, near=None if is_affine else one.x)
+        return one.chi_square + current.log_determinant, current, one
+
+    nearby = []
+    for share in shares[:1] if is_affine and not _has_training_sets(observations) else shares:
+        one = minimum(model, observations, fresh_fraction=share)
+        nearby.append((share, *followed_on(one, share, observations)))
+    for share, value, current, one in sorted(nearby, key=lambda each: each[1]):
+        if value > least + _NOT_FOLLOWED:
+            break
+        value, current, _ = followed_on(one, share, current)
         if value < least:
             best, least = current, value
     return best
