@@ -22,6 +22,7 @@ from .cell_numbers import PLUS_MINUS
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,](\d*))?|[.,](\d+))(?:[eE]([+-]?\d+))?")
 _LAST_DIGITS = re.compile(r"([+-]?[\d.,]+)\((\d+)\)([eE][+-]?\d+)?")
 _IN_BRACKETS = re.compile(r"\S+\s*\(\s*(?:±|\+/-|\+-)?\s*([\d.,eE+-]+)\s*%?\s*\)")
+_LARGEST_EXPONENT = 150
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +96,14 @@ def units_of(values: Sequence[str], errors: Sequence[str]) -> list[tuple[float, 
     of_values = exponents_of([parts_of(cell)[0] for cell in values])
     of_errors = exponents_of(errors)
     return [
-        (0.0 if v is None else 10.0**v, 0.0 if v is None or e is None or e > v else 10.0**e)
+        (0.0 if v is None else _power(v), 0.0 if v is None or e is None or e > v else _power(e))
         for v, e in zip(of_values, of_errors, strict=True)
     ]
+
+
+def _power(exponent: int) -> float:
+    """Return a power of ten; 0 for one that is no double, or whose square is none."""
+    return 10.0**exponent if abs(exponent) <= _LARGEST_EXPONENT else 0.0
 
 
 def have_one_digit(errors: Sequence[str]) -> bool:

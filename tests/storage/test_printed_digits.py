@@ -61,8 +61,13 @@ def test_errors_of_one_digit_beside_longer_values(tmp_path, text, one_digit):
 
 
 @pytest.mark.parametrize(
-    "text", ["round;variance\n0;.5\n1;.6", "seed;round;fid\n1;0;1.2\n2;0;1.3\n1;1;1.4\n2;1;1.5"]
+    "text",
+    [
+        "round;variance;sem\n0;1e-200;1e-200\n1;2e-200;1e-200",
+        "round;variance\n0;.5\n1;.6",
+        "seed;round;fid\n1;0;1.2\n2;0;1.3\n1;1;1.4\n2;1;1.5",
+    ],
 )
-def test_without_errors_that_stand_there_nothing_is_said(tmp_path, text):
+def test_without_errors_or_digits_that_stand_there_nothing_is_said(tmp_path, text):
     (tmp_path / "c.csv").write_text(text)
     assert read_curve(tmp_path / "c.csv").rounding is None
