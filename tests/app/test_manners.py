@@ -118,6 +118,8 @@ SWEEP = """
 rounds = 2
 [analysis]
 degree = 3
+[sweep]
+workers = 1
 [sweep.values]
 fresh_fraction = [0.1, 0.3]
 truncation_time = [0.02, 0.1]

@@ -95,7 +95,9 @@ def test_a_file_may_hold_what_options_may_not_say(sketched, capsys, tmp_path):
     for command in ("predict", "spectrum"):
         assert run([command, "all.toml"]) == 0
     assert run(["schedule", "--alpha-bar", ".9", "--rate", "1", "--shape", "free"]) == 0
-    (tmp_path / "s.toml").write_text('[sweep.values]\nschedule = ["constant", "geometric"]\n')
+    (tmp_path / "s.toml").write_text(
+        '[sweep]\nworkers = 1\n[sweep.values]\nschedule = ["constant", "geometric"]\n'
+    )
     assert run(["sweep", "s.toml", "--ratio", "0.5", "--rounds", "2", "--out", "s"]) == 0
 
 
