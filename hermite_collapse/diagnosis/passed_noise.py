@@ -31,7 +31,7 @@ from ..core.types import FloatArray, IntArray
 from ..core.value import Value
 from .accumulated import REPLACE, accumulated_sums, passed_on
 from .affine_models import ScoreErrorModel
-from .fitting import LEAST_FREEDOM, PROFILE_RISE, MechanismFit, fit
+from .fitting import PROFILE_RISE, MechanismFit, fit
 from .observations import VARIANCE, Observations
 from .round_models import geometric
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
@@ -149,6 +149,8 @@ class Likelihood(Value):
     noise : RoundNoise
     misfit : float
         -2 log restricted likelihood.
+    freedom : int
+        Degrees of freedom behind it.
     is_plausible : bool
         Whether the chi-square that goes with it is one of its law, by both tails.
     kappa : array, shape (m,)
@@ -159,6 +161,7 @@ class Likelihood(Value):
 
     noise: RoundNoise
     misfit: float
+    freedom: int
     is_plausible: bool
     kappa: FloatArray
     predicted: FloatArray
@@ -260,10 +263,10 @@ def _likeliest_size(one: MechanismFit, current: Observations, stated: Observatio
 
     middle = np.log(noise.ratio)
     span = np.log(_RATIOS[1] / _RATIOS[0])
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         misfit, bounds=(middle - span, middle + span), method="bounded", options={"xatol": 0.02}
     )
-    return noise.replace(ratio=float(np.exp(found.x)))
+    return noise.replace(ratio=float(np.exp(minimum.x)))
 
 
 def of_noise(name: str, observations: Observations, fresh: float | None) -> Observations:
@@ -296,8 +299,8 @@ def _likelihood(noise: RoundNoise, observations: Observations) -> Likelihood:
         kappa[j], predicted[:, j], own = _of_curve(noise, observations, j)
         misfit, chi_square, freedom = misfit + own[0], chi_square + own[1], freedom + round(own[2])
     upper = chi_square_p_value(chi_square, freedom) if freedom > 0 else np.nan
-    is_plausible = freedom >= LEAST_FREEDOM and _TAIL <= upper <= 1.0 - _TAIL
-    return Likelihood(noise, misfit, is_plausible, kappa, predicted)
+    is_plausible = freedom > 0 and _TAIL <= upper <= 1.0 - _TAIL
+    return Likelihood(noise, misfit, freedom, is_plausible, kappa, predicted)
 
 
 def _of_curve(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ..core.numbers import p_equals
 from .conclusion import concluded, judged
-from .fitting import MechanismFit, fit
+from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .observations import Observations
 from .passed_noise import Likelihood, likelihoods, may_pass_noise, possible, with_followed_noise, words
 from .result import Diagnosis
@@ -42,7 +42,7 @@ def concluded_with_noise(
         return diagnosis
     left = possible(likelihoods(observations))
     others = [one for one in left if one.noise.name != INDEPENDENT]
-    if not others or left[0] is not others[0]:
+    if not others or left[0] is not others[0] or left[0].freedom < LEAST_FREEDOM:
         return _with_all(diagnosis, others, observations, models, fresh)
     # Trends of a mechanism are not noise.
     if trend_of(diagnosis.fits_by_mechanism, observations, models, fresh) is not None:
