@@ -31,7 +31,8 @@ from .fitting import PROFILE_RISE
 from .gathering import KINDS, from_arrays
 from .histories import beside_held_fraction, on_histories, other_histories, require_regime
 from .measuring.measured import VARIANCE, Measured
-from .passed_noise import of_noise, require_noise
+from .noise_likelihood import of_noise
+from .passed_noise import require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
 from .remarks import left_out_since, on_first_values, remarks_on
 from .result import Diagnosis

@@ -19,8 +19,8 @@ from ..core.numbers import p_equals
 from ..pipeline.mechanism import Mechanism
 from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
 from .fitting import PROFILE_RISE, MechanismFit, fit
+from .noise_likelihood import renewed
 from .observations import Observations
-from .passed_noise import renewed
 from .round_models import CONTAINED_IN, RoundModel
 from .samplers.sampler_model import SamplerModel
 from .sentences import listing, parameters

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from ..core.numbers import p_equals
 from .conclusion import concluded, judged
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
+from .noise_likelihood import Likelihood, likelihoods, possible, with_followed_noise
 from .observations import Observations
-from .passed_noise import Likelihood, likelihoods, may_pass_noise, possible, with_followed_noise, words
+from .passed_noise import may_pass_noise, words
 from .result import Diagnosis
 from .round_models import RoundModel
 from .round_noise import INDEPENDENT, RoundNoise

@@ -131,7 +131,7 @@ def test_what_nothing_explains_is_rejected_with_status_1(capsys):
     values = truncated()
     values[5, 1] += 0.2
     write(values)
-    found = document("c.csv", "--noise", "independent", capsys=capsys, status=1)
+    found = document("c.csv", capsys=capsys, status=1)
     assert found["verdict"] == "rejected" and found["fits"] is False and found["accepted"] == []
     assert found["fresh_fraction"] is None and found["truncation_time"] is None
 

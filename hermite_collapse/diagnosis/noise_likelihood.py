@@ -1,0 +1,299 @@
+r"""What curves say of kinds of noise between rounds (`passed_noise`).
+
+Under each a curve y_i = y_0 + u G_i(kappa), which any mechanism follows, has
+
+    -2 log restricted likelihood = chi-square + log det C + log det X^T C^{-1} X - log det X^T X
+
+with X = d y / d (y_0, u, kappa): that of what start, plateau and rate do not follow, at the likeliest kappa.
+Hypotheses within 3.84 of the least are possible, whose residuals are as large as normal ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.significance import chi_square_p_value
+from ..core.types import FloatArray
+from ..core.value import Value
+from .accumulated import REPLACE, accumulated_sums
+from .affine_models import ScoreErrorModel
+from .fitting import PROFILE_RISE, MechanismFit, fit
+from .observations import VARIANCE, Observations
+from .passed_noise import covariances, noise_of_rounds, with_noise
+from .round_models import geometric
+from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
+
+_RATIOS = tuple(4.0**k for k in range(-1, 8))
+"""Of the variance that a training set adds in a round to that of a stated error, that are tried."""
+_LARGEST_NOISE = 0.45
+"""Of a curve's size that training sets add in a round, at most: those of ten samples, of variances."""
+_FAR = 20.0
+"""Misfit above the least of smaller training sets' noise from which larger ones are not tried."""
+_TAIL = 0.01
+"""p-value of the chi-square of all curves, in either tail, and of the largest residual, below which noise is not so."""
+_LEAST_PASSED = 0.05
+"""Likeliest factor of a round above which noise is passed on at all."""
+_RATES = np.concatenate([np.linspace(0.0, 0.9, 19), [0.93, 0.95, 0.97, 0.985, 1.0, 1.03, 1.1, 1.25, 1.5]])
+_ZOOMS = 5
+_GENERAL, _PASSES = ScoreErrorModel(), 2
+_ZOOM = np.linspace(0.0, 1.0, 9)
+_SMALLEST, _STEP = 1e-9, 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood(Value):
+    """What curves say of one hypothesis.
+
+    Attributes
+    ----------
+    noise : RoundNoise
+    misfit : float
+        -2 log restricted likelihood.
+    freedom : int
+        Degrees of freedom behind it.
+    is_plausible : bool
+        Whether residuals are those of its law, and something is passed on.
+    kappa : array, shape (m,)
+        Likeliest factors of a round.
+    predicted : array, shape (r, m)
+        Curves with these.
+    """
+
+    noise: RoundNoise
+    misfit: float
+    freedom: int
+    is_plausible: bool
+    kappa: FloatArray
+    predicted: FloatArray
+
+
+def likelihoods(observations: Observations, names: Sequence[str] | None = None) -> list[Likelihood]:
+    """Return what curves say of each hypothesis, that of independent errors first.
+
+    Parameters
+    ----------
+    observations : Observations
+        With independent errors.
+    names : sequence of str, optional
+        Hypotheses; those that the number of runs leaves if None.
+    """
+    tried, largest = [], _largest_ratio(observations)
+    for name in _of_runs(observations) if names is None else names:
+        least = np.inf
+        for ratio in _RATIOS if name == TRAINING_SETS else (0.0,):
+            noise = RoundNoise(name, observations.covariance, ratio)
+            if ratio > largest:
+                break
+            one = _likelihood(noise, observations)
+            tried.append(one)
+            least = min(least, one.misfit)
+            if one.misfit > least + _FAR:
+                break
+    return tried
+
+
+def _largest_ratio(observations: Observations) -> float:
+    """Return the largest q at which training sets add no more than `_LARGEST_NOISE` to every curve."""
+    sizes = np.abs(observations.values)
+    sizes = np.where(observations.degrees == VARIANCE, sizes, sizes.max(axis=0))
+    rows, columns = np.nonzero(observations.used)
+    later = (observations.rounds[rows] > 0.0) & (sizes[rows, columns] > 0.0)
+    relative = observations.variances[later] / sizes[rows, columns][later] ** 2
+    own = [np.median(relative[columns[later] == j]) for j in np.unique(columns[later])]
+    return float(_LARGEST_NOISE**2 / max(own)) if own else 0.0
+
+
+def _of_runs(observations: Observations) -> tuple[str, ...]:
+    """Return what errors may be: of runs, of one, or of nobody knows how many."""
+    runs = observations.runs
+    are_few = observations.error_freedom is not None and not observations.are_rounded
+    if are_few or (runs is not None and np.all(runs > 1.0)):
+        return INDEPENDENT, BETWEEN_RUNS
+    if runs is not None and np.all(runs == 1.0):
+        return INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
+    return NOISE
+
+
+def with_followed_noise(
+    likelihood: Likelihood, observations: Observations, fresh: float | None
+) -> Observations:
+    """Return curves with a noise whose rates are those of the law of most mechanisms, if it describes the curves."""
+    if likelihood.noise.name == INDEPENDENT:
+        return observations
+    current = with_noise(likelihood.noise, likelihood.kappa, likelihood.predicted, observations)
+    for _ in range(_PASSES if _GENERAL.speaks_of(observations) else 0):
+        one = fit(_GENERAL, current, fresh_fraction=fresh)
+        if one.is_rejected:
+            break
+        current = noise_of_rounds(one, current)
+        if likelihood.noise.name == TRAINING_SETS:
+            current = noise_of_rounds(one, current.replace(noise=_likeliest_size(one, current, observations)))
+    return current
+
+
+def _likeliest_size(one: MechanismFit, current: Observations, stated: Observations) -> RoundNoise:
+    """Return noise of training sets of the likeliest size at the rates of a fit."""
+    from scipy.optimize import minimize_scalar
+
+    noise = current.noise
+    if noise is None or not np.isfinite(one.contraction).all():
+        return RoundNoise(INDEPENDENT, stated.covariance) if noise is None else noise
+
+    def misfit(logarithm: float) -> float:
+        tried = noise.replace(ratio=float(np.exp(logarithm)))
+        columns = range(len(stated.names))
+        rates = one.contraction[:, None]
+        return sum(float(_profile(tried, stated, j, rates[j], one.predicted[:, j])[0][0]) for j in columns)
+
+    middle = np.log(noise.ratio)
+    span, limit = np.log(_RATIOS[1] / _RATIOS[0]), np.log(_largest_ratio(stated))
+    minimum = minimize_scalar(
+        misfit, bounds=(middle - span, min(middle + span, limit)), method="bounded", options={"xatol": 0.02}
+    )
+    return noise.replace(ratio=float(np.exp(minimum.x)))
+
+
+def of_noise(name: str, observations: Observations, fresh: float | None) -> Observations:
+    """Return curves with one noise, the likeliest of its sizes."""
+    if name == INDEPENDENT:
+        return observations
+    likeliest = min(likelihoods(observations, [name]), key=lambda one: one.misfit)
+    return with_followed_noise(likeliest, observations, fresh)
+
+
+def renewed(observations: Observations) -> Observations:
+    """Return curves whose rounds pass noise on with that of their regime."""
+    if observations.noise is None:
+        return observations
+    stated = observations.replace(covariance=observations.noise.stated, noise=None)
+    one = _likelihood(observations.noise, stated)
+    return with_noise(one.noise, one.kappa, one.predicted, stated)
+
+
+def possible(tried: Sequence[Likelihood]) -> list[Likelihood]:
+    """Return the hypotheses that the curves do not contradict, the likeliest first."""
+    plausible = sorted((one for one in tried if one.is_plausible), key=lambda one: one.misfit)
+    return [one for one in plausible if one.misfit <= plausible[0].misfit + PROFILE_RISE]
+
+
+def _likelihood(noise: RoundNoise, observations: Observations) -> Likelihood:
+    curves = [_of_curve(noise, observations, j) for j in range(len(observations.names))]
+    kappa = np.array([one.kappa for one in curves])
+    return Likelihood(
+        noise=noise,
+        misfit=sum(one.misfit for one in curves),
+        freedom=sum(one.freedom for one in curves),
+        is_plausible=_are_plausible(curves)
+        and (noise.name == INDEPENDENT or bool(kappa.max() > _LEAST_PASSED)),
+        kappa=kappa,
+        predicted=np.stack([one.predicted for one in curves], axis=1),
+    )
+
+
+def _are_plausible(curves: Sequence[_Curve]) -> bool:
+    """Return whether residuals are as large as normal ones are: all, those of each curve, and the largest."""
+    squares = [one.residuals**2 for one in curves]
+    sums = [(float(own.sum()), one.freedom) for own, one in zip(squares, curves, strict=True)]
+    tails = [chi_square_p_value(*own) for own in sums if own[1] > 0]
+    if not tails:
+        return False
+    limit = _TAIL / len(tails)
+    every = np.concatenate(squares)
+    together = chi_square_p_value(sum(total for total, _ in sums), sum(max(free, 0) for _, free in sums))
+    return (
+        _TAIL <= together <= 1.0 - _TAIL
+        and all(limit <= tail <= 1.0 - limit for tail in tails)
+        and len(every) * chi_square_p_value(float(every.max()), 1) >= _TAIL
+    )
+
+
+class _Curve(NamedTuple):
+    """One curve under a hypothesis: the likeliest factor of a round, what that predicts, and residuals in errors."""
+
+    kappa: float
+    predicted: FloatArray
+    misfit: float
+    residuals: FloatArray
+    freedom: int
+
+
+def _of_curve(noise: RoundNoise, observations: Observations, column: int) -> _Curve:
+    rounds, used = observations.rounds, observations.used[:, column]
+    rows = np.flatnonzero(used)[np.argsort(rounds[used])]
+    smooth = np.interp(rounds, rounds[rows], observations.values[rows, column])
+    rates = _RATES
+    for _ in range(_ZOOMS):
+        misfit, _, curves = _profile(noise, observations, column, rates, smooth)
+        least = int(np.argmin(misfit))
+        low, high = rates[max(least - 1, 0)], rates[min(least + 1, len(rates) - 1)]
+        best, smooth = rates[least : least + 1], curves[least]
+        rates = low + (high - low) * _ZOOM
+    misfit, residuals, _ = _profile(noise, observations, column, best, smooth, with_rate=True)
+    freedom = len(rows) - 2 - int(np.isnan(observations.starts[column]))
+    return _Curve(float(best[0]), smooth, float(misfit[0]), residuals[0], freedom)
+
+
+def _profile(
+    noise: RoundNoise,
+    observations: Observations,
+    column: int,
+    rates: FloatArray,
+    about: FloatArray,
+    *,
+    with_rate: bool = False,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return misfits (g,), residuals in their errors (g, n) and curves (g, r) at factors of a round (g,).
+
+    Of what start and step do not follow, nor, where so asked, the factor.
+    """
+    rounds, used = observations.rounds, observations.used[:, column]
+    start = observations.starts[column]
+    columns = [_sums(rates, observations)]
+    if np.isnan(start):
+        columns.append(np.ones_like(columns[0]))
+    if with_rate:
+        low = np.maximum(rates - _STEP, 0.0)
+        columns.append(_sums(rates + _STEP, observations) - _sums(low, observations))
+    design = np.stack(columns, axis=2)
+    offset = 0.0 if np.isnan(start) else start
+    later = covariances(noise, rates, about, observations, column)
+    rows = np.flatnonzero(used)
+    is_later = rounds[rows] > 0.0
+    covariance = np.zeros((len(rates), len(rows), len(rows)))
+    entries = np.nonzero(observations.used)[1] == column
+    covariance[:] = np.diag(noise.stated[entries])
+    after = np.flatnonzero(is_later)
+    covariance[:, after[:, None], after] = later
+    scale = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    factor = np.linalg.cholesky(covariance / scale[:, :, None] / scale[:, None, :])
+    basis, sizes, turns = np.linalg.svd(design[:, rows], full_matrices=False)
+    is_told = sizes > _SMALLEST * sizes[:, :1]  # at factor 0 without round 0, start and plateau are one
+    basis = np.where(is_told[:, None, :], basis, 0.0)
+    values = (observations.values[rows, column] - offset)[:, None]
+    both = np.concatenate([basis, np.broadcast_to(values, (len(rates), *values.shape))], axis=2)
+    whitened = np.linalg.solve(factor, both / scale[:, :, None])
+    orthogonal, triangle = np.linalg.qr(whitened[:, :, :-1])
+    orthogonal = np.where(is_told[:, None, :], orthogonal, 0.0)
+    along = np.einsum("gnk,gn->gk", orthogonal, whitened[:, :, -1])
+    residuals = whitened[:, :, -1] - np.einsum("gnk,gk->gn", orthogonal, along)
+    diagonal = np.where(is_told, np.abs(np.diagonal(triangle, axis1=1, axis2=2)), 1.0)
+    determinant = 2.0 * (
+        np.log(scale).sum(axis=1)
+        + np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        + np.log(diagonal).sum(axis=1)
+    )
+    untold = np.where(is_told, 0.0, 1.0)[:, :, None] * np.eye(sizes.shape[1])
+    weights = np.linalg.solve(triangle + untold, along[:, :, None])[:, :, 0] / np.where(is_told, sizes, 1.0)
+    curves = offset + np.einsum("grk,gjk,gj->gr", design, np.swapaxes(turns, 1, 2), weights)
+    return np.sum(residuals**2, axis=1) + determinant, residuals, curves
+
+
+def _sums(rates: FloatArray, observations: Observations) -> FloatArray:
+    """Return G (g, r) of factors of a round (g,)."""
+    if observations.regime == REPLACE:
+        return geometric(rates[:, None], observations.rounds)[1][:, :, 0]
+    return accumulated_sums(rates[:, None], observations.rounds, observations.regime)[:, :, 0]
