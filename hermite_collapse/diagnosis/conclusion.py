@@ -34,7 +34,7 @@ def concluded(
     fresh : float, optional
         Fresh fraction, if held.
     stated : mapping of str to MechanismFit, optional
-        Fits with errors as stated, which stand in for rejected ones.
+        Fits with errors as stated, by whose chi-square a mechanism is rejected that both reject.
     """
     still: tuple[str, ...] = ()
     if not observations.has_errors:
@@ -44,7 +44,9 @@ def concluded(
         observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
     fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
     fits = {model.name: judged(fits[model.name], model, observations, fresh) for model in models}
-    fits |= {name: one for name, one in (stated or {}).items() if fits[name].is_rejected}
+    for name, one in (stated or {}).items():
+        if fits[name].is_rejected:
+            fits[name] = fits[name].replace(chi_square=one.chi_square, p_value=one.p_value)
     decision, units = decide(fits, observations), observations.units
     fits = {name: one.in_units(units) for name, one in fits.items()}
     decision = decision._replace(leading=decision.leading.in_units(units))
