@@ -27,8 +27,14 @@ from .passed_noise import covariances, noise_of_rounds, with_noise
 from .round_models import geometric
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
 
-_RATIOS = tuple(4.0**k for k in range(-1, 8))
-"""Of the variance that a training set adds in a round to that of a stated error, that are tried."""
+_STEP_OF_RATIOS = 4.0
+_RATIOS = {
+    INDEPENDENT: (0.0,),
+    BETWEEN_RUNS: (0.25, 0.5, 0.75, 1.0),
+    OWN_SAMPLES: (0.0,),
+    TRAINING_SETS: tuple(_STEP_OF_RATIOS**k for k in range(-1, 8)),
+}
+"""Parts of the variance of runs that are passed on, and ratios of what training sets add in a round to a stated one."""
 _LARGEST_NOISE = 0.45
 """Of a curve's size that training sets add in a round, at most: those of ten samples, of variances."""
 _FAR = 20.0
@@ -84,9 +90,9 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
     tried, largest = [], _largest_ratio(observations)
     for name in _of_runs(observations) if names is None else names:
         least = np.inf
-        for ratio in _RATIOS if name == TRAINING_SETS else (0.0,):
+        for ratio in _RATIOS[name]:
             noise = RoundNoise(name, observations.covariance, ratio)
-            if ratio > largest:
+            if name == TRAINING_SETS and ratio > largest:
                 break
             one = _likelihood(noise, observations)
             tried.append(one)
@@ -130,18 +136,18 @@ def with_followed_noise(
         if one.is_rejected:
             break
         current = noise_of_rounds(one, current)
-        if likelihood.noise.name == TRAINING_SETS:
+        if likelihood.noise.ratio > 0.0:
             current = noise_of_rounds(one, current.replace(noise=_likeliest_size(one, current, observations)))
     return current
 
 
 def _likeliest_size(one: MechanismFit, current: Observations, stated: Observations) -> RoundNoise:
-    """Return noise of training sets of the likeliest size at the rates of a fit."""
+    """Return noise of the likeliest ratio at the rates of a fit."""
     from scipy.optimize import minimize_scalar
 
     noise = current.noise
     if noise is None or not np.isfinite(one.contraction).all():
-        return RoundNoise(INDEPENDENT, stated.covariance) if noise is None else noise
+        return noise or RoundNoise(INDEPENDENT, stated.covariance)
 
     def misfit(logarithm: float) -> float:
         tried = noise.replace(ratio=float(np.exp(logarithm)))
@@ -149,12 +155,11 @@ def _likeliest_size(one: MechanismFit, current: Observations, stated: Observatio
         rates = one.contraction[:, None]
         return sum(float(_profile(tried, stated, j, rates[j], one.predicted[:, j])[0][0]) for j in columns)
 
-    middle = np.log(noise.ratio)
-    span, limit = np.log(_RATIOS[1] / _RATIOS[0]), np.log(_largest_ratio(stated))
-    minimum = minimize_scalar(
-        misfit, bounds=(middle - span, min(middle + span, limit)), method="bounded", options={"xatol": 0.02}
-    )
-    return noise.replace(ratio=float(np.exp(minimum.x)))
+    largest = 1.0 if noise.name == BETWEEN_RUNS else _largest_ratio(stated)
+    low = noise.ratio / _STEP_OF_RATIOS
+    bounds = np.log(low), np.log(min(noise.ratio * _STEP_OF_RATIOS, largest))
+    least = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 0.02})
+    return noise.replace(ratio=float(np.exp(least.x)))
 
 
 def of_noise(name: str, observations: Observations, fresh: float | None) -> Observations:

@@ -5,11 +5,12 @@ noise of one round adds to later ones (`accumulated.passed_on`) and d_i in propo
 constant for factors, the covariance of a curve is one of
 
     independent      C = diag(e^2)                              errors of the evaluation alone
-    between_runs     C_ij = e_i e_j K_ij                        scatter of runs, K the correlations of R diag(d^2) R^T
+    between_runs     C = (1 - q) diag(e^2) + q R diag(d^2) R^T  scatter of runs, of which the part q is passed on
     own_samples      C = R diag(e^2) R^T                        each value is of the samples that train the next round
     training_sets    C = diag(e^2) + q R diag(d^2) R^T          of the evaluation, beside the noise of training sets
 
-The data of round 0 are apart: no round scatters them.
+The diagonal of the second is e^2, or, where errors are estimates of few runs, has the shape that rounds give it.  The
+data of round 0 are apart: no round scatters them.
 """
 
 from __future__ import annotations
@@ -82,10 +83,15 @@ def covariances(
         added[rounds - 1] = own
     passed = passed_on(observations.regime, np.clip(kappa, 0.0, 1.0), observations.last)[:, rounds]
     joint = (passed * added) @ np.swapaxes(passed, -1, -2)
-    if noise.name == BETWEEN_RUNS:
-        scale = np.sqrt(own / np.diagonal(joint, axis1=-2, axis2=-1))
-        return np.asarray(joint * scale[:, :, None] * scale[:, None, :])
-    return np.asarray(np.diag(own) + noise.ratio * joint if noise.name == TRAINING_SETS else joint)
+    if noise.name == OWN_SAMPLES:
+        return np.asarray(joint)
+    if noise.name == TRAINING_SETS:
+        return np.asarray(np.diag(own) + noise.ratio * joint)
+    scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
+    if observations.error_freedom is not None:  # estimates: the shape of what rounds pass on is better known
+        scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)
+    scale = np.sqrt(noise.ratio * scale)
+    return np.asarray((1.0 - noise.ratio) * np.diag(own) + joint * scale[:, :, None] * scale[:, None, :])
 
 
 def _entries(observations: Observations, column: int) -> tuple[IntArray, IntArray]:

@@ -26,7 +26,7 @@ class RoundNoise(Value):
     stated : array, shape (N,)
         Variances of the fitted entries, as the errors say.
     ratio : float
-        q of training sets, 0 of the others.
+        q of runs and of training sets, 0 of the others.
     """
 
     name: str

@@ -83,7 +83,7 @@ def test_covariances_are_those_of_simulated_rounds():
     errors = 0.1 * values
     observations = observed(values, errors)
     shape = np.nan_to_num(values, nan=0.5)
-    for name, ratio in (("own_samples", 0.0), ("training_sets", 4.0), ("between_runs", 0.0)):
+    for name, ratio in (("own_samples", 0.0), ("training_sets", 4.0), ("between_runs", 1.0)):
         noise = RoundNoise(name, observations.covariance, ratio)
         covariance = with_noise(noise, kappa, shape, observations).covariance
         spread = 0.1 * shape * (2.0 if name == "training_sets" else 1.0)
