@@ -180,9 +180,13 @@ def renewed(observations: Observations) -> Observations:
 
 
 def possible(tried: Sequence[Likelihood]) -> list[Likelihood]:
-    """Return the hypotheses that the curves do not contradict, the likeliest first."""
+    """Return the likeliest of each kind of noise that the curves do not contradict, the likeliest first."""
     plausible = sorted((one for one in tried if one.is_plausible), key=lambda one: one.misfit)
-    return [one for one in plausible if one.misfit <= plausible[0].misfit + PROFILE_RISE]
+    kinds: dict[str, Likelihood] = {}
+    for one in plausible:
+        if one.misfit <= plausible[0].misfit + PROFILE_RISE:
+            kinds.setdefault(one.noise.name, one)
+    return list(kinds.values())
 
 
 def _likelihood(noise: RoundNoise, observations: Observations) -> Likelihood:

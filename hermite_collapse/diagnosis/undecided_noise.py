@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from ..core.numbers import p_equals
+from ..core.significance import chi_square_p_value
 from .conclusion import concluded, judged
-from .fitting import LEAST_FREEDOM, MechanismFit, fit
+from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
 from .noise_likelihood import Likelihood, likelihoods, possible, with_followed_noise
 from .observations import Observations
 from .passed_noise import may_pass_noise, words
@@ -21,6 +24,8 @@ from .sentences import listing, parameters
 from .trends import trend_of
 from .verdict import IDENTIFIED, REJECTED, UNDETERMINED
 
+_SLACK = 3.0
+"""Of a bound by the common covariance, for that of a mechanism's own rounds."""
 _DECIDES = "how errors of different rounds belong together is not said, and decides."
 _OPTION = "say which it is (noise, --noise)"
 
@@ -79,6 +84,8 @@ def _with_all(
     fresh: float | None,
 ) -> Diagnosis:
     for one in others:
+        if not any(each.is_rejected for each in diagnosis.fits_by_mechanism.values()):
+            break
         followed = with_followed_noise(one, observations, fresh)
         diagnosis = _with_rescued(diagnosis, followed, models, fresh)
     return diagnosis
@@ -88,9 +95,13 @@ def _with_rescued(
     base: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
 ) -> Diagnosis:
     """Return a diagnosis that rejects only what another noise rejects, too."""
-    rescued = {}
+    rescued, largest = {}, _SLACK * _spread(base.observations, observations)
     for model in models:
-        if base.fits_by_mechanism[model.name].is_rejected:
+        known = base.fits_by_mechanism[model.name]
+        if (
+            known.is_rejected
+            and chi_square_p_value(known.chi_square / largest, known.freedom) >= REJECTED_BELOW
+        ):
             one = judged(fit(model, observations, fresh_fraction=fresh), model, observations, fresh)
             if one.is_accepted:
                 rescued[model.name] = one
@@ -106,6 +117,12 @@ def _with_rescued(
         text=f"{base.text} If {what}, which residuals do not contradict, {named} "
         f"{'is' if len(rescued) == 1 else 'are'} not rejected: {_OPTION}.",
     )
+
+
+def _spread(base: Observations, other: Observations) -> float:
+    """Return by what factor another covariance makes a chi-square smaller at most: max x^T C' x / x^T C x."""
+    covariance = other.covariance if other.covariance.ndim > 1 else np.diag(other.covariance)
+    return float(np.linalg.eigvalsh(base.whiten(base.whiten(covariance).T))[-1])
 
 
 def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh: float | None) -> Diagnosis:
