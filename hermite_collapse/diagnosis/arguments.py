@@ -109,4 +109,5 @@ def none_of(given: Mapping[str, object], what: str) -> None:
     """Refuse arguments that the curve itself answers."""
     for name, value in given.items():
         if value is not None:
-            raise InputError(f"{name} must be left out with {what}, which says so itself, got {value!r}.")
+            says = "say so themselves" if what.endswith("s") else "says so itself"
+            raise InputError(f"{name} must be left out with {what}, which {says}, got {value!r}.")

@@ -23,6 +23,7 @@ from ..pipeline.mechanism import Mechanism
 from ..recursion import regimes
 from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
+from .affine_models import TruncationModel
 from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
 from .changing_truncation import scheduled_of
 from .conclusion import concluded
@@ -42,7 +43,7 @@ from .round_noise import NOISE
 from .samplers.sampler_model import SamplerModel
 from .sentences import of_training_sets
 from .training_sizes import mildest_size, misfit
-from .trends import Trend, trend_of
+from .trends import Trend, on_constant_time, trend_of
 from .undecided_noise import concluded_with_noise, rejected_by_any_noise
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED
 
@@ -266,6 +267,12 @@ def diagnose(
         diagnosis = _of_other_histories(diagnosis, replaced, models, fresh)
     if noise is None:
         diagnosis = rejected_by_any_noise(diagnosis, models, fresh)
+    leading, is_fitted = (
+        diagnosis.leading,
+        isinstance(truncation, TruncationModel) and truncation.time is None,
+    )
+    if diagnosis.verdict == IDENTIFIED and leading.name == truncation.name and is_fitted and fresh is None:
+        remarks += on_constant_time(leading, diagnosis.observations, speed)
     any_rejected = any(one.is_rejected for one in diagnosis.fits_by_mechanism.values())
     remarks += on_printed_digits(diagnosis.observations, curve, is_anything_rejected=any_rejected)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=few)

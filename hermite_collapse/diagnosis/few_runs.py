@@ -22,6 +22,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.types import FloatArray, IntArray
 from ..storage.curves import Curve
+from ..storage.roles import IGNORE, ONE_RUN, RUN_NUMBERS
 from ..storage.runs import inverse_trigamma, moderated
 from .observations import Observations
 
@@ -53,13 +54,21 @@ def number_of_runs(given: float | None, curve: object) -> FloatArray | None:
     if isinstance(curve, Curve) and curve.error_freedom is not None:
         raise InputError(f"runs must be left out with a table of runs, which are counted, got {given!r}.")
     if isinstance(curve, Curve) and curve.runs is not None:
-        raise InputError(f"runs must be left out with a table that has a column of them, got {given!r}.")
+        raise InputError(f"runs must be left out with a table that {_where_said(curve)}, got {given!r}.")
     is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
     if not is_number or not given >= 1.0 or (np.isfinite(given) and given != round(given)):
         raise InputError(
             f"runs must be a whole number >= 1, or infinite where errors are exact, got {given!r}."
         )
     return np.array(float(given))
+
+
+def _where_said(curve: Curve) -> str:
+    """Return where a table says its numbers of runs, and how to take it from there."""
+    columns = [name for name, use in curve.columns.items() if use in (RUN_NUMBERS, ONE_RUN)]
+    if not columns:
+        return "says their number in a name or a cell (change it there to correct it)"
+    return f"has a column of them (say --columns '{columns[0]}={IGNORE}' to correct it)"
 
 
 def with_runs(observations: Observations, runs: FloatArray) -> Observations:

@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from ..core.significance import least_eigenvalue
 from ..core.types import FloatArray, IntArray
 from ..storage.roles import is_squared
-from ..storage.runs import ErrorFreedom
+from ..storage.runs import LEAST_ERROR, ErrorFreedom, without_rounding
 from .measuring.measured import FACTOR, Measured
 from .measuring.measured import VARIANCE as DIRECTION
 from .observations import DISTANCE, SQUARED, UNKNOWN, VARIANCE, Observations
@@ -23,7 +23,7 @@ UNKNOWN_KIND = "unknown"
 """Of columns that do not say what they are: a rate and a plateau are all that can be fitted."""
 LARGEST_ROUND = 100_000
 HIGHEST_DEGREE = 1000
-_SIZES = (1e-15, 1e15)
+_SIZES = (LEAST_ERROR, 1e15)
 """Sizes of columns of factors and variances, and relative sizes of errors, that are fitted."""
 _FREE_SIZES = (1e-130, 1e130)
 """Sizes of columns whose unit says nothing, such as distances: their squares are doubles."""
@@ -91,6 +91,7 @@ def from_arrays(
         values = values / units
         errors = None if errors is None else errors / units
         joint = None if joint is None else _rescaled(joint, np.tile(units, len(values)))
+    errors = None if errors is None else without_rounding(values, errors)
     _require_size(values, errors, names, limits, units)
     observations = _assembled(
         values,

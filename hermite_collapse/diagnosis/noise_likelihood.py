@@ -88,7 +88,7 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
         Hypotheses; those that the number of runs leaves if None.
     """
     tried, largest = [], _largest_ratio(observations)
-    for name in _of_runs(observations) if names is None else names:
+    for name in kinds_of_noise(observations) if names is None else names:
         least = np.inf
         for ratio in _RATIOS[name]:
             noise = RoundNoise(name, observations.covariance, ratio)
@@ -113,7 +113,7 @@ def _largest_ratio(observations: Observations) -> float:
     return float(_LARGEST_NOISE**2 / max(own)) if own else 0.0
 
 
-def _of_runs(observations: Observations) -> tuple[str, ...]:
+def kinds_of_noise(observations: Observations) -> tuple[str, ...]:
     """Return what errors may be: of runs, of one, or of nobody knows how many."""
     runs = observations.runs
     are_few = observations.error_freedom is not None and not observations.are_rounded

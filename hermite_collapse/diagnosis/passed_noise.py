@@ -22,7 +22,7 @@ from ..core.numbers import rough_count, significant
 from ..core.types import FloatArray, IntArray
 from .accumulated import passed_on
 from .fitting import MechanismFit
-from .observations import VARIANCE, Observations
+from .observations import UNKNOWN, VARIANCE, Observations
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS, RoundNoise
 
 LARGEST_ROUND = 300
@@ -124,17 +124,31 @@ def noise_of_rounds(one: MechanismFit, observations: Observations) -> Observatio
 
 def may_pass_noise(observations: Observations, fresh_fraction: float | None) -> bool:
     """Return whether rounds of such curves may pass noise on that errors do not say."""
-    return bool(
+    return (
         observations.has_errors
         and observations.covariance.ndim == 1
         and observations.measured is None
-        and not observations.are_shapeless
-        and fresh_fraction != 1.0
-        and np.all(observations.used.sum(axis=0) >= 2 + np.isnan(observations.starts))
-        and observations.last <= LARGEST_ROUND
-        and observations.count <= LARGEST_COUNT
-        and (observations.runs is None or np.all(np.isfinite(observations.runs)))
+        and not _why_independent(observations, fresh_fraction)
     )
+
+
+def _why_independent(observations: Observations, fresh_fraction: float | None) -> str:
+    """Return of what curves no noise is followed from round to round, after "for", nothing where it is."""
+    names, short = observations.names, observations.used.sum(axis=0) < 2 + np.isnan(observations.starts)
+    exact = np.zeros(len(names), dtype=bool) if observations.runs is None else np.isinf(observations.runs)
+    if observations.are_shapeless:
+        return "columns of unknown kind" if np.any(observations.degrees == UNKNOWN) else "distances"
+    if fresh_fraction == 1.0:
+        return "fresh data alone, where no round passes anything on"
+    if exact.any():
+        return f"infinitely many runs, which make errors exact ({', '.join(np.array(names)[exact])})"
+    if short.any():
+        return f"curves of too few values to show a rate ({', '.join(np.array(names)[short])})"
+    if observations.last > LARGEST_ROUND:
+        return f"rounds beyond {LARGEST_ROUND} (the last is {observations.last})"
+    if observations.count > LARGEST_COUNT:
+        return f"more than {LARGEST_COUNT} values (these are {observations.count})"
+    return ""
 
 
 def require_noise(name: str, observations: Observations, fresh_fraction: float | None) -> None:
@@ -143,8 +157,6 @@ def require_noise(name: str, observations: Observations, fresh_fraction: float |
         raise InputError(f"noise must be left out with measured generations, which say it, got {name!r}.")
     if not observations.has_errors or observations.covariance.ndim > 1:
         raise InputError(f"noise must come with standard errors, whose rounds it is of, got {name!r}.")
-    if name != INDEPENDENT and not may_pass_noise(observations, fresh_fraction):
-        raise InputError(
-            f"noise must be 'independent' for distances, infinite runs, fresh data alone, and beyond round "
-            f"{LARGEST_ROUND} or {LARGEST_COUNT} values, got {name!r}."
-        )
+    reason = _why_independent(observations, fresh_fraction)
+    if name != INDEPENDENT and reason:
+        raise InputError(f"noise must be 'independent' for {reason}, got {name!r}.")

@@ -97,11 +97,18 @@ def left_out(measured: Measured, fresh: float | None, used: Sequence[str]) -> li
     reasons = {
         "clipping at the ends of the range moved them": set(measured.names) - set(unmoved.names),
         "they follow from the other curves": set(unmoved.names) - set(remaining),
-        "truncation alone does not describe the curves, and lower degrees pass unknown errors to them otherwise": (
+        f"truncation alone does not suffice for all curves together{_were_trained(measured)}, and lower degrees pass "
+        "unknown errors to these under any other mechanism, so that all else is said of the other curves": (
             set(remaining) - set(used)
         ),
     }
     return [(reason, [n for n in measured.names if n in names]) for reason, names in reasons.items() if names]
+
+
+def _were_trained(measured: Measured) -> str:
+    """Return what `followed` takes samples for where nobody says which trained the models."""
+    is_said = measured.training_samples is not None and measured.apart is not None
+    return "" if is_said else " where the measured samples are of those that trained"
 
 
 def _guess(fresh: float | None) -> float:

@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.numbers import p_equals, significant
+from ..core.estimates import Estimate
+from ..core.numbers import p_equals, significant, with_error
 from .affine_models import TruncationModel
 from .changing_truncation import DriftingTruncation
-from .fitting import PROFILE_RISE, MechanismFit, fit
+from .fitting import LARGEST_ERROR, PROFILE_RISE, MechanismFit, fit
 from .observations import Observations
 from .own_rounds import fit_of_own_rounds
 from .round_models import AffineModel, RoundModel
 from .training_sizes import misfit
 
+_RESTS = 2.5
+"""Ratio of the errors of a fresh fraction with and without a trend from which it is said."""
 _CLEAR = 1e-3
 """p-value of a constant time beside a trend, below which residuals by round show one."""
 
@@ -107,3 +110,21 @@ def trend_of(
     own = np.array([[one.fitted["truncation_time"][0], one.fitted["drift"][0]]])
     times, last = model.times(own, observations.last)[0], observations.last
     return Trend(one, own_misfit, gain, float(times[0]), float(times[-1]), last, fits[one.name].is_rejected)
+
+
+def on_constant_time(one: MechanismFit, observations: Observations, rate: float) -> list[str]:
+    """Return what a fitted fresh fraction owes to one truncation time in all rounds, where that is much."""
+    drifting = fit(DriftingTruncation(rate), observations)
+    value, error = drifting.fitted["fresh_fraction"]
+    if np.isfinite(error) and error <= _RESTS * one.fitted["fresh_fraction"][1]:
+        return []
+    is_known = np.isfinite(error) and error < LARGEST_ERROR
+    left = (
+        f"leave {with_error(Estimate(value, error, 'standard_error'))}"
+        if is_known
+        else "leave it undetermined"
+    )
+    return [
+        "The fresh fraction rests on one truncation time in all rounds: times that change by a factor from round to "
+        f"round {left}. Give the fresh fraction or the times if they are known."
+    ]

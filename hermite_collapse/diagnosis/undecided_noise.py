@@ -10,20 +10,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..core.numbers import p_equals
+from ..core.numbers import p_equals, significant
 from ..core.significance import chi_square_p_value
 from .conclusion import concluded, judged
 from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
-from .noise_likelihood import Likelihood, likelihoods, possible, with_followed_noise
+from .noise_likelihood import Likelihood, kinds_of_noise, likelihoods, possible, with_followed_noise
 from .observations import Observations
 from .passed_noise import may_pass_noise, words
 from .result import Diagnosis
-from .round_models import RoundModel
-from .round_noise import INDEPENDENT, RoundNoise
+from .round_models import CONTAINED_IN, RoundModel
+from .round_noise import INDEPENDENT, OWN_SAMPLES, RoundNoise
 from .sentences import listing, parameters
 from .trends import trend_of
 from .verdict import IDENTIFIED, REJECTED, UNDETERMINED
 
+_LARGER = 1.5
+"""Ratio of errors from which it is said."""
 _SLACK = 3.0
 """Of a bound by the common covariance, for that of a mechanism's own rounds."""
 _DECIDES = "how errors of different rounds belong together is not said, and decides."
@@ -47,6 +49,9 @@ def concluded_with_noise(
     if diagnosis.verdict == REJECTED or not may_pass_noise(observations, fresh):
         return diagnosis
     left = possible(likelihoods(observations))
+    of_runs = OWN_SAMPLES not in kinds_of_noise(observations)
+    if of_runs:  # whose part that is passed on may be small
+        left.sort(key=lambda one: one.noise.name == INDEPENDENT)
     others = [one for one in left if one.noise.name != INDEPENDENT]
     if not others or left[0] is not others[0] or left[0].freedom < LEAST_FREEDOM:
         return _with_all(diagnosis, others, observations, models, fresh)
@@ -69,10 +74,12 @@ def concluded_with_noise(
             f"{p_equals(one.p_value)}): {_OPTION}.",
         )
     else:
-        other = other.replace(
-            text=f"{other.text} It was assumed that {what}, which is likelier than that errors of rounds are "
-            f"independent: {_OPTION}."
+        why = (
+            ", as those of runs do"
+            if of_runs
+            else ", which is likelier than that errors of rounds are independent"
         )
+        other = other.replace(text=f"{other.text} It was assumed that {what}{why}: {_OPTION}.")
     return _with_all(other, [one for one in left if one is not likeliest], observations, models, fresh)
 
 
@@ -83,12 +90,39 @@ def _with_all(
     models: list[RoundModel],
     fresh: float | None,
 ) -> Diagnosis:
+    is_silent = diagnosis.observations.noise is None
     for one in others:
-        if not any(each.is_rejected for each in diagnosis.fits_by_mechanism.values()):
-            break
         followed = with_followed_noise(one, observations, fresh)
+        before = diagnosis
         diagnosis = _with_rescued(diagnosis, followed, models, fresh)
+        if is_silent and diagnosis is before:
+            diagnosis = _with_larger_errors(diagnosis, followed, models, fresh)
+        is_silent = is_silent and diagnosis is before
     return diagnosis
+
+
+def _with_larger_errors(
+    diagnosis: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
+) -> Diagnosis:
+    """Return a diagnosis by independent errors that says how much larger another noise makes errors."""
+    leading = diagnosis.leading
+    one = fit(
+        next(model for model in models if model.name == leading.name), observations, fresh_fraction=fresh
+    )
+    errors = [
+        np.concatenate([[error for _, error in each.fitted.values()], each.plateau_error])
+        for each in (leading, one)
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = errors[1] / errors[0]
+    largest = float(np.max(ratios, where=np.isfinite(ratios), initial=0.0))
+    noise = observations.noise
+    if diagnosis.verdict == UNDETERMINED or noise is None or largest < _LARGER:
+        return diagnosis
+    return diagnosis.replace(
+        text=f"{diagnosis.text} Errors of different rounds were taken as independent; if {words(noise, observations)}, "
+        f"errors above are up to {significant(largest, 2)} times as large: {_OPTION}."
+    )
 
 
 def _with_rescued(
@@ -111,12 +145,24 @@ def _with_rescued(
     what = words(noise or RoundNoise(INDEPENDENT, observations.covariance), observations)
     named = listing(f"{one.title} ({p_equals(one.p_value)})" for one in rescued.values())
     fits = base.fits_by_mechanism | rescued
-    return base.replace(
-        accepted=tuple(name for name, one in fits.items() if one.is_accepted),
-        fits_by_mechanism=fits,
-        text=f"{base.text} If {what}, which residuals do not contradict, {named} "
-        f"{'is' if len(rescued) == 1 else 'are'} not rejected: {_OPTION}.",
+    base = base.replace(
+        accepted=tuple(name for name, one in fits.items() if one.is_accepted), fits_by_mechanism=fits
     )
+    otherwise = (
+        f"if {what}, which residuals do not contradict, {named} {'is' if len(rescued) == 1 else 'are'} not"
+    )
+    if base.verdict == IDENTIFIED and rescued.keys() - set(CONTAINED_IN[base.leading.name]):
+        one, held = base.leading, base.observations.noise
+        assumed = words(held or RoundNoise(INDEPENDENT, base.observations.covariance), base.observations)
+        return base.replace(
+            verdict=UNDETERMINED,
+            fresh_fraction=None,
+            truncation_time=None,
+            text=f"Undetermined: {_DECIDES} If {assumed}, {one.title} explains the curves ({parameters(one)}, "
+            f"{p_equals(one.p_value)}) and others are rejected; {otherwise}: {_OPTION}.",
+        )
+    ending = "" if _OPTION in base.text else f": {_OPTION}"
+    return base.replace(text=f"{base.text} This is so with these errors; {otherwise} rejected{ending}.")
 
 
 def _spread(base: Observations, other: Observations) -> float:

@@ -114,14 +114,25 @@ def _without_name(
     # Mechanisms of one parameter say more than a rate and a plateau; the others say as much.
     alone = len(fits) == 1 and general.name != "affine"
     telling = [one for one in accepted if one.is_determined and (one.name not in _TWO_NUMBERS or alone)]
-    if telling:
+    if telling and _lead_to_one_plateau(telling):
         return Decision(RATE_AND_PLATEAU, min(telling, key=_criterion(observations)))
+    if telling:
+        return Decision(UNDETERMINED, general, "mechanisms that are not rejected lead to different plateaus")
     leading = general if general.is_accepted else min(accepted, key=_criterion(observations))
     if np.any(leading.settles & (leading.contraction > 1.0)):
         return Decision(UNDETERMINED, leading, "the curves grow without a plateau")
     if leading.name == "affine":
         return Decision(UNDETERMINED, leading, "no plateau is in sight")
     return Decision(UNDETERMINED, leading, "a parameter is at the border of its range")
+
+
+def _lead_to_one_plateau(telling: list[MechanismFit]) -> bool:
+    """Return whether fits agree on plateaus within the smallest of their errors, or there is one alone."""
+    plateaus = np.stack([one.plateau for one in telling])
+    with np.errstate(invalid="ignore"):
+        apart = np.ptp(plateaus, axis=0)
+        errors = np.min([one.plateau_error for one in telling], axis=0)
+        return len(telling) == 1 or bool(np.all((apart <= errors) | ~np.isfinite(errors)))
 
 
 def _criterion(observations: Observations) -> Callable[[MechanismFit], float]:

@@ -23,6 +23,8 @@ from ..core.significance import chi_square_p_value
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 
+LEAST_ERROR = 1e-15
+"""Of the largest value of a column, below which an error is rounding."""
 _HOMOGENEOUS = 0.01
 """p-value of Bartlett's test from which rounds have one scatter."""
 _NEWTON_STEPS = 20
@@ -55,7 +57,7 @@ class RunErrors(NamedTuple):
     Attributes
     ----------
     errors : array, shape (r,)
-        NaN where no scatter is known; 0 in a round whose runs agree to the last digit, if it is the first.
+        NaN where no scatter is known; 0 in a round whose runs agree but for rounding, if it is the first.
     freedom : array, shape (r,)
         Degrees of freedom behind each; infinite where an error is exact.
     is_pooled : bool
@@ -83,7 +85,7 @@ def errors_of_runs(groups: Sequence[FloatArray]) -> RunErrors:
     freedom = np.maximum(count - 1.0, 0.0)
     squares = np.array([float(((g - g.mean()) ** 2).sum()) if len(g) and np.ptp(g) else 0.0 for g in groups])
     exact = np.zeros(len(groups), dtype=bool)
-    if len(groups) and freedom[0] > 0 and np.ptp(groups[0]) == 0.0:
+    if len(groups) and freedom[0] > 0 and np.ptp(groups[0]) <= LEAST_ERROR * np.abs(groups[0]).max():
         exact[0] = True
     if not freedom[~exact].any():
         return RunErrors(np.where(exact, 0.0, np.nan), np.where(exact, np.inf, 0.0), True)
@@ -121,6 +123,16 @@ def moderated(
             variance = (squares + prior * common) / (freedom + prior)
             known = np.minimum(freedom + prior, together)
     return trend * variance, known, pooled
+
+
+def without_rounding(values: FloatArray, errors: FloatArray) -> FloatArray:
+    """Return errors, 0 where they are no more than rounding beside the largest value of a column, unless all are.
+
+    As of seeds that agree, whose standard deviation is a few units of their last digit.
+    """
+    sizes = np.max(np.abs(np.where(np.isfinite(values), values, 0.0)), axis=0, initial=0.0)
+    is_rounding = errors < LEAST_ERROR * sizes
+    return np.where(is_rounding, 0.0, errors) if np.any(errors[~is_rounding] > 0.0) else errors
 
 
 def mean_of_runs(measured: list[tuple[float, float]]) -> tuple[float, float]:
