@@ -29,13 +29,16 @@ from .printed_digits import Rounding
 from .regular import require_existing
 from .repetitions import require_repeated_rows
 from .roles import (
+    AVERAGED,
     ERROR,
     FACTOR,
     IGNORE,
     KIND_OF_ROLE,
     NAME,
+    ONE_RUN,
     ROUND,
     RUN,
+    RUN_NUMBERS,
     RUNS,
     SAMPLES,
     TIME,
@@ -47,7 +50,7 @@ from .roles import (
     roles_of,
 )
 from .run_counts import counts_decided, finite_count, runs_beside, runs_in, runs_of_curves
-from .runs import ErrorFreedom, errors_of_means, mean_of_runs
+from .runs import ErrorFreedom, errors_of_means, mean_of_runs, without_rounding
 from .table_numbers import TableNumbers
 from .table_rounds import left_for_no_error, rounds_of
 from .table_shapes import one_row_a_round, runs_as_rows, without_empty_columns, without_row_numbers
@@ -295,14 +298,18 @@ class _Table:
             at = rows[position], columns[name]
             values[at], errors[at] = mean_of_runs(measured)
         freedom, rounding = None, None
-        if not self._all(RUN):
-            rounding = self.numbers.rounding(where_from, index, names, errors)
-        else:
+        averaged = [name for name in names if any(len(entries.get((name, i), ())) > 1 for i in index)]
+        if self._all(RUN) and averaged:
             errors, freedom = errors_of_means(entries, index, names, errors)
             said_runs = {key: float(len(measured)) for key, measured in entries.items()}
+            whose = "" if len(averaged) == len(names) else f" of {', '.join(averaged)}"
             notes.append(
-                "Runs were averaged; standard errors are those of their mean, from the scatter of runs in all rounds."
+                f"Runs{whose} were averaged; standard errors are those of their mean, from the scatter of runs in all "
+                "rounds."
             )
+        else:
+            rounding = self.numbers.rounding(where_from, index, names, errors)
+            said_runs = (dict.fromkeys(entries, 1.0) if self._all(RUN) else {}) | said_runs
         begins = self.kind == "factors" and bool(index) and index[0] == 0.0
         values, errors = self.numbers.from_percent(values, errors, notes, are_factors=begins)
         notes += [
@@ -318,7 +325,7 @@ class _Table:
         known = np.isfinite(errors) & np.isfinite(values)
         unknown = np.isfinite(values) & ~known
         bare = [name for j, name in enumerate(names) if unknown[:, j].any() and not known[:, j].any()]
-        if known.any() and bare and not self._all(RUN):
+        if known.any() and bare and not averaged:
             raise InputError(
                 f"{self.argument} must have errors for each of {', '.join(names)} or for none, got none of "
                 f"{', '.join(bare)}: add them, or leave it out."
@@ -328,8 +335,11 @@ class _Table:
             notes.append(
                 f"{int(unknown.sum())} value{'s' * int(unknown.sum() > 1)} without an error left out."
             )
+        errors = without_rounding(values, errors)
         if known.any():
             notes += left_for_no_error((errors == 0.0) & np.isfinite(values), index)
+        counts, missing = runs_of_curves(said_runs, index, names, errors, self.argument)
+        notes += missing
         is_factor = self.kind == "factors"
         return Curve(
             rounds=np.array(index),
@@ -339,10 +349,10 @@ class _Table:
             degrees=tuple(n for n in degrees.values() if n is not None) if is_factor else None,
             kind=self.kind,
             error_freedom=freedom,
-            columns=self._used(freedom),
+            columns=self._used(freedom, are_averaged=bool(averaged)),
             notes=tuple(notes),
             truncation_times=self._times(rounds),
-            runs=runs_of_curves(said_runs, index, names),
+            runs=counts,
             rounding=rounding,
         )
 
@@ -383,13 +393,13 @@ class _Table:
             )
         return tuple(times[i] for i in wanted)
 
-    def _used(self, freedom: ErrorFreedom | None) -> dict[str, str]:
+    def _used(self, freedom: ErrorFreedom | None, *, are_averaged: bool) -> dict[str, str]:
         """Return what every column was used as."""
         words = {
             ROUND: "round",
             NAME: "name of the curve",
-            RUN: "run, averaged",
-            RUNS: "number of runs",
+            RUN: AVERAGED if are_averaged else ONE_RUN,
+            RUNS: RUN_NUMBERS,
             SAMPLES: "left out",
             TIME: "truncation time",
             IGNORE: "left out",

@@ -35,6 +35,8 @@ VALUE, ERROR, NAME, RUN, RUNS, TIME, IGNORE = "value", "error", "name", "run", "
 COUNT, SAMPLES = "count", "samples"
 """Of names alone: who says what a column is, says what it counts."""
 ROLES = (ROUND, FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE, ERROR, NAME, RUN, RUNS, TIME, IGNORE)
+RUN_NUMBERS, AVERAGED, ONE_RUN = "number of runs", "run, averaged", "run, one in every round"
+"""What columns that say runs were used as."""
 VALUES = (FACTOR, VARIANCE, DEVIATION, DISTANCE, VALUE)
 KIND_OF_ROLE = {FACTOR: "factors", VARIANCE: "variances", DEVIATION: "deviations", DISTANCE: "distances"}
 UNDERSTOOD = (

@@ -33,7 +33,7 @@ def rounds_of(cells: Cells, column: int | None, argument: str) -> tuple[list[flo
     rounds = []
     for i, row in enumerate(cells.rows):
         cell = row[column].strip()
-        value = 0.0 if _DATA.fullmatch(cell.casefold()) else _whole(cell)
+        value = 0.0 if is_data(cell) else _whole(cell)
         if not value >= 0.0:
             raise InputError(
                 f"{argument} must have whole numbers >= 0 as {heading}, got {cell[:40]!r} in row {i + 1}."
@@ -45,6 +45,11 @@ def rounds_of(cells: Cells, column: int | None, argument: str) -> tuple[list[flo
     if is_regular and plain_name(heading) in _STEPS:
         return [value / portion for value in rounds], [f"{portion} of {heading} were taken for one round."]
     return rounds, []
+
+
+def is_data(cell: str) -> bool:
+    """Return whether a cell of a column of rounds says the data, round 0."""
+    return _DATA.fullmatch(cell.strip().casefold()) is not None or _whole(cell.strip()) == 0.0
 
 
 def _whole(cell: str) -> float:

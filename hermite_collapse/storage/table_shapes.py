@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import InputError
 from .repetitions import NUMBERED, require_repetitions
-from .roles import IGNORE, ROUND, role_of_name, round_in_name
+from .roles import AVERAGED, IGNORE, ROUND, role_of_name, round_in_name
 from .tables import Cells
 
 _INDEX = "index"
@@ -116,7 +116,8 @@ class RunColumns:
         used = {name: text for name, text in columns.items() if name not in turned}
         for name, (logged, run) in self.origins.items():
             text = columns.get(logged, "left out")
-            used[name] = f"{text}, run {run}, averaged" if run and text != "left out" else "left out"
+            run_used = columns.get(_RUN, AVERAGED).replace(_RUN, f"{_RUN} {run}", 1)
+            used[name] = f"{text}, {run_used}" if run and text != "left out" else "left out"
         return used
 
 
