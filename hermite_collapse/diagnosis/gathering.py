@@ -92,6 +92,7 @@ def from_arrays(
         errors = None if errors is None else errors / units
         joint = None if joint is None else _rescaled(joint, np.tile(units, len(values)))
     errors = None if errors is None else without_rounding(values, errors)
+    joint = None if joint is None else _without_rounding(values, joint)
     _require_size(values, errors, names, limits, units)
     observations = _assembled(
         values,
@@ -126,6 +127,13 @@ def own_units(values: FloatArray) -> FloatArray:
 
 def _rescaled(covariance: FloatArray, units: FloatArray) -> FloatArray:
     return np.asarray(covariance / units / units[:, None])
+
+
+def _without_rounding(values: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return the covariance without entries whose standard errors are rounding."""
+    errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0)).reshape(values.shape)
+    remain = without_rounding(values, errors).reshape(-1) > 0.0
+    return np.where(remain & remain[:, None], covariance, 0.0)
 
 
 def _require_size(

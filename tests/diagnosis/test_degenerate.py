@@ -98,6 +98,22 @@ def test_fits_are_the_same_in_any_unit_or_refuse_it(kind):
             hc.diagnose(CURVE, standard_errors=unit * errors, kind=kind)
 
 
+def test_errors_that_are_rounding_are_none():
+    """As that of equal seeds: exact data in round 0, elsewhere left out, however they are given."""
+    errors = np.full((8, 1), 0.02)
+    told = {"kind": "variances", "fresh_fraction": 0.3}
+    for row in (0, 3):
+        exact, tiny = errors.copy(), errors.copy()
+        exact[row], tiny[row] = 0.0, 7.4e-17
+        expected = hc.diagnose(CURVE, standard_errors=exact[:, 0], **told).chi_square
+        assert hc.diagnose(CURVE, standard_errors=tiny[:, 0], **told).chi_square == expected
+        joint = [hc.diagnose(CURVE, covariance=np.diag(one[:, 0] ** 2), **told) for one in (exact, tiny)]
+        assert joint[0].chi_square == joint[1].chi_square
+    later = {"rounds": np.arange(1, 8), "standard_errors": errors[1:, 0], "data": CURVE[0], **told}
+    known = hc.diagnose(CURVE[1:], **later).chi_square
+    assert hc.diagnose(CURVE[1:], data_errors=7.4e-17, **later).chi_square == known
+
+
 def test_rates_are_units_of_time():
     factors = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=6)
     errors = np.full(factors.shape, 0.002)

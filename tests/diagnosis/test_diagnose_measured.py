@@ -73,10 +73,11 @@ def test_clipped_curves_are_left_out_or_refused():
 
 
 def test_arguments_that_measured_generations_answer_are_refused():
-    with pytest.raises(hc.InputError, match="rounds must be left out with measured generations"):
-        hc.diagnose(measured(0), rounds=[1, 2])
-    with pytest.raises(hc.InputError, match="kind must be left out with measured generations"):
-        hc.diagnose(measured(0), kind="variances")
+    curves = measured(0)
+    for name, value in (("rounds", [1, 2]), ("kind", "variances"), ("noise", "independent")):
+        message = f"^{name} must be left out with measured generations, which say so themselves, got "
+        with pytest.raises(hc.InputError, match=message):
+            hc.diagnose(curves, **{name: value})
 
 
 def test_a_file_of_measured_generations(tmp_path, monkeypatch, capsys):

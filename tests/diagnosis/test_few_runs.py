@@ -217,12 +217,26 @@ def test_true_refits_scatter_enough_whatever_the_number_of_runs(samples):
             assert not one.scatters_too_little and one.mean_of_runs is None
 
 
-def test_runs_are_said_once_and_are_whole():
+def test_runs_are_said_once_and_are_whole(tmp_path):
     refits = hc.read_curve(EXAMPLES / "gaussian_refits_100.csv")
     with pytest.raises(
-        hc.InputError, match="^runs must be left out with a table that has a column of them, got 3"
+        hc.InputError,
+        match=r"^runs .* has a column of them \(say --columns 'runs=ignore' to correct it\), got 3",
     ):
         hc.diagnose(refits, runs=3)
+    for header, cells, way_out in (
+        ("round,variance (5 seeds),sem", "", "says their number in a name or a cell (change it there to"),
+        (
+            "round,variance,sem,seed",
+            ",42",
+            "has a column of them (say --columns 'seed=ignore' to correct it)",
+        ),
+    ):
+        rows = [f"{i},{0.3 + 0.05 * i},0.01{cells}" for i in range(5)]
+        (tmp_path / "c.csv").write_text("\n".join([header, *rows]))
+        with pytest.raises(hc.InputError) as problem:
+            hc.diagnose(hc.read_curve(tmp_path / "c.csv"), runs=3)
+        assert way_out in str(problem.value)
     ring = hc.read_curve(EXAMPLES / "ring.csv")
     for wrong in (0, -1, np.nan, 2.5, True, "3"):
         with pytest.raises(

@@ -221,12 +221,25 @@ def test_noise_says_nothing_of_some_curves():
         ({"noise": "white", "standard_errors": errors}, "noise must be one of"),
         ({"noise": "own_samples"}, "noise must come with standard errors"),
         ({"noise": "own_samples", "covariance": 4e-6 * np.eye(18)}, "noise must come with standard errors"),
-        ({"noise": "own_samples", "standard_errors": errors, "runs": np.inf}, "must be 'independent'"),
-        ({"noise": "between_runs", "standard_errors": errors, "fresh_fraction": 1.0}, "'independent'"),
-        ({"noise": "own_samples", "standard_errors": errors, "kind": "distances"}, "'independent'"),
+        (
+            {"noise": "own_samples", "standard_errors": errors, "runs": np.inf},
+            "exact, as those of infinitely many runs \\(column 1, column 2\\), got",
+        ),
+        ({"noise": "between_runs", "standard_errors": errors, "fresh_fraction": 1.0}, "fresh data alone,"),
+        ({"noise": "own_samples", "standard_errors": errors, "kind": "distances"}, "for distances, got 'own"),
+        (
+            {"noise": "own_samples", "standard_errors": errors, "rounds": [*range(8), 301]},
+            "must be 'independent' for rounds beyond 300 \\(the last is 301\\), got 'own_samples'",
+        ),
     ):
         with pytest.raises(hc.InputError, match=message):
             hc.diagnose(curve, **told)
+    short = np.stack([curve[:, 0], np.where(np.arange(9) < 2, curve[:, 1], np.nan)], axis=1)
+    with pytest.raises(hc.InputError, match="for curves of too few values to show a rate \\(column 2\\)"):
+        hc.diagnose(short, kind="variances", noise="own_samples", standard_errors=errors)
+    long = np.tile(curve[:1], (301, 2))
+    with pytest.raises(hc.InputError, match="for more than 1000 values \\(these are 1204\\), got 'own"):
+        hc.diagnose(long, degrees=[1, 2, 3, 4], noise="own_samples", standard_errors=0.01 * long)
     distances = hc.diagnose(curve, kind="distances", standard_errors=errors, noise="independent")
     assert distances.noise == "independent"
     assert hc.diagnose(curve).noise is None

@@ -97,6 +97,33 @@ def test_bounds_find_the_sizes_that_all_fits_find(monkeypatch, made, tried, trai
     assert number < 0.75 * 12 * 6
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "for all curves together where the measured samples are of those that trained, and lower"),
+        (
+            {"training_samples": 4000, "apart": False},
+            "for all curves together, and lower degrees pass unknown",
+        ),
+    ],
+    ids=["nobody says", "said"],
+)
+def test_degrees_left_out_beside_a_truncation_that_explains_the_others(said, reason):
+    """Models of 1500 of 4000 samples, measured anew: that all of the data trained does not suit degree 4."""
+    rng, widths = np.random.default_rng(5), np.sqrt([1.2, 0.4, 0.1])
+    data = rng.standard_normal((4000, 3)) * widths
+    last, generations = data[rng.choice(4000, 1500, replace=False)], []
+    for _ in range(8):
+        covariance = np.exp(-0.06) * np.cov(last.T) + (1.0 - np.exp(-0.06)) * np.eye(3)
+        generations.append(rng.multivariate_normal(np.exp(-0.03) * last.mean(axis=0), covariance, 1500))
+        last = np.concatenate([data[rng.choice(4000, 450, replace=False)], generations[-1][:1050]])
+    result = hc.diagnose(hc.measure(data, generations).replace(**said), fresh_fraction=0.3)
+    assert "degree 4" not in result.observations.names
+    assert f"Left out, since truncation alone does not suffice {reason}" in result.text
+    assert "so that all else is said of the other curves: degree 4." in result.text
+    assert said or result.text.startswith("Truncation explains the curves")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("tried", TRIED)

@@ -217,6 +217,12 @@ TABLES: list[tuple[str, str | bytes, dict[str, str], Read]] = [
         Read("variances", [[0.2], [0.3], [0.4]], rounds=(0, 1, 2)),
     ),
     (
+        "errors that are rounding",
+        "round,variance,sem\n0,.2,2.8e-17\n1,.3,.1\n2,.4,2.8e-17\n",
+        {},
+        Read("variances", [[0.2], [0.3], [0.4]], [[0], [0.1], [0]], (0, 1, 2), note="error of 0 left out"),
+    ),
+    (
         "roles",
         "k,mine,its error,who\n0,1,.1,x\n1,.9,.1,y\n",
         {"k": "round", "mine": "degree 3", "its error": "error of mine", "who": "ignore"},
@@ -319,6 +325,8 @@ def test_errors_of_runs_that_grow_with_the_round_follow_it():
 
 
 def test_runs_that_agree_in_the_first_round_make_it_exact():
+    found = errors_of_runs([np.array([0.3, 0.3, 0.1 + 0.2]), *np.array([[1.0, 2.0, 3.0], [2.0, 2.5, 3.0]])])
+    assert found.errors[0] == 0.0 and np.isinf(found.freedom[0]) and found.errors[1] > 0.1
     found = errors_of_runs([np.ones(3), np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.5, 3.0]), np.array([])])
     assert found.errors[0] == 0.0 and np.isinf(found.freedom[0]) and np.isnan(found.errors[3])
     np.testing.assert_allclose(found.errors[1:3], np.sqrt(0.625 / 3))

@@ -72,6 +72,31 @@ def test_bare_numbers_of_columns_are_1_2_3_and_columns_of_seeds_say_it_themselve
         read_curve(tmp_path / "c.csv")
 
 
+ONE_RUN = [
+    ("round,variance,sem,seed\n0,.2,.01,42\n1,.3,.02,42\n2,.4,.03,42\n", "seed"),
+    ("round,variance,sem,seed\n0,.2,.01,1\n1,.3,.02,2\n2,.4,.03,3\n", "seed"),  # one a round
+    ("run,metric,round,value,sem\n7,w2,0,.2,.01\n7,w2,1,.3,.02\n7,w2,2,.4,.03\n", "run"),
+]
+
+
+@pytest.mark.parametrize(("text", "name"), ONE_RUN, ids=["the same", "one a round", "long"])
+def test_one_run_in_every_round_is_no_average(tmp_path, text, name):
+    (tmp_path / "c.csv").write_text(text)
+    curve = read_curve(tmp_path / "c.csv")
+    assert curve.standard_errors[:, 0].tolist() == [0.01, 0.02, 0.03] and curve.error_freedom is None
+    assert curve.columns[name] == "run, one in every round" and not curve.notes
+    assert curve.runs[:, 0].tolist() == [1, 1, 1] and curve.rounding is not None
+    assert "left out" not in " ".join(curve.columns.values())
+
+
+def test_the_curves_that_are_averages_are_named_beside_others(tmp_path):
+    lines = ["0,1,fid,1", "0,2,fid,1.2", "1,1,fid,2", "1,2,fid,2.4", "0,1,kid,1", "1,1,kid,2"]
+    (tmp_path / "c.csv").write_text("\n".join(["round,seed,metric,value", *lines]))
+    curve = read_curve(tmp_path / "c.csv")
+    assert curve.notes[0].startswith("Runs of fid were averaged;")
+    assert curve.columns["seed"] == "run, averaged"
+
+
 def test_the_user_can_say_it_or_leave_others_out(tmp_path):
     (tmp_path / "c.csv").write_text(rows(["ddpm", "edm"]))
     np.testing.assert_allclose(read_curve(tmp_path / "c.csv", {"run": "run"}).values[:, 0], [1.1, 2.1, 3.3])

@@ -133,6 +133,40 @@ def test_numbers_of_runs_by_curve_by_row_and_in_cells(tmp_path):
     assert np.all(read_curve(tmp_path / "c.csv").runs == 2.0)
 
 
+MISSING = "No number of runs stands beside fid in round"
+BY_ROW = {
+    # column of errors, of numbers of runs -> numbers as read, and what is said of missing ones
+    ("sem;seeds", STATED, (5, 5, "", 5)): (
+        (5, 5, 5, 5),
+        f"{MISSING} 2: 5, as in the other rounds, was taken.",
+    ),
+    ("sem;seeds", STATED, ("NA", 5, "", 5)): ((5, 5, 5, 5), f"{MISSING}s 0, 2: 5, as in the other rounds"),
+    ("sem;n", STATED, (5, 5, 5, "")): ((5, 5, 5, 5), f"{MISSING} 3: 5, as"),
+    ("sem;n", (0, 0.1, 0.1, 0.1), (1, 5, 5, 5)): ((1, 5, 5, 5), ""),
+    ("sem;n", (0, 0.1, 0.1, 0.1), (1, 5, "", 5)): ((1, 5, 5, 5), f"{MISSING} 2: 5"),
+    ("sem;n", ("", 0.1, 0.1, 0.1), (1, 5, 5, 5)): ((1, 5, 5, 5), ""),
+    ("std;n", (0, 0.1, 0.1, 0.1), (50_000, 5, 5, 5)): ((5, 5, 5, 5), ""),  # of the data, which nobody needs
+    ("sem;seeds", (0, 0.1, 0.1, 0.1), (0, 5, 5, 4)): ((np.inf, 5, 5, 4), ""),
+    ("sem;seeds", (0, 0.1, 0.1, 0.1), ("", 5, 5, 4)): ((np.inf, 5, 5, 4), ""),
+}
+
+
+@pytest.mark.parametrize("case", BY_ROW, ids=lambda case: " ".join(map(str, case)))
+def test_missing_numbers_and_those_of_the_data(tmp_path, case):
+    (tmp_path / "c.csv").write_text(table(f"round;fid;{case[0]}", *case[1:]))
+    curve, (runs, note) = read_curve(tmp_path / "c.csv"), BY_ROW[case]
+    assert curve.runs[:, 0].tolist() == list(runs)
+    said = " ".join(curve.notes)
+    assert note in said and ("No number of runs" in said) == bool(note)
+
+
+def test_a_curve_without_a_number_beside_one_that_has_it_is_said_to_be_exact(tmp_path):
+    (tmp_path / "c.csv").write_text(table("round;variance 1 (n=4);std 1;variance 2;std 2", 0.1, 2, 0.3))
+    curve = read_curve(tmp_path / "c.csv")
+    assert curve.runs[0].tolist() == [4, np.inf]
+    assert "Errors of variance 2 were taken as exact: the table does not say of how many" in curve.notes[-1]
+
+
 ASKED = "whether 'n' counts the runs whose mean each value is, got {}: say --columns 'n=runs' if so, "
 REFUSED = {
     ("round;fid;std;n", STATED, 500): ASKED.format("500"),
@@ -140,6 +174,14 @@ REFUSED = {
     ("round;fid;std;n", STATED, 50_000): ASKED.format("50000"),
     ("round;fid;std;n", STATED, (1, 2, 3, 4)): ASKED.format("1, 2, 3, 4"),
     ("round;fid;std;n", STATED, (5, 5, 5, 20)): ASKED.format("5, 20"),
+    ("round;fid;std;n", STATED, (50_000, 5, 5, 5)): ASKED.format("50000, 5"),
+    ("round;fid;sem;n", (0, 0.1, 0.1, 0.1), 500): ASKED.format("500"),
+    ("round;fid;sem;n", (0, 0.1, 0.1, 0.1), (1, 5, 20, 5)): ASKED.format("1, 5, 20"),
+    (
+        "round;fid;sem;seeds",
+        STATED,
+        (5, "", 4, 5),
+    ): "for each value where the numbers differ, got none for fid in round 1 beside 4, 5",
     ("round;fid;std;n", STATED, 2.5): ASKED.format("2.5"),
     ("n;fid",): ASKED.format("0, 1, 2, 3") + "'n=round' if it numbers the rounds, or 'n=ignore'",
     (
