@@ -35,6 +35,7 @@ from .measuring.measured import VARIANCE, Measured
 from .noise_likelihood import of_noise
 from .passed_noise import require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
+from .proportional_errors import with_errors_of_a_fit
 from .remarks import left_out_since, on_first_values, remarks_on
 from .result import Diagnosis
 from .reweighting import followed
@@ -226,7 +227,7 @@ def diagnose(
         )
     models = models_of(observations, asked, truncation, sampler, fresh)
     exact = observations
-    observations = with_printed_digits(exact, stated, curve)
+    observations = with_errors_of_a_fit(with_printed_digits(exact, stated, curve))
     if noise is not None:
         name = checks.one_of(noise, NOISE, "noise")
         require_noise(name, observations, fresh)

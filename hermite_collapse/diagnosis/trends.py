@@ -7,18 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.estimates import Estimate
-from ..core.numbers import p_equals, significant, with_error
+from ..core.numbers import p_equals, significant
 from .affine_models import TruncationModel
 from .changing_truncation import DriftingTruncation
-from .fitting import LARGEST_ERROR, PROFILE_RISE, MechanismFit, fit
+from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
 from .observations import Observations
 from .own_rounds import fit_of_own_rounds
 from .round_models import AffineModel, RoundModel
 from .training_sizes import misfit
 
-_RESTS = 2.5
-"""Ratio of the errors of a fresh fraction with and without a trend from which it is said."""
+_CHANGE = 0.2
+"""Of truncation times over all rounds, by which a fresh fraction is tried."""
 _CLEAR = 1e-3
 """p-value of a constant time beside a trend, below which residuals by round show one."""
 
@@ -114,17 +113,16 @@ def trend_of(
 
 def on_constant_time(one: MechanismFit, observations: Observations, rate: float) -> list[str]:
     """Return what a fitted fresh fraction owes to one truncation time in all rounds, where that is much."""
-    drifting = fit(DriftingTruncation(rate), observations)
-    value, error = drifting.fitted["fresh_fraction"]
-    if np.isfinite(error) and error <= _RESTS * one.fitted["fresh_fraction"][1]:
-        return []
-    is_known = np.isfinite(error) and error < LARGEST_ERROR
-    left = (
-        f"leave {with_error(Estimate(value, error, 'standard_error'))}"
-        if is_known
-        else "leave it undetermined"
+    value, error = one.fitted["fresh_fraction"]
+    drift = np.log(1.0 + _CHANGE) / max(observations.last - 1, 1)
+    shrinking, growing = (
+        fit(DriftingTruncation(rate), observations, fixed={"drift": way * drift}).fitted["fresh_fraction"][0]
+        for way in (-1.0, 1.0)
     )
+    if not max(abs(growing - value), abs(shrinking - value)) > BORDER_ERRORS * error:
+        return []
     return [
-        "The fresh fraction rests on one truncation time in all rounds: times that change by a factor from round to "
-        f"round {left}. Give the fresh fraction or the times if they are known."
+        "The fresh fraction rests on one truncation time in all rounds: it would be "
+        f"{significant(growing, 2)} with times that grow by 20 % over these rounds, and "
+        f"{significant(shrinking, 2)} with ones that shrink so. Give the fresh fraction or the times if they are known."
     ]

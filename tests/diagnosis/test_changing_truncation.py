@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -193,3 +194,17 @@ def test_everything_is_not_rejected_where_a_trend_describes_the_curves():
         result = hc.diagnose(curve, kind="variances", standard_errors=errors, fresh_fraction=fresh)
         assert result.verdict == "undetermined" and result.fits is None
         assert "shrinks from round to round" in result.text and "Something else" not in result.text
+
+
+def test_a_fresh_fraction_that_rests_on_one_time_says_so():
+    """With times that grow by a fifth 0.2 is true, and less is identified; what a fifth makes of it is said."""
+    curve, errors = table(0.1 * np.linspace(0.9, 1.08, 10), 0, errors=0.01)
+    result = hc.diagnose(curve, kind="variances", standard_errors=errors)
+    value = result.fresh_fraction
+    growing, shrinking = map(
+        float, re.search(r"it would be ([\d.]+) .*? and ([\d.]+) ", result.text).groups()
+    )
+    assert result.verdict == "identified" and FRESH - value.value > 2.0 * value.error
+    assert growing == pytest.approx(FRESH, abs=0.02) and shrinking < value.value
+    known = hc.diagnose(curve, kind="variances", standard_errors=errors, truncation_time=0.1)
+    assert "rests on one truncation time" not in known.text
