@@ -34,20 +34,20 @@ def with_errors_of_a_fit(observations: Observations) -> Observations:
     later = observations.rounds[rows] > 0.0
     values = observations.values[rows, columns]
     relative = np.sqrt(observations.covariance) / np.where(values > 0.0, values, np.nan)
-    chosen = np.zeros(len(rows), dtype=bool)
+    computed = np.zeros(len(rows), dtype=bool)
     for j in np.flatnonzero(observations.degrees == VARIANCE):
         own = (columns == j) & later
         typical = float(np.median(relative[own])) if own.any() else np.nan
         if typical >= _LEAST and np.all(np.abs(relative[own] / typical - 1.0) <= _SAME):
-            chosen |= own
-    if not chosen.any():
+            computed |= own
+    if not computed.any():
         return observations
     current = observations
     for _ in range(_PASSES):
         predicted = fit(AffineModel(), current).predicted[rows, columns]
         near = np.clip(predicted, values / _FARTHEST, values * _FARTHEST)
         reference = np.zeros_like(observations.values)
-        reference[rows[chosen], columns[chosen]] = near[chosen]
-        covariance = np.where(chosen, (relative * near) ** 2, observations.covariance)
+        reference[rows[computed], columns[computed]] = near[computed]
+        covariance = np.where(computed, (relative * near) ** 2, observations.covariance)
         current = observations.replace(covariance=covariance, reference=reference)
     return current
