@@ -207,6 +207,66 @@ def test_a_rejection_of_everything_that_rests_on_independent_errors_is_undetermi
     assert known.verdict in ("identified", "rate_and_plateau")
 
 
+SINGLE_RUN = np.array(
+    [
+        [0.290426, 0.0483436], [0.326703, 0.112281], [0.350847, 0.153569], [0.376439, 0.172533],
+        [0.399854, 0.202831], [0.400628, 0.225292], [0.389431, 0.221343], [0.413485, 0.224021],
+        [0.41197, 0.220956], [0.414129, 0.212099], [0.414791, 0.203754],
+    ]
+)  # fmt: skip
+"""A true truncation whose values are of the 1000 samples that train the next round."""
+
+
+def test_a_name_that_another_noise_does_not_leave_alone_is_undetermined():
+    errors = np.sqrt(2.0 / 1000) * SINGLE_RUN
+    errors[0] = 0.0
+    told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": 0.3}
+    result = hc.diagnose(SINGLE_RUN, **told)
+    assert result.verdict == "undetermined" and {"truncation", "blur"} <= set(result.accepted)
+    assert "truncation explains the curves" in result.text and "blur (p = 0.14) is not: say" in result.text
+    assert not result.fits_by_mechanism["blur"].is_rejected
+    runs = hc.diagnose(SINGLE_RUN, noise="between_runs", **told)
+    assert runs.verdict == "identified" and runs.fits_by_mechanism["blur"].is_rejected
+    own = hc.diagnose(SINGLE_RUN, noise="own_samples", **told)
+    assert "blur" in own.accepted and own.verdict != "rejected"
+
+
+def test_plateaus_of_mechanisms_that_disagree_are_none():
+    """A true blur, of which truncation leads to 1.1 and blur to 1.26 in the second curve."""
+    rng = np.random.default_rng(2)
+    values = [np.array([0.34, 1.13])]
+    for _ in range(ROUNDS):
+        values.append(0.1 * values[0] + 0.9 * values[-1] + 0.014)
+    errors = np.array(values) * [0.03, 0.05]
+    result = hc.diagnose(
+        values + errors * rng.standard_normal(errors.shape),
+        kind="variances",
+        standard_errors=errors,
+        fresh_fraction=0.1,
+        noise="independent",
+    )
+    assert {"truncation", "blur"} <= set(result.accepted) and result.verdict == "undetermined"
+    assert "mechanisms that are not rejected lead to different plateaus" in result.text
+
+
+def test_how_much_larger_errors_may_be_is_said_of_independent_ones():
+    values, errors, _ = table("independent", 0.25, 9)
+    told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": 0.25}
+    result = hc.diagnose(values, **told)
+    ratio = float(result.text.partition("errors above are up to ")[2].split()[0])
+    other = hc.diagnose(values, noise="own_samples", **told)
+    grown = other.fits_by_mechanism["affine"].plateau_error / result.leading.plateau_error
+    assert result.noise == "independent" and ratio >= 1.5 and ratio >= 0.9 * grown.max()
+
+
+def test_errors_of_runs_are_passed_on_in_part_where_that_is_possible():
+    values, errors, runs = table("between_runs", 0.25, 3)
+    told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": 0.25, "runs": runs}
+    result = hc.diagnose(values, **told)
+    assert result.noise == "between_runs" and "as those of runs do" in result.text
+    assert 0.05 < result.observations.noise.ratio <= 1.0
+
+
 def test_random_and_restless_values_are_not_explained_by_noise():
     rng = np.random.default_rng(0)
     for values in (1.0 + 0.5 * (-1.0) ** np.arange(12.0), rng.uniform(0.2, 3.0, 12)):
