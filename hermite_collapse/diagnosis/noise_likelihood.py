@@ -35,8 +35,8 @@ _RATIOS = {
     TRAINING_SETS: tuple(_STEP_OF_RATIOS**k for k in range(-1, 8)),
 }
 """Parts of the variance of runs that are passed on, and ratios of what training sets add in a round to a stated one."""
-_LARGEST_NOISE = 0.45
-"""Of a curve's size that training sets add in a round, at most: those of ten samples, of variances."""
+_LARGEST_NOISE = 0.3
+"""Of a curve's size that training sets add in a round, at most: of variances, those of 22 samples."""
 _FAR = 20.0
 """Misfit above the least of smaller training sets' noise from which larger ones are not tried."""
 _TAIL = 0.01
@@ -217,6 +217,29 @@ def _are_plausible(curves: Sequence[_Curve]) -> bool:
         _TAIL <= together <= 1.0 - _TAIL
         and all(limit <= tail <= 1.0 - limit for tail in tails)
         and len(every) * chi_square_p_value(float(every.max()), 1) >= _TAIL
+        and _are_shared(curves)
+    )
+
+
+def _are_shared(curves: Sequence[_Curve]) -> bool:
+    """Return whether the largest residuals are no larger parts of their curves' sums than among normal ones.
+
+    A part of one of n squares with f degrees of freedom together follows a Beta law of (1/2, (f - 1)/2); p-values of
+    curves are put together by Fisher's sum.
+    """
+    from scipy.special import betainc
+
+    logarithms = []
+    for one in curves:
+        squares = one.residuals**2
+        if one.freedom > 1 and squares.sum() > 0.0:
+            largest = min(float(squares.max() / squares.sum()), 1.0)
+            tail = betainc(0.5 * (one.freedom - 1), 0.5, 1.0 - largest)
+            logarithms.append(np.log(np.clip(len(squares) * tail, 1e-300, 1.0)))
+    return (
+        chi_square_p_value(-2.0 * float(sum(logarithms)), 2 * len(logarithms)) >= _TAIL
+        if logarithms
+        else True
     )
 
 

@@ -141,7 +141,9 @@ def _why_independent(observations: Observations, fresh_fraction: float | None) -
     if fresh_fraction == 1.0:
         return "fresh data alone, where no round passes anything on"
     if exact.any():
-        return f"errors that are exact, as those of infinitely many runs ({', '.join(np.array(names)[exact])})"
+        return (
+            f"errors that are exact, as those of infinitely many runs ({', '.join(np.array(names)[exact])})"
+        )
     if short.any():
         return f"curves of too few values to show a rate ({', '.join(np.array(names)[short])})"
     if observations.last > LARGEST_ROUND:

@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 import hermite_collapse as hc
 from hermite_collapse.core.threads import one_product_thread
-from hermite_collapse.diagnosis import diagnosis
+from hermite_collapse.diagnosis import conclusion
 
 
 def counts():
@@ -59,8 +59,8 @@ def test_threads_of_python_that_overlap_leave_what_there_was():
 
 def test_diagnoses_run_inside(monkeypatch):
     seen = []
-    fit = diagnosis.fit
-    monkeypatch.setattr(diagnosis, "fit", lambda *a, **k: seen.append(counts()) or fit(*a, **k))
+    fit = conclusion.fit
+    monkeypatch.setattr(conclusion, "fit", lambda *a, **k: seen.append(counts()) or fit(*a, **k))
     curve = hc.mode_factors([1], fresh_fraction=0.3, truncation_time=0.1, rounds=5)
     hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01), mechanism="affine")
     assert seen and all(count == {1} for count in seen)

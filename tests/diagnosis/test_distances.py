@@ -132,7 +132,8 @@ def test_plateaus_are_named_where_some_curves_have_none():
     settled = [0.5 + 0.3 * (1 - 0.4**i), 0.1 + 0.2 * (1 - 0.5**i)]
     noise = 1e-3 * np.random.default_rng(2).normal(size=(8, 3))
     curve = np.stack([slow, *settled], axis=1) + noise
-    text = hc.diagnose(curve, kind="variances", standard_errors=np.full((8, 3), 1e-3)).text
+    told = {"kind": "variances", "standard_errors": np.full((8, 3), 1e-3), "noise": "independent"}
+    text = hc.diagnose(curve, **told).text
     assert re.search(
         r"Curves that level off: column 2 at 0\.(79|80)\d+ ± .* and column 3 at 0\.(29|30)\d+ ±", text
     )
