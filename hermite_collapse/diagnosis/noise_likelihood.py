@@ -32,7 +32,7 @@ _RATIOS = {
     INDEPENDENT: (0.0,),
     BETWEEN_RUNS: (0.25, 0.5, 0.75, 1.0),
     OWN_SAMPLES: (0.0,),
-    TRAINING_SETS: tuple(_STEP_OF_RATIOS**k for k in range(-1, 8)),
+    TRAINING_SETS: tuple(_STEP_OF_RATIOS**k for k in range(-1, 5)),
 }
 """Parts of the variance of runs that are passed on, and ratios of what training sets add in a round to a stated one."""
 _LARGEST_NOISE = 0.3
