@@ -418,7 +418,7 @@ def test_a_blur_that_a_score_error_may_replace_is_not_identified_by_one_curve():
     limit = start + added / alpha
     curve = limit + (start - limit) * 0.75**rounds
     verdicts = []
-    for error in (0.12, 0.002):
+    for error in (0.1, 0.002):
         errors = error * curve * (rounds > 0)
         result = diagnose(curve, kind="variances", standard_errors=errors, fresh_fraction=alpha)
         general = result.fits_by_mechanism["score_error"].fitted["slope"]
