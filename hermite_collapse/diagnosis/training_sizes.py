@@ -1,9 +1,10 @@
 """Which samples trained each model, where nobody said so: what the scatter between rounds does not contradict.
 
-    -2 log likelihood = chi-square + log det C,     C that of training sets of T samples, fresh ones drawn anew
+    -2 log restricted likelihood = chi-square + log det C + log det X^T C^{-1} X
 
-with the price of its parameters, at the mechanism that is best for each T.  Smaller training sets scatter more from
-round to round, so that a rejection holds only if it does not rest on T; nor on whether the measured samples were among
+with C that of training sets of T samples, fresh ones drawn anew, X what rates and plateaus of the curves follow, and
+the price of its parameters, at the mechanism that is best for each T.  Smaller training sets scatter more from round
+to round, so that a rejection holds only if it does not rest on T; nor on whether the measured samples were among
 those that trained, or others of the same models.
 
 The likelihood of a size has a bound before all is fitted: a mechanism's chi-square is no less than that of one that
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.significance import chi_square_p_value
+from ..core.types import FloatArray
 from .changing_truncation import scheduled_of
 from .fitting import PROFILE_RISE, REJECTED_BELOW, MechanismFit
 from .measuring.measured import Measured
@@ -32,6 +34,7 @@ RELATIVE_SIZES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)
 """Sizes of training sets that are tried, by that of a generation,"""
 RELATIVE_SIZES_APART = (1 / 32, 1 / 8, 1 / 2, 2.0, 16.0)
 """and where the measured samples are none of theirs."""
+_SILENT = 1e-6
 _ROUGHLY = "sampler, roughly"
 _ORDER = ("score_error", "affine", "truncation", "blur", "refit", "autoencoder", _ROUGHLY, "sampler")
 """Steps, those first that are cheap and bound others."""
@@ -115,6 +118,7 @@ def mildest_size(
         Of these.
     """
     curves = measured.only(np.array([measured.names.index(name) for name in default.names]))
+    followed_away = _directions(default)
     trials: list[_Trial] = []
     shares: list[float] = []
     for size, apart in _candidates(curves):
@@ -123,8 +127,9 @@ def mildest_size(
         )
         if observations.names == default.names:
             sets = TrainingSets(size, apart, measured.training_samples is not None, observations)
-            trials.append(_Trial(sets, models, fresh, shares))
-    limit = _misfits_within(PROFILE_RISE, trials, misfit(default, fits))
+            trials.append(_Trial(sets, models, fresh, shares, _restriction(observations, followed_away)))
+    known = misfit(default, fits) + _restriction(default, followed_away)
+    limit = _misfits_within(PROFILE_RISE, trials, known)
     rejected = sum(one.is_rejected for one in fits.values())
     mildest = [
         (trial.rejections(rejected), trial.misfit, k)
@@ -132,6 +137,25 @@ def mildest_size(
         if trial.misfit <= limit and trial.rejections(rejected) < rejected
     ]
     return trials[min(mildest)[2]].sets if mildest else None
+
+
+def _directions(observations: Observations) -> FloatArray:
+    """Return what rates, plateaus and starts follow of all entries, one direction a column, shape (N, p)."""
+    one = minimum(AffineModel(), observations)
+    errors = np.sqrt(observations.variances)
+    steps = one.problem.steps(one.x)
+    points = np.concatenate([one.x + np.diag(steps), one.x - np.diag(steps)])
+    ahead, behind = np.split(one.problem.predict(points)[:, observations.used], 2)
+    slopes = ((ahead - behind) / errors).T
+    sizes = np.linalg.norm(slopes, axis=0)
+    basis, parts, _ = np.linalg.svd(slopes[:, sizes > 0.0] / sizes[sizes > 0.0], full_matrices=False)
+    return np.asarray(errors[:, None] * basis[:, parts > _SILENT * parts[0]])
+
+
+def _restriction(observations: Observations, directions: FloatArray) -> float:
+    """Return log det X^T C^{-1} X: scatter that curves follow is none that was found small."""
+    whitened = observations.whiten(directions.T).T
+    return 2.0 * float(np.log(np.abs(np.diagonal(np.linalg.qr(whitened)[1]))).sum())
 
 
 def _misfits_within(rise: float, trials: list[_Trial], known: float) -> float:
@@ -162,6 +186,8 @@ class _Trial:
         Fresh fraction, if held.
     shares : list of float
         Likeliest fresh fractions of the given sampler in one trial after the other.
+    restriction : float
+        log det X^T C^{-1} X of what rates and plateaus follow.
     minima : dict of str to Minimum
         Fits so far.
     rough : float or None
@@ -172,6 +198,7 @@ class _Trial:
     models: Sequence[RoundModel]
     fresh: float | None
     shares: list[float]
+    restriction: float
     minima: dict[str, Minimum] = field(default_factory=dict)
     rough: float | None = None
     offsets: dict[str, float] = field(init=False)
@@ -179,7 +206,8 @@ class _Trial:
 
     def __post_init__(self) -> None:
         observations = self.sets.observations
-        volume, price = observations.log_determinant, float(np.log(observations.count))
+        volume = observations.log_determinant + self.restriction
+        price = float(np.log(observations.count))
         self.offsets = {
             model.name: volume + price * Problem(model, observations, self.fresh, {}).count
             for model in self.models
