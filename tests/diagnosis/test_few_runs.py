@@ -43,6 +43,7 @@ def truncated(runs, seed, starts, given, *, proportional=True):
         fresh_fraction=FRESH,
         mechanism="truncation",
         runs=given,
+        noise="independent",
     )
 
 
