@@ -43,7 +43,7 @@ def test_degrees_above_two_are_left_out_where_lower_ones_pass_errors_to_them():
     result = hc.diagnose(hc.measure(data, through, directions=2, degrees=4, training_samples=1000))
     assert {"degree 3", "degree 4"}.isdisjoint(result.observations.names)
     assert "degree 2" in result.observations.names or "follow from the other curves" in result.text
-    assert "lower degrees pass unknown errors to them otherwise: degree 3, degree 4." in result.text
+    assert "so that all else is said of the other curves: degree 3, degree 4." in result.text
     plain = channel_history(data, fresh_fraction=0.2, time=0.05, rounds=6, samples=1000, rng=rng)
     stopped = hc.diagnose(hc.measure(data, plain, directions=2, degrees=4, training_samples=1000))
     assert {"degree 3", "degree 4"} <= set(stopped.observations.names)
