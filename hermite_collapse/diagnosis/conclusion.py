@@ -42,8 +42,7 @@ def concluded(
         general = fit(AffineModel(), observations)
         free = 2 + len(observations.free_starts) // len(observations.degrees)
         observations = observations.with_scatter(estimated_scatter(observations, general.predicted, free))
-    fits = {model.name: fit(model, observations, fresh_fraction=fresh) for model in models}
-    fits = {model.name: judged(fits[model.name], model, observations, fresh) for model in models}
+    fits = {model.name: judged(model, observations, fresh) for model in models}
     for name, one in (stated or {}).items():
         if fits[name].is_rejected:
             fits[name] = fits[name].replace(chi_square=one.chi_square, p_value=one.p_value)
@@ -70,10 +69,9 @@ def concluded(
     )
 
 
-def judged(
-    one: MechanismFit, model: RoundModel, observations: Observations, fresh: float | None
-) -> MechanismFit:
-    """Return a fit by the errors of its own rounds where it is rejected, held to their scatter, with limits."""
+def judged(model: RoundModel, observations: Observations, fresh: float | None) -> MechanismFit:
+    """Return a fit, by the errors of its own rounds where it is rejected, held to their scatter, with limits."""
+    one = fit(model, observations, fresh_fraction=fresh)
     one, fitted = fit_of_own_rounds(one, model, observations, fresh)
     one = held_to_scatter(one, model, fitted, fresh)
     return with_limits(one, model, fitted, fresh) if one.is_accepted else one

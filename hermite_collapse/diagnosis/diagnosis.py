@@ -26,7 +26,7 @@ from ..storage.curves import Curve
 from .affine_models import TruncationModel
 from .arguments import is_of_unknown_kind, kind_of, models_of, none_of, truncation_of, unknown_kind
 from .changing_truncation import scheduled_of
-from .conclusion import concluded
+from .conclusion import concluded, judged
 from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import PROFILE_RISE
 from .gathering import KINDS, from_arrays
@@ -239,9 +239,8 @@ def diagnose(
     else:
         moderated = with_runs(exact, np.array(float(few))).replace(runs=None)
         moderated = with_printed_digits(moderated, stated, curve)
-        diagnosis = conclude(
-            moderated, models, fresh, concluded(observations, models, fresh).fits_by_mechanism
-        )
+        by_stated = {model.name: judged(model, observations, fresh) for model in models}
+        diagnosis = conclude(moderated, models, fresh, by_stated)
         diagnosis = diagnosis.replace(text=f"{diagnosis.text} {on_apparent_runs(few)}")
     trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
     remarks: list[str] = []
@@ -286,7 +285,7 @@ def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
     """
     if diagnosis.verdict in (IDENTIFIED, REJECTED):
         text = f"Undetermined: {trend.text[0].lower()}{trend.text[1:]}"
-        return diagnosis.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+        return diagnosis.undetermined(text)
     return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
 
 
@@ -347,5 +346,4 @@ def _of_any_training_size(
     text = of_training_sets(mildest, other.fits_by_mechanism, fits, rescued, diagnosis.verdict == REJECTED)
     if diagnosis.verdict != REJECTED:
         return other.replace(text=f"{other.text} {text}"), trend
-    other = other.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
-    return other, trend
+    return other.undetermined(text), trend

@@ -221,10 +221,7 @@ def _is_lost(parameter: Parameter, value: float, error: float) -> bool:
 
 def _propagated(problem: Problem, x: FloatArray, covariance: FloatArray) -> FloatArray:
     """Return standard errors of plateaus and contractions, one after the other, shape (2 m,)."""
-    steps = problem.steps(x)
-    points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
-    ahead, behind = np.split(np.concatenate(problem.long_run(points), axis=1), 2)
-    slope = ((ahead - behind) / (2.0 * steps[:, None])).T
+    slope = problem.derivatives(lambda points: np.concatenate(problem.long_run(points), axis=1), x)
     finite = np.where(np.isfinite(covariance), covariance, 0.0)
     unknown: BoolArray = np.isinf(np.diagonal(covariance)) & (np.abs(slope) > 1e-9).any(axis=0)
     error = np.sqrt(np.maximum(np.einsum("mi,ij,mj->m", slope, finite, slope), 0.0))

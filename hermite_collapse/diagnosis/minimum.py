@@ -9,6 +9,7 @@ grid point is where the search begins.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,11 +78,18 @@ class Problem:
         scale = np.where(np.isfinite(high - low), np.minimum(high - low, 1.0), np.abs(x))
         return np.asarray(_STEP * np.maximum(np.minimum(scale, np.maximum(np.abs(x), 1e-3)), 1e-6))
 
-    def jacobian(self, x: FloatArray) -> FloatArray:
+    def entries(self, x: FloatArray) -> FloatArray:
+        """Return predictions of the entries that are fitted, (s, N)."""
+        return self.predict(x)[:, self.observations.used]
+
+    def derivatives(self, function: Callable[[FloatArray], FloatArray], x: FloatArray) -> FloatArray:
+        """Return derivatives (N, p) of a function of parameters (s, p) -> (s, N), by central differences."""
         steps = self.steps(x)
-        points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
-        ahead, behind = np.split(self.observations.whiten(self.predict(points)[:, self.observations.used]), 2)
+        ahead, behind = np.split(function(np.concatenate([x + np.diag(steps), x - np.diag(steps)])), 2)
         return np.asarray(((ahead - behind) / (2.0 * steps[:, None])).T)
+
+    def jacobian(self, x: FloatArray) -> FloatArray:
+        return self.derivatives(lambda points: self.observations.whiten(self.entries(points)), x)
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         parameters = [self.parameters[k] for k in self.free]

@@ -19,12 +19,11 @@ import numpy as np
 from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
 from ..core.value import Value
-from .accumulated import REPLACE, accumulated_sums
 from .affine_models import ScoreErrorModel
 from .fitting import PROFILE_RISE, MechanismFit, fit
 from .observations import VARIANCE, Observations
 from .passed_noise import covariances, noise_of_rounds, with_noise
-from .round_models import geometric
+from .round_models import sums_of
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
 
 _STEP_OF_RATIOS = 4.0
@@ -130,24 +129,21 @@ def with_followed_noise(
     """Return curves with a noise whose rates are those of the law of most mechanisms, if it describes the curves."""
     if likelihood.noise.name == INDEPENDENT:
         return observations
-    current = with_noise(likelihood.noise, likelihood.kappa, likelihood.predicted, observations)
+    noise = likelihood.noise
+    current = with_noise(noise, likelihood.kappa, likelihood.predicted, observations)
     for _ in range(_PASSES if _GENERAL.speaks_of(observations) else 0):
         one = fit(_GENERAL, current, fresh_fraction=fresh)
         if one.is_rejected:
             break
-        current = noise_of_rounds(one, current)
-        if likelihood.noise.ratio > 0.0:
-            current = noise_of_rounds(one, current.replace(noise=_likeliest_size(one, current, observations)))
+        if noise.ratio > 0.0 and np.isfinite(one.contraction).all():
+            noise = _of_likeliest_ratio(noise, one, observations)
+        current = noise_of_rounds(one, current.replace(noise=noise))
     return current
 
 
-def _likeliest_size(one: MechanismFit, current: Observations, stated: Observations) -> RoundNoise:
+def _of_likeliest_ratio(noise: RoundNoise, one: MechanismFit, stated: Observations) -> RoundNoise:
     """Return noise of the likeliest ratio at the rates of a fit."""
     from scipy.optimize import minimize_scalar
-
-    noise = current.noise
-    if noise is None or not np.isfinite(one.contraction).all():
-        return noise or RoundNoise(INDEPENDENT, stated.covariance)
 
     def misfit(logarithm: float) -> float:
         tried = noise.replace(ratio=float(np.exp(logarithm)))
@@ -236,11 +232,7 @@ def _are_shared(curves: Sequence[_Curve]) -> bool:
             largest = min(float(squares.max() / squares.sum()), 1.0)
             tail = betainc(0.5 * (one.freedom - 1), 0.5, 1.0 - largest)
             logarithms.append(np.log(np.clip(len(squares) * tail, 1e-300, 1.0)))
-    return (
-        chi_square_p_value(-2.0 * float(sum(logarithms)), 2 * len(logarithms)) >= _TAIL
-        if logarithms
-        else True
-    )
+    return not logarithms or chi_square_p_value(-2.0 * float(sum(logarithms)), 2 * len(logarithms)) >= _TAIL
 
 
 class _Curve(NamedTuple):
@@ -282,24 +274,18 @@ def _profile(
 
     Of what start and step do not follow, nor, where so asked, the factor.
     """
-    rounds, used = observations.rounds, observations.used[:, column]
     start = observations.starts[column]
-    columns = [_sums(rates, observations)]
+    columns = [sums_of(rates[:, None], observations)[:, :, 0]]
     if np.isnan(start):
         columns.append(np.ones_like(columns[0]))
     if with_rate:
         low = np.maximum(rates - _STEP, 0.0)
-        columns.append(_sums(rates + _STEP, observations) - _sums(low, observations))
+        ahead, behind = (sums_of(one[:, None], observations)[:, :, 0] for one in (rates + _STEP, low))
+        columns.append(ahead - behind)
     design = np.stack(columns, axis=2)
     offset = 0.0 if np.isnan(start) else start
-    later = covariances(noise, rates, about, observations, column)
-    rows = np.flatnonzero(used)
-    is_later = rounds[rows] > 0.0
-    covariance = np.zeros((len(rates), len(rows), len(rows)))
-    entries = np.nonzero(observations.used)[1] == column
-    covariance[:] = np.diag(noise.stated[entries])
-    after = np.flatnonzero(is_later)
-    covariance[:, after[:, None], after] = later
+    covariance = covariances(noise, rates, about, observations, column)
+    rows = np.flatnonzero(observations.used[:, column])
     scale = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     factor = np.linalg.cholesky(covariance / scale[:, :, None] / scale[:, None, :])
     basis, sizes, turns = np.linalg.svd(design[:, rows], full_matrices=False)
@@ -322,10 +308,3 @@ def _profile(
     weights = np.linalg.solve(triangle + untold, along[:, :, None])[:, :, 0] / np.where(is_told, sizes, 1.0)
     curves = offset + np.einsum("grk,gjk,gj->gr", design, np.swapaxes(turns, 1, 2), weights)
     return np.sum(residuals**2, axis=1) + determinant, residuals, curves
-
-
-def _sums(rates: FloatArray, observations: Observations) -> FloatArray:
-    """Return G (g, r) of factors of a round (g,)."""
-    if observations.regime == REPLACE:
-        return geometric(rates[:, None], observations.rounds)[1][:, :, 0]
-    return accumulated_sums(rates[:, None], observations.rounds, observations.regime)[:, :, 0]

@@ -44,6 +44,12 @@ def words(noise: RoundNoise, observations: Observations) -> str:
     }[noise.name]
 
 
+def words_of(observations: Observations) -> str:
+    """Return the same of curves with a noise, or with independent errors."""
+    noise = observations.noise
+    return words(RoundNoise(INDEPENDENT, observations.variances) if noise is None else noise, observations)
+
+
 def _samples(noise: RoundNoise, observations: Observations) -> float | None:
     """Return T of 2 v^2 / T for variances, None where a curve is none."""
     rows, columns = np.nonzero(observations.used)
@@ -57,7 +63,7 @@ def _samples(noise: RoundNoise, observations: Observations) -> float | None:
 def covariances(
     noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations, column: int
 ) -> FloatArray:
-    """Return covariances of a curve's fitted entries after round 0, shape (g, n, n).
+    """Return covariances of a curve's fitted entries, shape (g, n, n); round 0 is apart.
 
     Parameters
     ----------
@@ -69,10 +75,26 @@ def covariances(
     observations : Observations
     column : int
     """
-    later, rounds = _entries(observations, column)
-    own = noise.stated[later]
-    if noise.name == INDEPENDENT:
-        return np.broadcast_to(np.diag(own), (np.shape(kappa)[-1], len(own), len(own)))
+    own = noise.stated[_entries(observations, column)]
+    rounds = observations.rounds[observations.used[:, column]].astype(np.int64)
+    later = np.flatnonzero(rounds > 0)
+    covariance = np.tile(np.diag(own), (np.shape(kappa)[-1], 1, 1))
+    if noise.name != INDEPENDENT and len(later):
+        joint = _of_later_rounds(noise, own[later], rounds[later], kappa, predicted, observations, column)
+        covariance[:, later[:, None], later] = joint
+    return covariance
+
+
+def _of_later_rounds(
+    noise: RoundNoise,
+    own: FloatArray,
+    rounds: IntArray,
+    kappa: FloatArray,
+    predicted: FloatArray,
+    observations: Observations,
+    column: int,
+) -> FloatArray:
+    """Return covariances of entries of rounds >= 1 whose stated variances are `own`."""
     sizes = np.ones(observations.last)
     if observations.degrees[column] == VARIANCE:
         order = np.argsort(observations.rounds)
@@ -94,23 +116,20 @@ def covariances(
     return np.asarray((1.0 - noise.ratio) * np.diag(own) + joint * scale[:, :, None] * scale[:, None, :])
 
 
-def _entries(observations: Observations, column: int) -> tuple[IntArray, IntArray]:
-    """Return which of all fitted entries a curve has after round 0, and their rounds."""
-    rows, columns = np.nonzero(observations.used)
-    later = np.flatnonzero((columns == column) & (observations.rounds[rows] > 0.0))
-    return later, observations.rounds[rows[later]].astype(np.int64)
+def _entries(observations: Observations, column: int) -> IntArray:
+    """Return which of all fitted entries are those of a curve."""
+    return np.flatnonzero(np.nonzero(observations.used)[1] == column)
 
 
 def with_noise(
     noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations
 ) -> Observations:
     """Return curves with noise of rounds, at factors of a round (m,) or (last, m) and curves (r, m)."""
-    covariance = np.diag(noise.stated)
+    covariance = np.zeros((len(noise.stated),) * 2)
     for j in range(len(observations.names)):
-        later, _ = _entries(observations, j)
-        if len(later):
-            block = covariances(noise, kappa[..., j : j + 1], predicted[:, j], observations, j)
-            covariance[np.ix_(later, later)] = block[0]
+        own = _entries(observations, j)
+        block = covariances(noise, kappa[..., j : j + 1], predicted[:, j], observations, j)
+        covariance[np.ix_(own, own)] = block[0]
     return observations.replace(covariance=covariance, noise=noise)
 
 

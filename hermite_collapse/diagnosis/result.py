@@ -56,6 +56,10 @@ class Diagnosis(Displayed, Value):
     is_regime_open: bool = False
     apparent_runs: int | None = None
 
+    def undetermined(self, text: str) -> Diagnosis:
+        """Return a diagnosis that concludes nothing, and says so in a text."""
+        return self.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+
     @property
     def fits(self) -> bool | None:
         """True if something explains the curves, False if everything is rejected, None if undetermined."""

@@ -27,9 +27,7 @@ _PASSES = 3
 _KNOWN = 0.1  # standard error of a fresh fraction that the curves say by themselves
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.27, 0.35, 0.45, 0.6, 0.8, 0.95)
 _FARTHEST = 3.0  # ratio of a value and its fit up to which the noise goes with the fit
-_NOT_FOLLOWED = (
-    40.0  # -2 log likelihood above the least from which a fresh fraction is not followed any further
-)
+_NOT_FOLLOWED = 40.0  # -2 log likelihood above the least from which a fresh fraction is followed no further
 _PLAUSIBLE = 1e-3  # p-value below which the covariance keeps to the measured values
 _GENERAL = ScoreErrorModel()
 

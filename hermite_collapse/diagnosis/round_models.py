@@ -128,6 +128,13 @@ def geometric(kappa: FloatArray, rounds: FloatArray) -> tuple[FloatArray, FloatA
     return power, np.where(base == 1.0, powers, sums)
 
 
+def sums_of(kappa: FloatArray, observations: Observations) -> FloatArray:
+    """Return G_i (s, r, m) of kappa (s, m), in the regime of the curves."""
+    if observations.regime == REPLACE:
+        return geometric(kappa, observations.rounds)[1]
+    return accumulated_sums(kappa, observations.rounds, observations.regime)
+
+
 class AffineModel(RoundModel):
     """Every column at its own rate to its own plateau."""
 
@@ -148,11 +155,8 @@ class AffineModel(RoundModel):
     ) -> FloatArray:
         columns = len(observations.degrees)
         kappa = own[:, :columns]
-        if observations.regime == REPLACE:
-            _, sums = geometric(kappa, observations.rounds)
-        else:
-            sums = accumulated_sums(kappa, observations.rounds, observations.regime)
-        return starts[:, None, :] + own[:, None, columns:] * sums ** _orders(observations)
+        sums = sums_of(kappa, observations) ** _orders(observations)
+        return starts[:, None, :] + own[:, None, columns:] * sums
 
     def long_run(
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations

@@ -143,10 +143,7 @@ def _directions(observations: Observations) -> FloatArray:
     """Return what rates, plateaus and starts follow of all entries, one direction a column, shape (N, p)."""
     one = minimum(AffineModel(), observations)
     errors = np.sqrt(observations.variances)
-    steps = one.problem.steps(one.x)
-    points = np.concatenate([one.x + np.diag(steps), one.x - np.diag(steps)])
-    ahead, behind = np.split(one.problem.predict(points)[:, observations.used], 2)
-    slopes = ((ahead - behind) / errors).T
+    slopes = one.problem.derivatives(one.problem.entries, one.x) / errors[:, None]
     sizes = np.linalg.norm(slopes, axis=0)
     basis, parts, _ = np.linalg.svd(slopes[:, sizes > 0.0] / sizes[sizes > 0.0], full_matrices=False)
     return np.asarray(errors[:, None] * basis[:, parts > _SILENT * parts[0]])

@@ -16,10 +16,10 @@ from .conclusion import concluded, judged
 from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
 from .noise_likelihood import Likelihood, kinds_of_noise, likelihoods, possible, with_followed_noise
 from .observations import Observations
-from .passed_noise import may_pass_noise, words
+from .passed_noise import may_pass_noise, words, words_of
 from .result import Diagnosis
 from .round_models import CONTAINED_IN, RoundModel
-from .round_noise import INDEPENDENT, OWN_SAMPLES, RoundNoise
+from .round_noise import INDEPENDENT, OWN_SAMPLES
 from .sentences import listing, parameters
 from .trends import trend_of
 from .verdict import IDENTIFIED, REJECTED, UNDETERMINED
@@ -29,6 +29,7 @@ _LARGER = 1.5
 _SLACK = 3.0
 """Of a bound by the common covariance, for that of a mechanism's own rounds."""
 _DECIDES = "how errors of different rounds belong together is not said, and decides."
+_NOR_WITH_NOISE = "Everything is rejected where rounds pass their noise on to later ones, too."
 _OPTION = "say which it is (noise, --noise)"
 
 
@@ -65,13 +66,10 @@ def concluded_with_noise(
     what = words(likeliest.noise, observations)
     if other.verdict == IDENTIFIED and other.leading.name not in diagnosis.accepted:
         one, held = other.leading, diagnosis.fits_by_mechanism[other.leading.name]
-        other = other.replace(
-            verdict=UNDETERMINED,
-            fresh_fraction=None,
-            truncation_time=None,
-            text=f"Undetermined: {_DECIDES} If they are independent, {one.title} is rejected "
+        other = other.undetermined(
+            f"Undetermined: {_DECIDES} If they are independent, {one.title} is rejected "
             f"({p_equals(held.p_value)}); if {what}, which is likelier, it explains the curves ({parameters(one)}, "
-            f"{p_equals(one.p_value)}): {_OPTION}.",
+            f"{p_equals(one.p_value)}): {_OPTION}."
         )
     else:
         why = (
@@ -90,8 +88,10 @@ def _with_all(
     models: list[RoundModel],
     fresh: float | None,
 ) -> Diagnosis:
-    is_silent = diagnosis.observations.noise is None
+    is_silent = diagnosis.observations.noise is None and diagnosis.verdict != UNDETERMINED
     for one in others:
+        if not is_silent and not any(each.is_rejected for each in diagnosis.fits_by_mechanism.values()):
+            break
         followed = with_followed_noise(one, observations, fresh)
         before = diagnosis
         diagnosis = _with_rescued(diagnosis, followed, models, fresh)
@@ -106,21 +106,18 @@ def _with_larger_errors(
 ) -> Diagnosis:
     """Return a diagnosis by independent errors that says how much larger another noise makes errors."""
     leading = diagnosis.leading
-    one = fit(
-        next(model for model in models if model.name == leading.name), observations, fresh_fraction=fresh
+    model = next(model for model in models if model.name == leading.name)
+    before, after = (
+        np.concatenate([[error for _, error in one.fitted.values()], one.plateau_error])
+        for one in (leading, fit(model, observations, fresh_fraction=fresh))
     )
-    errors = [
-        np.concatenate([[error for _, error in each.fitted.values()], each.plateau_error])
-        for each in (leading, one)
-    ]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = errors[1] / errors[0]
+        ratios = after / before
     largest = float(np.max(ratios, where=np.isfinite(ratios), initial=0.0))
-    noise = observations.noise
-    if diagnosis.verdict == UNDETERMINED or noise is None or largest < _LARGER:
+    if largest < _LARGER:
         return diagnosis
     return diagnosis.replace(
-        text=f"{diagnosis.text} Errors of different rounds were taken as independent; if {words(noise, observations)}, "
+        text=f"{diagnosis.text} Errors of different rounds were taken as independent; if {words_of(observations)}, "
         f"errors above are up to {significant(largest, 2)} times as large: {_OPTION}."
     )
 
@@ -136,30 +133,23 @@ def _with_rescued(
             known.is_rejected
             and chi_square_p_value(known.chi_square / largest, known.freedom) >= REJECTED_BELOW
         ):
-            one = judged(fit(model, observations, fresh_fraction=fresh), model, observations, fresh)
+            one = judged(model, observations, fresh)
             if one.is_accepted:
                 rescued[model.name] = one
     if not rescued:
         return base
-    noise = observations.noise
-    what = words(noise or RoundNoise(INDEPENDENT, observations.covariance), observations)
     named = listing(f"{one.title} ({p_equals(one.p_value)})" for one in rescued.values())
     fits = base.fits_by_mechanism | rescued
     base = base.replace(
         accepted=tuple(name for name, one in fits.items() if one.is_accepted), fits_by_mechanism=fits
     )
-    otherwise = (
-        f"if {what}, which residuals do not contradict, {named} {'is' if len(rescued) == 1 else 'are'} not"
-    )
+    are = "is" if len(rescued) == 1 else "are"
+    otherwise = f"if {words_of(observations)}, which residuals do not contradict, {named} {are} not"
     if base.verdict == IDENTIFIED and rescued.keys() - set(CONTAINED_IN[base.leading.name]):
-        one, held = base.leading, base.observations.noise
-        assumed = words(held or RoundNoise(INDEPENDENT, base.observations.covariance), base.observations)
-        return base.replace(
-            verdict=UNDETERMINED,
-            fresh_fraction=None,
-            truncation_time=None,
-            text=f"Undetermined: {_DECIDES} If {assumed}, {one.title} explains the curves ({parameters(one)}, "
-            f"{p_equals(one.p_value)}) and others are rejected; {otherwise}: {_OPTION}.",
+        one = base.leading
+        return base.undetermined(
+            f"Undetermined: {_DECIDES} If {words_of(base.observations)}, {one.title} explains the curves "
+            f"({parameters(one)}, {p_equals(one.p_value)}) and others are rejected; {otherwise}: {_OPTION}."
         )
     ending = "" if _OPTION in base.text else f": {_OPTION}"
     return base.replace(text=f"{base.text} This is so with these errors; {otherwise} rejected{ending}.")
@@ -185,16 +175,10 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
         return diagnosis.replace(text=f"{diagnosis.text} {_NOR_WITH_NOISE}")
     _, likelihood, other = mildest
     what = words(likelihood.noise, diagnosis.observations)
-    return other.replace(
-        verdict=UNDETERMINED,
-        fresh_fraction=None,
-        truncation_time=None,
-        text=f"Undetermined: {_DECIDES} If they are independent, everything is rejected; if {what}, which the scatter "
-        f"does not contradict, {_described(other)}: {_OPTION}.",
+    return other.undetermined(
+        f"Undetermined: {_DECIDES} If they are independent, everything is rejected; if {what}, which the scatter does "
+        f"not contradict, {_described(other)}: {_OPTION}."
     )
-
-
-_NOR_WITH_NOISE = "Everything is rejected where rounds pass their noise on to later ones, too."
 
 
 def _described(other: Diagnosis) -> str:

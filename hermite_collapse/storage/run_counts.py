@@ -245,7 +245,7 @@ def _count(cell: str, name: str, row: int, argument: str, *, is_needed: bool) ->
     is_count = 1.0 <= value <= MOST_RUNS and value == round(value)
     if math.isnan(value) or not (is_count or is_needed):
         return None
-    if not (1.0 <= value <= MOST_RUNS and value == round(value)):
+    if not is_count:
         raise InputError(
             f"{argument} must have numbers of runs within 1 and {MOST_RUNS:g} in {name!r}, got {cell.strip()!r} in row "
             f"{row + 1}: leave it out with --columns '{name}=ignore' if it counts something else."

@@ -8,8 +8,8 @@ from scipy.special import polygamma
 
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.few_runs import with_runs
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.printed_errors import with_printed_digits
+from tests.diagnosis.observed_arrays import observed
 
 UNIT = 0.01
 ROUNDS = 10
@@ -25,25 +25,16 @@ def printed(path, values, errors, digits=2):
     return hc.read_curve(path)
 
 
-def observed(curve):
-    return from_arrays(
-        curve.values,
-        kind="factors",
-        degrees=curve.degrees,
-        rounds=curve.rounds,
-        standard_errors=curve.standard_errors,
-        covariance=None,
-        data=None,
-        data_errors=None,
-        names=curve.names,
-    )
+def of_table(curve):
+    told = {"kind": "factors", "degrees": curve.degrees, "rounds": curve.rounds, "names": curve.names}
+    return observed(curve.values, curve.standard_errors, **told)
 
 
 def test_what_digits_leave_open(tmp_path):
     errors = np.full((3, 2), 0.02)
     errors[:, 1] = (0.01, 0.01, 0.03)
     curve = printed(tmp_path / "c.csv", np.full((3, 2), 0.5), errors)
-    stated = observed(curve)
+    stated = of_table(curve)
     found = with_printed_digits(stated, stated, curve)
     np.testing.assert_allclose(found.covariance, errors.ravel() ** 2 + UNIT**2 / 12.0, rtol=1e-12)
     assert found.are_rounded and len(set(found.error_groups[[0, 2, 4]])) == 1
@@ -56,7 +47,7 @@ def test_what_digits_leave_open(tmp_path):
 def test_what_is_known_otherwise(tmp_path):
     values, errors = np.full((6, 2), 0.5), np.tile([[0.02, 0.01], [0.01, 0.03]], (3, 1))
     curve = printed(tmp_path / "c.csv", values, errors)
-    stated = observed(curve)
+    stated = of_table(curve)
     for runs in (np.array(3.0), np.array(np.inf)):  # few runs are as rough, exact errors are not
         known = with_runs(stated, runs)
         found = with_printed_digits(known, stated, curve)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.proportional_errors import with_errors_of_a_fit
+from tests.diagnosis.observed_arrays import observed
 
 STARTS, SLOPE, FRESH, ROUNDS = np.array([0.6, 0.05]), float(np.exp(-0.05)), 0.25, 10
 
@@ -21,11 +21,6 @@ def history(seed, training):
     errors = np.sqrt(2.0 / training) * np.array(values)
     errors[0] = 0.0
     return np.array(values), errors
-
-
-def observed(values, errors):
-    nothing = dict.fromkeys(("degrees", "rounds", "covariance", "data", "data_errors", "names"))
-    return from_arrays(values, kind="variances", standard_errors=errors, **nothing)
 
 
 def test_small_training_sets_are_not_read_low():
@@ -70,6 +65,5 @@ def test_other_errors_stay():
     ):
         assert with_errors_of_a_fit(one) is one
     factors = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
-    nothing = dict.fromkeys(("rounds", "covariance", "data", "data_errors", "names"))
-    one = from_arrays(factors, kind="factors", degrees=None, standard_errors=0.1 * factors, **nothing)
+    one = observed(factors, 0.1 * factors, kind="factors")
     assert with_errors_of_a_fit(one) is one

@@ -8,11 +8,11 @@ from scipy.stats import multivariate_normal
 
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.accumulated import passed_on
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.noise_likelihood import likelihoods, possible
 from hermite_collapse.diagnosis.passed_noise import with_noise
 from hermite_collapse.diagnosis.round_noise import NOISE, RoundNoise
 from hermite_collapse.recursion import regimes
+from tests.diagnosis.observed_arrays import observed
 
 STARTS, TIME, ROUNDS = np.array([0.6, 0.05]), 0.05, 10
 SLOPE = float(np.exp(-TIME))
@@ -47,11 +47,6 @@ def table(kind, fresh, seed, *, training=2000):
         return values, errors, 1
     errors = np.sqrt(2.0 / 20_000) * values
     return values + errors * rng.standard_normal(values.shape), errors, 1
-
-
-def observed(values, errors, **more):
-    told = {"kind": "variances", "degrees": None, "rounds": None, "covariance": None, "data": None}
-    return from_arrays(values, standard_errors=errors, data_errors=None, names=None, **(told | more))
 
 
 @pytest.mark.parametrize("regime", regimes.NAMES)

@@ -32,10 +32,8 @@ from .matrix_rounds import Law, MatrixRounds, Trained, law_of
 
 _SHARES = (0.02, 0.1, 0.25, 0.45, 0.7)
 _ACCURACY = 5e-3  # of the likeliest fresh fraction, below its error
-_ASIDE, _FARTHEST = (
-    0.02,
-    3.0,
-)  # from a fresh fraction to those beside it, and steps to which their parabola serves
+_ASIDE = 0.02  # from a fresh fraction to those beside it, whose parabola leads on
+_FARTHEST = 3.0  # such steps
 
 
 class _Rounds(NamedTuple):
