@@ -22,13 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..core.types import FloatArray
 from .affine_models import ScoreErrorModel
-from .fitting import MechanismFit, fit
+from .fitting import MechanismFit
+from .minimum import minimum
 from .observations import VARIANCE, Observations
 from .round_models import CONTAINED_IN, Parameter
 
@@ -141,17 +143,18 @@ def separation(
     fresh = general.parameters["fresh_fraction"]
     held = None if fresh is None or "fresh_fraction" in general.fitted else fresh.value
     means = {f"offset of {observations.names[j]}": 0.0 for j in np.flatnonzero(observations.degrees == 1)}
-    least = fit(ScoreErrorModel(), observations, fresh_fraction=held, fixed=means).chi_square
+    least = minimum(ScoreErrorModel(), observations, fresh_fraction=held, fixed=means).chi_square
 
-    def chi_square(tie: Tie, ratio: float, curves: Observations = observations) -> float:
-        return fit(NeighbourModel(tie, ratio), curves, fresh_fraction=held, fixed=means).chi_square
+    def least_of(curves: Observations, tie: Tie, ratio: float) -> float:
+        return minimum(NeighbourModel(tie, ratio), curves, fresh_fraction=held, fixed=means).chi_square
 
+    chi_square = cache(partial(least_of, observations))  # roots begin where rises were asked for
     lines = [(tie, side * LARGEST_PART) for tie in ties for side in tie.sides]
     at_zero = {tie: chi_square(tie, 0.0) for tie in ties}
     rises = {line: chi_square(*line) - at_zero[line[0]] for line in lines}
     is_told = all(rise > max(0.0, least + _RISE - at_zero[line[0]]) for line, rise in rises.items())
     exact = observations.replace(values=np.where(observations.used, one.predicted, observations.values))
-    power = min(chi_square(*line, exact) - chi_square(line[0], 0.0, exact) for line in lines)
+    power = min(least_of(exact, *line) - least_of(exact, line[0], 0.0) for line in lines)
 
     def bound(tie: Tie, part: float) -> float:
         def excess(size: float) -> float:

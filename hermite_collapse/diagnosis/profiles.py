@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
-from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
+from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit
+from .minimum import minimum
 from .observations import Observations
 from .round_models import Parameter, RoundModel
 
@@ -39,8 +41,9 @@ def _limit(
     """Return where the profile crosses its level above the fitted value, None where it does not."""
     from scipy.optimize import brentq
 
+    @cache
     def excess(at: float) -> float:
-        held = fit(model, observations, fresh_fraction=fresh_fraction, fixed={parameter.name: at})
+        held = minimum(model, observations, fresh_fraction=fresh_fraction, fixed={parameter.name: at})
         # The root of the rise is nearly straight.
         return float(max(held.chi_square - one.chi_square, 0.0) ** 0.5 - PROFILE_RISE**0.5)
 

@@ -115,17 +115,19 @@ class RoundModel(ABC):
 
 def geometric(kappa: FloatArray, rounds: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return kappa^i and its sum G_i = (1 - kappa^i)/(1 - kappa), (s, r, m) for kappa (s, m)."""
-    base = kappa[:, None, :]
-    powers = rounds[None, :, None]
-    sign = np.where((base < 0) & (powers % 2 == 1), -1.0, 1.0)
-    log = np.log(np.maximum(np.abs(base), _SMALLEST))
+    base, powers = kappa[:, None, :], rounds[None, :, None]
     # No curve grows so far; a search that tries it must come back.
-    exponent = np.minimum(powers * log, _LARGEST_EXPONENT)
-    power = np.where(powers == 0.0, 1.0, np.where(base == 0.0, 0.0, np.exp(exponent) * sign))
-    near = np.abs(base - 1.0) < 0.5
-    below = np.where(base == 1.0, 1.0, 1.0 - base)
-    sums = np.where(near, -np.expm1(np.where(near, exponent, 0.0)), 1.0 - power) / below
-    return power, np.where(base == 1.0, powers, sums)
+    exponent = np.minimum(powers * np.log(np.maximum(np.abs(base), _SMALLEST)), _LARGEST_EXPONENT)
+    power = np.exp(exponent)
+    if (kappa < 0.0).any():
+        power *= np.where((base < 0.0) & (powers % 2 == 1), -1.0, 1.0)
+    power = np.where(base == 0.0, 0.0, power)
+    power[:, rounds == 0.0] = 1.0
+    below = 1.0 - base
+    is_one = below == 0.0
+    sums = 1.0 - power
+    np.negative(np.expm1(exponent), out=sums, where=np.abs(below) < 0.5)
+    return power, np.where(is_one, powers, sums / np.where(is_one, 1.0, below))
 
 
 def sums_of(kappa: FloatArray, observations: Observations) -> FloatArray:
