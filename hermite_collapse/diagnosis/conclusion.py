@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ..core.estimates import Estimate
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
@@ -18,13 +19,40 @@ from .sentences import describe
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, decide
 
 
+class Judged(NamedTuple):
+    """Mechanisms fitted to observations, in the units of the fit.
+
+    Attributes
+    ----------
+    fits : dict of str to MechanismFit
+    observations : Observations
+        What was fitted.
+    still : tuple of str
+        Columns that were left out, since nothing changes in them.
+    """
+
+    fits: dict[str, MechanismFit]
+    observations: Observations
+    still: tuple[str, ...]
+
+
 def concluded(
     observations: Observations,
     models: list[RoundModel],
     fresh: float | None,
     stated: Mapping[str, MechanismFit] | None = None,
 ) -> Diagnosis:
-    """Return what fits to observations say.
+    """Return what fits to observations say, as in `all_judged`."""
+    return told(all_judged(observations, models, fresh, stated))
+
+
+def all_judged(
+    observations: Observations,
+    models: list[RoundModel],
+    fresh: float | None,
+    stated: Mapping[str, MechanismFit] | None = None,
+) -> Judged:
+    """Return every mechanism fitted.
 
     Parameters
     ----------
@@ -46,6 +74,12 @@ def concluded(
     for name, one in (stated or {}).items():
         if fits[name].is_rejected:
             fits[name] = fits[name].replace(chi_square=one.chi_square, p_value=one.p_value)
+    return Judged(fits, observations, still)
+
+
+def told(of: Judged) -> Diagnosis:
+    """Return what may be concluded of fits."""
+    fits, observations, still = of
     decision, units = decide(fits, observations), observations.units
     fits = {name: one.in_units(units) for name, one in fits.items()}
     decision = decision._replace(leading=decision.leading.in_units(units))

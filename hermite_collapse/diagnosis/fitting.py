@@ -7,13 +7,14 @@ profile of chi-square has risen by 3.84.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from ..core.estimates import Estimate
 from ..core.significance import chi_square_p_value
 from ..core.types import BoolArray, FloatArray
-from ..core.value import Value
+from ..core.value import Value, plain
 from .minimum import Minimum, Problem, minimum
 from .observations import Observations
 from .round_models import Parameter, RoundModel
@@ -43,7 +44,8 @@ class MechanismFit(Value):
     p_value : float
         NaN where no standard errors were given, or nothing is left to test.
     plateau, plateau_error, contraction : array, shape (m,)
-        By column: value in the long run, its standard error, and the factor of one round.
+        By column: value in the long run, its standard error (infinite where it may be anywhere), and the factor of one
+        round.
     predicted : array, shape (r, m)
     start : array, shape (m,)
         Values in round 0, fitted or exact.
@@ -93,6 +95,39 @@ class MechanismFit(Value):
             start=self.start * units,
         )
 
+    def with_errors_beside(self, other: MechanismFit) -> MechanismFit:
+        """Return the fit with errors that hold under another covariance of the same curves, too.
+
+        Each is at least the root mean square deviation from the value here that the other fit leaves: its error, and
+        the distance of its value.  What it leaves undetermined is undetermined.
+        """
+        parameters: dict[str, Estimate | None] = {}
+        for name, value in self.parameters.items():
+            beside = other.parameters[name]
+            parameters[name] = (
+                None
+                if value is None or beside is None
+                else value.replace(error=_beside(value.value, value.error, beside.value, beside.error))
+            )
+        limits = {
+            name: (min if name == "samples" else max)(
+                one.limits[name] for one in (self, other) if name in one.limits
+            )
+            for name in self.limits | other.limits
+        }
+        return self.replace(
+            parameters=parameters,
+            limits=limits,
+            plateau_error=_beside(self.plateau, self.plateau_error, other.plateau, other.plateau_error),
+            contraction_error=_beside(
+                self.contraction, self.contraction_error, other.contraction, other.contraction_error
+            ),
+            fitted={
+                name: (value, _beside(value, error, *other.fitted[name]))
+                for name, (value, error) in self.fitted.items()
+            },
+        )
+
     def gain_p_value(self, general: MechanismFit) -> float:
         """Return how likely one that contains this mechanism gains so much on chi-square by its further parameters."""
         gained, more = self.chi_square - general.chi_square, self.freedom - general.freedom
@@ -112,7 +147,7 @@ class MechanismFit(Value):
     def settles(self) -> BoolArray:
         """Whether each column's rate can be told from 1, so that it has a plateau or leaves one, shape (m,)."""
         distance = np.abs(1.0 - self.contraction)
-        known = np.isfinite(self.contraction_error)
+        known = np.isfinite(self.contraction_error) & ~np.isinf(self.plateau_error)
         return (
             known
             & (distance > BORDER_ERRORS * np.where(known, self.contraction_error, 0.0))
@@ -125,6 +160,16 @@ class MechanismFit(Value):
         return self.freedom >= LEAST_FREEDOM and all(
             value is not None for name, value in self.parameters.items() if name not in _BESIDES
         )
+
+
+Number = TypeVar("Number", float, FloatArray)
+
+
+def _beside(value: Number, error: Number, other: Number, other_error: Number) -> Number:
+    """Return an error, or the root mean square deviation from a value that another one leaves, if larger and known."""
+    with np.errstate(invalid="ignore"):
+        deviation = np.hypot(other_error, np.subtract(other, value))
+    return plain(np.fmax(error, deviation))
 
 
 def fit(

@@ -177,10 +177,15 @@ def renewed(observations: Observations) -> Observations:
 
 def possible(tried: Sequence[Likelihood]) -> list[Likelihood]:
     """Return the likeliest of each kind of noise that the curves do not contradict, the likeliest first."""
-    plausible = sorted((one for one in tried if one.is_plausible), key=lambda one: one.misfit)
+    return likely([one for one in tried if one.is_plausible])
+
+
+def likely(tried: Sequence[Likelihood]) -> list[Likelihood]:
+    """Return the likeliest of each kind of noise within reach of the least misfit, the likeliest first."""
+    ordered = sorted(tried, key=lambda one: one.misfit)
     kinds: dict[str, Likelihood] = {}
-    for one in plausible:
-        if one.misfit <= plausible[0].misfit + PROFILE_RISE:
+    for one in ordered:
+        if one.misfit <= ordered[0].misfit + PROFILE_RISE:
             kinds.setdefault(one.noise.name, one)
     return list(kinds.values())
 

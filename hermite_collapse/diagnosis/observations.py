@@ -29,7 +29,7 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from .measuring.measured import Measured
 from .measuring.moments import Moments
-from .round_noise import RoundNoise
+from .round_noise import INDEPENDENT, RoundNoise
 
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
 """What stands for the degree of a column of variances, of distances, of a column that does not say what it is, and of
@@ -96,6 +96,11 @@ class Observations(Value):
     are_rounded: bool = False
     regime: str = "replace"
     noise: RoundNoise | None = None
+
+    @property
+    def kind_of_noise(self) -> str:
+        """Name of the noise that rounds pass on, or of independent errors."""
+        return INDEPENDENT if self.noise is None else self.noise.name
 
     @property
     def are_shapeless(self) -> bool:

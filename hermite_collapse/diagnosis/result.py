@@ -113,7 +113,7 @@ class Diagnosis(Displayed, Value):
         one = self.leading
         span = np.ptp(one.predicted, axis=0)
         low, high = one.predicted.min(axis=0) - 0.01 * span, one.predicted.max(axis=0) + 0.01 * span
-        is_within = (one.plateau >= low) & (one.plateau <= high)
+        is_within = (one.plateau >= low) & (one.plateau <= high) & ~np.isinf(one.plateau_error)
         return (one.settles | is_within) & (not one.is_rejected)
 
     @property

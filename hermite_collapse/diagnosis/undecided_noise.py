@@ -1,28 +1,36 @@
 """What a diagnosis of a table says where nobody says how errors of different rounds belong together.
 
-Independent errors are what a table seems to state.  Where noise that rounds pass on is likelier, it takes their place,
-and what rejects everything holds only if it does so under every noise that is possible.
+Independent errors are what a table seems to state.  Where noise that rounds pass on is likelier, it takes their place.
+What is rejected is so under every noise that is possible, and errors are the largest that one of these leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..core.numbers import p_equals, significant
+from ..core.numbers import p_equals
 from ..core.significance import chi_square_p_value
-from .conclusion import concluded, judged
+from .conclusion import Judged, all_judged, concluded, judged, told
 from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
-from .noise_likelihood import Likelihood, kinds_of_noise, likelihoods, possible, with_followed_noise
+from .noise_likelihood import (
+    Likelihood,
+    kinds_of_noise,
+    likelihoods,
+    likely,
+    possible,
+    with_followed_noise,
+)
 from .observations import Observations
 from .passed_noise import may_pass_noise, words, words_of
+from .profiles import with_limits
 from .result import Diagnosis
 from .round_models import CONTAINED_IN, RoundModel
 from .round_noise import INDEPENDENT, OWN_SAMPLES
 from .sentences import listing, parameters
 from .trends import trend_of
-from .verdict import IDENTIFIED, REJECTED, UNDETERMINED
+from .verdict import IDENTIFIED, REJECTED
 
 _LARGER = 1.5
 """Ratio of errors from which it is said."""
@@ -41,85 +49,108 @@ def concluded_with_noise(
 ) -> Diagnosis:
     """Return what curves say with the likeliest noise of rounds, and what is rejected by every possible one.
 
+    Errors hold for every possible one, too.
+
     Parameters
     ----------
     observations, models, fresh, stated
-        As in `conclusion.concluded`, with independent errors.
+        As in `conclusion.all_judged`, with independent errors.
     """
-    diagnosis = concluded(observations, models, fresh, stated)
+    independent = all_judged(observations, models, fresh, stated)
+    diagnosis = told(independent)
     if diagnosis.verdict == REJECTED or not may_pass_noise(observations, fresh):
         return diagnosis
-    left = possible(likelihoods(observations))
+    tried = likelihoods(observations)
+    left = possible(tried)
     of_runs = OWN_SAMPLES not in kinds_of_noise(observations)
     if of_runs:  # whose part that is passed on may be small
         left.sort(key=lambda one: one.noise.name == INDEPENDENT)
-    others = [one for one in left if one.noise.name != INDEPENDENT]
-    if not others or left[0] is not others[0] or left[0].freedom < LEAST_FREEDOM:
-        return _with_all(diagnosis, others, observations, models, fresh)
+    others = [with_followed_noise(one, observations, fresh) for one in left]
+    beside = [with_followed_noise(one, observations, fresh) for one in likely(tried) if one not in left]
+
+    def by(base: Judged, said: str = "", rescuing: Sequence[Observations] = others) -> Diagnosis:
+        kind = base.observations.kind_of_noise
+        besides = [one for one in others + beside if one.kind_of_noise != kind]
+        rescuing = [one for one in rescuing if one.kind_of_noise != kind]
+        return _with_all_rescued(
+            _with_errors_of_all(base, besides, models, fresh, said), rescuing, models, fresh
+        )
+
+    if not left or left[0].noise.name == INDEPENDENT or left[0].freedom < LEAST_FREEDOM:
+        return by(independent)
     # Trends of a mechanism are not noise.
     if trend_of(diagnosis.fits_by_mechanism, observations, models, fresh) is not None:
-        return diagnosis
-    likeliest = others[0]
-    other = concluded(with_followed_noise(likeliest, observations, fresh), models, fresh, stated)
+        return by(independent, rescuing=())
+    likeliest = all_judged(others[0], models, fresh, stated)
+    other = told(likeliest)
     if other.verdict == REJECTED:
-        return _with_all(diagnosis, others[1:], observations, models, fresh)
-    what = words(likeliest.noise, observations)
-    if other.verdict == IDENTIFIED and other.leading.name not in diagnosis.accepted:
-        one, held = other.leading, diagnosis.fits_by_mechanism[other.leading.name]
+        return by(independent, rescuing=others[1:])
+    what, name = words(left[0].noise, observations), other.leading.name
+    if other.verdict == IDENTIFIED and name not in diagnosis.accepted:
+        one, held = other.leading, diagnosis.fits_by_mechanism[name]
         other = other.undetermined(
             f"Undetermined: {_DECIDES} If they are independent, {one.title} is rejected "
             f"({p_equals(held.p_value)}); if {what}, which is likelier, it explains the curves ({parameters(one)}, "
             f"{p_equals(one.p_value)}): {_OPTION}."
         )
-    else:
-        why = (
-            ", as those of runs do"
-            if of_runs
-            else ", which is likelier than that errors of rounds are independent"
-        )
-        other = other.replace(text=f"{other.text} It was assumed that {what}{why}: {_OPTION}.")
-    return _with_all(other, [one for one in left if one is not likeliest], observations, models, fresh)
+        return _with_all_rescued(other, others[1:], models, fresh)
+    why = "as those of runs do" if of_runs else "which is likelier than that errors of rounds are independent"
+    return by(likeliest, f"It was assumed that {what}, {why}")
 
 
-def _with_all(
-    diagnosis: Diagnosis,
-    others: list[Likelihood],
-    observations: Observations,
+def _with_errors_of_all(
+    base: Judged,
+    others: Sequence[Observations],
     models: list[RoundModel],
     fresh: float | None,
+    said: str,
 ) -> Diagnosis:
-    is_silent = diagnosis.observations.noise is None and diagnosis.verdict != UNDETERMINED
+    """Return what fits say with errors that hold for other noises, too, beginning with what was assumed."""
+    fits, widest = _with_largest_errors(base, others, models, fresh)
+    diagnosis = told(base._replace(fits=fits))
+    if widest is not None:
+        begin = said or f"It was assumed that {words_of(base.observations)}"
+        said = f"{begin}, with errors that hold if {words_of(widest)}, too"
+    return diagnosis.replace(text=f"{diagnosis.text} {said}: {_OPTION}.") if said else diagnosis
+
+
+def _with_all_rescued(
+    diagnosis: Diagnosis, others: Sequence[Observations], models: list[RoundModel], fresh: float | None
+) -> Diagnosis:
     for one in others:
-        if not is_silent and not any(each.is_rejected for each in diagnosis.fits_by_mechanism.values()):
-            break
-        followed = with_followed_noise(one, observations, fresh)
-        before = diagnosis
-        diagnosis = _with_rescued(diagnosis, followed, models, fresh)
-        if is_silent and diagnosis is before:
-            diagnosis = _with_larger_errors(diagnosis, followed, models, fresh)
-        is_silent = is_silent and diagnosis is before
+        if any(each.is_rejected for each in diagnosis.fits_by_mechanism.values()):
+            diagnosis = _with_rescued(diagnosis, one, models, fresh)
     return diagnosis
 
 
-def _with_larger_errors(
-    diagnosis: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
-) -> Diagnosis:
-    """Return a diagnosis by independent errors that says how much larger another noise makes errors."""
-    leading = diagnosis.leading
-    model = next(model for model in models if model.name == leading.name)
-    before, after = (
+def _with_largest_errors(
+    base: Judged, others: Sequence[Observations], models: list[RoundModel], fresh: float | None
+) -> tuple[dict[str, MechanismFit], Observations | None]:
+    """Return fits with the largest errors of several noises, and the noise that makes much larger ones, if one does."""
+    widest, largest, wide = None, _LARGER, dict(base.fits)
+    for model in models:
+        before = base.fits[model.name]
+        if not before.is_accepted:
+            continue
+        for one in others:
+            other = with_limits(fit(model, one, fresh_fraction=fresh), model, one, fresh)
+            wide[model.name] = wide[model.name].with_errors_beside(other)
+            ratio = _growth(before, other)
+            widest, largest = (one, ratio) if ratio > largest else (widest, largest)
+    return wide, widest
+
+
+def _growth(before: MechanismFit, after: MechanismFit) -> float:
+    """Return by how much errors of a fit have grown at most; infinity where one is undetermined since."""
+    if any(value is not None and after.parameters[name] is None for name, value in before.parameters.items()):
+        return np.inf
+    old, new = (
         np.concatenate([[error for _, error in one.fitted.values()], one.plateau_error])
-        for one in (leading, fit(model, observations, fresh_fraction=fresh))
+        for one in (before, after)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = after / before
-    largest = float(np.max(ratios, where=np.isfinite(ratios), initial=0.0))
-    if largest < _LARGER:
-        return diagnosis
-    return diagnosis.replace(
-        text=f"{diagnosis.text} Errors of different rounds were taken as independent; if {words_of(observations)}, "
-        f"errors above are up to {significant(largest, 2)} times as large: {_OPTION}."
-    )
+        ratios = new / old
+    return float(np.max(ratios, where=np.isfinite(ratios), initial=0.0))
 
 
 def _with_rescued(

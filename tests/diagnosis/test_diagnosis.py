@@ -420,7 +420,8 @@ def test_a_blur_that_a_score_error_may_replace_is_not_identified_by_one_curve():
     verdicts = []
     for error in (0.1, 0.002):
         errors = error * curve * (rounds > 0)
-        result = diagnose(curve, kind="variances", standard_errors=errors, fresh_fraction=alpha)
+        told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": alpha}
+        result = diagnose(curve, noise="independent", **told)
         general = result.fits_by_mechanism["score_error"].fitted["slope"]
         verdicts.append((result.verdict, 2.0 * general[1] * start <= added))
     assert verdicts == [("rate_and_plateau", False), ("identified", True)]

@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import hermite_collapse as hc
+from hermite_collapse.core.estimates import Estimate
 from hermite_collapse.diagnosis.accumulated import passed_on
-from hermite_collapse.diagnosis.noise_likelihood import likelihoods, possible
+from hermite_collapse.diagnosis.fitting import MechanismFit
+from hermite_collapse.diagnosis.noise_likelihood import likelihoods, likely, possible
 from hermite_collapse.diagnosis.passed_noise import with_noise
 from hermite_collapse.diagnosis.round_noise import NOISE, RoundNoise
 from hermite_collapse.recursion import regimes
@@ -246,14 +248,58 @@ def test_plateaus_of_mechanisms_that_disagree_are_none():
     assert "mechanisms that are not rejected lead to different plateaus" in result.text
 
 
-def test_how_much_larger_errors_may_be_is_said_of_independent_ones():
-    values, errors, _ = table("independent", 0.25, 9)
+def mechanism_fit(value, error, **arrays):
+    """Return a fit of truncation with one parameter."""
+    estimate = Estimate(value, error, "standard_error", "samples")
+    return MechanismFit(
+        name="truncation",
+        title="truncation",
+        parameters={"truncation_time": estimate},
+        fitted={"truncation_time": (value, error)},
+        **arrays,
+        **dict.fromkeys(("chi_square", "p_value", "freedom", "predicted", "start", "free"), 0),
+    )
+
+
+@pytest.mark.parametrize("kind", ["independent", "own_samples"])
+def test_errors_hold_for_every_noise_that_is_likely(kind):
+    """By fits where each of these is said: no error is smaller than one of theirs, nor than how far they lie away."""
+    values, errors, _ = table(kind, 0.25, 9)
     told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": 0.25}
     result = hc.diagnose(values, **told)
-    ratio = float(result.text.partition("errors above are up to ")[2].split()[0])
-    other = hc.diagnose(values, noise="own_samples", **told)
-    grown = other.fits_by_mechanism["affine"].plateau_error / result.leading.plateau_error
-    assert result.noise == "independent" and ratio >= 1.5 and ratio >= 0.9 * grown.max()
+    likely_kinds = [one.noise.name for one in likely(likelihoods(observed(values, errors)))]
+    assert len(likely_kinds) > 1 and result.noise in likely_kinds
+    for name in result.accepted:
+        one = result.fits_by_mechanism[name]
+        for other in (
+            hc.diagnose(values, noise=noise, **told).fits_by_mechanism[name] for noise in likely_kinds
+        ):
+            deviations = np.hypot(other.plateau_error, other.plateau - one.plateau)
+            assert np.all(one.plateau_error >= 0.99 * deviations)
+            for parameter, estimate in one.parameters.items():
+                if estimate is not None:
+                    beside = other.parameters[parameter]
+                    assert estimate.error >= 0.99 * np.hypot(beside.error, beside.value - estimate.value)
+    alone = hc.diagnose(values, noise=result.noise, **told)
+    if np.any(result.leading.plateau_error > 1.5 * alone.leading.plateau_error):
+        assert "with errors that hold if" in result.text
+
+
+def test_what_a_likely_noise_leaves_undetermined_is_so():
+    """With a limit, the largest of several: errors of one kind alone tell a small truncation from none."""
+    one = dict.fromkeys(("plateau", "plateau_error", "contraction", "contraction_error"), np.zeros(1))
+    narrow = mechanism_fit(0.05, 0.01, **one)
+    wide = mechanism_fit(0.06, 0.04, **one).replace(
+        parameters={"truncation_time": None}, limits={"truncation_time": 0.14}
+    )
+    assert narrow.with_errors_beside(wide).parameters == {"truncation_time": None}
+    assert narrow.with_errors_beside(wide).limits == {"truncation_time": 0.14}
+    both = narrow.with_errors_beside(mechanism_fit(0.02, 0.04, **one | {"plateau": np.array([3.0])}))
+    assert both.parameters["truncation_time"].value == 0.05
+    assert both.parameters["truncation_time"].error == pytest.approx(0.05)
+    assert both.fitted["truncation_time"] == (0.05, pytest.approx(0.05)) and both.plateau_error == 3.0
+    anywhere = one | {"plateau": np.array([np.inf]), "plateau_error": np.array([np.nan])}
+    assert not narrow.with_errors_beside(mechanism_fit(0.05, 0.01, **anywhere)).settles.any()
 
 
 def test_errors_of_runs_are_passed_on_in_part_where_that_is_possible():
