@@ -36,7 +36,7 @@ from .noise_likelihood import of_noise
 from .passed_noise import require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
 from .proportional_errors import with_errors_of_a_fit
-from .remarks import left_out_since, on_first_values, remarks_on
+from .remarks import left_out_since, on_first_values, on_large_errors, remarks_on
 from .result import Diagnosis
 from .reweighting import followed
 from .round_models import MECHANISMS, AffineModel, RoundModel
@@ -273,6 +273,7 @@ def diagnose(
     )
     if diagnosis.verdict == IDENTIFIED and leading.name == truncation.name and is_fitted and fresh is None:
         remarks += on_constant_time(leading, diagnosis.observations, speed)
+    remarks += on_large_errors(diagnosis.fits_by_mechanism, diagnosis.observations)
     any_rejected = any(one.is_rejected for one in diagnosis.fits_by_mechanism.values())
     remarks += on_printed_digits(diagnosis.observations, curve, is_anything_rejected=any_rejected)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=few)

@@ -25,6 +25,7 @@ from ..storage.curves import Curve
 from ..storage.roles import IGNORE, ONE_RUN, RUN_NUMBERS
 from ..storage.runs import inverse_trigamma, moderated
 from .observations import Observations
+from .run_scatter import RunScatter
 
 MOST_RUNS = 16
 """That scattering errors are taken for; those of more runs are nearly exact."""
@@ -101,11 +102,14 @@ def with_runs(observations: Observations, runs: FloatArray) -> Observations:
             covariance[part], freedom[part] = variance / by_entry[part], known
             groups[part] = groups.max() + (1 if pooled else 1 + np.arange(len(part)))
     estimated = bool(np.isfinite(freedom).any())
+    known = freedom if estimated else None
+    shared = np.unique(groups, return_inverse=True)[1].astype(np.int64) if estimated else None
     return observations.replace(
         covariance=covariance,
-        error_freedom=freedom if estimated else None,
-        error_groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if estimated else None,
+        error_freedom=known,
+        error_groups=shared,
         runs=many,
+        scatter=RunScatter(errors, known, shared) if estimated else None,
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..core.significance import SMALLEST_EIGENVALUE, chi_square_p_value
 from ..core.types import FloatArray
 from .estimated_errors import chi_square_of_estimates, spread_of_estimates
+from .innovations import against_the_last
 from .observations import Observations
 from .round_models import FRESH, AffineModel, LongRun, Parameter, RoundModel
 
@@ -36,6 +37,8 @@ class Problem:
         # The law of rates and plateaus does not contain the fresh fraction.
         self.has_fresh = held is None and not isinstance(model, AffineModel)
         self.own = own
+        # The rate of a single short curve, read off what rounds pass on, is far too small on average.
+        self.is_against_the_last = observations.innovations is not None and not isinstance(model, AffineModel)
         self.parameters: list[Parameter] = [FRESH] * self.has_fresh + list(own)
         self.count = len(self.parameters)
         guesses = observations.start_guesses
@@ -67,7 +70,18 @@ class Problem:
         return self.model.predict(*self.parts(self.full(x)), self.observations)
 
     def residuals(self, x: FloatArray) -> FloatArray:
+        if self.is_against_the_last:
+            return self.against_the_last(x[None, :])[0]
         return self.observations.residuals(self.predict(x[None, :]))[0]
+
+    def against_the_last(self, x: FloatArray) -> FloatArray:
+        """Return residuals (s, N) of rounds that are held against the one before, by the model's own factors."""
+        alpha, own, starts = self.parts(self.full(x))
+        steps = self.model.contractions(alpha, own, self.observations)
+        with np.errstate(invalid="ignore"):
+            kappa = self.long_run(x).contraction if steps is None else steps
+        deviations = self.observations.deviations(self.model.predict(alpha, own, starts, self.observations))
+        return against_the_last(deviations, kappa, self.observations)
 
     def long_run(self, x: FloatArray) -> LongRun:
         """Return plateaus and contractions (s, m)."""
@@ -83,12 +97,15 @@ class Problem:
         return self.predict(x)[:, self.observations.used]
 
     def derivatives(self, function: Callable[[FloatArray], FloatArray], x: FloatArray) -> FloatArray:
-        """Return derivatives (N, p) of a function of parameters (s, p) -> (s, N), by central differences."""
-        steps = self.steps(x)
-        ahead, behind = np.split(function(np.concatenate([x + np.diag(steps), x - np.diag(steps)])), 2)
-        return np.asarray(((ahead - behind) / (2.0 * steps[:, None])).T)
+        """Return derivatives (N, p) of a function of parameters (s, p) -> (s, N), by differences within their range."""
+        steps, (low, high) = self.steps(x), self.bounds()
+        above, below = np.minimum(x + steps, high) - x, np.maximum(x - steps, low) - x
+        ahead, behind = np.split(function(np.concatenate([x + np.diag(above), x + np.diag(below)])), 2)
+        return np.asarray(((ahead - behind) / (above - below)[:, None]).T)
 
     def jacobian(self, x: FloatArray) -> FloatArray:
+        if self.is_against_the_last:
+            return self.derivatives(self.against_the_last, x)
         return self.derivatives(lambda points: self.observations.whiten(self.entries(points)), x)
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:

@@ -29,7 +29,8 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from .measuring.measured import Measured
 from .measuring.moments import Moments
-from .round_noise import INDEPENDENT, RoundNoise
+from .round_noise import RoundNoise
+from .run_scatter import RunScatter
 
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
 """What stands for the degree of a column of variances, of distances, of a column that does not say what it is, and of
@@ -67,7 +68,8 @@ class Observations(Value):
     units : array, shape (m,), or None
         By which columns of no unit were divided to be fitted.
     reference : array, shape (r, m), or None
-        m > 0 of the entries that are fitted by their logarithms, 0 of others; None where no entry is.
+        m > 0 of the entries that are fitted by their logarithms, 0 of others; None where no entry is, nor any where
+        rounds are held against the one before.
     runs : array, shape (m,), or None
         Of how many runs each curve is the mean, infinite where its errors are exact; None where nobody says.
     are_rounded : bool
@@ -76,6 +78,10 @@ class Observations(Value):
         What becomes of earlier generations, as in `accumulated`.
     noise : RoundNoise or None
         Whose covariance it is, by which a mechanism finds that of its own rounds.
+    scatter : RunScatter or None
+        Errors of means of a known number of runs as they stand in the table; None of others.
+    innovations : array, shape (N,), or None
+        Variances of what each round adds, where rounds are held against the one before (`innovations`).
     """
 
     values: FloatArray
@@ -96,11 +102,8 @@ class Observations(Value):
     are_rounded: bool = False
     regime: str = "replace"
     noise: RoundNoise | None = None
-
-    @property
-    def kind_of_noise(self) -> str:
-        """Name of the noise that rounds pass on, or of independent errors."""
-        return INDEPENDENT if self.noise is None else self.noise.name
+    scatter: RunScatter | None = None
+    innovations: FloatArray | None = None
 
     @property
     def are_shapeless(self) -> bool:
@@ -176,7 +179,7 @@ class Observations(Value):
             volume = float(np.log(self.covariance).sum())
         else:
             volume = float(-2.0 * np.log(np.diagonal(self._whitening)).sum())
-        if self.reference is None:
+        if self.reference is None or self.innovations is not None:
             return volume
         units = self.reference[self.used]
         return volume - 2.0 * float(np.log(units[units > 0.0]).sum())
@@ -185,7 +188,7 @@ class Observations(Value):
     def _entered(self) -> FloatArray:
         """What enters fits, shape (N,): y_m of logarithms, else y."""
         values = self.values[self.used]
-        if self.reference is None:
+        if self.reference is None or self.innovations is not None:
             return values
         near = self.reference[self.used]
         logarithmic = near > 0.0
@@ -204,7 +207,11 @@ class Observations(Value):
 
     def residuals(self, predicted: FloatArray) -> FloatArray:
         """Return W (p - y), or W (p - y_m), of predictions (..., r, m), shape (..., N)."""
-        return self.whiten(predicted[..., self.used] - self._entered)
+        return self.whiten(self.deviations(predicted))
+
+    def deviations(self, predicted: FloatArray) -> FloatArray:
+        """Return p - y, or p - y_m, of predictions (..., r, m), shape (..., N)."""
+        return np.asarray(predicted[..., self.used] - self._entered)
 
     def with_scatter(self, deviations: FloatArray) -> Observations:
         """Return the curves with one variance a column, `deviations` squared, shape (m,)."""
@@ -215,6 +222,7 @@ class Observations(Value):
             error_freedom=None,
             error_groups=None,
             noise=None,
+            innovations=None,
         )
 
     def only(self, columns: IntArray) -> Observations:
@@ -242,4 +250,6 @@ class Observations(Value):
             measured=None if self.measured is None else self.measured.only(columns),
             runs=None if self.runs is None else self.runs[columns],
             noise=None if self.noise is None else self.noise.only(inside),
+            scatter=None if self.scatter is None else self.scatter.only(inside),
+            innovations=None if self.innovations is None else self.innovations[inside],
         )

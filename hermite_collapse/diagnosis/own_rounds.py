@@ -6,12 +6,15 @@ its chi-square says nothing.  Its own is that of its own fit at the likeliest sh
 
     -2 log likelihood = chi-square + log det C.
 
-A mechanism is rejected by both, or it is not rejected.  So it is with the noise that rounds of a table pass on.
+A mechanism is rejected by both, or it is not rejected.  So it is with the noise that rounds of a table pass on, which
+those of refits do even where errors of rounds are taken as independent.
 """
 
 from __future__ import annotations
 
+from .affine_models import RefitModel
 from .fitting import MechanismFit, fit
+from .innovations import are_followed, given_the_last
 from .observations import Observations
 from .passed_noise import noise_of_rounds
 from .reweighting import SHARES, of_likeliest_share
@@ -37,6 +40,8 @@ def fit_of_own_rounds(
     fresh_fraction : float, optional
         If held.
     """
+    if isinstance(model, RefitModel) and observations.noise is None and are_followed(observations):
+        return _given_the_last(one, model, observations, fresh_fraction)
     if not one.is_rejected or isinstance(model, SamplerModel):
         return one, observations
     if observations.noise is not None:
@@ -53,3 +58,14 @@ def fit_of_own_rounds(
     likeliest = of_likeliest_share(model, observations, shares)
     other = fit(model, likeliest, fresh_fraction=fresh_fraction)
     return (other, likeliest) if other.p_value > one.p_value else (one, observations)
+
+
+def _given_the_last(
+    one: MechanismFit, model: RoundModel, observations: Observations, fresh_fraction: float | None
+) -> tuple[MechanismFit, Observations]:
+    """Return the fit of means of runs of refits, by the round before, and what it fits; the first if only that fits."""
+    best, own = one, observations
+    for _ in range(_PASSES):
+        own = given_the_last(observations.variances, one.contraction, one.predicted, own)
+        one = fit(model, own, fresh_fraction=fresh_fraction)
+    return (best, observations) if one.is_rejected and best.is_accepted else (one, own)

@@ -22,6 +22,12 @@ from ..core.numbers import rough_count, significant
 from ..core.types import FloatArray, IntArray
 from .accumulated import passed_on
 from .fitting import MechanismFit
+from .innovations import (
+    are_followed,
+    as_stated,
+    covariances_given_the_last,
+    given_the_last,
+)
 from .observations import UNKNOWN, VARIANCE, Observations
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS, RoundNoise
 
@@ -76,6 +82,8 @@ def covariances(
     column : int
     """
     own = noise.stated[_entries(observations, column)]
+    if noise.name == BETWEEN_RUNS and are_followed(observations):
+        return covariances_given_the_last(own, kappa, predicted, observations.only(np.array([column])))
     rounds = observations.rounds[observations.used[:, column]].astype(np.int64)
     later = np.flatnonzero(rounds > 0)
     covariance = np.tile(np.diag(own), (np.shape(kappa)[-1], 1, 1))
@@ -125,6 +133,9 @@ def with_noise(
     noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations
 ) -> Observations:
     """Return curves with noise of rounds, at factors of a round (m,) or (last, m) and curves (r, m)."""
+    if noise.name == BETWEEN_RUNS and are_followed(observations):
+        return given_the_last(noise.stated, kappa, predicted, observations).replace(noise=noise)
+    observations = as_stated(observations)
     covariance = np.zeros((len(noise.stated),) * 2)
     for j in range(len(observations.names)):
         own = _entries(observations, j)

@@ -20,6 +20,7 @@ from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
 from .accumulated import passed_on, training
 from .fitting import BORDER_ERRORS, LEAST_FREEDOM, MechanismFit, fit
+from .innovations import given_the_last
 from .observations import VARIANCE, Observations
 from .reweighting import of_rounds
 from .round_models import RoundModel
@@ -76,16 +77,21 @@ def _held_to_runs(
     """Return a refit of a table's variances, rejected where means of its runs would scatter more."""
     if np.any(observations.degrees != VARIANCE) or observations.last > _LARGEST_ROUND:
         return one
-    held = one.parameters.get("fresh_fraction") if fresh_fraction is not None else None
-    fresh = held.value if held is not None else one.fitted.get("fresh_fraction", (0.0, 0.0))[0]
-    single = scatter_of_refits(one, fresh, 1.0 / least, observations)
     runs = np.ones(len(observations.names)) if observations.runs is None else observations.runs
     if np.isinf(runs).any():
         return one
-    entries = np.sqrt(np.broadcast_to(runs, observations.values.shape)[observations.used])
-    scattered = observations.replace(
-        covariance=single / entries / entries[:, None], error_freedom=None, error_groups=None
-    )
+    if observations.innovations is not None:
+        scattered = given_the_last(
+            observations.variances, one.contraction, one.predicted, observations, samples=1.0 / least
+        )
+    else:
+        held = one.parameters.get("fresh_fraction") if fresh_fraction is not None else None
+        fresh = held.value if held is not None else one.fitted.get("fresh_fraction", (0.0, 0.0))[0]
+        single = scatter_of_refits(one, fresh, 1.0 / least, observations)
+        entries = np.sqrt(np.broadcast_to(runs, observations.values.shape)[observations.used])
+        scattered = observations.replace(
+            covariance=single / entries / entries[:, None], error_freedom=None, error_groups=None
+        )
     again = fit(model, scattered, fresh_fraction=fresh_fraction)
     below = _lower_tail(again)
     if below >= _TOO_SMALL:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 
+from ..core.numbers import significant
+from ..core.significance import chi_square_p_value
 from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
+from .fitting import LEAST_FREEDOM, MechanismFit, fit
+from .innovations import are_followed
 from .measuring.measured import Measured
 from .observations import VARIANCE, Observations
 from .reweighting import left_out
+from .round_models import AffineModel
 
 _FAR_FROM_ONE = 0.1
+_SMALLEST = 1e-6
+_TOO_CLOSE = 0.005
+"""Lower tail of chi-square below which errors are larger than what scatters."""
 
 
 def left_out_since(reason: str, names: Sequence[str]) -> str:
@@ -31,6 +39,38 @@ def on_first_values(observations: Observations) -> list[str]:
     return [
         f"Factors are shares of the data's coefficients, 1 in round 0 ({', '.join(names)} differ by more than "
         f"{_FAR_FROM_ONE:g}): divide coefficients by those of the data, unless the first model had another law."
+    ]
+
+
+def on_large_errors(fits: Mapping[str, MechanismFit], observations: Observations) -> list[str]:
+    """Return what it means that a rate and a plateau of each curve are far closer to the values than errors allow.
+
+    Chi-square is by the law that errors have, of known ones, or of estimates from few runs.  Nothing is said where
+    generations were measured, whose errors are their own, of errors of one digit, which are known too little, of small
+    sets whose noise was taken for that of single rounds, nor where it is said of refits.
+
+    Parameters
+    ----------
+    fits : mapping of str to MechanismFit
+    observations : Observations
+        That were fitted.
+    """
+    is_said = any(one.scatters_too_little or one.mean_of_runs is not None for one in fits.values())
+    is_passed_on = are_followed(observations) and observations.innovations is None
+    if is_said or is_passed_on or not observations.has_errors:
+        return []
+    if observations.measured is not None or observations.are_rounded:
+        return []
+    general = fits.get(AffineModel.name) or fit(AffineModel(), observations)
+    chi_square, freedom = general.chi_square, general.freedom
+    if freedom < LEAST_FREEDOM or 1.0 - chi_square_p_value(chi_square, freedom) >= _TOO_CLOSE:
+        return []
+    ratio = (freedom / max(chi_square, _SMALLEST * freedom)) ** 0.5
+    return [
+        f"Errors are about {significant(ratio, 2)} times what the values scatter (chi-square "
+        f"{significant(chi_square, 3)} on {freedom} degrees of freedom), as standard deviations are in place of "
+        "standard errors, or errors of one run beside means of several: where they are too large, names and limits are "
+        "more cautious than they need be, not wrong."
     ]
 
 
