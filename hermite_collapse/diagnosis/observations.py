@@ -29,7 +29,7 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from .measuring.measured import Measured
 from .measuring.moments import Moments
-from .round_noise import RoundNoise
+from .round_noise import INDEPENDENT, RoundNoise
 from .run_scatter import RunScatter
 
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
@@ -104,6 +104,11 @@ class Observations(Value):
     noise: RoundNoise | None = None
     scatter: RunScatter | None = None
     innovations: FloatArray | None = None
+
+    @property
+    def kind_of_noise(self) -> str:
+        """Name of the noise that rounds pass on, or of independent errors."""
+        return INDEPENDENT if self.noise is None else self.noise.name
 
     @property
     def are_shapeless(self) -> bool:
