@@ -17,7 +17,7 @@ RECORD = Path(experiment.__file__).parent.parent / "records" / "cpu" / "diagnosi
 
 @pytest.mark.parametrize("name", experiment.CASES)
 def test_a_hundred_data_sets_of_each_mechanism(name):
-    found = experiment.calibrate(name, 100, seed=12, others=False)
+    found = experiment.calibrate(name, 100, seed=12, others=())
     assert found.rejected[name] <= 0.05 + 3.1 * np.sqrt(0.05 * 0.95 / 100)
     assert found.uniformity > 0.002
     for values in found.z.values():
@@ -39,7 +39,7 @@ def test_wrong_mechanisms_are_rejected_and_a_wrong_error_is_noticed():
 def test_the_power_that_is_predicted_is_the_power_that_is_found():
     """With so few images that blur is rejected in about half of the data sets."""
     images, count = 800, 120
-    found = experiment.calibrate("truncation", count, seed=4, images=images)
+    found = experiment.calibrate("truncation", count, seed=4, images=images, others=("blur",))
     predicted = hc.detection_power(
         experiment.CASES["truncation"].mechanism,
         experiment.VARIANCES,

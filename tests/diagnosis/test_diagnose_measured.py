@@ -24,7 +24,7 @@ def measured(seed, *, clip=None):
     return hc.measure(data, generations, directions=5, degrees=2)
 
 
-@pytest.mark.parametrize("verdicts", [4, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("verdicts", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_truth_comes_back_within_errors_that_know_the_history(verdicts):
     """Ten histories; the dear part, all mechanisms for a verdict, is of as many of them as is said."""
     pulls, rejected, identified = [], 0, 0

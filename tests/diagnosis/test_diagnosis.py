@@ -176,9 +176,8 @@ def test_the_start_is_measured_with_its_error():
     pulls = []
     for seed in range(60):
         curve, errors = noisy_variances(MECHANISMS.Truncation(0.1), seed=seed, rounds=8)
-        result = diagnose(
-            curve, kind="variances", standard_errors=errors, mechanism="truncation", regime="replace"
-        )
+        said = {"mechanism": "truncation", "regime": "replace", "noise": "independent"}
+        result = diagnose(curve, kind="variances", standard_errors=errors, **said)
         pulls.append((result.truncation_time.value - 0.1) / result.truncation_time.error)
     assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.3)
 
@@ -436,9 +435,8 @@ def test_no_critical_share_beside_a_mechanism_that_never_widens():
         curve = np.stack([exact.trajectory(v, 8) for v in data], axis=1)
         errors = 0.03 * curve
         errors[0] = 0.0
-        result = diagnose(
-            curve + errors * rng.normal(size=curve.shape), kind="variances", standard_errors=errors
-        )
+        curve = curve + errors * rng.normal(size=curve.shape)
+        result = diagnose(curve, kind="variances", standard_errors=errors, noise="independent")
         if result.verdict == "identified" and result.leading.name == "blur":
             seen += 1
             assert "critical share" not in result.text and "a special case of" in result.text.casefold()

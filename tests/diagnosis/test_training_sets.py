@@ -185,7 +185,7 @@ def loop(*, trained, measured, fresh, new, seed):
 
 def rejections(histories, **setting):
     return sum(
-        hc.diagnose(hc.measure(*loop(seed=700 + seed, **setting), degrees=0))
+        hc.diagnose(hc.measure(*loop(seed=700 + seed, **setting), degrees=0), mechanism="truncation")
         .fits_by_mechanism["truncation"]
         .is_rejected
         for seed in range(histories)

@@ -11,6 +11,7 @@ generations are samples, measured and diagnosed as a user would.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -109,16 +110,17 @@ def refits(training: int, samples: int, *, seed: int = 0) -> Refits:
 
 
 def calibrate(
-    name: str, count: int, *, seed: int = 0, others: bool = True, images: int = IMAGES
+    name: str, count: int, *, seed: int = 0, others: Collection[str] | None = None, images: int = IMAGES
 ) -> Calibration:
-    """Fit data sets of one mechanism by itself and, unless told otherwise, by every other."""
+    """Fit data sets of one mechanism by itself and by others, every one unless named."""
     case = CASES[name]
     pipeline = hc.Pipeline([case.mechanism], fresh_fraction=FRESH_FRACTION)
     curves = pipeline.trajectory(VARIANCES, ROUNDS)
     covariance = variance_covariance(curves, np.asarray(pipeline.rate(VARIANCES)), images)
     factor = np.linalg.cholesky(covariance)
     own = model_of(case.mechanism).name
-    models = [model for model in models_to_try(sampler=SAMPLER) if others or model.name == own]
+    models = models_to_try(sampler=SAMPLER)
+    models = [model for model in models if others is None or model.name in {own, *others}]
     rejected = dict.fromkeys((model.name for model in models), 0)
     truth = {"fresh_fraction": FRESH_FRACTION} | case.parameters
     z: dict[str, list[float]] = {key: [] for key in truth}
