@@ -109,7 +109,7 @@ def with_runs(observations: Observations, runs: FloatArray) -> Observations:
         error_freedom=known,
         error_groups=shared,
         runs=many,
-        scatter=RunScatter(errors, known, shared) if estimated else None,
+        scatter=RunScatter(errors, known, shared, many) if estimated else None,
     )
 
 

@@ -42,10 +42,11 @@ _SMALLEST = 1e-300
 
 
 def are_followed(observations: Observations) -> bool:
-    """Return whether curves are variances, means of a known number of runs that scatter too much for other laws."""
-    scatter, runs = observations.scatter, observations.runs
-    if scatter is None or runs is None or observations.regime != REPLACE:
+    """Return whether curves are variances, means of a number of runs that scatter too much for other laws."""
+    scatter = observations.scatter
+    if scatter is None or observations.regime != REPLACE:
         return False
+    runs = scatter.runs
     if np.any(observations.degrees != VARIANCE) or not np.all((runs > 1.0) & np.isfinite(runs)):
         return False
     rows, columns = np.nonzero(observations.used)
@@ -208,7 +209,7 @@ class _Rounds(Value):
 
     @classmethod
     def of(cls, kappa: FloatArray, predicted: FloatArray, observations: Observations) -> _Rounds:
-        assert observations.scatter is not None and observations.runs is not None
+        assert observations.scatter is not None
         last, order = observations.last, np.argsort(observations.rounds)
         rows, columns = np.nonzero(observations.used)
         rounds, shape = observations.rounds[rows].astype(np.int64), (last + 1, len(observations.names))
@@ -219,7 +220,7 @@ class _Rounds(Value):
         each = np.arange(last + 1.0)
         curves = [np.interp(each, observations.rounds[order], one[order]) for one in predicted.T]
         steps = np.broadcast_to(kappa, (last, shape[1])) if kappa.ndim < 2 else kappa[:last]
-        return cls(steps, np.stack(curves, axis=1), values, squares, used, observations.runs)
+        return cls(steps, np.stack(curves, axis=1), values, squares, used, observations.scatter.runs)
 
 
 @lru_cache(maxsize=1024)  # searches ask for the same rates again and again

@@ -79,7 +79,7 @@ class Observations(Value):
     noise : RoundNoise or None
         Whose covariance it is, by which a mechanism finds that of its own rounds.
     scatter : RunScatter or None
-        Errors of means of a known number of runs as they stand in the table; None of others.
+        Errors of means of a number of runs as they stand in the table; None of others.
     innovations : array, shape (N,), or None
         Variances of what each round adds, where rounds are held against the one before (`innovations`).
     """
@@ -255,6 +255,6 @@ class Observations(Value):
             measured=None if self.measured is None else self.measured.only(columns),
             runs=None if self.runs is None else self.runs[columns],
             noise=None if self.noise is None else self.noise.only(inside),
-            scatter=None if self.scatter is None else self.scatter.only(inside),
+            scatter=None if self.scatter is None else self.scatter.only(inside, columns),
             innovations=None if self.innovations is None else self.innovations[inside],
         )

@@ -80,7 +80,7 @@ def _held_to_runs(
     runs = np.ones(len(observations.names)) if observations.runs is None else observations.runs
     if np.isinf(runs).any():
         return one
-    if observations.innovations is not None:
+    if observations.innovations is not None and observations.runs is not None:
         scattered = given_the_last(
             observations.variances, one.contraction, one.predicted, observations, samples=1.0 / least
         )
@@ -90,7 +90,10 @@ def _held_to_runs(
         single = scatter_of_refits(one, fresh, 1.0 / least, observations)
         entries = np.sqrt(np.broadcast_to(runs, observations.values.shape)[observations.used])
         scattered = observations.replace(
-            covariance=single / entries / entries[:, None], error_freedom=None, error_groups=None
+            covariance=single / entries / entries[:, None],
+            error_freedom=None,
+            error_groups=None,
+            innovations=None,
         )
     again = fit(model, scattered, fresh_fraction=fresh_fraction)
     below = _lower_tail(again)
