@@ -89,14 +89,14 @@ def test_forms(tmp_path, suffix):
     GREY.save(tmp_path / f"1.{suffix}", **options)
     (form,) = read_pictures(tmp_path).forms
     assert (form.name, form.loss) == (name, loss)
-    assert (form.table != ()) == (suffix == "jpg")
+    assert (form.tables != ()) == (suffix == "jpg")
 
 
 def test_forms_that_lose_something(tmp_path):
     for quality in (1, 30, 50, 75, 95, 100):
         GREY.save(tmp_path / "1.jpg", quality=quality)
         (form,) = read_pictures(tmp_path).forms
-        assert form.name == f"JPEG of quality {quality}" and form.table == tuple(_table(quality))
+        assert form.name == f"JPEG of quality {quality}" and form.tables == (tuple(_table(quality)),)
     GREY.save(tmp_path / "1.jpg", qtables=[list(range(2, 66))])
     assert "about quality" in next(iter(read_pictures(tmp_path).forms)).name
     (tmp_path / "1.jpg").unlink()

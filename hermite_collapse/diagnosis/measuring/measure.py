@@ -178,7 +178,6 @@ def measure(
             ends,
             rng,
             truth,
-            sets.formats.bias(name, functionals),
         )
         for name, s in named.items()
     ]
@@ -227,7 +226,8 @@ def measure(
         sheet=sets.sheet(SHEET),
     )
     rounding = np.stack([part.rounding for part in history]) / errors
-    return _above_rounding(measured, rounding, reader.units, sets.formats.lossy)
+    lossy = sets.formats.bias(list(named), functionals, truth.values, values, errors) / errors
+    return _above_rounding(measured, rounding, lossy, reader.units, sets.formats.lossy)
 
 
 class _Generation(NamedTuple):
@@ -251,7 +251,6 @@ def _generation(
     of_data: FloatArray,
     rng: np.random.Generator,
     truth: Sampled,
-    lossy: FloatArray,
 ) -> _Generation:
     sampled = functionals.of(samples)
     values, parts, still = _without_motionless(sampled, truth.values, functionals.kinds)
@@ -260,7 +259,7 @@ def _generation(
     restored = moved_out(samples, data, ends, rng)
     moved = np.zeros(len(values)) if restored is None else sampled.values - functionals.of(restored).values
     inside = 1.0 - at.sum(axis=0)
-    rounding = functionals.rounding_bias(inside * units.step**2 / 12.0) + lossy
+    rounding = functionals.rounding_bias(inside * units.step**2 / 12.0)
     return _Generation(
         values,
         parts,
@@ -283,22 +282,32 @@ def _without_motionless(
     return values, parts, still
 
 
-def _above_rounding(measured: Measured, bias: FloatArray, units: Units, lossy: str) -> Measured:
+def _above_rounding(
+    measured: Measured, rounding: FloatArray, lossy: FloatArray, units: Units, formats: str
+) -> Measured:
     """Leave out the curves that rounding and lossy formats could move, by more than an error all together."""
-    cause = f"rounding to {units.bits} bits{' and ' if lossy else ''}{lossy}"
-    size = np.sum(bias**2, axis=0)
+    cause = f"rounding to {units.bits} bits{' and ' if formats else ''}{formats}"
+    size = np.sum((rounding + np.abs(lossy)) ** 2, axis=0)
     order = np.argsort(size, kind="stable")
-    lost = np.sort(order[np.cumsum(size[order]) > 1.0])
-    if len(lost) == 0:
-        return measured
-    names = ", ".join(measured.names[c] for c in lost)
-    if len(lost) == len(measured.names):
-        advice = ": store generations without loss, as PNG or .npy files" if lossy else ""
+    used = np.sort(order[np.cumsum(size[order]) <= 1.0])
+    lost = np.setdiff1d(order, used)
+    worst = np.take_along_axis(lossy, np.abs(lossy).argmax(axis=0)[None], axis=0)[0]
+    shown = [f" ({worst[c]:+.2g} errors)" if formats else "" for c in range(len(size))]
+    names = ", ".join(measured.names[c] + shown[c] for c in lost)
+    if len(used) == 0:
+        advice = ": store generations without loss, as PNG or .npy files" if formats else ""
         raise InputError(f"real must show a curve that {cause} does not hide, got {names}{advice}.")
-    note = f"Curves that {cause} could move by more than their errors are left out: {names}."
-    return measured.only(np.delete(np.arange(len(measured.names)), lost)).replace(
-        notes=(*measured.notes, note)
+    notes = (
+        [f"Curves that {cause} could move by more than their errors are left out: {names}."]
+        if len(lost)
+        else []
     )
+    if formats:
+        notes.append(
+            f"Those that are measured are moved by {formats} by {np.abs(worst[used]).max():.2g} of an error at most, "
+            "as estimated from data that were stored again."
+        )
+    return measured.only(used).replace(notes=(*measured.notes, *notes))
 
 
 def _halves(data: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -18,6 +18,7 @@ from ...storage.image_folders import ImageFolder
 from ...storage.image_forms import Form
 from ...storage.samples import read_stored, read_stored_pictures, sample_name
 from ...storage.units import Units, units_of
+from .coordinates import LEVELS
 
 Source = str | os.PathLike[str] | ArrayLike
 """An array of samples, or the path of a file or folder of them."""
@@ -128,11 +129,14 @@ class Shelf:
         By the name under which a folder was read.
     forms : dict of str to (dict of Form to int)
         How many images of each form it holds.
+    files : dict of str to tuple of Path
+        Its images.
     """
 
     def __init__(self) -> None:
         self.folders: dict[str, ImageFolder] = {}
         self.forms: dict[str, dict[Form, int]] = {}
+        self.files: dict[str, tuple[Path, ...]] = {}
         self._images: dict[str, NDArray[np.generic]] = {}
 
     def stored(self, source: Source, name: str, *, again: bool = False) -> NDArray[np.generic]:
@@ -150,6 +154,7 @@ class Shelf:
             return self._images[name] if again else self._images.pop(name)
         pictures = read_stored_pictures(path)
         self.folders[name], self.forms[name] = pictures.folder, pictures.forms
+        self.files[name] = pictures.folder.files
         if again and pictures.images.nbytes + sum(part.nbytes for part in self._images.values()) <= _KEPT:
             self._images[name] = pictures.images
         return pictures.images
@@ -159,8 +164,10 @@ def _with_channels(array: NDArray[np.generic], shape: tuple[int, ...]) -> NDArra
     """Return grey images in colour where the data are, and the other way round."""
     if array.ndim == 3 and len(shape) == 3 and array.shape[1:] == shape[:2] and shape[2] == 3:
         return np.repeat(array[..., None], 3, axis=3)
-    if array.ndim == 4 and array.shape[1:] == (*shape, 3) and np.all(array == array[..., :1]):
-        return array[..., 0]
+    if array.ndim == 4 and array.shape[1:] == (*shape, 3):
+        tolerance = LEVELS if array.dtype == np.uint8 else 0
+        if all(np.all(np.ptp(image, axis=2) <= tolerance) for image in array):
+            return array[..., 0]
     return array
 
 

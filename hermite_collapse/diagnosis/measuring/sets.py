@@ -72,7 +72,12 @@ class Sets:
         )
         self.data = self.coordinates.of(self._copies.data)
         self.formats = Formats(
-            reader.shelf.forms, self._copies.data, self._axes, self.coordinates, reader.units
+            reader.shelf.forms,
+            reader.shelf.files,
+            self._copies.data,
+            self._axes,
+            self.coordinates,
+            reader.units,
         )
 
     def _read(self, sources: Mapping[str, Source]) -> Iterator[tuple[str, FloatArray]]:
@@ -89,6 +94,7 @@ class Sets:
         """
         is_made = name != HELD_OUT
         if is_made:
+            self.formats.require_known(name)
             self._channels.require_same(samples, name)
             self._rows.append(samples[:_FIRST].copy())
             self._still[name] = constant_numbers(self.coordinates.of(samples))

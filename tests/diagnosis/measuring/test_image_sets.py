@@ -255,18 +255,6 @@ def test_data_in_a_lossy_format_are_what_the_models_read(tmp_path, sets):
     assert len(curves.names) == len(measured(sets[0], sets[1:]).names)
 
 
-def test_what_is_lost_without_a_table_is_refused_or_said(tmp_path, sets):
-    real, generations = write_sets(tmp_path / "a", sets, "webp", real_suffix="png", quality=60)
-    grey = write(tmp_path / "real", coloured(sets[0]))
-    with pytest.raises(InputError, match="got gen_1 with 200 lossy WebP"):
-        measured(grey, generations)
-    same = measured(write(tmp_path / "same", sets[0], "webp", quality=60), generations)
-    assert said(
-        same, f"{OPENING}real 500 lossy WebP; gen_1 to gen_3 (each) 200 lossy WebP. Lossy formats change"
-    )
-    assert real.is_dir()
-
-
 def test_folders_in_folders_are_counted(tmp_path, sets, plain):
     real, generations = write_sets(tmp_path, sets)
     for i, file in enumerate(sorted(generations[0].iterdir())):
