@@ -84,7 +84,7 @@ def _powers(observations: Observations) -> FloatArray:
 def _offset_parameters(observations: Observations, name: str, *, means: bool) -> tuple[Parameter, ...]:
     """Return the offsets: one shared by the variances, one for each column of factors, two from degree 4 on."""
     shared = np.any(observations.degrees == VARIANCE)
-    own = _own_offsets(observations, means)
+    own = own_offsets(observations, means=means)
     return (
         ((Parameter(name, 0.0, np.inf, borders=(0.0,)),) if shared else ())
         + tuple(Parameter(f"offset of {observations.names[j]}", -np.inf, np.inf) for j in own)
@@ -119,7 +119,8 @@ def _weights(
     }
 
 
-def _own_offsets(observations: Observations, means: bool) -> list[int]:
+def own_offsets(observations: Observations, *, means: bool) -> list[int]:
+    """Return the columns of factors that have an offset of their own, in the order of these parameters."""
     degrees = observations.degrees
     return [j for j in range(len(degrees)) if degrees[j] > (0 if means else 1)]
 
@@ -132,7 +133,7 @@ def _offsets(parameters: FloatArray, observations: Observations, *, means: bool)
     if shared.any():
         offsets[:, shared] = parameters[:, :1]
         next_one = 1
-    for j in _own_offsets(observations, means):
+    for j in own_offsets(observations, means=means):
         offsets[:, j] = parameters[:, next_one]
         next_one += 1
     return offsets

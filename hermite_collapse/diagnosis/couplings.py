@@ -27,23 +27,22 @@ STATES = 6
 def basis_curves(degree: int, root: FloatArray, alpha: FloatArray, rounds: FloatArray) -> FloatArray:
     """Return v_{n,0}, v_{n,1}, v_{n,2} in these rounds, (s, r, 3), of rho (s,) and fresh fractions (s,)."""
     matrix, constant = _round_map(degree, root, alpha)
-    order = np.argsort(rounds, kind="stable")
-    state = np.zeros((len(root), STATES))
-    state[:, [0, 3, 5]] = 1.0
-    curves = np.empty((len(root), len(rounds), 3))
+    # One more number that stays 1 carries the constant.
     affine = np.zeros((len(root), STATES + 1, STATES + 1))
     affine[:, :STATES, :STATES], affine[:, :STATES, STATES], affine[:, STATES, STATES] = matrix, constant, 1.0
+    state = np.zeros((len(root), STATES + 1, 1))
+    state[:, [0, 3, 5, STATES]] = 1.0
+    curves = np.empty((len(root), len(rounds), 3))
     powers: dict[int, FloatArray] = {}
     reached = 0
     with np.errstate(over="ignore", invalid="ignore"):
-        for row in order:
+        for row in np.argsort(rounds, kind="stable").tolist():
             gap = int(rounds[row]) - reached
             if gap not in powers:
                 powers[gap] = np.linalg.matrix_power(affine, gap)
-            power = powers[gap]
-            state = np.einsum("sab,sb->sa", power[:, :STATES, :STATES], state) + power[:, :STATES, STATES]
+            state = powers[gap] @ state
             reached += gap
-            curves[:, row] = state[:, :3]
+            curves[:, row] = state[:, :3, 0]
     return np.nan_to_num(curves, nan=_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
 
 

@@ -22,13 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..core.types import FloatArray
-from .affine_models import ScoreErrorModel
+from .affine_models import ScoreErrorModel, own_offsets
 from .fitting import MechanismFit
 from .minimum import minimum
 from .observations import VARIANCE, Observations
@@ -38,6 +38,7 @@ LARGEST_PART = 0.5
 """Of what a mechanism does: what it leaves out must be known to be less before the mechanism is named."""
 _RISE = 2.705543  # of chi-square, at 95 % on one side
 _WANTED_RISE = 4.0 * _RISE  # at which a true mechanism passes both sides in nine cases of ten
+_GENERAL = ScoreErrorModel()
 _AMOUNTS = (1e-5, 0.0005, 0.003, 0.01, 0.03, 0.08, 0.2, 0.4, 0.7)
 _LARGEST_AMOUNT = 4.0  # of a blur, in the widest variance
 
@@ -108,8 +109,7 @@ class NeighbourModel(ScoreErrorModel):
         """Return which parameter of the law is tied to the amount."""
         if self.tie.column < 0:
             return 1
-        names = [parameter.name for parameter in super().parameters(observations)]
-        return names.index(f"offset of {observations.names[self.tie.column]}")
+        return 1 + own_offsets(observations, means=True).index(self.tie.column)
 
     def _whole(self, own: FloatArray, observations: Observations) -> FloatArray:
         """Return the parameters (s, p + 1) of the law."""
@@ -142,19 +142,19 @@ def separation(
         return None  # a law of equal rounds contains none whose rounds differ
     fresh = general.parameters["fresh_fraction"]
     held = None if fresh is None or "fresh_fraction" in general.fitted else fresh.value
-    means = {f"offset of {observations.names[j]}": 0.0 for j in np.flatnonzero(observations.degrees == 1)}
-    least = minimum(ScoreErrorModel(), observations, fresh_fraction=held, fixed=means).chi_square
+    chi_square_of = _chi_squares(observations, held)
+    least = chi_square_of(_GENERAL)
 
-    def least_of(curves: Observations, tie: Tie, ratio: float) -> float:
-        return minimum(NeighbourModel(tie, ratio), curves, fresh_fraction=held, fixed=means).chi_square
+    def chi_square(tie: Tie, ratio: float) -> float:
+        return chi_square_of(NeighbourModel(tie, ratio))
 
-    chi_square = cache(partial(least_of, observations))  # roots begin where rises were asked for
     lines = [(tie, side * LARGEST_PART) for tie in ties for side in tie.sides]
     at_zero = {tie: chi_square(tie, 0.0) for tie in ties}
     rises = {line: chi_square(*line) - at_zero[line[0]] for line in lines}
     is_told = all(rise > max(0.0, least + _RISE - at_zero[line[0]]) for line, rise in rises.items())
     exact = observations.replace(values=np.where(observations.used, one.predicted, observations.values))
-    power = min(least_of(exact, *line) - least_of(exact, line[0], 0.0) for line in lines)
+    of_exact = _chi_squares(exact, held)
+    power = min(of_exact(NeighbourModel(*line)) - of_exact(NeighbourModel(line[0], 0.0)) for line in lines)
 
     def bound(tie: Tie, part: float) -> float:
         def excess(size: float) -> float:
@@ -169,6 +169,18 @@ def separation(
         min(lines, key=rises.__getitem__)[0].column,
         float(np.sqrt(max(power, 0.0) / _WANTED_RISE)),
     )
+
+
+@lru_cache(maxsize=4)
+def _chi_squares(observations: Observations, held: float | None) -> Callable[[ScoreErrorModel], float]:
+    """Return the least chi-square of a law with means that stay: a diagnosis asks for the same ones several times."""
+    means = {f"offset of {observations.names[j]}": 0.0 for j in np.flatnonzero(observations.degrees == 1)}
+
+    @cache
+    def chi_square_of(law: ScoreErrorModel) -> float:
+        return minimum(law, observations, fresh_fraction=held, fixed=means).chi_square
+
+    return chi_square_of
 
 
 def _crossing(excess: Callable[[float], float], last: float) -> float:

@@ -51,7 +51,7 @@ KILLER = textwrap.dedent(
                     os.kill(os.getpid(), signal.SIGKILL)
                 whole(handle)
             os.fsync = fsync
-        simulate(recursion, rounds=12, particles=400, degree=3, runs=2, keep=keep, device="cpu", folder=folder)
+        simulate(recursion, rounds=6, particles=400, degree=3, runs=2, keep=keep, device="cpu", folder=folder)
 
     def attempt(folder, delay=None, **options):
         pid = os.fork()
@@ -99,7 +99,7 @@ def test_runs_killed_at_random_instants_end_with_the_same_bytes(tmp_path, keep, 
         return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != TIMINGS}
 
     whole = contents(tmp_path / "whole")
-    assert {"manifest.json", "record.json", "record.npz", "round-00012.npz"} <= set(whole)
+    assert {"manifest.json", "record.json", "record.npz", "round-00006.npz"} <= set(whole)
     others = [folder for folder in tmp_path.iterdir() if folder.name != "whole"]
     assert len(others) > 8
     for folder in others:
