@@ -31,9 +31,10 @@ from .few_runs import apparent_runs, number_of_runs, on_apparent_runs, with_runs
 from .fitting import PROFILE_RISE
 from .gathering import KINDS, from_arrays
 from .histories import beside_held_fraction, on_histories, other_histories, require_regime
+from .known_training_sets import known_sets, require_one_run
 from .measuring.measured import VARIANCE, Measured
 from .noise_likelihood import of_noise
-from .passed_noise import require_noise
+from .passed_noise import on_large_noise, require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
 from .proportional_errors import with_errors_of_a_fit
 from .remarks import left_out_since, on_first_values, on_large_errors, remarks_on
@@ -75,6 +76,7 @@ def diagnose(
     runs: float | None = None,
     regime: str | None = None,
     noise: str | None = None,
+    training_samples: int | None = None,
 ) -> Diagnosis:
     """Return which mechanisms measured curves do not contradict, and what the curves determine.
 
@@ -125,6 +127,9 @@ def diagnose(
         How errors of different rounds belong together: "independent" (of the evaluation alone), "between_runs" (scatter
         of runs that pass their noise on), "own_samples" (of samples that train the next round) or "training_sets"
         (independent beside the noise of training sets).  Without it what the curves do not contradict is said.
+    training_samples : int, optional
+        T, of variances and standard deviations of a single run whose models saw so many samples each: noise of training
+        sets of this size beside standard errors, or the errors of own samples where the curve has none.
 
     Returns
     -------
@@ -180,8 +185,21 @@ def diagnose(
         "standard_errors": standard_errors,
         "covariance": covariance,
     }
+    sets = None
+    if training_samples is not None and not isinstance(curve, Measured):
+        sets = known_sets(
+            training_samples,
+            curve,
+            kind,
+            rounds=rounds,
+            standard_errors=standard_errors,
+            has_covariance=covariance is not None,
+            noise=noise,
+        )
+        noise, curve, given["standard_errors"] = sets.noise, sets.curve, sets.standard_errors
     if isinstance(curve, Measured):
         alone = given | {"kind": kind, "data": data, "data_errors": data_errors, "runs": runs, "noise": noise}
+        alone["training_samples"] = training_samples
         none_of(alone, "measured generations")
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
         tried = curve if sampler is None else curve.part(VARIANCE)
@@ -217,6 +235,8 @@ def diagnose(
     number = number_of_runs(runs, curve)
     if number is not None:
         observations = with_runs(observations, number)
+    if sets is not None:
+        require_one_run(sets, observations)
     if regime is not None:
         history = checks.one_of(regime, regimes.NAMES, "regime")
         fresh = require_regime(history, observations, fresh, sampler)
@@ -231,7 +251,7 @@ def diagnose(
     if noise is not None:
         name = checks.one_of(noise, NOISE, "noise")
         require_noise(name, observations, fresh)
-        observations = of_noise(name, observations, fresh)
+        observations = of_noise(name, observations, fresh, None if sets is None else sets.samples)
     conclude = concluded_with_noise if noise is None else concluded
     few = apparent_runs(exact) if observations.covariance.ndim == 1 else None
     if few is None:
@@ -275,6 +295,9 @@ def diagnose(
         remarks += on_constant_time(leading, diagnosis.observations, speed)
     remarks += on_large_errors(diagnosis.fits_by_mechanism, diagnosis.observations)
     any_rejected = any(one.is_rejected for one in diagnosis.fits_by_mechanism.values())
+    remarks += [] if sets is None else sets.remarks
+    if diagnosis.verdict in (IDENTIFIED, RATE_AND_PLATEAU):
+        remarks += on_large_noise(diagnosis.observations)
     remarks += on_printed_digits(diagnosis.observations, curve, is_anything_rejected=any_rejected)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=few)
 

@@ -149,7 +149,10 @@ def _of_likeliest_ratio(noise: RoundNoise, one: MechanismFit, stated: Observatio
         tried = noise.replace(ratio=float(np.exp(logarithm)))
         columns = range(len(stated.names))
         rates = one.contraction[:, None]
-        return sum(float(_profile(tried, stated, j, rates[j], one.predicted[:, j])[0][0]) for j in columns)
+        return sum(
+            float(profile_of_rates(tried, stated, j, rates[j], one.predicted[:, j]).misfit[0])
+            for j in columns
+        )
 
     largest = 1.0 if noise.name == BETWEEN_RUNS else _largest_ratio(stated)
     low = noise.ratio / _STEP_OF_RATIOS
@@ -158,10 +161,15 @@ def _of_likeliest_ratio(noise: RoundNoise, one: MechanismFit, stated: Observatio
     return noise.replace(ratio=float(np.exp(least.x)))
 
 
-def of_noise(name: str, observations: Observations, fresh: float | None) -> Observations:
-    """Return curves with one noise, the likeliest of its sizes."""
+def of_noise(
+    name: str, observations: Observations, fresh: float | None, samples: int | None = None
+) -> Observations:
+    """Return curves with one noise, the likeliest of its sizes, or that of training sets of known size."""
     if name == INDEPENDENT:
         return observations
+    if samples is not None and name == TRAINING_SETS:
+        one = _likelihood(RoundNoise(name, observations.covariance, samples=samples), observations)
+        return with_followed_noise(one, observations, fresh)
     likeliest = min(likelihoods(observations, [name]), key=lambda one: one.misfit)
     return with_followed_noise(likeliest, observations, fresh)
 
@@ -256,17 +264,37 @@ def _of_curve(noise: RoundNoise, observations: Observations, column: int) -> _Cu
     smooth = np.interp(rounds, rounds[rows], observations.values[rows, column])
     rates = _RATES
     for _ in range(_ZOOMS):
-        misfit, _, curves = _profile(noise, observations, column, rates, smooth)
-        least = int(np.argmin(misfit))
+        profile = profile_of_rates(noise, observations, column, rates, smooth)
+        least = int(np.argmin(profile.misfit))
         low, high = rates[max(least - 1, 0)], rates[min(least + 1, len(rates) - 1)]
-        best, smooth = rates[least : least + 1], curves[least]
+        best, smooth = rates[least : least + 1], profile.curves[least]
         rates = low + (high - low) * _ZOOM
-    misfit, residuals, _ = _profile(noise, observations, column, best, smooth, with_rate=True)
+    profile = profile_of_rates(noise, observations, column, best, smooth, with_rate=True)
     freedom = len(rows) - 2 - int(np.isnan(observations.starts[column]))
-    return _Curve(float(best[0]), smooth, float(misfit[0]), residuals[0], freedom)
+    return _Curve(float(best[0]), smooth, float(profile.misfit[0]), profile.residuals[0], freedom)
 
 
-def _profile(
+class RateProfile(NamedTuple):
+    """A curve under a hypothesis, at factors of a round (g,): misfits, residuals in errors (g, n), and what fits.
+
+    Attributes
+    ----------
+    misfit : array, shape (g,)
+        Of what start and step do not follow, nor, where so asked, the factor.
+    residuals : array, shape (g, n)
+    curves : array, shape (g, r)
+    steps, starts : array, shape (g,)
+        u and y_0 of y_i = y_0 + u G_i.
+    """
+
+    misfit: FloatArray
+    residuals: FloatArray
+    curves: FloatArray
+    steps: FloatArray
+    starts: FloatArray
+
+
+def profile_of_rates(
     noise: RoundNoise,
     observations: Observations,
     column: int,
@@ -274,8 +302,8 @@ def _profile(
     about: FloatArray,
     *,
     with_rate: bool = False,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return misfits (g,), residuals in their errors (g, n) and curves (g, r) at factors of a round (g,).
+) -> RateProfile:
+    """Return what a curve says of factors of a round (g,), with noise about given values (r,).
 
     Of what start and step do not follow, nor, where so asked, the factor.
     """
@@ -311,5 +339,11 @@ def _profile(
     )
     untold = np.where(is_told, 0.0, 1.0)[:, :, None] * np.eye(sizes.shape[1])
     weights = np.linalg.solve(triangle + untold, along[:, :, None])[:, :, 0] / np.where(is_told, sizes, 1.0)
-    curves = offset + np.einsum("grk,gjk,gj->gr", design, np.swapaxes(turns, 1, 2), weights)
-    return np.sum(residuals**2, axis=1) + determinant, residuals, curves
+    weights = np.einsum("gjk,gj->gk", turns, weights)
+    return RateProfile(
+        misfit=np.sum(residuals**2, axis=1) + determinant,
+        residuals=residuals,
+        curves=offset + np.einsum("grk,gk->gr", design, weights),
+        steps=weights[:, 0],
+        starts=weights[:, 1] if np.isnan(start) else np.full(len(rates), start),
+    )

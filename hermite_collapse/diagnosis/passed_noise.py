@@ -34,6 +34,8 @@ from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS, 
 LARGEST_ROUND = 300
 LARGEST_COUNT = 1000
 """Rounds and values up to which noise is followed."""
+_LARGE = 0.07
+"""Of a value, that a round adds, from which the second order of it shows in errors."""
 
 
 def words(noise: RoundNoise, observations: Observations) -> str:
@@ -58,12 +60,28 @@ def words_of(observations: Observations) -> str:
 
 def _samples(noise: RoundNoise, observations: Observations) -> float | None:
     """Return T of 2 v^2 / T for variances, None where a curve is none."""
+    if noise.samples is not None:
+        return float(noise.samples)
     rows, columns = np.nonzero(observations.used)
     values = observations.values[rows, columns]
     later = (observations.rounds[rows] > 0.0) & (values > 0.0)
     if np.any(observations.degrees != VARIANCE) or not later.any():
         return None
     return float(2.0 / (noise.ratio * np.median(noise.stated[later] / values[later] ** 2)))
+
+
+def on_large_noise(observations: Observations) -> list[str]:
+    """Return what it means that a round adds much to what rounds pass on, nothing where it adds little."""
+    noise = observations.noise
+    if noise is None or noise.name == BETWEEN_RUNS or np.any(observations.degrees != VARIANCE):
+        return []
+    samples = _samples(noise.replace(ratio=1.0) if noise.name == OWN_SAMPLES else noise, observations)
+    if samples is None or samples > 2.0 / _LARGE**2:
+        return []
+    return [
+        f"A round adds noise of about {100.0 * (2.0 / samples) ** 0.5:.0f} % of the values, and errors are of first "
+        "order in it: of so few samples they are too small, by a tenth or two at 7 %, by a third or more at 14 %."
+    ]
 
 
 def covariances(
@@ -108,7 +126,8 @@ def _of_later_rounds(
         order = np.argsort(observations.rounds)
         each = np.arange(1.0, observations.last + 1.0)
         sizes = np.interp(each, observations.rounds[order], np.abs(predicted[order]))
-    added = sizes**2 * np.median(own / sizes[rounds - 1] ** 2)
+    typical = np.median(own / sizes[rounds - 1] ** 2) if noise.samples is None else 2.0 / noise.samples
+    added = sizes**2 * typical
     if noise.name == OWN_SAMPLES:
         added[rounds - 1] = own
     passed = passed_on(observations.regime, np.clip(kappa, 0.0, 1.0), observations.last)[:, rounds]
@@ -116,7 +135,7 @@ def _of_later_rounds(
     if noise.name == OWN_SAMPLES:
         return np.asarray(joint)
     if noise.name == TRAINING_SETS:
-        return np.asarray(np.diag(own) + noise.ratio * joint)
+        return np.asarray(np.diag(own) + (noise.ratio if noise.samples is None else 1.0) * joint)
     scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
     if observations.error_freedom is not None:  # estimates: the shape of what rounds pass on is better known
         scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)

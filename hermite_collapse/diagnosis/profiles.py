@@ -8,7 +8,8 @@ from functools import cache
 from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit
 from .minimum import minimum
 from .observations import Observations
-from .round_models import Parameter, RoundModel
+from .rate_limits import with_errors_of_rates
+from .round_models import AffineModel, Parameter, RoundModel
 
 _DOUBLINGS = 12
 _LIMITED = ("truncation_time", "bandwidth", "samples")
@@ -21,7 +22,10 @@ def with_limits(
     """Return the fit with the limit of the parameter that makes the mechanism, where it is left at its border.
 
     The limit is the largest value that is not rejected, for `samples` the smallest; none where there is no such value.
+    Where rounds pass noise on, errors of rates and plateaus hold by their likelihood, too.
     """
+    if model.name == AffineModel.name:
+        return with_errors_of_rates(one, observations)
     for parameter in model.parameters(observations):
         if parameter.name in _LIMITED and one.parameters.get(parameter.name, 0.0) is None:
             limit = _limit(one, model, observations, fresh_fraction, parameter)

@@ -27,11 +27,14 @@ class RoundNoise(Value):
         Variances of the fitted entries, as the errors say.
     ratio : float
         q of runs and of training sets, 0 of the others.
+    samples : int or None
+        T of variances of training sets where it is known, which takes the place of q.
     """
 
     name: str
     stated: FloatArray
     ratio: float = 0.0
+    samples: int | None = None
 
     def only(self, inside: BoolArray) -> RoundNoise:
         """Return that of some entries, by a mask (N,)."""

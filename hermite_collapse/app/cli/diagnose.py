@@ -100,6 +100,13 @@ Noise = Annotated[
         "noise of training sets). What the curves do not contradict, without."
     ),
 ]
+TrainingSamples = Annotated[
+    int | None,
+    Parameter(
+        help="Samples that each model of a single run saw, a count: their noise is added to errors of variances, or is "
+        "the error where the table has none."
+    ),
+]
 Steps = Annotated[int | None, Parameter(help="Its number of steps, a count. 25, without.")]
 _STEPS = 25
 
@@ -120,6 +127,7 @@ def run(
     runs: Runs = None,
     regime: Regime = None,
     noise: Noise = None,
+    training_samples: TrainingSamples = None,
     sampler: Scheduler = None,
     steps: Steps = None,
 ) -> int:
@@ -162,6 +170,7 @@ def run(
         runs=runs,
         regime=regime,
         noise=noise,
+        training_samples=training_samples,
         data=None if data is None else np.array(data) if len(data) > 1 else data[0],
         sampler=None
         if sampler is None

@@ -1,0 +1,106 @@
+r"""Tables of one run whose models are known to have seen T samples each.
+
+The variance of T Gaussian samples has the variance 2 v^2 / T.  This is what a round adds to the noise that it passes
+on, beside errors of an evaluation (`passed_noise`, "training_sets"), and, where the table has no errors, what a value
+is off by that is of these samples themselves ("own_samples").
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core import checks
+from ..core.errors import InputError
+from ..core.types import FloatArray
+from ..storage.curves import Curve
+from .arguments import kind_of
+from .observations import Observations
+from .round_noise import OWN_SAMPLES, TRAINING_SETS
+
+LEAST = 2
+_RELATIVE_SQUARES = {"variances": 2.0, "deviations": 0.5}
+"""T times the relative variance of what T Gaussian samples say."""
+
+
+class KnownSets(NamedTuple):
+    """T, and what it makes of a curve.
+
+    Attributes
+    ----------
+    samples : int
+    noise : str
+        "training_sets" beside errors, "own_samples" in their place.
+    curve : array or Curve
+        With errors, if a table that had none.
+    standard_errors : array or None
+        Those that were given, or the samples' own.
+    """
+
+    samples: int
+    noise: str
+    curve: ArrayLike | Curve
+    standard_errors: ArrayLike | None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is taken for granted where the table has no errors."""
+        if self.noise == TRAINING_SETS:
+            return []
+        return [
+            f"Errors are those of {self.samples} Gaussian samples, which train the next round; the data are taken as "
+            "known exactly."
+        ]
+
+
+def known_sets(
+    training_samples: object,
+    curve: ArrayLike | Curve,
+    kind: str | None,
+    *,
+    rounds: ArrayLike | None,
+    standard_errors: ArrayLike | None,
+    has_covariance: bool,
+    noise: str | None,
+) -> KnownSets:
+    """Return what T says of a curve; arguments as in `diagnosis.diagnose`."""
+    samples = checks.count(training_samples, "training_samples", minimum=LEAST)
+    of_kind = kind_of(curve, kind) if isinstance(curve, Curve) else kind or "factors"
+    if of_kind not in _RELATIVE_SQUARES:
+        raise InputError(
+            "training_samples must come with variances or standard deviations, whose noise they say, got "
+            f"{samples} with {of_kind.replace('_', ' ')}."
+        )
+    errors = curve.standard_errors if isinstance(curve, Curve) else standard_errors
+    has_errors = errors is not None or has_covariance
+    says = TRAINING_SETS if has_errors else OWN_SAMPLES
+    if noise not in (None, says):
+        beside = "with" if has_errors else "without"
+        raise InputError(
+            f"noise must be {says!r} for training_samples {beside} standard errors, or left out, got {noise!r}."
+        )
+    if isinstance(curve, Curve):
+        if not has_errors:
+            curve = curve.replace(standard_errors=_errors(curve.values, curve.rounds, samples, of_kind))
+    elif not has_errors:
+        standard_errors = _errors(curve, rounds, samples, of_kind)
+    return KnownSets(samples, says, curve, standard_errors)
+
+
+def _errors(values: ArrayLike, rounds: ArrayLike | None, samples: int, kind: str) -> FloatArray:
+    """Return standard errors of so many samples; 0 in round 0, the data."""
+    array = np.asarray(values, dtype=np.float64)
+    index = np.arange(len(array)) if rounds is None else np.asarray(rounds, dtype=np.float64)
+    later = (index > 0.0).reshape((-1,) + (1,) * (array.ndim - 1))
+    return np.where(later, np.sqrt(_RELATIVE_SQUARES[kind] / samples) * np.abs(array), 0.0)
+
+
+def require_one_run(sets: KnownSets, observations: Observations) -> None:
+    """Refuse T beside means of several runs, whose scatter holds what training sets add."""
+    if observations.runs is not None and np.any(observations.runs != 1.0):
+        raise InputError(
+            "training_samples must be left out for means of runs, whose scatter has their noise in it, and for exact "
+            f"errors, got {sets.samples}."
+        )
