@@ -13,9 +13,12 @@ from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .innovations import are_followed
 from .measuring.measured import Measured
+from .noise_likelihood import of_noise
 from .observations import VARIANCE, Observations
+from .passed_noise import may_pass_noise
 from .reweighting import left_out
 from .round_models import AffineModel
+from .round_noise import BETWEEN_RUNS
 
 _FAR_FROM_ONE = 0.1
 _SMALLEST = 1e-6
@@ -61,9 +64,9 @@ def on_large_errors(fits: Mapping[str, MechanismFit], observations: Observations
     if observations.measured is not None or observations.are_rounded:
         return []
     general = fits.get(AffineModel.name) or fit(AffineModel(), observations)
-    chi_square, freedom = general.chi_square, general.freedom
-    if freedom < LEAST_FREEDOM or 1.0 - chi_square_p_value(chi_square, freedom) >= _TOO_CLOSE:
+    if not _is_too_close(general) or not _is_too_close(_passed_on(general, observations)):
         return []
+    chi_square, freedom = general.chi_square, general.freedom
     ratio = (freedom / max(chi_square, _SMALLEST * freedom)) ** 0.5
     return [
         f"Errors are about {significant(ratio, 2)} times what the values scatter (chi-square "
@@ -71,6 +74,21 @@ def on_large_errors(fits: Mapping[str, MechanismFit], observations: Observations
         "standard errors, or errors of one run beside means of several: where they are too large, names and limits are "
         "more cautious than they need be, not wrong."
     ]
+
+
+def _is_too_close(one: MechanismFit) -> bool:
+    return one.freedom >= LEAST_FREEDOM and 1.0 - chi_square_p_value(one.chi_square, one.freedom) < _TOO_CLOSE
+
+
+def _passed_on(one: MechanismFit, observations: Observations) -> MechanismFit:
+    """Return the fit where runs pass their noise on, which independent errors show too little of; else as it is."""
+    if (
+        observations.noise is not None
+        or observations.scatter is None
+        or not may_pass_noise(observations, None)
+    ):
+        return one
+    return fit(AffineModel(), of_noise(BETWEEN_RUNS, observations, None))
 
 
 def remarks_on(

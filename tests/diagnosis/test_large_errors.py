@@ -81,6 +81,27 @@ def test_doubled_errors_are_said_to_be_twice_as_large(seed):
         assert 1.5 < ratio < 2.8
 
 
+def test_runs_that_pass_their_noise_on_are_not_said_to_have_large_errors():
+    said, independent = 0, 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        last = np.tile(WIDTHS, (3, 1))
+        curves = [last]
+        for _ in range(12):
+            trained = FRESH * WIDTHS + (1.0 - FRESH) * curves[-1]
+            curves.append(((1.0 - LOSS) * trained + LOSS) * (1.0 + 0.03 * rng.standard_normal(last.shape)))
+        values = np.array(curves)
+        errors = values.std(axis=1, ddof=1) / np.sqrt(3.0)
+        told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": FRESH, "runs": 3}
+        alone = hc.diagnose(values.mean(axis=1), **told, noise="independent", mechanism="affine")
+        one = alone.fits_by_mechanism["affine"]
+        independent += one.p_value > 0.9
+        said += SAID in alone.text or bool(
+            on_large_errors({"affine": one.replace(chi_square=1.0)}, alone.observations)
+        )
+    assert independent >= 2 and said == 0  # as if these errors were larger than what scatters
+
+
 @pytest.mark.parametrize("runs", [None, 5])
 def test_standard_deviations_of_five_runs_are_noticed(runs):
     exact = truncated()
