@@ -15,6 +15,9 @@ INSTALL  = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
            $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PINS    := pyproject.toml constraints.txt
 
+# Tests and documentation start hundreds of processes: none of them compiles again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help compare test lint bench check mutations validate fuzz docs release
 
