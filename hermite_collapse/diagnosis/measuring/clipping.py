@@ -8,7 +8,8 @@ an end, p* that of the data (at the end, not beyond) and f the density just insi
     s = q sqrt(2 / pi) / f       scale of the half-normal tail of mass q whose density at the end is f
 
 Values at the end are moved out by draws from that tail; what this changes in a curve estimates what the cut did to it.
-Where p = p* nothing is lost that the data had.
+Where p = p* nothing is lost that the data had.  Lossy formats spread what was at an end: such values are counted there,
+of the generation and of the data.
 """
 
 from __future__ import annotations
@@ -111,6 +112,13 @@ def _without_copies(samples: FloatArray) -> FloatArray:
 def at_ends(samples: FloatArray, ends: FloatArray) -> tuple[BoolArray, BoolArray]:
     """Return which values lie at or beyond each end, (n, d) each; comparisons with NaN are false."""
     return samples <= ends[0], samples >= ends[1]
+
+
+def gathered(samples: FloatArray, ends: FloatArray, spread: float) -> FloatArray:
+    """Return the samples with values that a lossy format spread from an end put back there."""
+    return np.where(
+        samples <= ends[0] + spread, ends[0], np.where(samples >= ends[1] - spread, ends[1], samples)
+    )
 
 
 def shares_at_ends(samples: FloatArray, ends: FloatArray) -> FloatArray:

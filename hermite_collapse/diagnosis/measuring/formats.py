@@ -57,6 +57,8 @@ class Formats:
         self._data, self._axes = data, axes
         self._coordinates, self._units = coordinates, units
         measured = coordinates.axes
+        self._qualities: dict[str, int] = {}
+        self._spreads: dict[tuple[frozenset[tuple[Form, float]], int], float] = {}
         self._is_grey = measured is not None and measured.channels == 1
 
     def require_known(self, name: str) -> None:
@@ -94,25 +96,49 @@ class Formats:
         values, errors : array, shape (r, c)
         """
         bias = np.zeros(values.shape)
+        trips = self._trips
         lossy = {
             name: self._sets[name] for name in names if any(map(self._is_lossy, self._sets.get(name, {})))
         }
-        if not lossy or self._axes is None:
+        if not lossy or trips is None:
             return bias
-        trips = RoundTrips(self._data, self._axes, self._coordinates, self._units)
         alike: dict[tuple[frozenset[tuple[Form, float]], int], list[int]] = {}
-        for name, forms in lossy.items():
-            total = sum(forms.values())
-            parts = frozenset((form, round(count / total, 2)) for form, count in forms.items())
-            alike.setdefault((parts, self._quality(name)), []).append(list(names).index(name))
+        for name in lossy:
+            alike.setdefault(self._kind(name), []).append(list(names).index(name))
         for (_, quality), index in alike.items():
             forms = lossy[names[index[0]]]
             bias[index] = trips.bias(forms, quality, functionals, truth, values[index], errors[index])
         return bias
 
+    def spread(self, name: str) -> float:
+        """Return how far the formats of a generation take values from the ends of the range; 0 of lossless ones."""
+        trips = self._trips
+        if trips is None or not any(map(self._is_lossy, self._sets.get(name, {}))):
+            return 0.0
+        kind = self._kind(name)
+        if kind not in self._spreads:
+            self._spreads[kind] = trips.spread(self._sets[name], self._quality(name))
+        return self._spreads[kind]
+
+    @property
+    def _trips(self) -> RoundTrips | None:
+        if self._axes is None:
+            return None
+        return RoundTrips(self._data, self._axes, self._coordinates, self._units)
+
+    def _kind(self, name: str) -> tuple[frozenset[tuple[Form, float]], int]:
+        """Return what sets that are stored alike have in common."""
+        forms = self._sets[name]
+        total = sum(forms.values())
+        return frozenset((form, round(n / total, 2)) for form, n in forms.items()), self._quality(name)
+
     def _quality(self, name: str) -> int:
         """Return the quality of the lossy WebP among the images of a set; 0 where there are none."""
-        return webp_quality(self._files[name]) if any(f.name == LOSSY_WEBP for f in self._sets[name]) else 0
+        if not any(form.name == LOSSY_WEBP for form in self._sets[name]):
+            return 0
+        if name not in self._qualities:
+            self._qualities[name] = webp_quality(self._files[name])
+        return self._qualities[name]
 
     @property
     def lossy(self) -> str:

@@ -25,7 +25,7 @@ from ...core.significance import chi_square_p_value, whitened
 from ...core.types import FloatArray, IntArray
 from ...storage.units import Units
 from .choice import choose_curves
-from .clipping import Clipping, ends_of, moved_out, shares_at_ends
+from .clipping import Clipping, ends_of, gathered, moved_out, shares_at_ends
 from .combinations import independent_curves
 from .functionals import Functionals, Sampled
 from .generations import Different, named_generations, rounds_of
@@ -127,8 +127,9 @@ def measure(
     Errors come from leaving out one sample at a time.
 
     Equal channels, constant numbers and numbers that repeat others, in all sets, are measured once or left out, and so
-    are exact copies of samples, except those of data that models were trained on.  Curves that the JPEG of a generation
-    could move by more than their errors are left out.
+    are exact copies of samples, except those of data that models were trained on.  Curves that the JPEG or lossy WebP
+    of a generation could move by more than their errors are left out: by how much is estimated from the data, with the
+    noise that the curves show, stored again with the tables, the sampling of colours, or the quality of the files.
 
     References
     ----------
@@ -178,6 +179,7 @@ def measure(
             ends,
             rng,
             truth,
+            sets.formats.spread(name),
         )
         for name, s in named.items()
     ]
@@ -251,13 +253,19 @@ def _generation(
     of_data: FloatArray,
     rng: np.random.Generator,
     truth: Sampled,
+    spread: float,
 ) -> _Generation:
     sampled = functionals.of(samples)
     values, parts, still = _without_motionless(sampled, truth.values, functionals.kinds)
     ends = ends_of(samples, units.ends, of_data)
+    if spread:
+        data, samples = (gathered(part, ends, spread) for part in (data, samples))
     at = shares_at_ends(samples, ends)
     restored = moved_out(samples, data, ends, rng)
-    moved = np.zeros(len(values)) if restored is None else sampled.values - functionals.of(restored).values
+    moved = np.zeros(len(values))
+    if restored is not None:
+        stored = functionals.of(samples).values if spread else sampled.values
+        moved = stored - functionals.of(restored).values
     inside = 1.0 - at.sum(axis=0)
     rounding = functionals.rounding_bias(inside * units.step**2 / 12.0)
     return _Generation(

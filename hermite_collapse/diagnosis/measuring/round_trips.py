@@ -25,6 +25,7 @@ from ...core.types import FloatArray, IntArray
 from ...storage.image_forms import Form
 from ...storage.recompression import stored_again
 from ...storage.units import Units
+from .clipping import NOTICED
 from .coordinates import Coordinates
 from .functionals import Functionals, Sampled
 from .image_axes import ImageAxes
@@ -44,6 +45,8 @@ _ROUGH = 0.01
 """Of the data's variances and powers: how well curves are described, also where they hardly have errors."""
 _LONGEST_POLYNOMIAL = 4
 _LARGEST_BYTE = 255.0
+_USUAL_NOISE, _MOST = 0.05, 0.9
+"""Variance of the noise of samples whose values at the ends are followed, and the share of them that is found again."""
 
 
 class Changes(NamedTuple):
@@ -139,6 +142,15 @@ class RoundTrips:
             bias[:, ~is_plain] = self._of_degrees(functionals, half, quality, shares, ranges)
         return bias
 
+    def spread(self, forms: Mapping[Form, int], quality: int) -> float:
+        """Return the distance from the ends of the range within which storing leaves most values that were there."""
+        drawn = _drawn(forms, min(MOST_IMAGES, len(self._data)))
+        before, after = self._levels(drawn, quality, 1.0, _USUAL_NOISE, 0)
+        at_end = (before == 0.0) | (before == _LARGEST_BYTE)
+        if at_end.mean() < NOTICED:
+            return 0.0
+        return float(np.quantile(np.abs(after - before)[at_end], _MOST)) / self._units.scale
+
     def _of_degrees(
         self,
         functionals: Functionals,
@@ -168,6 +180,15 @@ class RoundTrips:
         seed: int,
     ) -> Changes:
         """Return what storing changes in samples with this share of the data's variances and this noise."""
+        before, after = self._levels(drawn, quality, share, noise, seed)
+        one, other = (self._measured(functionals, part) for part in (before, after))
+        scatter = (other.influences - one.influences).std(axis=0, ddof=1)
+        return Changes(other.values - one.values, scatter / np.sqrt(len(before)))
+
+    def _levels(
+        self, drawn: Sequence[Form], quality: int, share: float, noise: float, seed: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return bytes of such samples before and after storing, (n, d) each."""
         rng = np.random.default_rng(seed)
         data = self._data[rng.permutation(len(self._data))[: len(drawn)]]
         samples = self._centre + np.sqrt(share) * (data - self._centre)
@@ -178,9 +199,7 @@ class RoundTrips:
         stored = stored_again(images[..., 0] if order.shape[2] == 1 else images, drawn, quality)
         after = levels.copy()
         after[:, order.ravel()] = stored.reshape(len(stored), -1)
-        before, behind = (self._measured(functionals, part) for part in (levels, after))
-        scatter = (behind.influences - before.influences).std(axis=0, ddof=1)
-        return Changes(behind.values - before.values, scatter / np.sqrt(len(levels)))
+        return levels, after
 
     def _measured(self, functionals: Functionals, levels: FloatArray) -> Sampled:
         return functionals.of(self._coordinates.of((levels - self._units.shift) / self._units.scale))
