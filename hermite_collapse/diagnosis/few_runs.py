@@ -102,14 +102,14 @@ def with_runs(observations: Observations, runs: FloatArray) -> Observations:
             covariance[part], freedom[part] = variance / by_entry[part], known
             groups[part] = groups.max() + (1 if pooled else 1 + np.arange(len(part)))
     estimated = bool(np.isfinite(freedom).any())
-    known = freedom if estimated else None
+    estimates = freedom if estimated else None
     shared = np.unique(groups, return_inverse=True)[1].astype(np.int64) if estimated else None
     return observations.replace(
         covariance=covariance,
-        error_freedom=known,
+        error_freedom=estimates,
         error_groups=shared,
         runs=many,
-        scatter=RunScatter(errors, known, shared, many) if estimated else None,
+        scatter=RunScatter(errors, estimates, shared, many) if estimated else None,
     )
 
 
