@@ -62,12 +62,12 @@ def test_right_errors_are_called_large_in_half_a_per_cent(widths):
 @pytest.mark.slow
 def test_half_a_per_cent_is_also_that_of_whole_answers():
     count = 0
-    for seed in range(300):
+    for seed in range(120):
         values, errors = table(seed)
         count += (
             SAID in hc.diagnose(values, kind="variances", standard_errors=errors, fresh_fraction=FRESH).text
         )
-    assert count <= 6
+    assert count <= 3
 
 
 @pytest.mark.parametrize("seed", range(2))
