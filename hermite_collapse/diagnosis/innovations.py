@@ -245,25 +245,30 @@ def _followed(curves: _Rounds, logarithm: FloatArray) -> tuple[FloatArray, Float
 
     c, more = np.exp(logarithm), curves.runs - 1.0
     deviation = np.zeros_like(curves.runs)
-    kept, added = np.zeros_like(c), np.zeros_like(c)  # of e^2: what was there in the last round, and since
+    remaining, added = (
+        np.zeros_like(c),
+        np.zeros_like(c),
+    )  # of e^2: what was there in the last round, and since
     variances, likelihood = np.zeros((len(c), len(curves.values), c.shape[1])), np.zeros_like(c)
     for i in range(1, len(curves.values)):
         square, used = curves.kappa[i - 1] ** 2, curves.used[i]
         mean = curves.predicted[i] + curves.kappa[i - 1] * deviation
-        added = square * added + c * (mean**2 + more * square * (kept + added))
-        kept = square * kept
+        added = square * added + c * (mean**2 + more * square * (remaining + added))
+        remaining = square * remaining
         variances[:, i] = added
         if used.any():
-            excess = curves.runs * kept / np.maximum(mean**2, _SMALLEST)
+            excess = curves.runs * remaining / np.maximum(mean**2, _SMALLEST)
             alone = np.minimum(
                 (1.0 + excess) ** 2 / (1.0 + excess * more / curves.runs), np.maximum(more, 1.0)
             )
-            expected = kept + added
-            shape = expected**2 * more / np.maximum(2.0 * added * (added + 2.0 * alone * kept), _SMALLEST)
+            expected = remaining + added
+            shape = (
+                expected**2 * more / np.maximum(2.0 * added * (added + 2.0 * alone * remaining), _SMALLEST)
+            )
             ratio = np.where(used, curves.squares[i], 1.0) / np.maximum(expected, _SMALLEST)
             of_round = shape * np.log(shape * ratio) - shape * ratio - gammaln(shape)
             likelihood = likelihood + np.where(used, of_round, 0.0)
         deviation = np.where(used, curves.values[i] - curves.predicted[i], curves.kappa[i - 1] * deviation)
-        kept = np.where(used, curves.squares[i], kept)
+        remaining = np.where(used, curves.squares[i], remaining)
         added = np.where(used, 0.0, added)
     return variances, likelihood
