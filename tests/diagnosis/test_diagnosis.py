@@ -129,7 +129,7 @@ def test_random_numbers_straight_lines_and_constants_are_never_explained(kind, t
     for seed in range(3):
         rng = np.random.default_rng(seed)
         curves = [rng.random(12), np.linspace(1.0, 2.0, 12) + 0.01 * rng.normal(size=12)]
-        curves += [1.0 + 0.01 * rng.normal(size=12), np.ones(12)]
+        curves += [1.0 + 0.01 * rng.normal(size=12)] + [np.ones(12)] * (seed == 0)
         for curve in curves:
             errors = np.full(12, 0.01) if tested else None
             result = diagnose(curve, kind=kind, standard_errors=errors)
