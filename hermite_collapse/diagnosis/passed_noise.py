@@ -207,7 +207,10 @@ def require_noise(name: str, observations: Observations, fresh_fraction: float |
     if observations.measured is not None:
         raise InputError(f"noise must be left out with measured generations, which say it, got {name!r}.")
     if not observations.has_errors or observations.covariance.ndim > 1:
-        raise InputError(f"noise must come with standard errors, whose rounds it is of, got {name!r}.")
+        raise InputError(
+            "noise must come with standard errors, since it says how those of different rounds belong together, got "
+            f"{name!r}."
+        )
     reason = _why_independent(observations, fresh_fraction)
     if name != INDEPENDENT and reason:
         raise InputError(f"noise must be 'independent' for {reason}, got {name!r}.")

@@ -127,7 +127,7 @@ REFUSED = [
     (["schedule", "--known", "DDPM"], "did you mean 'ddpm'"),
     (["audit", "EDM"], "scheduler must be .* or an existing file or folder, got 'EDM' \\(did you mean 'edm'"),
     (["schedule", "--scheduler-file", "x.json"], "must name an existing file or folder, got 'x.json'"),
-    (["diagnose", "curves", "--training-samples", "1500"], "--training-samples. It belongs to measure"),
+    (["diagnose", "curves", "--held-out", "1500"], "--held-out. It belongs to measure"),
     (["predict", "--alpha", "0.2"], "Unknown option: --alpha. Did you mean --fresh-fraction\\?"),
     (["predict", "--t0", "0.2"], "Unknown option: --t0. Did you mean --truncation-time\\?"),
     (["simulate", "--particles", "1e-3"], 'Invalid value for --particles: unable to convert "1e-3" into int'),

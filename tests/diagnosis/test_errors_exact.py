@@ -30,6 +30,7 @@ def test_errors_of_the_fit(held):
         curve(ALPHA, TIME),
         rounds=np.arange(1, ROUNDS + 1),
         standard_errors=np.full((ROUNDS, 3), sigma),
+        noise="independent",
         **({held: known[held]} if held else {}),
     )
     J = jacobian()

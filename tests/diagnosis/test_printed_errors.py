@@ -68,8 +68,9 @@ def test_what_is_said_of_them(tmp_path):
     alone = {"mechanism": "truncation", "regime": "replace", "noise": "independent"}
     assert "Errors are printed with one digit" in hc.diagnose(curve, **alone).text
     assert "Errors are printed" not in hc.diagnose(curve, runs=np.inf, **alone).text
-    finer = printed(tmp_path / "c.csv", values, np.full(values.shape, 0.02), digits=4)
-    assert "Errors" not in hc.diagnose(finer, **alone).text
+    scattered = values + 0.02 * np.random.default_rng(0).standard_normal(values.shape)
+    finer = printed(tmp_path / "c.csv", scattered, np.full(values.shape, 0.02), digits=4)
+    assert "Errors are printed" not in hc.diagnose(finer, **alone).text
     rows = [f"{i},{a:.4f},.02,{b - 0.2 * (i == 5):.4f},.02" for i, (a, b) in enumerate(values, start=1)]
     (tmp_path / "c.csv").write_text(
         "round,degree 1,degree 1 error,degree 2,degree 2 error\n" + "\n".join(rows)

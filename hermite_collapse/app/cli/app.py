@@ -65,7 +65,7 @@ _OTHER_WORDS = {
 }
 """What others call an option, and its name here; options that a command has under these names come first."""
 
-_OF_MEASURE = ("training-samples", "apart", "unseen", "held-out", "value-range", "first-round", "directions")
+_OF_MEASURE = ("apart", "unseen", "held-out", "value-range", "first-round", "directions")
 """Options of measure that people look for in diagnose."""
 
 _ABOUT = (
