@@ -35,10 +35,10 @@ _RELATIVE = 0.15
 """Scatter of runs about their mean, in the mean, from which its law is not that of small deviations.
 
 Sets of samples for an evaluation are seldom so small, so that all of it is what runs pass on."""
-_FINE, _COARSE = np.linspace(-14.0, 3.0, 341), np.linspace(-14.0, 3.0, 69)
+_FINE, _COARSE = np.linspace(-14.0, 0.0, 281), np.linspace(-14.0, 0.0, 57)
 """Logarithms of c."""
 _LEAST_CURVATURE = 0.5
-_SMALLEST = 1e-300
+_SMALLEST, _LARGEST = 1e-300, 1e100
 
 
 def are_followed(observations: Observations) -> bool:
@@ -115,7 +115,7 @@ def covariances_given_the_last(
     """
     rounds = observations.rounds[observations.used[:, 0]].astype(np.int64)
     single = _Rounds.of(np.zeros(1), predicted[:, None], observations)
-    steps = np.atleast_2d(kappa)
+    steps = np.atleast_2d(np.clip(kappa, 0.0, 1.0))  # what grows passes on as what stays
     many = steps.shape[1]
     curves = single.replace(
         kappa=np.broadcast_to(steps, (observations.last, many)), runs=np.tile(single.runs, many)
@@ -219,7 +219,8 @@ class _Rounds(Value):
         used[rounds, columns] = rounds > 0
         each = np.arange(last + 1.0)
         curves = [np.interp(each, observations.rounds[order], one[order]) for one in predicted.T]
-        steps = np.broadcast_to(kappa, (last, shape[1])) if kappa.ndim < 2 else kappa[:last]
+        passed = np.clip(kappa, 0.0, 1.0)  # what grows passes on as what stays
+        steps = np.broadcast_to(passed, (last, shape[1])) if kappa.ndim < 2 else passed[:last]
         return cls(steps, np.stack(curves, axis=1), values, squares, used, observations.scatter.runs)
 
 
@@ -253,11 +254,11 @@ def _followed(curves: _Rounds, logarithm: FloatArray) -> tuple[FloatArray, Float
     for i in range(1, len(curves.values)):
         square, used = curves.kappa[i - 1] ** 2, curves.used[i]
         mean = curves.predicted[i] + curves.kappa[i - 1] * deviation
-        added = square * added + c * (mean**2 + more * square * (remaining + added))
+        added = np.minimum(square * added + c * (mean**2 + more * square * (remaining + added)), _LARGEST)
         remaining = square * remaining
         variances[:, i] = added
         if used.any():
-            excess = curves.runs * remaining / np.maximum(mean**2, _SMALLEST)
+            excess = np.minimum(curves.runs * remaining / np.maximum(mean**2, 1.0 / _LARGEST), _LARGEST)
             alone = np.minimum(
                 (1.0 + excess) ** 2 / (1.0 + excess * more / curves.runs), np.maximum(more, 1.0)
             )
