@@ -135,7 +135,7 @@ def with_followed_noise(
         one = fit(_GENERAL, current, fresh_fraction=fresh)
         if one.is_rejected:
             break
-        if noise.ratio > 0.0 and np.isfinite(one.contraction).all():
+        if noise.ratio > 0.0 and current.innovations is None and np.isfinite(one.contraction).all():
             noise = _of_likeliest_ratio(noise, one, observations)
         current = noise_of_rounds(one, current.replace(noise=noise))
     return current
