@@ -30,10 +30,12 @@ _STEP_OF_RATIOS = 4.0
 _RATIOS = {
     INDEPENDENT: (0.0,),
     BETWEEN_RUNS: (0.25, 0.5, 0.75, 1.0),
-    OWN_SAMPLES: (0.0,),
+    OWN_SAMPLES: (0.0, 0.02, 0.1, 0.25, 0.5),
     TRAINING_SETS: tuple(_STEP_OF_RATIOS**k for k in range(-1, 5)),
 }
-"""Parts of the variance of runs that are passed on, and ratios of what training sets add in a round to a stated one."""
+"""Parts of the variance of runs that are passed on, shares of data in sets that are drawn anew from own samples, and
+ratios of what training sets add in a round to a stated one."""
+_LARGEST_SHARE = 0.7
 _LARGEST_NOISE = 0.3
 """Of a curve's size that training sets add in a round, at most: of variances, those of 22 samples."""
 _FAR = 20.0
@@ -154,7 +156,7 @@ def _of_likeliest_ratio(noise: RoundNoise, one: MechanismFit, stated: Observatio
             for j in columns
         )
 
-    largest = 1.0 if noise.name == BETWEEN_RUNS else _largest_ratio(stated)
+    largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name) or _largest_ratio(stated)
     low = noise.ratio / _STEP_OF_RATIOS
     bounds = np.log(low), np.log(min(noise.ratio * _STEP_OF_RATIOS, largest))
     least = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 0.02})

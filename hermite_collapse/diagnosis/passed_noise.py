@@ -6,8 +6,13 @@ constant for factors, the covariance of a curve is one of
 
     independent      C = diag(e^2)                              errors of the evaluation alone
     between_runs     C = (1 - q) diag(e^2) + q R diag(d^2) R^T  scatter of runs, of which the part q is passed on
-    own_samples      C = R diag(e^2) R^T                        each value is of the samples that train the next round
+    own_samples      C = R diag(e^2 + f^2) R^T                  each value is of the samples that train the next round
     training_sets    C = diag(e^2) + q R diag(d^2) R^T          of the evaluation, beside the noise of training sets
+
+With f = 0 the data are exact, and all samples train.  Where training sets are drawn anew, the share q from data of
+value y_0 and the rest from the last samples, A = kappa / (1 - q), sampling adds
+
+    f_i^2 = A^2 (q (1 - q) y_{i-1}^2 + q y_0^2) e_i^2 / y_i^2,     f_1^2 = A^2 y_0^2 e_1^2 / y_1^2.
 
 The diagonal of the second is e^2, or, where errors are estimates of few runs, has the shape that rounds give it.  The
 data of round 0 are apart: no round scatters them.
@@ -48,7 +53,8 @@ def words(noise: RoundNoise, observations: Observations) -> str:
     return {
         INDEPENDENT: "errors of different rounds are independent",
         BETWEEN_RUNS: "errors are the scatter of runs that pass their noise on from round to round",
-        OWN_SAMPLES: "each value is of the very samples that train the next round",
+        OWN_SAMPLES: "each value is of the very samples that train the next round"
+        + (", in sets that are drawn anew" if noise.ratio > 0.0 else ""),
     }[noise.name]
 
 
@@ -121,16 +127,19 @@ def _of_later_rounds(
     column: int,
 ) -> FloatArray:
     """Return covariances of entries of rounds >= 1 whose stated variances are `own`."""
-    sizes = np.ones(observations.last)
+    sizes = np.ones(observations.last + 1)
     if observations.degrees[column] == VARIANCE:
         order = np.argsort(observations.rounds)
-        each = np.arange(1.0, observations.last + 1.0)
+        each = np.arange(observations.last + 1.0)
         sizes = np.interp(each, observations.rounds[order], np.abs(predicted[order]))
-    typical = np.median(own / sizes[rounds - 1] ** 2) if noise.samples is None else 2.0 / noise.samples
-    added = sizes**2 * typical
+    typical = np.median(own / sizes[rounds] ** 2) if noise.samples is None else 2.0 / noise.samples
+    added, factors = sizes[1:] ** 2 * typical, np.clip(kappa, 0.0, 1.0)
     if noise.name == OWN_SAMPLES:
         added[rounds - 1] = own
-    passed = passed_on(observations.regime, np.clip(kappa, 0.0, 1.0), observations.last)[:, rounds]
+        if noise.ratio > 0.0:
+            added = added + typical * _drawn_anew(noise.ratio, factors, sizes, observations.last)
+            added = added[:, None, :]
+    passed = passed_on(observations.regime, factors, observations.last)[:, rounds]
     joint = (passed * added) @ np.swapaxes(passed, -1, -2)
     if noise.name == OWN_SAMPLES:
         return np.asarray(joint)
@@ -141,6 +150,14 @@ def _of_later_rounds(
         scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)
     scale = np.sqrt(noise.ratio * scale)
     return np.asarray((1.0 - noise.ratio) * np.diag(own) + joint * scale[:, :, None] * scale[:, None, :])
+
+
+def _drawn_anew(share: float, factors: FloatArray, sizes: FloatArray, last: int) -> FloatArray:
+    """Return what samples of training sets that are drawn anew add, (g, last) or (1, last), in squared errors of 1."""
+    steps = factors[:, None] if factors.ndim == 1 else factors[:last].T
+    drawn = share * (1.0 - share) * sizes[:-1] ** 2 + share * sizes[0] ** 2
+    drawn[0] = sizes[0] ** 2
+    return np.asarray((steps / (1.0 - share)) ** 2 * drawn)
 
 
 def _entries(observations: Observations, column: int) -> IntArray:

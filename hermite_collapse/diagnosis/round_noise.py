@@ -26,7 +26,7 @@ class RoundNoise(Value):
     stated : array, shape (N,)
         Variances of the fitted entries, as the errors say.
     ratio : float
-        q of runs and of training sets, 0 of the others.
+        q of runs, of own samples and of training sets, 0 of independent errors.
     samples : int or None
         T of variances of training sets where it is known, which takes the place of q.
     """

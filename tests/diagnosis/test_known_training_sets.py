@@ -161,4 +161,4 @@ def test_a_plateau_far_below_the_true_one_is_not_certain():
         for name, result in (("limited", with_errors_of_rates(one, curves)), ("curvature", one)):
             is_certain = result.settles & (np.abs(result.plateau - 1.0) > 3.0 * result.plateau_error)
             wrong[name] += np.count_nonzero(is_certain & (result.contraction < 1.0))
-    assert wrong["limited"] <= 0.05 * 48 + 2.0 < wrong["curvature"], wrong
+    assert wrong["limited"] <= 0.05 * 48 and 2 * wrong["limited"] <= wrong["curvature"], wrong

@@ -102,6 +102,40 @@ def test_covariances_are_those_of_simulated_rounds():
         assert np.abs(found - covariance).max() < 4.5 * np.sqrt(2.0 / 200_000) * sizes.max()
 
 
+@pytest.mark.parametrize("share", [0.25, 1e-9])
+def test_sets_that_are_drawn_anew_add_what_sampling_does(share):
+    """By 400 000 recursions of small deviations: samples of the data, those of the last ones, and the values' own."""
+    rng, slope, relative = np.random.default_rng(8), 0.9, 1e-4
+    means = [2.0, 2.0 * slope + 0.1]
+    for _ in range(ROUNDS - 1):
+        means.append(slope * (share * 2.0 + (1.0 - share) * means[-1]) + 0.1)
+    means, total = np.array(means), np.zeros((400_000, ROUNDS + 1))
+
+    def normal(variance):
+        return np.sqrt(relative * variance) * rng.standard_normal(len(total))
+
+    for i in range(1, ROUNDS + 1):
+        if i == 1:
+            trained = normal(means[0] ** 2)
+        else:
+            fresh = share * normal(means[0] ** 2 / share)
+            # (1 - share) T of T samples: what is left of their scatter in so large a part
+            rest = (1.0 - share) * normal(means[i - 1] ** 2 * (1.0 / (1.0 - share) - 1.0))
+            trained = fresh + rest + (1.0 - share) * total[:, i - 1]
+        total[:, i] = slope * trained + normal(means[i] ** 2)
+    errors = np.sqrt(relative) * means[:, None]
+    errors[0] = 0.0
+    one = observed(means[:, None], errors)
+    noise = RoundNoise("own_samples", one.covariance, share)
+    covariance = with_noise(noise, np.array([slope * (1.0 - share)]), means[:, None], one).covariance
+    deviations = total[:, 1:]
+    simulated = deviations.T @ deviations / len(deviations)
+    sizes = np.sqrt(np.outer(np.diagonal(simulated), np.diagonal(simulated)))
+    assert (
+        np.abs(simulated - covariance[-ROUNDS:, -ROUNDS:]).max() < 4.5 * np.sqrt(2.0 / 400_000) * sizes.max()
+    )
+
+
 def test_likelihoods_are_those_of_contrasts():
     """The restricted likelihood is the density of what no plateau and no start changes, up to a constant."""
     values, errors, _ = table("own_samples", 0.25, 3)
@@ -269,7 +303,8 @@ def test_errors_hold_for_every_noise_that_is_likely(kind):
     result = hc.diagnose(values, **told)
     likely_kinds = [one.noise.name for one in likely(likelihoods(observed(values, errors)))]
     assert len(likely_kinds) > 1 and result.noise in likely_kinds
-    for name in result.accepted:
+    alone = hc.diagnose(values, noise=result.noise, **told)
+    for name in alone.accepted:
         one = result.fits_by_mechanism[name]
         for other in (
             hc.diagnose(values, noise=noise, **told).fits_by_mechanism[name] for noise in likely_kinds
@@ -280,7 +315,6 @@ def test_errors_hold_for_every_noise_that_is_likely(kind):
                 if estimate is not None:
                     beside = other.parameters[parameter]
                     assert estimate.error >= 0.99 * np.hypot(beside.error, beside.value - estimate.value)
-    alone = hc.diagnose(values, noise=result.noise, **told)
     if np.any(result.leading.plateau_error > 1.5 * alone.leading.plateau_error):
         assert "with errors that hold if" in result.text
 
