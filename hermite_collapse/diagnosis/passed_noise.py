@@ -10,7 +10,7 @@ constant for factors, the covariance of a curve is one of
     training_sets    C = diag(e^2) + q R diag(d^2) R^T          of the evaluation, beside the noise of training sets
 
 With f = 0 the data are exact, and all samples train.  Where training sets are drawn anew, the share q from data of
-value y_0 and the rest from the last samples, A = kappa / (1 - q), sampling adds
+value y_0 and the rest from the last samples, with A = kappa / (1 - q), at most 1, sampling adds
 
     f_i^2 = A^2 (q (1 - q) y_{i-1}^2 + q y_0^2) e_i^2 / y_i^2,     f_1^2 = A^2 y_0^2 e_1^2 / y_1^2.
 
@@ -157,7 +157,7 @@ def _drawn_anew(share: float, factors: FloatArray, sizes: FloatArray, last: int)
     steps = factors[:, None] if factors.ndim == 1 else factors[:last].T
     drawn = share * (1.0 - share) * sizes[:-1] ** 2 + share * sizes[0] ** 2
     drawn[0] = sizes[0] ** 2
-    return np.asarray((steps / (1.0 - share)) ** 2 * drawn)
+    return np.asarray(np.minimum(steps / (1.0 - share), 1.0) ** 2 * drawn)
 
 
 def _entries(observations: Observations, column: int) -> IntArray:
