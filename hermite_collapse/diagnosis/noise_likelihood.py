@@ -45,7 +45,7 @@ _TAIL = 0.01
 _LEAST_PASSED = 0.05
 """Likeliest factor of a round above which noise is passed on at all."""
 _RATES = np.concatenate([np.linspace(0.0, 0.9, 19), [0.93, 0.95, 0.97, 0.985, 1.0, 1.03, 1.1, 1.25, 1.5]])
-_ZOOMS = 5
+_ZOOMS = 4
 _GENERAL, _PASSES = ScoreErrorModel(), 2
 _ZOOM = np.linspace(0.0, 1.0, 9)
 _SMALLEST, _STEP = 1e-9, 1e-4
