@@ -197,10 +197,14 @@ def diagnose(
             noise=noise,
         )
         noise, curve, given["standard_errors"] = sets.noise, sets.curve, sets.standard_errors
+    samples = None if sets is None else sets.samples
     if isinstance(curve, Measured):
         alone = given | {"kind": kind, "data": data, "data_errors": data_errors, "runs": runs, "noise": noise}
-        alone["training_samples"] = training_samples
         none_of(alone, "measured generations")
+        if training_samples is not None:
+            raise InputError(
+                f"training_samples must be given to measure with measured generations, got {training_samples!r} here."
+            )
         # A sampler's steps are a map of the variance of one direction: neither of factors nor of averages over modes.
         tried = curve if sampler is None else curve.part(VARIANCE)
         observations = followed(tried, fresh, scheduled_of([truncation]))
@@ -250,8 +254,8 @@ def diagnose(
     observations = with_errors_of_a_fit(with_printed_digits(exact, stated, curve))
     if noise is not None:
         name = checks.one_of(noise, NOISE, "noise")
-        require_noise(name, observations, fresh)
-        observations = of_noise(name, observations, fresh, None if sets is None else sets.samples)
+        require_noise(name, observations, fresh, samples)
+        observations = of_noise(name, observations, fresh, samples)
     conclude = concluded_with_noise if noise is None else concluded
     few = apparent_runs(exact) if observations.covariance.ndim == 1 else None
     if few is None:
@@ -282,7 +286,8 @@ def diagnose(
         remarks = on_first_values(observations)
     replaced = diagnosis.verdict
     if trend is not None:
-        diagnosis = _of_a_trend(diagnosis, trend)
+        by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
+        diagnosis = _of_a_trend(diagnosis, by_noise, trend)
     if regime is None and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
         diagnosis = _of_other_histories(diagnosis, replaced, models, fresh)
     if noise is None:
@@ -293,23 +298,25 @@ def diagnose(
     )
     if diagnosis.verdict == IDENTIFIED and leading.name == truncation.name and is_fitted and fresh is None:
         remarks += on_constant_time(leading, diagnosis.observations, speed)
-    remarks += on_large_errors(diagnosis.fits_by_mechanism, diagnosis.observations)
+    remarks += on_large_errors(diagnosis.fits_by_mechanism, diagnosis.observations, samples)
     any_rejected = any(one.is_rejected for one in diagnosis.fits_by_mechanism.values())
-    remarks += [] if sets is None else sets.remarks
+    remarks += [] if sets is None else sets.remarks(diagnosis.observations)
     if diagnosis.verdict in (IDENTIFIED, RATE_AND_PLATEAU):
         remarks += on_large_noise(diagnosis.observations)
     remarks += on_printed_digits(diagnosis.observations, curve, is_anything_rejected=any_rejected)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=few)
 
 
-def _of_a_trend(diagnosis: Diagnosis, trend: Trend) -> Diagnosis:
+def _of_a_trend(diagnosis: Diagnosis, by_noise: Diagnosis, trend: Trend) -> Diagnosis:
     """Return the diagnosis that knows of a trend: truncation at one time is not identified then, nor its numbers.
 
-    Nor is everything rejected where truncation with a trend describes the curves.
+    Nor is everything rejected where truncation with a trend describes the curves, or the noise that rounds pass on.
     """
+    text = f"{trend.text[0].lower()}{trend.text[1:]}"
+    if diagnosis.verdict == REJECTED != by_noise.verdict:
+        return by_noise.replace(text=f"{by_noise.text} With independent errors {text}")
     if diagnosis.verdict in (IDENTIFIED, REJECTED):
-        text = f"Undetermined: {trend.text[0].lower()}{trend.text[1:]}"
-        return diagnosis.undetermined(text)
+        return diagnosis.undetermined(f"Undetermined: {text}")
     return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
 
 

@@ -44,7 +44,7 @@ def from_arrays(
     error_freedom: ErrorFreedom | None = None,
 ) -> Observations:
     """Return arrays as observations; arguments as in `diagnosis.diagnose`, missing values as NaN."""
-    values = _with_gaps(curve, "curve")
+    values = with_gaps(curve, "curve")
     count, columns = values.shape
     index = np.arange(count, dtype=np.float64) if rounds is None else checks.vector(rounds, "rounds")
     if index.shape != (count,) or index.min() < 0 or np.any(index != np.rint(index)):
@@ -300,7 +300,7 @@ def estimated_scatter(observations: Observations, predicted: FloatArray, free: i
     return np.maximum(np.sqrt(squares / freedom), _SMALLEST_SCATTER * np.where(size > 0.0, size, 1.0))
 
 
-def _with_gaps(value: ArrayLike, name: str) -> FloatArray:
+def with_gaps(value: ArrayLike, name: str) -> FloatArray:
     """Return values by row and column, NaN where one is missing."""
     listed = value.tolist() if isinstance(value, np.ndarray) and value.dtype.kind == "O" else value
     array = as_array(_without_none(listed), name).astype(np.float64)
@@ -319,7 +319,7 @@ def _without_none(value: object) -> object:
 
 
 def _errors(value: ArrayLike, values: FloatArray) -> FloatArray:
-    sigma = np.nan_to_num(_with_gaps(value, "standard_errors"))
+    sigma = np.nan_to_num(with_gaps(value, "standard_errors"))
     if sigma.shape != values.shape or sigma.min() < 0.0:
         raise InputError(
             f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."

@@ -17,6 +17,7 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..storage.curves import Curve
 from .arguments import kind_of
+from .gathering import KINDS, UNKNOWN_KIND, with_gaps
 from .observations import Observations
 from .round_noise import OWN_SAMPLES, TRAINING_SETS
 
@@ -44,15 +45,12 @@ class KnownSets(NamedTuple):
     curve: ArrayLike | Curve
     standard_errors: ArrayLike | None
 
-    @property
-    def remarks(self) -> list[str]:
-        """What is taken for granted where the table has no errors."""
+    def remarks(self, observations: Observations) -> list[str]:
+        """Return what is taken for granted where the table has no errors."""
         if self.noise == TRAINING_SETS:
             return []
-        return [
-            f"Errors are those of {self.samples} Gaussian samples, which train the next round; the data are taken as "
-            "known exactly."
-        ]
+        exact = "" if np.isnan(observations.starts).any() else "; the data are taken as known exactly"
+        return [f"Errors are those of {self.samples} Gaussian samples, which train the next round{exact}."]
 
 
 def known_sets(
@@ -67,7 +65,14 @@ def known_sets(
 ) -> KnownSets:
     """Return what T says of a curve; arguments as in `diagnosis.diagnose`."""
     samples = checks.count(training_samples, "training_samples", minimum=LEAST)
-    of_kind = kind_of(curve, kind) if isinstance(curve, Curve) else kind or "factors"
+    of_kind = (
+        kind_of(curve, kind) if isinstance(curve, Curve) else checks.one_of(kind or "factors", KINDS, "kind")
+    )
+    if of_kind == UNKNOWN_KIND:
+        raise InputError(
+            "training_samples must come with variances or standard deviations, got columns of unknown kind "
+            f"({', '.join(np.atleast_1d(getattr(curve, 'names', ())))}): columns, or --columns NAME=variance, says it."
+        )
     if of_kind not in _RELATIVE_SQUARES:
         raise InputError(
             "training_samples must come with variances or standard deviations, whose noise they say, got "
@@ -85,16 +90,22 @@ def known_sets(
         if not has_errors:
             curve = curve.replace(standard_errors=_errors(curve.values, curve.rounds, samples, of_kind))
     elif not has_errors:
-        standard_errors = _errors(curve, rounds, samples, of_kind)
+        standard_errors = _errors(with_gaps(curve, "curve"), rounds, samples, of_kind)
     return KnownSets(samples, says, curve, standard_errors)
 
 
-def _errors(values: ArrayLike, rounds: ArrayLike | None, samples: int, kind: str) -> FloatArray:
-    """Return standard errors of so many samples; 0 in round 0, the data."""
-    array = np.asarray(values, dtype=np.float64)
-    index = np.arange(len(array)) if rounds is None else np.asarray(rounds, dtype=np.float64)
-    later = (index > 0.0).reshape((-1,) + (1,) * (array.ndim - 1))
-    return np.where(later, np.sqrt(_RELATIVE_SQUARES[kind] / samples) * np.abs(array), 0.0)
+def _errors(values: FloatArray, rounds: ArrayLike | None, samples: int, kind: str) -> FloatArray:
+    """Return standard errors (r, m) of so many samples; 0 in round 0, the data."""
+    index = np.arange(len(values))
+    if rounds is not None and np.shape(rounds) == index.shape:  # others are refused with the curve
+        index = np.asarray(rounds)
+    later = np.asarray(index > 0)[:, None]
+    if np.any(later & (values == 0.0)):
+        raise InputError(
+            "curve must hold variances above 0 for training_samples, by which their errors are known, got 0 in round "
+            f"{index[np.flatnonzero((later & (values == 0.0)).any(axis=1))[0]]:g}."
+        )
+    return np.where(later, np.sqrt(_RELATIVE_SQUARES[kind] / samples) * np.abs(values), 0.0)
 
 
 def require_one_run(sets: KnownSets, observations: Observations) -> None:

@@ -20,7 +20,7 @@ from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
 from ..core.value import Value
 from .affine_models import ScoreErrorModel
-from .fitting import PROFILE_RISE, MechanismFit, fit
+from .fitting import PROFILE_RISE, fit
 from .observations import VARIANCE, Observations
 from .passed_noise import covariances, noise_of_rounds, with_noise
 from .round_models import sums_of
@@ -90,16 +90,19 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
     """
     tried, largest = [], _largest_ratio(observations)
     for name in kinds_of_noise(observations) if names is None else names:
-        least = np.inf
+        best: Likelihood | None = None
         for ratio in _RATIOS[name]:
             noise = RoundNoise(name, observations.covariance, ratio)
             if name == TRAINING_SETS and ratio > largest:
                 break
             one = _likelihood(noise, observations)
             tried.append(one)
-            least = min(least, one.misfit)
-            if one.misfit > least + _FAR:
+            best = one if best is None or one.misfit < best.misfit else best
+            if one.misfit > best.misfit + _FAR:
                 break
+        if best is not None and best.noise.ratio > 0.0:  # many values tell more than these steps
+            noise = _of_likeliest_ratio(best.noise, best.kappa, best.predicted, observations)
+            tried.append(_likelihood(noise, observations))
     return tried
 
 
@@ -138,22 +141,22 @@ def with_followed_noise(
         if one.is_rejected:
             break
         if noise.ratio > 0.0 and current.innovations is None and np.isfinite(one.contraction).all():
-            noise = _of_likeliest_ratio(noise, one, observations)
+            noise = _of_likeliest_ratio(noise, one.contraction, one.predicted, observations)
         current = noise_of_rounds(one, current.replace(noise=noise))
     return current
 
 
-def _of_likeliest_ratio(noise: RoundNoise, one: MechanismFit, stated: Observations) -> RoundNoise:
-    """Return noise of the likeliest ratio at the rates of a fit."""
+def _of_likeliest_ratio(
+    noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, stated: Observations
+) -> RoundNoise:
+    """Return noise of the likeliest ratio at rates (m,) and curves (r, m)."""
     from scipy.optimize import minimize_scalar
 
     def misfit(logarithm: float) -> float:
         tried = noise.replace(ratio=float(np.exp(logarithm)))
-        columns = range(len(stated.names))
-        rates = one.contraction[:, None]
         return sum(
-            float(profile_of_rates(tried, stated, j, rates[j], one.predicted[:, j]).misfit[0])
-            for j in columns
+            float(profile_of_rates(tried, stated, j, kappa[j : j + 1], predicted[:, j]).misfit[0])
+            for j in range(len(kappa))
         )
 
     largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name) or _largest_ratio(stated)

@@ -219,15 +219,19 @@ def _why_independent(observations: Observations, fresh_fraction: float | None) -
     return ""
 
 
-def require_noise(name: str, observations: Observations, fresh_fraction: float | None) -> None:
-    """Refuse noise by name where it says nothing."""
+def require_noise(
+    name: str, observations: Observations, fresh_fraction: float | None, samples: int | None = None
+) -> None:
+    """Refuse noise by name, or by the size of training sets, where it says nothing."""
+    given, value = ("noise", name) if samples is None else ("training_samples", samples)
     if observations.measured is not None:
         raise InputError(f"noise must be left out with measured generations, which say it, got {name!r}.")
     if not observations.has_errors or observations.covariance.ndim > 1:
         raise InputError(
-            "noise must come with standard errors, since it says how those of different rounds belong together, got "
-            f"{name!r}."
+            f"{given} must come with standard errors, since it says how those of different rounds belong together, got "
+            f"{value!r}."
         )
     reason = _why_independent(observations, fresh_fraction)
     if name != INDEPENDENT and reason:
-        raise InputError(f"noise must be 'independent' for {reason}, got {name!r}.")
+        rule = "be 'independent'" if samples is None else "be left out"
+        raise InputError(f"{given} must {rule} for {reason}, got {value!r}.")

@@ -54,7 +54,7 @@ def _limit(
     value, error = one.fitted[parameter.name]
     reach = BORDER_ERRORS * error if error > 0.0 else math.inf  # NaN where no error is known
     inside, step = value, min(reach, 0.01 * min(parameter.high, 1.0))
-    for _ in range(_DOUBLINGS):
+    for _ in range(_DOUBLINGS if excess(inside) < 0.0 else 0):
         outside = inside + step
         if outside >= parameter.high:
             return None

@@ -45,7 +45,9 @@ def on_first_values(observations: Observations) -> list[str]:
     ]
 
 
-def on_large_errors(fits: Mapping[str, MechanismFit], observations: Observations) -> list[str]:
+def on_large_errors(
+    fits: Mapping[str, MechanismFit], observations: Observations, samples: int | None = None
+) -> list[str]:
     """Return what it means that a rate and a plateau of each curve are far closer to the values than errors allow.
 
     Chi-square is by the law that errors have, of known ones, or of estimates from few runs.  Nothing is said where
@@ -57,6 +59,8 @@ def on_large_errors(fits: Mapping[str, MechanismFit], observations: Observations
     fits : mapping of str to MechanismFit
     observations : Observations
         That were fitted.
+    samples : int, optional
+        In each training set, if that was said.
     """
     is_said = any(one.scatters_too_little or one.mean_of_runs is not None for one in fits.values())
     if is_said or are_followed(observations) or not observations.has_errors:
@@ -67,6 +71,11 @@ def on_large_errors(fits: Mapping[str, MechanismFit], observations: Observations
     if not _is_too_close(general) or not _is_too_close(_passed_on(general, observations)):
         return []
     chi_square, freedom = general.chi_square, general.freedom
+    if samples is not None:
+        return [
+            f"Values scatter far less than by training sets of {samples} samples (chi-square "
+            f"{significant(chi_square, 3)} on {freedom} degrees of freedom): models saw more, or errors are too large."
+        ]
     ratio = (freedom / max(chi_square, _SMALLEST * freedom)) ** 0.5
     return [
         f"Errors are about {significant(ratio, 2)} times what the values scatter (chi-square "

@@ -80,7 +80,7 @@ def concluded_with_noise(
         return by(independent)
     # Trends of a mechanism are not noise.
     if trend_of(diagnosis.fits_by_mechanism, observations, models, fresh) is not None:
-        return by(independent, rescuing=())
+        return by(independent)
     likeliest = all_judged(others[0], models, fresh, stated)
     other = told(likeliest)
     if other.verdict == REJECTED:

@@ -108,12 +108,39 @@ def test_what_is_known_of_samples_must_fit_the_curves():
         ),
         ({"runs": 3, "standard_errors": errors}, "must be left out for means of runs"),
         ({"runs": np.inf, "standard_errors": errors}, "must be left out for means of runs"),
-        ({"covariance": np.eye(22)}, "noise must come with standard errors"),
+        ({"covariance": np.eye(22)}, "training_samples must come with standard errors, since .* got 2000"),
+        ({"fresh_fraction": 1.0}, "training_samples must be left out for fresh data alone, .* got 2000"),
+        ({"kind": "bogus"}, "kind must be one of"),
+        ({"rounds": range(5)}, "rounds must be whole numbers"),
         ({"training_samples": 1}, "training_samples must be an integer >= 2"),
         ({"training_samples": 2.5}, "training_samples must be an integer"),
     ):
         with pytest.raises(hc.InputError, match=message):
             hc.diagnose(values, **({"kind": "variances", "training_samples": 2000} | told))
+
+
+def test_a_curve_must_be_one_with_a_scatter():
+    told = {"kind": "variances", "training_samples": 2000}
+    values = run(2000, 0.25, 1)
+    values[5, 1] = 0.0
+    with pytest.raises(hc.InputError, match="variances above 0 for training_samples, .* got 0 in round 5"):
+        hc.diagnose(values, **told)
+    with pytest.raises(hc.InputError, match="curve must"):
+        hc.diagnose(3.0, **told)
+    with pytest.raises(hc.InputError, match="curve must"):
+        hc.diagnose(values + 1j, **told)
+
+
+def test_sets_that_are_said_to_be_far_too_small_are_noticed():
+    result = hc.diagnose(run(2000, 0.25, 1), kind="variances", fresh_fraction=0.25, training_samples=20)
+    assert "far less than by training sets of 20 samples" in result.text and "deviations" not in result.text
+
+
+def test_data_that_are_not_there_are_not_called_exact():
+    told = {"kind": "variances", "fresh_fraction": 0.25, "training_samples": 2000}
+    values = run(2000, 0.25, 1)
+    assert "known exactly" in hc.diagnose(values, **told).text
+    assert "known exactly" not in hc.diagnose(values[1:], rounds=np.arange(1, 11), **told).text
 
 
 def test_so_few_samples_that_errors_are_too_small_are_said():
