@@ -115,17 +115,22 @@ class MechanismFit(Value):
             )
             for name in self.limits | other.limits
         }
-        return self.replace(
+        return self.with_long_run_beside(other).replace(
             parameters=parameters,
             limits=limits,
-            plateau_error=_beside(self.plateau, self.plateau_error, other.plateau, other.plateau_error),
-            contraction_error=_beside(
-                self.contraction, self.contraction_error, other.contraction, other.contraction_error
-            ),
             fitted={
                 name: (value, _beside(value, error, *other.fitted[name]))
                 for name, (value, error) in self.fitted.items()
             },
+        )
+
+    def with_long_run_beside(self, other: MechanismFit) -> MechanismFit:
+        """Return the fit with errors of rates and plateaus that hold for another law, too."""
+        return self.replace(
+            plateau_error=_beside(self.plateau, self.plateau_error, other.plateau, other.plateau_error),
+            contraction_error=_beside(
+                self.contraction, self.contraction_error, other.contraction, other.contraction_error
+            ),
         )
 
     def gain_p_value(self, general: MechanismFit) -> float:

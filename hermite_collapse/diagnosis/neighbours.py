@@ -4,7 +4,7 @@ Truncation, blur and refit are lines in the law of a score error, v' = (1 + s) w
 f' = A^{n/2} w + o_n on factors, where A = 1 + s.  What such a mechanism leaves out is a part r of what it does,
 
     truncation     s = -a,        B = (1 + r) a          the noise that it adds beside the loss
-    blur           s = r a,       B = a v                in the widest curve, of variance v in round 0
+    blur           s = r a,       B = a v                in the widest curve, of variance v where it is widest
     refit          s = -a,        B = r a v              in the narrowest curve, r >= 0
     on factors     s = -a,        o_n = r (1 - A^{n/2})  for truncation; for refits at degree 2
 
@@ -27,7 +27,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from .affine_models import ScoreErrorModel, own_offsets
 from .fitting import MechanismFit
 from .minimum import minimum
@@ -135,7 +135,7 @@ def separation(
 ) -> Separation | None:
     """Return how well curves tell a mechanism from the law that contains it; None where no such law is at issue."""
     general = fits.get(ScoreErrorModel.name)
-    ties = _ties(one.name, observations)
+    ties = _ties(one, observations)
     if general is None or general.is_rejected or not ties:
         return None
     if one.contractions is not None and general.chi_square - one.chi_square >= _RISE:
@@ -198,17 +198,23 @@ def _crossing(excess: Callable[[float], float], last: float) -> float:
     return float(brentq(excess, inside, last, rtol=0.02, xtol=1e-4))
 
 
-def _ties(name: str, observations: Observations) -> list[Tie]:
+def _ties(one: MechanismFit, observations: Observations) -> list[Tie]:
     """Return the lines along which a mechanism may be left."""
-    degrees = observations.degrees
+    name, degrees = one.name, observations.degrees
     if ScoreErrorModel.name not in CONTAINED_IN[name]:
         return []
     shared = degrees == VARIANCE
     if shared.any():  # offsets of degrees follow from that of variances
-        widths = observations.start_guesses[shared]
-        width = {"truncation": 1.0, "blur": float(widths.max()), "refit": float(widths.min())}[name]
+        starts = observations.start_guesses[shared]
+        width = {"truncation": 1.0, "blur": _widest(one, shared, starts), "refit": float(starts.min())}[name]
         return [Tie(name, width, -1, (1,) if name == "refit" else (1, -1))]
     if name == "blur":
         return []
     columns = np.flatnonzero(degrees > 1 if name == "truncation" else degrees == 2)
     return [Tie(name, 1.0, int(j), (1, -1)) for j in columns]
+
+
+def _widest(one: MechanismFit, shared: BoolArray, starts: FloatArray) -> float:
+    """Return the largest variance that curves have, or lead to."""
+    ends = one.plateau[shared & one.settles & (one.contraction < 1.0)]
+    return float(np.concatenate([starts, one.predicted[:, shared].ravel(), ends]).max())

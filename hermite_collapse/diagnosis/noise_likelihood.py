@@ -159,7 +159,8 @@ def _of_likeliest_ratio(
             for j in range(len(kappa))
         )
 
-    largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name) or _largest_ratio(stated)
+    of_sets = min(_largest_ratio(stated), max(_RATIOS[TRAINING_SETS]))
+    largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name, of_sets)
     low = noise.ratio / _STEP_OF_RATIOS
     bounds = np.log(low), np.log(min(noise.ratio * _STEP_OF_RATIOS, largest))
     least = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 0.02})

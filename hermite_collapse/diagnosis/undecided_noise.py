@@ -26,7 +26,7 @@ from .observations import Observations
 from .passed_noise import may_pass_noise, words, words_of
 from .profiles import with_limits
 from .result import Diagnosis
-from .round_models import CONTAINED_IN, RoundModel
+from .round_models import CONTAINED_IN, AffineModel, RoundModel
 from .round_noise import INDEPENDENT, OWN_SAMPLES
 from .sentences import listing, parameters
 from .trends import trend_of
@@ -59,6 +59,11 @@ def concluded_with_noise(
     independent = all_judged(observations, models, fresh, stated)
     diagnosis = told(independent)
     if diagnosis.verdict == REJECTED or not may_pass_noise(observations, fresh):
+        return diagnosis
+    # Given changes of a mechanism are not noise, which is judged about a rate and a plateau.
+    general = diagnosis.fits_by_mechanism.get(AffineModel.name)
+    changing = [one for one in diagnosis.fits_by_mechanism.values() if one.contractions is not None]
+    if general is not None and general.is_rejected and any(one.is_accepted for one in changing):
         return diagnosis
     tried = likelihoods(observations)
     left = possible(tried)

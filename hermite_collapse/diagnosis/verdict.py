@@ -114,8 +114,13 @@ def _without_name(
     # Mechanisms of one parameter say more than a rate and a plateau; the others say as much.
     alone = len(fits) == 1 and general.name != "affine"
     telling = [one for one in accepted if one.is_determined and (one.name not in _TWO_NUMBERS or alone)]
-    if telling and _lead_to_one_plateau(telling):
-        return Decision(RATE_AND_PLATEAU, min(telling, key=_criterion(observations)))
+    best = min(telling, key=_criterion(observations)) if telling and _lead_to_one_plateau(telling) else None
+    if best is not None:
+        for one in accepted:  # a law that contains it and fits as well leads where it may
+            if best.contractions is None and one.name in CONTAINED_IN[best.name]:
+                best = best.with_long_run_beside(one)
+        if alone or np.any(best.settles):
+            return Decision(RATE_AND_PLATEAU, best)
     if telling:
         return Decision(UNDETERMINED, general, "mechanisms that are not rejected lead to different plateaus")
     leading = general if general.is_accepted else min(accepted, key=_criterion(observations))

@@ -33,7 +33,7 @@ def diagnosed(values, errors):
     return hc.diagnose(values, kind="variances", standard_errors=errors, fresh_fraction=FRESH, runs=np.inf)
 
 
-def bound_by_hand(name, values, errors, starts):
+def bound_by_hand(name, values, errors, starts, widths):
     """The larger part at which the best law of that part has risen by 2.71, from sums of squares alone."""
 
     def misfit(slope, added):
@@ -41,7 +41,7 @@ def bound_by_hand(name, values, errors, starts):
         return float((((values - exact)[1:] / errors[1:]) ** 2).sum())
 
     def profile(part):
-        slope, offset = DIRECTIONS[name](part, starts)
+        slope, offset = DIRECTIONS[name](part, widths)
         best = minimize_scalar(
             lambda a: misfit(slope * a, offset * a),
             bounds=(0.0, 0.6),
@@ -50,7 +50,7 @@ def bound_by_hand(name, values, errors, starts):
         )
         return best.fun
 
-    slope, offset = DIRECTIONS[name](0.0, starts)
+    slope, offset = DIRECTIONS[name](0.0, widths)
     start = np.array([slope, offset]) * 0.08
     least = minimize(
         lambda p: misfit(p[0], max(p[1], 0.0)),
@@ -68,9 +68,11 @@ def test_the_bound_is_where_the_best_law_of_that_part_is_rejected(name):
     result = diagnosed(values, errors)
     assert (result.verdict, result.leading.name) == ("identified", name)
     apart = separation(result.leading, result.fits_by_mechanism, result.observations)
-    assert apart.is_told and apart.bound == pytest.approx(
-        bound_by_hand(name, values, errors, STARTS), rel=0.05
-    )
+    one = result.leading
+    # What a blur leaves out is most where a curve is widest, in the end.
+    widths = np.append(STARTS, one.plateau) if name == "blur" else STARTS
+    by_hand = bound_by_hand(name, values, errors, STARTS, widths)
+    assert apart.is_told and apart.bound == pytest.approx(by_hand, rel=0.05)
     said = re.search(
         r"What it leaves out is at most ([0-9.]+) % of what it does, in every curve\.", result.text
     )
@@ -98,7 +100,7 @@ def test_what_would_have_to_be_known_better_is_said():
     start = np.array([0.6])
     values, errors = noisy("blur", amount=0.25, error=0.08, starts=start, seed=2)
     result = diagnosed(values, errors)
-    assert result.verdict == "rate_and_plateau" and result.fits is True and "blur" in result.accepted
+    assert result.verdict == "undetermined" and result.fits is None and "blur" in result.accepted
     assert "Of the special cases blur alone fits as well as the law that contains it" in result.text
     assert "the slope A of a round, which is 1 for a blur, is known too little" in result.text
     needed, given = map(
