@@ -380,3 +380,52 @@ def test_noise_says_nothing_of_some_curves():
     distances = hc.diagnose(curve, kind="distances", standard_errors=errors, noise="independent")
     assert distances.noise == "independent"
     assert hc.diagnose(curve).noise is None
+
+
+def own_samples(seed, *, starts, training, fresh, rounds, slope=SLOPE, added=1.0 - SLOPE):
+    """Return variances of one recursion in curves of their own."""
+    rng, values = np.random.default_rng(seed), [np.array(starts)]
+    for _ in range(rounds):
+        mean = slope * (fresh * values[0] + (1.0 - fresh) * values[-1]) + added
+        values.append(mean * rng.chisquare(training - 1, len(starts)) / (training - 1))
+    return np.array(values)
+
+
+def test_many_values_tell_the_size_of_training_sets():
+    """Beside an evaluation by ten times as many samples: between two sizes that are both contradicted."""
+    for seed in range(2):
+        values = own_samples(seed, starts=[0.6, 1.3, 1.6, 0.8, 0.9], training=1500, fresh=0.05, rounds=24)
+        rng = np.random.default_rng(seed)
+        values = values * rng.chisquare(15_000, values.shape) / 15_000
+        errors = np.sqrt(2.0 / 15_000) * values
+        result = hc.diagnose(values, kind="variances", standard_errors=errors, fresh_fraction=0.05)
+        assert result.verdict == "undetermined" and "truncation" in result.accepted
+        size = float(result.text.partition("training sets of about ")[2].split()[0])
+        assert 1000.0 <= size <= 2300.0
+
+
+def test_a_trend_does_not_hide_noise():
+    """By independent errors all is rejected but times that shrink; by the noise that was at work, truncation is not."""
+    values = own_samples(24, starts=[0.6, 0.05, 1.6], training=400, fresh=0.3, rounds=20)
+    errors = np.sqrt(2.0 / 400) * values
+    errors[0] = 0.0
+    result = hc.diagnose(values, kind="variances", standard_errors=errors, fresh_fraction=0.3)
+    assert result.verdict == "undetermined" and "truncation" in result.accepted
+    assert "With independent errors truncation at one time is rejected, but one that" in result.text
+    assert result.text.startswith("Undetermined: how errors of different rounds belong together")
+
+
+def test_a_plateau_of_a_special_case_holds_for_the_law_that_contains_it():
+    """A score error that widens, of which blur describes the rounds that were measured."""
+    true = (1.03 * 0.05 * 0.3 + 0.02) / (1.0 - 0.95 * 1.03)
+    told = {"kind": "variances", "fresh_fraction": 0.05, "noise": "own_samples"}
+    blurs = 0
+    for seed in range(6):
+        values = own_samples(seed, starts=[0.3], training=4000, fresh=0.05, rounds=30, slope=1.03, added=0.02)
+        errors = np.sqrt(2.0 / 4000) * values
+        errors[0] = 0.0
+        result = hc.diagnose(values, standard_errors=errors, **told)
+        blurs += "blur" in result.accepted
+        if np.isfinite(result.plateau[0]):
+            assert abs(result.plateau[0] - true) < 4.0 * result.plateau_error[0]
+    assert blurs >= 3
