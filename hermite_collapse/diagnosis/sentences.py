@@ -259,12 +259,13 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
     leading = decision.leading
     if observations.has_errors:
         accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
+        rejected = [one for one in fits.values() if one.is_rejected and one.name != "affine"]
+        if accepted:
+            return f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}."
+        if leading.is_rejected:
+            return f"One rate and one plateau: {_quality(leading)}."
         return (
-            f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}."
-            if accepted
-            else f"One rate and one plateau: {_quality(leading)}."
-            if leading.is_rejected
-            else ""
+            f"Rejected: {listing(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
         )
     levels = _levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):

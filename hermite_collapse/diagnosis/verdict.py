@@ -83,7 +83,7 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
             general,
             f"fewer than {LEAST_FREEDOM} degrees of freedom are left to test anything with",
         )
-    if _is_constant(general, observations):
+    if _is_constant(general, fits, observations):
         return Decision(UNDETERMINED, general, "nothing changes beyond the errors")
     candidate = _only_candidate(fits, observations)
     if candidate is None or candidate.mean_of_runs is not None:  # refits of one run would not be so steady
@@ -107,7 +107,11 @@ def _without_name(
         return Decision(UNDETERMINED, general, reason)
     if observations.regime != REPLACE:
         least = min(accepted, key=_criterion(observations))
-        return Decision(UNDETERMINED, least, "the curves do not tell mechanisms apart")
+        are_left = any(one.name != AffineModel.name for one in accepted)
+        reason = (
+            "the curves do not tell mechanisms apart" if are_left else "no mechanism describes the curves"
+        )
+        return Decision(UNDETERMINED, least, reason)
     settled = general.settles & (general.contraction < 1.0)
     if general.name == "affine" and general.is_accepted and np.any(settled):
         return Decision(RATE_AND_PLATEAU, general)
@@ -154,14 +158,18 @@ def _criterion(observations: Observations) -> Callable[[MechanismFit], float]:
     return value
 
 
-def _is_constant(general: MechanismFit, observations: Observations) -> bool:
-    """Return whether columns that stay where they start describe the curves as well."""
+def _is_constant(general: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
+    """Return whether columns that stay where they start describe the curves as well as every law that is left."""
     columns = range(len(observations.degrees))
     still = {f"rate {j}": 0.5 for j in columns} | {f"step {j}": 0.0 for j in columns}
     constant = fit(AffineModel(), observations, fixed=still)
-    more = general.free if general.name == AffineModel.name else 2 * len(observations.degrees)
-    p_gained = chi_square_p_value(constant.chi_square - general.chi_square, more)
-    return bool(not constant.p_value < REJECTED_BELOW and p_gained >= REJECTED_BELOW)
+    if constant.p_value < REJECTED_BELOW:
+        return False
+    accepted = [one for one in fits.values() if one.is_accepted and one.name != AffineModel.name]
+    laws = [(one, max(one.free, 1)) for one in accepted]
+    laws.append((general, general.free if general.name == AffineModel.name else 2 * len(columns)))
+    gains = [chi_square_p_value(constant.chi_square - one.chi_square, free) for one, free in laws]
+    return min(gains) * len(gains) >= REJECTED_BELOW
 
 
 def _only_candidate(fits: dict[str, MechanismFit], observations: Observations) -> MechanismFit | None:

@@ -164,3 +164,35 @@ CURVE = {"curve": np.ones((5, 1)), "kind": "variances", "standard_errors": np.fu
 def test_what_does_not_go_together_is_refused(keywords, words):
     with pytest.raises(hc.InputError, match=words):
         hc.diagnose(**(CURVE | keywords))
+
+
+REPLACED = np.array(
+    [
+        [0.1, 0.17895, 0.25517, 0.30786, 0.32169, 0.3446, 0.35102, 0.37387, 0.36705, 0.37806, 0.3681, 0.39968, 0.3828],
+        [0.6, 0.63058, 0.64358, 0.67737, 0.69992, 0.69012, 0.70085, 0.65963, 0.64226, 0.63737, 0.67138, 0.62949, 0.66],
+    ]
+).T  # fmt: skip
+"""A truncation whose generations replace each other, by 1000 samples in each."""
+
+
+def test_mechanisms_that_are_all_rejected_are_said_to_be():
+    told = {"kind": "variances", "training_samples": 1000}
+    result = hc.diagnose(REPLACED, regime="accumulate", **told)
+    assert result.verdict == "undetermined" and result.accepted == ("affine",)
+    assert "no mechanism describes the curves. Rejected: truncation (p = " in result.text
+    assert "truncation" in hc.diagnose(REPLACED, fresh_fraction=0.2, **told).accepted
+
+
+def test_a_change_that_one_number_tells_is_one():
+    """Truncation of one number gains clearly on curves that stay, where rates and plateaus of many do not."""
+    rng, start = np.random.default_rng(12), np.array([0.9, 0.8, 1.1, 0.7, 1.2, 0.85])
+    curves = 1.0 + (start - 1.0) * 0.975 ** np.arange(9.0)[:, None]
+    errors = 0.05 * curves
+    errors[0] = 0.0
+    values = curves + errors * rng.standard_normal(curves.shape)
+    result = hc.diagnose(
+        values, kind="variances", standard_errors=errors, fresh_fraction=0.0, noise="independent"
+    )
+    time = result.fits_by_mechanism["truncation"].parameters["truncation_time"]
+    assert time is not None and time.value > 3.0 * time.error
+    assert "nothing changes" not in result.text
