@@ -29,7 +29,7 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from .measuring.measured import Measured
 from .measuring.moments import Moments
-from .round_noise import INDEPENDENT, RoundNoise
+from .round_noise import BETWEEN_RUNS, INDEPENDENT, RoundNoise
 from .run_scatter import RunScatter
 
 VARIANCE, DISTANCE, UNKNOWN, SQUARED = 0, -1, -2, -3
@@ -109,6 +109,12 @@ class Observations(Value):
     def kind_of_noise(self) -> str:
         """Name of the noise that rounds pass on, or of independent errors."""
         return INDEPENDENT if self.noise is None else self.noise.name
+
+    @property
+    def are_of_unsaid_runs(self) -> bool:
+        """Whether errors seem to be of runs whose number nobody says."""
+        seem = self.scatter is not None or self.kind_of_noise == BETWEEN_RUNS
+        return seem and self.runs is None and self.measured is None
 
     @property
     def are_shapeless(self) -> bool:

@@ -10,6 +10,11 @@ from ..core.numbers import rough_count, significant
 from .fitting import MechanismFit
 from .observations import Observations
 
+_UNSAID = (
+    "How much refits scatter, and so how many samples they have, depends on the number of runs whose mean each value "
+    "is: give it (runs, --runs)."
+)
+
 
 def on_steadiness(fits: Mapping[str, MechanismFit], observations: Observations) -> list[str]:
     """Return why a refit is rejected whose curves fit, or of how many runs such steady ones would be the mean."""
@@ -18,6 +23,8 @@ def on_steadiness(fits: Mapping[str, MechanismFit], observations: Observations) 
         for one in fits.values()
         if one.scatters_too_little or one.mean_of_runs is not None
     ]
+    if not sentences and observations.are_of_unsaid_runs:
+        sentences = [_UNSAID for one in fits.values() if one.is_accepted and "samples" in one.fitted]
     exact = observations.runs is not None and bool(np.isinf(observations.runs).any())
     return sentences + [
         _of_exact_errors(one)

@@ -44,3 +44,27 @@ def test_shrinking_without_scatter_is_no_refit(seed):
 def test_true_refits_scatter_enough(seed):
     result = hc.diagnose(history(seed, 1.0, 60), fresh_fraction=FRESH)
     assert not result.fits_by_mechanism["refit"].scatters_too_little
+
+
+MEANS = np.array(
+    [
+        [0.73028, 0.4532, 0.327, 0.23536, 0.2799, 0.15589, 0.11071, 0.08784, 0.07732, 0.10264, 0.09449],
+        [0.0954865, 0.06645, 0.05403, 0.02969, 0.0462, 0.0365, 0.02545, 0.03178, 0.04314, 0.04614, 0.03432],
+    ]
+).T
+MEAN_ERRORS = np.array(
+    [
+        [0.0, 0.1484, 0.1026, 0.0898, 0.1275, 0.0472, 0.03807, 0.02938, 0.03029, 0.05015, 0.04056],
+        [0.0, 0.01893, 0.02174, 0.01349, 0.02436, 0.02404, 0.01386, 0.02161, 0.03232, 0.03551, 0.02654],
+    ]
+).T
+"""Means and standard errors of some runs of refits to 8 samples."""
+
+
+def test_refits_are_not_named_where_nobody_says_of_how_many_runs():
+    told = {"kind": "variances", "standard_errors": MEAN_ERRORS, "fresh_fraction": 0.0}
+    result = hc.diagnose(MEANS, **told)
+    assert result.verdict != "identified" and "refit" in result.accepted
+    assert "depends on the number of runs whose mean each value is: give it" in result.text
+    said = hc.diagnose(MEANS, runs=3, **told)
+    assert "depends on the number of runs" not in said.text
