@@ -78,6 +78,7 @@ def tested(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
         *tests,
     ]
     environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "numba")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a change of the same second and size would not be seen
     try:
         run = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
