@@ -129,7 +129,7 @@ def covariances_given_the_last(
 
 def _responses(rates: FloatArray, observations: Observations) -> FloatArray:
     """Return what entries get of what the rounds of others add, shape (s, N, N)."""
-    previous, rows = _previous(observations), np.nonzero(observations.used)[0]
+    previous, rows = observations.previous, np.nonzero(observations.used)[0]
     response = np.tile(np.eye(len(rows)), (len(rates), 1, 1))
     for i in np.argsort(observations.rounds[rows], kind="stable"):
         if previous[i] >= 0:
@@ -148,7 +148,7 @@ def as_stated(observations: Observations) -> Observations:
 def chained(kappa: FloatArray, observations: Observations) -> FloatArray:
     """Return by which each entry follows its curve's last deviation (s, N), of factors (s, m) or (s, k, m)."""
     rows, columns = np.nonzero(observations.used)
-    rounds, previous = observations.rounds[rows].astype(np.int64), _previous(observations)
+    rounds, previous = observations.rounds[rows].astype(np.int64), observations.previous
     steps = (
         kappa
         if kappa.ndim > 2
@@ -163,22 +163,10 @@ def chained(kappa: FloatArray, observations: Observations) -> FloatArray:
 def against_the_last(deviations: FloatArray, kappa: FloatArray, observations: Observations) -> FloatArray:
     """Return residuals (s, N) of deviations (s, N) of curves whose rounds have factors (s, m) or (s, k, m)."""
     assert observations.innovations is not None
-    previous = _previous(observations)
+    previous = observations.previous
     before = np.where(previous >= 0, deviations[:, previous], 0.0)
     passed = chained(np.where(np.isfinite(kappa), kappa, 0.0), observations) * before
     return np.asarray((deviations - passed) / np.sqrt(observations.innovations))
-
-
-def _previous(observations: Observations) -> IntArray:
-    """Return the entry of the last round >= 1 of the same curve, -1 where there is none, shape (N,)."""
-    rows, columns = np.nonzero(observations.used)
-    rounds = observations.rounds[rows]
-    previous = np.full(len(rows), -1, dtype=np.int64)
-    for j in np.unique(columns):
-        own = np.flatnonzero((columns == j) & (rounds > 0.0))
-        own = own[np.argsort(rounds[own])]
-        previous[own[1:]] = own[:-1]
-    return previous
 
 
 def _of_first(observations: Observations) -> FloatArray:

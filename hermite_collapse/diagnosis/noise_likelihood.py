@@ -140,7 +140,8 @@ def with_followed_noise(
         one = fit(_GENERAL, current, fresh_fraction=fresh)
         if one.is_rejected:
             break
-        if noise.ratio > 0.0 and current.innovations is None and np.isfinite(one.contraction).all():
+        is_open = noise.ratio > 0.0 and noise.samples is None and current.innovations is None
+        if is_open and np.isfinite(one.contraction).all():
             noise = _of_likeliest_ratio(noise, one.contraction, one.predicted, observations)
         current = noise_of_rounds(one, current.replace(noise=noise))
     return current
@@ -174,7 +175,7 @@ def of_noise(
     if name == INDEPENDENT:
         return observations
     if samples is not None and name == TRAINING_SETS:
-        one = _likelihood(RoundNoise(name, observations.covariance, samples=samples), observations)
+        one = _likelihood(RoundNoise(name, observations.covariance, 1.0, samples), observations)
         return with_followed_noise(one, observations, fresh)
     likeliest = min(likelihoods(observations, [name]), key=lambda one: one.misfit)
     return with_followed_noise(likeliest, observations, fresh)
@@ -184,7 +185,7 @@ def renewed(observations: Observations) -> Observations:
     """Return curves whose rounds pass noise on with that of their regime."""
     if observations.noise is None:
         return observations
-    stated = observations.replace(covariance=observations.noise.stated, noise=None)
+    stated = observations.with_independent_errors
     one = _likelihood(observations.noise, stated)
     return with_noise(one.noise, one.kappa, one.predicted, stated)
 

@@ -111,6 +111,23 @@ class Observations(Value):
         return INDEPENDENT if self.noise is None else self.noise.name
 
     @property
+    def with_independent_errors(self) -> Observations:
+        """The curves with errors as they were stated, whose rounds pass nothing on."""
+        return self if self.noise is None else self.replace(covariance=self.noise.stated, noise=None)
+
+    @cached_property
+    def previous(self) -> IntArray:
+        """Entry of the last round >= 1 of the same curve, -1 where there is none, shape (N,)."""
+        rows, columns = np.nonzero(self.used)
+        rounds = self.rounds[rows]
+        previous = np.full(len(rows), -1, dtype=np.int64)
+        for j in np.unique(columns):
+            own = np.flatnonzero((columns == j) & (rounds > 0.0))
+            own = own[np.argsort(rounds[own])]
+            previous[own[1:]] = own[:-1]
+        return previous
+
+    @property
     def are_of_unsaid_runs(self) -> bool:
         """Whether errors seem to be of runs whose number nobody says."""
         seem = self.scatter is not None or self.kind_of_noise == BETWEEN_RUNS

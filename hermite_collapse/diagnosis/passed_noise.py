@@ -144,7 +144,7 @@ def _of_later_rounds(
     if noise.name == OWN_SAMPLES:
         return np.asarray(joint)
     if noise.name == TRAINING_SETS:
-        return np.asarray(np.diag(own) + (noise.ratio if noise.samples is None else 1.0) * joint)
+        return np.asarray(np.diag(own) + noise.ratio * joint)
     scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
     if observations.error_freedom is not None:  # estimates: the shape of what rounds pass on is better known
         scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)

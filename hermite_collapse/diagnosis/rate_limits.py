@@ -35,7 +35,7 @@ def with_errors_of_rates(one: MechanismFit, observations: Observations) -> Mecha
     noise = observations.noise
     if noise is None:
         return one
-    stated = observations.replace(covariance=noise.stated, noise=None)
+    stated = observations.with_independent_errors
     rates = np.linspace(0.0, _LARGEST, _COUNT)
     plateau_error, rate_error = one.plateau_error.copy(), one.contraction_error.copy()
     for j in np.flatnonzero(one.contraction < _LARGEST):

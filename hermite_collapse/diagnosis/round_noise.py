@@ -28,7 +28,7 @@ class RoundNoise(Value):
     ratio : float
         q of runs, of own samples and of training sets, 0 of independent errors.
     samples : int or None
-        T of variances of training sets where it is known, which takes the place of q.
+        T of variances of training sets where it is known; q is 1 then, of 2 v^2 / T.
     """
 
     name: str

@@ -12,8 +12,8 @@ from scipy.optimize import minimize_scalar
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.changing_truncation import DriftingTruncation
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.minimum import Problem
+from tests.diagnosis.observed_arrays import observed
 
 EXAMPLES = files("hermite_collapse.diagnosis") / "examples"
 GROWING = 0.05 * 1.25 ** np.arange(8)
@@ -216,18 +216,7 @@ def test_a_fresh_fraction_that_rests_on_one_time_says_so():
 def test_derivatives_stay_within_the_range_of_a_parameter():
     errors = np.full((21, 1), 0.01)
     values = 0.5 + 0.1 * np.exp(-np.arange(21.0))[:, None]
-    curves = from_arrays(
-        values,
-        kind="variances",
-        degrees=None,
-        rounds=None,
-        standard_errors=errors,
-        covariance=None,
-        data=None,
-        data_errors=None,
-        names=None,
-        error_freedom=None,
-    )
+    curves = observed(values, errors)
     problem = Problem(DriftingTruncation(0.5), curves, 0.5, {})
     at = np.array([1e-17, 2.9999999, 0.5])  # times grow by e^40 in the end, and are none below 0
     assert np.all(np.isfinite(problem.jacobian(at))) and np.abs(problem.jacobian(at)).max() < 1e25

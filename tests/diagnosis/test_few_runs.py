@@ -10,8 +10,8 @@ from scipy.special import polygamma
 
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.few_runs import apparent_runs
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.storage.runs import inverse_trigamma
+from tests.diagnosis.observed_arrays import observed
 
 EXAMPLES = files("hermite_collapse.diagnosis") / "examples"
 
@@ -87,20 +87,6 @@ def test_levels_and_errors_are_those_promised(runs, said, starts, proportional):
 def test_errors_of_few_runs_are_noticed(runs):
     text = [truncated(runs, seed, TWO, None).text for seed in range(10)]
     assert sum("Errors scatter from round to round" in one for one in text) >= 9
-
-
-def observed(values, errors):
-    return from_arrays(
-        values,
-        kind="variances",
-        degrees=None,
-        rounds=None,
-        standard_errors=errors,
-        covariance=None,
-        data=None,
-        data_errors=None,
-        names=None,
-    )
 
 
 @pytest.mark.parametrize("starts", [ONE, TWO], ids=["one", "two"])

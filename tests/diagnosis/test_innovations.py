@@ -7,26 +7,14 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.few_runs import with_runs
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.innovations import against_the_last, are_followed, given_the_last
+from tests.diagnosis.observed_arrays import observed
 
 FRESH, WIDTHS = 0.25, np.array([0.8, 0.1])
 
 
-def observed(values, errors, runs, rounds=None):
-    curves = from_arrays(
-        values,
-        kind="variances",
-        degrees=None,
-        rounds=rounds,
-        standard_errors=errors,
-        covariance=None,
-        data=None,
-        data_errors=None,
-        names=None,
-        error_freedom=None,
-    )
-    return with_runs(curves, np.array(float(runs)))
+def means(values, errors, runs, rounds=None):
+    return with_runs(observed(values, errors, rounds=rounds), np.array(float(runs)))
 
 
 def refits(samples, runs, seed, *, rounds=10, fresh=FRESH, widths=WIDTHS):
@@ -50,7 +38,7 @@ def test_what_a_round_adds_is_known_from_mean_and_error_of_the_last(start):
     runs, last = len(start), np.array(start)
     mean, error = last.mean(), last.std(ddof=1) / np.sqrt(runs)
     values = np.array([[1.0], [mean], [mean]])
-    curves = observed(values, np.array([[0.0], [error], [error]]), runs)
+    curves = means(values, np.array([[0.0], [error], [error]]), runs)
     kappa = (1.0 - fresh) * slope
     expected = slope * (fresh + (1.0 - fresh) * mean) + added
     at = np.array([[1.0], [mean], [expected]])  # about which round 1 lies as it does
@@ -69,7 +57,7 @@ def test_what_a_round_adds_is_known_from_mean_and_error_of_the_last(start):
 def test_residuals_are_those_of_the_covariance_at_the_same_rates():
     values, errors = refits(20, 4, 1)
     values[4, 0] = values[7, 1] = values[8, 1] = np.nan
-    curves = observed(values, errors, 4)
+    curves = means(values, errors, 4)
     assert are_followed(curves)
     kappa = np.array([0.7, 0.6])
     at = np.where(np.isnan(values), 0.1, values) * 1.1
@@ -86,7 +74,7 @@ def test_errors_say_how_large_training_sets_are():
     for samples in (12, 40):
         ratios = []
         for seed in range(12):
-            curves = observed(*refits(samples, 5, seed), 5)
+            curves = means(*refits(samples, 5, seed), 5)
             at = WIDTHS * np.array([[1.0], *[[0.8]] * 10])
             kappa = np.full(2, 0.75 * (1.0 - 1.0 / samples))
             told, known = (
@@ -101,9 +89,9 @@ def test_errors_say_how_large_training_sets_are():
 
 def test_where_runs_hardly_scatter_errors_are_shared_as_before():
     values, errors = refits(2000, 5, 0)
-    assert not are_followed(observed(values, errors, 5))
+    assert not are_followed(means(values, errors, 5))
     small = refits(20, 5, 0)
-    assert are_followed(observed(*small, 5)) and not are_followed(observed(*small, 1))
+    assert are_followed(means(*small, 5)) and not are_followed(means(*small, 1))
 
 
 def calibration(samples, runs, fresh, count, rounds, **told):

@@ -13,19 +13,15 @@ from hermite_collapse.diagnosis.passed_noise import with_noise
 from hermite_collapse.diagnosis.rate_limits import with_errors_of_rates
 from hermite_collapse.diagnosis.round_models import AffineModel
 from tests.diagnosis.observed_arrays import observed
+from tests.diagnosis.own_samples import own_samples
 
 STARTS, TIME, ROUNDS = np.array([0.6, 0.05]), 0.05, 10
-SLOPE = float(np.exp(-TIME))
 
 
 def run(samples, fresh, seed, *, evaluated=None):
     """Return variances (ROUNDS + 1, 2) of one recursion, on its training samples or on others."""
     rng = np.random.default_rng(seed)
-    values = [STARTS]
-    for _ in range(ROUNDS):
-        mean = SLOPE * (fresh * STARTS + (1.0 - fresh) * values[-1]) + 1.0 - SLOPE
-        values.append(mean * rng.chisquare(samples - 1, 2) / (samples - 1))
-    values = np.array(values)
+    values = own_samples(rng, samples, starts=STARTS, fresh=fresh, rounds=ROUNDS)
     return values if evaluated is None else values * rng.chisquare(evaluated, values.shape) / evaluated
 
 

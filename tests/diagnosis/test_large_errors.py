@@ -7,9 +7,9 @@ import pytest
 
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.fitting import fit
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.remarks import on_large_errors
 from hermite_collapse.diagnosis.round_models import AffineModel
+from tests.diagnosis.observed_arrays import observed
 
 FRESH, LOSS, WIDTHS = 0.25, 1.0 - np.exp(-0.1), np.array([1.6, 0.3, 0.05])
 SAID = "times what the values scatter"
@@ -32,18 +32,7 @@ def table(seed, *, overstated=1.0):
 def is_said(seed, *, widths=1):
     """Whether it is said of so many curves with right errors."""
     values, errors = (one[:, :widths] for one in table(seed))
-    curves = from_arrays(
-        values,
-        kind="variances",
-        degrees=None,
-        rounds=None,
-        standard_errors=errors,
-        covariance=None,
-        data=None,
-        data_errors=None,
-        names=None,
-        error_freedom=None,
-    )
+    curves = observed(values, errors)
     return bool(on_large_errors({"affine": fit(AffineModel(), curves)}, curves))
 
 

@@ -7,20 +7,17 @@ import numpy as np
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.proportional_errors import with_errors_of_a_fit
 from tests.diagnosis.observed_arrays import observed
+from tests.diagnosis.own_samples import own_samples
 
-STARTS, SLOPE, FRESH, ROUNDS = np.array([0.6, 0.05]), float(np.exp(-0.05)), 0.25, 10
+STARTS, FRESH, ROUNDS = np.array([0.6, 0.05]), 0.25, 10
 
 
 def history(seed, training):
     """Variances of training sets of single runs, whose errors anyone writes as sqrt(2 / T) times the value."""
-    rng = np.random.default_rng(seed)
-    values = [STARTS]
-    for _ in range(ROUNDS):
-        mean = SLOPE * (FRESH * STARTS + (1.0 - FRESH) * values[-1]) + 1.0 - SLOPE
-        values.append(mean * rng.chisquare(training - 1, 2) / (training - 1))
-    errors = np.sqrt(2.0 / training) * np.array(values)
+    values = own_samples(np.random.default_rng(seed), training, starts=STARTS, fresh=FRESH, rounds=ROUNDS)
+    errors = np.sqrt(2.0 / training) * values
     errors[0] = 0.0
-    return np.array(values), errors
+    return values, errors
 
 
 def test_small_training_sets_are_not_read_low():

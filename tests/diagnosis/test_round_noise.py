@@ -15,19 +15,14 @@ from hermite_collapse.diagnosis.passed_noise import with_noise
 from hermite_collapse.diagnosis.round_noise import NOISE, RoundNoise
 from hermite_collapse.recursion import regimes
 from tests.diagnosis.observed_arrays import observed
+from tests.diagnosis.own_samples import own_samples
 
 STARTS, TIME, ROUNDS = np.array([0.6, 0.05]), 0.05, 10
-SLOPE = float(np.exp(-TIME))
 
 
-def runs_of(training, fresh, rng, *, count=1, slope=SLOPE, added=1.0 - SLOPE):
+def runs_of(training, fresh, rng, *, count=1):
     """Return variances (count, ROUNDS + 1, 2) of recursions whose models see so many samples."""
-    values = [np.broadcast_to(STARTS, (count, 2))]
-    for _ in range(ROUNDS):
-        mean = slope * (fresh * STARTS + (1.0 - fresh) * values[-1]) + added
-        scatter = rng.chisquare(training - 1, mean.shape) / (training - 1) if training else 1.0
-        values.append(mean * scatter)
-    return np.stack(values, axis=1)
+    return own_samples(rng, training, starts=np.broadcast_to(STARTS, (count, 2)), fresh=fresh, rounds=ROUNDS)
 
 
 def table(kind, fresh, seed, *, training=2000):
@@ -382,19 +377,12 @@ def test_noise_says_nothing_of_some_curves():
     assert hc.diagnose(curve).noise is None
 
 
-def own_samples(seed, *, starts, training, fresh, rounds, slope=SLOPE, added=1.0 - SLOPE):
-    """Return variances of one recursion in curves of their own."""
-    rng, values = np.random.default_rng(seed), [np.array(starts)]
-    for _ in range(rounds):
-        mean = slope * (fresh * values[0] + (1.0 - fresh) * values[-1]) + added
-        values.append(mean * rng.chisquare(training - 1, len(starts)) / (training - 1))
-    return np.array(values)
-
-
 def test_many_values_tell_the_size_of_training_sets():
     """Beside an evaluation by ten times as many samples: between two sizes that are both contradicted."""
     for seed in (0, 2):
-        values = own_samples(seed, starts=[0.6, 1.3, 1.6, 0.8, 0.9], training=1500, fresh=0.05, rounds=24)
+        values = own_samples(
+            np.random.default_rng(seed), 1500, starts=[0.6, 1.3, 1.6, 0.8, 0.9], fresh=0.05, rounds=24
+        )
         rng = np.random.default_rng(1000 + seed)
         values = values * rng.chisquare(15_000, values.shape) / 15_000
         errors = np.sqrt(2.0 / 15_000) * values
@@ -406,7 +394,7 @@ def test_many_values_tell_the_size_of_training_sets():
 
 def test_a_trend_does_not_hide_noise():
     """By independent errors all is rejected but times that shrink; by the noise that was at work, truncation is not."""
-    values = own_samples(24, starts=[0.6, 0.05, 1.6], training=400, fresh=0.3, rounds=20)
+    values = own_samples(np.random.default_rng(24), 400, starts=[0.6, 0.05, 1.6], fresh=0.3, rounds=20)
     errors = np.sqrt(2.0 / 400) * values
     errors[0] = 0.0
     result = hc.diagnose(values, kind="variances", standard_errors=errors, fresh_fraction=0.3)
@@ -421,7 +409,9 @@ def test_a_plateau_of_a_special_case_holds_for_the_law_that_contains_it():
     told = {"kind": "variances", "fresh_fraction": 0.05, "noise": "own_samples"}
     blurs = 0
     for seed in range(6):
-        values = own_samples(seed, starts=[0.3], training=4000, fresh=0.05, rounds=30, slope=1.03, added=0.02)
+        values = own_samples(
+            np.random.default_rng(seed), 4000, starts=[0.3], fresh=0.05, rounds=30, slope=1.03, added=0.02
+        )
         errors = np.sqrt(2.0 / 4000) * values
         errors[0] = 0.0
         result = hc.diagnose(values, standard_errors=errors, **told)

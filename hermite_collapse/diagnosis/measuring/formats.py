@@ -8,6 +8,7 @@ JPEG of four colours) nothing of the kind is known: generations in them are refu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ class Formats:
             self._spreads[kind] = trips.spread(self._sets[name], self._quality(name))
         return self._spreads[kind]
 
-    @property
+    @cached_property
     def _trips(self) -> RoundTrips | None:
         if self._axes is None:
             return None
