@@ -34,7 +34,7 @@ from .histories import beside_held_fraction, on_histories, other_histories, requ
 from .known_training_sets import known_sets, require_one_run
 from .measuring.measured import VARIANCE, Measured
 from .noise_likelihood import of_noise
-from .passed_noise import on_large_noise, require_noise
+from .passed_noise import require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
 from .proportional_errors import with_errors_of_a_fit
 from .remarks import left_out_since, on_first_values, on_large_errors, remarks_on
@@ -301,8 +301,6 @@ def diagnose(
     remarks += on_large_errors(diagnosis.fits_by_mechanism, diagnosis.observations, samples)
     any_rejected = any(one.is_rejected for one in diagnosis.fits_by_mechanism.values())
     remarks += [] if sets is None else sets.remarks(diagnosis.observations)
-    if diagnosis.verdict in (IDENTIFIED, RATE_AND_PLATEAU):
-        remarks += on_large_noise(diagnosis.observations)
     remarks += on_printed_digits(diagnosis.observations, curve, is_anything_rejected=any_rejected)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=few)
 

@@ -137,14 +137,6 @@ def _responses(rates: FloatArray, observations: Observations) -> FloatArray:
     return response
 
 
-def as_stated(observations: Observations) -> Observations:
-    """Return curves whose rounds share their errors again, as before they were held against the one before."""
-    scatter = observations.scatter
-    if observations.innovations is None or scatter is None:
-        return observations
-    return observations.replace(innovations=None, error_freedom=scatter.freedom, error_groups=scatter.groups)
-
-
 def chained(kappa: FloatArray, observations: Observations) -> FloatArray:
     """Return by which each entry follows its curve's last deviation (s, N), of factors (s, m) or (s, k, m)."""
     rows, columns = np.nonzero(observations.used)
@@ -161,12 +153,24 @@ def chained(kappa: FloatArray, observations: Observations) -> FloatArray:
 
 
 def against_the_last(deviations: FloatArray, kappa: FloatArray, observations: Observations) -> FloatArray:
-    """Return residuals (s, N) of deviations (s, N) of curves whose rounds have factors (s, m) or (s, k, m)."""
+    """Return residuals (s, N) of deviations (s, N) of curves whose rounds have factors (s, m) or (s, k, m).
+
+    Of what values so far say of the round before: its value, or an estimate where values have errors of their own.
+    """
     assert observations.innovations is not None
-    previous = observations.previous
-    before = np.where(previous >= 0, deviations[:, previous], 0.0)
-    passed = chained(np.where(np.isfinite(kappa), kappa, 0.0), observations) * before
-    return np.asarray((deviations - passed) / np.sqrt(observations.innovations))
+    previous, gains = observations.previous, observations.gains
+    rates = chained(np.where(np.isfinite(kappa), kappa, 0.0), observations)
+    if gains is None:
+        new = deviations - rates * np.where(previous >= 0, deviations[:, previous], 0.0)
+        return np.asarray(new / np.sqrt(observations.innovations))
+    new, known = deviations.copy(), np.zeros_like(deviations)
+    rounds = observations.rounds[np.nonzero(observations.used)[0]]
+    for one in np.unique(rounds):
+        own = np.flatnonzero(rounds == one)
+        passed = np.where(previous[own] >= 0, rates[:, own] * known[:, previous[own]], 0.0)
+        new[:, own] -= passed
+        known[:, own] = passed + gains[own] * new[:, own]
+    return np.asarray(new / np.sqrt(observations.innovations))
 
 
 def _of_first(observations: Observations) -> FloatArray:

@@ -21,6 +21,7 @@ from .estimated_errors import chi_square_of_estimates, spread_of_estimates
 from .innovations import against_the_last
 from .observations import Observations
 from .round_models import FRESH, AffineModel, LongRun, Parameter, RoundModel
+from .states import normal_scores
 
 _STEP = 1e-6
 _SILENT = 1e-3  # change of the residuals, in their errors, by a parameter over its whole range
@@ -149,7 +150,20 @@ class Minimum:
     def p_value(self) -> float:
         """NaN where nothing is tested."""
         is_tested = self.problem.observations.has_errors and self.freedom > 0
-        return chi_square_p_value(self.chi_square, self.freedom) if is_tested else np.nan
+        return chi_square_p_value(self._of_scores, self.freedom) if is_tested else np.nan
+
+    @property
+    def _of_scores(self) -> float:
+        """Chi-square, by the skew laws of few samples where these are what rounds add."""
+        problem, observations = self.problem, self.problem.observations
+        if observations.innovations is None or not observations.are_given_states:
+            return self.chi_square
+        rounds = observations.rounds[np.nonzero(observations.used)[0]]
+        if not problem.is_against_the_last and np.any(np.diff(rounds) < 0.0):  # whitened in another order
+            return self.chi_square
+        values = np.where(rounds > 0.0, observations.values[observations.used], 0.0)
+        scores = normal_scores(-problem.residuals(self.x), np.sqrt(observations.innovations), values)
+        return float(scores @ scores)
 
     @property
     def predicted(self) -> FloatArray:

@@ -16,38 +16,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
 from ..core.value import Value
 from .affine_models import ScoreErrorModel
-from .fitting import PROFILE_RISE, fit
+from .fitting import BORDER_ERRORS, PROFILE_RISE, fit
 from .observations import VARIANCE, Observations
 from .passed_noise import covariances, noise_of_rounds, with_noise
+from .residuals import Residuals, are_normal
 from .round_models import sums_of
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
+from .states import normal_scores
 
 _STEP_OF_RATIOS = 4.0
 _RATIOS = {
     INDEPENDENT: (0.0,),
     BETWEEN_RUNS: (0.25, 0.5, 0.75, 1.0),
     OWN_SAMPLES: (0.0, 0.02, 0.1, 0.25, 0.5),
-    TRAINING_SETS: tuple(_STEP_OF_RATIOS**k for k in range(-1, 5)),
 }
-"""Parts of the variance of runs that are passed on, shares of data in sets that are drawn anew from own samples, and
-ratios of what training sets add in a round to a stated one."""
+"""Parts of the variance of runs that are passed on, and shares of data in sets that are drawn anew from own samples."""
+_LEAST_RATIO = 1.0 / _STEP_OF_RATIOS
+"""Of what training sets add in a round to a stated variance."""
 _LARGEST_SHARE = 0.7
-_LARGEST_NOISE = 0.3
-"""Of a curve's size that training sets add in a round, at most: of variances, those of 22 samples."""
+_LARGEST_NOISE = 0.8
+"""Of a curve's size that training sets add in a round, at most: of variances, those of 3 samples."""
 _FAR = 20.0
 """Misfit above the least of smaller training sets' noise from which larger ones are not tried."""
-_TAIL = 0.01
-"""p-value of the chi-square of all curves, in either tail, and of the largest residual, below which noise is not so."""
 _LEAST_PASSED = 0.05
 """Likeliest factor of a round above which noise is passed on at all."""
 _RATES = np.concatenate([np.linspace(0.0, 0.9, 19), [0.93, 0.95, 0.97, 0.985, 1.0, 1.03, 1.1, 1.25, 1.5]])
-_ZOOMS = 4
+_ZOOMS, _HALVINGS = 3, 4
 _GENERAL, _PASSES = ScoreErrorModel(), 2
 _ZOOM = np.linspace(0.0, 1.0, 9)
+_SMOOTH = 2
 _SMALLEST, _STEP = 1e-9, 1e-4
 
 
@@ -88,13 +88,11 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
     names : sequence of str, optional
         Hypotheses; those that the number of runs leaves if None.
     """
-    tried, largest = [], _largest_ratio(observations)
+    tried = []
     for name in kinds_of_noise(observations) if names is None else names:
         best: Likelihood | None = None
-        for ratio in _RATIOS[name]:
+        for ratio in _RATIOS.get(name, _ratios_of_sets(observations)):
             noise = RoundNoise(name, observations.covariance, ratio)
-            if name == TRAINING_SETS and ratio > largest:
-                break
             one = _likelihood(noise, observations)
             tried.append(one)
             best = one if best is None or one.misfit < best.misfit else best
@@ -104,6 +102,44 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
             noise = _of_likeliest_ratio(best.noise, best.kappa, best.predicted, observations)
             tried.append(_likelihood(noise, observations))
     return tried
+
+
+def noisiest(likeliest: Likelihood, observations: Observations) -> Likelihood | None:
+    """Return training sets that add the most noise within reach of the likeliest; None where these add as much.
+
+    Parameters
+    ----------
+    likeliest : Likelihood
+        Of training sets whose size is not known.
+    observations : Observations
+        With independent errors.
+    """
+    noise = likeliest.noise
+    inside, largest = np.log([noise.ratio, max(_largest_ratio(observations), noise.ratio)])
+    best: Likelihood | None = None
+
+    def within(logarithm: float) -> Likelihood | None:
+        one = _likelihood(noise.replace(ratio=float(np.exp(logarithm))), observations)
+        return one if one.is_plausible and one.misfit <= likeliest.misfit + PROFILE_RISE else None
+
+    outside = inside
+    while outside < largest:  # steps outwards, as far as these do
+        outside = min(outside + np.log(_STEP_OF_RATIOS), largest)
+        one = within(outside)
+        if one is None:
+            break
+        inside, best = outside, one
+    for _ in range(_HALVINGS if outside > inside else 0):
+        middle = 0.5 * (inside + outside)
+        one = within(middle)
+        inside, outside, best = (inside, middle, best) if one is None else (middle, outside, one)
+    return best
+
+
+def _ratios_of_sets(observations: Observations) -> tuple[float, ...]:
+    """Return ratios of what training sets add in a round to a stated variance, to be tried one after the other."""
+    steps = np.log(max(_largest_ratio(observations), _LEAST_RATIO) / _LEAST_RATIO) / np.log(_STEP_OF_RATIOS)
+    return tuple(_LEAST_RATIO * _STEP_OF_RATIOS**k for k in range(int(steps) + 1))
 
 
 def _largest_ratio(observations: Observations) -> float:
@@ -129,9 +165,12 @@ def kinds_of_noise(observations: Observations) -> tuple[str, ...]:
 
 
 def with_followed_noise(
-    likelihood: Likelihood, observations: Observations, fresh: float | None
+    likelihood: Likelihood, observations: Observations, fresh: float | None, *, is_size_known: bool = False
 ) -> Observations:
-    """Return curves with a noise whose rates are those of the law of most mechanisms, if it describes the curves."""
+    """Return curves with a noise whose rates are those of the law of most mechanisms, if it describes the curves.
+
+    And whose size is the likeliest at these rates, where it is not known.
+    """
     if likelihood.noise.name == INDEPENDENT:
         return observations
     noise = likelihood.noise
@@ -140,7 +179,11 @@ def with_followed_noise(
         one = fit(_GENERAL, current, fresh_fraction=fresh)
         if one.is_rejected:
             break
-        is_open = noise.ratio > 0.0 and noise.samples is None and current.innovations is None
+        is_open = noise.ratio > 0.0 and noise.samples is None and not is_size_known
+        is_open &= noise.name != BETWEEN_RUNS or current.innovations is None
+        energy, error = one.fitted.get("energy", (0.0, np.nan))  # factors have none
+        if noise.name == TRAINING_SETS and np.isfinite(error):
+            noise = noise.replace(unscattered=max(energy - BORDER_ERRORS * error, 0.0))
         if is_open and np.isfinite(one.contraction).all():
             noise = _of_likeliest_ratio(noise, one.contraction, one.predicted, observations)
         current = noise_of_rounds(one, current.replace(noise=noise))
@@ -160,8 +203,7 @@ def _of_likeliest_ratio(
             for j in range(len(kappa))
         )
 
-    of_sets = min(_largest_ratio(stated), max(_RATIOS[TRAINING_SETS]))
-    largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name, of_sets)
+    largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name, _largest_ratio(stated))
     low = noise.ratio / _STEP_OF_RATIOS
     bounds = np.log(low), np.log(min(noise.ratio * _STEP_OF_RATIOS, largest))
     least = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 0.02})
@@ -211,48 +253,12 @@ def _likelihood(noise: RoundNoise, observations: Observations) -> Likelihood:
     return Likelihood(
         noise=noise,
         misfit=sum(one.misfit for one in curves),
-        freedom=sum(one.freedom for one in curves),
-        is_plausible=_are_plausible(curves)
+        freedom=sum(one.residuals.freedom for one in curves),
+        is_plausible=are_normal([one.residuals for one in curves])
         and (noise.name == INDEPENDENT or bool(kappa.max() > _LEAST_PASSED)),
         kappa=kappa,
         predicted=np.stack([one.predicted for one in curves], axis=1),
     )
-
-
-def _are_plausible(curves: Sequence[_Curve]) -> bool:
-    """Return whether residuals are as large as normal ones are: all, those of each curve, and the largest."""
-    squares = [one.residuals**2 for one in curves]
-    sums = [(float(own.sum()), one.freedom) for own, one in zip(squares, curves, strict=True)]
-    tails = [chi_square_p_value(*own) for own in sums if own[1] > 0]
-    if not tails:
-        return False
-    limit = _TAIL / len(tails)
-    every = np.concatenate(squares)
-    together = chi_square_p_value(sum(total for total, _ in sums), sum(max(free, 0) for _, free in sums))
-    return (
-        _TAIL <= together <= 1.0 - _TAIL
-        and all(limit <= tail <= 1.0 - limit for tail in tails)
-        and len(every) * chi_square_p_value(float(every.max()), 1) >= _TAIL
-        and _are_shared(curves)
-    )
-
-
-def _are_shared(curves: Sequence[_Curve]) -> bool:
-    """Return whether the largest residuals are no larger parts of their curves' sums than among normal ones.
-
-    A part of one of n squares with f degrees of freedom together follows a Beta law of (1/2, (f - 1)/2); p-values of
-    curves are put together by Fisher's sum.
-    """
-    from scipy.special import betainc
-
-    logarithms = []
-    for one in curves:
-        squares = one.residuals**2
-        if one.freedom > 1 and squares.sum() > 0.0:
-            largest = min(float(squares.max() / squares.sum()), 1.0)
-            tail = betainc(0.5 * (one.freedom - 1), 0.5, 1.0 - largest)
-            logarithms.append(np.log(np.clip(len(squares) * tail, 1e-300, 1.0)))
-    return not logarithms or chi_square_p_value(-2.0 * float(sum(logarithms)), 2 * len(logarithms)) >= _TAIL
 
 
 class _Curve(NamedTuple):
@@ -261,24 +267,44 @@ class _Curve(NamedTuple):
     kappa: float
     predicted: FloatArray
     misfit: float
-    residuals: FloatArray
-    freedom: int
+    residuals: Residuals
 
 
 def _of_curve(noise: RoundNoise, observations: Observations, column: int) -> _Curve:
     rounds, used = observations.rounds, observations.used[:, column]
     rows = np.flatnonzero(used)[np.argsort(rounds[used])]
-    smooth = np.interp(rounds, rounds[rows], observations.values[rows, column])
+    smooth = _course(rounds, rounds[rows], observations.values[rows, column])
     rates = _RATES
+    profile = own_profile(noise, observations, column, rates, smooth)
     for _ in range(_ZOOMS):
-        profile = profile_of_rates(noise, observations, column, rates, smooth)
         least = int(np.argmin(profile.misfit))
         low, high = rates[max(least - 1, 0)], rates[min(least + 1, len(rates) - 1)]
-        best, smooth = rates[least : least + 1], profile.curves[least]
         rates = low + (high - low) * _ZOOM
+        profile = profile_of_rates(noise, observations, column, rates, profile.curves[least])
+    least = int(np.argmin(profile.misfit))
+    best, smooth = rates[least : least + 1], profile.curves[least]
+    # Of the curve at this rate; the volume is also that of the rate, along which noise of rounds may be far from it.
+    residuals = profile_of_rates(noise, observations, column, best, smooth).residuals[0]
     profile = profile_of_rates(noise, observations, column, best, smooth, with_rate=True)
+    misfit = float(profile.misfit[0] + residuals @ residuals - profile.residuals[0] @ profile.residuals[0])
+    in_order = rounds[used]
+    is_skew = noise.follows_states(observations.regime) and observations.degrees[column] == VARIANCE
+    if is_skew and np.all(np.diff(in_order) > 0.0):
+        values = np.where(in_order > 0.0, observations.values[used, column], 0.0)
+        residuals = normal_scores(residuals, profile.spreads[0], values)
     freedom = len(rows) - 2 - int(np.isnan(observations.starts[column]))
-    return _Curve(float(best[0]), smooth, float(profile.misfit[0]), profile.residuals[0], freedom)
+    return _Curve(float(best[0]), smooth, misfit, Residuals(residuals, profile.basis[0], freedom))
+
+
+def _course(rounds: FloatArray, at: FloatArray, values: FloatArray) -> FloatArray:
+    """Return a smooth course through values, at rounds (r,): noise in proportion to values themselves favours low ones.
+
+    Of positive values a quadratic course of logarithms; of others, and of few, the values.
+    """
+    if len(values) <= _SMOOTH + 1 or values.min() <= 0.0:
+        return np.interp(rounds, at, values)
+    logarithms = np.polynomial.Polynomial.fit(np.log1p(at), np.log(values), _SMOOTH)(np.log1p(rounds))
+    return np.exp(np.clip(logarithms, *np.log([values.min(), values.max()])))
 
 
 class RateProfile(NamedTuple):
@@ -288,7 +314,10 @@ class RateProfile(NamedTuple):
     ----------
     misfit : array, shape (g,)
         Of what start and step do not follow, nor, where so asked, the factor.
-    residuals : array, shape (g, n)
+    residuals, spreads : array, shape (g, n)
+        In errors, and those of each value given the ones before it, in the order of the table.
+    basis : array, shape (g, n, p)
+        Orthonormal, of what is followed, in errors.
     curves : array, shape (g, r)
     steps, starts : array, shape (g,)
         u and y_0 of y_i = y_0 + u G_i.
@@ -296,9 +325,24 @@ class RateProfile(NamedTuple):
 
     misfit: FloatArray
     residuals: FloatArray
+    spreads: FloatArray
+    basis: FloatArray
     curves: FloatArray
     steps: FloatArray
     starts: FloatArray
+
+
+def own_profile(
+    noise: RoundNoise, observations: Observations, column: int, rates: FloatArray, about: FloatArray
+) -> RateProfile:
+    """Return the same with noise about each rate's own curve, where it is in proportion to that; searched from a curve.
+
+    Parameters as in `profile_of_rates`.
+    """
+    profile = profile_of_rates(noise, observations, column, rates, about)
+    for _ in range(_PASSES if noise.follows_states(observations.regime) else 0):
+        profile = profile_of_rates(noise, observations, column, rates, profile.curves.T)
+    return profile
 
 
 def profile_of_rates(
@@ -310,7 +354,7 @@ def profile_of_rates(
     *,
     with_rate: bool = False,
 ) -> RateProfile:
-    """Return what a curve says of factors of a round (g,), with noise about given values (r,).
+    """Return what a curve says of factors of a round (g,), with noise about given values (r,) or (r, g).
 
     Of what start and step do not follow, nor, where so asked, the factor.
     """
@@ -350,6 +394,8 @@ def profile_of_rates(
     return RateProfile(
         misfit=np.sum(residuals**2, axis=1) + determinant,
         residuals=residuals,
+        basis=orthogonal,
+        spreads=scale * np.diagonal(factor, axis1=1, axis2=2),
         curves=offset + np.einsum("grk,gk->gr", design, weights),
         steps=weights[:, 0],
         starts=weights[:, 1] if np.isnan(start) else np.full(len(rates), start),

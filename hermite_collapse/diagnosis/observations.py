@@ -81,7 +81,9 @@ class Observations(Value):
     scatter : RunScatter or None
         Errors of means of a number of runs as they stand in the table; None of others.
     innovations : array, shape (N,), or None
-        Variances of what each round adds, where rounds are held against the one before (`innovations`).
+        Variances of what each value adds to those before it, where rounds are held against these (`innovations`).
+    gains : array, shape (N,), or None
+        By how much of that each changes what is known of its round; all of it if None.
     """
 
     values: FloatArray
@@ -104,6 +106,7 @@ class Observations(Value):
     noise: RoundNoise | None = None
     scatter: RunScatter | None = None
     innovations: FloatArray | None = None
+    gains: FloatArray | None = None
 
     @property
     def kind_of_noise(self) -> str:
@@ -113,7 +116,33 @@ class Observations(Value):
     @property
     def with_independent_errors(self) -> Observations:
         """The curves with errors as they were stated, whose rounds pass nothing on."""
-        return self if self.noise is None else self.replace(covariance=self.noise.stated, noise=None)
+        if self.noise is None:
+            return self
+        return self.not_given_the_last.replace(covariance=self.noise.stated, noise=None)
+
+    @property
+    def not_given_the_last(self) -> Observations:
+        """The curves whose rounds share their errors, as before they were held against the one before."""
+        if self.innovations is None:
+            return self
+        if self.scatter is None:
+            return self.replace(innovations=None, gains=None)
+        return self.replace(
+            innovations=None,
+            gains=None,
+            error_freedom=self.scatter.freedom,
+            error_groups=self.scatter.groups,
+        )
+
+    @property
+    def are_given_states(self) -> bool:
+        """Whether noise is in proportion to what values say of the rounds before (`states`)."""
+        return self.noise is not None and self.noise.follows_states(self.regime)
+
+    @property
+    def enter_by_logarithms(self) -> bool:
+        """Whether entries with a reference enter by their logarithms, and not each given those before it."""
+        return self.reference is not None and self.innovations is None and not self.are_given_states
 
     @cached_property
     def previous(self) -> IntArray:
@@ -207,7 +236,7 @@ class Observations(Value):
             volume = float(np.log(self.covariance).sum())
         else:
             volume = float(-2.0 * np.log(np.diagonal(self._whitening)).sum())
-        if self.reference is None or self.innovations is not None:
+        if self.reference is None or not self.enter_by_logarithms:
             return volume
         units = self.reference[self.used]
         return volume - 2.0 * float(np.log(units[units > 0.0]).sum())
@@ -216,7 +245,7 @@ class Observations(Value):
     def _entered(self) -> FloatArray:
         """What enters fits, shape (N,): y_m of logarithms, else y."""
         values = self.values[self.used]
-        if self.reference is None or self.innovations is not None:
+        if self.reference is None or not self.enter_by_logarithms:
             return values
         near = self.reference[self.used]
         logarithmic = near > 0.0
@@ -251,6 +280,7 @@ class Observations(Value):
             error_groups=None,
             noise=None,
             innovations=None,
+            gains=None,
         )
 
     def only(self, columns: IntArray) -> Observations:
@@ -280,4 +310,5 @@ class Observations(Value):
             noise=None if self.noise is None else self.noise.only(inside),
             scatter=None if self.scatter is None else self.scatter.only(inside, columns),
             innovations=None if self.innovations is None else self.innovations[inside],
+            gains=None if self.gains is None else self.gains[inside],
         )

@@ -27,20 +27,14 @@ from ..core.numbers import rough_count, significant
 from ..core.types import FloatArray, IntArray
 from .accumulated import passed_on
 from .fitting import MechanismFit
-from .innovations import (
-    are_followed,
-    as_stated,
-    covariances_given_the_last,
-    given_the_last,
-)
+from .innovations import are_followed, covariances_given_the_last, given_the_last
 from .observations import UNKNOWN, VARIANCE, Observations
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS, RoundNoise
+from .states import states
 
 LARGEST_ROUND = 300
 LARGEST_COUNT = 1000
 """Rounds and values up to which noise is followed."""
-_LARGE = 0.07
-"""Of a value, that a round adds, from which the second order of it shows in errors."""
 
 
 def words(noise: RoundNoise, observations: Observations) -> str:
@@ -76,20 +70,6 @@ def _samples(noise: RoundNoise, observations: Observations) -> float | None:
     return float(2.0 / (noise.ratio * np.median(noise.stated[later] / values[later] ** 2)))
 
 
-def on_large_noise(observations: Observations) -> list[str]:
-    """Return what it means that a round adds much to what rounds pass on, nothing where it adds little."""
-    noise = observations.noise
-    if noise is None or noise.name == BETWEEN_RUNS or np.any(observations.degrees != VARIANCE):
-        return []
-    samples = _samples(noise.replace(ratio=1.0) if noise.name == OWN_SAMPLES else noise, observations)
-    if samples is None or samples > 2.0 / _LARGE**2:
-        return []
-    return [
-        f"A round adds noise of about {100.0 * (2.0 / samples) ** 0.5:.0f} % of the values, and errors are of first "
-        "order in it: of so few samples they are too small, by a tenth or two at 7 %, by a third or more at 14 %."
-    ]
-
-
 def covariances(
     noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations, column: int
 ) -> FloatArray:
@@ -100,21 +80,37 @@ def covariances(
     noise : RoundNoise
     kappa : array, shape (g,) or (last, g)
         Factors of a round, of each round where they change; those above 1 pass on as 1 does.
-    predicted : array, shape (r,)
-        Values of the curve without noise.
+    predicted : array, shape (r,) or (r, g)
+        Values of the curve without noise, or at each of the factors.
     observations : Observations
     column : int
     """
     own = noise.stated[_entries(observations, column)]
     if noise.name == BETWEEN_RUNS and are_followed(observations):
         return covariances_given_the_last(own, kappa, predicted, observations.only(np.array([column])))
+    covariance, errors = _carried(noise, kappa, predicted, observations, column)
+    each = np.arange(len(own))
+    covariance[:, each, each] += errors
+    return covariance
+
+
+def _carried(
+    noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations, column: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return covariances of what rounds pass on (g, n, n), and variances of what they do not, (g or 1, n).
+
+    Parameters as in `covariances`.
+    """
+    own, count = noise.stated[_entries(observations, column)], np.shape(kappa)[-1]
     rounds = observations.rounds[observations.used[:, column]].astype(np.int64)
     later = np.flatnonzero(rounds > 0)
-    covariance = np.tile(np.diag(own), (np.shape(kappa)[-1], 1, 1))
+    carried, errors = np.zeros((count, len(own), len(own))), np.tile(own, (count, 1))
     if noise.name != INDEPENDENT and len(later):
-        joint = _of_later_rounds(noise, own[later], rounds[later], kappa, predicted, observations, column)
-        covariance[:, later[:, None], later] = joint
-    return covariance
+        joint, left = _of_later_rounds(
+            noise, own[later], rounds[later], kappa, predicted, observations, column
+        )
+        carried[:, later[:, None], later], errors[:, later] = joint, left
+    return carried, errors
 
 
 def _of_later_rounds(
@@ -125,39 +121,77 @@ def _of_later_rounds(
     predicted: FloatArray,
     observations: Observations,
     column: int,
-) -> FloatArray:
-    """Return covariances of entries of rounds >= 1 whose stated variances are `own`."""
-    sizes = np.ones(observations.last + 1)
+) -> tuple[FloatArray, FloatArray]:
+    """Return both of entries of rounds >= 1 whose stated variances are `own`."""
+    last, sizes = observations.last, np.ones((observations.last + 1, 1))
     if observations.degrees[column] == VARIANCE:
-        order = np.argsort(observations.rounds)
-        each = np.arange(observations.last + 1.0)
-        sizes = np.interp(each, observations.rounds[order], np.abs(predicted[order]))
-    typical = np.median(own / sizes[rounds] ** 2) if noise.samples is None else 2.0 / noise.samples
-    added, factors = sizes[1:] ** 2 * typical, np.clip(kappa, 0.0, 1.0)
+        sizes = _in_all_rounds(np.abs(predicted).reshape(len(predicted), -1), observations)
+    typical = (
+        np.median(own[:, None] / sizes[rounds] ** 2, axis=0) if noise.samples is None else 2.0 / noise.samples
+    )
+    factors = np.clip(kappa, 0.0, 1.0)
+    each = np.broadcast_to(factors, (last, factors.shape[-1])) if factors.ndim == 1 else factors[:last]
+    scattered, means, own = np.square(sizes), sizes, own[None, :]
+    if noise.follows_states(observations.regime) and observations.degrees[column] == VARIANCE:
+        scattered, means, own = _of_states(noise, own[0], rounds, each, sizes, typical, observations, column)
+    added = scattered[1:] * typical
     if noise.name == OWN_SAMPLES:
-        added[rounds - 1] = own
+        added = np.broadcast_to(added, (last, each.shape[1])).copy()
+        added[rounds - 1] = own.T
         if noise.ratio > 0.0:
-            added = added + typical * _drawn_anew(noise.ratio, factors, sizes, observations.last)
-            added = added[:, None, :]
-    passed = passed_on(observations.regime, factors, observations.last)[:, rounds]
-    joint = (passed * added) @ np.swapaxes(passed, -1, -2)
+            added += typical * _drawn_anew(noise.ratio, each, means)
+    passed = passed_on(observations.regime, factors, last)[:, rounds]
+    joint = (passed * np.swapaxes(added, 0, 1)[:, None, :]) @ np.swapaxes(passed, -1, -2)
     if noise.name == OWN_SAMPLES:
-        return np.asarray(joint)
+        return joint, np.zeros_like(own)
     if noise.name == TRAINING_SETS:
-        return np.asarray(np.diag(own) + noise.ratio * joint)
+        return noise.ratio * joint, own
     scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
     if observations.error_freedom is not None:  # estimates: the shape of what rounds pass on is better known
         scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)
     scale = np.sqrt(noise.ratio * scale)
-    return np.asarray((1.0 - noise.ratio) * np.diag(own) + joint * scale[:, :, None] * scale[:, None, :])
+    return joint * scale[:, :, None] * scale[:, None, :], (1.0 - noise.ratio) * own
 
 
-def _drawn_anew(share: float, factors: FloatArray, sizes: FloatArray, last: int) -> FloatArray:
-    """Return what samples of training sets that are drawn anew add, (g, last) or (1, last), in squared errors of 1."""
-    steps = factors[:, None] if factors.ndim == 1 else factors[:last].T
-    drawn = share * (1.0 - share) * sizes[:-1] ** 2 + share * sizes[0] ** 2
+def _of_states(
+    noise: RoundNoise,
+    own: FloatArray,
+    rounds: IntArray,
+    kappa: FloatArray,
+    predicted: FloatArray,
+    typical: float | FloatArray,
+    observations: Observations,
+    column: int,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what training sets scatter and means (last + 1, g), and variances of the entries' errors, (g or 1, n)."""
+    values, errors = np.full(len(predicted), np.nan), np.zeros(len(predicted))
+    rows = np.flatnonzero(observations.used[:, column])
+    rows = rows[observations.rounds[rows] > 0.0]
+    values[rounds] = observations.values[rows, column]
+    near = None if observations.reference is None else observations.reference[rows, column]
+    are_relative = near is not None and bool(np.all(near > 0.0))
+    stated = own / near**2 if near is not None and are_relative else own
+    added = typical
+    if noise.name == TRAINING_SETS:
+        errors[rounds], added = stated, noise.ratio * typical
+    of = states(kappa, predicted, values, errors, added, noise.unscattered, are_relative=are_relative)
+    return of.scattered, of.means, stated * of.squares[rounds].T if are_relative else own[None, :]
+
+
+def _in_all_rounds(curves: FloatArray, observations: Observations) -> FloatArray:
+    """Return curves (r, g) in rounds 0, ..., last, (last + 1, g), straight between those of the table."""
+    order, each = np.argsort(observations.rounds), np.arange(observations.last + 1.0)
+    rounds = observations.rounds[order]
+    if np.array_equal(rounds, each):
+        return curves[order]
+    return np.stack([np.interp(each, rounds, one[order]) for one in curves.T], axis=1)
+
+
+def _drawn_anew(share: float, kappa: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Return what samples of training sets that are drawn anew add, (last, g), in squared errors of 1."""
+    drawn = share * (1.0 - share) * sizes[:-1] ** 2 + share * sizes[:1] ** 2
     drawn[0] = sizes[0] ** 2
-    return np.asarray(np.minimum(steps / (1.0 - share), 1.0) ** 2 * drawn)
+    return np.asarray(np.minimum(kappa / (1.0 - share), 1.0) ** 2 * drawn)
 
 
 def _entries(observations: Observations, column: int) -> IntArray:
@@ -171,13 +205,27 @@ def with_noise(
     """Return curves with noise of rounds, at factors of a round (m,) or (last, m) and curves (r, m)."""
     if noise.name == BETWEEN_RUNS and are_followed(observations):
         return given_the_last(noise.stated, kappa, predicted, observations).replace(noise=noise)
-    observations = as_stated(observations)
+    observations = observations.not_given_the_last
     covariance = np.zeros((len(noise.stated),) * 2)
+    innovations, gains = noise.stated.copy(), np.ones_like(noise.stated)
     for j in range(len(observations.names)):
         own = _entries(observations, j)
-        block = covariances(noise, kappa[..., j : j + 1], predicted[:, j], observations, j)
-        covariance[np.ix_(own, own)] = block[0]
-    return observations.replace(covariance=covariance, noise=noise)
+        block, errors = (
+            one[0] for one in _carried(noise, kappa[..., j : j + 1], predicted[:, j], observations, j)
+        )
+        block[np.diag_indices(len(own))] += errors
+        covariance[np.ix_(own, own)] = block
+        by_round = np.argsort(observations.rounds[observations.used[:, j]], kind="stable")
+        new = np.diagonal(np.linalg.cholesky(block[np.ix_(by_round, by_round)])) ** 2
+        innovations[own[by_round]] = new
+        gains[own[by_round]] = 1.0 - errors[by_round] / new
+    follows = noise.follows_states(observations.regime) and bool(np.all(observations.degrees == VARIANCE))
+    return observations.replace(
+        covariance=covariance,
+        noise=noise,
+        innovations=innovations if follows else None,
+        gains=gains if follows else None,
+    )
 
 
 def noise_of_rounds(one: MechanismFit, observations: Observations) -> Observations:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from .fitting import PROFILE_RISE, MechanismFit
-from .noise_likelihood import profile_of_rates
+from .noise_likelihood import own_profile
 from .observations import Observations
 
 _LARGEST, _COUNT = 1.25, 126
@@ -39,7 +39,7 @@ def with_errors_of_rates(one: MechanismFit, observations: Observations) -> Mecha
     rates = np.linspace(0.0, _LARGEST, _COUNT)
     plateau_error, rate_error = one.plateau_error.copy(), one.contraction_error.copy()
     for j in np.flatnonzero(one.contraction < _LARGEST):
-        profile = profile_of_rates(noise, stated, int(j), rates, one.predicted[:, j])
+        profile = own_profile(noise, stated, int(j), rates, one.predicted[:, j])
         inside = np.flatnonzero(profile.misfit <= profile.misfit.min() + PROFILE_RISE)
         ends = rates[[max(inside[0] - 1, 0), min(inside[-1] + 1, _COUNT - 1)]]
         rise = PROFILE_RISE**0.5

@@ -20,7 +20,7 @@ from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
 from .accumulated import passed_on, training
 from .fitting import BORDER_ERRORS, LEAST_FREEDOM, MechanismFit, fit
-from .innovations import given_the_last
+from .innovations import are_followed, given_the_last
 from .observations import VARIANCE, Observations
 from .reweighting import of_rounds
 from .round_models import RoundModel
@@ -80,7 +80,7 @@ def _held_to_runs(
     runs = np.ones(len(observations.names)) if observations.runs is None else observations.runs
     if np.isinf(runs).any():
         return one
-    if observations.innovations is not None and observations.runs is not None:
+    if observations.innovations is not None and are_followed(observations) and observations.runs is not None:
         scattered = given_the_last(
             observations.variances, one.contraction, one.predicted, observations, samples=1.0 / least
         )

@@ -19,6 +19,7 @@ from .noise_likelihood import (
     kinds_of_noise,
     likelihoods,
     likely,
+    noisiest,
     possible,
     with_followed_noise,
 )
@@ -27,7 +28,7 @@ from .passed_noise import may_pass_noise, words, words_of
 from .profiles import with_limits
 from .result import Diagnosis
 from .round_models import CONTAINED_IN, AffineModel, RoundModel
-from .round_noise import INDEPENDENT, OWN_SAMPLES
+from .round_noise import INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
 from .sentences import listing, parameters
 from .trends import trend_of
 from .verdict import IDENTIFIED, REJECTED
@@ -71,12 +72,13 @@ def concluded_with_noise(
     if of_runs:  # whose part that is passed on may be small
         left.sort(key=lambda one: one.noise.name == INDEPENDENT)
     others = [with_followed_noise(one, observations, fresh) for one in left]
+    smallest = _of_smallest_sets(left, observations, fresh)
     beside = [with_followed_noise(one, observations, fresh) for one in likely(tried) if one not in left]
 
     def by(base: Judged, said: str = "", rescuing: Sequence[Observations] = others) -> Diagnosis:
         kind = base.observations.kind_of_noise
         besides = [one for one in others + beside if one.kind_of_noise != kind]
-        rescuing = [one for one in rescuing if one.kind_of_noise != kind]
+        rescuing = [*(one for one in rescuing if one.kind_of_noise != kind), *smallest]
         return _with_all_rescued(
             _with_errors_of_all(base, besides, models, fresh, said), rescuing, models, fresh
         )
@@ -98,9 +100,19 @@ def concluded_with_noise(
             f"({p_equals(held.p_value)}); if {what}, which is likelier, it explains the curves ({parameters(one)}, "
             f"{p_equals(one.p_value)}): {_OPTION}."
         )
-        return _with_all_rescued(other, others[1:], models, fresh)
+        return _with_all_rescued(other, [*others[1:], *smallest], models, fresh)
     why = "as those of runs do" if of_runs else "which is likelier than that errors of rounds are independent"
     return by(likeliest, f"It was assumed that {what}, {why}")
+
+
+def _of_smallest_sets(
+    left: Sequence[Likelihood], observations: Observations, fresh: float | None
+) -> list[Observations]:
+    """Return curves with the most noise of training sets that is as likely as the likeliest, if that is possible."""
+    most = [noisiest(one, observations) for one in left if one.noise.name == TRAINING_SETS]
+    return [
+        with_followed_noise(one, observations, fresh, is_size_known=True) for one in most if one is not None
+    ]
 
 
 def _with_errors_of_all(
@@ -201,16 +213,15 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
     """Return a rejection of everything, undetermined where it rests on independent errors."""
     if diagnosis.verdict != REJECTED or not may_pass_noise(diagnosis.observations, fresh):
         return diagnosis
-    mildest: tuple[int, Likelihood, Diagnosis] | None = None
-    for one in possible(likelihoods(diagnosis.observations)):
-        if one.noise.name != INDEPENDENT:
-            other = concluded(with_followed_noise(one, diagnosis.observations, fresh), models, fresh)
-            if other.accepted and (mildest is None or len(other.accepted) > mildest[0]):
-                mildest = len(other.accepted), one, other
-    if mildest is None:
+    observations = diagnosis.observations
+    left = [one for one in possible(likelihoods(observations)) if one.noise.name != INDEPENDENT]
+    others = [with_followed_noise(one, observations, fresh) for one in left]
+    others += _of_smallest_sets(left, observations, fresh)
+    told = [concluded(one, models, fresh) for one in others]
+    other = max(told, key=lambda one: len(one.accepted), default=diagnosis)
+    if not other.accepted:
         return diagnosis.replace(text=f"{diagnosis.text} {_NOR_WITH_NOISE}")
-    _, likelihood, other = mildest
-    what = words(likelihood.noise, diagnosis.observations)
+    what = words_of(other.observations)
     return other.undetermined(
         f"Undetermined: {_DECIDES} If they are independent, everything is rejected; if {what}, which the scatter does "
         f"not contradict, {_described(other)}: {_OPTION}."

@@ -106,7 +106,7 @@ def test_a_fresh_fraction_that_stands_in_for_a_schedule_is_not_identified():
     constant = result.fits_by_mechanism["truncation"]
     assert constant.is_accepted and constant.parameters["fresh_fraction"].value > 2 * FRESH
     assert result.verdict == "undetermined" and result.fresh_fraction is None
-    assert "Undetermined: truncation at one time is not rejected by itself" in result.text
+    assert "truncation at one time is not rejected by itself" in result.text.lower()
     assert "describes the curves clearly better" in result.text
 
 

@@ -191,6 +191,8 @@ class SamplerModel(RoundModel):
             axes, rates = trained.axes, old[:, :, None] * trained.differences
             sizes = np.sqrt(trained.variances)
             rest = axes.swapaxes(1, 2) @ (trained.model.covariance - model.covariance) @ axes
+            # Axes see one triangle alone: what rounding makes of the other grows by 1 / (1 - rate) in each step.
+            rest = 0.5 * (rest + rest.swapaxes(1, 2))
             step = np.divide(rest, 1.0 - rates, out=np.zeros_like(rest), where=rates < 1.0)
             # Narrow directions stay positive, and what does not vary stays so, whatever rounding leaves in them.
             most = 0.5 * sizes[:, :, None] * sizes[:, None, :]

@@ -1,0 +1,94 @@
+"""Noise of training sets of few samples, which is in proportion to what a round really trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import gamma, kstest, norm
+
+import hermite_collapse as hc
+from hermite_collapse.diagnosis.states import normal_scores, states
+from tests.diagnosis.own_samples import models
+
+SLOPE, ADDED, FRESH, ROUNDS = 0.9, 0.1, 0.2, 12
+KAPPA = (1.0 - FRESH) * SLOPE
+
+
+def recursions(samples, evaluated, count, seed):
+    """Return curves of exact rounds (ROUNDS + 1,), and values of recursions of few samples (count, ROUNDS + 1)."""
+    rng = np.random.default_rng(seed)
+    told = {"fresh": FRESH, "rounds": ROUNDS, "slope": SLOPE, "added": ADDED}
+    values = models(rng, samples, starts=np.full((count, 1), 2.0), **told)[..., 0]
+    mean = [2.0]
+    for _ in range(ROUNDS):
+        mean.append(SLOPE * (FRESH * 2.0 + (1.0 - FRESH) * mean[-1]) + ADDED)
+    if evaluated is not None:
+        values = values * rng.chisquare(evaluated, values.shape) / evaluated
+    return np.array(mean), values
+
+
+@pytest.mark.parametrize(("samples", "evaluated"), [(10, None), (10, 100), (40, 40)])
+def test_what_each_value_adds_has_the_stated_variance(samples, evaluated):
+    """Of 3000 recursions: mean squares in every round, and none of it goes with what the last value added."""
+    mean, values = recursions(samples, evaluated, 3000, 1)
+    kappa, added = np.full((ROUNDS, 1), KAPPA), 2.0 / (samples - 1)
+    errors = np.full(ROUNDS + 1, 0.0 if evaluated is None else 2.0 / evaluated)
+    news = []
+    for one in values:
+        of = states(kappa, mean[:, None], one, errors, added, ADDED, are_relative=True)
+        known = np.concatenate([[0.0], of.means[1:, 0] - mean[1:]])
+        expected = mean[1:] + KAPPA * known[:-1]
+        variance = added * of.scattered[1:, 0]
+        if evaluated is not None:  # e^2 = (1 - K) of it all
+            variance = errors[1:] * of.squares[1:, 0] / (1.0 - of.gains[1:, 0])
+        news.append((one[1:] - expected) / np.sqrt(variance))
+    news = np.array(news)
+    spread = 5.0 * np.sqrt((2.0 + 12.0 / samples) / len(news))
+    assert np.abs(np.mean(news**2, axis=0) - 1.0).max() < spread
+    assert np.abs(np.mean(news, axis=0)).max() < 4.5 / np.sqrt(len(news))
+    assert np.abs(np.mean(news[:, 1:] * news[:, :-1], axis=0)).max() < 5.5 / np.sqrt(len(news))
+
+
+def test_rounds_without_a_value_add_up():
+    """A value two rounds on is as far off as two rounds make it: (1 + kappa^2) times what one adds, to first order."""
+    values = np.array([1.0, 1.0, np.nan, 1.0])
+    of = states(np.full((3, 1), 0.5), np.ones((4, 1)), values, np.zeros(4), 1e-6, 0.0, are_relative=False)
+    assert of.gains[:, 0].tolist() == [0.0, 1.0, 0.0, 1.0]
+    np.testing.assert_allclose(of.squares[:, 0], [1.0, 1.0, 1.0, 1.0 + 0.25e-6], rtol=1e-12)
+
+
+def test_scores_of_gamma_laws_are_normal():
+    for shape in (3.0, 10.0, 1000.0):
+        probabilities = np.array([0.001, 0.025, 0.3, 0.7, 0.975, 0.999])
+        values = gamma.ppf(probabilities, shape) * 2.0 / shape
+        spread = 2.0 / np.sqrt(shape)
+        scores = normal_scores((values - 2.0) / spread, np.full(6, spread), values)
+        np.testing.assert_allclose(scores, norm.ppf(probabilities), atol=0.5 / shape)
+    assert normal_scores(np.array([1.5]), np.array([1.0]), np.array([0.0])).tolist() == [1.5]
+    assert normal_scores(np.array([3.0]), np.array([1.0]), np.array([2.0])).tolist() == [3.0]
+
+
+def refits(samples, seed, *, evaluated, fresh=0.2, rounds=10):
+    """Return variances of refits of three directions, and their errors."""
+    rng = np.random.default_rng([seed, samples])
+    told = {"fresh": fresh, "rounds": rounds, "slope": 1.0 - 1.0 / samples, "added": 0.0}
+    values = models(rng, samples, starts=np.array([2.0, 0.7, 0.15]), **told)
+    values = values * rng.chisquare(evaluated, values.shape) / evaluated
+    return values, np.sqrt(2.0 / evaluated) * values
+
+
+@pytest.mark.parametrize("samples", [10, 40])
+def test_refits_to_few_samples_are_not_rejected_by_their_own_noise(samples):
+    """Which nobody says, or which is known; of 80 tables of 10 samples 6 are rejected where nobody says, of 20 none."""
+    rejected, everything, p_values = 0, 0, []
+    for seed in range(20):
+        values, errors = refits(samples, seed, evaluated=(2000, 20_000)[seed % 2])
+        told = {"kind": "variances", "standard_errors": errors, "fresh_fraction": 0.2}
+        unsaid = hc.diagnose(values, **told)
+        rejected += "refit" not in unsaid.accepted
+        everything += unsaid.verdict == "rejected"
+        p_values.append(
+            hc.diagnose(values, training_samples=samples, mechanism="refit", **told).leading.p_value
+        )
+    assert rejected <= 5 and everything <= 3 and np.sum(np.array(p_values) < 0.05) <= 4
+    assert kstest(p_values, "uniform").pvalue > 0.001
