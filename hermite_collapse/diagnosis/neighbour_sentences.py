@@ -21,7 +21,10 @@ def bound_sentence(separation: Separation, observations: Observations) -> str:
     """Return at most how much an identified mechanism leaves out of what it does."""
     part = percent(max(separation.bound, _SMALLEST_SHOWN))
     means = ", if nothing else moves the means" if _has_means(separation, observations) else ""
-    return f"What it leaves out is at most {part} of what it does, in every curve{means}."
+    return (
+        f"What it leaves out is at most {part} of what it does, in every curve{means}. Errors are those where it "
+        "leaves out nothing."
+    )
 
 
 def _has_means(separation: Separation, observations: Observations) -> bool:

@@ -14,6 +14,7 @@ value y_0 and the rest from the last samples, with A = kappa / (1 - q), at most 
 
     f_i^2 = A^2 (q (1 - q) y_{i-1}^2 + q y_0^2) e_i^2 / y_i^2,     f_1^2 = A^2 y_0^2 e_1^2 / y_1^2.
 
+The d_i and y_i of variances, in regimes that keep no generations, are those that values so far tell (`states`).
 The diagonal of the second is e^2, or, where errors are estimates of few runs, has the shape that rounds give it.  The
 data of round 0 are apart: no round scatters them.
 """

@@ -72,7 +72,7 @@ def concluded_with_noise(
     if of_runs:  # whose part that is passed on may be small
         left.sort(key=lambda one: one.noise.name == INDEPENDENT)
     others = [with_followed_noise(one, observations, fresh) for one in left]
-    smallest = _of_smallest_sets(left, observations, fresh)
+    smallest = _of_smallest_sets(left[:1], observations, fresh)  # where their noise is what is likeliest
     beside = [with_followed_noise(one, observations, fresh) for one in likely(tried) if one not in left]
 
     def by(base: Judged, said: str = "", rescuing: Sequence[Observations] = others) -> Diagnosis:

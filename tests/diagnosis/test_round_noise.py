@@ -201,8 +201,8 @@ def test_the_level_where_nobody_says_what_errors_are(kind):
         if result.verdict in ("identified", "rate_and_plateau") and time is not None:
             deviations.append((time.value - TIME) / time.error)
     assert rejected <= count * (0.05 + 3.1 * np.sqrt(0.05 * 0.95 / count))
-    # Noise of training sets beside smaller errors leaves everything undetermined.
-    assert bool(deviations) is (kind != "training_sets")
+    # Noise of training sets beside smaller errors leaves nearly everything undetermined.
+    assert len(deviations) <= 3 if kind == "training_sets" else deviations
     assert np.sqrt(np.mean(np.square(deviations or [1.0]))) < 1.6
 
 

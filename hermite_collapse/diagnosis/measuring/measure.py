@@ -149,7 +149,7 @@ def measure(
     if held_out is not None and unseen:
         raise InputError("held_out must be left out where real is unseen itself, got both.")
     trained = (
-        None if training_samples is None else checks.integer(training_samples, "training_samples", minimum=1)
+        None if training_samples is None else checks.integer(training_samples, "training_samples", minimum=2)
     )
     if apart is not None and trained is None:
         raise InputError(f"training_samples must be given where apart is, got none with apart = {apart!r}.")

@@ -185,7 +185,7 @@ class Measured(Displayed, Value):
         if np.min(self.samples) < 1 or checks.integer(self.data_samples, "data_samples", minimum=1) < 1:
             raise InputError(f"samples must be at least 1, got {int(np.min(self.samples))}.")
         if self.training_samples is not None:
-            checks.integer(self.training_samples, "training_samples", minimum=1)
+            checks.integer(self.training_samples, "training_samples", minimum=2)
         super().__post_init__()
 
     def __repr__(self) -> str:

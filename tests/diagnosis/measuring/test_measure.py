@@ -208,7 +208,7 @@ def test_a_generation_that_went_dark_is_read_like_the_data():
         ),
         ({"directions": -1}, "directions must be an integer >= 0"),
         ({"degrees": 1.5}, "degrees must be an integer"),
-        ({"training_samples": 0}, "training_samples must be an integer >= 1"),
+        ({"training_samples": 1}, "training_samples must be an integer >= 2"),
         ({"first_round": -1}, "first_round must be an integer >= 0"),
         ({"heldout": 3}, "did you mean held_out"),
     ],

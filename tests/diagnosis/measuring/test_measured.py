@@ -211,7 +211,7 @@ def test_other_files_are_refused_in_one_sentence(tmp_path):
         ({"rounds": np.array([-1, 0, 1])}, "rounds must increase from 0"),
         ({"samples": np.array([1, 0, 1])}, "samples must be at least 1, got 0"),
         ({"data_samples": 0}, "data_samples must be an integer >= 1"),
-        ({"training_samples": 0}, "training_samples must be an integer >= 1"),
+        ({"training_samples": 1}, "training_samples must be an integer >= 2"),
         ({"clipping": None}, "clipping must be a Clipping, got None"),
         ({"moments": np.eye(2)}, "moments must be a Moments"),
         (
