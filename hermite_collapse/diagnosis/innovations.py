@@ -147,7 +147,10 @@ def chained(kappa: FloatArray, observations: Observations) -> FloatArray:
         else np.broadcast_to(kappa[:, None], (len(kappa), observations.last, kappa.shape[1]))
     )
     rates = np.zeros((len(kappa), len(rows)))
-    for i in np.flatnonzero(previous >= 0):
+    follows = previous >= 0
+    beside = follows & (rounds - rounds[previous] == 1)
+    rates[:, beside] = steps[:, rounds[previous[beside]], columns[beside]]
+    for i in np.flatnonzero(follows & ~beside):
         rates[:, i] = steps[:, rounds[previous[i]] : rounds[i], columns[i]].prod(axis=1)
     return rates
 

@@ -48,6 +48,7 @@ _ZOOMS, _HALVINGS = 3, 4
 _GENERAL, _PASSES = ScoreErrorModel(), 2
 _ZOOM = np.linspace(0.0, 1.0, 9)
 _SMOOTH = 2
+_REFINED, _SAME = 4, 0.1
 _SMALLEST, _STEP = 1e-9, 1e-4
 
 
@@ -98,9 +99,15 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
             best = one if best is None or one.misfit < best.misfit else best
             if one.misfit > best.misfit + _FAR:
                 break
-        if best is not None and best.noise.ratio > 0.0:  # many values tell more than these steps
+        for _ in range(_REFINED):  # many values tell more than these steps
+            if best is None or best.noise.ratio == 0.0:
+                break
             noise = _of_likeliest_ratio(best.noise, best.kappa, best.predicted, observations)
-            tried.append(_likelihood(noise, observations))
+            one = _likelihood(noise, observations)
+            tried.append(one)
+            if one.misfit > best.misfit - _SAME:
+                break
+            best = one
     return tried
 
 

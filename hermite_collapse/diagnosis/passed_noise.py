@@ -225,7 +225,7 @@ def with_noise(
         covariance=covariance,
         noise=noise,
         innovations=innovations if follows else None,
-        gains=gains if follows else None,
+        gains=gains if follows and np.any(gains < 1.0) else None,
     )
 
 
@@ -247,6 +247,13 @@ def may_pass_noise(observations: Observations, fresh_fraction: float | None) -> 
     )
 
 
+def not_followed(observations: Observations, fresh_fraction: float | None) -> str:
+    """Return why noise that may be passed on is not followed, after "for", where there are too many values alone."""
+    reason = _why_independent(observations, fresh_fraction)
+    is_open = observations.has_errors and observations.covariance.ndim == 1 and observations.measured is None
+    return reason if is_open and reason == _why_too_many(observations) else ""
+
+
 def _why_independent(observations: Observations, fresh_fraction: float | None) -> str:
     """Return of what curves no noise is followed from round to round, after "for", nothing where it is."""
     names, short = observations.names, observations.used.sum(axis=0) < 2 + np.isnan(observations.starts)
@@ -261,6 +268,10 @@ def _why_independent(observations: Observations, fresh_fraction: float | None) -
         )
     if short.any():
         return f"curves of too few values to show a rate ({', '.join(np.array(names)[short])})"
+    return _why_too_many(observations)
+
+
+def _why_too_many(observations: Observations) -> str:
     if observations.last > LARGEST_ROUND:
         return f"rounds beyond {LARGEST_ROUND} (the last is {observations.last})"
     if observations.count > LARGEST_COUNT:

@@ -24,7 +24,7 @@ from .noise_likelihood import (
     with_followed_noise,
 )
 from .observations import Observations
-from .passed_noise import may_pass_noise, words, words_of
+from .passed_noise import may_pass_noise, not_followed, words, words_of
 from .profiles import with_limits
 from .result import Diagnosis
 from .round_models import CONTAINED_IN, AffineModel, RoundModel
@@ -211,9 +211,17 @@ def _spread(base: Observations, other: Observations) -> float:
 
 def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh: float | None) -> Diagnosis:
     """Return a rejection of everything, undetermined where it rests on independent errors."""
-    if diagnosis.verdict != REJECTED or not may_pass_noise(diagnosis.observations, fresh):
-        return diagnosis
     observations = diagnosis.observations
+    if diagnosis.verdict != REJECTED:
+        return diagnosis
+    reason = not_followed(observations, fresh)
+    if reason:
+        return diagnosis.undetermined(
+            f"Undetermined: {_DECIDES} If they are independent, everything is rejected; noise that rounds pass on is "
+            f"not followed for {reason}: leave out rounds or curves."
+        )
+    if not may_pass_noise(observations, fresh):
+        return diagnosis
     left = [one for one in possible(likelihoods(observations)) if one.noise.name != INDEPENDENT]
     others = [with_followed_noise(one, observations, fresh) for one in left]
     others += _of_smallest_sets(left, observations, fresh)

@@ -401,6 +401,16 @@ def test_many_values_tell_the_size_of_training_sets():
         assert 1000.0 <= size <= 2300.0
 
 
+def test_sizes_are_refined_as_often_as_rates_move_with_them():
+    """By 900 values, of 500 samples: the size between two that are both contradicted is 575, in two steps."""
+    rng = np.random.default_rng(1)
+    values = models(rng, 500, starts=np.linspace(0.2, 2.0, 10), fresh=0.2, rounds=90)
+    values = values * rng.chisquare(5000, values.shape) / 5000
+    tried = likelihoods(observed(values, 0.02 * values), ["training_sets"])
+    sizes = np.array([5000.0 / one.noise.ratio for one in tried if one.is_plausible])
+    assert len(sizes) and np.abs(sizes - 500.0).max() < 100.0
+
+
 def test_a_trend_does_not_hide_noise():
     """By independent errors all is rejected but times that shrink; by the noise that was at work, truncation is not."""
     values = own_samples(np.random.default_rng(24), 400, starts=[0.6, 0.05, 1.6], fresh=0.3, rounds=20)

@@ -77,6 +77,14 @@ def refits(samples, seed, *, evaluated, fresh=0.2, rounds=10):
     return values, np.sqrt(2.0 / evaluated) * values
 
 
+def test_noise_of_too_many_values_to_be_followed_rejects_nothing():
+    rng = np.random.default_rng(1)
+    values = models(rng, 100, starts=np.linspace(0.2, 2.0, 4), fresh=0.2, rounds=260)
+    result = hc.diagnose(values, kind="variances", standard_errors=0.02 * values)
+    assert result.verdict == "undetermined" and not result.accepted
+    assert "is not followed for more than 1000 values (these are 1044): leave out" in result.text
+
+
 @pytest.mark.parametrize("samples", [10, 40])
 def test_refits_to_few_samples_are_not_rejected_by_their_own_noise(samples):
     """Which nobody says, or which is known; of 80 tables of 10 samples 6 are rejected where nobody says, of 20 none."""
