@@ -51,7 +51,8 @@ def test_a_page_without_a_verdict_has_a_lead():
 def test_the_page_of_a_diagnosis_has_the_colour_of_its_answer(shift, tone):
     curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
     curve[4] += shift
-    diagnosis = hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01), regime="replace")
+    told = {"regime": "replace", "noise": "independent"}
+    diagnosis = hc.diagnose(curve, standard_errors=np.full(curve.shape, 0.01), **told)
     page = diagnosis_page(diagnosis, source="a table")
     assert page.tone == tone and ("from", "a table") in page.facts
     text = result_page(page)
