@@ -225,8 +225,8 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
     left = [one for one in possible(likelihoods(observations)) if one.noise.name != INDEPENDENT]
     others = [with_followed_noise(one, observations, fresh) for one in left]
     others += _of_smallest_sets(left, observations, fresh)
-    told = [concluded(one, models, fresh) for one in others]
-    other = max(told, key=lambda one: len(one.accepted), default=diagnosis)
+    answers = [concluded(one, models, fresh) for one in others]
+    other = max(answers, key=lambda one: len(one.accepted), default=diagnosis)
     if not other.accepted:
         return diagnosis.replace(text=f"{diagnosis.text} {_NOR_WITH_NOISE}")
     what = words_of(other.observations)

@@ -19,7 +19,7 @@ def test_the_standard_normal_against_its_own_limit():
     """Weights of ages sum to 1 within an ulp: the bound on Wasserstein-1 covers what that leaves."""
     recursion = hc.Recursion(hc.GaussianMixture([1.0], [0.0], [1.0]), fresh_fraction=0.3, truncation_time=0.1)
     first = hc.distances.wasserstein(recursion.limit(), recursion.target, order=1)
-    assert first.value <= first.error < 1e-12  # 8e-13 on some processors
+    assert first.value <= first.error < 1e-13
     assert hc.bounds.collapse_bounds(recursion).distance.value < 1e-14
 
 

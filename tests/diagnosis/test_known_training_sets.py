@@ -81,13 +81,13 @@ def test_a_table_says_its_kind_and_the_option_its_samples(tmp_path):
 
 def test_noise_of_a_known_size_is_not_fitted():
     """The joint covariance holds 2 v^2 / T of every round, whatever the evaluation says."""
-    curves = observed(np.ones((ROUNDS + 1, 1)), np.full((ROUNDS + 1, 1), 1e-4))
+    curves = observed(np.ones((ROUNDS + 1, 1)), np.full((ROUNDS + 1, 1), 1e-7))
     known = of_noise("training_sets", curves, 0.25, 500)
     assert known.noise.samples == 500
     kappa = np.array([0.7])
     passed = with_noise(known.noise, kappa, np.ones((ROUNDS + 1, 1)), curves).covariance
     diagonal = np.diagonal(passed)[1:] - curves.covariance[1:]
-    np.testing.assert_allclose(diagonal, 2.0 / 500 * np.cumsum(0.49 ** np.arange(ROUNDS)), rtol=1e-7)
+    np.testing.assert_allclose(diagonal, 2.0 / 500 * np.cumsum(0.49 ** np.arange(ROUNDS)), rtol=1e-12)
 
 
 def test_what_is_known_of_samples_must_fit_the_curves():
