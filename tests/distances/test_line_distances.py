@@ -307,6 +307,22 @@ def test_relative_accuracy_for_laws_that_nearly_agree(truncation):
     assert abs(found.value - more.value) <= found.error + more.error + 1e-9 * found.value
 
 
+@pytest.mark.parametrize("mean", [0.0, 0.3, 7.0])
+@pytest.mark.parametrize("ulps", [1, 2, -1])
+def test_components_that_rounding_sets_apart_are_one(mean, ulps):
+    """N(m, v) and N(m, v + ulps): sigma' - sigma times sqrt(2 / pi), and at most as much of total variation."""
+    variance = 0.83
+    other = variance + ulps * np.spacing(variance)
+    p, q = (
+        hc.GaussianMixture([1.0], [mean], [variance]),
+        hc.GaussianMixture([0.4, 0.6], [mean] * 2, [variance, other]),
+    )
+    first, half = distances.wasserstein(p, q, order=1), distances.total_variation(p, q)
+    right = 0.6 * abs(float(mpmath.sqrt(other) - mpmath.sqrt(variance))) * (2.0 / np.pi) ** 0.5
+    assert abs(first.value - right) <= first.error < 1e-14
+    assert half.value <= half.error + right < 1e-14
+
+
 def test_identical_laws_are_at_distance_zero():
     p = hc.presets.load("three_modes_1d")
     for function in (distances.total_variation, distances.kl, distances.hellinger, distances.chi_square):
