@@ -27,8 +27,10 @@ from functools import lru_cache
 import numpy as np
 
 from ..core.types import BoolArray, FloatArray, IntArray
-from ..core.value import Value
+from ..core.value import Value, writable
+from . import _kernels_filters as kernels
 from .accumulated import REPLACE
+from .filters import Filter, of_innovations
 from .observations import VARIANCE, Observations
 
 _RELATIVE = 0.15
@@ -90,69 +92,42 @@ def given_the_last(
         logarithm, estimated, groups = np.log(2.0 / (samples * curves.runs)), None, None
     added = _followed(curves, logarithm[None])[0][0]
     innovations = np.where(rounds > 0, added[rounds, columns], stated)
-    response = _responses(chained(curves.kappa[None], observations), observations)[0]
+    covariance = np.diag(innovations)
+    for j in range(len(observations.names)):
+        inside = observations.rows_in_order(j)
+        own = observations.entries[inside[observations.rounds[inside] > 0.0], j]
+        steps = curves.kappa[:, j : j + 1]
+        covariance[np.ix_(own, own)] = of_innovations(
+            rounds[own], steps, innovations[None, own]
+        ).covariance()[0]
     return observations.replace(
-        covariance=(response * innovations) @ response.T,
+        covariance=covariance,
         innovations=innovations,
         error_freedom=estimated,
         error_groups=None if groups is None else groups.reshape(-1).astype(np.int64),
     )
 
 
-def covariances_given_the_last(
-    stated: FloatArray, kappa: FloatArray, predicted: FloatArray, observations: Observations
-) -> FloatArray:
-    """Return covariances (g, n, n) of the entries of a single curve at factors of a round (g,) or (last, g).
+def of_single_curve(
+    rounds: IntArray, steps: FloatArray, predicted: FloatArray, observations: Observations, column: int
+) -> Filter:
+    """Return the filter of a single curve at factors of a round (last, g).
 
     Parameters
     ----------
-    stated : array, shape (n,)
-        Variances of the entries, of which that of round 0 is taken.
-    kappa : array
+    rounds : int array, shape (n,)
+        Of its values, in their order, from 1 on.
+    steps : array
     predicted : array, shape (r,)
     observations : Observations
-        Of one curve, with the scatter of runs.
+        With the scatter of runs.
+    column : int
     """
-    rounds = observations.rounds[observations.used[:, 0]].astype(np.int64)
-    single = _Rounds.of(np.zeros(1), predicted[:, None], observations)
-    steps = np.atleast_2d(np.clip(kappa, 0.0, 1.0))  # what grows passes on as what stays
-    many = steps.shape[1]
-    curves = single.replace(
-        kappa=np.broadcast_to(steps, (observations.last, many)), runs=np.tile(single.runs, many)
-    )
+    own = observations.only(np.array([column]))
+    single, many = _Rounds.of(np.zeros(1), predicted[:, None], own), steps.shape[1]
+    curves = single.replace(kappa=steps, runs=np.tile(single.runs, many))
     added = _followed(curves, _likeliest_roughly(curves)[None])[0][0]
-    innovations = np.where(rounds > 0, added.T[:, rounds], stated)
-    rates = chained(np.swapaxes(curves.kappa, 0, 1)[:, :, None], observations)
-    response = _responses(rates, observations)
-    return np.asarray((response * innovations[:, None, :]) @ np.swapaxes(response, -1, -2))
-
-
-def _responses(rates: FloatArray, observations: Observations) -> FloatArray:
-    """Return what entries get of what the rounds of others add, shape (s, N, N)."""
-    previous, rows = observations.previous, np.nonzero(observations.used)[0]
-    response = np.tile(np.eye(len(rows)), (len(rates), 1, 1))
-    for i in np.argsort(observations.rounds[rows], kind="stable"):
-        if previous[i] >= 0:
-            response[:, i] += rates[:, i, None] * response[:, previous[i]]
-    return response
-
-
-def chained(kappa: FloatArray, observations: Observations) -> FloatArray:
-    """Return by which each entry follows its curve's last deviation (s, N), of factors (s, m) or (s, k, m)."""
-    rows, columns = np.nonzero(observations.used)
-    rounds, previous = observations.rounds[rows].astype(np.int64), observations.previous
-    steps = (
-        kappa
-        if kappa.ndim > 2
-        else np.broadcast_to(kappa[:, None], (len(kappa), observations.last, kappa.shape[1]))
-    )
-    rates = np.zeros((len(kappa), len(rows)))
-    follows = previous >= 0
-    beside = follows & (rounds - rounds[previous] == 1)
-    rates[:, beside] = steps[:, rounds[previous[beside]], columns[beside]]
-    for i in np.flatnonzero(follows & ~beside):
-        rates[:, i] = steps[:, rounds[previous[i]] : rounds[i], columns[i]].prod(axis=1)
-    return rates
+    return of_innovations(rounds, steps, np.ascontiguousarray(added.T[:, rounds]))
 
 
 def against_the_last(deviations: FloatArray, kappa: FloatArray, observations: Observations) -> FloatArray:
@@ -161,19 +136,21 @@ def against_the_last(deviations: FloatArray, kappa: FloatArray, observations: Ob
     Of what values so far say of the round before: its value, or an estimate where values have errors of their own.
     """
     assert observations.innovations is not None
-    previous, gains = observations.previous, observations.gains
-    rates = chained(np.where(np.isfinite(kappa), kappa, 0.0), observations)
-    if gains is None:
-        new = deviations - rates * np.where(previous >= 0, deviations[:, previous], 0.0)
-        return np.asarray(new / np.sqrt(observations.innovations))
-    new, known = deviations.copy(), np.zeros_like(deviations)
-    rounds = observations.rounds[np.nonzero(observations.used)[0]]
-    for one in np.unique(rounds):
-        own = np.flatnonzero(rounds == one)
-        passed = np.where(previous[own] >= 0, rates[:, own] * known[:, previous[own]], 0.0)
-        new[:, own] -= passed
-        known[:, own] = passed + gains[own] * new[:, own]
-    return np.asarray(new / np.sqrt(observations.innovations))
+    rows, columns = np.nonzero(observations.used)
+    rounds = observations.rounds[rows].astype(np.int64)
+    many, curves = len(kappa), kappa.shape[-1]
+    steps = np.where(np.isfinite(kappa), kappa, 0.0)
+    steps = steps if steps.ndim > 2 else steps[:, None]
+    return kernels.against_the_last(
+        np.array(deviations),
+        np.array(np.broadcast_to(steps, (many, max(observations.last, steps.shape[1]), curves))),
+        rounds,
+        columns,
+        writable(observations.previous),
+        np.argsort(rounds, kind="stable"),
+        np.ones(len(rounds)) if observations.gains is None else writable(observations.gains),
+        np.sqrt(observations.innovations),
+    )
 
 
 def _of_first(observations: Observations) -> FloatArray:
@@ -205,18 +182,17 @@ class _Rounds(Value):
     @classmethod
     def of(cls, kappa: FloatArray, predicted: FloatArray, observations: Observations) -> _Rounds:
         assert observations.scatter is not None
-        last, order = observations.last, np.argsort(observations.rounds)
+        last = observations.last
         rows, columns = np.nonzero(observations.used)
         rounds, shape = observations.rounds[rows].astype(np.int64), (last + 1, len(observations.names))
         values, squares, used = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
         values[rounds, columns] = observations.values[observations.used]
         squares[rounds, columns] = observations.scatter.squares
         used[rounds, columns] = rounds > 0
-        each = np.arange(last + 1.0)
-        curves = [np.interp(each, observations.rounds[order], one[order]) for one in predicted.T]
         passed = np.clip(kappa, 0.0, 1.0)  # what grows passes on as what stays
         steps = np.broadcast_to(passed, (last, shape[1])) if kappa.ndim < 2 else passed[:last]
-        return cls(steps, np.stack(curves, axis=1), values, squares, used, observations.scatter.runs)
+        curves = observations.in_all_rounds(predicted)
+        return cls(steps, curves, values, squares, used, observations.scatter.runs)
 
 
 @lru_cache(maxsize=1024)  # searches ask for the same rates again and again

@@ -20,8 +20,8 @@ from ..core.types import FloatArray
 from .estimated_errors import chi_square_of_estimates, spread_of_estimates
 from .innovations import against_the_last
 from .observations import Observations
+from .residuals import normal_scores
 from .round_models import FRESH, AffineModel, LongRun, Parameter, RoundModel
-from .states import normal_scores
 
 _STEP = 1e-6
 _SILENT = 1e-3  # change of the residuals, in their errors, by a parameter over its whole range

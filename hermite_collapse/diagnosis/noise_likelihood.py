@@ -21,11 +21,10 @@ from ..core.value import Value
 from .affine_models import ScoreErrorModel
 from .fitting import BORDER_ERRORS, PROFILE_RISE, fit
 from .observations import VARIANCE, Observations
-from .passed_noise import covariances, noise_of_rounds, with_noise
-from .residuals import Residuals, are_normal
+from .passed_noise import noise_of_rounds, whitening, with_noise
+from .residuals import Residuals, are_normal, normal_scores
 from .round_models import sums_of
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, NOISE, OWN_SAMPLES, TRAINING_SETS, RoundNoise
-from .states import normal_scores
 
 _STEP_OF_RATIOS = 4.0
 _RATIOS = {
@@ -278,8 +277,7 @@ class _Curve(NamedTuple):
 
 
 def _of_curve(noise: RoundNoise, observations: Observations, column: int) -> _Curve:
-    rounds, used = observations.rounds, observations.used[:, column]
-    rows = np.flatnonzero(used)[np.argsort(rounds[used])]
+    rounds, rows = observations.rounds, observations.rows_in_order(column)
     smooth = _course(rounds, rounds[rows], observations.values[rows, column])
     rates = _RATES
     profile = own_profile(noise, observations, column, rates, smooth)
@@ -294,10 +292,8 @@ def _of_curve(noise: RoundNoise, observations: Observations, column: int) -> _Cu
     residuals = profile_of_rates(noise, observations, column, best, smooth).residuals[0]
     profile = profile_of_rates(noise, observations, column, best, smooth, with_rate=True)
     misfit = float(profile.misfit[0] + residuals @ residuals - profile.residuals[0] @ profile.residuals[0])
-    in_order = rounds[used]
-    is_skew = noise.follows_states(observations.regime) and observations.degrees[column] == VARIANCE
-    if is_skew and np.all(np.diff(in_order) > 0.0):
-        values = np.where(in_order > 0.0, observations.values[used, column], 0.0)
+    if noise.follows_states(observations.regime) and observations.degrees[column] == VARIANCE:
+        values = np.where(rounds[rows] > 0.0, observations.values[rows, column], 0.0)
         residuals = normal_scores(residuals, profile.spreads[0], values)
     freedom = len(rows) - 2 - int(np.isnan(observations.starts[column]))
     return _Curve(float(best[0]), smooth, misfit, Residuals(residuals, profile.basis[0], freedom))
@@ -322,7 +318,7 @@ class RateProfile(NamedTuple):
     misfit : array, shape (g,)
         Of what start and step do not follow, nor, where so asked, the factor.
     residuals, spreads : array, shape (g, n)
-        In errors, and those of each value given the ones before it, in the order of the table.
+        In errors, and those of each value given the ones before it, in the order of rounds.
     basis : array, shape (g, n, p)
         Orthonormal, of what is followed, in errors.
     curves : array, shape (g, r)
@@ -375,26 +371,20 @@ def profile_of_rates(
         columns.append(ahead - behind)
     design = np.stack(columns, axis=2)
     offset = 0.0 if np.isnan(start) else start
-    covariance = covariances(noise, rates, about, observations, column)
-    rows = np.flatnonzero(observations.used[:, column])
-    scale = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    factor = np.linalg.cholesky(covariance / scale[:, :, None] / scale[:, None, :])
+    white = whitening(noise, rates, about, observations, column)
+    rows = observations.rows_in_order(column)
     basis, sizes, turns = np.linalg.svd(design[:, rows], full_matrices=False)
     is_told = sizes > _SMALLEST * sizes[:, :1]  # at factor 0 without round 0, start and plateau are one
     basis = np.where(is_told[:, None, :], basis, 0.0)
     values = (observations.values[rows, column] - offset)[:, None]
     both = np.concatenate([basis, np.broadcast_to(values, (len(rates), *values.shape))], axis=2)
-    whitened = np.linalg.solve(factor, both / scale[:, :, None])
+    whitened = white.whitened(both)
     orthogonal, triangle = np.linalg.qr(whitened[:, :, :-1])
     orthogonal = np.where(is_told[:, None, :], orthogonal, 0.0)
     along = np.einsum("gnk,gn->gk", orthogonal, whitened[:, :, -1])
     residuals = whitened[:, :, -1] - np.einsum("gnk,gk->gn", orthogonal, along)
     diagonal = np.where(is_told, np.abs(np.diagonal(triangle, axis1=1, axis2=2)), 1.0)
-    determinant = 2.0 * (
-        np.log(scale).sum(axis=1)
-        + np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-        + np.log(diagonal).sum(axis=1)
-    )
+    determinant = np.log(white.innovations).sum(axis=1) + 2.0 * np.log(diagonal).sum(axis=1)
     untold = np.where(is_told, 0.0, 1.0)[:, :, None] * np.eye(sizes.shape[1])
     weights = np.linalg.solve(triangle + untold, along[:, :, None])[:, :, 0] / np.where(is_told, sizes, 1.0)
     weights = np.einsum("gjk,gj->gk", turns, weights)
@@ -402,7 +392,7 @@ def profile_of_rates(
         misfit=np.sum(residuals**2, axis=1) + determinant,
         residuals=residuals,
         basis=orthogonal,
-        spreads=scale * np.diagonal(factor, axis1=1, axis2=2),
+        spreads=np.sqrt(white.innovations),
         curves=offset + np.einsum("grk,gk->gr", design, weights),
         steps=weights[:, 0],
         starts=weights[:, 1] if np.isnan(start) else np.full(len(rates), start),

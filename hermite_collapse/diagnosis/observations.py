@@ -136,7 +136,7 @@ class Observations(Value):
 
     @property
     def are_given_states(self) -> bool:
-        """Whether noise is in proportion to what values say of the rounds before (`states`)."""
+        """Whether noise is in proportion to what values say of the rounds before (`filters`)."""
         return self.noise is not None and self.noise.follows_states(self.regime)
 
     @property
@@ -145,14 +145,30 @@ class Observations(Value):
         return self.reference is not None and self.innovations is None and not self.are_given_states
 
     @cached_property
+    def entries(self) -> IntArray:
+        """Which of the fitted entries each value is, -1 where it is none, shape (r, m)."""
+        return np.where(self.used, np.cumsum(self.used).reshape(self.used.shape) - 1, -1)
+
+    def rows_in_order(self, column: int) -> IntArray:
+        """Return the rows of a column's fitted values, from the first round to the last."""
+        rows = np.flatnonzero(self.used[:, column])
+        return rows[np.argsort(self.rounds[rows], kind="stable")]
+
+    def in_all_rounds(self, curves: FloatArray) -> FloatArray:
+        """Return curves (r, g) in rounds 0, ..., last, (last + 1, g), straight between those of the table."""
+        order, each = np.argsort(self.rounds), np.arange(self.last + 1.0)
+        rounds = self.rounds[order]
+        if np.array_equal(rounds, each):
+            return curves[order]
+        return np.stack([np.interp(each, rounds, one[order]) for one in curves.T], axis=1)
+
+    @cached_property
     def previous(self) -> IntArray:
         """Entry of the last round >= 1 of the same curve, -1 where there is none, shape (N,)."""
-        rows, columns = np.nonzero(self.used)
-        rounds = self.rounds[rows]
-        previous = np.full(len(rows), -1, dtype=np.int64)
-        for j in np.unique(columns):
-            own = np.flatnonzero((columns == j) & (rounds > 0.0))
-            own = own[np.argsort(rounds[own])]
+        previous = np.full(self.count, -1, dtype=np.int64)
+        for j in range(len(self.names)):
+            rows = self.rows_in_order(j)
+            own = self.entries[rows[self.rounds[rows] > 0.0], j]
             previous[own[1:]] = own[:-1]
         return previous
 

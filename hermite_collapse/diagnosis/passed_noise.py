@@ -14,24 +14,26 @@ value y_0 and the rest from the last samples, with A = kappa / (1 - q), at most 
 
     f_i^2 = A^2 (q (1 - q) y_{i-1}^2 + q y_0^2) e_i^2 / y_i^2,     f_1^2 = A^2 y_0^2 e_1^2 / y_1^2.
 
-The d_i and y_i of variances, in regimes that keep no generations, are those that values so far tell (`states`).
+The d_i and y_i of variances, in regimes that keep no generations, are those that values so far tell (`filters`).
 The diagonal of the second is e^2, or, where errors are estimates of few runs, has the shape that rounds give it.  The
 data of round 0 are apart: no round scatters them.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..core.errors import InputError
 from ..core.numbers import rough_count, significant
 from ..core.types import FloatArray, IntArray
-from .accumulated import passed_on
+from .accumulated import REPLACE, passed_on
+from .filters import Factored, Filter, Sets, of_runs
 from .fitting import MechanismFit
-from .innovations import are_followed, covariances_given_the_last, given_the_last
+from .innovations import are_followed, given_the_last, of_single_curve
 from .observations import UNKNOWN, VARIANCE, Observations
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS, RoundNoise
-from .states import states
 
 LARGEST_ROUND = 300
 LARGEST_COUNT = 1000
@@ -71,10 +73,10 @@ def _samples(noise: RoundNoise, observations: Observations) -> float | None:
     return float(2.0 / (noise.ratio * np.median(noise.stated[later] / values[later] ** 2)))
 
 
-def covariances(
+def whitening(
     noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations, column: int
-) -> FloatArray:
-    """Return covariances of a curve's fitted entries, shape (g, n, n); round 0 is apart.
+) -> Filter | Factored:
+    """Return what makes a curve's values, in the order of rounds, white; the data of round 0 are apart.
 
     Parameters
     ----------
@@ -86,106 +88,96 @@ def covariances(
     observations : Observations
     column : int
     """
-    own = noise.stated[_entries(observations, column)]
-    if noise.name == BETWEEN_RUNS and are_followed(observations):
-        return covariances_given_the_last(own, kappa, predicted, observations.only(np.array([column])))
-    covariance, errors = _carried(noise, kappa, predicted, observations, column)
-    each = np.arange(len(own))
-    covariance[:, each, each] += errors
-    return covariance
+    rows = observations.rows_in_order(column)
+    own = noise.stated[observations.entries[rows, column]]
+    rounds = observations.rounds[rows].astype(np.int64)
+    factors, last = np.clip(kappa, 0.0, 1.0), observations.last
+    steps = np.broadcast_to(factors, (last, factors.shape[-1])) if factors.ndim == 1 else factors[:last]
+    first = int(rounds[0] == 0)
+    if noise.name == INDEPENDENT or first == len(rows):
+        return Filter(*(np.tile(one, (steps.shape[1], 1)) for one in (0.0 * own, 0.0 * own, own)))
+    later = _Later(noise, rows[first:], rounds[first:], own[first:], steps, observations, column)
+    white = later.filter(predicted) if observations.regime == REPLACE else later.factored(factors, predicted)
+    if not first:
+        return white
+    return white.after_data(float(own[0]))
 
 
-def _carried(
-    noise: RoundNoise, kappa: FloatArray, predicted: FloatArray, observations: Observations, column: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return covariances of what rounds pass on (g, n, n), and variances of what they do not, (g or 1, n).
+class _Later(NamedTuple):
+    """Values of a curve in rounds >= 1, in their order, and the factors (last, g) of rounds."""
 
-    Parameters as in `covariances`.
-    """
-    own, count = noise.stated[_entries(observations, column)], np.shape(kappa)[-1]
-    rounds = observations.rounds[observations.used[:, column]].astype(np.int64)
-    later = np.flatnonzero(rounds > 0)
-    carried, errors = np.zeros((count, len(own), len(own))), np.tile(own, (count, 1))
-    if noise.name != INDEPENDENT and len(later):
-        joint, left = _of_later_rounds(
-            noise, own[later], rounds[later], kappa, predicted, observations, column
+    noise: RoundNoise
+    rows: IntArray
+    rounds: IntArray
+    stated: FloatArray
+    steps: FloatArray
+    observations: Observations
+    column: int
+
+    @property
+    def is_variance(self) -> bool:
+        return bool(self.observations.degrees[self.column] == VARIANCE)
+
+    def filter(self, predicted: FloatArray) -> Filter:
+        """Return what makes values white where each generation replaces the last."""
+        noise, observations = self.noise, self.observations
+        if noise.name == BETWEEN_RUNS and are_followed(observations):
+            return of_single_curve(self.rounds, self.steps, predicted, observations, self.column)
+        sizes = self._sizes(predicted)
+        if noise.name == BETWEEN_RUNS:
+            # Errors that are estimates: the shape of what rounds pass on is better known.
+            is_shape = observations.error_freedom is not None
+            return of_runs(self.rounds, self.stated, self.steps, sizes, noise.ratio, is_shape=is_shape)
+        reference = None if observations.reference is None else observations.reference[self.rows, self.column]
+        are_relative = self.is_variance and reference is not None and bool(np.all(reference > 0.0))
+        is_own = noise.name == OWN_SAMPLES
+        sets = Sets(
+            rounds=self.rounds,
+            values=observations.values[self.rows, self.column],
+            stated=self.stated / reference**2 if reference is not None and are_relative else self.stated,
+            unscattered=noise.unscattered if self.is_variance else 0.0,
+            share=noise.ratio if is_own else 0.0,
+            follows=self.is_variance,
+            are_relative=are_relative,
+            are_own=is_own,
         )
-        carried[:, later[:, None], later], errors[:, later] = joint, left
-    return carried, errors
+        return sets.filter(self.steps, sizes, self._typical(sizes) * (1.0 if is_own else noise.ratio))
 
+    def factored(self, kappa: FloatArray, predicted: FloatArray) -> Factored:
+        """Return the same where generations are kept."""
+        noise, rounds, own = self.noise, self.rounds, self.stated[None, :]
+        sizes, last = self._sizes(predicted), len(self.steps)
+        typical = self._typical(sizes)
+        added = np.square(sizes[1:]) * typical
+        if noise.name == OWN_SAMPLES:
+            added = np.broadcast_to(added, self.steps.shape).copy()
+            added[rounds - 1] = own.T
+            if noise.ratio > 0.0:
+                added += typical * _drawn_anew(noise.ratio, self.steps, sizes)
+        passed = passed_on(self.observations.regime, kappa, last)[:, rounds]
+        joint = (passed * np.swapaxes(added, 0, 1)[:, None, :]) @ np.swapaxes(passed, -1, -2)
+        left = np.zeros_like(own)
+        if noise.name == TRAINING_SETS:
+            joint, left = noise.ratio * joint, own
+        elif noise.name == BETWEEN_RUNS:
+            scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
+            if self.observations.error_freedom is not None:
+                scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)
+            scale = np.sqrt(noise.ratio * scale)
+            joint, left = joint * scale[:, :, None] * scale[:, None, :], (1.0 - noise.ratio) * own
+        return Factored.of(joint + left[:, :, None] * np.eye(len(rounds)))
 
-def _of_later_rounds(
-    noise: RoundNoise,
-    own: FloatArray,
-    rounds: IntArray,
-    kappa: FloatArray,
-    predicted: FloatArray,
-    observations: Observations,
-    column: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Return both of entries of rounds >= 1 whose stated variances are `own`."""
-    last, sizes = observations.last, np.ones((observations.last + 1, 1))
-    if observations.degrees[column] == VARIANCE:
-        sizes = _in_all_rounds(np.abs(predicted).reshape(len(predicted), -1), observations)
-    typical = (
-        np.median(own[:, None] / sizes[rounds] ** 2, axis=0) if noise.samples is None else 2.0 / noise.samples
-    )
-    factors = np.clip(kappa, 0.0, 1.0)
-    each = np.broadcast_to(factors, (last, factors.shape[-1])) if factors.ndim == 1 else factors[:last]
-    scattered, means, own = np.square(sizes), sizes, own[None, :]
-    if noise.follows_states(observations.regime) and observations.degrees[column] == VARIANCE:
-        scattered, means, own = _of_states(noise, own[0], rounds, each, sizes, typical, observations, column)
-    added = scattered[1:] * typical
-    if noise.name == OWN_SAMPLES:
-        added = np.broadcast_to(added, (last, each.shape[1])).copy()
-        added[rounds - 1] = own.T
-        if noise.ratio > 0.0:
-            added += typical * _drawn_anew(noise.ratio, each, means)
-    passed = passed_on(observations.regime, factors, last)[:, rounds]
-    joint = (passed * np.swapaxes(added, 0, 1)[:, None, :]) @ np.swapaxes(passed, -1, -2)
-    if noise.name == OWN_SAMPLES:
-        return joint, np.zeros_like(own)
-    if noise.name == TRAINING_SETS:
-        return noise.ratio * joint, own
-    scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
-    if observations.error_freedom is not None:  # estimates: the shape of what rounds pass on is better known
-        scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)
-    scale = np.sqrt(noise.ratio * scale)
-    return joint * scale[:, :, None] * scale[:, None, :], (1.0 - noise.ratio) * own
+    def _sizes(self, predicted: FloatArray) -> FloatArray:
+        """Return what noise of a round is in proportion to, (last + 1, 1 or g)."""
+        if not self.is_variance:
+            return np.ones((len(self.steps) + 1, 1))
+        return self.observations.in_all_rounds(np.abs(predicted).reshape(len(predicted), -1))
 
-
-def _of_states(
-    noise: RoundNoise,
-    own: FloatArray,
-    rounds: IntArray,
-    kappa: FloatArray,
-    predicted: FloatArray,
-    typical: float | FloatArray,
-    observations: Observations,
-    column: int,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return what training sets scatter and means (last + 1, g), and variances of the entries' errors, (g or 1, n)."""
-    values, errors = np.full(len(predicted), np.nan), np.zeros(len(predicted))
-    rows = np.flatnonzero(observations.used[:, column])
-    rows = rows[observations.rounds[rows] > 0.0]
-    values[rounds] = observations.values[rows, column]
-    near = None if observations.reference is None else observations.reference[rows, column]
-    are_relative = near is not None and bool(np.all(near > 0.0))
-    stated = own / near**2 if near is not None and are_relative else own
-    added = typical
-    if noise.name == TRAINING_SETS:
-        errors[rounds], added = stated, noise.ratio * typical
-    of = states(kappa, predicted, values, errors, added, noise.unscattered, are_relative=are_relative)
-    return of.scattered, of.means, stated * of.squares[rounds].T if are_relative else own[None, :]
-
-
-def _in_all_rounds(curves: FloatArray, observations: Observations) -> FloatArray:
-    """Return curves (r, g) in rounds 0, ..., last, (last + 1, g), straight between those of the table."""
-    order, each = np.argsort(observations.rounds), np.arange(observations.last + 1.0)
-    rounds = observations.rounds[order]
-    if np.array_equal(rounds, each):
-        return curves[order]
-    return np.stack([np.interp(each, rounds, one[order]) for one in curves.T], axis=1)
+    def _typical(self, sizes: FloatArray) -> FloatArray:
+        """Return c of sets that add as much to a value as its error is, (1 or g,)."""
+        if self.noise.samples is not None:
+            return np.array([2.0 / self.noise.samples])
+        return np.median(self.stated[:, None] / sizes[self.rounds] ** 2, axis=0)
 
 
 def _drawn_anew(share: float, kappa: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -193,11 +185,6 @@ def _drawn_anew(share: float, kappa: FloatArray, sizes: FloatArray) -> FloatArra
     drawn = share * (1.0 - share) * sizes[:-1] ** 2 + share * sizes[:1] ** 2
     drawn[0] = sizes[0] ** 2
     return np.asarray(np.minimum(kappa / (1.0 - share), 1.0) ** 2 * drawn)
-
-
-def _entries(observations: Observations, column: int) -> IntArray:
-    """Return which of all fitted entries are those of a curve."""
-    return np.flatnonzero(np.nonzero(observations.used)[1] == column)
 
 
 def with_noise(
@@ -209,18 +196,13 @@ def with_noise(
     observations = observations.not_given_the_last
     covariance = np.zeros((len(noise.stated),) * 2)
     innovations, gains = noise.stated.copy(), np.ones_like(noise.stated)
-    for j in range(len(observations.names)):
-        own = _entries(observations, j)
-        block, errors = (
-            one[0] for one in _carried(noise, kappa[..., j : j + 1], predicted[:, j], observations, j)
-        )
-        block[np.diag_indices(len(own))] += errors
-        covariance[np.ix_(own, own)] = block
-        by_round = np.argsort(observations.rounds[observations.used[:, j]], kind="stable")
-        new = np.diagonal(np.linalg.cholesky(block[np.ix_(by_round, by_round)])) ** 2
-        innovations[own[by_round]] = new
-        gains[own[by_round]] = 1.0 - errors[by_round] / new
     follows = noise.follows_states(observations.regime) and bool(np.all(observations.degrees == VARIANCE))
+    for j in range(len(observations.names)):
+        own = observations.entries[observations.rows_in_order(j), j]
+        white = whitening(noise, kappa[..., j : j + 1], predicted[:, j], observations, j)
+        covariance[np.ix_(own, own)] = white.covariance()[0]
+        if isinstance(white, Filter):
+            innovations[own], gains[own] = white.innovations[0], white.gains[0]
     return observations.replace(
         covariance=covariance,
         noise=noise,

@@ -90,3 +90,29 @@ def _are_apart(curves: Sequence[Residuals]) -> bool:
             together += float(one.values @ beside @ one.values) * one.freedom / squares - mean
             variance += 2.0 * (one.freedom * float(np.sum(left * left.T)) - mean**2) / (one.freedom + 2.0)
     return together <= -ndtri(_TAIL) * variance**0.5
+
+
+def normal_scores(residuals: FloatArray, spreads: FloatArray, values: FloatArray) -> FloatArray:
+    r"""Return residuals of values that follow laws of gamma as normal ones (Wilson and Hilferty).
+
+    A variance of few samples is skew: y of mean m and variance s^2 is as likely as a normal number
+
+        z = 3 sqrt(k) ((y / m)^(1/3) - 1 + 1 / (9 k)),     k = m^2 / s^2.
+
+    Parameters
+    ----------
+    residuals : array, shape (..., N)
+        (y - m) / s.
+    spreads : array, shape (N,) or (..., N)
+        s.
+    values : array, shape (N,)
+        y > 0; others stay as they are, as do those of means below 0.
+    """
+    means = values - residuals * spreads
+    follow = (values > 0.0) & (means > 0.0)
+    means = np.where(follow, means, 1.0)
+    shape = np.square(means / spreads)
+    scores = (
+        3.0 * np.sqrt(shape) * (np.cbrt(np.where(follow, values, 1.0) / means) - 1.0 + 1.0 / (9.0 * shape))
+    )
+    return np.where(follow, scores, residuals)

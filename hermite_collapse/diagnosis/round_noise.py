@@ -41,7 +41,7 @@ class RoundNoise(Value):
     unscattered: float = 0.0
 
     def follows_states(self, regime: str) -> bool:
-        """Whether noise is in proportion to what values say of the rounds of variances (`states`)."""
+        """Whether noise is in proportion to what values say of the rounds of variances (`filters`)."""
         return self.name in (OWN_SAMPLES, TRAINING_SETS) and regime == REPLACE
 
     def only(self, inside: BoolArray) -> RoundNoise:

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import gamma, kstest, norm
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.states import normal_scores, states
+from hermite_collapse.diagnosis.filters import Filter, Sets, of_innovations, of_runs
+from hermite_collapse.diagnosis.residuals import normal_scores
 from tests.diagnosis.own_samples import models
 
 SLOPE, ADDED, FRESH, ROUNDS = 0.9, 0.1, 0.2, 12
@@ -33,15 +34,11 @@ def test_what_each_value_adds_has_the_stated_variance(samples, evaluated):
     mean, values = recursions(samples, evaluated, 3000, 1)
     kappa, added = np.full((ROUNDS, 1), KAPPA), 2.0 / (samples - 1)
     errors = np.full(ROUNDS + 1, 0.0 if evaluated is None else 2.0 / evaluated)
-    news = []
+    rounds, news = np.arange(1, ROUNDS + 1), []
     for one in values:
-        of = states(kappa, mean[:, None], one, errors, added, ADDED, are_relative=True)
-        known = np.concatenate([[0.0], of.means[1:, 0] - mean[1:]])
-        expected = mean[1:] + KAPPA * known[:-1]
-        variance = added * of.scattered[1:, 0]
-        if evaluated is not None:  # e^2 = (1 - K) of it all
-            variance = errors[1:] * of.squares[1:, 0] / (1.0 - of.gains[1:, 0])
-        news.append((one[1:] - expected) / np.sqrt(variance))
+        sets = Sets(rounds, one[1:], errors[1:], unscattered=ADDED, are_relative=True)
+        white = sets.filter(kappa, mean[:, None], added)
+        news.append(white.whitened((one - mean)[None, 1:, None])[0, :, 0])
     news = np.array(news)
     spread = 5.0 * np.sqrt((2.0 + 12.0 / samples) / len(news))
     assert np.abs(np.mean(news**2, axis=0) - 1.0).max() < spread
@@ -51,10 +48,45 @@ def test_what_each_value_adds_has_the_stated_variance(samples, evaluated):
 
 def test_rounds_without_a_value_add_up():
     """A value two rounds on is as far off as two rounds make it: (1 + kappa^2) times what one adds, to first order."""
-    values = np.array([1.0, 1.0, np.nan, 1.0])
-    of = states(np.full((3, 1), 0.5), np.ones((4, 1)), values, np.zeros(4), 1e-6, 0.0, are_relative=False)
-    assert of.gains[:, 0].tolist() == [0.0, 1.0, 0.0, 1.0]
-    np.testing.assert_allclose(of.squares[:, 0], [1.0, 1.0, 1.0, 1.0 + 0.25e-6], rtol=1e-12)
+    sets = Sets(np.array([1, 3]), np.ones(2), np.zeros(2))
+    white = sets.filter(np.full((3, 1), 0.5), np.ones((4, 1)), np.array(1e-6))
+    assert white.gains.tolist() == [[1.0, 1.0]] and white.rates.tolist() == [[0.0, 0.25]]
+    np.testing.assert_allclose(white.innovations, [[1e-6, 1e-6 * (1.25 + 0.25e-6)]], rtol=1e-12)
+
+
+def test_filters_are_white_by_their_own_covariance():
+    """Vectors of that covariance, and the covariance of what a round adds, written out as sums over rounds."""
+    rng = np.random.default_rng(0)
+    rounds, kappa = np.array([1, 2, 5, 6]), rng.uniform(0.1, 1.0, (6, 3))
+    stated, sizes = rng.uniform(0.5, 2.0, 4), rng.uniform(0.5, 2.0, (7, 3))
+    passed = np.zeros((3, 7, 7))
+    for i in range(1, 7):
+        passed[:, i] = kappa[i - 1][:, None] * passed[:, i - 1]
+        passed[:, i, i] = 1.0
+    joint = np.einsum("gik,kg,gjk->gij", passed, sizes**2, passed)[:, rounds][:, :, rounds]
+    sets = Sets(rounds, np.ones(4), stated, follows=False)
+    alike, as_they_are = (of_runs(rounds, stated, kappa, sizes, 0.7, is_shape=one) for one in (True, False))
+    of_rounds = np.diagonal(joint, axis1=1, axis2=2)
+    in_the_mean = stated / np.mean(stated / of_rounds, axis=1)[:, None]
+    for white, expected in (
+        (sets.filter(kappa, sizes, np.array(0.3)), 0.3 * joint + np.diag(stated)),
+        (as_they_are, _of_parts(joint, stated, of_rounds)),
+        (alike, _of_parts(joint, stated, in_the_mean)),
+    ):
+        np.testing.assert_allclose(white.covariance(), expected, rtol=1e-12)
+        ahead = Filter(*(np.array(part) for part in white)).after_data(0.3)
+        assert np.all(ahead.covariance()[:, 0, 1:] == 0.0) and np.all(
+            ahead.covariance()[:, 0, 0] == pytest.approx(0.3)
+        )
+        vectors = rng.standard_normal((3, 4, 5))
+        squares = np.einsum("gik,gij,gjk->gk", vectors, np.linalg.inv(expected), vectors)
+        np.testing.assert_allclose((white.whitened(vectors) ** 2).sum(axis=1), squares, rtol=1e-9)
+    alone = of_innovations(rounds, kappa, np.tile(stated, (3, 1)))
+    behind = np.cumprod(np.concatenate([np.ones((1, 3)), kappa]), axis=0)[rounds]
+    response = np.tril(np.einsum("ig,jg->gij", behind, 1.0 / behind))
+    np.testing.assert_allclose(
+        alone.covariance(), (response * stated) @ np.swapaxes(response, 1, 2), rtol=1e-12
+    )
 
 
 def test_scores_of_gamma_laws_are_normal():
@@ -66,6 +98,11 @@ def test_scores_of_gamma_laws_are_normal():
         np.testing.assert_allclose(scores, norm.ppf(probabilities), atol=0.5 / shape)
     assert normal_scores(np.array([1.5]), np.array([1.0]), np.array([0.0])).tolist() == [1.5]
     assert normal_scores(np.array([3.0]), np.array([1.0]), np.array([2.0])).tolist() == [3.0]
+
+
+def _of_parts(joint, stated, of_rounds):
+    scale = np.sqrt(0.7 * stated / of_rounds)
+    return joint * scale[:, :, None] * scale[:, None, :] + 0.3 * np.diag(stated)
 
 
 def refits(samples, seed, *, evaluated, fresh=0.2, rounds=10):
