@@ -118,7 +118,7 @@ def plain_name(name: str, *, with_counts: bool = False) -> str:
     text = re.sub(POWER, " ", text)
     text = re.sub(rf"[(\[{{]\s*(?:in )?(?:{_FACTOR})\s*[)\]}}]|%", " ", text)
     text = re.sub(r"\b([a-z])\.([a-z])\b", r"\1\2", text)  # s.e.
-    text = re.sub(r"[_.,:;()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
+    text = re.sub(r"[_.,:;#()\[\]{}/]+|(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"\s+", " ", text.replace("±", " ± "))
     return (text if with_counts else re.sub(r"(?<=[a-z]) ?@? ?\d+k\b", "", text)).strip()  # FID-50k
 

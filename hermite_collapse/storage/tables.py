@@ -21,6 +21,8 @@ from .cell_numbers import MISSING, PLUS_MINUS, numbers_as_written, read_number
 from .json_rows import is_json, json_rows
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
+_COMMENT_ON_NAMES = re.compile(r"^\s*#.*|(?<=\s)#(?:\s.*|$)")
+"""A variance #1 is one of several."""
 _TWO_NUMBERS = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
 _THOUSAND = re.compile(r"^[+-]?[1-9]\d{0,2}([.,])\d{3}$")
 """A number of thousands, or one with three decimals."""
@@ -59,7 +61,7 @@ def read_cells(file: Path) -> Cells:
     if is_json(text):
         return Cells(*json_rows(text))
     lines = text.splitlines()
-    body = [_COMMENT.sub("", line).rstrip() for line in lines]
+    body = [_without_comment(line) for line in lines]
     if any(line.count("&") and line.rstrip().endswith("\\\\") for line in body) or "\\begin{" in "".join(
         body
     ):
@@ -149,6 +151,11 @@ def _with_one_mark(rows: list[list[str]], delimiter: str | None) -> tuple[list[l
             f"{unclear[0]} was read as {unclear[0].replace(mark, '.')}, not as {unclear[0].replace(mark, '')}."
         )
     return rows, tuple(notes)
+
+
+def _without_comment(line: str) -> str:
+    is_of_numbers = re.match(r"[\s|\"']*[+-]?\.?\d", line)
+    return (_COMMENT if is_of_numbers else _COMMENT_ON_NAMES).sub("", line).rstrip()
 
 
 def _says_decimal(text: str, mark: str) -> bool:

@@ -64,6 +64,7 @@ READ = {
     "units": ("generation [-],variance [-],std err [-]\n" + rows("{i},{x},.01\n"), VALUES, 0.01),
     "remarks in names": ("generation (#),FID (lower is better)\n" + rows("{i},{x}\n"), VALUES, None),
     "arrows": ("generation,FID ↓\n" + rows("{i},{x}\n"), VALUES, None),
+    "numbers in names": ("generation #,FID #1 # note\n" + rows("{i},{x} #note\n"), VALUES, None),
     "comments": ("# made on 3.4.\ngeneration,fid\n" + rows("{i},{x} # note\n"), VALUES, None),
     "empty last column": ("generation,fid,\n" + rows("{i},{x},\n"), VALUES, None),
     "delimiters at the ends of rows": ("generation,fid\n" + rows("{i},{x},\n"), VALUES, None),
