@@ -16,8 +16,37 @@ from .catalogue import models_to_try
 from .changing_truncation import ScheduledTruncation
 from .gathering import KINDS, UNKNOWN_KIND
 from .observations import UNKNOWN, Observations
-from .round_models import RoundModel
+from .round_models import MECHANISMS, RoundModel
 from .samplers.sampler_model import SamplerModel
+
+SLOWEST_RATE, FASTEST_RATE = 1e-4, 1e4
+"""Rates at which fits find the same minimum, in units of the truncation time."""
+
+
+def rate_of(rate: float) -> float:
+    """Return the rate of the process, of a size that fits can have."""
+    speed = checks.positive(rate, "rate")
+    if not SLOWEST_RATE <= speed <= FASTEST_RATE:
+        raise InputError(
+            f"rate must lie within [{SLOWEST_RATE:g}, {FASTEST_RATE:g}] for a fit, got {speed!r}: change the unit of "
+            "time."
+        )
+    return speed
+
+
+def mechanism_of(mechanism: str | None, truncation: RoundModel, truncation_time: object) -> str | None:
+    """Return the only mechanism to try; truncation where its times are held."""
+    asked = None if mechanism is None else checks.one_of(mechanism, MECHANISMS, "mechanism")
+    if truncation_time is not None and asked not in (None, truncation.name):
+        raise InputError(f"truncation_time must be left out where mechanism is another, got {asked!r}.")
+    return asked
+
+
+def sampler_of(sampler: object) -> Mechanism | None:
+    """Return a round map to try, if one is given."""
+    if sampler is not None and not isinstance(sampler, Mechanism):
+        raise InputError(f"sampler must be a round map of hc.mechanisms, got {sampler!r}.")
+    return sampler
 
 
 def models_of(

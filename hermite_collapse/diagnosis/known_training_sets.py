@@ -7,7 +7,8 @@ is off by that is of these samples themselves ("own_samples").
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,7 @@ from ..core.types import FloatArray
 from ..storage.curves import Curve
 from .arguments import kind_of
 from .gathering import KINDS, UNKNOWN_KIND, with_gaps
+from .measuring.measured import Measured
 from .observations import Observations
 from .round_noise import OWN_SAMPLES, TRAINING_SETS
 
@@ -55,15 +57,18 @@ class KnownSets(NamedTuple):
 
 def known_sets(
     training_samples: object,
-    curve: ArrayLike | Curve,
-    kind: str | None,
-    *,
-    rounds: ArrayLike | None,
-    standard_errors: ArrayLike | None,
-    has_covariance: bool,
+    curve: ArrayLike | Curve | Measured,
+    given: Mapping[str, Any],
     noise: str | None,
-) -> KnownSets:
-    """Return what T says of a curve; arguments as in `diagnosis.diagnose`."""
+) -> KnownSets | None:
+    """Return what T says of a curve, if it is given; the arguments of `diagnose` that speak of arrays as a mapping."""
+    if training_samples is None:
+        return None
+    if isinstance(curve, Measured):
+        raise InputError(
+            f"training_samples must be given to measure with measured generations, got {training_samples!r} here."
+        )
+    kind, rounds, standard_errors = given["kind"], given["rounds"], given["standard_errors"]
     samples = checks.count(training_samples, "training_samples", minimum=LEAST)
     of_kind = (
         kind_of(curve, kind) if isinstance(curve, Curve) else checks.one_of(kind or "factors", KINDS, "kind")
@@ -79,7 +84,7 @@ def known_sets(
             f"{samples} with {of_kind.replace('_', ' ')}."
         )
     errors = curve.standard_errors if isinstance(curve, Curve) else standard_errors
-    has_errors = errors is not None or has_covariance
+    has_errors = errors is not None or given["covariance"] is not None
     says = TRAINING_SETS if has_errors else OWN_SAMPLES
     if noise not in (None, says):
         beside = "with" if has_errors else "without"

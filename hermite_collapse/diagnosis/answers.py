@@ -1,0 +1,177 @@
+"""From a question to a diagnosis: fits, what noise, training sets, trends and histories leave of them, remarks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..storage.curves import Curve
+from .affine_models import TruncationModel
+from .arguments import is_of_unknown_kind, unknown_kind
+from .conclusion import concluded, judged
+from .few_runs import apparent_runs, on_apparent_runs, with_runs
+from .fitting import PROFILE_RISE
+from .histories import beside_held_fraction, on_histories, other_histories
+from .measuring.measured import Measured
+from .noise_likelihood import of_noise
+from .observations import Observations
+from .passed_noise import require_noise
+from .printed_errors import on_printed_digits, with_printed_digits
+from .proportional_errors import with_errors_of_a_fit
+from .question import Question
+from .remarks import left_out_since, on_first_values, on_large_errors, remarks_on
+from .result import Diagnosis
+from .round_models import AffineModel, RoundModel
+from .sentences import of_training_sets
+from .training_sizes import mildest_size, misfit
+from .trends import Trend, on_constant_time, trend_of
+from .undecided_noise import concluded_with_noise, rejected_by_any_noise
+from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED
+
+
+def answered(asked: Question) -> Diagnosis:
+    """Return what curves say of the mechanisms that are tried."""
+    models, fresh, noise = asked.models, asked.fresh, asked.noise
+    observations = _with_said_noise(asked)
+    runs = apparent_runs(asked.observations) if observations.covariance.ndim == 1 else None
+    diagnosis = _concluded(asked, observations, runs)
+    trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
+    if asked.measured is not None and asked.measured.are_training_sets_open:
+        diagnosis, trend = _of_any_training_size(diagnosis, asked.measured.tried, models, fresh, trend)
+    remarks = _on_curves(
+        asked, observations, diagnosis, is_rejected=diagnosis.verdict == REJECTED and trend is None
+    )
+    verdict = diagnosis.verdict
+    if trend is not None:
+        by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
+        diagnosis = _of_a_trend(diagnosis, by_noise, trend)
+    if not asked.is_regime_said and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
+        diagnosis = _of_other_histories(diagnosis, verdict, models, fresh)
+    if noise is None:
+        diagnosis = rejected_by_any_noise(diagnosis, models, fresh)
+    remarks += _on_fits(asked, diagnosis)
+    return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=runs)
+
+
+def _with_said_noise(asked: Question) -> Observations:
+    """Return curves with errors of their digits and of a fit, and with noise of rounds where it is said."""
+    exact = with_printed_digits(asked.observations, asked.stated, asked.curve)
+    observations = with_errors_of_a_fit(exact)
+    if asked.noise is None:
+        return observations
+    samples = None if asked.sets is None else asked.sets.samples
+    require_noise(asked.noise, observations, asked.fresh, samples)
+    return of_noise(asked.noise, observations, asked.fresh, samples)
+
+
+def _concluded(asked: Question, observations: Observations, runs: int | None) -> Diagnosis:
+    """Return what fits say, where errors seem to be of a few runs as means of these."""
+    models, fresh = asked.models, asked.fresh
+    conclude = concluded_with_noise if asked.noise is None else concluded
+    if runs is None:
+        return conclude(observations, models, fresh)
+    moderated = with_runs(asked.observations, np.array(float(runs))).replace(runs=None)
+    moderated = with_printed_digits(moderated, asked.stated, asked.curve)
+    by_stated = {model.name: judged(model, observations, fresh) for model in models}
+    diagnosis = conclude(moderated, models, fresh, by_stated)
+    return diagnosis.replace(text=f"{diagnosis.text} {on_apparent_runs(runs)}")
+
+
+def _on_curves(
+    asked: Question, observations: Observations, diagnosis: Diagnosis, *, is_rejected: bool
+) -> list[str]:
+    """Return remarks on the curves that were fitted, and on those that were not."""
+    measured, curve = asked.measured, asked.curve
+    if measured is not None:
+        left_out = [left_out_since(reason, names) for reason, names in measured.uncertain.items()]
+        names = diagnosis.observations.names
+        return left_out + remarks_on(measured.tried, names, asked.fresh, all_rejected=is_rejected)
+    if isinstance(curve, Curve) and is_of_unknown_kind(curve, asked.kind):
+        return [unknown_kind(curve)]
+    return on_first_values(observations) if is_rejected else []
+
+
+def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:
+    """Return remarks on what fits rest on."""
+    remarks: list[str] = []
+    truncation, leading, observations = asked.truncation, diagnosis.leading, diagnosis.observations
+    fits = diagnosis.fits_by_mechanism
+    is_fitted = isinstance(truncation, TruncationModel) and truncation.time is None and asked.fresh is None
+    if diagnosis.verdict == IDENTIFIED and leading.name == truncation.name and is_fitted:
+        remarks += on_constant_time(leading, observations, asked.rate)
+    remarks += on_large_errors(fits, observations, None if asked.sets is None else asked.sets.samples)
+    remarks += [] if asked.sets is None else asked.sets.remarks(observations)
+    any_rejected = any(one.is_rejected for one in fits.values())
+    return remarks + on_printed_digits(observations, asked.curve, is_anything_rejected=any_rejected)
+
+
+def _of_a_trend(diagnosis: Diagnosis, by_noise: Diagnosis, trend: Trend) -> Diagnosis:
+    """Return the diagnosis that knows of a trend: truncation at one time is not identified then, nor its numbers.
+
+    Nor is everything rejected where truncation with a trend describes the curves, or the noise that rounds pass on.
+    """
+    text = f"{trend.text[0].lower()}{trend.text[1:]}"
+    if diagnosis.verdict == REJECTED != by_noise.verdict:
+        return by_noise.replace(text=f"{by_noise.text} With independent errors {text}")
+    if diagnosis.verdict in (IDENTIFIED, REJECTED):
+        return diagnosis.undetermined(f"Undetermined: {text}")
+    return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
+
+
+def _of_other_histories(
+    diagnosis: Diagnosis, verdict: str, models: list[RoundModel], fresh: float | None
+) -> Diagnosis:
+    """Return the diagnosis that knows whether the curves may be those of generations that are all kept.
+
+    The verdict is that of truncation at one time, where each generation replaced the last.
+    """
+    observations, leading = diagnosis.observations, diagnosis.leading
+    if verdict == UNDETERMINED or observations.measured is not None or observations.are_shapeless:
+        return diagnosis
+    histories = other_histories(leading, observations, models, fresh)
+    if not histories:
+        return diagnosis
+    if fresh is not None and diagnosis.verdict == RATE_AND_PLATEAU:
+        return diagnosis.replace(text=f"{diagnosis.text} {beside_held_fraction(histories)}")
+    nothing = np.full_like(leading.plateau, np.nan)
+    return diagnosis.replace(
+        verdict=UNDETERMINED,
+        leading=leading.replace(
+            plateau=nothing, plateau_error=nothing, contraction=nothing, contraction_error=nothing
+        ),
+        fresh_fraction=None,
+        truncation_time=None,
+        text=on_histories(histories, diagnosis.text, is_rejected=verdict == REJECTED),
+        is_regime_open=True,
+    )
+
+
+def _of_any_training_size(
+    diagnosis: Diagnosis,
+    measured: Measured,
+    models: list[RoundModel],
+    fresh: float | None,
+    trend: Trend | None,
+) -> tuple[Diagnosis, Trend | None]:
+    """Return the diagnosis with other training sets, if what it rejects is a matter of these, and a trend if of that.
+
+    Of both by their likelihoods: what is worse by more than 3.84 is not said.
+    """
+    fits = diagnosis.fits_by_mechanism
+    if not any(one.is_rejected for one in fits.values()):
+        return diagnosis, trend
+    mildest = mildest_size(measured, models, fresh, diagnosis.observations, fits)
+    if mildest is None:
+        return diagnosis, trend
+    other = concluded(mildest.observations, models, fresh)
+    rescued = [name for name in other.accepted if fits[name].is_rejected]
+    if not rescued:
+        return diagnosis, trend
+    if trend is not None:
+        gain = misfit(mildest.observations, other.fits_by_mechanism) - trend.misfit
+        if gain > PROFILE_RISE:
+            return diagnosis, trend
+        trend = trend if gain >= -PROFILE_RISE else None
+    text = of_training_sets(mildest, other.fits_by_mechanism, fits, rescued, diagnosis.verdict == REJECTED)
+    if diagnosis.verdict != REJECTED:
+        return other.replace(text=f"{other.text} {text}"), trend
+    return other.undetermined(text), trend
