@@ -89,7 +89,7 @@ def filter_of_runs(rounds, stated, kappa, sizes, part, is_shape):
         for i in range(1, rounds[-1] + 1):
             spread = kappa[i - 1, j] ** 2 * spread + sizes[i, j] ** 2
             if rounds[entry] == i:
-                scales[entry] = part * stated[entry] / max(spread, _SMALLEST)
+                scales[entry] = part * stated[entry] / spread if spread > 0.0 else 0.0
                 total += scales[entry]
                 entry += 1
         if is_shape:
@@ -101,10 +101,11 @@ def filter_of_runs(rounds, stated, kappa, sizes, part, is_shape):
             spread = step * step * spread + sizes[i, j] ** 2
             if rounds[entry] == i:
                 own = scales[entry] * spread
-                new = max(own + (1.0 - part) * stated[entry], _SMALLEST)
+                new = own + (1.0 - part if spread > 0.0 else 1.0) * stated[entry]
                 gain = own / new
                 if entry > 0:
-                    rate *= math.sqrt(scales[entry] / scales[entry - 1])
+                    before = scales[entry - 1]
+                    rate *= math.sqrt(scales[entry] / before) if before > 0.0 else 0.0
                 rates[j, entry], gains[j, entry], news[j, entry] = rate, gain, new
                 spread *= 1.0 - gain
                 rate = 1.0

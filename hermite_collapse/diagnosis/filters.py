@@ -34,6 +34,7 @@ import numpy as np
 
 from ..core.types import FloatArray, IntArray
 from . import _kernels_filters as kernels
+from .roots import scales_and_factors
 
 
 class Filter(NamedTuple):
@@ -85,9 +86,7 @@ class Factored(NamedTuple):
 
     @classmethod
     def of(cls, covariances: FloatArray) -> Factored:
-        scales = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-        factors = np.linalg.cholesky(covariances / scales[:, :, None] / scales[:, None, :])
-        return cls(scales, np.asarray(factors, dtype=np.float64))
+        return cls(*scales_and_factors(covariances))
 
     @property
     def innovations(self) -> FloatArray:

@@ -215,6 +215,7 @@ def minimum(
     fresh_fraction: float | None = None,
     fixed: dict[str, float] | None = None,
     near: FloatArray | None = None,
+    precision: float = 1e-12,
 ) -> Minimum:
     """Return where chi-square of one mechanism is least.
 
@@ -228,9 +229,11 @@ def minimum(
         Own parameters held at a value.
     near : array, shape (p,), optional
         Where the search begins, in place of the best point of a grid.
+    precision : float
+        Relative change of chi-square at which the search ends.
     """
     problem = Problem(model, model.observed(observations, fresh_fraction), fresh_fraction, fixed or {})
-    x, covariance, rank = _minimise(problem, near)
+    x, covariance, rank = _minimise(problem, near, precision)
     residuals = problem.residuals(x)
     chi_square = float(residuals @ residuals)
     freedom, groups = observations.error_freedom, observations.error_groups
@@ -240,7 +243,9 @@ def minimum(
     return Minimum(problem, x, covariance, rank, chi_square)
 
 
-def _minimise(problem: Problem, near: FloatArray | None) -> tuple[FloatArray, FloatArray, int]:
+def _minimise(
+    problem: Problem, near: FloatArray | None, precision: float
+) -> tuple[FloatArray, FloatArray, int]:
     """Return the best parameters, their covariance, and how many numbers the curves fix of them."""
     from scipy.optimize import least_squares
 
@@ -249,17 +254,18 @@ def _minimise(problem: Problem, near: FloatArray | None) -> tuple[FloatArray, Fl
     low, high = problem.bounds()
     start = _start(problem) if near is None else near
     inside = np.clip(start, low + 1e-9, np.where(np.isfinite(high), high - 1e-9, np.inf))
-    solution = least_squares(
-        problem.residuals,
-        inside,
-        jac=problem.jacobian,
-        bounds=(low, high),
-        x_scale="jac",
-        xtol=1e-10,
-        ftol=1e-12,
-        gtol=1e-10,
-        max_nfev=200,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # steps towards bounds that are infinite
+        solution = least_squares(
+            problem.residuals,
+            inside,
+            jac=problem.jacobian,
+            bounds=(low, high),
+            x_scale="jac",
+            xtol=1e-10,
+            ftol=precision,
+            gtol=1e-10,
+            max_nfev=200,
+        )
     x = np.asarray(solution.x)
     jacobian = np.array(solution.jac)
     # What changes nothing over its whole range is not there, whatever rounding makes of its derivative.

@@ -210,8 +210,8 @@ def _of_likeliest_ratio(
         )
 
     largest = {BETWEEN_RUNS: 1.0, OWN_SAMPLES: _LARGEST_SHARE}.get(noise.name, _largest_ratio(stated))
-    low = noise.ratio / _STEP_OF_RATIOS
-    bounds = np.log(low), np.log(min(noise.ratio * _STEP_OF_RATIOS, largest))
+    largest = min(noise.ratio * _STEP_OF_RATIOS, max(largest, noise.ratio))
+    bounds = np.log(noise.ratio / _STEP_OF_RATIOS), np.log(largest)
     least = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 0.02})
     return noise.replace(ratio=float(np.exp(least.x)))
 

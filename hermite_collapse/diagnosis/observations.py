@@ -29,6 +29,7 @@ from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
 from .measuring.measured import Measured
 from .measuring.moments import Moments
+from .roots import scales_and_factors
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, RoundNoise
 from .run_scatter import RunScatter
 
@@ -239,8 +240,7 @@ class Observations(Value):
         """W, or its diagonal."""
         if self.covariance.ndim == 1:
             return np.asarray(1.0 / np.sqrt(self.covariance))
-        scale = np.sqrt(np.diagonal(self.covariance))
-        factor = np.linalg.cholesky(self.covariance / np.outer(scale, scale))
+        scale, factor = scales_and_factors(self.covariance)
         from scipy.linalg import solve_triangular
 
         return np.asarray(solve_triangular(factor, np.diag(1.0 / scale), lower=True))

@@ -160,11 +160,13 @@ class _Later(NamedTuple):
         if noise.name == TRAINING_SETS:
             joint, left = noise.ratio * joint, own
         elif noise.name == BETWEEN_RUNS:
-            scale = own / np.diagonal(joint, axis1=-2, axis2=-1)
+            squares = np.diagonal(joint, axis1=-2, axis2=-1)
+            scale = np.divide(own, squares, out=np.zeros_like(squares), where=squares > 0.0)
             if self.observations.error_freedom is not None:
                 scale = np.broadcast_to(scale.mean(axis=-1, keepdims=True), scale.shape)
             scale = np.sqrt(noise.ratio * scale)
-            joint, left = joint * scale[:, :, None] * scale[:, None, :], (1.0 - noise.ratio) * own
+            left = np.where(squares > 0.0, (1.0 - noise.ratio) * own, own)
+            joint = joint * scale[:, :, None] * scale[:, None, :]
         return Factored.of(joint + left[:, :, None] * np.eye(len(rounds)))
 
     def _sizes(self, predicted: FloatArray) -> FloatArray:
@@ -177,7 +179,11 @@ class _Later(NamedTuple):
         """Return c of sets that add as much to a value as its error is, (1 or g,)."""
         if self.noise.samples is not None:
             return np.array([2.0 / self.noise.samples])
-        return np.median(self.stated[:, None] / sizes[self.rounds] ** 2, axis=0)
+        squares = sizes[self.rounds] ** 2
+        relative = np.full_like(squares, np.nan)
+        np.divide(self.stated[:, None], squares, out=relative, where=squares > 0.0)
+        some = np.any(squares > 0.0, axis=0)  # nothing scatters what is 0 in all rounds
+        return np.nanmedian(np.where(some, relative, 0.0), axis=0)
 
 
 def _drawn_anew(share: float, kappa: FloatArray, sizes: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
+from ..core.types import FloatArray
 from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit
 from .minimum import minimum
 from .observations import Observations
@@ -12,6 +13,7 @@ from .rate_limits import with_errors_of_rates
 from .round_models import AffineModel, Parameter, RoundModel
 
 _DOUBLINGS = 12
+_PRECISION = 1e-5
 _LIMITED = ("truncation_time", "bandwidth", "samples")
 """Parameters whose border is a mechanism that is not at work."""
 
@@ -45,9 +47,16 @@ def _limit(
     """Return where the profile crosses its level above the fitted value, None where it does not."""
     from scipy.optimize import brentq
 
+    last: FloatArray | None = None
+
     @cache
     def excess(at: float) -> float:
-        held = minimum(model, observations, fresh_fraction=fresh_fraction, fixed={parameter.name: at})
+        nonlocal last
+        fixed = {parameter.name: at}
+        held = minimum(
+            model, observations, fresh_fraction=fresh_fraction, fixed=fixed, near=last, precision=_PRECISION
+        )
+        last = held.x
         # The root of the rise is nearly straight.
         return float(max(held.chi_square - one.chi_square, 0.0) ** 0.5 - PROFILE_RISE**0.5)
 
