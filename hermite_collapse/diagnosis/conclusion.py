@@ -16,7 +16,7 @@ from .refit_scatter import held_to_scatter
 from .result import Diagnosis
 from .round_models import AffineModel, RoundModel
 from .sentences import describe
-from .verdict import IDENTIFIED, RATE_AND_PLATEAU, decide
+from .verdict import IDENTIFIED, RATE_AND_PLATEAU, decide, rests_on_runs
 
 
 class Judged(NamedTuple):
@@ -104,8 +104,17 @@ def told(of: Judged) -> Diagnosis:
 
 
 def judged(model: RoundModel, observations: Observations, fresh: float | None) -> MechanismFit:
-    """Return a fit, by the errors of its own rounds where it is rejected, held to their scatter, with limits."""
+    """Return a fit, by the errors of its own rounds where it is rejected, held to their scatter, with limits.
+
+    Samples of refits, whose scatter goes with the number of runs, are undetermined where nobody says that.
+    """
     one = fit(model, observations, fresh_fraction=fresh)
     one, fitted = fit_of_own_rounds(one, model, observations, fresh)
     one = held_to_scatter(one, model, fitted, fresh)
-    return with_limits(one, model, fitted, fresh) if one.is_accepted else one
+    if not one.is_accepted:
+        return one
+    one = with_limits(one, model, fitted, fresh)
+    if not rests_on_runs(one, fitted):
+        return one
+    limits = {name: limit for name, limit in one.limits.items() if name != "samples"}
+    return one.replace(parameters=one.parameters | {"samples": None}, limits=limits)

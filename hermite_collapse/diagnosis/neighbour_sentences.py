@@ -22,8 +22,8 @@ def bound_sentence(separation: Separation, observations: Observations) -> str:
     part = percent(max(separation.bound, _SMALLEST_SHOWN))
     means = ", if nothing else moves the means" if _has_means(separation, observations) else ""
     return (
-        f"What it leaves out is at most {part} of what it does, in every curve{means}. Errors are those where it "
-        "leaves out nothing."
+        f"What it leaves out is at most {part} of what it does, in every curve{means}. Laws so near to it fit as well; "
+        "errors given here are those of this one alone."
     )
 
 

@@ -238,17 +238,17 @@ def renewed(observations: Observations) -> Observations:
     return with_noise(one.noise, one.kappa, one.predicted, stated)
 
 
-def possible(tried: Sequence[Likelihood]) -> list[Likelihood]:
+def possible(tried: Sequence[Likelihood], reach: float = PROFILE_RISE) -> list[Likelihood]:
     """Return the likeliest of each kind of noise that the curves do not contradict, the likeliest first."""
-    return likely([one for one in tried if one.is_plausible])
+    return likely([one for one in tried if one.is_plausible], reach)
 
 
-def likely(tried: Sequence[Likelihood]) -> list[Likelihood]:
+def likely(tried: Sequence[Likelihood], reach: float = PROFILE_RISE) -> list[Likelihood]:
     """Return the likeliest of each kind of noise within reach of the least misfit, the likeliest first."""
     ordered = sorted(tried, key=lambda one: one.misfit)
     kinds: dict[str, Likelihood] = {}
     for one in ordered:
-        if one.misfit <= ordered[0].misfit + PROFILE_RISE:
+        if one.misfit <= ordered[0].misfit + reach:
             kinds.setdefault(one.noise.name, one)
     return list(kinds.values())
 

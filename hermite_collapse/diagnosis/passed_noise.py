@@ -49,10 +49,17 @@ def words(noise: RoundNoise, observations: Observations) -> str:
         return f"rounds pass on the noise of training sets{size}{times} beside independent errors"
     return {
         INDEPENDENT: "errors of different rounds are independent",
-        BETWEEN_RUNS: "errors are the scatter of runs that pass their noise on from round to round",
+        BETWEEN_RUNS: f"errors are the scatter of {_runs(observations)} that pass their noise on from round to round",
         OWN_SAMPLES: "each value is of the very samples that train the next round"
         + (", in sets that are drawn anew" if noise.ratio > 0.0 else ""),
     }[noise.name]
+
+
+def _runs(observations: Observations) -> str:
+    """Return how many runs it takes, where that is not said and matters."""
+    if observations.runs is not None or observations.scatter is None:
+        return "runs"
+    return f"about {rough_count(float(np.median(observations.scatter.runs)))} runs"
 
 
 def words_of(observations: Observations) -> str:

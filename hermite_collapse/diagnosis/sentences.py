@@ -42,6 +42,8 @@ _EXACT = ("truncation", "blur", "autoencoder", "affine")
 """Mechanisms whose factors are exact above degree 2, but for affine, which claims none."""
 _SHOWN = 4
 _SMALLEST_P = 1e-12
+_UNEVEN, _TWO_SIDED = 0.1, 1.96
+"""Relative error from which numbers of samples are said by an interval, and its half width (95 %) in errors."""
 
 
 def describe(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
@@ -69,7 +71,7 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
     if decision.verdict == RATE_AND_PLATEAU:
         order = ", to leading order and extrapolated by one rate" if observations.are_shapeless else ""
         return [
-            f"Rate and plateau only{order}: the mechanism is not identified.",
+            f"Rate and plateau only{order}: {_why_only(fits)}.",
             f"{_levels(leading, observations).removesuffix('.')} ({_quality(leading)}).",
             _not_rejected(fits),
             _part_left_out(decision, observations),
@@ -80,6 +82,14 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
         _undetermined(decision, fits, observations),
         _part_left_out(decision, observations),
     ]
+
+
+def _why_only(fits: dict[str, MechanismFit]) -> str:
+    """Return why no mechanism is named."""
+    own = [one for name, one in fits.items() if name != "affine"]
+    if own and all(one.is_rejected for one in own):
+        return "no mechanism that was tried describes the curves"
+    return "the mechanism is not identified"
 
 
 def of_training_sets(
@@ -101,7 +111,7 @@ def of_training_sets(
     all_rejected : bool
         Whether these are all.
     """
-    before = listing(f"{default[name].title} ({_p_value(default[name])})" for name in rescued)
+    before = listing(f"{default[name].title} ({p_value(default[name])})" for name in rescued)
     if not all_rejected:
         return (
             f"Models were taken to have had {sets.assumed}, which the scatter from round to round does not contradict; "
@@ -136,7 +146,11 @@ def parameters(one: MechanismFit) -> str:
             named.append(f"{_NAMES[name]} {bound} {significant(one.limits[name])}")
         elif value is None:
             unknown.append(_NAMES[name])
-        elif value is not None and value.error != 0.0:
+        elif name == "samples" and value.error > _UNEVEN * value.value:
+            loss, error = one.fitted[name]  # 1 / n, whose errors are even
+            ends = (significant(1.0 / (loss + way * _TWO_SIDED * error)) for way in (1.0, -1.0))
+            named.append(f"{_NAMES[name]} between {' and '.join(ends)}")
+        elif value.error != 0.0:
             named.append(f"{_NAMES[name]} {_number(value)}")
     if unknown:
         named.append(f"{' and '.join(unknown) if len(unknown) < 3 else 'all parameters'} undetermined")
@@ -198,17 +212,20 @@ def _rejected(fits: dict[str, MechanismFit]) -> str:
     )
 
 
+def ruled_out(fits: Iterable[MechanismFit]) -> str:
+    """Return which of some mechanisms are rejected where not all are, nothing if none is."""
+    rejected = [f"{one.title} ({p_value(one)})" for one in fits if one.is_rejected]
+    return f"Rejected: {listing(rejected)}." if rejected else ""
+
+
 def _others(leading: MechanismFit, fits: dict[str, MechanismFit]) -> str:
-    rejected = [one for one in fits.values() if one.is_rejected]
-    ruled_out = (
-        f"Rejected: {listing(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
-    )
     left = [one for one in fits.values() if one.is_accepted and one is not leading and one.name != "affine"]
     wider = [f"{one.title} ({parameters(one)})" for one in left if one.name in CONTAINED_IN[leading.name]]
     worse = [one.title for one in left if one.name not in CONTAINED_IN[leading.name]]
-    contained = f"A special case of {listing(wider)}, without which it fits as well." if wider else ""
+    fit = "fits" if len(wider) == 1 else "fit"
+    contained = f"It is a special case of {listing(wider)}, which {fit} no better." if wider else ""
     behind = f"Not rejected alone, but worse than a law that contains it: {listing(worse)}." if worse else ""
-    return " ".join(part for part in (ruled_out, contained, behind) if part)
+    return " ".join(part for part in (ruled_out(fits.values()), contained, behind) if part)
 
 
 def _part_left_out(decision: Decision, observations: Observations) -> str:
@@ -223,15 +240,13 @@ def _part_left_out(decision: Decision, observations: Observations) -> str:
 
 def _not_rejected(fits: dict[str, MechanismFit]) -> str:
     accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
-    rejected = [one for one in fits.values() if one.is_rejected and one.name != "affine"]
     parts = []
     if accepted:
         parts.append(f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}.")
-    if rejected:
-        parts.append(f"Rejected: {listing(f'{one.title} ({_p_value(one)})' for one in rejected)}.")
+    parts.append(ruled_out(one for one in fits.values() if one.name != "affine"))
     if len(fits) == 1 and "affine" not in fits:
         parts.append("No other mechanism was tried.")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
@@ -239,7 +254,12 @@ def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: O
     if observations.are_shapeless:
         return _on_distances(observations)
     general = fits.get("score_error")
-    if general is None or len(fits) < 3 or any(one.mean_of_runs is not None for one in fits.values()):
+    if (
+        general is None
+        or general.is_rejected
+        or len(fits) < 3
+        or any(one.mean_of_runs is not None for one in fits.values())
+    ):
         return ""
     wanted = []
     fresh = general.parameters.get("fresh_fraction")
@@ -259,14 +279,11 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
     leading = decision.leading
     if observations.has_errors:
         accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
-        rejected = [one for one in fits.values() if one.is_rejected and one.name != "affine"]
         if accepted:
             return f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}."
         if leading.is_rejected:
             return f"One rate and one plateau: {_quality(leading)}."
-        return (
-            f"Rejected: {listing(f'{one.title} ({_p_value(one)})' for one in rejected)}." if rejected else ""
-        )
+        return ruled_out(one for one in fits.values() if one.name != "affine")
     levels = _levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):
         return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {levels}"
@@ -293,8 +310,7 @@ def _levels(one: MechanismFit, observations: Observations) -> str:
     growing = np.flatnonzero(one.settles & (one.contraction > 1.0))
     settled = np.flatnonzero(one.settles & (one.contraction < 1.0) & np.isfinite(one.plateau))
     if len(growing):
-        factor = _number(_estimate(one.contraction, one.contraction_error, int(growing[0])))
-        return f"A deviation grows by a factor of {factor} a round, without a plateau{_of(growing, one, observations)}."
+        return _growth(one, growing, settled, observations)
     if not len(settled):
         known = one.plateau[np.isfinite(one.contraction)]
         moves = np.abs(known - one.predicted[0, np.isfinite(one.contraction)])
@@ -324,17 +340,30 @@ def _levels(one: MechanismFit, observations: Observations) -> str:
     return f"Curves that level off: {listed}{more}.{_without_plateau(one, settled, observations)}"
 
 
+def _growth(one: MechanismFit, growing: IntArray, settled: IntArray, observations: Observations) -> str:
+    """Return by which factors curves grow, and where others lead."""
+    shown, rest = growing[:_SHOWN], ", ..." if len(growing) > _SHOWN else ""
+    factors = [_number(_estimate(one.contraction, one.contraction_error, int(j))) for j in shown]
+    if len(one.plateau) == 1:
+        return f"A deviation grows by a factor of {factors[0]} a round, without a plateau."
+    named = listing(f"{f} ({observations.names[j]})" for f, j in zip(factors, shown, strict=True))
+    text = f"Deviations grow without a plateau, by a factor a round of {named}{rest}."
+    ends = [level(float(one.plateau[j]), float(one.plateau_error[j])) for j in settled[:_SHOWN]]
+    if not ends:
+        return text
+    rest = ", ..." if len(settled) > _SHOWN else ""
+    listed = listing(
+        f"{end} ({observations.names[j]})" for end, j in zip(ends, settled[:_SHOWN], strict=True)
+    )
+    return f"{text} Others level off at {listed}{rest}."
+
+
 def _is_one_step(one: MechanismFit) -> bool:
     """Return whether the fresh fraction is known to be 1, so that every round is one step from the data."""
     fresh = one.parameters.get("fresh_fraction")
     return one.title == OneStepModel.title or (
         fresh is not None and fresh.value == 1.0 and fresh.error == 0.0
     )
-
-
-def _of(columns: IntArray, one: MechanismFit, observations: Observations) -> str:
-    """Return the name of the first of some columns where there are others."""
-    return f" ({observations.names[columns[0]]})" if len(one.plateau) > 1 else ""
 
 
 def _without_plateau(one: MechanismFit, settled: IntArray, observations: Observations) -> str:
@@ -358,10 +387,11 @@ def _estimate(values: FloatArray, errors: FloatArray, index: int) -> Estimate:
 
 
 def _quality(one: MechanismFit) -> str:
-    return f"chi-square {one.chi_square:.1f} on {one.freedom} degrees of freedom, {_p_value(one)}"
+    return f"chi-square {one.chi_square:.1f} on {one.freedom} degrees of freedom, {p_value(one)}"
 
 
-def _p_value(one: MechanismFit) -> str:
+def p_value(one: MechanismFit) -> str:
+    """Return the p-value of a fit in words."""
     if np.isnan(one.p_value):
         return "not tested"
     return p_equals(one.p_value) if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.numbers import p_equals, significant
+from ..core.numbers import p_equals, significant, with_error
 from .affine_models import TruncationModel
 from .changing_truncation import DriftingTruncation
 from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
@@ -104,7 +104,8 @@ def trend_of(
         return None
     still = fit(model, fitted, fresh_fraction=fresh, fixed={"drift": 0.0})
     gain = still.gain_p_value(one)
-    if gain >= _CLEAR:
+    # A constant time that another noise of rounds does not reject needs no trend.
+    if gain >= _CLEAR or (still.is_rejected and not fits[one.name].is_rejected):
         return None
     own = np.array([[one.fitted["truncation_time"][0], one.fitted["drift"][0]]])
     times, last = model.times(own, observations.last)[0], observations.last
@@ -121,8 +122,11 @@ def on_constant_time(one: MechanismFit, observations: Observations, rate: float)
     )
     if not max(abs(growing - value), abs(shrinking - value)) > BORDER_ERRORS * error:
         return []
+    free = fit(DriftingTruncation(rate), observations).parameters["fresh_fraction"]
     return [
         "The fresh fraction rests on one truncation time in all rounds: it would be "
-        f"{significant(growing, 2)} with times that grow by 20 % over these rounds, and "
-        f"{significant(shrinking, 2)} with ones that shrink so. Give the fresh fraction or the times if they are known."
+        f"{significant(growing, 2)} with times that grow by 20 % over these rounds, "
+        f"{significant(shrinking, 2)} with ones that shrink so, and "
+        f"{'undetermined' if free is None else with_error(free)} with ones that may grow or shrink steadily. Give the "
+        "fresh fraction or the times if they are known."
     ]

@@ -6,20 +6,24 @@ What is rejected is so under every noise that is possible, and errors are the la
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
 from ..core.numbers import p_equals
 from ..core.significance import chi_square_p_value
 from .conclusion import Judged, all_judged, concluded, judged, told
-from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
+from .few_runs import MOST_RUNS, with_runs
+from .fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW, MechanismFit, fit
+from .innovations import are_followed
 from .noise_likelihood import (
     Likelihood,
     kinds_of_noise,
     likelihoods,
     likely,
     noisiest,
+    of_noise,
     possible,
     with_followed_noise,
 )
@@ -28,8 +32,9 @@ from .passed_noise import may_pass_noise, not_followed, words, words_of
 from .profiles import with_limits
 from .result import Diagnosis
 from .round_models import CONTAINED_IN, AffineModel, RoundModel
-from .round_noise import INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
-from .sentences import listing, parameters
+from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
+from .sentences import listing, p_value, parameters, ruled_out
+from .training_sizes import misfit
 from .trends import trend_of
 from .verdict import IDENTIFIED, REJECTED
 
@@ -37,6 +42,8 @@ _LARGER = 1.5
 """Ratio of errors from which it is said."""
 _SLACK = 3.0
 """Of a bound by the common covariance, for that of a mechanism's own rounds."""
+_REACH = 10.828
+"""Misfit above the least, at 0.1 %, within which a noise does not let anything be rejected that it explains."""
 _DECIDES = "how errors of different rounds belong together is not said, and decides."
 _NOR_WITH_NOISE = "Everything is rejected where rounds pass their noise on to later ones, too."
 _OPTION = "say which it is (noise, --noise)"
@@ -67,27 +74,32 @@ def concluded_with_noise(
     if general is not None and general.is_rejected and any(one.is_accepted for one in changing):
         return diagnosis
     tried = likelihoods(observations)
-    left = possible(tried)
+    left = possible(tried) or likely(tried)  # whatever they are, residuals are least unlike those of these
     of_runs = OWN_SAMPLES not in kinds_of_noise(observations)
     if of_runs:  # whose part that is passed on may be small
         left.sort(key=lambda one: one.noise.name == INDEPENDENT)
     others = [with_followed_noise(one, observations, fresh) for one in left]
+    others += _of_many_runs(left, observations, fresh)
     smallest = _of_smallest_sets(left[:1], observations, fresh)  # where their noise is what is likeliest
     beside = [with_followed_noise(one, observations, fresh) for one in likely(tried) if one not in left]
+    distant = [one for one in possible(tried, _REACH) if one not in left]
 
     def by(base: Judged, said: str = "", rescuing: Sequence[Observations] = others) -> Diagnosis:
-        kind = base.observations.kind_of_noise
-        besides = [one for one in others + beside if one.kind_of_noise != kind]
-        rescuing = [*(one for one in rescuing if one.kind_of_noise != kind), *smallest]
-        return _with_all_rescued(
-            _with_errors_of_all(base, besides, models, fresh, said), rescuing, models, fresh
-        )
+        besides = [one for one in others + beside if one is not base.observations]
+        near = (one for one in rescuing if one is not base.observations)
+        far = (with_followed_noise(one, observations, fresh) for one in distant)
+        widened = _with_errors_of_all(base, besides, models, fresh, said)
+        return _with_all_rescued(widened, chain(near, smallest, far), models, fresh)
 
     if not left or left[0].noise.name == INDEPENDENT or left[0].freedom < LEAST_FREEDOM:
         return by(independent)
-    # Trends of a mechanism are not noise.
-    if trend_of(diagnosis.fits_by_mechanism, observations, models, fresh) is not None:
-        return by(independent)
+    # Trends of a mechanism are not noise, but where noise is the likelier.
+    trend = trend_of(diagnosis.fits_by_mechanism, observations, models, fresh)
+    if trend is not None:
+        of_trend = misfit(observations, diagnosis.fits_by_mechanism) - trend.misfit
+        alone = min(one.misfit for one in tried if one.noise.name == INDEPENDENT)
+        if alone - left[0].misfit <= of_trend + PROFILE_RISE:
+            return by(independent)
     likeliest = all_judged(others[0], models, fresh, stated)
     other = told(likeliest)
     if other.verdict == REJECTED:
@@ -115,6 +127,16 @@ def _of_smallest_sets(
     ]
 
 
+def _of_many_runs(
+    left: Sequence[Likelihood], observations: Observations, fresh: float | None
+) -> list[Observations]:
+    """Return curves as means of the most runs whose errors are not exact, where errors seem to be those of runs."""
+    if observations.runs is not None or all(one.noise.name != BETWEEN_RUNS for one in left):
+        return []
+    means = with_runs(observations, np.array(float(MOST_RUNS)))
+    return [of_noise(BETWEEN_RUNS, means, fresh).replace(runs=None)] if are_followed(means) else []
+
+
 def _with_errors_of_all(
     base: Judged,
     others: Sequence[Observations],
@@ -127,16 +149,20 @@ def _with_errors_of_all(
     diagnosis = told(base._replace(fits=fits))
     if widest is not None:
         begin = said or f"It was assumed that {words_of(base.observations)}"
-        said = f"{begin}, with errors that hold if {words_of(widest)}, too"
+        said = f"{begin}; errors given here are large enough to hold if {words_of(widest)}, too"
     return diagnosis.replace(text=f"{diagnosis.text} {said}: {_OPTION}.") if said else diagnosis
 
 
 def _with_all_rescued(
-    diagnosis: Diagnosis, others: Sequence[Observations], models: list[RoundModel], fresh: float | None
+    diagnosis: Diagnosis, others: Iterable[Observations], models: list[RoundModel], fresh: float | None
 ) -> Diagnosis:
-    for one in others:
-        if any(each.is_rejected for each in diagnosis.fits_by_mechanism.values()):
-            diagnosis = _with_rescued(diagnosis, one, models, fresh)
+    """Return a diagnosis that rejects only what others reject, too, which are made as long as anything is rejected."""
+    remaining = iter(others)
+    while any(one.is_rejected for one in diagnosis.fits_by_mechanism.values()):
+        other = next(remaining, None)
+        if other is None:
+            break
+        diagnosis = _with_rescued(diagnosis, other, models, fresh)
     return diagnosis
 
 
@@ -174,7 +200,9 @@ def _with_rescued(
     base: Diagnosis, observations: Observations, models: list[RoundModel], fresh: float | None
 ) -> Diagnosis:
     """Return a diagnosis that rejects only what another noise rejects, too."""
-    rescued, largest = {}, _SLACK * _spread(base.observations, observations)
+    rescued, largest = {}, np.inf  # errors that are estimates make no chi-square of others
+    if observations.error_freedom is None:
+        largest = _SLACK * _spread(base.observations, observations)
     for model in models:
         known = base.fits_by_mechanism[model.name]
         if (
@@ -186,21 +214,38 @@ def _with_rescued(
                 rescued[model.name] = one
     if not rescued:
         return base
-    named = listing(f"{one.title} ({p_equals(one.p_value)})" for one in rescued.values())
-    fits = base.fits_by_mechanism | rescued
+    before, fits = base.fits_by_mechanism, base.fits_by_mechanism | rescued
     base = base.replace(
         accepted=tuple(name for name, one in fits.items() if one.is_accepted), fits_by_mechanism=fits
     )
-    are = "is" if len(rescued) == 1 else "are"
-    otherwise = f"if {words_of(observations)}, which residuals do not contradict, {named} {are} not"
+    told_of = words_of(observations)
     if base.verdict == IDENTIFIED and rescued.keys() - set(CONTAINED_IN[base.leading.name]):
-        one = base.leading
+        one, named = base.leading, listing(f"{one.title} ({p_value(one)})" for one in rescued.values())
         return base.undetermined(
             f"Undetermined: {_DECIDES} If {words_of(base.observations)}, {one.title} explains the curves "
-            f"({parameters(one)}, {p_equals(one.p_value)}) and others are rejected; {otherwise}: {_OPTION}."
+            f"({parameters(one)}, {p_equals(one.p_value)}) and others are rejected; if {told_of}, which residuals do "
+            f"not contradict, {named} {'is' if len(rescued) == 1 else 'are'} not: {_OPTION}."
         )
+    named = listing(
+        f"{one.title} ({p_value(before[name])}, and {p_value(one)})" for name, one in rescued.items()
+    )
     ending = "" if _OPTION in base.text else f": {_OPTION}"
-    return base.replace(text=f"{base.text} This is so with these errors; {otherwise} rejected{ending}.")
+    otherwise = (
+        f"Rejected if {words_of(base.observations)}, but not if {told_of}, which residuals do not contradict: "
+        f"{named}{ending}."
+    )
+    return base.replace(text=_with_other_rejections(base.text, before, fits, otherwise))
+
+
+def _with_other_rejections(
+    text: str, before: Mapping[str, MechanismFit], after: Mapping[str, MechanismFit], otherwise: str
+) -> str:
+    """Return a text that says apart what is rejected no more."""
+    for names in (list(before), [name for name in before if name != AffineModel.name]):
+        was, left = (ruled_out(fits[name] for name in names) for fits in (before, after))
+        if was and was in text:
+            return text.replace(was, f"{left} {otherwise}".strip())
+    return f"{text} {otherwise}"
 
 
 def _spread(base: Observations, other: Observations) -> float:
@@ -222,9 +267,10 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
         )
     if not may_pass_noise(observations, fresh):
         return diagnosis
-    left = [one for one in possible(likelihoods(observations)) if one.noise.name != INDEPENDENT]
+    left = [one for one in possible(likelihoods(observations), _REACH) if one.noise.name != INDEPENDENT]
     others = [with_followed_noise(one, observations, fresh) for one in left]
-    others += _of_smallest_sets(left, observations, fresh)
+    others += _of_many_runs(left, observations, fresh)
+    others += _of_smallest_sets(left, observations, fresh) + _of_many_runs(left, observations, fresh)
     answers = [concluded(one, models, fresh) for one in others]
     other = max(answers, key=lambda one: len(one.accepted), default=diagnosis)
     if not other.accepted:

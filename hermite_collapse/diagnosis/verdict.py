@@ -86,7 +86,7 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     if _is_constant(general, fits, observations):
         return Decision(UNDETERMINED, general, "nothing changes beyond the errors")
     candidate = _only_candidate(fits, observations)
-    if candidate is None or _rests_on_runs(candidate, observations):
+    if candidate is None or rests_on_runs(candidate, observations):
         return _without_name(fits, general, observations)
     apart = separation(candidate, fits, observations)
     decision = (
@@ -97,7 +97,7 @@ def decide(fits: dict[str, MechanismFit], observations: Observations) -> Decisio
     return decision._replace(candidate=candidate, separation=apart)
 
 
-def _rests_on_runs(one: MechanismFit, observations: Observations) -> bool:
+def rests_on_runs(one: MechanismFit, observations: Observations) -> bool:
     """Return whether it is a refit whose scatter depends on a number of runs that nobody says."""
     return "samples" in one.fitted and (one.mean_of_runs is not None or observations.are_of_unsaid_runs)
 

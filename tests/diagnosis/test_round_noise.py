@@ -319,7 +319,7 @@ def test_errors_hold_for_every_noise_that_is_likely(kind):
                     beside = other.parameters[parameter]
                     assert estimate.error >= 0.99 * np.hypot(beside.error, beside.value - estimate.value)
     if np.any(result.leading.plateau_error > 1.5 * alone.leading.plateau_error):
-        assert "with errors that hold if" in result.text
+        assert "errors given here are large enough to hold if" in result.text
 
 
 def test_what_a_likely_noise_leaves_undetermined_is_so():
