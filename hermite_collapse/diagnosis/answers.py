@@ -14,6 +14,7 @@ from .histories import beside_held_fraction, on_histories, other_histories
 from .measuring.measured import Measured
 from .noise_likelihood import of_noise
 from .observations import Observations
+from .outliers import on_an_outlier
 from .passed_noise import require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
 from .proportional_errors import with_errors_of_a_fit
@@ -87,7 +88,14 @@ def _on_curves(
         return left_out + remarks_on(measured.tried, names, asked.fresh, all_rejected=is_rejected)
     if isinstance(curve, Curve) and is_of_unknown_kind(curve, asked.kind):
         return [unknown_kind(curve)]
-    return on_first_values(observations) if is_rejected else []
+    return on_first_values(observations) + _on_an_outlier(asked, diagnosis) if is_rejected else []
+
+
+def _on_an_outlier(asked: Question, diagnosis: Diagnosis) -> list[str]:
+    """Return which value alone is to blame where everything is rejected."""
+    general = next((model for model in asked.models if model.name == AffineModel.name), AffineModel())
+    kind = asked.curve.kind if isinstance(asked.curve, Curve) and asked.kind is None else asked.kind
+    return on_an_outlier(diagnosis.observations, general, are_deviations=kind == "deviations")
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:

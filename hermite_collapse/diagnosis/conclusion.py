@@ -104,17 +104,22 @@ def told(of: Judged) -> Diagnosis:
 
 
 def judged(model: RoundModel, observations: Observations, fresh: float | None) -> MechanismFit:
-    """Return a fit, by the errors of its own rounds where it is rejected, held to their scatter, with limits.
-
-    Samples of refits, whose scatter goes with the number of runs, are undetermined where nobody says that.
-    """
+    """Return a fit, by the errors of its own rounds where it is rejected, held to their scatter, with limits."""
     one = fit(model, observations, fresh_fraction=fresh)
     one, fitted = fit_of_own_rounds(one, model, observations, fresh)
     one = held_to_scatter(one, model, fitted, fresh)
-    if not one.is_accepted:
-        return one
-    one = with_limits(one, model, fitted, fresh)
-    if not rests_on_runs(one, fitted):
+    return limited(one, model, fitted, fresh) if one.is_accepted else one
+
+
+def limited(
+    one: MechanismFit, model: RoundModel, observations: Observations, fresh: float | None
+) -> MechanismFit:
+    """Return a fit with limits of parameters at a border.
+
+    Samples of refits, whose scatter goes with the number of runs, are undetermined where nobody says that.
+    """
+    one = with_limits(one, model, observations, fresh)
+    if not rests_on_runs(one, observations):
         return one
     limits = {name: limit for name, limit in one.limits.items() if name != "samples"}
     return one.replace(parameters=one.parameters | {"samples": None}, limits=limits)

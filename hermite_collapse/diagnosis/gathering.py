@@ -47,8 +47,12 @@ def from_arrays(
     values = with_gaps(curve, "curve")
     count, columns = values.shape
     index = np.arange(count, dtype=np.float64) if rounds is None else checks.vector(rounds, "rounds")
-    if index.shape != (count,) or index.min() < 0 or np.any(index != np.rint(index)):
-        raise InputError(f"rounds must be whole numbers >= 0, one a row of curve ({count}), got {rounds!r}.")
+    if index.shape != (count,):
+        raise InputError(
+            f"rounds must be whole numbers >= 0, one a row of curve ({count}), got {len(index)} of them."
+        )
+    for wrong in index[(index < 0.0) | (index != np.rint(index))]:
+        raise InputError(f"rounds must be whole numbers >= 0, got {float(wrong)!r}.")
     if index.max() > LARGEST_ROUND:
         raise InputError(f"rounds must be at most {LARGEST_ROUND}, got {index.max():g}.")
     if len(np.unique(index)) < count:
@@ -56,13 +60,21 @@ def from_arrays(
         raise InputError(f"rounds must not repeat, got round {twice:g} more than once.")
     if standard_errors is not None and covariance is not None:
         raise InputError("covariance must be left out where standard_errors are given, got both.")
-    errors = None if standard_errors is None else _errors(standard_errors, values)
-    joint = None if covariance is None else _covariance(covariance, values)
+    if index.max() == 0.0:
+        raise InputError("curve must hold rounds after round 0, the data, got one row only, that of round 0.")
+    labels = names or tuple(f"column {j + 1}" for j in range(columns))
+    errors = None if standard_errors is None else _errors(standard_errors, values, index, labels)
+    joint = None if covariance is None else _covariance(covariance, values, index, labels)
     if data is not None:
         row = _row(data, columns, "data")
         known = np.zeros(columns) if data_errors is None else _row(data_errors, columns, "data_errors")
         if known.min() < 0.0:
             raise InputError(f"data_errors must be >= 0, got {float(known.min())!r}.")
+        if data_errors is not None and errors is None and joint is None:
+            raise InputError(
+                "data_errors must come with standard_errors or covariance, without which nothing is tested, got "
+                f"{known.tolist()} alone."
+            )
         if joint is not None:
             larger = np.zeros((len(joint) + columns,) * 2)
             larger[:columns, :columns] = np.diag(known**2)
@@ -100,7 +112,7 @@ def from_arrays(
         errors,
         joint,
         _column_degrees(kind, degrees, columns, names),
-        names or tuple(f"column {j + 1}" for j in range(columns)),
+        labels,
         exact_rows=data is not None and data_errors is None,
     ).replace(units=units)
     if error_freedom is None or errors is None:
@@ -201,8 +213,12 @@ def _assembled(
     elif joint is not None:
         inside = np.flatnonzero(used.reshape(-1))
         covariance = joint[np.ix_(inside, inside)]
-        if least_eigenvalue(covariance) <= 0.0:
-            raise InputError("covariance must be positive definite where it is used, got one that is not.")
+        least = least_eigenvalue(covariance)
+        if least <= 0.0:
+            raise InputError(
+                "covariance must be positive definite where it is used, got correlations whose least eigenvalue is "
+                f"{least:.2g}."
+            )
     else:
         covariance = np.ones(int(used.sum()))
     return Observations(
@@ -318,12 +334,13 @@ def _without_none(value: object) -> object:
     return math.nan if value is None else value
 
 
-def _errors(value: ArrayLike, values: FloatArray) -> FloatArray:
+def _errors(value: ArrayLike, values: FloatArray, rounds: FloatArray, names: tuple[str, ...]) -> FloatArray:
     sigma = np.nan_to_num(with_gaps(value, "standard_errors"))
-    if sigma.shape != values.shape or sigma.min() < 0.0:
+    if sigma.shape != values.shape:
         raise InputError(
             f"standard_errors must be >= 0 and shaped like curve, {values.shape}, got {sigma.shape}."
         )
+    _require_positive(sigma, "standard_errors must be >= 0", rounds, names)
     if not sigma.any():
         raise InputError(
             "standard_errors must be > 0 for values that are used, got zeros only; runs that are copies of one another "
@@ -332,14 +349,31 @@ def _errors(value: ArrayLike, values: FloatArray) -> FloatArray:
     return sigma
 
 
-def _covariance(value: ArrayLike, values: FloatArray) -> FloatArray:
+def _covariance(
+    value: ArrayLike, values: FloatArray, rounds: FloatArray, names: tuple[str, ...]
+) -> FloatArray:
     matrix = checks.real_array(value, "covariance")
-    if matrix.shape != (values.size, values.size) or not np.allclose(matrix, matrix.T):
+    if matrix.shape != (values.size, values.size):
         raise InputError(
             f"covariance must be symmetric of shape {(values.size, values.size)}, in the order of curve.ravel(), got "
             f"{matrix.shape}."
         )
+    for i, j in np.argwhere(~np.isclose(matrix, matrix.T)):
+        raise InputError(
+            f"covariance must be symmetric, got {float(matrix[i, j])!r} at {(int(i), int(j))} and "
+            f"{float(matrix[j, i])!r} at {(int(j), int(i))}."
+        )
+    own = np.diagonal(matrix).reshape(values.shape)
+    _require_positive(own, "covariance must be positive semidefinite, with variances >= 0", rounds, names)
+    if not np.any(own > 0.0):
+        raise InputError("covariance must hold variances > 0 of values that are used, got zeros only.")
     return matrix
+
+
+def _require_positive(sizes: FloatArray, rule: str, rounds: FloatArray, names: tuple[str, ...]) -> None:
+    """Refuse errors or variances (r, m) below 0 by a rule, and say where the first one is."""
+    for i, j in np.argwhere(sizes < 0.0):
+        raise InputError(f"{rule}, got {float(sizes[i, j])!r} in round {rounds[i]:g} of {names[j]}.")
 
 
 def _row(value: ArrayLike, columns: int, name: str) -> FloatArray:
@@ -352,6 +386,11 @@ def _row(value: ArrayLike, columns: int, name: str) -> FloatArray:
 def _column_degrees(
     kind: str, degrees: ArrayLike | None, columns: int, names: tuple[str, ...] | None
 ) -> IntArray:
+    if kind != "factors" and degrees is not None:
+        raise InputError(
+            f"degrees must be left out for {kind.replace('_', ' ')}, which have none, got "
+            f"{np.atleast_1d(checks.degrees(degrees, 'degrees')).tolist()}."
+        )
     if kind == "distances":
         return np.array([SQUARED if is_squared(name) else DISTANCE for name in names or ("",) * columns])
     if kind == "squared_distances":

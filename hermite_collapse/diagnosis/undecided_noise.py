@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.numbers import p_equals
 from ..core.significance import chi_square_p_value
-from .conclusion import Judged, all_judged, concluded, judged, told
+from .conclusion import Judged, all_judged, concluded, judged, limited, told
 from .few_runs import MOST_RUNS, with_runs
 from .fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW, MechanismFit, fit
 from .innovations import are_followed
@@ -29,7 +29,6 @@ from .noise_likelihood import (
 )
 from .observations import Observations
 from .passed_noise import may_pass_noise, not_followed, words, words_of
-from .profiles import with_limits
 from .result import Diagnosis
 from .round_models import CONTAINED_IN, AffineModel, RoundModel
 from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
@@ -74,7 +73,9 @@ def concluded_with_noise(
     if general is not None and general.is_rejected and any(one.is_accepted for one in changing):
         return diagnosis
     tried = likelihoods(observations)
-    left = possible(tried) or likely(tried)  # whatever they are, residuals are least unlike those of these
+    left = possible(tried)
+    if not left and all(one.noise.name != INDEPENDENT for one in likely(tried, _REACH)):
+        left = likely(tried)  # residuals of independent errors are even less what they should be
     of_runs = OWN_SAMPLES not in kinds_of_noise(observations)
     if of_runs:  # whose part that is passed on may be small
         left.sort(key=lambda one: one.noise.name == INDEPENDENT)
@@ -176,7 +177,7 @@ def _with_largest_errors(
         if not before.is_accepted:
             continue
         for one in others:
-            other = with_limits(fit(model, one, fresh_fraction=fresh), model, one, fresh)
+            other = limited(fit(model, one, fresh_fraction=fresh), model, one, fresh)
             wide[model.name] = wide[model.name].with_errors_beside(other)
             ratio = _growth(before, other)
             widest, largest = (one, ratio) if ratio > largest else (widest, largest)

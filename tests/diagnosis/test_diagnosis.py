@@ -342,7 +342,7 @@ def test_gaussian_refits_are_refits_and_their_plateau_lies_above_no_real_digit()
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"curve": np.ones((1, 1))}, "curve must hold at least 3 usable values"),
+        ({"curve": np.ones((2, 1))}, "curve must hold at least 3 usable values"),
         (
             {"curve": np.ones((5, 2)), "degrees": [1]},
             "degrees must have one entry >= 1 a column of curve (2)",
