@@ -205,10 +205,11 @@ def test_a_fresh_fraction_that_rests_on_one_time_says_so():
     result = hc.diagnose(curve, kind="variances", standard_errors=errors)
     value = result.fresh_fraction
     growing, shrinking = map(
-        float, re.search(r"it would be ([\d.]+) .*? and ([\d.]+) ", result.text).groups()
+        float, re.search(r"it would be ([\d.]+) .*? rounds, ([\d.]+) ", result.text).groups()
     )
     assert result.verdict == "identified" and FRESH - value.value > 2.0 * value.error
     assert growing == pytest.approx(FRESH, abs=0.02) and shrinking < value.value
+    assert "and undetermined with ones that may grow or shrink steadily" in result.text
     known = hc.diagnose(curve, kind="variances", standard_errors=errors, truncation_time=0.1)
     assert "rests on one truncation time" not in known.text
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis import diagnosis, training_sizes
+from hermite_collapse.diagnosis import answers, training_sizes
 from hermite_collapse.diagnosis.fitting import PROFILE_RISE, fit
 from hermite_collapse.diagnosis.reweighting import followed
 
@@ -85,7 +85,7 @@ def compared(monkeypatch, measured, tried, held):
 
     with monkeypatch.context() as patch:
         patch.setattr(training_sizes, "minimum", counted)
-        patch.setattr(diagnosis, "mildest_size", both)
+        patch.setattr(answers, "mildest_size", both)
         hc.diagnose(measured, sampler=TRIED[tried], fresh_fraction=held)
     return results, len(calls)
 
