@@ -147,14 +147,20 @@ def parameters(one: MechanismFit) -> str:
         elif value is None:
             unknown.append(_NAMES[name])
         elif name == "samples" and value.error > _UNEVEN * value.value:
-            loss, error = one.fitted[name]  # 1 / n, whose errors are even
-            ends = (significant(1.0 / (loss + way * _TWO_SIDED * error)) for way in (1.0, -1.0))
-            named.append(f"{_NAMES[name]} between {' and '.join(ends)}")
+            named.append(f"{_NAMES[name]} {_interval_of_samples(value)}")
         elif value.error != 0.0:
             named.append(f"{_NAMES[name]} {_number(value)}")
     if unknown:
         named.append(f"{' and '.join(unknown) if len(unknown) < 3 else 'all parameters'} undetermined")
     return listing(named) if named else "no fitted parameter"
+
+
+def _interval_of_samples(samples: Estimate) -> str:
+    """Return the interval of n that errors of 1 / n, which are even, leave at 95 %."""
+    loss, reach = 1.0 / samples.value, _TWO_SIDED * samples.error / samples.value**2
+    if reach >= loss:
+        return f"at least {significant(1.0 / (loss + reach))}"
+    return f"between {significant(1.0 / (loss + reach))} and {significant(1.0 / (loss - reach))}"
 
 
 def level(value: float, error: float) -> str:
