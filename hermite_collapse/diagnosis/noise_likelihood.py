@@ -92,7 +92,7 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
     for name in kinds_of_noise(observations) if names is None else names:
         best: Likelihood | None = None
         for ratio in _RATIOS[name] if name in _RATIOS else _ratios_of_sets(observations):
-            noise = RoundNoise(name, observations.covariance, ratio)
+            noise = RoundNoise(name, observations.covariance, ratio, freedom=observations.error_freedom)
             one = _likelihood(noise, observations)
             tried.append(one)
             best = one if best is None or one.misfit < best.misfit else best
@@ -225,7 +225,12 @@ def of_noise(
     if samples is not None and name == TRAINING_SETS:
         one = _likelihood(RoundNoise(name, observations.covariance, 1.0, samples), observations)
         return with_followed_noise(one, observations, fresh)
-    likeliest = min(likelihoods(observations, [name]), key=lambda one: one.misfit)
+    tried = likelihoods(observations, [name])
+    likeliest = min(tried, key=lambda one: one.misfit)
+    if name == BETWEEN_RUNS:  # which is said: curves that are smooth by chance do not take it back
+        near = [one for one in tried if one.misfit <= likeliest.misfit + PROFILE_RISE]
+        most = max(near, key=lambda one: one.noise.ratio)
+        return with_followed_noise(most, observations, fresh, is_size_known=most is not likeliest)
     return with_followed_noise(likeliest, observations, fresh)
 
 

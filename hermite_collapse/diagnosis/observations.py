@@ -119,7 +119,8 @@ class Observations(Value):
         """The curves with errors as they were stated, whose rounds pass nothing on."""
         if self.noise is None:
             return self
-        return self.not_given_the_last.replace(covariance=self.noise.stated, noise=None)
+        stated = self.not_given_the_last.replace(covariance=self.noise.stated, noise=None)
+        return stated if self.noise.freedom is None else stated.replace(error_freedom=self.noise.freedom)
 
     @property
     def not_given_the_last(self) -> Observations:

@@ -7,7 +7,8 @@ its chi-square says nothing.  Its own is that of its own fit at the likeliest sh
     -2 log likelihood = chi-square + log det C.
 
 A mechanism is rejected by both, or it is not rejected.  So it is with the noise that rounds of a table pass on, which
-those of refits do even where errors of rounds are taken as independent.
+those of refits do even where errors of rounds are taken as independent; there what is not rejected has errors that hold
+by both.
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ def fit_of_own_rounds(
     """
     if isinstance(model, RefitModel) and observations.noise is None and are_followed(observations):
         return _given_the_last(one, model, observations, fresh_fraction)
-    if not one.is_rejected or isinstance(model, SamplerModel):
+    if isinstance(model, SamplerModel):
+        return one, observations
+    if one.is_accepted and observations.noise is not None and observations.innovations is None:
+        other = fit(model, noise_of_rounds(one, observations), fresh_fraction=fresh_fraction)
+        return (one.with_errors_beside(other) if other.is_accepted else one), observations
+    if not one.is_rejected:
         return one, observations
     if observations.noise is not None:
         for _ in range(_PASSES):

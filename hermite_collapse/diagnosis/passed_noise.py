@@ -219,9 +219,29 @@ def with_noise(
     return observations.replace(
         covariance=covariance,
         noise=noise,
+        error_freedom=_shared_freedom(noise, covariance, observations),
         innovations=innovations if follows else None,
         gains=gains if follows and np.any(gains < 1.0) else None,
     )
+
+
+def _shared_freedom(
+    noise: RoundNoise, covariance: FloatArray, observations: Observations
+) -> FloatArray | None:
+    r"""Return degrees of freedom of estimates that rounds share, where what runs pass on makes rounds alike.
+
+    The mean of n squared scatters of nu degrees of freedom each, of deviations with correlations r, varies as one of
+
+        nu n^2 / sum r_ij^2.
+    """
+    stated = observations.error_freedom if noise.freedom is None else noise.freedom
+    groups = observations.error_groups
+    if noise.name != BETWEEN_RUNS or stated is None or groups is None:
+        return observations.error_freedom
+    scale = np.sqrt(np.diagonal(covariance))
+    squares = (covariance / np.outer(scale, scale)) ** 2
+    alike = (squares * (groups[:, None] == groups)).sum(axis=1)
+    return stated * np.bincount(groups)[groups] / np.bincount(groups, weights=alike)[groups]
 
 
 def noise_of_rounds(one: MechanismFit, observations: Observations) -> Observations:
