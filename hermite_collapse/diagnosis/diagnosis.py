@@ -142,6 +142,7 @@ def diagnose(
 
     Examples
     --------
+    >>> import numpy as np
     >>> import hermite_collapse as hc
     >>> curve = hc.mode_factors([1, 2], fresh_fraction=0.3, truncation_time=0.1, rounds=8)
     >>> diagnosis = diagnose(curve, standard_errors=np.full(curve.shape, 0.002))

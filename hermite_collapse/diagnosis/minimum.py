@@ -239,7 +239,8 @@ def minimum(
     freedom, groups = observations.error_freedom, observations.error_groups
     if freedom is not None and groups is not None:
         chi_square = chi_square_of_estimates(residuals, problem.jacobian(x), freedom, groups)
-        covariance = covariance * spread_of_estimates(freedom)
+        spread = observations.spread
+        covariance = covariance * (spread_of_estimates(freedom) if spread is None else spread)
     return Minimum(problem, x, covariance, rank, chi_square)
 
 

@@ -92,7 +92,7 @@ def likelihoods(observations: Observations, names: Sequence[str] | None = None) 
     for name in kinds_of_noise(observations) if names is None else names:
         best: Likelihood | None = None
         for ratio in _RATIOS[name] if name in _RATIOS else _ratios_of_sets(observations):
-            noise = RoundNoise(name, observations.covariance, ratio, freedom=observations.error_freedom)
+            noise = RoundNoise(name, observations.covariance, ratio)
             one = _likelihood(noise, observations)
             tried.append(one)
             best = one if best is None or one.misfit < best.misfit else best

@@ -75,6 +75,9 @@ class Observations(Value):
         Of how many runs each curve is the mean, infinite where its errors are exact; None where nobody says.
     are_rounded : bool
         Whether errors are known so far only because they have few digits.
+    spread : float or None
+        Factor of squared errors of parameters where errors are estimates that rounds share; of their degrees of freedom
+        if None.
     regime : str
         What becomes of earlier generations, as in `accumulated`.
     noise : RoundNoise or None
@@ -108,6 +111,7 @@ class Observations(Value):
     scatter: RunScatter | None = None
     innovations: FloatArray | None = None
     gains: FloatArray | None = None
+    spread: float | None = None
 
     @property
     def kind_of_noise(self) -> str:
@@ -119,8 +123,7 @@ class Observations(Value):
         """The curves with errors as they were stated, whose rounds pass nothing on."""
         if self.noise is None:
             return self
-        stated = self.not_given_the_last.replace(covariance=self.noise.stated, noise=None)
-        return stated if self.noise.freedom is None else stated.replace(error_freedom=self.noise.freedom)
+        return self.not_given_the_last.replace(covariance=self.noise.stated, noise=None, spread=None)
 
     @property
     def not_given_the_last(self) -> Observations:

@@ -47,7 +47,7 @@ def fit_of_own_rounds(
         return one, observations
     if one.is_accepted and observations.noise is not None and observations.innovations is None:
         other = fit(model, noise_of_rounds(one, observations), fresh_fraction=fresh_fraction)
-        return (one.with_errors_beside(other) if other.is_accepted else one), observations
+        return one.with_errors_beside(other), observations
     if not one.is_rejected:
         return one, observations
     if observations.noise is not None:

@@ -32,8 +32,6 @@ class RoundNoise(Value):
         T of variances of training sets where it is known; q is 1 then, of 2 v^2 / T.
     unscattered : float
         Variance that a round adds after training, which no training set scatters.
-    freedom : array, shape (N,), or None
-        Degrees of freedom behind the stated errors; None where errors are known, or as the curves say.
     """
 
     name: str
@@ -41,7 +39,6 @@ class RoundNoise(Value):
     ratio: float = 0.0
     samples: int | None = None
     unscattered: float = 0.0
-    freedom: FloatArray | None = None
 
     def follows_states(self, regime: str) -> bool:
         """Whether noise is in proportion to what values say of the rounds of variances (`filters`)."""
@@ -49,5 +46,4 @@ class RoundNoise(Value):
 
     def only(self, inside: BoolArray) -> RoundNoise:
         """Return that of some entries, by a mask (N,)."""
-        freedom = None if self.freedom is None else self.freedom[inside]
-        return self.replace(stated=self.stated[inside], freedom=freedom)
+        return self.replace(stated=self.stated[inside])
