@@ -104,7 +104,6 @@ def given_the_last(
         covariance=covariance,
         innovations=innovations,
         error_freedom=estimated,
-        spread=None,
         error_groups=None if groups is None else groups.reshape(-1).astype(np.int64),
     )
 

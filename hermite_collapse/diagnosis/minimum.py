@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.significance import SMALLEST_EIGENVALUE, chi_square_p_value
 from ..core.types import FloatArray
-from .estimated_errors import chi_square_of_estimates, spread_of_estimates
+from .estimated_errors import chi_square_of_estimates
 from .innovations import against_the_last
 from .observations import Observations
 from .residuals import normal_scores
@@ -239,8 +239,7 @@ def minimum(
     freedom, groups = observations.error_freedom, observations.error_groups
     if freedom is not None and groups is not None:
         chi_square = chi_square_of_estimates(residuals, problem.jacobian(x), freedom, groups)
-        spread = observations.spread
-        covariance = covariance * (spread_of_estimates(freedom) if spread is None else spread)
+        covariance = covariance * observations.spread
     return Minimum(problem, x, covariance, rank, chi_square)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray, IntArray
 from ..core.value import Value
+from .estimated_errors import spread_of_estimates
 from .measuring.measured import Measured
 from .measuring.moments import Moments
 from .roots import scales_and_factors
@@ -75,9 +76,6 @@ class Observations(Value):
         Of how many runs each curve is the mean, infinite where its errors are exact; None where nobody says.
     are_rounded : bool
         Whether errors are known so far only because they have few digits.
-    spread : float or None
-        Factor of squared errors of parameters where errors are estimates that rounds share; of their degrees of freedom
-        if None.
     regime : str
         What becomes of earlier generations, as in `accumulated`.
     noise : RoundNoise or None
@@ -111,7 +109,6 @@ class Observations(Value):
     scatter: RunScatter | None = None
     innovations: FloatArray | None = None
     gains: FloatArray | None = None
-    spread: float | None = None
 
     @property
     def kind_of_noise(self) -> str:
@@ -123,7 +120,7 @@ class Observations(Value):
         """The curves with errors as they were stated, whose rounds pass nothing on."""
         if self.noise is None:
             return self
-        return self.not_given_the_last.replace(covariance=self.noise.stated, noise=None, spread=None)
+        return self.not_given_the_last.replace(covariance=self.noise.stated, noise=None)
 
     @property
     def not_given_the_last(self) -> Observations:
@@ -137,6 +134,30 @@ class Observations(Value):
             gains=None,
             error_freedom=self.scatter.freedom,
             error_groups=self.scatter.groups,
+        )
+
+    @cached_property
+    def spread(self) -> float:
+        r"""Factor of squared errors of parameters where errors are estimates, which rounds share.
+
+        Where runs pass their noise on, rounds are alike: the mean of n squared scatters of nu degrees of freedom each,
+        of deviations with correlations r, varies as one of
+
+            nu n^2 / sum r_ij^2.
+        """
+        freedom, groups = self.error_freedom, self.error_groups
+        if freedom is None:
+            return 1.0
+        are_alike = (
+            self.kind_of_noise == BETWEEN_RUNS and self.innovations is None and self.covariance.ndim > 1
+        )
+        if groups is None or not are_alike:
+            return spread_of_estimates(freedom)
+        scale = np.sqrt(self.variances)
+        squares = (self.covariance / np.outer(scale, scale)) ** 2
+        alike = (squares * (groups[:, None] == groups)).sum(axis=1)
+        return spread_of_estimates(
+            freedom * np.bincount(groups)[groups] / np.bincount(groups, weights=alike)[groups]
         )
 
     @property

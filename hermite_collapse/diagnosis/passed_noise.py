@@ -29,7 +29,6 @@ from ..core.errors import InputError
 from ..core.numbers import rough_count, significant
 from ..core.types import FloatArray, IntArray
 from .accumulated import REPLACE, passed_on
-from .estimated_errors import spread_of_estimates
 from .filters import Factored, Filter, Sets, of_runs
 from .fitting import MechanismFit
 from .innovations import are_followed, given_the_last, of_single_curve
@@ -220,27 +219,9 @@ def with_noise(
     return observations.replace(
         covariance=covariance,
         noise=noise,
-        spread=_spread(noise, covariance, observations),
         innovations=innovations if follows else None,
         gains=gains if follows and np.any(gains < 1.0) else None,
     )
-
-
-def _spread(noise: RoundNoise, covariance: FloatArray, observations: Observations) -> float | None:
-    r"""Return by how much estimates of errors that rounds share spread parameters, where rounds are alike.
-
-    The mean of n squared scatters of nu degrees of freedom each, of deviations with correlations r, varies as one of
-
-        nu n^2 / sum r_ij^2.
-    """
-    freedom, groups = observations.error_freedom, observations.error_groups
-    if noise.name != BETWEEN_RUNS or freedom is None or groups is None:
-        return None
-    scale = np.sqrt(np.diagonal(covariance))
-    squares = (covariance / np.outer(scale, scale)) ** 2
-    alike = (squares * (groups[:, None] == groups)).sum(axis=1)
-    shared = np.bincount(groups) / np.bincount(groups, weights=alike)
-    return spread_of_estimates(freedom * shared[groups])
 
 
 def noise_of_rounds(one: MechanismFit, observations: Observations) -> Observations:

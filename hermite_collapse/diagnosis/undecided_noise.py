@@ -73,16 +73,16 @@ def concluded_with_noise(
     if general is not None and general.is_rejected and any(one.is_accepted for one in changing):
         return diagnosis
     tried = likelihoods(observations)
-    left = possible(tried)
+    left, nearest = possible(tried), likely(tried)
     if not left and all(one.noise.name != INDEPENDENT for one in likely(tried, _REACH)):
-        left = likely(tried)  # residuals of independent errors are even less what they should be
+        left = nearest  # residuals of independent errors are even less what they should be
     of_runs = OWN_SAMPLES not in kinds_of_noise(observations)
     if of_runs:  # whose part that is passed on may be small
-        left.sort(key=lambda one: one.noise.name == INDEPENDENT)
+        left = sorted(left, key=lambda one: one.noise.name == INDEPENDENT)
     others = [with_followed_noise(one, observations, fresh) for one in left]
     others += _of_many_runs(left, observations, fresh)
     smallest = _of_smallest_sets(left[:1], observations, fresh)  # where their noise is what is likeliest
-    beside = [with_followed_noise(one, observations, fresh) for one in likely(tried) if one not in left]
+    beside = [with_followed_noise(one, observations, fresh) for one in nearest if one not in left]
     distant = [one for one in possible(tried, _REACH) if one not in left]
 
     def by(base: Judged, said: str = "", rescuing: Sequence[Observations] = others) -> Diagnosis:
