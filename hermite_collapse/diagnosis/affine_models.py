@@ -31,18 +31,18 @@ class AffineMechanism(RoundModel):
         self, alpha: FloatArray, own: FloatArray, starts: FloatArray, observations: Observations
     ) -> FloatArray:
         slope, offset = self.law(own, observations)
-        if observations.regime != REPLACE:
-            kappa = slope if observations.regime == ACCUMULATE else (1.0 - alpha) * slope
+        rounds, regime = observations.rounds, observations.regime
+        if regime == REPLACE:
+            power, sums = geometric((1.0 - alpha) * slope, rounds)
+            curves = power * starts[:, None, :] + (alpha * slope * starts + offset)[:, None, :] * sums
+        else:
+            kappa = slope if regime == ACCUMULATE else (1.0 - alpha) * slope
             step = ((slope - 1.0) * starts + offset)[:, None, :]
-            return starts[:, None, :] + step * accumulated_sums(
-                kappa, observations.rounds, observations.regime
-            )
-        power, sums = geometric((1.0 - alpha) * slope, observations.rounds)
-        curves = power * starts[:, None, :] + (alpha * slope * starts + offset)[:, None, :] * sums
+            curves = starts[:, None, :] + step * accumulated_sums(kappa, rounds, regime)
         for j, weights in self.couplings(own, starts, observations).items():
             degree = int(observations.degrees[j])
             root = slope[:, j] ** (1.0 / degree)
-            basis = basis_curves(degree, root, np.broadcast_to(alpha[:, 0], root.shape), observations.rounds)
+            basis = basis_curves(degree, root, np.broadcast_to(alpha[:, 0], root.shape), rounds, regime)
             curves[:, :, j] = np.einsum("srk,sk->sr", basis, weights)
         return curves
 
@@ -64,14 +64,14 @@ class AffineMechanism(RoundModel):
             plateau = np.where(kappa < 1.0, drive / (1.0 - kappa), np.inf)
         still = (kappa >= 1.0) & (np.abs(drive - (1.0 - kappa) * starts) <= 1e-12 * np.abs(starts))
         plateau = np.where(still, starts, plateau)
-        if observations.regime != REPLACE:
-            return LongRun(plateau, np.full_like(kappa, np.nan))  # deviations fall by powers of the round
         for j, weights in self.couplings(own, starts, observations).items():
             degree = int(observations.degrees[j])
             root = slope[:, j] ** (1.0 / degree)
-            limits = basis_limits(degree, root, np.broadcast_to(alpha[:, 0], root.shape))
+            limits = basis_limits(degree, root, np.broadcast_to(alpha[:, 0], root.shape), observations.regime)
             fed = np.multiply(limits, weights, out=np.zeros_like(limits), where=weights != 0.0)
             plateau[:, j] = fed.sum(axis=1)
+        if observations.regime != REPLACE:
+            kappa = np.full_like(kappa, np.nan)  # deviations fall by powers of the round
         return LongRun(plateau, kappa)
 
 
@@ -93,11 +93,6 @@ def _offset_parameters(observations: Observations, name: str, *, means: bool) ->
             for j in _twice_coupled(observations)
         )
     )
-
-
-def _are_fed(observations: Observations) -> bool:
-    """Return whether lower degrees feed some column, in a regime in which these curves are not known."""
-    return observations.regime != REPLACE and bool(np.any(observations.degrees > 2))
 
 
 def _twice_coupled(observations: Observations) -> list[int]:
@@ -181,9 +176,6 @@ class BlurModel(AffineMechanism):
     name: ClassVar[str] = "blur"
     title: ClassVar[str] = "blur"
 
-    def speaks_of(self, observations: Observations) -> bool:
-        return super().speaks_of(observations) and not _are_fed(observations)
-
     def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
         return _offset_parameters(observations, "bandwidth", means=False)
 
@@ -234,9 +226,6 @@ class ScoreErrorModel(AffineMechanism):
         "slope", -1.0, LARGEST_SLOPE, (*(-loss for loss in _LOSSES), -0.95, 0.0, 0.02, 0.1, 0.3, 1.0)
     )
     offset: ClassVar[str] = "energy"
-
-    def speaks_of(self, observations: Observations) -> bool:
-        return super().speaks_of(observations) and not _are_fed(observations)
 
     def parameters(self, observations: Observations) -> tuple[Parameter, ...]:
         return (self.gain, *_offset_parameters(observations, self.offset, means=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from ..storage.curves import Curve
@@ -10,7 +12,7 @@ from .arguments import is_of_unknown_kind, unknown_kind
 from .conclusion import concluded, judged
 from .few_runs import apparent_runs, on_apparent_runs, with_runs
 from .fitting import PROFILE_RISE
-from .histories import beside_held_fraction, on_histories, other_histories
+from .histories import beside_replacing, lead_near, on_histories, other_histories
 from .measuring.measured import Measured
 from .noise_likelihood import of_noise
 from .observations import Observations
@@ -19,10 +21,10 @@ from .passed_noise import require_noise
 from .printed_errors import on_printed_digits, with_printed_digits
 from .proportional_errors import with_errors_of_a_fit
 from .question import Question
-from .remarks import left_out_since, on_first_values, on_large_errors, remarks_on
+from .remarks import left_out_since, on_first_values, on_large_errors, on_unused, remarks_on
 from .result import Diagnosis
-from .round_models import AffineModel, RoundModel
-from .sentences import of_training_sets
+from .round_models import MECHANISMS, AffineModel, RoundModel
+from .sentences import of_training_sets, quality
 from .training_sizes import mildest_size, misfit
 from .trends import Trend, on_constant_time, trend_of
 from .undecided_noise import concluded_with_noise, rejected_by_any_noise
@@ -42,13 +44,13 @@ def answered(asked: Question) -> Diagnosis:
         asked, observations, diagnosis, is_rejected=diagnosis.verdict == REJECTED and trend is None
     )
     verdict = diagnosis.verdict
+    by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
     if trend is not None:
-        by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
         diagnosis = _of_a_trend(diagnosis, by_noise, trend)
     if not asked.is_regime_said and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
         diagnosis = _of_other_histories(diagnosis, verdict, models, fresh)
-    if noise is None:
-        diagnosis = rejected_by_any_noise(diagnosis, models, fresh)
+    if verdict == REJECTED and trend is None:
+        diagnosis = _beside_noise(diagnosis, by_noise)
     remarks += _on_fits(asked, diagnosis)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=runs)
 
@@ -86,16 +88,25 @@ def _on_curves(
         left_out = [left_out_since(reason, names) for reason, names in measured.uncertain.items()]
         names = diagnosis.observations.names
         return left_out + remarks_on(measured.tried, names, asked.fresh, all_rejected=is_rejected)
-    if isinstance(curve, Curve) and is_of_unknown_kind(curve, asked.kind):
-        return [unknown_kind(curve)]
-    return on_first_values(observations) + _on_an_outlier(asked, diagnosis) if is_rejected else []
+    if observations.are_shapeless:
+        unused = on_unused(curve, asked.fresh, observations.regime)
+        if isinstance(curve, Curve) and is_of_unknown_kind(curve, asked.kind):
+            return [unknown_kind(curve), *unused]
+        return unused
+    if is_rejected:
+        return on_first_values(observations) + _on_an_outlier(asked, diagnosis)
+    is_noise_open = asked.noise is None and diagnosis.verdict == UNDETERMINED
+    return _on_an_outlier(asked, diagnosis) if is_noise_open else []
 
 
 def _on_an_outlier(asked: Question, diagnosis: Diagnosis) -> list[str]:
-    """Return which value alone is to blame where everything is rejected."""
+    """Return which value alone is to blame where everything is rejected with independent errors."""
     general = next((model for model in asked.models if model.name == AffineModel.name), AffineModel())
     kind = asked.curve.kind if isinstance(asked.curve, Curve) and asked.kind is None else asked.kind
-    return on_an_outlier(diagnosis.observations, general, are_deviations=kind == "deviations")
+    observations = diagnosis.observations
+    if asked.noise is None:  # which one value makes as large as it is
+        observations = observations.with_independent_errors
+    return on_an_outlier(observations, general, are_deviations=kind == "deviations")
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:
@@ -125,6 +136,16 @@ def _of_a_trend(diagnosis: Diagnosis, by_noise: Diagnosis, trend: Trend) -> Diag
     return diagnosis.replace(fresh_fraction=None, truncation_time=None, text=f"{diagnosis.text} {trend.text}")
 
 
+def _beside_noise(diagnosis: Diagnosis, by_noise: Diagnosis) -> Diagnosis:
+    """Return what noise that rounds pass on leaves of a rejection, beside other histories where these leave any."""
+    if diagnosis.verdict == REJECTED:
+        return by_noise
+    if by_noise.verdict == REJECTED:
+        return diagnosis
+    besides = by_noise.text.removeprefix("Undetermined: ")
+    return diagnosis.replace(text=f"{diagnosis.text} {besides[:1].upper()}{besides[1:]}")
+
+
 def _of_other_histories(
     diagnosis: Diagnosis, verdict: str, models: list[RoundModel], fresh: float | None
 ) -> Diagnosis:
@@ -133,14 +154,24 @@ def _of_other_histories(
     The verdict is that of truncation at one time, where each generation replaced the last.
     """
     observations, leading = diagnosis.observations, diagnosis.leading
-    if verdict == UNDETERMINED or observations.measured is not None or observations.are_shapeless:
+    is_rejected = leading.is_rejected and (diagnosis.verdict == REJECTED or observations.are_shapeless)
+    if observations.measured is not None:
         return diagnosis
+    if verdict == UNDETERMINED and not is_rejected:
+        return diagnosis.replace(is_regime_open=fresh is None)
     histories = other_histories(leading, observations, models, fresh)
     if not histories:
         return diagnosis
-    if fresh is not None and diagnosis.verdict == RATE_AND_PLATEAU:
-        return diagnosis.replace(text=f"{diagnosis.text} {beside_held_fraction(histories)}")
+    others = {one.regime: {fit.name: fit for fit in one.fits} for one in histories}
+    is_near = observations.are_shapeless and lead_near(histories, leading)
+    if diagnosis.verdict == RATE_AND_PLATEAU and (fresh is not None or is_near):
+        besides = beside_replacing(histories, observations)
+        return diagnosis.replace(other_regimes=others, text=f"{diagnosis.text} {besides}")
     nothing = np.full_like(leading.plateau, np.nan)
+    by_replacing = quality(leading) if is_rejected else diagnosis.text
+    text = on_histories(
+        histories, by_replacing, is_rejected=is_rejected, are_shapeless=observations.are_shapeless
+    )
     return diagnosis.replace(
         verdict=UNDETERMINED,
         leading=leading.replace(
@@ -148,8 +179,12 @@ def _of_other_histories(
         ),
         fresh_fraction=None,
         truncation_time=None,
-        text=on_histories(histories, diagnosis.text, is_rejected=verdict == REJECTED),
+        text=text,
+        accepted=tuple(
+            name for name in MECHANISMS if name in {*diagnosis.accepted, *chain(*others.values())}
+        ),
         is_regime_open=True,
+        other_regimes=others,
     )
 
 

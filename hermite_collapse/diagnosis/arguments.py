@@ -71,11 +71,8 @@ def models_of(
     if not wanted:
         raise InputError('sampler must be given where mechanism is "sampler", got none.')
     if not wanted[0].speaks_of(observations):
-        if observations.are_shapeless:
-            what = "columns of unknown kind" if np.any(observations.degrees == UNKNOWN) else "distances"
-            raise InputError(f"mechanism must be 'affine' for {what}, which fix no more, got {asked!r}.")
         raise InputError(
-            f"mechanism must say something of factors, got {asked!r}, which speaks of variances."
+            f"mechanism must be 'affine' for {_shapeless(observations)}, which fix no more, got {asked!r}."
         )
     return wanted
 
@@ -132,6 +129,19 @@ def truncation_of(
     if isinstance(schedule, Constant):
         return TruncationModel(rate, None if fit_factor else schedule.time)
     return ScheduledTruncation(rate, schedule, fit_factor)
+
+
+def require_mechanisms(truncation_time: object, observations: Observations) -> None:
+    """Refuse a truncation time beside curves that fix a rate and a plateau alone."""
+    if truncation_time is not None and observations.are_shapeless:
+        raise InputError(
+            f"truncation_time must be left out for {_shapeless(observations)}, of which a rate and a plateau are "
+            f"fitted whatever it is, got {truncation_time!r}."
+        )
+
+
+def _shapeless(observations: Observations) -> str:
+    return "columns of unknown kind" if np.any(observations.degrees == UNKNOWN) else "distances"
 
 
 def none_of(given: Mapping[str, object], what: str) -> None:

@@ -23,7 +23,7 @@ from ..recursion import regimes
 from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
 from .answers import answered
-from .arguments import mechanism_of, models_of, rate_of, sampler_of, truncation_of
+from .arguments import mechanism_of, models_of, rate_of, require_mechanisms, sampler_of, truncation_of
 from .few_runs import number_of_runs, with_runs
 from .histories import require_regime
 from .known_training_sets import known_sets, require_one_run
@@ -174,6 +174,7 @@ def diagnose(
         stated = observations_of(curve, table)
     number = number_of_runs(runs, curve)
     observations = stated if number is None else with_runs(stated, number)
+    require_mechanisms(truncation_time, observations)
     if sets is not None:
         require_one_run(sets, observations)
     if regime is not None:

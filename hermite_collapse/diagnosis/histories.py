@@ -6,13 +6,15 @@ and no worse than what is concluded of a constant fresh fraction,
     p >= 0.05,     p of what the latter gains by its further parameters >= 0.01,
                    or chi-square at most 3.84 above its own where it has none,
 
-leaves the fresh fraction undetermined, and with it the plateau.
+leaves the fresh fraction undetermined, and with it the plateau.  On distances one rate and one plateau are fitted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from ..core.errors import InputError
 from ..core.numbers import p_equals
@@ -21,11 +23,14 @@ from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
 from .fitting import PROFILE_RISE, MechanismFit, fit
 from .noise_likelihood import renewed
 from .observations import Observations
-from .round_models import CONTAINED_IN, RoundModel
+from .round_models import CONTAINED_IN, AffineModel, RoundModel
 from .samplers.sampler_model import SamplerModel
-from .sentences import listing, parameters
+from .sentences import levels_of, listing, parameters
+from .verdict import DISTANCES_MIX
 
 _LARGEST_ROUND = 10_000
+_NEAR = 0.5
+"""Of what a distance changes: plateaus that are nearer are given beside each other."""
 _CLEAR = 0.01
 """p-value of a gain on chi-square by further parameters below which a history is worse."""
 _WORDS = {
@@ -88,7 +93,8 @@ def other_histories(
         tried = [
             fit(model, accumulated, fresh_fraction=0.0 if regime == ACCUMULATE else fresh)
             for model in models
-            if model.name != "affine" and not isinstance(model, SamplerModel) and model.speaks_of(accumulated)
+            if not isinstance(model, SamplerModel)
+            and (observations.are_shapeless or model.name != AffineModel.name)
         ]
         as_good = [one for one in tried if one.is_accepted and _is_as_good(one, leading)]
         if as_good:
@@ -104,32 +110,58 @@ def _is_as_good(one: MechanismFit, leading: MechanismFit) -> bool:
     return one.chi_square <= leading.chi_square + PROFILE_RISE
 
 
-def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool) -> str:
+def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool, are_shapeless: bool) -> str:
     """Return the diagnosis of curves that do not tell which data each round trained on.
 
     Parameters
     ----------
     histories : sequence of History
     text : str
-        The diagnosis with a constant fresh fraction.
+        The diagnosis with a constant fresh fraction, or the fit that is rejected then.
     is_rejected : bool
         Whether everything is rejected then.
+    are_shapeless : bool
+        Whether some curve fixes a rate and a plateau at most.
     """
-    what = "" if is_rejected else " as well"
+    decides = "the plateau" if are_shapeless else "fresh fraction, parameters and plateau"
+    first = (
+        "where each generation replaced the last, with a constant fresh fraction, nothing that was tried describes "
+        f"the curves ({text}). These do"
+        if is_rejected
+        else f"which data each round trained on is not said, and decides on {decides}. These describe the curves as "
+        "well"
+    )
+    last = f" Where each generation replaced the last, with a constant fresh fraction: {text}"
+    if is_rejected:
+        last = f" {DISTANCES_MIX[:1].upper()}{DISTANCES_MIX[1:]}." if are_shapeless else ""
     return (
-        "Undetermined: which data each round trained on is not said, and decides on fresh fraction, parameters and "
-        f"plateau. These describe the curves{what}: {_named(histories)}. Deviations then fall by powers of "
-        "the round, not by a factor. Say which it was (regime, --regime). Where each generation replaced the last, "
-        f"with a constant fresh fraction: {text}"
+        f"Undetermined: {first}: {_named(histories)}. Deviations then fall by powers of the round, not by a factor. "
+        f"Say which it was (regime, --regime).{last}"
     )
 
 
-def beside_held_fraction(histories: Sequence[History]) -> str:
-    """Return which mechanisms describe curves of a held fresh fraction where earlier generations were kept."""
-    return (
-        "This takes each generation to have replaced the last. These describe the curves otherwise, without such a "
-        f"plateau: {_named(histories)}. Say which it was (regime, --regime)."
+def lead_near(histories: Sequence[History], leading: MechanismFit) -> bool:
+    """Return whether distances lead to about the same plateaus in other regimes, within half of what they change."""
+    way = np.abs(leading.plateau - leading.predicted[0])
+    return all(
+        bool(np.all(np.abs(one.fits[0].plateau - leading.plateau) <= _NEAR * way)) for one in histories
     )
+
+
+def beside_replacing(histories: Sequence[History], observations: Observations) -> str:
+    """Return where curves lead that are taken for those of generations that replaced the last, if these were kept."""
+    begin, end = (
+        "This takes each generation to have replaced the last.",
+        "Say which it was (regime, --regime).",
+    )
+    if not observations.are_shapeless:
+        others = _named(histories)
+        return f"{begin} These describe the curves otherwise, without such a plateau: {others}. {end}"
+    others = "; ".join(
+        f"{_WORDS[regime]}, to {levels_of(law.plateau, observations.names)} ({p_equals(law.p_value)})"
+        for regime, (law,) in histories
+    )
+    return f"{begin} Otherwise the curves would lead elsewhere, as well described: {others}. {end}"
 
 
 def on_regime(regime: str) -> str:
@@ -145,7 +177,12 @@ def _named(histories: Sequence[History]) -> str:
 
 
 def _described(fits: Sequence[MechanismFit]) -> str:
-    """Return mechanisms with parameters, less those that contain another one."""
+    """Return mechanisms with parameters, less those that contain another one; one law of each curve has none."""
     names = {one.name for one in fits}
     least = [one for one in fits if not any(one.name in CONTAINED_IN[name] for name in names)]
-    return listing(f"{one.title} ({parameters(one)}, {p_equals(one.p_value)})" for one in least)
+    return listing(
+        f"one power of the round of each curve ({p_equals(one.p_value)})"
+        if one.name == AffineModel.name
+        else f"{one.title} ({parameters(one)}, {p_equals(one.p_value)})"
+        for one in least
+    )

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..core.numbers import significant
 from ..core.significance import chi_square_p_value
+from ..storage.curves import Curve
 from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
+from .accumulated import ACCUMULATE
 from .fitting import LEAST_FREEDOM, MechanismFit, fit
 from .innovations import are_followed
 from .measuring.measured import Measured
@@ -45,6 +47,19 @@ def on_first_values(observations: Observations) -> list[str]:
     ]
 
 
+def on_unused(curve: object, fresh: float | None, regime: str) -> list[str]:
+    """Return which numbers that were said of distances change nothing in one rate and one plateau."""
+    has_times = isinstance(curve, Curve) and curve.truncation_times is not None
+    remarks = []
+    if fresh is not None and fresh < 1.0 and regime != ACCUMULATE:  # which says that it is 0
+        remarks.append(
+            "The fresh fraction that was given decides on no rate or plateau of such curves: it is not used."
+        )
+    if has_times:
+        remarks.append("Truncation times decide on no rate or plateau of such curves: they are not used.")
+    return remarks
+
+
 def on_large_errors(
     fits: Mapping[str, MechanismFit], observations: Observations, samples: int | None = None
 ) -> list[str]:
@@ -68,7 +83,10 @@ def on_large_errors(
     if observations.measured is not None or observations.are_rounded:
         return []
     general = fits.get(AffineModel.name) or fit(AffineModel(), observations)
-    if not _is_too_close(general) or not _is_too_close(_passed_on(general, observations)):
+    ways = [general, _passed_on(general, observations)]
+    if samples is None:  # else errors are those of the training sets
+        ways.append(_by_stated_errors(general, observations))
+    if not all(_is_too_close(one) for one in ways):
         return []
     chi_square, freedom = general.chi_square, general.freedom
     if samples is not None:
@@ -81,12 +99,19 @@ def on_large_errors(
         f"Errors are about {significant(ratio, 2)} times what the values scatter (chi-square "
         f"{significant(chi_square, 3)} on {freedom} degrees of freedom), as standard deviations are in place of "
         "standard errors, or errors of one run beside means of several: where they are too large, names and limits are "
-        "more cautious than they need be, not wrong."
+        "more cautious than they need be."
     ]
 
 
 def _is_too_close(one: MechanismFit) -> bool:
     return one.freedom >= LEAST_FREEDOM and 1.0 - chi_square_p_value(one.chi_square, one.freedom) < _TOO_CLOSE
+
+
+def _by_stated_errors(one: MechanismFit, observations: Observations) -> MechanismFit:
+    """Return the fit by errors as they stand in the table, without noise beside them; else as it is."""
+    if observations.noise is None:
+        return one
+    return fit(AffineModel(), observations.with_independent_errors)
 
 
 def _passed_on(one: MechanismFit, observations: Observations) -> MechanismFit:

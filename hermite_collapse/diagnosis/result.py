@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Diagnosis(Displayed, Value):
     verdict : str
         "identified", "rate_and_plateau", "undetermined" or "rejected".
     accepted : tuple of str
-        Mechanisms that were tested and not rejected at five per cent.
+        Mechanisms that were tested and not rejected at five per cent; in any regime where that is open.
     fits_by_mechanism : dict of str to MechanismFit
         Every mechanism that was tried.
     leading : MechanismFit
@@ -41,6 +41,9 @@ class Diagnosis(Displayed, Value):
         The diagnosis in a few sentences.
     is_regime_open : bool
         Whether curves do not tell what became of earlier generations, and nobody says it.
+    other_regimes : dict of str to dict of str to MechanismFit
+        Mechanisms that describe the curves as well, or alone, in regimes in which generations are kept, where nobody
+        says the regime; those of `fits_by_mechanism` are of generations that replaced the last.
     apparent_runs : int or None
         Of how many runs errors were taken to be by their own scatter.
     """
@@ -54,11 +57,22 @@ class Diagnosis(Displayed, Value):
     observations: Observations
     text: str
     is_regime_open: bool = False
+    other_regimes: dict[str, dict[str, MechanismFit]] = field(default_factory=dict)
     apparent_runs: int | None = None
 
     def undetermined(self, text: str) -> Diagnosis:
         """Return a diagnosis that concludes nothing, and says so in a text."""
         return self.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+
+    @property
+    def every_fit(self) -> list[tuple[str, MechanismFit]]:
+        """Every mechanism that was tried, and those that describe the curves in other regimes, with what to call it."""
+        others = [
+            (f"{one.title}, regime {regime}", one)
+            for regime, fits in self.other_regimes.items()
+            for one in fits.values()
+        ]
+        return [(one.title, one) for one in self.fits_by_mechanism.values()] + others
 
     @property
     def fits(self) -> bool | None:

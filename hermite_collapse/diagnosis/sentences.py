@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
         return [_rejected(fits)]
     if decision.verdict == IDENTIFIED:
         return [
-            f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({_quality(leading)}).",
+            f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({quality(leading)}).",
             _levels(leading, observations),
             _others(leading, fits),
             _part_left_out(decision, observations),
@@ -72,7 +72,7 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
         order = ", to leading order and extrapolated by one rate" if observations.are_shapeless else ""
         return [
             f"Rate and plateau only{order}: {_why_only(fits)}.",
-            f"{_levels(leading, observations).removesuffix('.')} ({_quality(leading)}).",
+            f"{_levels(leading, observations).removesuffix('.')} ({quality(leading)}).",
             _not_rejected(fits),
             _part_left_out(decision, observations),
             _settling(decision, fits, observations),
@@ -172,6 +172,16 @@ def level(value: float, error: float) -> str:
     return with_error(Estimate(value, error, "standard_error"))
 
 
+def levels_of(plateaus: FloatArray, names: Sequence[str]) -> str:
+    """Return extrapolated plateaus without errors, each with the name of its curve where there are several."""
+    levels = [f"about {significant(one)}" if np.isfinite(one) else "no plateau" for one in plateaus.tolist()]
+    if len(levels) == 1:
+        return levels[0]
+    rest = ", ..." if len(levels) > _SHOWN else ""
+    shown = zip(levels[:_SHOWN], names[:_SHOWN], strict=True)
+    return listing(f"{level} ({name})" for level, name in shown) + rest
+
+
 def _with_parameters(one: MechanismFit) -> str:
     """Return fitted parameters after a colon, nothing where all were held."""
     is_held = all(value is not None and value.error == 0.0 for value in one.parameters.values())
@@ -208,12 +218,12 @@ def critical_slope(fits: dict[str, MechanismFit], verdict: str, leading: Mechani
 def _rejected(fits: dict[str, MechanismFit]) -> str:
     general = fits.get("affine")
     if general is None:
-        return f"Rejected: {listing(f'{one.title} ({_quality(one)})' for one in fits.values())}."
+        return f"Rejected: {listing(f'{one.title} ({quality(one)})' for one in fits.values())}."
     names = listing(one.title for one in fits.values() if one is not general)
     listed = f"{names}, and not even" if names else "not even"
     return (
         f"Rejected: {listed} {general.title} describe these values within their errors "
-        f"({_quality(general)}). Something else is at work, or the errors are larger than stated."
+        f"({quality(general)}). Something else is at work, or the errors are larger than stated."
         + (" With fresh data alone nothing may change after round 1." if _is_one_step(general) else "")
     )
 
@@ -287,8 +297,11 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
         accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
         if accepted:
             return f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}."
-        if leading.is_rejected:
-            return f"One rate and one plateau: {_quality(leading)}."
+        if observations.are_shapeless and (leading.is_rejected or observations.regime != REPLACE):
+            if observations.regime == REPLACE:
+                return f"Of each curve one rate and one plateau: {quality(leading)}."
+            far = f", which leads to {levels_of(leading.plateau, observations.names)}" * leading.is_accepted
+            return f"Of each curve one power of the round{far}: {quality(leading)}."
         return ruled_out(one for one in fits.values() if one.name != "affine")
     levels = _levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):
@@ -392,7 +405,8 @@ def _estimate(values: FloatArray, errors: FloatArray, index: int) -> Estimate:
     return Estimate(float(values[index]), float(errors[index]), "standard_error")
 
 
-def _quality(one: MechanismFit) -> str:
+def quality(one: MechanismFit) -> str:
+    """Return chi-square, degrees of freedom and p-value of a fit in words."""
     return f"chi-square {one.chi_square:.1f} on {one.freedom} degrees of freedom, {p_value(one)}"
 
 

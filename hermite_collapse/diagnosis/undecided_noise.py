@@ -271,7 +271,7 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
     left = [one for one in possible(likelihoods(observations), _REACH) if one.noise.name != INDEPENDENT]
     others = [with_followed_noise(one, observations, fresh) for one in left]
     others += _of_many_runs(left, observations, fresh)
-    others += _of_smallest_sets(left, observations, fresh) + _of_many_runs(left, observations, fresh)
+    others += _of_smallest_sets(left, observations, fresh)
     answers = [concluded(one, models, fresh) for one in others]
     other = max(answers, key=lambda one: len(one.accepted), default=diagnosis)
     if not other.accepted:

@@ -111,6 +111,8 @@ def _without_name(
         reason = "what is not rejected has as many parameters as the curves have values"
         return Decision(UNDETERMINED, general, reason)
     if observations.regime != REPLACE:
+        if observations.are_shapeless:
+            return Decision(UNDETERMINED, general, "no plateau is in sight where generations are kept")
         least = min(accepted, key=_criterion(observations))
         are_left = any(one.name != AffineModel.name for one in accepted)
         reason = (

@@ -19,12 +19,12 @@ from .tables import Row, Table
 def diagnosis_table(diagnosis: Diagnosis) -> Table:
     """Return every mechanism that was tried, with its fit and what it would mean."""
     rows = []
-    for one in diagnosis.fits_by_mechanism.values():
+    for title, one in diagnosis.every_fit:
         verdict = outcome(one, diagnosis.observations)
         kind = {"rejected": "reject", "not rejected": ""}.get(verdict, "untested")
         means = "" if one.is_rejected or one.name == "affine" else parameters(one)
         cells = (
-            one.title,
+            title,
             f"{significant(one.chi_square)} on {one.freedom}",
             p_value(one.p_value),
             verdict,

@@ -29,20 +29,25 @@ def moments_of_the_data():
     )
 
 
-def factors(degree, rho, s, rounds=ROUNDS):
+def factors(degree, rho, s, rounds=ROUNDS, regime="replace"):
     """f_n = E He_n(round i) / E He_n(data), by the binomial law of moments."""
     data = moments_of_the_data()
-    moments, curve = data, []
+    moments, curve, generations = data, [], []
     polynomial = herme2poly([0.0] * degree + [1.0])
     for _ in range(rounds + 1):
         curve.append(polynomial @ moments[: degree + 1] / (polynomial @ data[: degree + 1]))
-        mixed = ALPHA * data + (1 - ALPHA) * moments
+        mixed = {
+            "replace": ALPHA * data + (1 - ALPHA) * moments,
+            "accumulate": np.mean([data, *generations], axis=0),
+            "accumulate_with_fresh": ALPHA * data + (1 - ALPHA) * np.mean(generations or [data], axis=0),
+        }[regime]
         moments = np.array(
             [
                 sum(comb(k, i) * rho**i * mixed[i] * s ** (k - i) * NORMAL[k - i] for i in range(k + 1))
                 for k in range(7)
             ]
         )
+        generations.append(moments)
     return np.array(curve)
 
 
@@ -65,17 +70,31 @@ def test_factors_are_combinations_of_the_basis(degree, rho, s):
     np.testing.assert_allclose(far, [limit, limit], rtol=1e-9)
 
 
+@pytest.mark.parametrize("regime", ["replace", "accumulate", "accumulate_with_fresh"])
 @pytest.mark.parametrize("degree", [3, 4, 5])
-def test_weights_are_inner_products_of_the_data(degree):
+def test_weights_are_inner_products_of_the_data(degree, regime):
     """On a line phi_j = (d / 2)^j n! / (n - 2 j)! c*_{n - 2 j} / c*_n, as t^n stands for c_n t^n / n!."""
     rho, s = 0.9, 0.3
     data = moments_of_the_data()
     c = [herme2poly([0.0] * n + [1.0]) @ data[: n + 1] for n in range(6)]
     half = 0.5 * (rho**2 + s**2 - 1.0)
     weights = [half**j * perm(degree, 2 * j) * c[degree - 2 * j] / c[degree] for j in range(degree // 2 + 1)]
-    basis = basis_curves(degree, np.array([rho]), np.array([ALPHA]), np.arange(ROUNDS + 1.0))[0]
+    gain, fresh = np.array([rho]), np.array([ALPHA])
+    basis = basis_curves(degree, gain, fresh, np.arange(ROUNDS + 1.0), regime)[0]
     predicted = basis[:, : len(weights)] @ weights
-    np.testing.assert_allclose(predicted, factors(degree, rho, s), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(predicted, factors(degree, rho, s, regime=regime), rtol=1e-9, atol=1e-12)
+    rows = basis_curves(degree, gain, fresh, np.array([7.0, 0.0, 3.0]), regime)[0]
+    np.testing.assert_allclose(rows, basis[[7, 0, 3]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("regime", ["accumulate", "accumulate_with_fresh"])
+@pytest.mark.parametrize("degree", [3, 4, 5, 6])
+def test_limits_where_generations_are_kept(degree, regime):
+    gain, fresh = np.array([0.3]), np.array([ALPHA])
+    far = basis_curves(degree, gain, fresh, np.array([4000.0]), regime)[0, 0]
+    limit = basis_limits(degree, gain, fresh, regime)[0]
+    slowest = 4000.0 ** -(1.0 - 0.3 ** max(degree - 4, 1))  # deviations fall as i^(kappa - 1)
+    np.testing.assert_allclose(far, limit, atol=4.0 * slowest)
 
 
 def test_an_autoencoder_is_accepted_on_skewed_data():

@@ -15,6 +15,7 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
+    from ...diagnosis.fitting import MechanismFit
     from ...diagnosis.measuring.measured import Measured
     from ...diagnosis.result import Diagnosis
     from ...storage.curves import Curve
@@ -239,18 +240,18 @@ def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
         ["mechanism", "chi-square", "freedom", "p", "verdict"],
         [
             [
-                one.title,
+                title,
                 one.chi_square,
                 one.freedom,
                 None if np.isnan(one.p_value) else one.p_value,
                 outcome(one, diagnosis.observations),
             ]
-            for one in diagnosis.fits_by_mechanism.values()
+            for title, one in diagnosis.every_fit
         ],
     )
-    for one in diagnosis.fits_by_mechanism.values():
+    for title, one in diagnosis.every_fit:
         if not one.is_rejected and one.name != "affine":
-            output.text(f"If {one.title}: {parameters(one)}.")
+            output.text(f"If {title}: {parameters(one)}.")
 
 
 def _document(
@@ -272,14 +273,9 @@ def _document(
         **_runs(diagnosis, given),
         "noise": diagnosis.noise,
         "critical_share": None if slope is None else 1.0 - 1.0 / slope.value,
-        "mechanisms": {
-            name: {
-                "parameters": one.parameters,
-                "chi_square": one.chi_square if is_tested else None,
-                "freedom": one.freedom,
-                "p_value": one.p_value,
-            }
-            for name, one in diagnosis.fits_by_mechanism.items()
+        "mechanisms": _mechanisms(diagnosis.fits_by_mechanism, is_tested=is_tested),
+        "other_regimes": {
+            regime: _mechanisms(fits, is_tested=is_tested) for regime, fits in diagnosis.other_regimes.items()
         },
         "plateau": diagnosis.plateau,
         "plateau_error": diagnosis.plateau_error,
@@ -290,6 +286,18 @@ def _document(
         "fits": diagnosis.fits,
         "notes": notes,
         "text": diagnosis.text,
+    }
+
+
+def _mechanisms(fits: dict[str, MechanismFit], *, is_tested: bool) -> dict[str, dict[str, object]]:
+    return {
+        name: {
+            "parameters": one.parameters,
+            "chi_square": one.chi_square if is_tested else None,
+            "freedom": one.freedom,
+            "p_value": one.p_value,
+        }
+        for name, one in fits.items()
     }
 
 
