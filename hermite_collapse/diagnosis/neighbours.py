@@ -145,8 +145,8 @@ def separation(
     chi_square_of = _chi_squares(observations, held)
     least = chi_square_of(_GENERAL)
 
-    def chi_square(tie: Tie, ratio: float) -> float:
-        return chi_square_of(NeighbourModel(tie, ratio))
+    def chi_square(tie: Tie, ratio: float, *, is_near: bool = False) -> float:
+        return chi_square_of(NeighbourModel(tie, ratio), is_near)
 
     lines = [(tie, side * LARGEST_PART) for tie in ties for side in tie.sides]
     at_zero = {tie: chi_square(tie, 0.0) for tie in ties}
@@ -158,7 +158,7 @@ def separation(
 
     def bound(tie: Tie, part: float) -> float:
         def excess(size: float) -> float:
-            rise = chi_square(tie, float(np.copysign(size, part))) - least
+            rise = chi_square(tie, float(np.copysign(size, part)), is_near=True) - least
             return float(max(rise, 0.0) ** 0.5 - _RISE**0.5)  # the root of the rise is nearly straight
 
         return _crossing(excess, LARGEST_PART if is_told else 1.0)
@@ -172,13 +172,23 @@ def separation(
 
 
 @lru_cache(maxsize=4)
-def _chi_squares(observations: Observations, held: float | None) -> Callable[[ScoreErrorModel], float]:
-    """Return the least chi-square of a law with means that stay: a diagnosis asks for the same ones several times."""
+def _chi_squares(observations: Observations, held: float | None) -> Callable[..., float]:
+    """Return the least chi-square of a law with means that stay: a diagnosis asks for the same ones several times.
+
+    A neighbour between others of the same line is sought from the nearest of these on.
+    """
     means = {f"offset of {observations.names[j]}": 0.0 for j in np.flatnonzero(observations.degrees == 1)}
+    reached: dict[Tie, dict[float, FloatArray]] = {}
 
     @cache
-    def chi_square_of(law: ScoreErrorModel) -> float:
-        return minimum(law, observations, fresh_fraction=held, fixed=means).chi_square
+    def chi_square_of(law: ScoreErrorModel, is_near: bool = False) -> float:
+        if not isinstance(law, NeighbourModel):
+            return minimum(law, observations, fresh_fraction=held, fixed=means).chi_square
+        line = reached.setdefault(law.tie, {})
+        near = line[min(line, key=lambda ratio: abs(ratio - law.ratio))] if is_near else None
+        least = minimum(law, observations, fresh_fraction=held, fixed=means, near=near)
+        line[law.ratio] = least.x
+        return least.chi_square
 
     return chi_square_of
 
