@@ -148,6 +148,25 @@ def test_no_circle_of_subpackages():
     assert not circle_in(edges), " -> ".join(circle_in(edges))
 
 
+def test_rooms_of_the_diagnosis_use_those_below():
+    """Arguments and answers above, measured samples and their curves below."""
+    floors = ("measuring", "observed", "fits", "samplers", "noise", "")
+
+    def floor(module: str) -> int:
+        parts = module.split(".")[2:]
+        is_room = bool(parts) and parts[0] in floors
+        return floors.index(parts[0] if is_room else "")
+
+    inside = {name: path for name, path in KNOWN.items() if name.startswith("hermite_collapse.diagnosis.")}
+    above = {
+        (name, target)
+        for name, path in inside.items()
+        for target, _ in imports(name, path, types=True)
+        if target in inside and floor(target) > floor(name)
+    }
+    assert len({floor(name) for name in inside}) == len(floors) and not above
+
+
 def test_a_circle_would_be_seen():
     assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ("b", "c", "b")
     assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ()

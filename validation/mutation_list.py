@@ -395,7 +395,7 @@ OTHERS = (
         "tests/diagnosis/measuring/test_sampling_noise.py",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/observed",
         "observations",
         "0.5 * spread",
         "0.0 * spread",
@@ -452,7 +452,7 @@ OTHERS = (
         name="diagnosis.history, apart",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/noise",
         "refit_scatter",
         "if below >= _TOO_SMALL:\n        return one\n    return again",
         "if below >= 0.0:\n        return one\n    return again",
@@ -468,15 +468,15 @@ OTHERS = (
         "tests/storage/test_name_factors.py",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/fits",
         "couplings",
-        "old * low / 2.0, alpha * low / 2.0",
-        "old * low, alpha * low",
+        "top, middle, low / 2.0",
+        "top, middle, low",
         "degree n - 4 feeds degree n by half of the square",
         "tests/diagnosis/test_couplings.py",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/fits",
         "fitting",
         "errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))",
         "errors = np.maximum(np.diagonal(covariance), 0.0)",
@@ -484,7 +484,7 @@ OTHERS = (
         "tests/diagnosis/test_errors_exact.py",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/fits",
         "affine_models",
         "return np.ones_like(offsets), offsets",
         "return np.ones_like(offsets), 2.0 * offsets",
@@ -500,7 +500,7 @@ OTHERS = (
         "tests/diagnosis/test_diagnosis.py",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/fits",
         "neighbours",
         "LARGEST_PART = 0.5",
         "LARGEST_PART = 1.0",
@@ -508,7 +508,7 @@ OTHERS = (
         "tests/diagnosis/test_neighbours.py::test_a_law_at_half_of_it_is_named_in_one_case_of_twenty_at_most",
     ),
     _in(
-        "diagnosis",
+        "diagnosis/observed",
         "few_runs",
         "covariance[part], freedom[part] = variance / by_entry[part], known",
         "covariance[part], freedom[part] = errors[part], known",

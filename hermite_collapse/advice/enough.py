@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.numbers import grouped, percent, significant
 from ..core.types import FloatArray
+from ..core.words import capital
 from ..pipeline.denoiser import Sampler
 from ..pipeline.mechanism import Mechanism
 from ..pipeline.pipeline import Pipeline
@@ -148,7 +149,7 @@ def what_is_enough(requirements: Sequence[Requirement], now: Situation) -> str:
             least = ""
             if value is not None and now.pipeline.fresh_fraction >= value:
                 least = f", and would be down to a fresh fraction of {shown(value, up=True)}"
-            return f"{_upper(wanted)} are reached already{least}."
+            return f"{capital(wanted)} are reached already{least}."
         if value is None:
             fails.append(_failure(requirement, alone))
         elif not _is_met(requirement, now):
@@ -160,7 +161,7 @@ def what_is_enough(requirements: Sequence[Requirement], now: Situation) -> str:
     parts += [f"{' and '.join(suffice)} will do as it is"] if suffice else []
     if not takes:
         return f"For {wanted} {'; '.join(parts)}."
-    return f"{_upper(wanted)} {'; '.join(parts)}."
+    return f"{capital(wanted)} {'; '.join(parts)}."
 
 
 def shown(value: float, *, up: bool) -> str:
@@ -235,7 +236,3 @@ def _guidance(pipeline: Pipeline) -> Mechanism:
     guidance = pipeline.guidance
     assert guidance is not None
     return guidance
-
-
-def _upper(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]

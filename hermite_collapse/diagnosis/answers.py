@@ -6,26 +6,27 @@ from itertools import chain
 
 import numpy as np
 
+from ..core.words import capital, small
 from ..storage.curves import Curve
-from .affine_models import TruncationModel
 from .arguments import is_of_unknown_kind, unknown_kind
 from .conclusion import concluded, judged
-from .few_runs import apparent_runs, on_apparent_runs, with_runs
-from .fitting import PROFILE_RISE
+from .fits.affine_models import TruncationModel
+from .fits.fitting import PROFILE_RISE
+from .fits.proportional_errors import with_errors_of_a_fit
+from .fits.round_models import MECHANISMS, AffineModel, RoundModel
 from .histories import beside_replacing, lead_near, on_histories, other_histories
 from .measuring.measured import Measured
-from .noise_likelihood import of_noise
-from .observations import Observations
+from .noise.noise_likelihood import of_noise
+from .noise.passed_noise import require_noise
+from .noise.training_sizes import mildest_size, misfit
+from .observed.few_runs import apparent_runs, on_apparent_runs, with_runs
+from .observed.observations import Observations
+from .observed.printed_errors import on_printed_digits, with_printed_digits
 from .outliers import on_an_outlier
-from .passed_noise import require_noise
-from .printed_errors import on_printed_digits, with_printed_digits
-from .proportional_errors import with_errors_of_a_fit
 from .question import Question
 from .remarks import left_out_since, on_first_values, on_large_errors, on_unused, remarks_on
 from .result import Diagnosis
-from .round_models import MECHANISMS, AffineModel, RoundModel
 from .sentences import of_training_sets, quality
-from .training_sizes import mildest_size, misfit
 from .trends import Trend, on_constant_time, trend_of
 from .undecided_noise import concluded_with_noise, rejected_by_any_noise
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED
@@ -128,7 +129,7 @@ def _of_a_trend(diagnosis: Diagnosis, by_noise: Diagnosis, trend: Trend) -> Diag
 
     Nor is everything rejected where truncation with a trend describes the curves, or the noise that rounds pass on.
     """
-    text = f"{trend.text[0].lower()}{trend.text[1:]}"
+    text = small(trend.text)
     if diagnosis.verdict == REJECTED != by_noise.verdict:
         return by_noise.replace(text=f"{by_noise.text} With independent errors {text}")
     if diagnosis.verdict in (IDENTIFIED, REJECTED):
@@ -142,8 +143,8 @@ def _beside_noise(diagnosis: Diagnosis, by_noise: Diagnosis) -> Diagnosis:
         return by_noise
     if by_noise.verdict == REJECTED:
         return diagnosis
-    besides = by_noise.text.removeprefix("Undetermined: ")
-    return diagnosis.replace(text=f"{diagnosis.text} {besides[:1].upper()}{besides[1:]}")
+    besides = capital(by_noise.text.removeprefix("Undetermined: "))
+    return diagnosis.replace(text=f"{diagnosis.text} {besides}")
 
 
 def _of_other_histories(

@@ -11,12 +11,12 @@ from ..core.errors import InputError
 from ..pipeline.mechanism import Mechanism
 from ..recursion.schedules import Constant, Schedule, as_schedule
 from ..storage.curves import Curve
-from .affine_models import TruncationModel
 from .catalogue import models_to_try
-from .changing_truncation import ScheduledTruncation
-from .gathering import KINDS, UNKNOWN_KIND
-from .observations import UNKNOWN, Observations
-from .round_models import MECHANISMS, RoundModel
+from .fits.affine_models import TruncationModel
+from .fits.changing_truncation import ScheduledTruncation
+from .fits.round_models import MECHANISMS, RoundModel
+from .observed.gathering import KINDS, UNKNOWN_KIND
+from .observed.observations import UNKNOWN, Observations
 from .samplers.sampler_model import SamplerModel
 
 SLOWEST_RATE, FASTEST_RATE = 1e-4, 1e4

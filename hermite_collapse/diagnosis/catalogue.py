@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..pipeline.mechanism import Mechanism
 from ..pipeline.mechanisms import Autoencoder, Blur, Refit, ScoreError, Truncation
-from .affine_models import AutoencoderModel, BlurModel, RefitModel, ScoreErrorModel, TruncationModel
-from .round_models import AffineModel, OneStepModel, RoundModel
+from .fits.affine_models import AutoencoderModel, BlurModel, RefitModel, ScoreErrorModel, TruncationModel
+from .fits.round_models import AffineModel, OneStepModel, RoundModel
 from .samplers.sampler_model import SamplerModel
 
 

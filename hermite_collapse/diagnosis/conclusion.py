@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..core.estimates import Estimate
-from .fitting import LEAST_FREEDOM, MechanismFit, fit
-from .gathering import estimated_scatter, without_constant
+from .fits.fitting import LEAST_FREEDOM, MechanismFit, fit
+from .fits.round_models import AffineModel, RoundModel
 from .histories import on_regime
-from .observations import Observations
-from .own_rounds import fit_of_own_rounds
-from .profiles import with_limits
-from .refit_scatter import held_to_scatter
+from .noise.own_rounds import fit_of_own_rounds
+from .noise.profiles import with_limits
+from .noise.refit_scatter import held_to_scatter
+from .observed.gathering import estimated_scatter, without_constant
+from .observed.observations import Observations
 from .result import Diagnosis
-from .round_models import AffineModel, RoundModel
 from .sentences import describe
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, decide, rests_on_runs
 

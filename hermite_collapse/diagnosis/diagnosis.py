@@ -24,13 +24,13 @@ from ..recursion.schedules import Schedule
 from ..storage.curves import Curve
 from .answers import answered
 from .arguments import mechanism_of, models_of, rate_of, require_mechanisms, sampler_of, truncation_of
-from .few_runs import number_of_runs, with_runs
 from .histories import require_regime
 from .known_training_sets import known_sets, require_one_run
 from .measuring.measured import Measured
+from .observed.few_runs import number_of_runs, with_runs
+from .observed.round_noise import NOISE
 from .question import Question, measured_curves, observations_of
 from .result import Diagnosis
-from .round_noise import NOISE
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED
 
 VERDICTS = (IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED)

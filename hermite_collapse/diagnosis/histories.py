@@ -18,14 +18,16 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.numbers import p_equals
+from ..core.words import capital, listing
 from ..pipeline.mechanism import Mechanism
-from .accumulated import ACCUMULATE, REPLACE, WITH_FRESH
-from .fitting import PROFILE_RISE, MechanismFit, fit
-from .noise_likelihood import renewed
-from .observations import Observations
-from .round_models import CONTAINED_IN, AffineModel, RoundModel
+from ..recursion.accumulated import ACCUMULATE, REPLACE, WITH_FRESH
+from .fits.fitting import PROFILE_RISE, MechanismFit, fit
+from .fits.round_models import CONTAINED_IN, AffineModel, RoundModel
+from .levels import levels_of
+from .noise.noise_likelihood import renewed
+from .observed.observations import Observations
 from .samplers.sampler_model import SamplerModel
-from .sentences import levels_of, listing, parameters
+from .sentences import parameters
 from .verdict import DISTANCES_MIX
 
 _LARGEST_ROUND = 10_000
@@ -133,7 +135,7 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool, 
     )
     last = f" Where each generation replaced the last, with a constant fresh fraction: {text}"
     if is_rejected:
-        last = f" {DISTANCES_MIX[:1].upper()}{DISTANCES_MIX[1:]}." if are_shapeless else ""
+        last = f" {capital(DISTANCES_MIX)}." if are_shapeless else ""
     return (
         f"Undetermined: {first}: {_named(histories)}. Deviations then fall by powers of the round, not by a factor. "
         f"Say which it was (regime, --regime).{last}"

@@ -18,10 +18,10 @@ from ..core.errors import InputError
 from ..core.types import FloatArray
 from ..storage.curves import Curve
 from .arguments import kind_of
-from .gathering import KINDS, UNKNOWN_KIND, with_gaps
 from .measuring.measured import Measured
-from .observations import Observations
-from .round_noise import OWN_SAMPLES, TRAINING_SETS
+from .observed.gathering import KINDS, UNKNOWN_KIND, with_gaps
+from .observed.observations import Observations
+from .observed.round_noise import OWN_SAMPLES, TRAINING_SETS
 
 LEAST = 2
 _RELATIVE_SQUARES = {"variances": 2.0, "deviations": 0.5}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.numbers import percent
-from .fitting import MechanismFit
-from .neighbours import LARGEST_PART, Separation
-from .observations import Observations
+from .fits.fitting import MechanismFit
+from .fits.neighbours import LARGEST_PART, Separation
+from .observed.observations import Observations
 
 _NUMBERS = {
     "truncation": "the variance B that a round adds, which is 1 - A for truncation,",

@@ -24,10 +24,10 @@ from ..core.numbers import p_equals, with_error
 from ..core.significance import chi_square_p_value
 from ..core.types import FloatArray
 from ..recursion.regimes import NAMES
-from .fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW
-from .minimum import Minimum, minimum
-from .observations import Observations
-from .round_models import RoundModel
+from .fits.fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW
+from .fits.minimum import Minimum, minimum
+from .fits.round_models import RoundModel
+from .observed.observations import Observations
 
 _TRIED = 3
 _CLEAR = 1e-3

@@ -27,10 +27,10 @@ from ..core.value import Value
 from ..pipeline.mechanism import Mechanism, variances
 from ..pipeline.pipeline import Pipeline
 from .catalogue import model_of, models_to_try
-from .fitting import REJECTED_BELOW, MechanismFit, fit
-from .gathering import from_arrays
+from .fits.fitting import REJECTED_BELOW, MechanismFit, fit
 from .measuring.history import passed_on_covariance
-from .observations import Observations
+from .observed.gathering import from_arrays
+from .observed.observations import Observations
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,13 @@ from ..core import checks
 from ..pipeline.mechanism import Mechanism
 from ..storage.curves import Curve
 from .arguments import kind_of, none_of
-from .changing_truncation import scheduled_of
-from .gathering import KINDS, from_arrays
+from .fits.changing_truncation import scheduled_of
+from .fits.reweighting import followed
+from .fits.round_models import RoundModel
 from .known_training_sets import KnownSets
 from .measuring.measured import VARIANCE, Measured
-from .observations import Observations
-from .reweighting import followed
-from .round_models import RoundModel
+from .observed.gathering import KINDS, from_arrays
+from .observed.observations import Observations
 from .samplers.sampler_model import SamplerModel
 
 

@@ -9,18 +9,18 @@ import numpy as np
 
 from ..core.numbers import significant
 from ..core.significance import chi_square_p_value
+from ..recursion.accumulated import ACCUMULATE
 from ..storage.curves import Curve
 from ..storage.image_forms import OPENING as FORMATS_OF_IMAGES
-from .accumulated import ACCUMULATE
-from .fitting import LEAST_FREEDOM, MechanismFit, fit
-from .innovations import are_followed
+from .fits.fitting import LEAST_FREEDOM, MechanismFit, fit
+from .fits.reweighting import left_out
+from .fits.round_models import AffineModel
 from .measuring.measured import Measured
-from .noise_likelihood import of_noise
-from .observations import VARIANCE, Observations
-from .passed_noise import may_pass_noise
-from .reweighting import left_out
-from .round_models import AffineModel
-from .round_noise import BETWEEN_RUNS
+from .noise.noise_likelihood import of_noise
+from .noise.passed_noise import may_pass_noise
+from .observed.innovations import are_followed
+from .observed.observations import VARIANCE, Observations
+from .observed.round_noise import BETWEEN_RUNS
 
 _FAR_FROM_ONE = 0.1
 _SMALLEST = 1e-6

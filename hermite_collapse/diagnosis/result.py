@@ -11,10 +11,10 @@ from ..core.estimates import Estimate
 from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from ..recursion.repetitions import repetitions_to
-from .fitting import MechanismFit
-from .observations import SQUARED, Observations
-from .round_noise import INDEPENDENT
-from .sentences import level
+from .fits.fitting import MechanismFit
+from .levels import level
+from .observed.observations import SQUARED, Observations
+from .observed.round_noise import INDEPENDENT
 from .verdict import REJECTED, UNDETERMINED
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from ..core.estimates import Estimate
-from ..core.numbers import p_equals, significant, with_error
-from ..core.types import FloatArray, IntArray
-from .accumulated import REPLACE
-from .fitting import MechanismFit
+from ..core.numbers import p_equals, significant
+from ..core.words import capital, listing, small
+from ..recursion.accumulated import REPLACE
+from .fits.fitting import MechanismFit
+from .fits.neighbours import separation
+from .fits.round_models import CONTAINED_IN
+from .levels import is_one_step, levels, levels_of, number
 from .neighbour_sentences import bound_sentence, shortfall_sentence
-from .neighbours import separation
-from .observations import Observations
-from .round_models import CONTAINED_IN, OneStepModel
+from .noise.training_sizes import TrainingSets
+from .observed.observations import Observations
 from .steadiness import on_steadiness
-from .training_sizes import TrainingSets
 from .verdict import (
     DISTANCES_MIX,
     IDENTIFIED,
@@ -40,7 +41,6 @@ _NAMES = {
 }
 _EXACT = ("truncation", "blur", "autoencoder", "affine")
 """Mechanisms whose factors are exact above degree 2, but for affine, which claims none."""
-_SHOWN = 4
 _SMALLEST_P = 1e-12
 _UNEVEN, _TWO_SIDED = 0.1, 1.96
 """Relative error from which numbers of samples are said by an interval, and its half width (95 %) in errors."""
@@ -63,8 +63,8 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
         return [_rejected(fits)]
     if decision.verdict == IDENTIFIED:
         return [
-            f"{_capital(leading.title)} explains the curves{_with_parameters(leading)} ({quality(leading)}).",
-            _levels(leading, observations),
+            f"{capital(leading.title)} explains the curves{_with_parameters(leading)} ({quality(leading)}).",
+            levels(leading, observations),
             _others(leading, fits),
             _part_left_out(decision, observations),
         ]
@@ -72,7 +72,7 @@ def _conclusion(decision: Decision, fits: dict[str, MechanismFit], observations:
         order = ", to leading order and extrapolated by one rate" if observations.are_shapeless else ""
         return [
             f"Rate and plateau only{order}: {_why_only(fits)}.",
-            f"{_levels(leading, observations).removesuffix('.')} ({quality(leading)}).",
+            f"{levels(leading, observations).removesuffix('.')} ({quality(leading)}).",
             _not_rejected(fits),
             _part_left_out(decision, observations),
             _settling(decision, fits, observations),
@@ -149,7 +149,7 @@ def parameters(one: MechanismFit) -> str:
         elif name == "samples" and value.error > _UNEVEN * value.value:
             named.append(f"{_NAMES[name]} {_interval_of_samples(value)}")
         elif value.error != 0.0:
-            named.append(f"{_NAMES[name]} {_number(value)}")
+            named.append(f"{_NAMES[name]} {number(value)}")
     if unknown:
         named.append(f"{' and '.join(unknown) if len(unknown) < 3 else 'all parameters'} undetermined")
     return listing(named) if named else "no fitted parameter"
@@ -161,25 +161,6 @@ def _interval_of_samples(samples: Estimate) -> str:
     if reach >= loss:
         return f"at least {significant(1.0 / (loss + reach))}"
     return f"between {significant(1.0 / (loss + reach))} and {significant(1.0 / (loss - reach))}"
-
-
-def level(value: float, error: float) -> str:
-    """Return a plateau with its error; without one where the curve is short, in words where it does not settle."""
-    if not np.isfinite(value):
-        return "undetermined"
-    if not np.isfinite(error):
-        return significant(value, 4)
-    return with_error(Estimate(value, error, "standard_error"))
-
-
-def levels_of(plateaus: FloatArray, names: Sequence[str]) -> str:
-    """Return extrapolated plateaus without errors, each with the name of its curve where there are several."""
-    levels = [f"about {significant(one)}" if np.isfinite(one) else "no plateau" for one in plateaus.tolist()]
-    if len(levels) == 1:
-        return levels[0]
-    rest = ", ..." if len(levels) > _SHOWN else ""
-    shown = zip(levels[:_SHOWN], names[:_SHOWN], strict=True)
-    return listing(f"{level} ({name})" for level, name in shown) + rest
 
 
 def _with_parameters(one: MechanismFit) -> str:
@@ -196,8 +177,8 @@ def _critical_share(fits: dict[str, MechanismFit], verdict: str, leading: Mechan
     share = 1.0 - 1.0 / slope.value
     error = slope.error / slope.value**2
     return (
-        f"A round multiplies variances by A = {_number(slope)}: without a fresh fraction above the critical share "
-        f"1 - 1/A = {_number(Estimate(share, error, 'standard_error'))} they grow without bound."
+        f"A round multiplies variances by A = {number(slope)}: without a fresh fraction above the critical share "
+        f"1 - 1/A = {number(Estimate(share, error, 'standard_error'))} they grow without bound."
     )
 
 
@@ -224,7 +205,7 @@ def _rejected(fits: dict[str, MechanismFit]) -> str:
     return (
         f"Rejected: {listed} {general.title} describe these values within their errors "
         f"({quality(general)}). Something else is at work, or the errors are larger than stated."
-        + (" With fresh data alone nothing may change after round 1." if _is_one_step(general) else "")
+        + (" With fresh data alone nothing may change after round 1." if is_one_step(general) else "")
     )
 
 
@@ -288,7 +269,7 @@ def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: O
         return ""
     if not wanted:
         wanted.append("smaller errors, or means beside variances,")
-    return _capital(f"{' or '.join(wanted)} would tell more.".replace(", would", " would"))
+    return capital(f"{' or '.join(wanted)} would tell more.".replace(", would", " would"))
 
 
 def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
@@ -303,17 +284,16 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
             far = f", which leads to {levels_of(leading.plateau, observations.names)}" * leading.is_accepted
             return f"Of each curve one power of the round{far}: {quality(leading)}."
         return ruled_out(one for one in fits.values() if one.name != "affine")
-    levels = _levels(leading, observations)
+    where = levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):
-        return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {levels}"
-    levels = _levels(fits.get("affine", leading), observations)
-    best = f"Best fit, not tested: {levels[0].lower()}{levels[1:]}"
+        return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {where}"
+    best = f"Best fit, not tested: {small(levels(fits.get('affine', leading), observations))}"
     return " ".join(filter(None, [best, _on_distances(observations)]))
 
 
 def _on_distances(observations: Observations) -> str:
     """Return what distances cannot tell, where there are any; columns of unknown kind say what they are first."""
-    return f"{_capital(DISTANCES_MIX)}." if observations.hold_distances else ""
+    return f"{capital(DISTANCES_MIX)}." if observations.hold_distances else ""
 
 
 def _is_told(one: MechanismFit, fits: dict[str, MechanismFit], observations: Observations) -> bool:
@@ -324,85 +304,11 @@ def _is_told(one: MechanismFit, fits: dict[str, MechanismFit], observations: Obs
     return apart is None or apart.is_told
 
 
-def _levels(one: MechanismFit, observations: Observations) -> str:
-    """Return where the curves lead and how fast, those of distances without errors, which one rate alone would have."""
-    growing = np.flatnonzero(one.settles & (one.contraction > 1.0))
-    settled = np.flatnonzero(one.settles & (one.contraction < 1.0) & np.isfinite(one.plateau))
-    if len(growing):
-        return _growth(one, growing, settled, observations)
-    if not len(settled):
-        known = one.plateau[np.isfinite(one.contraction)]
-        moves = np.abs(known - one.predicted[0, np.isfinite(one.contraction)])
-        still = bool(len(known)) and bool(np.all(np.isfinite(known) & (moves <= 1e-9 * np.abs(known))))
-        return "The curves stay where they are." if still else "No plateau is in sight."
-    shown = settled[:_SHOWN]
-    more = ", ..." if len(settled) > _SHOWN else ""
-    nothing = np.full_like(one.plateau, np.nan)
-    errors = (nothing, nothing) if observations.are_shapeless else (one.plateau_error, one.contraction_error)
-    plateaus = [_number(_estimate(one.plateau, errors[0], int(j))) for j in shown]
-    rates = [_number(_estimate(one.contraction, errors[1], int(j))) for j in shown]
-    is_shared = len(set(rates)) == 1 and len(settled) == len(one.plateau)
-    if _is_one_step(one):
-        stay = zip(plateaus, (observations.names[j] for j in shown), strict=True)
-        listed = (
-            plateaus[0] if len(one.plateau) == 1 else listing(f"{value} ({name})" for value, name in stay)
-        )
-        return f"With fresh data alone there is no rate: from round 1 on the values stay at {listed}{more}."
-    if len(one.plateau) == 1:
-        return f"The curve levels off at {plateaus[0]}, by a factor of {rates[0]} a round."
-    names = [observations.names[j] for j in shown]
-    if is_shared:
-        ends = listing(f"{plateau} ({name})" for plateau, name in zip(plateaus, names, strict=True))
-        return f"The curves level off at {ends}{more}, by a factor of {rates[0]} a round."
-    each = zip(names, plateaus, rates, strict=True)
-    listed = listing(f"{name} at {plateau} (by a factor of {rate} a round)" for name, plateau, rate in each)
-    return f"Curves that level off: {listed}{more}.{_without_plateau(one, settled, observations)}"
-
-
-def _growth(one: MechanismFit, growing: IntArray, settled: IntArray, observations: Observations) -> str:
-    """Return by which factors curves grow, and where others lead."""
-    shown, rest = growing[:_SHOWN], ", ..." if len(growing) > _SHOWN else ""
-    factors = [_number(_estimate(one.contraction, one.contraction_error, int(j))) for j in shown]
-    if len(one.plateau) == 1:
-        return f"A deviation grows by a factor of {factors[0]} a round, without a plateau."
-    named = listing(f"{f} ({observations.names[j]})" for f, j in zip(factors, shown, strict=True))
-    text = f"Deviations grow without a plateau, by a factor a round of {named}{rest}."
-    ends = [level(float(one.plateau[j]), float(one.plateau_error[j])) for j in settled[:_SHOWN]]
-    if not ends:
-        return text
-    rest = ", ..." if len(settled) > _SHOWN else ""
-    listed = listing(
-        f"{end} ({observations.names[j]})" for end, j in zip(ends, settled[:_SHOWN], strict=True)
-    )
-    return f"{text} Others level off at {listed}{rest}."
-
-
-def _is_one_step(one: MechanismFit) -> bool:
-    """Return whether the fresh fraction is known to be 1, so that every round is one step from the data."""
-    fresh = one.parameters.get("fresh_fraction")
-    return one.title == OneStepModel.title or (
-        fresh is not None and fresh.value == 1.0 and fresh.error == 0.0
-    )
-
-
-def _without_plateau(one: MechanismFit, settled: IntArray, observations: Observations) -> str:
-    """Return the curves whose plateau is not in sight, nothing where there are none."""
-    others = [name for j, name in enumerate(observations.names) if j not in settled]
-    if not others:
-        return ""
-    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-    return f" Without a plateau in sight: {', '.join(others[:_SHOWN]) if more else listing(others)}{more}."
-
-
 def outcome(one: MechanismFit, observations: Observations) -> str:
     """Return in two words what the curves say of a mechanism."""
     if one.is_rejected:
         return "no fit" if observations.are_shapeless else "rejected"
     return "not rejected" if one.is_accepted else "not tested"
-
-
-def _estimate(values: FloatArray, errors: FloatArray, index: int) -> Estimate:
-    return Estimate(float(values[index]), float(errors[index]), "standard_error")
 
 
 def quality(one: MechanismFit) -> str:
@@ -415,20 +321,3 @@ def p_value(one: MechanismFit) -> str:
     if np.isnan(one.p_value):
         return "not tested"
     return p_equals(one.p_value) if one.p_value > _SMALLEST_P else f"p < {significant(_SMALLEST_P)}"
-
-
-def _number(estimate: Estimate) -> str:
-    """Return a value with its error, or alone where the error is not known."""
-    if np.isfinite(estimate.error):
-        return with_error(estimate)
-    return f"about {significant(estimate.value)}"
-
-
-def listing(parts: Iterable[str]) -> str:
-    """Return parts with commas and a last "and"."""
-    words = list(parts)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..core.numbers import rough_count, significant
-from .fitting import MechanismFit
-from .observations import Observations
+from .fits.fitting import MechanismFit
+from .observed.observations import Observations
 
 _UNSAID = (
     "How much refits scatter, and so how many samples they have, depends on the number of runs whose mean each value "

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.numbers import p_equals, significant, with_error
-from .affine_models import TruncationModel
-from .changing_truncation import DriftingTruncation
-from .fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
-from .observations import Observations
-from .own_rounds import fit_of_own_rounds
-from .round_models import AffineModel, RoundModel
-from .training_sizes import misfit
+from .fits.affine_models import TruncationModel
+from .fits.changing_truncation import DriftingTruncation
+from .fits.fitting import BORDER_ERRORS, PROFILE_RISE, MechanismFit, fit
+from .fits.round_models import AffineModel, RoundModel
+from .noise.own_rounds import fit_of_own_rounds
+from .noise.training_sizes import misfit
+from .observed.observations import Observations
 
 _CHANGE = 0.2
 """Of truncation times over all rounds, by which a fresh fraction is tried."""

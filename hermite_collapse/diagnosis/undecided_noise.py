@@ -13,11 +13,11 @@ import numpy as np
 
 from ..core.numbers import p_equals
 from ..core.significance import chi_square_p_value
+from ..core.words import listing
 from .conclusion import Judged, all_judged, concluded, judged, limited, told
-from .few_runs import MOST_RUNS, with_runs
-from .fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW, MechanismFit, fit
-from .innovations import are_followed
-from .noise_likelihood import (
+from .fits.fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW, MechanismFit, fit
+from .fits.round_models import CONTAINED_IN, AffineModel, RoundModel
+from .noise.noise_likelihood import (
     Likelihood,
     kinds_of_noise,
     likelihoods,
@@ -27,13 +27,14 @@ from .noise_likelihood import (
     possible,
     with_followed_noise,
 )
-from .observations import Observations
-from .passed_noise import may_pass_noise, not_followed, words, words_of
+from .noise.passed_noise import may_pass_noise, not_followed, words, words_of
+from .noise.training_sizes import misfit
+from .observed.few_runs import MOST_RUNS, with_runs
+from .observed.innovations import are_followed
+from .observed.observations import Observations
+from .observed.round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
 from .result import Diagnosis
-from .round_models import CONTAINED_IN, AffineModel, RoundModel
-from .round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS
-from .sentences import listing, p_value, parameters, ruled_out
-from .training_sizes import misfit
+from .sentences import p_value, parameters, ruled_out
 from .trends import trend_of
 from .verdict import IDENTIFIED, REJECTED
 

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.significance import chi_square_p_value
-from .accumulated import REPLACE
-from .fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
-from .neighbours import Separation, separation
-from .observations import Observations
-from .round_models import CONTAINED_IN, AffineModel
+from ..recursion.accumulated import REPLACE
+from .fits.fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
+from .fits.neighbours import Separation, separation
+from .fits.round_models import CONTAINED_IN, AffineModel
+from .observed.observations import Observations
 
 IDENTIFIED, RATE_AND_PLATEAU, UNDETERMINED, REJECTED = (
     "identified",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.signature import public
 from ..core.types import FloatArray, IntArray
-from ..diagnosis.observations import DISTANCE, SQUARED, VARIANCE
+from ..diagnosis.observed.observations import DISTANCE, SQUARED, VARIANCE
 from ..diagnosis.result import Diagnosis
 from . import style
 from .labels import label_line_ends, round_axis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermite_collapse.diagnosis.gathering import from_arrays
+from hermite_collapse.diagnosis.observed.gathering import from_arrays
 
 
 def observed(values, errors, *, kind="variances", **more):

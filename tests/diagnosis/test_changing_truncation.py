@@ -11,8 +11,8 @@ from scipy.optimize import minimize_scalar
 
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
-from hermite_collapse.diagnosis.changing_truncation import DriftingTruncation
-from hermite_collapse.diagnosis.minimum import Problem
+from hermite_collapse.diagnosis.fits.changing_truncation import DriftingTruncation
+from hermite_collapse.diagnosis.fits.minimum import Problem
 from tests.diagnosis.observed_arrays import observed
 
 EXAMPLES = files("hermite_collapse.diagnosis") / "examples"

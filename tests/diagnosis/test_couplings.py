@@ -9,7 +9,7 @@ import pytest
 from numpy.polynomial.hermite_e import herme2poly
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.couplings import basis_curves, basis_limits
+from hermite_collapse.diagnosis.fits.couplings import basis_curves, basis_limits
 
 ALPHA, ROUNDS = 0.2, 12
 NORMAL = [1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 15.0]
@@ -110,3 +110,21 @@ def test_an_autoencoder_is_accepted_on_skewed_data():
         assert abs(value - truth) < 3.5 * error < 0.2
     limit = factors(4, 0.9, 0.2, rounds=300)[-1]
     assert abs(one.plateau[3] - limit) < 4.0 * one.plateau_error[3]
+
+
+@pytest.mark.parametrize("seed", [9, 22, 47])
+def test_two_minima_along_a_valley_are_seen(seed):
+    """Fresh data and gains make up for each other on degrees 2, 3, 5: errors of one minimum alone were 0.2 of it."""
+    exact = np.stack([factors(n, 0.9, 0.2) for n in (2, 3, 5)], axis=1)
+    errors = 2e-3 * np.abs(exact).max(axis=0) * (np.arange(ROUNDS + 1) > 0)[:, None]
+    curves = exact + errors * np.random.default_rng(seed).standard_normal(exact.shape)
+    told = {"degrees": [2, 3, 5], "standard_errors": errors, "noise": "independent", "regime": "replace"}
+
+    def fitted(**held):
+        return hc.diagnose(curves, mechanism="autoencoder", **told, **held).fits_by_mechanism["autoencoder"]
+
+    one = fitted()
+    assert one.chi_square <= fitted(fresh_fraction=ALPHA).chi_square + 1e-6
+    for name, truth in (("fresh_fraction", ALPHA), ("gain", 0.9)):
+        value, error = one.fitted[name]
+        assert abs(value - truth) < 3.0 * error < 0.1

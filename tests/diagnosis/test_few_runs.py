@@ -9,7 +9,7 @@ import pytest
 from scipy.special import polygamma
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.few_runs import apparent_runs
+from hermite_collapse.diagnosis.observed.few_runs import apparent_runs
 from hermite_collapse.storage.runs import inverse_trigamma
 from tests.diagnosis.observed_arrays import observed
 

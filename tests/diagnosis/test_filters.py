@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import gamma, kstest, norm
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.filters import Filter, Sets, of_innovations, of_runs
-from hermite_collapse.diagnosis.residuals import normal_scores
+from hermite_collapse.diagnosis.observed.filters import Filter, Sets, of_innovations, of_runs
+from hermite_collapse.diagnosis.observed.residuals import normal_scores
 from tests.diagnosis.own_samples import models
 
 SLOPE, ADDED, FRESH, ROUNDS = 0.9, 0.1, 0.2, 12

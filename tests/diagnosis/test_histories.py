@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.accumulated import accumulated_sums
 from hermite_collapse.diagnosis.catalogue import models_to_try
-from hermite_collapse.diagnosis.fitting import fit
+from hermite_collapse.diagnosis.fits.fitting import fit
+from hermite_collapse.recursion.accumulated import accumulated_sums
 
 STARTS, ROUNDS, FRESH = np.array([0.6, 0.05]), 10, 0.25
 LOSS = 1.0 - np.exp(-0.05)

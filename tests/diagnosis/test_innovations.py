@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.few_runs import with_runs
-from hermite_collapse.diagnosis.innovations import against_the_last, are_followed, given_the_last
+from hermite_collapse.diagnosis.observed.few_runs import with_runs
+from hermite_collapse.diagnosis.observed.innovations import against_the_last, are_followed, given_the_last
 from tests.diagnosis.observed_arrays import observed
 
 FRESH, WIDTHS = 0.25, np.array([0.8, 0.1])

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.fitting import fit
-from hermite_collapse.diagnosis.noise_likelihood import of_noise
-from hermite_collapse.diagnosis.passed_noise import with_noise
-from hermite_collapse.diagnosis.rate_limits import with_errors_of_rates
-from hermite_collapse.diagnosis.round_models import AffineModel
+from hermite_collapse.diagnosis.fits.fitting import fit
+from hermite_collapse.diagnosis.fits.round_models import AffineModel
+from hermite_collapse.diagnosis.noise.noise_likelihood import of_noise
+from hermite_collapse.diagnosis.noise.passed_noise import with_noise
+from hermite_collapse.diagnosis.noise.rate_limits import with_errors_of_rates
 from tests.diagnosis.observed_arrays import observed
 from tests.diagnosis.own_samples import models, own_samples
 

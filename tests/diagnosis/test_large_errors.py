@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.fitting import fit
+from hermite_collapse.diagnosis.fits.fitting import fit
+from hermite_collapse.diagnosis.fits.round_models import AffineModel
 from hermite_collapse.diagnosis.remarks import on_large_errors
-from hermite_collapse.diagnosis.round_models import AffineModel
 from tests.diagnosis.observed_arrays import observed
 
 FRESH, LOSS, WIDTHS = 0.25, 1.0 - np.exp(-0.1), np.array([1.6, 0.3, 0.05])

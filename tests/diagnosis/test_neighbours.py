@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.neighbours import separation
+from hermite_collapse.diagnosis.fits.neighbours import separation
 from tests.diagnosis.affine_histories import FAR, SPECIAL, curve, histories, shares
 
 STARTS, FRESH = np.array([0.3, 0.9]), 0.25

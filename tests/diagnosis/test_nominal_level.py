@@ -7,9 +7,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.affine_models import AutoencoderModel, TruncationModel
-from hermite_collapse.diagnosis.fitting import fit
-from hermite_collapse.diagnosis.reweighting import followed
+from hermite_collapse.diagnosis.fits.affine_models import AutoencoderModel, TruncationModel
+from hermite_collapse.diagnosis.fits.fitting import fit
+from hermite_collapse.diagnosis.fits.reweighting import followed
 from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 from tests.diagnosis.channel_histories import channel_history
 from tests.diagnosis.samplers.test_sampler_errors import SAMPLERS, sampler_history

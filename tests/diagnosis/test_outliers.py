@@ -140,8 +140,8 @@ def test_generations_that_are_kept_have_none():
 
 
 def test_it_takes_little_time():
+    from hermite_collapse.diagnosis.fits.round_models import AffineModel
     from hermite_collapse.diagnosis.outliers import on_an_outlier
-    from hermite_collapse.diagnosis.round_models import AffineModel
     from tests.diagnosis.observed_arrays import observed
 
     _, values, errors = table(1, [(5, 3, 10.0)], columns=6)

@@ -7,8 +7,8 @@ import pytest
 from scipy.special import polygamma
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.few_runs import with_runs
-from hermite_collapse.diagnosis.printed_errors import with_printed_digits
+from hermite_collapse.diagnosis.observed.few_runs import with_runs
+from hermite_collapse.diagnosis.observed.printed_errors import with_printed_digits
 from tests.diagnosis.observed_arrays import observed
 
 UNIT = 0.01

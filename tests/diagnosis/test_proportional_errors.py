@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.proportional_errors import with_errors_of_a_fit
+from hermite_collapse.diagnosis.fits.proportional_errors import with_errors_of_a_fit
 from tests.diagnosis.observed_arrays import observed
 from tests.diagnosis.own_samples import own_samples
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hermite_collapse.diagnosis.residuals import Residuals, are_normal
+from hermite_collapse.diagnosis.observed.residuals import Residuals, are_normal
 
 COUNT, CURVES, TABLES = 12, 3, 1000
 INDEX = np.arange(float(COUNT))

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.affine_models import (
+from hermite_collapse.diagnosis.fits.affine_models import (
     AutoencoderModel,
     BlurModel,
     RefitModel,
     ScoreErrorModel,
     TruncationModel,
 )
-from hermite_collapse.diagnosis.changing_truncation import ScheduledTruncation
-from hermite_collapse.diagnosis.gathering import from_arrays
-from hermite_collapse.diagnosis.round_models import AffineModel, geometric
+from hermite_collapse.diagnosis.fits.changing_truncation import ScheduledTruncation
+from hermite_collapse.diagnosis.fits.round_models import AffineModel, geometric
+from hermite_collapse.diagnosis.observed.gathering import from_arrays
 from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 
 MECHANISMS = hc.mechanisms

@@ -8,12 +8,12 @@ from scipy.stats import chi2, multivariate_normal
 
 import hermite_collapse as hc
 from hermite_collapse.core.estimates import Estimate
-from hermite_collapse.diagnosis.accumulated import passed_on
-from hermite_collapse.diagnosis.fitting import MechanismFit
-from hermite_collapse.diagnosis.noise_likelihood import likelihoods, likely, possible
-from hermite_collapse.diagnosis.passed_noise import with_noise
-from hermite_collapse.diagnosis.round_noise import NOISE, RoundNoise
+from hermite_collapse.diagnosis.fits.fitting import MechanismFit
+from hermite_collapse.diagnosis.noise.noise_likelihood import likelihoods, likely, possible
+from hermite_collapse.diagnosis.noise.passed_noise import with_noise
+from hermite_collapse.diagnosis.observed.round_noise import NOISE, RoundNoise
 from hermite_collapse.recursion import regimes
+from hermite_collapse.recursion.accumulated import passed_on
 from tests.diagnosis.observed_arrays import observed
 from tests.diagnosis.own_samples import models, own_samples
 

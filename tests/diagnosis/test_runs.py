@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.estimated_errors import chi_square_of_estimates, spread_of_estimates
+from hermite_collapse.diagnosis.observed.estimated_errors import chi_square_of_estimates, spread_of_estimates
 
 
 def p_value(path, runs, seed):

@@ -9,7 +9,7 @@ from scipy.special import chdtrc
 import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.measuring.history import trained_covariance
-from hermite_collapse.diagnosis.observations import VARIANCE, Observations
+from hermite_collapse.diagnosis.observed.observations import VARIANCE, Observations
 
 FRESH, TIME, ROUNDS = 0.2, 0.05, 9
 WIDTHS = np.geomspace(2.0, 0.3, 5)

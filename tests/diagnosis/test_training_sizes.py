@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis import answers, training_sizes
-from hermite_collapse.diagnosis.fitting import PROFILE_RISE, fit
-from hermite_collapse.diagnosis.reweighting import followed
+from hermite_collapse.diagnosis import answers
+from hermite_collapse.diagnosis.fits.fitting import PROFILE_RISE, fit
+from hermite_collapse.diagnosis.fits.reweighting import followed
+from hermite_collapse.diagnosis.noise import training_sizes
 
 MECHANISMS = hc.mechanisms
 MADE = {

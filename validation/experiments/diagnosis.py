@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import hermite_collapse as hc
 from hermite_collapse.diagnosis.catalogue import model_of, models_to_try
-from hermite_collapse.diagnosis.fitting import fit
-from hermite_collapse.diagnosis.gathering import from_arrays
+from hermite_collapse.diagnosis.fits.fitting import fit
+from hermite_collapse.diagnosis.observed.gathering import from_arrays
 from hermite_collapse.diagnosis.power import variance_covariance
 from hermite_collapse.pipeline.mechanism import Mechanism
 

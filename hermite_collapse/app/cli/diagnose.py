@@ -15,7 +15,7 @@ from .options import command as _command
 from .output import Output
 
 if TYPE_CHECKING:
-    from ...diagnosis.fitting import MechanismFit
+    from ...diagnosis.fits.fitting import MechanismFit
     from ...diagnosis.measuring.measured import Measured
     from ...diagnosis.result import Diagnosis
     from ...storage.curves import Curve

@@ -20,12 +20,12 @@ import numpy as np
 
 from ...core.significance import least_eigenvalue
 from ...core.types import FloatArray
-from ..gathering import from_measured
+from ..fits.reweighting import near_measured
 from ..measuring.measured import Measured
 from ..measuring.moments import OWN_WEIGHT
 from ..measuring.sampling_noise import LEAST_SHRINKAGE
-from ..observations import Observations
-from ..reweighting import near_measured
+from ..observed.gathering import from_measured
+from ..observed.observations import Observations
 from .data_errors import BackStep, DataErrors, errors_of, forms_of_data
 from .matrix_errors import Step, passed_between
 from .matrix_rounds import Law, MatrixRounds, Trained, law_of

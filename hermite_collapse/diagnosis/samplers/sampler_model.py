@@ -21,10 +21,10 @@ import numpy as np
 from ...core.types import FloatArray
 from ...pipeline.interpolant import Interpolant
 from ...pipeline.mechanism import Mechanism
+from ..fits.reweighting import SHARES, followed
+from ..fits.round_models import LongRun, Parameter, RoundModel
 from ..measuring.measured import Measured
-from ..observations import VARIANCE, Observations
-from ..reweighting import SHARES, followed
-from ..round_models import LongRun, Parameter, RoundModel
+from ..observed.observations import VARIANCE, Observations
 from .matrix_rounds import Law, MatrixRounds, law_of
 from .sampler_errors import about_share, with_own_errors
 

@@ -11,7 +11,7 @@ import hermite_collapse as hc
 from hermite_collapse.core.errors import InputError
 from hermite_collapse.diagnosis.measuring import moments as module
 from hermite_collapse.diagnosis.measuring.moments import OWN_WEIGHT, Moments, moments_of
-from hermite_collapse.diagnosis.observations import Observations
+from hermite_collapse.diagnosis.observed.observations import Observations
 from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 
 SAMPLER = hc.mechanisms.SamplerSteps.ddim(steps=25)

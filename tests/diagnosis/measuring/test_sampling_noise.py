@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
+from hermite_collapse.diagnosis.fits.reweighting import without_combinations
 from hermite_collapse.diagnosis.measuring.sampling_noise import covariances_of_means, scatters
-from hermite_collapse.diagnosis.reweighting import without_combinations
 
 CURVES, SAMPLES = 12, 60
 

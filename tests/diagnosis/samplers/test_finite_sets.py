@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.reweighting import followed
+from hermite_collapse.diagnosis.fits.reweighting import followed
 from hermite_collapse.diagnosis.samplers.finite_sets import MOST_NODES, FiniteSets, Scatter, grouped
 from hermite_collapse.diagnosis.samplers.matrix_rounds import Law, MatrixRounds
 from hermite_collapse.diagnosis.samplers.sampler_model import MOVED, SamplerModel, interpolant_of

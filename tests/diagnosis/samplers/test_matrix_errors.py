@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.gathering import from_measured
 from hermite_collapse.diagnosis.measuring.moments import Moments
+from hermite_collapse.diagnosis.observed.gathering import from_measured
 from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 
 SAMPLER = hc.mechanisms.SamplerSteps.ddim(steps=5)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.gathering import from_arrays
 from hermite_collapse.diagnosis.measuring.moments import Moments
+from hermite_collapse.diagnosis.observed.gathering import from_arrays
 from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 
 SAMPLER = hc.mechanisms.SamplerSteps.edm(steps=18)

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 import hermite_collapse as hc
-from hermite_collapse.diagnosis.fitting import fit
-from hermite_collapse.diagnosis.reweighting import followed
+from hermite_collapse.diagnosis.fits.fitting import fit
+from hermite_collapse.diagnosis.fits.reweighting import followed
 from hermite_collapse.diagnosis.samplers.sampler_errors import with_own_errors
 from hermite_collapse.diagnosis.samplers.sampler_model import SamplerModel
 
