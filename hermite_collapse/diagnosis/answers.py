@@ -6,7 +6,7 @@ from itertools import chain
 
 import numpy as np
 
-from ..core.words import capital, small
+from ..core.words import small
 from ..storage.curves import Curve
 from .arguments import is_of_unknown_kind, unknown_kind
 from .conclusion import concluded, judged
@@ -14,7 +14,7 @@ from .fits.affine_models import TruncationModel
 from .fits.fitting import PROFILE_RISE
 from .fits.proportional_errors import with_errors_of_a_fit
 from .fits.round_models import MECHANISMS, AffineModel, RoundModel
-from .histories import beside_replacing, lead_near, on_histories, other_histories
+from .histories import beside_replacing, determined, lead_near, on_histories, other_histories
 from .measuring.measured import Measured
 from .noise.noise_likelihood import of_noise
 from .noise.passed_noise import require_noise
@@ -28,7 +28,7 @@ from .remarks import left_out_since, on_first_values, on_large_errors, on_unused
 from .result import Diagnosis
 from .sentences import of_training_sets, quality
 from .trends import Trend, on_constant_time, trend_of
-from .undecided_noise import concluded_with_noise, rejected_by_any_noise
+from .undecided_noise import beside_histories, concluded_with_noise, rejected_by_any_noise
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, REJECTED, UNDETERMINED
 
 
@@ -48,8 +48,9 @@ def answered(asked: Question) -> Diagnosis:
     by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, by_noise, trend)
-    if not asked.is_regime_said and (fresh is None or not set(diagnosis.accepted) - {AffineModel.name}):
-        diagnosis = _of_other_histories(diagnosis, verdict, models, fresh)
+    held = None if asked.observations.are_shapeless and fresh != 1.0 else fresh  # which decides nothing there
+    if not asked.is_regime_said and (held is None or not set(diagnosis.accepted) - {AffineModel.name}):
+        diagnosis = _of_other_histories(diagnosis, verdict, models, held)
     if verdict == REJECTED and trend is None:
         diagnosis = _beside_noise(diagnosis, by_noise)
     remarks += _on_fits(asked, diagnosis)
@@ -103,11 +104,10 @@ def _on_curves(
 def _on_an_outlier(asked: Question, diagnosis: Diagnosis) -> list[str]:
     """Return which value alone is to blame where everything is rejected with independent errors."""
     general = next((model for model in asked.models if model.name == AffineModel.name), AffineModel())
-    kind = asked.curve.kind if isinstance(asked.curve, Curve) and asked.kind is None else asked.kind
     observations = diagnosis.observations
     if asked.noise is None:  # which one value makes as large as it is
         observations = observations.with_independent_errors
-    return on_an_outlier(observations, general, are_deviations=kind == "deviations")
+    return on_an_outlier(observations, general)
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:
@@ -143,8 +143,11 @@ def _beside_noise(diagnosis: Diagnosis, by_noise: Diagnosis) -> Diagnosis:
         return by_noise
     if by_noise.verdict == REJECTED:
         return diagnosis
-    besides = capital(by_noise.text.removeprefix("Undetermined: "))
-    return diagnosis.replace(text=f"{diagnosis.text} {besides}")
+    left = {*diagnosis.accepted, *by_noise.accepted}
+    return diagnosis.replace(
+        accepted=tuple(name for name in MECHANISMS if name in left),
+        text=f"{diagnosis.text} {beside_histories(by_noise)}",
+    )
 
 
 def _of_other_histories(
@@ -158,16 +161,24 @@ def _of_other_histories(
     is_rejected = leading.is_rejected and (diagnosis.verdict == REJECTED or observations.are_shapeless)
     if observations.measured is not None:
         return diagnosis
-    if verdict == UNDETERMINED and not is_rejected:
+    if not observations.has_errors:
         return diagnosis.replace(is_regime_open=fresh is None)
     histories = other_histories(leading, observations, models, fresh)
+    is_open = verdict == UNDETERMINED and not is_rejected
+    if is_open:
+        diagnosis = diagnosis.replace(is_regime_open=bool(histories) and fresh is None)
+        histories = determined(histories)
     if not histories:
         return diagnosis
     others = {one.regime: {fit.name: fit for fit in one.fits} for one in histories}
+    left = {*diagnosis.accepted, *chain(*others.values())}
+    diagnosis = diagnosis.replace(
+        accepted=tuple(name for name in MECHANISMS if name in left), is_regime_open=True, other_regimes=others
+    )
     is_near = observations.are_shapeless and lead_near(histories, leading)
-    if diagnosis.verdict == RATE_AND_PLATEAU and (fresh is not None or is_near):
-        besides = beside_replacing(histories, observations)
-        return diagnosis.replace(other_regimes=others, text=f"{diagnosis.text} {besides}")
+    if is_open or (diagnosis.verdict == RATE_AND_PLATEAU and (fresh is not None or is_near)):
+        besides = beside_replacing(histories, observations, promises=not is_open)
+        return diagnosis.replace(text=f"{diagnosis.text} {besides}")
     nothing = np.full_like(leading.plateau, np.nan)
     by_replacing = quality(leading) if is_rejected else diagnosis.text
     text = on_histories(
@@ -181,11 +192,6 @@ def _of_other_histories(
         fresh_fraction=None,
         truncation_time=None,
         text=text,
-        accepted=tuple(
-            name for name in MECHANISMS if name in {*diagnosis.accepted, *chain(*others.values())}
-        ),
-        is_regime_open=True,
-        other_regimes=others,
     )
 
 

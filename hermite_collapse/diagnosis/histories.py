@@ -133,7 +133,9 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool, 
         else f"which data each round trained on is not said, and decides on {decides}. These describe the curves as "
         "well"
     )
-    last = f" Where each generation replaced the last, with a constant fresh fraction: {text}"
+    last = (
+        f" Had each generation replaced the last, with a constant fresh fraction, this would be said: {text}"
+    )
     if is_rejected:
         last = f" {capital(DISTANCES_MIX)}." if are_shapeless else ""
     return (
@@ -144,21 +146,40 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool, 
 
 def lead_near(histories: Sequence[History], leading: MechanismFit) -> bool:
     """Return whether distances lead to about the same plateaus in other regimes, within half of what they change."""
-    way = np.abs(leading.plateau - leading.predicted[0])
-    return all(
-        bool(np.all(np.abs(one.fits[0].plateau - leading.plateau) <= _NEAR * way)) for one in histories
-    )
+    way = _NEAR * np.abs(leading.plateau - leading.predicted[0])
+    with np.errstate(invalid="ignore"):  # where there is none
+        return all(bool(np.all(np.abs(one.fits[0].plateau - leading.plateau) <= way)) for one in histories)
 
 
-def beside_replacing(histories: Sequence[History], observations: Observations) -> str:
-    """Return where curves lead that are taken for those of generations that replaced the last, if these were kept."""
+def determined(histories: Sequence[History]) -> list[History]:
+    """Return histories with the mechanisms whose own parameters the curves determine."""
+
+    def is_told(one: MechanismFit) -> bool:
+        own = (value for name, value in one.parameters.items() if name != "fresh_fraction")
+        return one.is_determined and any(value is not None for value in own)
+
+    left = [History(one.regime, [fit for fit in one.fits if is_told(fit)]) for one in histories]
+    return [one for one in left if one.fits]
+
+
+def beside_replacing(histories: Sequence[History], observations: Observations, *, promises: bool) -> str:
+    """Return what describes curves that are taken for those of generations that replaced the last, if these were kept.
+
+    Parameters
+    ----------
+    histories : sequence of History
+    observations : Observations
+    promises : bool
+        Whether a plateau is said of generations that replaced the last.
+    """
     begin, end = (
         "This takes each generation to have replaced the last.",
         "Say which it was (regime, --regime).",
     )
     if not observations.are_shapeless:
         others = _named(histories)
-        return f"{begin} These describe the curves otherwise, without such a plateau: {others}. {end}"
+        without = ", without such a plateau" if promises else ""
+        return f"{begin} These describe the curves otherwise{without}: {others}. {end}"
     others = "; ".join(
         f"{_WORDS[regime]}, to {levels_of(law.plateau, observations.names)} ({p_equals(law.p_value)})"
         for regime, (law,) in histories

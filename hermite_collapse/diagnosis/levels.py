@@ -38,10 +38,10 @@ def levels_of(plateaus: FloatArray, names: Sequence[str]) -> str:
 
 def levels(one: MechanismFit, observations: Observations) -> str:
     """Return where the curves lead and how fast, those of distances without errors, which one rate alone would have."""
-    growing = np.flatnonzero(one.settles & (one.contraction > 1.0))
-    settled = np.flatnonzero(one.settles & (one.contraction < 1.0) & np.isfinite(one.plateau))
-    if len(growing):
-        return _growth(one, growing, settled, observations)
+    grows = one.settles & (one.contraction > 1.0)
+    settled = np.flatnonzero(one.leads & ~grows & np.isfinite(one.plateau))
+    if grows.any():
+        return _growth(one, np.flatnonzero(grows), settled, observations)
     if not len(settled):
         known = one.plateau[np.isfinite(one.contraction)]
         moves = np.abs(known - one.predicted[0, np.isfinite(one.contraction)])
@@ -50,9 +50,11 @@ def levels(one: MechanismFit, observations: Observations) -> str:
     shown = settled[:_SHOWN]
     more = ", ..." if len(settled) > _SHOWN else ""
     nothing = np.full_like(one.plateau, np.nan)
-    errors = (nothing, nothing) if observations.are_shapeless else (one.plateau_error, one.contraction_error)
-    plateaus = [number(_estimate(one.plateau, errors[0], int(j))) for j in shown]
-    rates = [number(_estimate(one.contraction, errors[1], int(j))) for j in shown]
+    ends, spread = observations.shown(one.plateau, one.plateau_error)
+    plateaus = [
+        number(_estimate(ends, nothing if observations.are_shapeless else spread, int(j))) for j in shown
+    ]
+    rates = [_rate(one, int(j), observations) for j in shown]
     is_shared = len(set(rates)) == 1 and len(settled) == len(one.plateau)
     if is_one_step(one):
         stay = zip(plateaus, (observations.names[j] for j in shown), strict=True)
@@ -61,14 +63,24 @@ def levels(one: MechanismFit, observations: Observations) -> str:
         )
         return f"With fresh data alone there is no rate: from round 1 on the values stay at {listed}{more}."
     if len(one.plateau) == 1:
-        return f"The curve levels off at {plateaus[0]}, by a factor of {rates[0]} a round."
+        return f"The curve levels off at {plateaus[0]}, {rates[0]}."
     names = [observations.names[j] for j in shown]
     if is_shared:
-        ends = listing(f"{plateau} ({name})" for plateau, name in zip(plateaus, names, strict=True))
-        return f"The curves level off at {ends}{more}, by a factor of {rates[0]} a round."
+        listed = listing(f"{plateau} ({name})" for plateau, name in zip(plateaus, names, strict=True))
+        return f"The curves level off at {listed}{more}, {rates[0]}."
     each = zip(names, plateaus, rates, strict=True)
-    listed = listing(f"{name} at {plateau} (by a factor of {rate} a round)" for name, plateau, rate in each)
+    listed = listing(f"{name} at {plateau} ({rate})" for name, plateau, rate in each)
     return f"Curves that level off: {listed}{more}.{_without_plateau(one, settled, observations)}"
+
+
+def _rate(one: MechanismFit, index: int, observations: Observations) -> str:
+    """Return how fast a curve goes to its plateau, without an error for distances."""
+    if np.isnan(one.contraction[index]):
+        return "by powers of the round"
+    if not one.settles[index]:
+        return "at a rate that is not determined"
+    errors = np.full_like(one.contraction, np.nan) if observations.are_shapeless else one.contraction_error
+    return f"by a factor of {number(_estimate(one.contraction, errors, index))} a round"
 
 
 def _growth(one: MechanismFit, growing: IntArray, settled: IntArray, observations: Observations) -> str:
@@ -79,7 +91,8 @@ def _growth(one: MechanismFit, growing: IntArray, settled: IntArray, observation
         return f"A deviation grows by a factor of {factors[0]} a round, without a plateau."
     named = listing(f"{f} ({observations.names[j]})" for f, j in zip(factors, shown, strict=True))
     text = f"Deviations grow without a plateau, by a factor a round of {named}{rest}."
-    ends = [level(float(one.plateau[j]), float(one.plateau_error[j])) for j in settled[:_SHOWN]]
+    values, errors = observations.shown(one.plateau, one.plateau_error)
+    ends = [level(float(values[j]), float(errors[j])) for j in settled[:_SHOWN]]
     if not ends:
         return text
     rest = ", ..." if len(settled) > _SHOWN else ""

@@ -17,13 +17,13 @@ _NUMBERS = {
 _SMALLEST_SHOWN = 0.01
 
 
-def bound_sentence(separation: Separation, observations: Observations) -> str:
+def bound_sentence(one: MechanismFit, separation: Separation, observations: Observations) -> str:
     """Return at most how much an identified mechanism leaves out of what it does."""
     part = percent(max(separation.bound, _SMALLEST_SHOWN))
     means = ", if nothing else moves the means" if _has_means(separation, observations) else ""
     return (
-        f"What it leaves out is at most {part} of what it does, in every curve{means}. Laws so near to it fit as well; "
-        "errors given here are those of this one alone."
+        f"What {one.title} leaves out is at most {part} of what it does, in every curve{means}. Laws so near to it fit "
+        "as well; errors given here are those of this one alone."
     )
 
 

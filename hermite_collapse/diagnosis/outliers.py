@@ -60,7 +60,7 @@ class _Apart(NamedTuple):
     p_value: float
 
 
-def on_an_outlier(observations: Observations, law: RoundModel, *, are_deviations: bool = False) -> list[str]:
+def on_an_outlier(observations: Observations, law: RoundModel) -> list[str]:
     """Return which value alone keeps the general law from a table with independent errors, if there is one.
 
     A table that the law describes in another regime has none.
@@ -70,8 +70,6 @@ def on_an_outlier(observations: Observations, law: RoundModel, *, are_deviations
     observations : Observations
     law : RoundModel
         The general one.
-    are_deviations : bool
-        Whether variances were given as standard deviations.
     """
     are_independent = observations.covariance.ndim == 1 and observations.noise is None
     if not observations.has_errors or not are_independent or observations.measured is not None:
@@ -82,13 +80,13 @@ def on_an_outlier(observations: Observations, law: RoundModel, *, are_deviations
     apart = _only_one(every, law)
     if apart is None or not _is_told_from_changes(apart, every) or _is_of_another_regime(law, observations):
         return []
-    value, error = float(observations.values[apart.row, apart.column]), _error(observations, apart)
-    predicted, spread = apart.predicted, apart.error
-    if are_deviations:
-        (value, error), (predicted, spread) = _root(value, error), _root(predicted, spread)
+    value = float(observations.values[apart.row, apart.column])
+    values, errors = observations.shown(
+        np.array([value, apart.predicted]), np.array([_error(observations, apart), apart.error])
+    )
     stated, expected = (
-        with_error(Estimate(*one, "standard_error", "samples"))
-        for one in ((value, error), (predicted, spread))
+        with_error(Estimate(float(one), float(error), "standard_error", "samples"))
+        for one, error in zip(values, errors, strict=True)
     )
     return [
         f"The value of round {observations.rounds[apart.row]:g} ({observations.names[apart.column]}) alone is off: "
@@ -216,9 +214,3 @@ def _is_of_another_regime(law: RoundModel, observations: Observations) -> bool:
 
 def _error(observations: Observations, apart: _Apart) -> float:
     return float(observations.covariance[observations.entries[apart.row, apart.column]]) ** 0.5
-
-
-def _root(variance: float, error: float) -> tuple[float, float]:
-    """Return a standard deviation and its error from those of a variance."""
-    deviation = max(variance, 0.0) ** 0.5
-    return deviation, error / (2.0 * deviation) if deviation > 0.0 else float("inf")

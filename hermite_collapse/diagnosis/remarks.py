@@ -42,8 +42,9 @@ def on_first_values(observations: Observations) -> list[str]:
     if not names:
         return []
     return [
-        f"Factors are shares of the data's coefficients, 1 in round 0 ({', '.join(names)} differ by more than "
-        f"{_FAR_FROM_ONE:g}): divide coefficients by those of the data, unless the first model had another law."
+        f"Factors are shares of the data's coefficients, 1 in round 0 ({', '.join(names)} "
+        f"{'differs' if len(names) == 1 else 'differ'} from that by more than {_FAR_FROM_ONE:g}): divide coefficients "
+        "by those of the data, unless the first model had another law."
     ]
 
 

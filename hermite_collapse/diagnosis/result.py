@@ -31,7 +31,8 @@ class Diagnosis(Displayed, Value):
     fits_by_mechanism : dict of str to MechanismFit
         Every mechanism that was tried.
     leading : MechanismFit
-        What plateau, rounds and chi-square are of: the identified mechanism, else the law of rates and plateaus.
+        What plateau, rounds and chi-square are of: the identified mechanism, else the law of rates and plateaus or a
+        mechanism that says more of them, the best fit where nothing is concluded.
     fresh_fraction, truncation_time : Estimate or None
         Of truncation, with standard errors (0 for a value that was held); None unless truncation is accepted and
         the curves determine them.
@@ -94,8 +95,12 @@ class Diagnosis(Displayed, Value):
 
     @property
     def plateau(self) -> FloatArray:
-        """Values in the long run, by column, shape (m,); NaN where none is in sight."""
-        return np.where(self._has_plateau, self.leading.plateau, np.nan)
+        """Values in the long run, by column as it was given, shape (m,); NaN where none is in sight."""
+        return np.where(self._has_plateau, self._plateaus[0], np.nan)
+
+    @property
+    def _plateaus(self) -> tuple[FloatArray, FloatArray]:
+        return self.observations.shown(self.leading.plateau, self.leading.plateau_error)
 
     @property
     def plateau_error(self) -> FloatArray:
@@ -104,7 +109,7 @@ class Diagnosis(Displayed, Value):
         Several rates add up in a distance: the error that one rate alone would have says too little.
         """
         is_known = self._has_plateau & (not self.observations.are_shapeless)
-        return np.where(is_known, self.leading.plateau_error, np.nan)
+        return np.where(is_known, self._plateaus[1], np.nan)
 
     @property
     def rounds(self) -> FloatArray:
@@ -120,15 +125,8 @@ class Diagnosis(Displayed, Value):
 
     @property
     def _has_plateau(self) -> BoolArray:
-        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,).
-
-        It does where the rate can be told from 1, or where the plateau lies among the fitted values.
-        """
-        one = self.leading
-        span = np.ptp(one.predicted, axis=0)
-        low, high = one.predicted.min(axis=0) - 0.01 * span, one.predicted.max(axis=0) + 0.01 * span
-        is_within = (one.plateau >= low) & (one.plateau <= high) & ~np.isinf(one.plateau_error)
-        return (one.settles | is_within) & (not one.is_rejected)
+        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,)."""
+        return self.leading.leads & (not self.leading.is_rejected)
 
     @property
     def long_run(self) -> list[tuple[str, str, float]]:

@@ -13,7 +13,7 @@ from ..recursion.accumulated import REPLACE
 from .fits.fitting import MechanismFit
 from .fits.neighbours import separation
 from .fits.round_models import CONTAINED_IN
-from .levels import is_one_step, levels, levels_of, number
+from .levels import is_one_step, levels, number
 from .neighbour_sentences import bound_sentence, shortfall_sentence
 from .noise.training_sizes import TrainingSets
 from .observed.observations import Observations
@@ -176,8 +176,9 @@ def _critical_share(fits: dict[str, MechanismFit], verdict: str, leading: Mechan
         return ""
     share = 1.0 - 1.0 / slope.value
     error = slope.error / slope.value**2
+    begin = "If it is an error of the learned score, a" if may_not_widen(fits) else "A"
     return (
-        f"A round multiplies variances by A = {number(slope)}: without a fresh fraction above the critical share "
+        f"{begin} round multiplies variances by A = {number(slope)}: without a fresh fraction above the critical share "
         f"1 - 1/A = {number(Estimate(share, error, 'standard_error'))} they grow without bound."
     )
 
@@ -194,6 +195,11 @@ def critical_slope(fits: dict[str, MechanismFit], verdict: str, leading: Mechani
     if slope is not None and slope.value > 2.0 * slope.error:
         return Estimate(1.0 + slope.value, slope.error, "standard_error", "samples")
     return None
+
+
+def may_not_widen(fits: dict[str, MechanismFit]) -> bool:
+    """Return whether a mechanism is left that never widens."""
+    return any(fits[name].is_accepted for name in NEVER_WIDENING if name in fits)
 
 
 def _rejected(fits: dict[str, MechanismFit]) -> str:
@@ -231,7 +237,7 @@ def _part_left_out(decision: Decision, observations: Observations) -> str:
     if one is None or apart is None:
         return ""
     if decision.verdict == IDENTIFIED:
-        return bound_sentence(apart, observations)
+        return bound_sentence(one, apart, observations)
     return shortfall_sentence(one, apart, observations)
 
 
@@ -281,8 +287,7 @@ def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observation
         if observations.are_shapeless and (leading.is_rejected or observations.regime != REPLACE):
             if observations.regime == REPLACE:
                 return f"Of each curve one rate and one plateau: {quality(leading)}."
-            far = f", which leads to {levels_of(leading.plateau, observations.names)}" * leading.is_accepted
-            return f"Of each curve one power of the round{far}: {quality(leading)}."
+            return f"Of each curve one power of the round: {quality(leading)}. {_on_distances(observations)}".strip()
         return ruled_out(one for one in fits.values() if one.name != "affine")
     where = levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):

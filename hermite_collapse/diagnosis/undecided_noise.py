@@ -223,10 +223,11 @@ def _with_rescued(
     told_of = words_of(observations)
     if base.verdict == IDENTIFIED and rescued.keys() - set(CONTAINED_IN[base.leading.name]):
         one, named = base.leading, listing(f"{one.title} ({p_value(one)})" for one in rescued.values())
+        out, are = listing(before[name].title for name in rescued), "is" if len(rescued) == 1 else "are"
         return base.undetermined(
             f"Undetermined: {_DECIDES} If {words_of(base.observations)}, {one.title} explains the curves "
-            f"({parameters(one)}, {p_equals(one.p_value)}) and others are rejected; if {told_of}, which residuals do "
-            f"not contradict, {named} {'is' if len(rescued) == 1 else 'are'} not: {_OPTION}."
+            f"({parameters(one)}, {p_equals(one.p_value)}) and {out} {are} rejected; if {told_of}, which residuals do "
+            f"not contradict, {named} {are} not: {_OPTION}."
         )
     named = listing(
         f"{one.title} ({p_value(before[name])}, and {p_value(one)})" for name, one in rescued.items()
@@ -280,13 +281,23 @@ def rejected_by_any_noise(diagnosis: Diagnosis, models: list[RoundModel], fresh:
     what = words_of(other.observations)
     return other.undetermined(
         f"Undetermined: {_DECIDES} If they are independent, everything is rejected; if {what}, which the scatter does "
-        f"not contradict, {_described(other)}: {_OPTION}."
+        f"not contradict, these are not: {_left(other)}; {_OPTION}."
     )
 
 
-def _described(other: Diagnosis) -> str:
+def beside_histories(by_noise: Diagnosis) -> str:
+    """Return what noise leaves of generations that replaced the last, beside histories with independent errors."""
+    begin = "This takes errors of different rounds as independent."
+    if not by_noise.accepted:
+        return f"{begin} Noise that rounds pass on is not followed for so many rounds or curves."
+    what = words_of(by_noise.observations)
+    return (
+        f"{begin} If {what}, which the scatter does not contradict, these describe generations that replaced the last, "
+        f"too: {_left(by_noise)}; {_OPTION}."
+    )
+
+
+def _left(other: Diagnosis) -> str:
     """Return what is not rejected, with parameters."""
-    fits = [other.fits_by_mechanism[name] for name in other.accepted if name != "affine"]
-    if not fits:
-        return f"{other.leading.title} describes them"
-    return f"these are not: {listing(f'{one.title} ({parameters(one)})' for one in fits)}"
+    fits = [other.fits_by_mechanism[name] for name in other.accepted if name != AffineModel.name]
+    return listing(f"{one.title} ({parameters(one)})" for one in fits) or other.leading.title

@@ -59,6 +59,8 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         covariance = observed.covariance
         variances = covariance if covariance.ndim == 1 else np.diagonal(covariance)
         errors[observed.used] = np.sqrt(variances)
+    values, errors = observed.shown(observed.values, errors)
+    predicted = observed.shown(one.predicted, np.zeros_like(one.predicted))[0]
     order = np.argsort(observed.rounds, kind="stable")
     ends, triangles = [], 0
     for k, j in enumerate(columns):
@@ -66,7 +68,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         used = observed.used[:, j]
         axes.errorbar(
             observed.rounds[used],
-            observed.values[used, j],
+            values[used, j],
             errors[used, j] if observed.has_errors else None,
             fmt=style.MARKERS[k % len(style.MARKERS)],
             color=colour,
@@ -75,7 +77,7 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
         )
         axes.plot(
             observed.rounds[order],
-            one.predicted[order, j],
+            predicted[order, j],
             color=colour,
             linewidth=1.3,
             linestyle="-" if one.is_accepted else "--",
@@ -84,21 +86,21 @@ def draw_diagnosis(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
             triangles += 1
             axes.plot(
                 1.0,
-                one.plateau[j],
+                diagnosis.plateau[j],
                 marker=CARETLEFTBASE,  # inside the axes, clear of the labels at the right
                 markersize=7.0,
                 linestyle="",
                 color=colour,
                 transform=axes.get_yaxis_transform(),
             )
-        ends.append((float(one.predicted[order[-1], j]), observed.names[j], colour))
+        ends.append((float(predicted[order[-1], j]), observed.names[j], colour))
     if len(columns) > 1:
-        if _is_wide(observed.values[:, columns], one.predicted[:, columns]):
+        if _is_wide(values[:, columns], predicted[:, columns]):
             axes.set_yscale("log")
-        values, labels, colours = (list(column) for column in zip(*ends, strict=True))
-        label_line_ends(axes, float(axes.get_xlim()[1]), values, labels, colours)
+        heights, labels, colours = (list(column) for column in zip(*ends, strict=True))
+        label_line_ends(axes, float(axes.get_xlim()[1]), heights, labels, colours)
     round_axis(axes, "round")
-    axes.set_ylabel(_quantity(observed.degrees))
+    axes.set_ylabel("standard deviation" if observed.are_deviations else _quantity(observed.degrees))
     count = len(observed.names)
     which = f" {len(columns)} of {count} curves, spread over all." if len(columns) < count else ""
     style.describe(

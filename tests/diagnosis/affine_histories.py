@@ -31,7 +31,7 @@ class History(NamedTuple):
     @property
     def bound(self) -> float:
         """What the text says that the named special case leaves out at most."""
-        said = re.search(r"What it leaves out is at most ([0-9.]+) %", self.diagnosis.text)
+        said = re.search(r"What .* leaves out is at most ([0-9.]+) %", self.diagnosis.text)
         return np.inf if said is None else float(said.group(1)) / 100.0
 
     @property

@@ -142,3 +142,47 @@ def test_coefficients_that_are_no_shares_of_the_data_are_noticed():
     one, error = 0.6 * restless[:, :1], errors[:, :1]
     variances = hc.diagnose(one, kind="variances", standard_errors=error, **told)
     assert variances.verdict == "rejected" and said not in variances.text
+
+
+def test_plateaus_of_standard_deviations_are_standard_deviations():
+    rng = np.random.default_rng(0)
+    slope, variance = np.exp(-0.05), 0.05
+    values = [variance]
+    for _ in range(14):
+        values.append(slope * (0.2 * variance + 0.8 * values[-1]) + 1.0 - slope)
+    deviations = np.sqrt(values)
+    errors = 0.005 * deviations
+    errors[0] = 0.0
+    curve = deviations + errors * rng.standard_normal(15)
+    told = {"standard_errors": errors, "fresh_fraction": 0.2, "noise": "independent"}
+    result = hc.diagnose(curve, kind="deviations", **told)
+    limit = ((0.2 * slope * variance + 1.0 - slope) / (1.0 - 0.8 * slope)) ** 0.5
+    assert abs(result.plateau[0] - limit) < 4.0 * result.plateau_error[0] < 0.01
+    squared = hc.diagnose(curve**2, kind="variances", **(told | {"standard_errors": 2 * curve * errors}))
+    assert result.plateau**2 == pytest.approx(squared.plateau, rel=1e-9)
+    assert 2.0 * result.plateau * result.plateau_error == pytest.approx(squared.plateau_error, rel=1e-9)
+    assert f"levels off at {result.long_run[0][1]}" in result.text and result.long_run[0][1].startswith(
+        "0.49"
+    )
+    axes = result.plot()
+    assert axes.get_ylabel() == "standard deviation"
+    assert axes.lines[0].get_ydata() == pytest.approx(
+        curve[1:] if len(axes.lines[0].get_ydata()) == 14 else curve
+    )
+
+
+def test_text_and_table_agree_on_curves_that_stay():
+    curve = np.column_stack([np.full(10, 0.3), 0.5 + 0.3 * (1 - 0.6 ** np.arange(10))])
+    errors = 0.01 * curve
+    errors[0] = 0.0
+    count = 0
+    for seed in range(8):
+        values = curve + errors * np.random.default_rng(seed).standard_normal(curve.shape)
+        result = hc.diagnose(values, kind="variances", standard_errors=errors, noise="independent")
+        (name, plateau, _), _ = result.long_run
+        count += plateau != "undetermined"
+        if plateau == "undetermined":
+            assert f"Without a plateau in sight: {name}" in result.text
+        else:
+            assert f"{name} at {plateau} (" in result.text and "Without a plateau" not in result.text
+    assert count >= 2

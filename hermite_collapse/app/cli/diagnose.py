@@ -257,9 +257,10 @@ def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
 def _document(
     curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str], given: float | None
 ) -> dict[str, object]:
-    from ...diagnosis.sentences import critical_slope
+    from ...diagnosis.sentences import critical_slope, may_not_widen
 
     slope = critical_slope(diagnosis.fits_by_mechanism, diagnosis.verdict, diagnosis.leading)
+    slope = None if may_not_widen(diagnosis.fits_by_mechanism) else slope
     is_tested = diagnosis.observations.has_errors  # else chi-square has no unit
     return {
         "command": "diagnose",

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...core.types import FloatArray
+from ...core.types import FloatArray, IntArray
 from ...recursion.accumulated import ACCUMULATE, REPLACE, accumulated_sums
 from ..observed.observations import VARIANCE, Observations
 from .couplings import basis_curves, basis_limits
@@ -39,11 +39,12 @@ class AffineMechanism(RoundModel):
             kappa = slope if regime == ACCUMULATE else (1.0 - alpha) * slope
             step = ((slope - 1.0) * starts + offset)[:, None, :]
             curves = starts[:, None, :] + step * accumulated_sums(kappa, rounds, regime)
-        for j, weights in self.couplings(own, starts, observations).items():
-            degree = int(observations.degrees[j])
-            root = slope[:, j] ** (1.0 / degree)
-            basis = basis_curves(degree, root, np.broadcast_to(alpha[:, 0], root.shape), rounds, regime)
-            curves[:, :, j] = np.einsum("srk,sk->sr", basis, weights)
+        fed = self.couplings(own, starts, observations)
+        if fed:
+            columns, weights = list(fed), np.stack(list(fed.values()), axis=1)
+            basis = basis_curves(*_by_column(slope, alpha, columns, observations), rounds, regime)
+            of_columns = basis.reshape(*weights.shape[:2], *basis.shape[1:])
+            curves[:, :, columns] = np.einsum("scrk,sck->src", of_columns, weights)
         return curves
 
     def couplings(
@@ -64,15 +65,25 @@ class AffineMechanism(RoundModel):
             plateau = np.where(kappa < 1.0, drive / (1.0 - kappa), np.inf)
         still = (kappa >= 1.0) & (np.abs(drive - (1.0 - kappa) * starts) <= 1e-12 * np.abs(starts))
         plateau = np.where(still, starts, plateau)
-        for j, weights in self.couplings(own, starts, observations).items():
-            degree = int(observations.degrees[j])
-            root = slope[:, j] ** (1.0 / degree)
-            limits = basis_limits(degree, root, np.broadcast_to(alpha[:, 0], root.shape), observations.regime)
-            fed = np.multiply(limits, weights, out=np.zeros_like(limits), where=weights != 0.0)
-            plateau[:, j] = fed.sum(axis=1)
+        fed = self.couplings(own, starts, observations)
+        if fed:
+            columns, weights = list(fed), np.stack(list(fed.values()), axis=1)
+            limits = basis_limits(*_by_column(slope, alpha, columns, observations), observations.regime)
+            limits = limits.reshape(weights.shape)
+            parts = np.multiply(limits, weights, out=np.zeros_like(limits), where=weights != 0.0)
+            plateau[:, columns] = parts.sum(axis=2)
         if observations.regime != REPLACE:
             kappa = np.full_like(kappa, np.nan)  # deviations fall by powers of the round
         return LongRun(plateau, kappa)
+
+
+def _by_column(
+    slope: FloatArray, alpha: FloatArray, columns: list[int], observations: Observations
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return degrees, rho and fresh fractions of columns, points (s,) and columns (c,) in one axis, each (s c,)."""
+    degrees = np.broadcast_to(observations.degrees[columns], (len(slope), len(columns)))
+    roots = slope[:, columns] ** (1.0 / degrees)
+    return degrees.ravel(), roots.ravel(), np.broadcast_to(alpha, roots.shape).ravel()
 
 
 def _powers(observations: Observations) -> FloatArray:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.types import FloatArray
+from ...core.types import FloatArray, IntArray
 from ...recursion.accumulated import ACCUMULATE, REPLACE, training
 
 STATES = 6
@@ -29,9 +29,9 @@ _DATA = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 1.0])
 
 
 def basis_curves(
-    degree: int, root: FloatArray, alpha: FloatArray, rounds: FloatArray, regime: str = REPLACE
+    degree: int | IntArray, root: FloatArray, alpha: FloatArray, rounds: FloatArray, regime: str = REPLACE
 ) -> FloatArray:
-    """Return v_{n,0}, v_{n,1}, v_{n,2} in these rounds, (s, r, 3), of rho (s,) and fresh fractions (s,)."""
+    """Return v_{n,0}, v_{n,1}, v_{n,2} in these rounds, (s, r, 3), of n and rho and fresh fractions, each (s,)."""
     with np.errstate(over="ignore", invalid="ignore"):
         curves = (
             _replaced(degree, root, alpha, rounds)
@@ -41,7 +41,9 @@ def basis_curves(
     return np.nan_to_num(curves, nan=_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
 
 
-def basis_limits(degree: int, root: FloatArray, alpha: FloatArray, regime: str = REPLACE) -> FloatArray:
+def basis_limits(
+    degree: int | IntArray, root: FloatArray, alpha: FloatArray, regime: str = REPLACE
+) -> FloatArray:
     """Return where v_{n,0}, v_{n,1}, v_{n,2} lead, (s, 3); infinite where a lower degree does not settle."""
     share = np.zeros_like(alpha) if regime == ACCUMULATE else alpha
     matrix, constant = _with_fresh_data(*_round_map(degree, root), share)
@@ -55,7 +57,7 @@ _LARGEST = 1e100
 """No curve grows so far; a search that tries it must come back."""
 
 
-def _replaced(degree: int, root: FloatArray, alpha: FloatArray, rounds: FloatArray) -> FloatArray:
+def _replaced(degree: int | IntArray, root: FloatArray, alpha: FloatArray, rounds: FloatArray) -> FloatArray:
     """Return curves of generations that replace each other, by powers of one round."""
     matrix, constant = _with_fresh_data(*_round_map(degree, root), alpha)
     # One more number that stays 1 carries the constant.
@@ -76,7 +78,7 @@ def _replaced(degree: int, root: FloatArray, alpha: FloatArray, rounds: FloatArr
 
 
 def _accumulated(
-    degree: int, root: FloatArray, alpha: FloatArray, rounds: FloatArray, regime: str
+    degree: int | IntArray, root: FloatArray, alpha: FloatArray, rounds: FloatArray, regime: str
 ) -> FloatArray:
     """Return curves of generations that are kept, round by round."""
     matrix, constant = _round_map(degree, root)
@@ -98,18 +100,16 @@ def _with_fresh_data(
     return (1.0 - alpha)[:, None, None] * matrix, alpha[:, None] * (matrix @ _DATA) + constant
 
 
-def _round_map(degree: int, root: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _round_map(degree: int | IntArray, root: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return matrix (s, 6, 6) and constant (s, 6) of one round as a map of what it trains on."""
     top, middle = root**degree, root ** (degree - 2)
-    low = root ** (degree - 4) if degree > 3 else np.zeros_like(root)
+    low = np.where(np.greater(degree, 3), root ** np.maximum(degree - 4, 0), 0.0)
     matrix, constant = np.zeros((len(root), STATES, STATES)), np.zeros((len(root), STATES))
     matrix[:, 0, 0] = top
     matrix[:, 1, 1], matrix[:, 1, 3] = top, middle
     matrix[:, 2, 2], matrix[:, 2, 4], matrix[:, 2, 5] = top, middle, low / 2.0
     matrix[:, 3, 3] = middle
     matrix[:, 4, 4], matrix[:, 4, 5] = middle, low
-    if degree > 4:
-        matrix[:, 5, 5] = low
-    else:
-        constant[:, 5] = 1.0  # degree 0, which is 1 for every law
+    is_above = np.greater(degree, 4)
+    matrix[:, 5, 5], constant[:, 5] = np.where(is_above, low, 0.0), ~is_above  # degree 0 is 1 for every law
     return matrix, constant

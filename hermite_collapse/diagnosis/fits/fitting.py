@@ -160,6 +160,14 @@ class MechanismFit(Value):
         )
 
     @property
+    def leads(self) -> BoolArray:
+        """Whether a column's plateau is in sight: its rate can be told from 1, or it lies among the fitted values."""
+        span = np.ptp(self.predicted, axis=0)
+        low, high = self.predicted.min(axis=0) - 0.01 * span, self.predicted.max(axis=0) + 0.01 * span
+        is_within = (self.plateau >= low) & (self.plateau <= high) & ~np.isinf(self.plateau_error)
+        return self.settles | is_within
+
+    @property
     def is_determined(self) -> bool:
         """Whether what makes the mechanism is determined, with an error; what it adds besides may be nothing."""
         return self.freedom >= LEAST_FREEDOM and all(

@@ -35,6 +35,8 @@ from ..observed.innovations import are_followed, given_the_last, of_single_curve
 from ..observed.observations import UNKNOWN, VARIANCE, Observations
 from ..observed.round_noise import BETWEEN_RUNS, INDEPENDENT, OWN_SAMPLES, TRAINING_SETS, RoundNoise
 
+_MANY = 1e5
+"""Samples from which sets scatter hardly."""
 LARGEST_ROUND = 300
 LARGEST_COUNT = 1000
 """Rounds and values up to which noise is followed."""
@@ -45,6 +47,8 @@ def words(noise: RoundNoise, observations: Observations) -> str:
     if noise.name == TRAINING_SETS:
         samples = _samples(noise, observations)
         size = "" if samples is None else f" of about {rough_count(samples)} samples"
+        if samples is not None and samples > _MANY:
+            size = f" of {rough_count(_MANY)} samples or more"
         times = f", {significant(noise.ratio**0.5, 2)} times the errors," if samples is None else ""
         return f"rounds pass on the noise of training sets{size}{times} beside independent errors"
     return {

@@ -114,7 +114,7 @@ def from_arrays(
         _column_degrees(kind, degrees, columns, names),
         labels,
         exact_rows=data is not None and data_errors is None,
-    ).replace(units=units)
+    ).replace(units=units, are_deviations=kind == "deviations")
     if error_freedom is None or errors is None:
         return observations
     added = len(values) - len(error_freedom.values)

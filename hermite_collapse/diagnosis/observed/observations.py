@@ -67,6 +67,8 @@ class Observations(Value):
         Degrees of freedom behind each error, infinite where it is known; None where all are.
     error_groups : int array, shape (N,), or None
         Entries of one number share one estimate of scatter.
+    are_deviations : bool
+        Whether columns are squares of standard deviations, as which they were given.
     units : array, shape (m,), or None
         By which columns of no unit were divided to be fitted.
     reference : array, shape (r, m), or None
@@ -100,6 +102,7 @@ class Observations(Value):
     measured: Measured | None = None
     error_freedom: FloatArray | None = None
     error_groups: IntArray | None = None
+    are_deviations: bool = False
     units: FloatArray | None = None
     reference: FloatArray | None = None
     runs: FloatArray | None = None
@@ -109,6 +112,14 @@ class Observations(Value):
     scatter: RunScatter | None = None
     innovations: FloatArray | None = None
     gains: FloatArray | None = None
+
+    def shown(self, values: FloatArray, errors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return values of columns and their errors as the columns were given: standard deviations of variances."""
+        if not self.are_deviations:
+            return values, errors
+        roots = np.sqrt(np.maximum(values, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return roots, np.where(errors > 0.0, errors / (2.0 * roots), errors)
 
     @property
     def kind_of_noise(self) -> str:
