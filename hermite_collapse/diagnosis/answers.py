@@ -9,12 +9,21 @@ import numpy as np
 from ..core.words import small
 from ..storage.curves import Curve
 from .arguments import is_of_unknown_kind, unknown_kind
+from .breaks import on_a_break
 from .conclusion import concluded, judged
 from .fits.affine_models import TruncationModel
 from .fits.fitting import PROFILE_RISE
 from .fits.proportional_errors import with_errors_of_a_fit
 from .fits.round_models import MECHANISMS, AffineModel, RoundModel
-from .histories import beside_replacing, determined, lead_near, on_histories, other_histories
+from .histories import (
+    NOR_KEPT,
+    REPLACING,
+    are_determined,
+    beside_replacing,
+    lead_near,
+    on_histories,
+    other_histories,
+)
 from .measuring.measured import Measured
 from .noise.noise_likelihood import of_noise
 from .noise.passed_noise import require_noise
@@ -49,10 +58,13 @@ def answered(asked: Question) -> Diagnosis:
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, by_noise, trend)
     held = None if asked.observations.are_shapeless and fresh != 1.0 else fresh  # which decides nothing there
-    if not asked.is_regime_said and (held is None or not set(diagnosis.accepted) - {AffineModel.name}):
+    is_regime_open = not asked.is_regime_said and asked.measured is None
+    if is_regime_open and (held is None or not set(diagnosis.accepted) - {AffineModel.name}):
         diagnosis = _of_other_histories(diagnosis, verdict, models, held)
     if verdict == REJECTED and trend is None:
         diagnosis = _beside_noise(diagnosis, by_noise)
+    if is_regime_open and held is None and diagnosis.verdict == REJECTED:
+        remarks = [NOR_KEPT, *remarks]
     remarks += _on_fits(asked, diagnosis)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=runs)
 
@@ -96,18 +108,18 @@ def _on_curves(
             return [unknown_kind(curve), *unused]
         return unused
     if is_rejected:
-        return on_first_values(observations) + _on_an_outlier(asked, diagnosis)
+        return on_first_values(observations) + _on_what_is_off(asked, diagnosis)
     is_noise_open = asked.noise is None and diagnosis.verdict == UNDETERMINED
-    return _on_an_outlier(asked, diagnosis) if is_noise_open else []
+    return _on_what_is_off(asked, diagnosis) if is_noise_open else []
 
 
-def _on_an_outlier(asked: Question, diagnosis: Diagnosis) -> list[str]:
-    """Return which value alone is to blame where everything is rejected with independent errors."""
+def _on_what_is_off(asked: Question, diagnosis: Diagnosis) -> list[str]:
+    """Return which value alone, or which round, is to blame where everything is rejected with independent errors."""
     general = next((model for model in asked.models if model.name == AffineModel.name), AffineModel())
     observations = diagnosis.observations
     if asked.noise is None:  # which one value makes as large as it is
         observations = observations.with_independent_errors
-    return on_an_outlier(observations, general)
+    return on_an_outlier(observations, general) or on_a_break(observations, general)
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:
@@ -159,15 +171,14 @@ def _of_other_histories(
     """
     observations, leading = diagnosis.observations, diagnosis.leading
     is_rejected = leading.is_rejected and (diagnosis.verdict == REJECTED or observations.are_shapeless)
-    if observations.measured is not None:
-        return diagnosis
     if not observations.has_errors:
-        return diagnosis.replace(is_regime_open=fresh is None)
+        text = f"{diagnosis.text} {REPLACING}" if fresh is None else diagnosis.text
+        return diagnosis.replace(is_regime_open=fresh is None, text=text)
     histories = other_histories(leading, observations, models, fresh)
     is_open = verdict == UNDETERMINED and not is_rejected
     if is_open:
         diagnosis = diagnosis.replace(is_regime_open=bool(histories) and fresh is None)
-        histories = determined(histories)
+        histories = histories if are_determined(histories) else []
     if not histories:
         return diagnosis
     others = {one.regime: {fit.name: fit for fit in one.fits} for one in histories}

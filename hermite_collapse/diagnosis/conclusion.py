@@ -15,7 +15,7 @@ from .noise.refit_scatter import held_to_scatter
 from .observed.gathering import estimated_scatter, without_constant
 from .observed.observations import Observations
 from .result import Diagnosis
-from .sentences import describe
+from .sentences import critical_slope, describe
 from .verdict import IDENTIFIED, RATE_AND_PLATEAU, decide, rests_on_runs
 
 
@@ -98,7 +98,9 @@ def told(of: Judged) -> Diagnosis:
         truncation_time=known.get("truncation_time"),
         observations=observations,
         text=describe(decision, fits, observations)
-        + on_regime(observations.regime)
+        + on_regime(
+            observations.regime, grow=critical_slope(fits, decision.verdict, decision.leading) is not None
+        )
         + (f" Left out, since nothing changes in it: {', '.join(still)}." if still else ""),
     )
 

@@ -35,6 +35,8 @@ _NEAR = 0.5
 """Of what a distance changes: plateaus that are nearer are given beside each other."""
 _CLEAR = 0.01
 """p-value of a gain on chi-square by further parameters below which a history is worse."""
+REPLACING = "This takes each generation to have replaced the last: say which it was (regime, --regime)."
+NOR_KEPT = "Nor does a mechanism describe them where generations are kept."
 _WORDS = {
     ACCUMULATE: "were the data and all generations kept (regime 'accumulate')",
     WITH_FRESH: "were all generations kept beside a constant share of fresh data (regime 'accumulate_with_fresh')",
@@ -125,6 +127,8 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool, 
     are_shapeless : bool
         Whether some curve fixes a rate and a plateau at most.
     """
+    slopes = (fit.parameters.get("slope") for one in histories for fit in one.fits)
+    how = "change" if any(slope is not None and slope.value > 0.0 for slope in slopes) else "fall"
     decides = "the plateau" if are_shapeless else "fresh fraction, parameters and plateau"
     first = (
         "where each generation replaced the last, with a constant fresh fraction, nothing that was tried describes "
@@ -139,7 +143,7 @@ def on_histories(histories: Sequence[History], text: str, *, is_rejected: bool, 
     if is_rejected:
         last = f" {capital(DISTANCES_MIX)}." if are_shapeless else ""
     return (
-        f"Undetermined: {first}: {_named(histories)}. Deviations then fall by powers of the round, not by a factor. "
+        f"Undetermined: {first}: {_named(histories)}. Deviations then {how} by powers of the round, not by a factor. "
         f"Say which it was (regime, --regime).{last}"
     )
 
@@ -151,15 +155,15 @@ def lead_near(histories: Sequence[History], leading: MechanismFit) -> bool:
         return all(bool(np.all(np.abs(one.fits[0].plateau - leading.plateau) <= way)) for one in histories)
 
 
-def determined(histories: Sequence[History]) -> list[History]:
-    """Return histories with the mechanisms whose own parameters the curves determine."""
+def are_determined(histories: Sequence[History]) -> bool:
+    """Return whether the curves determine the own parameters of some mechanism."""
 
     def is_told(one: MechanismFit) -> bool:
         own = (value for name, value in one.parameters.items() if name != "fresh_fraction")
-        return one.is_determined and any(value is not None for value in own)
+        is_given = one.contractions is not None  # by round
+        return one.is_determined and (is_given or any(value is not None for value in own))
 
-    left = [History(one.regime, [fit for fit in one.fits if is_told(fit)]) for one in histories]
-    return [one for one in left if one.fits]
+    return any(is_told(fit) for one in histories for fit in one.fits)
 
 
 def beside_replacing(histories: Sequence[History], observations: Observations, *, promises: bool) -> str:
@@ -187,11 +191,12 @@ def beside_replacing(histories: Sequence[History], observations: Observations, *
     return f"{begin} Otherwise the curves would lead elsewhere, as well described: {others}. {end}"
 
 
-def on_regime(regime: str) -> str:
-    """Return what a given regime means for the long run, nothing where generations replace each other."""
+def on_regime(regime: str, *, grow: bool) -> str:
+    """Return what a given regime means for deviations, nothing where generations replace each other."""
     if regime == REPLACE:
         return ""
-    return " Generations were kept: deviations fall by powers of the round, not by a factor."
+    what = "grow" if grow else "fall"
+    return f" Generations were kept: deviations {what} by powers of the round, not by a factor."
 
 
 def _named(histories: Sequence[History]) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.estimates import Estimate
 from ..core.numbers import p_equals, with_error
 from ..core.significance import chi_square_p_value
-from ..core.types import FloatArray
+from ..core.types import BoolArray, FloatArray
 from ..recursion.regimes import NAMES
 from .fits.fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW
 from .fits.minimum import Minimum, minimum
@@ -78,7 +78,7 @@ def on_an_outlier(observations: Observations, law: RoundModel) -> list[str]:
     if not every.p_value < REJECTED_BELOW:
         return []
     apart = _only_one(every, law)
-    if apart is None or not _is_told_from_changes(apart, every) or _is_of_another_regime(law, observations):
+    if apart is None or not _is_told_from_changes(apart, every) or is_of_another_regime(law, observations):
         return []
     value = float(observations.values[apart.row, apart.column])
     values, errors = observations.shown(
@@ -167,14 +167,12 @@ def _is_told_from_changes(apart: _Apart, every: Minimum) -> bool:
     return not np.any(are_other & (gains > gains[0] - PROFILE_RISE))
 
 
-def _left_out(row: int, column: int, observations: Observations) -> Observations:
-    """Return the curves, whose errors are independent, without one value."""
-    used = observations.used.copy()
-    used[row, column] = False
-    inside = used[observations.used]
+def without(left_out: BoolArray, observations: Observations) -> Observations:
+    """Return curves whose errors are independent without some of their values, an array of the shape of these."""
+    inside = ~left_out[observations.used]
     freedom, groups = observations.error_freedom, observations.error_groups
     return observations.replace(
-        used=used,
+        used=observations.used & ~left_out,
         covariance=observations.covariance[inside],
         error_freedom=None if freedom is None else freedom[inside],
         error_groups=None if groups is None else groups[inside],
@@ -184,7 +182,9 @@ def _left_out(row: int, column: int, observations: Observations) -> Observations
 
 def _without(row: int, column: int, observations: Observations, law: RoundModel) -> _Apart:
     entry = int(observations.entries[row, column])
-    others = minimum(law, _left_out(row, column, observations))
+    left_out = np.zeros_like(observations.used)
+    left_out[row, column] = True
+    others = minimum(law, without(left_out, observations))
     predicted = float(others.predicted[row, column])
     slope = others.problem.derivatives(lambda x: others.problem.predict(x)[:, row, column, None], others.x)[0]
     is_known = np.isfinite(np.diagonal(others.covariance))
@@ -205,7 +205,8 @@ def _two_sided(size: float, freedom: float) -> float:
     return chi_square_p_value(size**2, 1) if np.isinf(freedom) else 2.0 * float(stdtr(freedom, -size))
 
 
-def _is_of_another_regime(law: RoundModel, observations: Observations) -> bool:
+def is_of_another_regime(law: RoundModel, observations: Observations) -> bool:
+    """Return whether a law describes curves in a regime that is not theirs."""
     others = [
         minimum(law, observations.replace(regime=name)) for name in NAMES if name != observations.regime
     ]

@@ -125,8 +125,12 @@ class Diagnosis(Displayed, Value):
 
     @property
     def _has_plateau(self) -> BoolArray:
-        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,)."""
-        return self.leading.leads & (not self.leading.is_rejected)
+        """Whether the leading fit, where it is not rejected, says where each curve leads, shape (m,).
+
+        None does where it was tested and nothing is concluded.
+        """
+        is_open = self.verdict == UNDETERMINED and self.observations.has_errors
+        return self.leading.leads & (not self.leading.is_rejected) & (not is_open)
 
     @property
     def long_run(self) -> list[tuple[str, str, float]]:

@@ -275,20 +275,22 @@ def _settling(decision: Decision, fits: dict[str, MechanismFit], observations: O
         return ""
     if not wanted:
         wanted.append("smaller errors, or means beside variances,")
-    return capital(f"{' or '.join(wanted)} would tell more.".replace(", would", " would"))
+    return capital(f"{' or '.join(wanted)} would tell more.")
 
 
 def _undetermined(decision: Decision, fits: dict[str, MechanismFit], observations: Observations) -> str:
     leading = decision.leading
     if observations.has_errors:
         accepted = [one for one in fits.values() if one.is_accepted and one.name != "affine"]
+        rejected = ruled_out(one for one in fits.values() if one.name != "affine")
         if accepted:
-            return f"Not rejected: {listing(f'{one.title} ({parameters(one)})' for one in accepted)}."
+            left = listing(f"{one.title} ({parameters(one)})" for one in accepted)
+            return f"Not rejected: {left}. {rejected}".strip()
         if observations.are_shapeless and (leading.is_rejected or observations.regime != REPLACE):
             if observations.regime == REPLACE:
                 return f"Of each curve one rate and one plateau: {quality(leading)}."
             return f"Of each curve one power of the round: {quality(leading)}. {_on_distances(observations)}".strip()
-        return ruled_out(one for one in fits.values() if one.name != "affine")
+        return rejected
     where = levels(leading, observations)
     if leading.name != "affine" and leading.is_determined and _is_told(leading, fits, observations):
         return f"Best fit, not tested: {leading.title} with {parameters(leading)}. {where}"

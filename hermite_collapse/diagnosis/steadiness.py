@@ -14,6 +14,8 @@ _UNSAID = (
     "How much refits scatter, and so how many samples they have, depends on the number of runs whose mean each value "
     "is: give it (runs, --runs)."
 )
+_LEAST_LOSS = 1e-6
+"""Of a round, from which it is said how much so few samples scatter."""
 
 
 def on_steadiness(fits: Mapping[str, MechanismFit], observations: Observations) -> list[str]:
@@ -29,14 +31,14 @@ def on_steadiness(fits: Mapping[str, MechanismFit], observations: Observations) 
     return sentences + [
         _of_exact_errors(one)
         for one in fits.values()
-        if exact and one.is_accepted and one.fitted.get("samples", (0.0, 0.0))[0] > 0.0
+        if exact and one.is_accepted and one.fitted.get("samples", (0.0, 0.0))[0] > _LEAST_LOSS
     ]
 
 
 def _of_exact_errors(one: MechanismFit) -> str:
     loss = one.fitted["samples"][0]
     return (
-        f"One run of refits to sets of {significant(1.0 / loss, 2)} samples scatters variances by "
+        f"One run of refits to sets of {rough_count(1.0 / loss)} samples scatters variances by "
         f"{_scatter(1.0 / loss)} a round, so that exact errors are those of very many runs of them. Whatever else "
         f"multiplies variances by {significant(1.0 - loss, 3)} gives the same curves."
     )
@@ -64,7 +66,7 @@ def _mean_of_runs(one: MechanismFit, runs: float | None) -> str:
     assert runs is not None
     loss = one.fitted["samples"][0]
     return (
-        f"Refits to sets of {significant(1.0 / loss, 2)} samples scatter variances by {_scatter(1.0 / loss)} a round: "
+        f"Refits to sets of {rough_count(1.0 / loss)} samples scatter variances by {_scatter(1.0 / loss)} a round: "
         f"curves as steady as these are the mean of about {rough_count(runs)} runs of them. Whatever else multiplies "
         f"variances by {significant(1.0 - loss, 3)} gives the same curves; if they are means of runs, give their "
         "number (runs, --runs)."

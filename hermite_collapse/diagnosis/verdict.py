@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.significance import chi_square_p_value
+from ..core.words import listing
 from ..recursion.accumulated import REPLACE
 from .fits.fitting import LEAST_FREEDOM, REJECTED_BELOW, MechanismFit, fit
 from .fits.neighbours import Separation, separation
@@ -139,7 +140,16 @@ def _without_name(
         return Decision(UNDETERMINED, leading, "the curves grow without a plateau")
     if leading.name == "affine":
         return Decision(UNDETERMINED, leading, "no plateau is in sight")
-    return Decision(UNDETERMINED, leading, "a parameter is at the border of its range")
+    if general.name == AffineModel.name and general.is_rejected:
+        reason = (
+            "no mechanism is identified, and a rate and a plateau of each curve alone do not describe them"
+        )
+        return Decision(UNDETERMINED, leading, reason)
+    unknown = [name.replace("_", " ") for name, value in leading.parameters.items() if value is None]
+    what = listing(unknown) or "a parameter"
+    return Decision(
+        UNDETERMINED, leading, f"{leading.title} fits with {what} unknown or at the border of its range"
+    )
 
 
 def _lead_to_one_plateau(telling: list[MechanismFit]) -> bool:
