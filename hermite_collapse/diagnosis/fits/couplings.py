@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.types import FloatArray, IntArray
-from ...recursion.accumulated import ACCUMULATE, REPLACE, training
+from ...recursion.accumulated import ACCUMULATE, REPLACE
 
 STATES = 6
 _DATA = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 1.0])
@@ -81,16 +81,13 @@ def _accumulated(
     degree: int | IntArray, root: FloatArray, alpha: FloatArray, rounds: FloatArray, regime: str
 ) -> FloatArray:
     """Return curves of generations that are kept, round by round."""
+    from ._kernels_couplings import accumulated
+
     matrix, constant = _round_map(degree, root)
-    last, share = int(rounds.max()), alpha[:, None]
-    curves = np.empty((len(root), last + 1, STATES))
-    curves[:, 0] = _DATA
-    total = np.zeros((len(root), STATES))
-    for i in range(last):
-        mixed = training(regime, share, _DATA, curves[:, i], total, i)
-        curves[:, i + 1] = np.einsum("sab,sb->sa", matrix, np.broadcast_to(mixed, total.shape)) + constant
-        total += curves[:, i + 1]
-    return curves[:, rounds.astype(np.int64), :3]
+    states = accumulated(
+        matrix, constant, _DATA, np.ascontiguousarray(alpha), int(rounds.max()), regime != ACCUMULATE
+    )
+    return np.asarray(states[:, rounds.astype(np.int64), :3])
 
 
 def _with_fresh_data(
