@@ -50,11 +50,9 @@ def answered(asked: Question) -> Diagnosis:
     trend = trend_of(diagnosis.fits_by_mechanism, diagnosis.observations, models, fresh)
     if asked.measured is not None and asked.measured.are_training_sets_open:
         diagnosis, trend = _of_any_training_size(diagnosis, asked.measured.tried, models, fresh, trend)
-    remarks = _on_curves(
-        asked, observations, diagnosis, is_rejected=diagnosis.verdict == REJECTED and trend is None
-    )
-    verdict = diagnosis.verdict
     by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
+    remarks = _on_curves(asked, observations, diagnosis, by_noise, has_trend=trend is not None)
+    verdict = diagnosis.verdict
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, by_noise, trend)
     held = None if asked.observations.are_shapeless and fresh != 1.0 else fresh  # which decides nothing there
@@ -94,10 +92,11 @@ def _concluded(asked: Question, observations: Observations, runs: int | None) ->
 
 
 def _on_curves(
-    asked: Question, observations: Observations, diagnosis: Diagnosis, *, is_rejected: bool
+    asked: Question, observations: Observations, diagnosis: Diagnosis, by_noise: Diagnosis, *, has_trend: bool
 ) -> list[str]:
     """Return remarks on the curves that were fitted, and on those that were not."""
     measured, curve = asked.measured, asked.curve
+    is_rejected = diagnosis.verdict == REJECTED and not has_trend
     if measured is not None:
         left_out = [left_out_since(reason, names) for reason, names in measured.uncertain.items()]
         names = diagnosis.observations.names
@@ -107,19 +106,24 @@ def _on_curves(
         if isinstance(curve, Curve) and is_of_unknown_kind(curve, asked.kind):
             return [unknown_kind(curve), *unused]
         return unused
-    if is_rejected:
-        return on_first_values(observations) + _on_what_is_off(asked, diagnosis)
     is_noise_open = asked.noise is None and diagnosis.verdict == UNDETERMINED
-    return _on_what_is_off(asked, diagnosis) if is_noise_open else []
+    if not is_rejected and not is_noise_open:
+        return []
+    first = on_first_values(observations) if is_rejected else []
+    return first + _on_what_is_off(asked, diagnosis, by_noise)
 
 
-def _on_what_is_off(asked: Question, diagnosis: Diagnosis) -> list[str]:
-    """Return which value alone, or which round, is to blame where everything is rejected with independent errors."""
+def _on_what_is_off(asked: Question, diagnosis: Diagnosis, by_noise: Diagnosis) -> list[str]:
+    """Return which value alone, or which round, is to blame where everything is rejected with independent errors.
+
+    Noise that rounds pass on looks like a round in which something changed.
+    """
     general = next((model for model in asked.models if model.name == AffineModel.name), AffineModel())
     observations = diagnosis.observations
     if asked.noise is None:  # which one value makes as large as it is
         observations = observations.with_independent_errors
-    return on_an_outlier(observations, general) or on_a_break(observations, general)
+    off = on_an_outlier(observations, general)
+    return off if off or by_noise.verdict != REJECTED else on_a_break(observations, general)
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:

@@ -91,4 +91,10 @@ def _parted(first: float, observations: Observations, law: RoundModel) -> _Break
 def _only(rows: BoolArray, observations: Observations) -> Observations:
     """Return the curves in some rounds."""
     part = without(observations.used & ~rows[:, None], observations)
-    return part.replace(values=part.values[rows], used=part.used[rows], rounds=part.rounds[rows])
+    near = part.reference
+    return part.replace(
+        values=part.values[rows],
+        used=part.used[rows],
+        rounds=part.rounds[rows],
+        reference=None if near is None else near[rows],
+    )
