@@ -165,7 +165,8 @@ class MechanismFit(Value):
         span = np.ptp(self.predicted, axis=0)
         low, high = self.predicted.min(axis=0) - 0.01 * span, self.predicted.max(axis=0) + 0.01 * span
         is_within = (self.plateau >= low) & (self.plateau <= high) & ~np.isinf(self.plateau_error)
-        return self.settles | is_within
+        may_go_on = np.isfinite(self.contraction_error) & ~self.settles  # at a rate of 1
+        return self.settles | (is_within & ~may_go_on)
 
     @property
     def is_determined(self) -> bool:
