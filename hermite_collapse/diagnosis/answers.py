@@ -51,8 +51,7 @@ def answered(asked: Question) -> Diagnosis:
     if asked.measured is not None and asked.measured.are_training_sets_open:
         diagnosis, trend = _of_any_training_size(diagnosis, asked.measured.tried, models, fresh, trend)
     by_noise = rejected_by_any_noise(diagnosis, models, fresh) if noise is None else diagnosis
-    remarks = _on_curves(asked, observations, diagnosis, by_noise, has_trend=trend is not None)
-    verdict = diagnosis.verdict
+    fitted, verdict = diagnosis, diagnosis.verdict
     if trend is not None:
         diagnosis = _of_a_trend(diagnosis, by_noise, trend)
     held = None if asked.observations.are_shapeless and fresh != 1.0 else fresh  # which decides nothing there
@@ -61,8 +60,8 @@ def answered(asked: Question) -> Diagnosis:
         diagnosis = _of_other_histories(diagnosis, verdict, models, held)
     if verdict == REJECTED and trend is None:
         diagnosis = _beside_noise(diagnosis, by_noise)
-    if is_regime_open and held is None and diagnosis.verdict == REJECTED:
-        remarks = [NOR_KEPT, *remarks]
+    remarks = [NOR_KEPT] if is_regime_open and held is None and diagnosis.verdict == REJECTED else []
+    remarks += _on_curves(asked, observations, fitted, diagnosis.verdict, has_trend=trend is not None)
     remarks += _on_fits(asked, diagnosis)
     return diagnosis.replace(text=" ".join([diagnosis.text, *remarks]), apparent_runs=runs)
 
@@ -92,9 +91,9 @@ def _concluded(asked: Question, observations: Observations, runs: int | None) ->
 
 
 def _on_curves(
-    asked: Question, observations: Observations, diagnosis: Diagnosis, by_noise: Diagnosis, *, has_trend: bool
+    asked: Question, observations: Observations, diagnosis: Diagnosis, last: str, *, has_trend: bool
 ) -> list[str]:
-    """Return remarks on the curves that were fitted, and on those that were not."""
+    """Return remarks on the curves that were fitted, and on those that were not; `last` is the verdict in the end."""
     measured, curve = asked.measured, asked.curve
     is_rejected = diagnosis.verdict == REJECTED and not has_trend
     if measured is not None:
@@ -110,20 +109,20 @@ def _on_curves(
     if not is_rejected and not is_noise_open:
         return []
     first = on_first_values(observations) if is_rejected else []
-    return first + _on_what_is_off(asked, diagnosis, by_noise)
+    return first + _on_what_is_off(asked, diagnosis, last)
 
 
-def _on_what_is_off(asked: Question, diagnosis: Diagnosis, by_noise: Diagnosis) -> list[str]:
+def _on_what_is_off(asked: Question, diagnosis: Diagnosis, last: str) -> list[str]:
     """Return which value alone, or which round, is to blame where everything is rejected with independent errors.
 
-    Noise that rounds pass on looks like a round in which something changed.
+    Noise that rounds pass on, or generations that are kept, look like a round in which something changed.
     """
     general = next((model for model in asked.models if model.name == AffineModel.name), AffineModel())
     observations = diagnosis.observations
     if asked.noise is None:  # which one value makes as large as it is
         observations = observations.with_independent_errors
     off = on_an_outlier(observations, general)
-    return off if off or by_noise.verdict != REJECTED else on_a_break(observations, general)
+    return off if off or last != REJECTED else on_a_break(observations, general)
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:
