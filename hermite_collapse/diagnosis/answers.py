@@ -12,9 +12,10 @@ from .arguments import is_of_unknown_kind, unknown_kind
 from .breaks import on_a_break
 from .conclusion import concluded, judged
 from .fits.affine_models import TruncationModel
-from .fits.fitting import PROFILE_RISE
+from .fits.fitting import PROFILE_RISE, REJECTED_BELOW
+from .fits.minimum import minimum
 from .fits.proportional_errors import with_errors_of_a_fit
-from .fits.round_models import MECHANISMS, AffineModel, RoundModel
+from .fits.round_models import AffineModel, RoundModel
 from .histories import (
     NOR_KEPT,
     REPLACING,
@@ -121,8 +122,13 @@ def _on_what_is_off(asked: Question, diagnosis: Diagnosis, last: str) -> list[st
     observations = diagnosis.observations
     if asked.noise is None:  # which one value makes as large as it is
         observations = observations.with_independent_errors
-    off = on_an_outlier(observations, general)
-    return off if off or last != REJECTED else on_a_break(observations, general)
+    if observations.covariance.ndim > 1 or observations.noise is not None or not observations.has_errors:
+        return []
+    every = minimum(general, observations)
+    if not every.p_value < REJECTED_BELOW:
+        return []
+    off = on_an_outlier(every)
+    return off if off or last != REJECTED else on_a_break(every)
 
 
 def _on_fits(asked: Question, diagnosis: Diagnosis) -> list[str]:
@@ -158,11 +164,8 @@ def _beside_noise(diagnosis: Diagnosis, by_noise: Diagnosis) -> Diagnosis:
         return by_noise
     if by_noise.verdict == REJECTED:
         return diagnosis
-    left = {*diagnosis.accepted, *by_noise.accepted}
-    return diagnosis.replace(
-        accepted=tuple(name for name in MECHANISMS if name in left),
-        text=f"{diagnosis.text} {beside_histories(by_noise)}",
-    )
+    text = f"{diagnosis.text} {beside_histories(by_noise)}"
+    return diagnosis.accepting(by_noise.accepted).replace(text=text)
 
 
 def _of_other_histories(
@@ -185,28 +188,18 @@ def _of_other_histories(
     if not histories:
         return diagnosis
     others = {one.regime: {fit.name: fit for fit in one.fits} for one in histories}
-    left = {*diagnosis.accepted, *chain(*others.values())}
-    diagnosis = diagnosis.replace(
-        accepted=tuple(name for name in MECHANISMS if name in left), is_regime_open=True, other_regimes=others
+    diagnosis = diagnosis.accepting(chain(*others.values())).replace(
+        is_regime_open=True, other_regimes=others
     )
     is_near = observations.are_shapeless and lead_near(histories, leading)
     if is_open or (diagnosis.verdict == RATE_AND_PLATEAU and (fresh is not None or is_near)):
         besides = beside_replacing(histories, observations, promises=not is_open)
         return diagnosis.replace(text=f"{diagnosis.text} {besides}")
-    nothing = np.full_like(leading.plateau, np.nan)
     by_replacing = quality(leading) if is_rejected else diagnosis.text
     text = on_histories(
         histories, by_replacing, is_rejected=is_rejected, are_shapeless=observations.are_shapeless
     )
-    return diagnosis.replace(
-        verdict=UNDETERMINED,
-        leading=leading.replace(
-            plateau=nothing, plateau_error=nothing, contraction=nothing, contraction_error=nothing
-        ),
-        fresh_fraction=None,
-        truncation_time=None,
-        text=text,
-    )
+    return diagnosis.undetermined(text)
 
 
 def _of_any_training_size(

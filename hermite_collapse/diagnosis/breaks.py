@@ -14,12 +14,11 @@ import numpy as np
 
 from ..core.numbers import p_equals
 from ..core.significance import chi_square_p_value
-from ..core.types import BoolArray
 from .fits.fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW
-from .fits.minimum import minimum
+from .fits.minimum import Minimum, minimum
 from .fits.round_models import RoundModel
 from .observed.observations import Observations
-from .outliers import is_of_another_regime, without
+from .outliers import is_of_another_regime
 
 _CLEAR = 1e-3
 """p-value, of the best of all rounds, below which a change is said."""
@@ -41,22 +40,18 @@ class _Break(NamedTuple):
         return chi_square_p_value(self.chi_square, self.freedom)
 
 
-def on_a_break(observations: Observations, law: RoundModel) -> list[str]:
+def on_a_break(every: Minimum) -> list[str]:
     """Return from which round on curves follow another law, if one such change describes them.
 
     Parameters
     ----------
-    observations : Observations
-        With independent errors.
-    law : RoundModel
-        The general one.
+    every : Minimum
+        The general law, fitted to all rounds, which it does not describe.
     """
-    if observations.covariance.ndim > 1 or observations.measured is not None or not observations.has_errors:
-        return []
-    every = minimum(law, observations)
+    law, observations = every.problem.model, every.problem.observations
     rounds = np.unique(observations.rounds)
     tried = rounds[_LEAST_ROUNDS : len(rounds) - _LEAST_ROUNDS + 1]
-    if not every.p_value < REJECTED_BELOW or not len(tried):
+    if not len(tried):
         return []
     breaks = [_parted(float(first), observations, law) for first in tried]
     best = min(breaks, key=lambda one: one.chi_square)
@@ -78,23 +73,11 @@ def on_a_break(observations: Observations, law: RoundModel) -> list[str]:
 def _parted(first: float, observations: Observations, law: RoundModel) -> _Break:
     """Return the fit of the rounds before one, and of those from there on with a start of their own."""
     later = observations.rounds >= first
-    before = minimum(law, _only(~later, observations), precision=_PRECISION)
-    rest = _only(later, observations)
+    before = minimum(law, observations.in_rounds(~later), precision=_PRECISION)
+    rest = observations.in_rounds(later)
     after = minimum(
         law,
         rest.replace(rounds=rest.rounds - first + 1.0, starts=np.full_like(rest.starts, np.nan)),
         precision=_PRECISION,
     )
     return _Break(first, before.chi_square + after.chi_square, before.freedom + after.freedom)
-
-
-def _only(rows: BoolArray, observations: Observations) -> Observations:
-    """Return the curves in some rounds."""
-    part = without(observations.used & ~rows[:, None], observations)
-    near = part.reference
-    return part.replace(
-        values=part.values[rows],
-        used=part.used[rows],
-        rounds=part.rounds[rows],
-        reference=None if near is None else near[rows],
-    )

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.estimates import Estimate
 from ..core.numbers import p_equals, with_error
 from ..core.significance import chi_square_p_value
-from ..core.types import BoolArray, FloatArray
+from ..core.types import FloatArray
 from ..recursion.regimes import NAMES
 from .fits.fitting import LEAST_FREEDOM, PROFILE_RISE, REJECTED_BELOW
 from .fits.minimum import Minimum, minimum
@@ -60,23 +60,17 @@ class _Apart(NamedTuple):
     p_value: float
 
 
-def on_an_outlier(observations: Observations, law: RoundModel) -> list[str]:
+def on_an_outlier(every: Minimum) -> list[str]:
     """Return which value alone keeps the general law from a table with independent errors, if there is one.
 
     A table that the law describes in another regime has none.
 
     Parameters
     ----------
-    observations : Observations
-    law : RoundModel
-        The general one.
+    every : Minimum
+        The general law, fitted to all values, which it does not describe.
     """
-    are_independent = observations.covariance.ndim == 1 and observations.noise is None
-    if not observations.has_errors or not are_independent or observations.measured is not None:
-        return []
-    every = minimum(law, observations)
-    if not every.p_value < REJECTED_BELOW:
-        return []
+    law, observations = every.problem.model, every.problem.observations
     apart = _only_one(every, law)
     if apart is None or not _is_told_from_changes(apart, every) or is_of_another_regime(law, observations):
         return []
@@ -167,24 +161,11 @@ def _is_told_from_changes(apart: _Apart, every: Minimum) -> bool:
     return not np.any(are_other & (gains > gains[0] - PROFILE_RISE))
 
 
-def without(left_out: BoolArray, observations: Observations) -> Observations:
-    """Return curves whose errors are independent without some of their values, an array of the shape of these."""
-    inside = ~left_out[observations.used]
-    freedom, groups = observations.error_freedom, observations.error_groups
-    return observations.replace(
-        used=observations.used & ~left_out,
-        covariance=observations.covariance[inside],
-        error_freedom=None if freedom is None else freedom[inside],
-        error_groups=None if groups is None else groups[inside],
-        scatter=None,
-    )
-
-
 def _without(row: int, column: int, observations: Observations, law: RoundModel) -> _Apart:
     entry = int(observations.entries[row, column])
     left_out = np.zeros_like(observations.used)
     left_out[row, column] = True
-    others = minimum(law, without(left_out, observations))
+    others = minimum(law, observations.without(left_out))
     predicted = float(others.predicted[row, column])
     slope = others.problem.derivatives(lambda x: others.problem.predict(x)[:, row, column, None], others.x)[0]
     is_known = np.isfinite(np.diagonal(others.covariance))

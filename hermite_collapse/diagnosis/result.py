@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..core.types import BoolArray, FloatArray
 from ..core.value import Value
 from ..recursion.repetitions import repetitions_to
 from .fits.fitting import MechanismFit
+from .fits.round_models import MECHANISMS
 from .levels import level
 from .observed.observations import SQUARED, Observations
 from .observed.round_noise import INDEPENDENT
@@ -64,6 +66,11 @@ class Diagnosis(Displayed, Value):
     def undetermined(self, text: str) -> Diagnosis:
         """Return a diagnosis that concludes nothing, and says so in a text."""
         return self.replace(verdict=UNDETERMINED, fresh_fraction=None, truncation_time=None, text=text)
+
+    def accepting(self, names: Iterable[str]) -> Diagnosis:
+        """Return a diagnosis that does not reject these mechanisms either."""
+        left = {*self.accepted, *names}
+        return self.replace(accepted=tuple(name for name in MECHANISMS if name in left))
 
     @property
     def every_fit(self) -> list[tuple[str, MechanismFit]]:

@@ -197,6 +197,12 @@ def critical_slope(fits: dict[str, MechanismFit], verdict: str, leading: Mechani
     return None
 
 
+def critical_share(fits: dict[str, MechanismFit], verdict: str, leading: MechanismFit) -> float | None:
+    """Return the fresh fraction below which curves grow, None where it is not known that they do."""
+    slope = None if may_not_widen(fits) else critical_slope(fits, verdict, leading)
+    return None if slope is None else 1.0 - 1.0 / slope.value
+
+
 def may_not_widen(fits: dict[str, MechanismFit]) -> bool:
     """Return whether a mechanism is left that never widens."""
     return any(fits[name].is_accepted for name in NEVER_WIDENING if name in fits)

@@ -257,10 +257,8 @@ def _print_mechanisms(diagnosis: Diagnosis, output: Output) -> None:
 def _document(
     curve: Path, diagnosis: Diagnosis, columns: dict[str, str], notes: list[str], given: float | None
 ) -> dict[str, object]:
-    from ...diagnosis.sentences import critical_slope, may_not_widen
+    from ...diagnosis.sentences import critical_share
 
-    slope = critical_slope(diagnosis.fits_by_mechanism, diagnosis.verdict, diagnosis.leading)
-    slope = None if may_not_widen(diagnosis.fits_by_mechanism) else slope
     is_tested = diagnosis.observations.has_errors  # else chi-square has no unit
     return {
         "command": "diagnose",
@@ -273,7 +271,7 @@ def _document(
         "regime": diagnosis.regime,
         **_runs(diagnosis, given),
         "noise": diagnosis.noise,
-        "critical_share": None if slope is None else 1.0 - 1.0 / slope.value,
+        "critical_share": critical_share(diagnosis.fits_by_mechanism, diagnosis.verdict, diagnosis.leading),
         "mechanisms": _mechanisms(diagnosis.fits_by_mechanism, is_tested=is_tested),
         "other_regimes": {
             regime: _mechanisms(fits, is_tested=is_tested) for regime, fits in diagnosis.other_regimes.items()

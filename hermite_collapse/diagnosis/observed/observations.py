@@ -335,6 +335,27 @@ class Observations(Value):
             gains=None,
         )
 
+    def without(self, left_out: BoolArray) -> Observations:
+        """Return curves of independent errors without some of their values, an array (r, m)."""
+        inside = ~left_out[self.used]
+        return self.replace(
+            used=self.used & ~left_out,
+            covariance=self.covariance[inside],
+            error_freedom=None if self.error_freedom is None else self.error_freedom[inside],
+            error_groups=None if self.error_groups is None else self.error_groups[inside],
+            scatter=None,
+        )
+
+    def in_rounds(self, rows: BoolArray) -> Observations:
+        """Return curves of independent errors in some of their rounds, an array (r,)."""
+        part = self.without(self.used & ~rows[:, None])
+        return part.replace(
+            values=part.values[rows],
+            used=part.used[rows],
+            rounds=part.rounds[rows],
+            reference=None if part.reference is None else part.reference[rows],
+        )
+
     def only(self, columns: IntArray) -> Observations:
         """Return some of the columns."""
         mask = np.zeros_like(self.used)
